@@ -1,0 +1,1 @@
+//! Matrices of features and labels, their readers and partitions.

@@ -1,0 +1,1 @@
+//! What is trained: models, losses and the gradient of a batch.

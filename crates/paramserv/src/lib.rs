@@ -1,0 +1,1 @@
+//! The parameter server: servers, workers and the training loop.

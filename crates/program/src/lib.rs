@@ -1,0 +1,1 @@
+//! What a distributed program is and where it runs.

@@ -1,0 +1,1 @@
+//! Gates, folds and server optimisers: the pure decisions of one training round.
