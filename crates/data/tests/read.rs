@@ -1,5 +1,11 @@
 //! Files as a user gives them: what is read, and what each mistake is answered with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may fail loudly and read the clock"
+)]
+
 use proptest::prelude::*;
 use std::io::Write;
 use syncline_data::{
