@@ -3,7 +3,7 @@
 //! This program starts itself again as the second process. Both processes use one current-thread runtime. The raw peer is
 //! the limit: it knows every length beforehand, writes one buffer, reads into one reused buffer, and checks nothing. Raw
 //! and wire take turns, so that a busy machine disturbs both; the ratios are the medians of the turns' ratios.
-//! `--quick` takes few turns.
+//! `--quick` takes few turns; a word chooses the cases whose name contains it (`-- "1 MiB, TCP"`).
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
@@ -32,7 +32,8 @@ fn main() -> Result<()> {
         Some(at) => runtime.block_on(serve(Path::new(&arguments[at + 1]))),
         None => {
             let turns = if arguments.iter().any(|argument| argument == "--quick") { 5 } else { 21 };
-            runtime.block_on(measure(turns))
+            let chosen = arguments.iter().find(|argument| !argument.starts_with("--"));
+            runtime.block_on(measure(turns, chosen.map_or("", String::as_str)))
         }
     }
 }
@@ -125,6 +126,10 @@ enum RawAddress {
 }
 
 impl Route {
+    fn title(&self, case: &Case) -> String {
+        format!("{}, {}", case.name, self.name)
+    }
+
     /// A raw connection whose every round is `up` bytes there and `down` bytes back.
     async fn raw(&self, up: usize, down: usize) -> Result<Box<dyn Socket>> {
         let mut stream: Box<dyn Socket> = match &self.raw {
@@ -205,14 +210,14 @@ const CASES: [Case; 6] = [
     Case { name: "pull 64 MiB", goal: None, up: 0, down: 64 * MIB, rounds: 2 },
 ];
 
-async fn measure(turns: usize) -> Result<()> {
+async fn measure(turns: usize, chosen: &str) -> Result<()> {
     let peer = Peer::start()?;
     println!(
         "{:<32} {:>12} {:>12} {:>8} {:>6}  (medians of {turns} turns)",
         "", "raw tokio", "wire", "ratio", "goal"
     );
     for route in peer.routes().await? {
-        for case in &CASES {
+        for case in CASES.iter().filter(|case| route.title(case).contains(chosen)) {
             report(&route, case, &compare(&route, case, turns).await?);
         }
     }
@@ -319,7 +324,7 @@ fn report(route: &Route, case: &Case, turns: &[(f64, f64)]) {
     let ratio = median(|(raw, wire)| raw / wire);
     let goal = case.goal.map_or(String::new(), |goal| format!("{goal:.2}"));
     let verdict = case.goal.map_or("", |goal| if ratio >= goal { "reached" } else { "MISSED" });
-    let name = format!("{}, {}", case.name, route.name);
+    let name = route.title(case);
     let (raw, wire) = (speed(median(|turn| turn.0)), speed(median(|turn| turn.1)));
     println!("{name:<32} {raw:>12} {wire:>12} {ratio:>8.2} {goal:>6}  {verdict}");
 }
