@@ -4,7 +4,6 @@ use crate::frame::{Frame, Kind};
 use crate::inbox::{Inbox, Pools};
 use crate::outbox::{Flush, Outbox};
 use crate::pending::Pending;
-use crate::transport::Stream;
 use crate::{Address, Error, Limits, Message, Result, Reuse, Service, Token, caught, handshake};
 use std::fmt;
 use std::sync::Arc;
@@ -100,8 +99,7 @@ struct Connection<R> {
 impl<R: serde::de::DeserializeOwned + Send + 'static> Connection<R> {
     async fn open(address: &Address, token: &Token, limits: &Limits) -> Result<Connection<R>> {
         let peer = address.to_string();
-        let mut stream = Stream::connect(address, limits).await?;
-        let limits = handshake::greet(&mut stream, token, limits, &peer).await?;
+        let (stream, limits) = handshake::open(address, token, limits).await?;
         let pools = Pools::new(&limits);
         let inbox = Inbox::new(stream.read, limits.clone(), pools.clone());
         let outbox = Outbox::new(stream.write);
@@ -110,7 +108,7 @@ impl<R: serde::de::DeserializeOwned + Send + 'static> Connection<R> {
             tokio::spawn(read_replies(inbox, EndOnDrop(Arc::clone(&pending)))),
             tokio::spawn(write_requests(Arc::clone(&outbox), EndOnDrop(Arc::clone(&pending)))),
         ];
-        let unsent = Arc::new(Semaphore::new(limits.in_flight.max(1)));
+        let unsent = limits.slots();
         Ok(Connection { limits, outbox, pending, unsent, pools, tasks })
     }
 
@@ -161,6 +159,7 @@ async fn read_reply<R: serde::de::DeserializeOwned>(inbox: &mut Inbox, pending: 
             Ok(Message { body: inbox.body()?, indices: received.indices, values: received.values })
         }
         Kind::Failure => Err(Error::Remote(inbox.text())),
+        Kind::Farewell => return Err(Error::decode(format_args!("the peer says: {}", inbox.text()))),
         Kind::Request => return Err(Error::decode("a request arrived where replies are expected")),
     };
     pending.settle(received.header.call, outcome);

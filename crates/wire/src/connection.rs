@@ -15,43 +15,68 @@ use std::task::Poll;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Serves until the peer ends the connection or sends what is no frame.
-pub(crate) async fn serve<S: Service>(
-    service: Arc<S>,
-    stream: Stream,
-    limits: Limits,
-    pools: Pools,
-) -> Result<()> {
-    let mut inbox = Inbox::new(stream.read, limits.clone(), pools);
+/// Serves until the peer ends the connection or sends what is no frame; then says why before closing.
+pub(crate) async fn serve<S: Service>(service: Arc<S>, stream: Stream, limits: Limits, pools: Pools) {
+    let inbox = Inbox::new(stream.read, limits.clone(), pools);
     let outbox = Outbox::new(stream.write);
-    let slots = Arc::new(Semaphore::new(limits.in_flight.max(1)));
-    let mut tasks = JoinSet::new();
-    let flusher = Arc::clone(&outbox);
-    tasks.spawn(async move {
+    let slots = limits.slots();
+    let mut server = Server { service, inbox, outbox, limits, slots, tasks: JoinSet::new() };
+    let flusher = Arc::clone(&server.outbox);
+    server.tasks.spawn(async move {
         flusher.flush_forever().await;
     });
-    loop {
-        // At the bound this waits, and with it the peer, whose socket fills up.
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
-        let Some(received) = inbox.receive().await? else { return Ok(()) };
-        if received.header.kind != Kind::Request {
-            return Err(Error::decode("a reply arrived where requests are expected"));
+    if let Err(error) = server.run().await {
+        server.outbox.send(Frame::farewell(&error.to_string(), &server.limits), Flush::Now);
+    }
+}
+
+struct Server<S> {
+    service: Arc<S>,
+    inbox: Inbox,
+    outbox: Arc<Outbox>,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    /// The flusher and the requests that wait; they end with the connection.
+    tasks: JoinSet<()>,
+}
+
+impl<S: Service> Server<S> {
+    async fn run(&mut self) -> Result<()> {
+        loop {
+            let slot = self.slot().await;
+            let Some(received) = self.inbox.receive().await? else { return Ok(()) };
+            if received.header.kind != Kind::Request {
+                return Err(Error::decode("a reply arrived where requests are expected"));
+            }
+            let request =
+                Message { body: self.inbox.body()?, indices: received.indices, values: received.values };
+            let call = self.call(received.header.call, slot);
+            // More requests at hand: their replies leave together.
+            if self.inbox.holds_frame() {
+                self.outbox.cork();
+                start(call.answer(request), &mut self.tasks).await;
+            } else {
+                start(call.answer(request), &mut self.tasks).await;
+                self.outbox.uncork();
+            }
+            while self.tasks.try_join_next().is_some() {}
         }
-        let request = Message { body: inbox.body()?, indices: received.indices, values: received.values };
-        let call = Call {
-            service: Arc::clone(&service),
-            id: received.header.call,
-            slot,
-            outbox: Arc::clone(&outbox),
-        };
-        if inbox.holds_frame() {
-            outbox.cork();
-            start(call.answer(request, limits.clone()), &mut tasks).await;
-        } else {
-            start(call.answer(request, limits.clone()), &mut tasks).await;
-            outbox.uncork();
+    }
+
+    /// At the bound this waits, and with it the peer, whose socket fills up.
+    async fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Some(slot);
         }
-        while tasks.try_join_next().is_some() {}
+        // The slots may be held by replies that are gathering.
+        self.outbox.uncork();
+        // The semaphore is never closed.
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
+
+    fn call(&self, id: CallId, slot: Option<OwnedSemaphorePermit>) -> Call<S> {
+        let (service, outbox) = (Arc::clone(&self.service), Arc::clone(&self.outbox));
+        Call { service, outbox, limits: self.limits.clone(), id, slot }
     }
 }
 
@@ -64,21 +89,25 @@ async fn start(answer: impl Future<Output = ()> + Send + 'static, tasks: &mut Jo
     }
 }
 
+/// A request under way.
 struct Call<S> {
     service: Arc<S>,
-    id: CallId,
-    slot: OwnedSemaphorePermit,
     outbox: Arc<Outbox>,
+    limits: Limits,
+    id: CallId,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl<S: Service> Call<S> {
-    async fn answer(self, request: Message<S::Request>, limits: Limits) {
+    async fn answer(self, request: Message<S::Request>) {
         let reply = match caught::call(self.service.as_ref(), request).await {
-            Ok(reply) => Frame::new(Kind::Reply, self.id, reply, &limits).map_err(|error| error.to_string()),
+            Ok(reply) => {
+                Frame::new(Kind::Reply, self.id, reply, &self.limits).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
-        let mut frame = reply.unwrap_or_else(|text| Frame::failure(self.id, &text, &limits));
-        frame.permit = Some(self.slot);
+        let mut frame = reply.unwrap_or_else(|text| Frame::failure(self.id, &text, &self.limits));
+        frame.permit = self.slot;
         self.outbox.send(frame, Flush::Now);
     }
 }

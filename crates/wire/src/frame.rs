@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Reply = 2,
     /// Its failure; the body is a text.
     Failure = 3,
+    /// The server closes the connection; the body is a text that says why.
+    Farewell = 4,
 }
 
 /// A frame's fixed part.
@@ -58,6 +60,7 @@ impl Header {
             1 => Kind::Request,
             2 => Kind::Reply,
             3 => Kind::Failure,
+            4 => Kind::Farewell,
             other => return Err(Error::decode(format!("unknown kind {other}"))),
         };
         let parts = bytes[1];
@@ -103,17 +106,18 @@ impl Header {
     }
 
     fn bulk_bytes(&self) -> usize {
-        let words = self.indices.unwrap_or(0) as usize + self.values.unwrap_or(0) as usize;
-        words * WORD
+        let words = u64::from(self.indices.unwrap_or(0)) + u64::from(self.values.unwrap_or(0));
+        usize::try_from(words * WORD as u64).unwrap_or(usize::MAX)
     }
 
     /// Bytes of the whole frame.
     pub(crate) fn frame_length(&self) -> usize {
-        HEADER + self.body as usize + self.bulk_bytes()
+        self.bulk_bytes().saturating_add(HEADER + self.body as usize)
     }
 }
 
-fn array<const N: usize>(bytes: &[u8; HEADER], start: usize) -> [u8; N] {
+/// The `N` bytes from `start`, which the caller knows to be there.
+pub(crate) fn array<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
     std::array::from_fn(|offset| bytes[start + offset])
 }
 
@@ -156,9 +160,17 @@ impl Frame {
 
     /// The answer to a call that failed: its body is the text itself, cut to what the limits allow.
     pub(crate) fn failure(call: CallId, text: &str, limits: &Limits) -> Frame {
+        Frame::text(Kind::Failure, call, text, limits)
+    }
+
+    /// The last frame of a connection: its body says why it ends.
+    pub(crate) fn farewell(text: &str, limits: &Limits) -> Frame {
+        Frame::text(Kind::Farewell, 0, text, limits)
+    }
+
+    fn text(kind: Kind, call: CallId, text: &str, limits: &Limits) -> Frame {
         let text = &text[..text.floor_char_boundary(limits.body.min(FAILURE_TEXT as usize))];
-        let header =
-            Header { kind: Kind::Failure, call, body: text.len() as u32, indices: None, values: None };
+        let header = Header { kind, call, body: text.len() as u32, indices: None, values: None };
         let head = [&header.encode(), text.as_bytes()].concat();
         Frame { head, indices: None, values: None, permit: None }
     }

@@ -1,6 +1,8 @@
 //! What one connection may cost: every length that a peer announces is compared with these before memory is taken.
 
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Bounds of a connection. Change one with struct update: `Limits { in_flight: 1, ..Limits::default() }`.
 #[derive(Clone, Debug)]
@@ -14,10 +16,21 @@ pub struct Limits {
     pub in_flight: usize,
     /// Bytes of free receive buffers kept for reuse, by each client and each listener.
     pub pooled: usize,
-    /// How long a client waits for a server that does not listen yet.
+    /// How long a client waits for a server that does not listen yet, and then for its answer to the handshake.
     pub connect: Duration,
-    /// How long either side waits for the other's part of the handshake.
+    /// How long a listener keeps a connection that has not shown the token.
     pub handshake: Duration,
+}
+
+impl Limits {
+    /// The narrower of both sides.
+    pub(crate) fn narrowed(&self, body: usize, bulk: usize) -> Limits {
+        Limits { body: self.body.min(body), bulk: self.bulk.min(bulk), ..self.clone() }
+    }
+
+    pub(crate) fn slots(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.in_flight.clamp(1, Semaphore::MAX_PERMITS)))
+    }
 }
 
 impl Default for Limits {

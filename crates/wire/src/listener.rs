@@ -1,7 +1,7 @@
 //! The service's side: accepts connections and serves each on a task of its own.
 
 use crate::inbox::Pools;
-use crate::transport::{Acceptor, Stream};
+use crate::transport::Acceptor;
 use crate::{Address, Error, Limits, Result, Reuse, Service, Token, connection, handshake};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,26 +68,23 @@ impl Listener {
         loop {
             // The semaphore is never closed.
             let permit = Arc::clone(&strangers).acquire_owned().await.ok();
-            let Ok(stream) = self.acceptor.accept().await else {
+            let Ok(mut stream) = self.acceptor.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let (token, limits, pools) = (self.token.clone(), self.limits.clone(), self.pools.clone());
             let service = Arc::clone(&service);
             connections.spawn(async move {
-                let stream = admit(stream, &token, &limits).await?;
+                let admitted = handshake::receive(&mut stream, &token, &limits).await;
                 drop(permit);
-                connection::serve(service, stream, limits, pools).await
+                if let Some(limits) = admitted {
+                    connection::serve(service, stream, limits, pools).await;
+                }
             });
             // How a connection ended concerns its peer alone, which sees it closed.
             while connections.try_join_next().is_some() {}
         }
     }
-}
-
-async fn admit(mut stream: Stream, token: &Token, limits: &Limits) -> Result<Stream> {
-    handshake::receive(&mut stream, token, limits).await?;
-    Ok(stream)
 }
 
 struct RemoveOnDrop(PathBuf);

@@ -4,6 +4,9 @@
 //! decides when it leaves: [`Flush::Now`] writes on the spot what the socket takes (a lone call pays no task switch),
 //! [`Flush::Soon`] leaves it to the flusher's task, which gathers all that is waiting into one write. The flusher also
 //! continues what the socket did not take. The queue is bounded by the permits that its frames carry.
+//!
+//! Invariant: while the socket is full (`stalled`), only the flusher polls it. A socket remembers one waker; another's poll
+//! would replace the flusher's, and the rest of the queue would wait for ever.
 
 use crate::frame::Frame;
 use crate::transport::WriteHalf;
@@ -38,13 +41,22 @@ struct Queue {
     written: usize,
     /// While set, frames gather: more requests are at hand whose replies can leave in the same write.
     corked: bool,
-    /// The write that failed; what comes later is dropped.
+    /// The socket is full and will wake the flusher.
+    stalled: bool,
+    /// A write failed; what comes later is dropped.
     failed: bool,
 }
 
 impl Outbox {
     pub(crate) fn new(write: WriteHalf) -> Arc<Outbox> {
-        let queue = Queue { write, frames: VecDeque::new(), written: 0, corked: false, failed: false };
+        let queue = Queue {
+            write,
+            frames: VecDeque::new(),
+            written: 0,
+            corked: false,
+            stalled: false,
+            failed: false,
+        };
         Arc::new(Outbox { queue: Mutex::new(queue), wake_flusher: Notify::new() })
     }
 
@@ -54,11 +66,10 @@ impl Outbox {
             return;
         }
         queue.frames.push_back(frame);
-        // If others wait before this frame, the flusher is at work already and the socket is full.
-        match (queue.corked, flush) {
-            (true, _) => {}
-            (false, Flush::Now) if queue.frames.len() == 1 => self.flush_or_wake(queue),
-            (false, _) => self.wake_flusher.notify_one(),
+        match flush {
+            _ if queue.corked => {}
+            Flush::Now => self.flush(queue),
+            Flush::Soon => self.wake_flusher.notify_one(),
         }
     }
 
@@ -71,7 +82,7 @@ impl Outbox {
     pub(crate) fn uncork(&self) {
         let mut queue = self.queue();
         if std::mem::take(&mut queue.corked) && !queue.frames.is_empty() {
-            self.flush_or_wake(queue);
+            self.flush(queue);
         }
     }
 
@@ -85,11 +96,14 @@ impl Outbox {
         }
     }
 
-    fn flush_or_wake(&self, mut queue: MutexGuard<'_, Queue>) {
-        // What is left, and an error, the flusher will find.
-        let outcome = queue.poll_flush(&mut Context::from_waker(Waker::noop()));
-        if !matches!(outcome, Poll::Ready(Ok(()))) {
-            self.wake_flusher.notify_one();
+    /// Writes what the socket takes now. What is left, and an error, the flusher will find.
+    fn flush(&self, mut queue: MutexGuard<'_, Queue>) {
+        if queue.stalled {
+            return;
+        }
+        match queue.poll_flush(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => self.wake_flusher.notify_one(),
         }
     }
 
@@ -100,17 +114,23 @@ impl Outbox {
 }
 
 impl Queue {
+    /// Ready when the queue is empty.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.failed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        self.stalled = false;
         while !self.frames.is_empty() {
-            match std::task::ready!(self.poll_write(context)) {
-                Ok(sent) => self.advance(sent),
-                Err(error) => {
+            match self.poll_write(context) {
+                Poll::Ready(Ok(sent)) => self.advance(sent),
+                Poll::Ready(Err(error)) => {
                     self.failed = true;
                     self.frames.clear();
                     return Poll::Ready(Err(error));
+                }
+                Poll::Pending => {
+                    self.stalled = true;
+                    return Poll::Pending;
                 }
             }
         }
