@@ -391,7 +391,8 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
     use rand_distr::{Distribution as _, Exp, Gamma, LogNormal, Weibull};
 
     fn best(sample: impl Fn(&mut StdRng) -> f64) -> (Fit, Distribution) {

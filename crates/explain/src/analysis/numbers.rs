@@ -58,7 +58,8 @@ pub(crate) fn line(points: &[(f64, f64)]) -> Line {
         let (dx, dy) = (point.0 - x, point.1 - y);
         (xx, yy, xy) = (xx + dx * dx, yy + dy * dy, xy + dx * dy);
     }
-    if xx <= 0.0 || yy <= 0.0 {
+    // What rounding leaves of no variation is none.
+    if xx <= 1e-12 * n * x * x || yy <= 1e-12 * n * y * y {
         return Line { points: points.len(), ..Line::default() };
     }
     Line { slope: xy / xx, correlation: xy / (xx * yy).sqrt(), points: points.len() }

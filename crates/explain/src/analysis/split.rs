@@ -170,8 +170,8 @@ fn systematic(meeting: &Meeting, skew: &Line, slow: &[SlowWorker], causes: &mut 
     rest
 }
 
-/// What the group's meetings would cost if only chance were at work, in ms: residuals of work and of slow workers,
-/// relative to their meeting's mean and pooled over the group.
+/// What the group's meetings would cost if only chance were at work, in ms: times cleared of work and of slow workers,
+/// relative to their centre and pooled over the group.
 fn random_cost(group: &Group, skew: &Line, slow: &[SlowWorker]) -> f64 {
     let own_time = |meeting: &Meeting| -> Vec<f64> {
         let works: Vec<f64> = meeting.arrivals.iter().map(|arrival| f64::from(arrival.work)).collect();
@@ -184,36 +184,47 @@ fn random_cost(group: &Group, skew: &Line, slow: &[SlowWorker]) -> f64 {
         });
         own.collect()
     };
+    let meetings: Vec<Vec<f64>> = group.meetings.iter().map(own_time).filter(|own| own.len() > 1).collect();
+    let is_steady = is_steady(&meetings);
+    let overall = mean(&meetings.iter().map(|own| mean(own)).collect::<Vec<_>>());
+    let centre = |own: &[f64]| if is_steady { overall } else { mean(own) };
     let mut residuals = Vec::new();
-    let mut sizes = Vec::new();
-    for meeting in &group.meetings {
-        let own = own_time(meeting);
-        let (n, centre) = (own.len(), mean(&own));
-        if n < 2 || centre <= 0.0 {
-            continue;
-        }
+    for own in meetings.iter().filter(|own| centre(own) > 0.0) {
+        let n = own.len() as f64;
         // Deviations from a mean of few are too small by sqrt((n-1)/n).
-        let correction = (n as f64 / (n as f64 - 1.0)).sqrt();
-        residuals.extend(own.iter().map(|ms| (ms / centre - 1.0) * correction));
-        sizes.push((n, centre));
+        let correction = if is_steady { 1.0 } else { (n / (n - 1.0)).sqrt() };
+        residuals.extend(own.iter().map(|ms| (ms / centre(own) - 1.0) * correction));
     }
     residuals.sort_by(f64::total_cmp);
+    let typical = mean(&residuals);
     let mut largest: BTreeMap<usize, f64> = BTreeMap::new();
-    sizes
-        .into_iter()
-        .map(|(n, centre)| {
-            let extreme = *largest.entry(n).or_insert_with(|| expected_largest(&residuals, n));
-            n as f64 * centre * extreme.max(0.0)
-        })
-        .sum()
+    let price = |own: &Vec<f64>| {
+        let n = own.len();
+        let extreme = *largest.entry(n).or_insert_with(|| expected_largest(&residuals, n) - typical);
+        n as f64 * centre(own) * extreme.max(0.0)
+    };
+    meetings.iter().map(price).sum()
+}
+
+/// Whether the meetings' means differ no more than draws from one distribution would make them. Then all draws are one
+/// sample; otherwise (a program that warms up, data that shrink) each meeting has its own scale.
+fn is_steady(meetings: &[Vec<f64>]) -> bool {
+    let means: Vec<f64> = meetings.iter().map(|own| mean(own)).collect();
+    let variance = |values: &[f64]| {
+        let centre = mean(values);
+        values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
+    };
+    let within = mean(&meetings.iter().map(|own| variance(own) / own.len() as f64).collect::<Vec<_>>());
+    variance(&means) <= 2.0 * within
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::meeting::{Arrival, TaskPoint};
     use super::*;
-    use rand::prelude::*;
-    use rand_distr::Exp;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+    use rand_distr::{Distribution as _, Exp};
 
     fn group(meetings: Vec<Vec<Arrival>>) -> Group {
         let mut group = Group::default();

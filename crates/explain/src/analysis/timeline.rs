@@ -181,7 +181,8 @@ impl Buckets {
 
     fn over(&self, end: f64) -> Vec<f64> {
         let parts = (end / self.width).ceil().clamp(0.0, (2 * PARTS) as f64) as usize;
-        (0..parts).map(|part| self.busy.get(part).copied().unwrap_or(0.0) / self.width).collect()
+        let width = |part: usize| (end - part as f64 * self.width).min(self.width);
+        (0..parts).map(|part| self.busy.get(part).copied().unwrap_or(0.0) / width(part)).collect()
     }
 }
 
