@@ -151,10 +151,10 @@ impl CriticalPath {
     }
 }
 
-/// The tasks of a window in order of their finish.
+/// The tasks of a window, ordered to find what came before what.
 struct FinishOrder {
     finishes: Vec<(i64, TaskAt)>,
-    of_slot: BTreeMap<(u32, u32), Vec<(i64, TaskAt)>>,
+    before_on_slot: BTreeMap<TaskAt, TaskAt>,
     last_of_stage: BTreeMap<i64, (i64, TaskAt)>,
 }
 
@@ -165,16 +165,20 @@ impl FinishOrder {
         let mut last_of_stage = BTreeMap::new();
         for (stage_at, stage) in window.stages.iter().enumerate() {
             for (task_at, task) in stage.tasks.iter().enumerate() {
-                let entry = (task.finished, (stage_at, task_at));
-                finishes.push(entry);
-                of_slot.entry((task.executor, task.slot)).or_default().push(entry);
-                let last = last_of_stage.entry(stage.key.id).or_insert(entry);
-                *last = (*last).max(entry);
+                let at = (stage_at, task_at);
+                finishes.push((task.finished, at));
+                of_slot.entry((task.executor, task.slot)).or_default().push((task.launched, at));
+                let last = last_of_stage.entry(stage.key.id).or_insert((task.finished, at));
+                *last = (*last).max((task.finished, at));
             }
         }
         finishes.sort_unstable();
-        of_slot.values_mut().for_each(|entries| entries.sort_unstable());
-        Self { finishes, of_slot, last_of_stage }
+        let mut before_on_slot = BTreeMap::new();
+        for mut tasks in of_slot.into_values() {
+            tasks.sort_unstable();
+            before_on_slot.extend(tasks.windows(2).map(|pair| (pair[1].1, pair[0].1)));
+        }
+        Self { finishes, before_on_slot, last_of_stage }
     }
 
     /// The last task to finish not after `time`.
@@ -184,21 +188,17 @@ impl FinishOrder {
     }
 
     /// What a task waited for: the last to end of its parents' tasks and of the task before it on its core, or failing
-    /// both, whatever ended last before its launch.
+    /// both, whatever ended last before its launch. What comes before was always launched before, so that the walk
+    /// ends; it may seem to end a little after the launch, where clocks differ.
     fn before(&self, window: &Window, at: TaskAt) -> Option<TaskAt> {
-        let (stage, task) = (&window.stages[at.0], &window.stages[at.0].tasks[at.1]);
-        // Strictly before: a task of no duration must not be its own predecessor.
-        let is_earlier =
-            |entry: &(i64, TaskAt)| entry.0 <= task.launched && entry.1 != at && entry.0 < task.finished;
-        let parents = stage.parents.iter().filter_map(|parent| self.last_of_stage.get(parent)).copied();
-        let on_slot = self.of_slot.get(&(task.executor, task.slot)).and_then(|entries| {
-            let end = entries.partition_point(|entry| entry.0 <= task.launched);
-            entries[..end].iter().rev().take(4).find(|entry| is_earlier(entry)).copied()
-        });
-        let waited_for = parents.chain(on_slot).filter(is_earlier).max();
-        waited_for.map(|entry| entry.1).or_else(|| {
-            let end = self.finishes.partition_point(|entry| entry.0 <= task.launched);
-            self.finishes[..end].iter().rev().take(4).find(|entry| is_earlier(entry)).map(|entry| entry.1)
-        })
+        let task = |at: TaskAt| &window.stages[at.0].tasks[at.1];
+        let launched = task(at).launched;
+        let parents = window.stages[at.0].parents.iter().filter_map(|parent| self.last_of_stage.get(parent));
+        let on_slot = self.before_on_slot.get(&at).copied();
+        let waited_for =
+            parents.map(|entry| entry.1).chain(on_slot).filter(|&before| task(before).launched < launched);
+        waited_for
+            .max_by_key(|&before| task(before).finished)
+            .or_else(|| self.last_before(launched).filter(|&before| task(before).launched < launched))
     }
 }

@@ -40,7 +40,7 @@ impl SyncKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::StageBoundary => "stage boundary (shuffle)",
-            Self::TreeAggregate => "treeAggregate level",
+            Self::TreeAggregate => "treeAggregate",
             Self::Collect => "result at the driver",
             Self::BroadcastGap => "driver between iterations (update, broadcast)",
             Self::DriverGap => "driver between jobs",

@@ -284,7 +284,7 @@ impl Sweep {
             Change::Launched { stage, slot } => {
                 let active = self.stages.entry(stage).or_default();
                 // A repeated attempt is launched although all tasks were.
-                let first = active.unlaunched.min(1).max(0);
+                let first = active.unlaunched.clamp(0, 1);
                 active.unlaunched -= first;
                 self.pending -= first;
                 active.running += 1;

@@ -141,7 +141,7 @@ pub(crate) fn split(group: &Group, slow: &[SlowWorker]) -> Split {
 }
 
 /// Time against work over the group's tasks; flat unless convincing.
-fn data_line(group: &Group) -> Line {
+pub(crate) fn data_line(group: &Group) -> Line {
     let points: Vec<(f64, f64)> = group.tasks.iter().map(|point| (point.work, point.ms)).collect();
     let found = line(&points);
     if found.is_convincing() && found.correlation > 0.5 { found } else { Line::default() }
@@ -185,6 +185,10 @@ fn random_cost(group: &Group, skew: &Line, slow: &[SlowWorker]) -> f64 {
         own.collect()
     };
     let meetings: Vec<Vec<f64>> = group.meetings.iter().map(own_time).filter(|own| own.len() > 1).collect();
+    // One or two meetings of a few do not show what chance would do.
+    if meetings.len() < 3 && meetings.iter().map(Vec::len).sum::<usize>() < 8 {
+        return 0.0;
+    }
     let is_steady = is_steady(&meetings);
     let overall = mean(&meetings.iter().map(|own| mean(own)).collect::<Vec<_>>());
     let centre = |own: &[f64]| if is_steady { overall } else { mean(own) };

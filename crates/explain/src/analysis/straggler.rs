@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::meeting::{Group, Meeting, Meetings};
 use super::numbers::{binomial_tail, median};
-use super::split::{SlowWorker, slow_workers};
+use super::split::{SlowWorker, data_line, slow_workers};
 
 /// How lateness is distributed over time and workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,7 +95,9 @@ fn hot_part(place: &str, group: &Group) -> Option<Straggler> {
     let others: Vec<f64> =
         group.tasks.iter().filter(|point| point.part != part).map(|point| point.ms).collect();
     let slower = median(&times) / median(&others).max(1e-9);
-    (binomial_tail(late, trials, expected) < 0.05 && slower > 1.2).then(|| Straggler {
+    let is_often_late = binomial_tail(late, trials, expected) < 0.05;
+    let is_slower_with_data = late > 0 && data_line(group).slope > 0.0;
+    ((is_often_late || is_slower_with_data) && slower > 1.2).then(|| Straggler {
         who: format!("partition {part}"),
         place: place.to_owned(),
         recurrence: Recurrence::Recurring,

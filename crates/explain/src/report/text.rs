@@ -30,7 +30,7 @@ pub(crate) fn sync_points(out: &mut String, points: &[SyncPoint]) {
     line(out, "\nSynchronisation points (idle core-seconds and why)");
     line(
         out,
-        &format!("{:>7} {:>6} {:>8} {:>6}  {:<44} {}", "count", "per it", "core-s", "share", "where", "why"),
+        &format!("{:>7} {:>6} {:>8} {:>6}  {:<50} {}", "count", "per it", "core-s", "share", "where", "why"),
     );
     for point in points.iter().take(ROWS) {
         let causes: Vec<String> = point
@@ -46,12 +46,12 @@ pub(crate) fn sync_points(out: &mut String, points: &[SyncPoint]) {
         line(
             out,
             &format!(
-                "{:>7} {:>6.3} {:>8.2} {:>6}  {:<44} {}",
+                "{:>7} {:>6.2} {:>8.2} {:>6}  {:<50} {}",
                 point.count,
                 point.per_iteration,
                 point.idle_core_s,
                 percent(point.share),
-                cut(place.trim(), 44),
+                cut(place.trim(), 50),
                 causes.join(", ")
             ),
         );

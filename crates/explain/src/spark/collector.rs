@@ -239,7 +239,7 @@ impl<S: Sink> Collector<S> {
         if window.jobs.is_empty() && window.stages.is_empty() {
             return;
         }
-        window.assign_slots();
+        window.assign_slots(&self.application);
         self.widen_executors(&window);
         self.sink.window(&self.application, window);
         // Jobs that were open go on in the next window.

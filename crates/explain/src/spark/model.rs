@@ -1,5 +1,7 @@
 //! What a Spark log tells, put together. Times are ms since 1970.
 
+use std::collections::BTreeMap;
+
 use super::event::{Metrics, Properties, StageKey, TaskKind};
 
 /// The application and its executors.
@@ -164,8 +166,10 @@ impl Window {
     }
 
     /// Puts every task on a core of its executor: the one that became free last before its launch, which is the core
-    /// whose finish made the scheduler launch it.
-    pub fn assign_slots(&mut self) {
+    /// whose finish made the scheduler launch it. Clocks of driver and executor differ by some ms, so a task may seem
+    /// to start before any core is free; then it takes the one that is free first, and only an executor of unknown
+    /// size grows.
+    pub fn assign_slots(&mut self, application: &Application) {
         let mut order: Vec<(usize, usize)> = Vec::new();
         for (stage, tasks) in self.stages.iter().map(|stage| stage.tasks.len()).enumerate() {
             order.extend((0..tasks).map(|task| (stage, task)));
@@ -174,18 +178,28 @@ impl Window {
             let task = &self.stages[stage].tasks[task];
             (task.launched, task.finished, task.id)
         });
-        let mut free: std::collections::BTreeMap<u32, Vec<i64>> = std::collections::BTreeMap::new();
+        let mut free: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         for (stage, task) in order {
             let task = &mut self.stages[stage].tasks[task];
+            let executor = &application.executors[task.executor as usize];
+            let most =
+                if executor.host.is_empty() { usize::MAX } else { application.slots(executor) as usize };
             let slots = free.entry(task.executor).or_default();
-            let latest =
-                (0..slots.len()).filter(|&slot| slots[slot] <= task.launched).max_by_key(|&slot| slots[slot]);
-            let slot = latest.unwrap_or_else(|| {
-                slots.push(0);
-                slots.len() - 1
-            });
+            let slot = pick(slots, task.launched, most);
             slots[slot] = task.finished.max(task.launched);
             task.slot = slot as u32;
         }
     }
+}
+
+/// The slot for a task that is launched at `at`; `free` says when each slot becomes free, and may grow to `most`.
+fn pick(free: &mut Vec<i64>, at: i64, most: usize) -> usize {
+    let latest = (0..free.len()).filter(|&slot| free[slot] <= at).max_by_key(|&slot| free[slot]);
+    latest.unwrap_or_else(|| {
+        if free.len() < most {
+            free.push(i64::MIN);
+            return free.len() - 1;
+        }
+        (0..free.len()).min_by_key(|&slot| free[slot]).unwrap_or(0)
+    })
 }
