@@ -18,6 +18,7 @@ mod explain;
 pub mod report;
 pub mod source;
 mod spark;
+mod workers;
 
 pub use error::Error;
 pub use explain::explain;

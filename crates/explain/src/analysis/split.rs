@@ -78,6 +78,8 @@ pub(crate) struct SlowWorker {
     pub factor: f64,
     /// In how many meetings it was last.
     pub last: u64,
+    /// What it took beyond the others' median, over all meetings.
+    pub excess_ms: f64,
     /// The chance that a worker like the others would be last so often.
     pub chance: f64,
 }
@@ -85,7 +87,7 @@ pub(crate) struct SlowWorker {
 /// Workers that are slower than their fellows by more than chance: last in more meetings than a fair draw would give
 /// (binomial tail below 1 %), and at least a fifth slower than the others' median.
 pub(crate) fn slow_workers(meetings: &[Meeting]) -> Vec<SlowWorker> {
-    let mut seen: BTreeMap<u32, (Vec<f64>, u64, f64)> = BTreeMap::new();
+    let mut seen: BTreeMap<u32, Record> = BTreeMap::new();
     for meeting in meetings.iter().filter(|meeting| meeting.arrivals.len() > 1) {
         let last = meeting.last().map(|last| last.who);
         let mut by_worker: BTreeMap<u32, f64> = BTreeMap::new();
@@ -101,20 +103,34 @@ pub(crate) fn slow_workers(meetings: &[Meeting]) -> Vec<SlowWorker> {
             let others: Vec<f64> =
                 by_worker.iter().filter(|other| *other.0 != who).map(|other| *other.1).collect();
             let typical = median(&others);
-            let (factors, lasts, chance) = seen.entry(who).or_default();
-            factors.push(if typical > 0.0 { busy / typical } else { 1.0 });
-            *lasts += u64::from(last == Some(who));
-            *chance += fair;
+            let record = seen.entry(who).or_default();
+            record.factors.push(if typical > 0.0 { busy / typical } else { 1.0 });
+            record.excess_ms += busy - typical;
+            record.last += u64::from(last == Some(who));
+            record.expected += fair;
         }
     }
-    seen.into_iter()
-        .filter_map(|(who, (factors, last, expected))| {
-            let trials = factors.len() as u64;
-            let chance = binomial_tail(last, trials, expected / trials as f64);
-            let factor = median(&factors);
-            (trials >= 5 && chance < 0.01 && factor > 1.2).then_some(SlowWorker { who, factor, last, chance })
-        })
-        .collect()
+    seen.into_iter().filter_map(|(who, record)| record.judge(who)).collect()
+}
+
+/// A worker over all meetings.
+#[derive(Debug, Default)]
+struct Record {
+    factors: Vec<f64>,
+    excess_ms: f64,
+    last: u64,
+    /// How often it would be last by a fair draw.
+    expected: f64,
+}
+
+impl Record {
+    fn judge(self, who: u32) -> Option<SlowWorker> {
+        let trials = self.factors.len() as u64;
+        let chance = binomial_tail(self.last, trials, self.expected / trials as f64);
+        let factor = median(&self.factors);
+        let is_slow = trials >= 5 && chance < 0.01 && factor > 1.2;
+        is_slow.then_some(SlowWorker { who, factor, last: self.last, excess_ms: self.excess_ms, chance })
+    }
 }
 
 /// What a group's idle time is due to.

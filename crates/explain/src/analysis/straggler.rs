@@ -42,6 +42,8 @@ pub struct Straggler {
     pub meetings: u64,
     /// Core-seconds that others waited in these meetings.
     pub idle_core_s: f64,
+    /// What it took beyond the others' median in all meetings, in seconds: what an equal one would save at most.
+    pub excess_s: f64,
     /// Why, where that is known: `slow worker`, `data skew: 5.1 x the mean bytes`.
     pub cause: String,
 }
@@ -78,6 +80,7 @@ fn recurring(place: &str, group: &Group, slow: &SlowWorker, name: &impl Fn(u32) 
         late: slow.last,
         meetings: group.meetings.len() as u64,
         idle_core_s: late.map(Meeting::idle).sum::<f64>() / 1000.0,
+        excess_s: slow.excess_ms / 1000.0,
         cause: format!("slow worker (chance {:.1e})", slow.chance),
     }
 }
@@ -97,7 +100,7 @@ fn hot_part(place: &str, group: &Group) -> Option<Straggler> {
     let slower = median(&times) / median(&others).max(1e-9);
     let is_often_late = binomial_tail(late, trials, expected) < 0.05;
     let is_slower_with_data = late > 0 && data_line(group).slope > 0.0;
-    ((is_often_late || is_slower_with_data) && slower > 1.2).then(|| Straggler {
+    ((is_often_late || is_slower_with_data || factor >= 3.0) && slower > 1.2).then(|| Straggler {
         who: format!("partition {part}"),
         place: place.to_owned(),
         recurrence: Recurrence::Recurring,
@@ -105,27 +108,41 @@ fn hot_part(place: &str, group: &Group) -> Option<Straggler> {
         late,
         meetings: trials,
         idle_core_s: group.meetings.iter().filter(is_late).map(Meeting::idle).sum::<f64>() / 1000.0,
+        excess_s: times.iter().map(|ms| ms - median(&others)).sum::<f64>() / 1000.0,
         cause: format!("data skew: {factor:.1} x the mean amount of data"),
     })
 }
 
+/// Who is late in a meeting.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    who: u32,
+    factor: f64,
+    excess_ms: f64,
+}
+
+fn excess(late: &[Option<Late>]) -> f64 {
+    late.iter().flatten().map(|found| found.excess_ms).sum::<f64>() / 1000.0
+}
+
 /// The one who is late in a meeting, if one is.
-fn late_in(meeting: &Meeting) -> Option<(u32, f64)> {
+fn late_in(meeting: &Meeting) -> Option<Late> {
     let own = |arrival: &super::meeting::Arrival| f64::from(arrival.busy - arrival.polled);
     let typical = median(&meeting.arrivals.iter().map(own).collect::<Vec<_>>());
     let slowest = meeting.arrivals.iter().max_by(|a, b| own(a).total_cmp(&own(b)))?;
     let factor = if typical > 0.0 { own(slowest) / typical } else { 1.0 };
-    (meeting.arrivals.len() > 2 && factor >= LATE).then_some((slowest.who, factor))
+    let excess_ms = own(slowest) - typical;
+    (meeting.arrivals.len() > 2 && factor >= LATE).then_some(Late { who: slowest.who, factor, excess_ms })
 }
 
 /// A worker that is late in at least three meetings running, and hardly elsewhere.
 fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Option<Straggler> {
-    let late: Vec<Option<(u32, f64)>> = group.meetings.iter().map(late_in).collect();
+    let late: Vec<Option<Late>> = group.meetings.iter().map(late_in).collect();
     let mut best: Option<(u32, usize, usize)> = None;
     let mut start = 0;
     for end in 1..=late.len() {
-        let who = late[start].map(|found| found.0);
-        if end < late.len() && late[end].map(|found| found.0) == who {
+        let who = late[start].map(|found| found.who);
+        if end < late.len() && late[end].map(|found| found.who) == who {
             continue;
         }
         if let Some(who) = who
@@ -136,7 +153,7 @@ fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Optio
         start = end;
     }
     let (who, from, to) = best.filter(|(_, from, to)| to - from >= 3 && 2 * (to - from) < late.len())?;
-    let factors: Vec<f64> = late[from..to].iter().flatten().map(|found| found.1).collect();
+    let factors: Vec<f64> = late[from..to].iter().flatten().map(|found| found.factor).collect();
     Some(Straggler {
         who: name(who),
         place: place.to_owned(),
@@ -145,6 +162,7 @@ fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Optio
         late: (to - from) as u64,
         meetings: late.len() as u64,
         idle_core_s: group.meetings[from..to].iter().map(Meeting::idle).sum::<f64>() / 1000.0,
+        excess_s: excess(&late[from..to]),
         cause: format!(
             "from {:.1} s to {:.1} s of the run only",
             group.meetings[from].at / 1000.0,
@@ -155,10 +173,10 @@ fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Optio
 
 /// Stragglers in at least a third of the meetings, none of them prominent.
 fn rotating(place: &str, group: &Group) -> Option<Straggler> {
-    let late: Vec<(&Meeting, u32, f64)> = group
+    let late: Vec<(&Meeting, u32, Late)> = group
         .meetings
         .iter()
-        .filter_map(|meeting| late_in(meeting).map(|(who, by)| (meeting, who, by)))
+        .filter_map(|meeting| late_in(meeting).map(|late| (meeting, late.who, late)))
         .collect();
     let mut by_worker: BTreeMap<u32, usize> = BTreeMap::new();
     late.iter().for_each(|found| *by_worker.entry(found.1).or_default() += 1);
@@ -167,10 +185,11 @@ fn rotating(place: &str, group: &Group) -> Option<Straggler> {
         who: String::new(),
         place: place.to_owned(),
         recurrence: Recurrence::Rotating,
-        factor: median(&late.iter().map(|found| found.2).collect::<Vec<_>>()),
+        factor: median(&late.iter().map(|found| found.2.factor).collect::<Vec<_>>()),
         late: late.len() as u64,
         meetings: group.meetings.len() as u64,
         idle_core_s: late.iter().map(|found| found.0.idle()).sum::<f64>() / 1000.0,
+        excess_s: late.iter().map(|found| found.2.excess_ms).sum::<f64>() / 1000.0,
         cause: format!("{} different workers", by_worker.len()),
     })
 }
