@@ -141,6 +141,7 @@ fn shares(lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
 struct Round {
     started: u64,
     busy: u64,
+    transfer: u64,
     waited: u64,
     wait_end: u64,
     records: u64,
@@ -175,7 +176,10 @@ fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
                 }
                 round.has_work = true;
                 round.started = round.started.min(span.start_ns);
-                round.busy += span.duration_ns();
+                match span.phase {
+                    Phase::Push | Phase::Pull => round.transfer += span.duration_ns(),
+                    _ => round.busy += span.duration_ns(),
+                }
                 round.records += if span.phase == Phase::Compute { span.records } else { 0 };
             }
         }
@@ -205,6 +209,7 @@ fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
         started: 0.0,
         finished: ms(longest - round.waited) as f32,
         busy: ms(round.busy) as f32,
+        transfer: ms(round.transfer) as f32,
         work: round.records as f32,
         ..Arrival::default()
     });

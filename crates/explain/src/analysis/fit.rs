@@ -184,8 +184,10 @@ pub(crate) fn distribution(stage: String, count: u64, mut times: Vec<f64>) -> Di
 
 /// All families that can be fitted, best first.
 fn fits(sorted: &[f64]) -> Vec<Fit> {
-    // Clocks count whole ms, so a short task may have taken 0; half a ms is as true and has a logarithm.
-    let positive: Vec<f64> = sorted.iter().map(|&x| x.max(0.5)).collect();
+    // Where clocks count whole ms a short task may have taken 0; half a ms is as true and has a logarithm.
+    let is_whole = sorted.iter().all(|x| x.fract() == 0.0);
+    let least = if is_whole { 0.5 } else { sorted.iter().copied().find(|&x| x > 0.0).unwrap_or(0.5) };
+    let positive: Vec<f64> = sorted.iter().map(|&x| x.max(least)).collect();
     let mut found: Vec<Fit> =
         candidates(&positive).into_iter().filter_map(|family| judge(family, &positive)).collect();
     found.sort_by(|a, b| a.aic.total_cmp(&b.aic));

@@ -65,6 +65,8 @@ pub(crate) struct Arrival {
     pub busy: f32,
     /// Time that the scheduler took of it.
     pub delay: f32,
+    /// Time spent moving data, where it is told apart from work.
+    pub transfer: f32,
     /// Time slept between polls of a barrier.
     pub polled: f32,
     /// How much it had to do, in bytes or records.

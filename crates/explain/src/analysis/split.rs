@@ -1,7 +1,7 @@
 //! Why those who were early had to wait: the price of a synchronisation point, split by cause.
 //!
 //! Each meeting's idle time is what the last one took longer than the others. It is explained in a fixed order, each
-//! cause taking at most what is left: polls slept, a late start, the scheduler's delay, more data (by the line of time
+//! cause taking at most what is left: polls slept, a late start, the scheduler's delay, slower transfer, more data (by the line of time
 //! against work, where that is convincing), a worker that is persistently slow (by its factor over all meetings). Of the
 //! rest, randomness takes what independent, identically distributed tasks of the group's own distribution would cost:
 //! `n * (E[max of n] - mean)`, the order statistic of the residuals. What is then left is unknown.
@@ -28,6 +28,8 @@ pub struct Split {
     pub polling: f64,
     /// Waiting for who was held up by the scheduler.
     pub scheduler: f64,
+    /// Waiting for who took longer to move its data.
+    pub transfer: f64,
     /// The driver worked meanwhile.
     pub driver: f64,
     /// Not explained.
@@ -44,6 +46,7 @@ impl Split {
             ("late starts", self.startup_skew),
             ("polling", self.polling),
             ("scheduler delay", self.scheduler),
+            ("moving data", self.transfer),
             ("the driver", self.driver),
             ("unknown", self.unknown),
         ];
@@ -64,6 +67,7 @@ impl Split {
             startup_skew: self.startup_skew * factor,
             polling: self.polling * factor,
             scheduler: self.scheduler * factor,
+            transfer: self.transfer * factor,
             driver: self.driver * factor,
             unknown: self.unknown * factor,
         }
@@ -179,6 +183,7 @@ fn systematic(meeting: &Meeting, skew: &Line, slow: &[SlowWorker], causes: &mut 
         causes.polling += take(f64::from(last.polled - own.polled));
         causes.startup_skew += take(f64::from(last.started - own.started));
         causes.scheduler += take(f64::from(last.delay - own.delay));
+        causes.transfer += take(f64::from(last.transfer - own.transfer));
         causes.data_skew += take(skew.slope * f64::from(last.work - own.work));
         causes.slow_worker += take(excess(last.busy, last.who) - excess(own.busy, own.who));
         rest += idle;
