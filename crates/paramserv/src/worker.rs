@@ -16,7 +16,7 @@ use crate::{
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
     exchange::{Exchange, Pulled},
-    protocol::{CoordinatorRequest, WorkerTimes},
+    protocol::{CoordinatorRequest, EpochEnd, WorkerTimes},
 };
 
 /// How often a worker reports its progress.
@@ -178,7 +178,7 @@ impl Worker {
             let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
         }
-        let report = CoordinatorRequest::Epoch {
+        let end = EpochEnd {
             worker: self.rank,
             epoch,
             train: std::mem::take(&mut tally.train),
@@ -188,7 +188,7 @@ impl Worker {
             spans: self.recorder.drain(),
             dropped: self.recorder.dropped(),
         };
-        self.coordinator.call(report).await?;
+        self.coordinator.call(CoordinatorRequest::Epoch(Box::new(end))).await?;
         Ok(())
     }
 

@@ -50,8 +50,8 @@ pub struct Args {
     #[arg(long, default_value = "random", help_heading = "Data")]
     partition: Partition,
 
-    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES, such as mlp:64,32
-    #[arg(long, default_value = "softmax", help_heading = "Model")]
+    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES (ReLU layers, such as mlp:64,32)
+    #[arg(long, default_value = "mlp:64,32", help_heading = "Model")]
     model: ModelSpec,
     /// Weight of the L2 penalty
     #[arg(long, default_value_t = 0.0, help_heading = "Model")]
@@ -116,7 +116,7 @@ struct Output<'a> {
 }
 
 /// Rows and columns and classes of the generated set.
-const GENERATED: (usize, usize, usize) = (50_000, 64, 10);
+const GENERATED: (usize, usize, usize) = (50_000, 128, 10);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(path) = args.save.as_ref().filter(|_| !is_child()) {
@@ -202,7 +202,7 @@ fn generated(task: Option<Task>, seed: u64) -> Dataset {
     let (rows, columns, classes) = GENERATED;
     match task {
         Some(Task::Regression) => synthetic::linear(rows, columns, 0.1, seed),
-        _ => synthetic::blobs(rows, columns, classes, seed),
+        _ => synthetic::separable(rows, columns, classes, seed),
     }
 }
 
