@@ -87,6 +87,8 @@ fn the_label_is_chosen_by_name_or_position() {
     }
     let error = read_as("d.csv", text, &with(Label::Name("z".into()))).unwrap_err();
     assert_eq!(error, "d.csv: no column is named `z`: the first row has `y`, `a`, `b`");
+    let absent = ReadOptions { header: Header::Absent, ..with(Label::Name("y".into())) };
+    assert!(read_as("d.csv", text, &absent).unwrap_err().contains("`y` cannot be found without a header"));
     for position in [0, 4] {
         let error = read_as("d.csv", text, &with(Label::Position(position))).unwrap_err();
         assert_eq!(
