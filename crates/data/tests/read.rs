@@ -301,24 +301,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-#[ignore = "a measurement: cargo test --release -p syncline-data -- --ignored --nocapture"]
-fn speed_of_reading() {
-    let folder = tempfile::tempdir().unwrap();
-    let table = folder.path().join("table.csv");
-    write_csv(&synthetic::blobs(100_000, 50, 3, 1), std::fs::File::create(&table).unwrap()).unwrap();
-    let sparse = folder.path().join("sparse.svm");
-    write_libsvm(
-        &synthetic::sparse_logistic(50_000, 1_000_000, 50, 1),
-        std::fs::File::create(&sparse).unwrap(),
-    )
-    .unwrap();
-    for path in [table, sparse] {
-        let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
-        let start = std::time::Instant::now();
-        let data = read(&path, &ReadOptions::default()).unwrap();
-        let seconds = start.elapsed().as_secs_f64();
-        eprintln!("{}: {} rows, {megabytes:.0} MB in {seconds:.3} s", path.display(), data.rows());
-    }
-}
