@@ -2,6 +2,7 @@
 //!
 //! This program starts itself again as the second process. Both processes use one current-thread runtime. The raw peer is
 //! the limit: it knows every length beforehand, writes one buffer, reads into one reused buffer, and checks nothing. Raw
+//! (Over TCP both set TCP_NODELAY; the wire also leaves the system's congestion control, the raw peer keeps it.) Raw
 //! and wire take turns, so that a busy machine disturbs both; the ratios are the medians of the turns' ratios.
 //! `--quick` takes few turns; a word chooses the cases whose name contains it (`-- "1 MiB, TCP"`).
 
