@@ -79,12 +79,9 @@ fn a10_a_program_without_a_driver_yields_nothing_else() {
 fn e1_a_program_of_one_node_runs_it_on_a_thread_of_its_name() {
     let (name, seen) = std::sync::mpsc::channel();
     let mut program = Program::<()>::new("one");
-    program.node("only", move |ctx| {
-        let name = name.clone();
-        async move {
-            let thread = std::thread::current().name().map(str::to_owned);
-            Ok(name.send((ctx.name().to_owned(), ctx.rank(), thread))?)
-        }
+    program.node("only", async move |ctx| {
+        let thread = std::thread::current().name().map(str::to_owned);
+        Ok(name.send((ctx.name().to_owned(), ctx.rank(), thread))?)
     });
     launch(program, Executor::threads()).unwrap().wait().unwrap();
     assert_eq!(seen.recv().unwrap(), ("only/0".to_owned(), 0, Some("only/0".to_owned())));
@@ -113,10 +110,7 @@ fn a_service_here_is_the_callers_own_object() {
     let mut program = Program::<()>::new("here");
     let handle = program.service_here("coordinator", Arc::clone(&counter));
     assert_eq!(handle.name().to_string(), "coordinator");
-    program.nodes("worker", 4, move |ctx| {
-        let handle = handle.clone();
-        async move { Ok(handle.connect(&ctx).await?.call(2).await.map(drop)?) }
-    });
+    program.nodes("worker", 4, async move |ctx| Ok(handle.connect(&ctx).await?.call(2).await.map(drop)?));
     launch(program, Executor::threads()).unwrap().wait().unwrap();
     assert_eq!(counter.0.load(Ordering::Relaxed), 8);
     assert_eq!(Arc::strong_count(&counter), 1, "something of the run still holds the service");
@@ -199,7 +193,7 @@ fn g1_a_constructor_that_fails_names_its_node() {
         1 => Err("no memory".into()),
         _ => Ok(Counter::default()),
     });
-    program.driver(move |ctx| async move { Ok(services[1].connect(&ctx).await?.call(1).await?.body) });
+    program.driver(async move |ctx| Ok(services[1].connect(&ctx).await?.call(1).await?.body));
     let failure = failure(launch(program, Executor::threads()).unwrap());
     assert_eq!(failure.to_string(), "server/1 failed: no memory");
 }
@@ -243,10 +237,7 @@ fn b2_a_handle_of_another_program_is_refused() {
     let mut other = Program::<()>::new("other");
     let stray = other.service("elsewhere", |_| Ok(Counter::default()));
     let mut program = Program::<()>::new("this");
-    program.node("lost", move |ctx| {
-        let stray = stray.clone();
-        async move { Ok(stray.connect(&ctx).await.map(drop)?) }
-    });
+    program.node("lost", async move |ctx| Ok(stray.connect(&ctx).await.map(drop)?));
     let said = failure(launch(program, Executor::threads()).unwrap()).to_string();
     assert!(said.contains("no service `elsewhere/0`"), "{said}");
 }
@@ -256,12 +247,9 @@ fn l7_dropping_a_run_ends_its_program() {
     let held = Arc::new(());
     let mut program = Program::<()>::new("dropped");
     let mine = Arc::clone(&held);
-    program.nodes("endless", 2, move |_| {
-        let mine = Arc::clone(&mine);
-        async move {
-            let _mine = mine;
-            std::future::pending().await
-        }
+    program.nodes("endless", 2, async move |_| {
+        let _mine = &mine;
+        std::future::pending().await
     });
     drop(launch(program, Executor::threads()).unwrap());
     assert_eq!(Arc::strong_count(&held), 1);
