@@ -11,7 +11,7 @@ use syncline_wire::{Address, Client, Limits, Listener, Message, Service, Service
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ask {
     /// The same message back.
     Echo(String),
@@ -65,7 +65,8 @@ impl Service for Probe {
                 Ok("slept".to_owned().into())
             }
             Ask::Values(count) => {
-                let values: Vec<f32> = (0..count).map(|index| index as f32).collect();
+                // Bounded here, as every service must: a mutated request may ask for anything.
+                let values: Vec<f32> = (0..count.min(1 << 24)).map(|index| index as f32).collect();
                 Ok(Message::from("values".to_owned()).with_values(values))
             }
             Ask::Fail(text) => Err(ServiceError::new(text)),
@@ -88,6 +89,7 @@ pub struct Served {
     pub address: Address,
     pub token: Token,
     pub server: JoinHandle<()>,
+    pub listener: Arc<Listener>,
     _directory: tempfile::TempDir,
 }
 
@@ -105,11 +107,11 @@ impl Served {
 
     async fn at(address: &Address, limits: Limits, directory: tempfile::TempDir) -> Served {
         let (probe, token) = (Arc::new(Probe::default()), Token::random());
-        let listener = Listener::bind(address, token.clone(), limits).await.unwrap();
+        let listener = Arc::new(Listener::bind(address, token.clone(), limits).await.unwrap());
         let address = listener.address().clone();
-        let service = Arc::clone(&probe);
-        let server = tokio::spawn(async move { listener.serve(service).await });
-        Served { probe, address, token, server, _directory: directory }
+        let (service, serving) = (Arc::clone(&probe), Arc::clone(&listener));
+        let server = tokio::spawn(async move { serving.serve(service).await });
+        Served { probe, address, token, server, listener, _directory: directory }
     }
 
     pub async fn client(&self) -> Client<Probe> {
