@@ -221,13 +221,16 @@ impl<T: Send + 'static> Program<T> {
     /// The value of a program without a driver, which is `()`.
     ///
     /// # Errors
-    /// The first mistake that was made in building; [`Error::NoDriver`] when only a driver could yield a `T`.
+    /// The first mistake that was made in building; [`Error::EmptyProgram`]; [`Error::NoDriver`] when only a driver could yield a `T`.
     pub(crate) fn check(&mut self) -> Result<Option<T>, Error> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
         if self.driver.is_some() {
             return Ok(None);
+        }
+        if self.groups.is_empty() {
+            return Err(Error::EmptyProgram(self.name.clone()));
         }
         let nothing = (Box::new(()) as Box<dyn Any>).downcast::<T>();
         nothing.map(|value| Some(*value)).map_err(|_| Error::NoDriver(self.name.clone()))

@@ -179,6 +179,30 @@ fn g1_an_error_stops_the_program_and_comes_out_of_wait() {
 }
 
 #[test]
+fn f8_a_thread_that_blocks_does_not_hold_up_a_failure() {
+    let mut program = Program::<()>::new("blocked");
+    program.nodes("worker", 2, async |ctx| match ctx.rank() {
+        1 => Err("no more".into()),
+        _ => {
+            std::thread::sleep(Duration::from_secs(3));
+            Ok(())
+        }
+    });
+    let begun = Instant::now();
+    let failure = failure(launch(program, Executor::threads()).unwrap());
+    assert_eq!(failure.to_string(), "worker/1 failed: no more");
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_program_of_nothing_is_refused_and_one_that_only_serves_runs_until_stopped() {
+    assert!(mistake(|_| ()).contains("no node and no driver"));
+    let mut program = Program::<()>::new("serves");
+    program.service_here("counter", Arc::new(Counter::default()));
+    launch(program, Executor::threads()).unwrap().stop_and_wait().unwrap();
+}
+
+#[test]
 fn g1_a_panic_is_a_failure_with_its_message() {
     let mut program = Program::<()>::new("panicking");
     program.node("worker", async |ctx| panic!("rank {} gives up", ctx.rank()));

@@ -124,6 +124,19 @@ pub fn lives(pid: i32) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
+/// The living processes that have `mark` in their environment: a launcher's temporary directory marks all that it
+/// started.
+pub fn marked(mark: &Path) -> Vec<i32> {
+    let mark = format!("TMPDIR={}", mark.display()).into_bytes();
+    let has_mark = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(has_mark).filter(|pid| lives(*pid)).collect()
+}
+
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {

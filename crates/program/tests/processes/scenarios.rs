@@ -70,6 +70,8 @@ fn scenario(name: &str) -> Result<(), Error> {
             Ok(())
         }
         "driver" => driver_fails(),
+        "slow-start" => slow_start(),
+        "nested" => nested(),
         _ => panic!("no scenario `{name}`"),
     }
 }
@@ -304,8 +306,8 @@ fn twice_and_no_leak() -> Result<(), Error> {
     let before = held();
     for round in 0..4 {
         one(if round % 2 == 0 { Executor::processes() } else { Executor::threads() })?;
-        println!("round {round}: {:?} and {before:?}", held());
-        assert_eq!(held(), before, "something is left");
+        // A node's process passes by here, too, with the thread and the pipe that bind it to its launcher.
+        assert!(is_child() || held() == before, "after round {round} {:?} is left, not {before:?}", held());
     }
     Ok(())
 }
@@ -371,6 +373,32 @@ fn driver_fails() -> Result<(), Error> {
     program.driver(async |ctx| {
         ctx.sleep(Duration::from_millis(200)).await;
         Err("the data are odd".into())
+    });
+    wait(program)
+}
+
+/// Processes that take long before they reach `launch`.
+fn slow_start() -> Result<(), Error> {
+    if is_child() {
+        tell_pid();
+        block();
+    }
+    let mut program = Program::new("slow-start");
+    program.nodes("worker", 2, wait_for_ever);
+    wait(program)
+}
+
+fn nested() -> Result<(), Error> {
+    let mut program = Program::new("nested");
+    program.node("worker", async |_| {
+        let inner = |executor| {
+            let mut program = Program::<()>::new("inner");
+            program.node("part", async |_| Ok(()));
+            launch(program, executor)?.wait()
+        };
+        inner(Executor::threads())?;
+        println!("threads are fine");
+        Ok(inner(Executor::processes())?)
     });
     wait(program)
 }

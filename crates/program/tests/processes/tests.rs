@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use syncline_wire::{Address, Client, Error, Limits, Token};
 
-use crate::harness::{Launcher, Outcome, Test, assert_gone, eventually, lives, send};
+use crate::harness::{Launcher, Outcome, Test, assert_gone, eventually, lives, marked, send};
 use crate::scenarios::Counter;
 
 macro_rules! tests {
@@ -28,6 +28,8 @@ pub const ALL: &[Test] = tests![
     f4_a_stuck_node_does_not_hold_up_a_failure,
     f4_a_stuck_node_is_killed_at_the_end,
     f10_nothing_survives_a_killed_launcher,
+    f10_nothing_survives_a_launcher_killed_at_the_start,
+    f10_nothing_survives_a_launcher_killed_at_any_moment,
     f10_nothing_survives_a_launcher_that_panics,
     f5_an_interrupt_is_polite,
     f5_a_second_interrupt_kills,
@@ -39,6 +41,7 @@ pub const ALL: &[Test] = tests![
     l8_a_stranger_at_the_door_changes_nothing,
     nodes_share_the_launchers_clock,
     what_a_node_starts_is_no_node,
+    a_node_launches_on_threads_only,
 ];
 
 fn play(scenario: &str) -> Outcome {
@@ -161,6 +164,24 @@ fn f10_nothing_survives_a_killed_launcher() {
     assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
 }
 
+fn f10_nothing_survives_a_launcher_killed_at_the_start() {
+    let mut launcher = Launcher::start("slow-start");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    launcher.signal(Signal::KILL);
+    assert_eq!(launcher.end().code, None);
+    eventually("all processes are gone", || !pids.iter().any(|pid| lives(*pid)));
+}
+
+fn f10_nothing_survives_a_launcher_killed_at_any_moment() {
+    for delay in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
+        let launcher = Launcher::start("orphans");
+        std::thread::sleep(Duration::from_millis(delay));
+        let mark = launcher.directory().to_owned();
+        launcher.signal(Signal::KILL);
+        eventually("all processes are gone", || marked(&mark).is_empty());
+    }
+}
+
 fn f10_nothing_survives_a_launcher_that_panics() {
     let mut launcher = Launcher::start("forgets");
     let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
@@ -259,4 +280,10 @@ fn what_a_node_starts_is_no_node() {
     let outcome = play("grandchild");
     assert_eq!(outcome.code, Some(0), "{outcome:#?}");
     assert!(outcome.text.contains("[worker/0] I am one: true\n[worker/0] is child: false"), "{outcome:#?}");
+}
+
+fn a_node_launches_on_threads_only() {
+    let outcome =
+        fails("nested", "worker/0 is itself a process of a program and cannot launch another on processes");
+    assert!(outcome.text.contains("[worker/0] threads are fine"), "{outcome:#?}");
 }
