@@ -41,7 +41,7 @@ enum Command {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Report {
-    /// Logs, run files, or folders of rolling logs
+    /// Logs, run files, or folders of rolling logs; Chrome traces among them are the ranks of one run
     #[arg(required = true, value_name = "LOG", value_hint = ValueHint::AnyPath)]
     logs: Vec<PathBuf>,
     /// Write the report as one page that needs nothing else

@@ -251,7 +251,7 @@ fn critical_path(report: &Report) -> String {
         let name = if part.stage.is_empty() { "(no stage)" } else { &part.stage };
         let phase = format!("<i class=\"k-{0}\"></i>{1}", part.phase, part.phase.replace('_', " "));
         vec![
-            format!("<span class=\"legend\">{phase}</span>"),
+            format!("<span class=\"phase\">{phase}</span>"),
             escape(name),
             time(part.ms),
             percent(part.share),

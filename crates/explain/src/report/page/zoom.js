@@ -9,7 +9,7 @@
   const tip = document.getElementById("tip");
   const end = names.end, height = names.height;
   let from = 0, to = end;
-  const show = (ms) => ms >= 10000 ? (ms / 1000).toFixed(1) + " s" : ms >= 10 ? ms.toFixed(0) + " ms" : ms.toFixed(3) + " ms";
+  const show = (ms) => ms === 0 ? "0" : ms >= 10000 ? (ms / 1000).toFixed(1) + " s" : ms >= 10 ? ms.toFixed(0) + " ms" : ms.toFixed(3) + " ms";
   const draw = () => {
     svg.setAttribute("viewBox", `${from} 0 ${to - from} ${height}`);
     axis.forEach((label, at) => { label.textContent = show(from + (to - from) * at / (axis.length - 1)); });
