@@ -122,7 +122,7 @@ impl LensSums {
         let now = application.last.unwrap_or(0);
         let cores = total_cores(application);
         for group in job_groups(window, now) {
-            self.job_ms += group.ended - group.started;
+            self.job_ms = self.job_ms.saturating_add(group.ended - group.started);
             let stages: Vec<&Stage> = window
                 .stages
                 .iter()
@@ -130,7 +130,7 @@ impl LensSums {
                     stage.job.is_some_and(|job| group.jobs.contains(&job)) && !stage.tasks.is_empty()
                 })
                 .collect();
-            self.critical_ms += longest_chain(&stages);
+            self.critical_ms = self.critical_ms.saturating_add(longest_chain(&stages));
             let planned = plan(&stages);
             self.kept += planned.iter().map(|stage| stage.run_ms.len()).sum::<usize>();
             if self.kept <= KEPT {
@@ -138,10 +138,11 @@ impl LensSums {
             }
         }
         for stage in &window.stages {
-            self.run_ms += stage.tasks.iter().map(|task| task.run()).sum::<i64>();
+            let run_ms = stage.tasks.iter().map(|task| task.run()).sum();
+            self.run_ms = self.run_ms.saturating_add(run_ms);
             self.stages.extend(lens_stage(stage, cores));
         }
-        self.stage_ms += window.stages.iter().map(stage_ms).sum::<i64>();
+        self.stage_ms = self.stage_ms.saturating_add(window.stages.iter().map(stage_ms).sum());
         if self.stages.len() > 2 * STAGES {
             self.keep_longest();
         }
@@ -162,7 +163,7 @@ impl LensSums {
         let total_cores = total_cores(application);
         let (executors, per_executor) = (most_executors(application), first_cores(application));
         let wall = application.end() - application.start();
-        let driver_ms = wall - self.job_ms;
+        let driver_ms = wall.saturating_sub(self.job_ms);
         let estimate =
             |slots: u64| driver_ms + self.groups.iter().map(|group| schedule(group, slots)).sum::<i64>();
         let has_model = self.kept <= KEPT && !self.groups.is_empty();
@@ -181,9 +182,9 @@ impl LensSums {
             total_cores,
             job_ms: self.job_ms,
             driver_ms,
-            critical_path_ms: driver_ms + self.critical_ms,
+            critical_path_ms: driver_ms.saturating_add(self.critical_ms),
             ideal_ms: driver_ms as f64 + self.run_ms as f64 / cores,
-            one_core_ms: driver_ms + self.run_ms,
+            one_core_ms: driver_ms.saturating_add(self.run_ms),
             available_core_hours: wall as f64 * cores / 3.6e6,
             wasted_by_driver: ratio(driver_ms as f64, wall as f64),
             wasted_by_executors: ratio(self.job_ms as f64 * cores - self.run_ms as f64, wall as f64 * cores),
