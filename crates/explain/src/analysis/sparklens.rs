@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::Serialize;
 
-use super::numbers::median;
 use crate::spark::{Application, Stage, Window};
 
 /// Sparklens' figures for an application. Times in ms, hours in core-hours.
@@ -66,7 +65,7 @@ pub struct LensStage {
     pub name: String,
     /// Share of all stages' wall time, in percent.
     pub wall_percent: f64,
-    /// Wall time in ms.
+    /// From the first launch to the last finish, in ms.
     pub ms: i64,
     /// Sum of run times over the cores, in ms.
     pub ideal_ms: f64,
@@ -280,13 +279,16 @@ fn longest_chain(stages: &[&Stage]) -> i64 {
 
 fn plan(stages: &[&Stage]) -> Vec<Planned> {
     let run_ms = |stage: &Stage| {
-        stage.tasks.iter().map(|task| task.run().clamp(1, i64::from(u32::MAX)) as u32).collect()
+        let mut tasks: Vec<(i64, i64)> = stage.tasks.iter().map(|task| (task.id, task.run())).collect();
+        tasks.sort_unstable();
+        tasks.into_iter().map(|(_, run)| run.clamp(1, i64::from(u32::MAX)) as u32).collect()
     };
     let parents = parents(stages).into_iter();
     parents.zip(stages).map(|(parents, stage)| Planned { parents, run_ms: run_ms(stage) }).collect()
 }
 
-/// List scheduling of a group's tasks on `slots`, a stage after its parents, tasks in the order of the log.
+/// List scheduling of a group's tasks on `slots`, a stage after its parents, tasks in the order of their
+/// launch.
 fn schedule(stages: &[Planned], slots: u64) -> i64 {
     let mut free: BinaryHeap<Reverse<i64>> = (0..slots.clamp(1, 1 << 16)).map(|_| Reverse(0)).collect();
     let mut done = vec![0i64; stages.len()];
@@ -303,15 +305,18 @@ fn schedule(stages: &[Planned], slots: u64) -> i64 {
     done.into_iter().max().unwrap_or(0)
 }
 
+/// From the first launch to the last finish, which is what Sparklens calls a stage's time.
 fn stage_ms(stage: &Stage) -> i64 {
-    stage.completed.or(stage.last_finish()).map_or(0, |ended| (ended - stage.submitted).max(0))
+    stage.first_launch().zip(stage.last_finish()).map_or(0, |(first, last)| last - first)
 }
 
 fn lens_stage(stage: &Stage, cores: u64) -> Option<LensStage> {
     let mut runs: Vec<f64> = stage.tasks.iter().map(|task| task.run() as f64).collect();
     let longest = runs.iter().copied().fold(0.0, f64::max);
-    let (run, typical) = (runs.iter().sum::<f64>(), median(&runs));
-    runs.clear();
+    let run = runs.iter().sum::<f64>();
+    runs.sort_by(f64::total_cmp);
+    // Of an even number Sparklens takes the upper of the two in the middle.
+    let typical = runs.get(runs.len() / 2).copied().unwrap_or(0.0);
     let metrics = || stage.tasks.iter().filter_map(|task| task.metrics);
     let sum =
         |of: fn(&crate::spark::Metrics) -> i64| metrics().map(|metrics| of(&metrics) as f64).sum::<f64>();
