@@ -1,5 +1,7 @@
 //! A borrowed range of rows: what a model sees. Nothing is copied; a batch is a handful of slices and is `Copy`.
 
+use std::ops::Range;
+
 /// Some rows of a data set.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
@@ -9,7 +11,15 @@ pub struct Batch<'a> {
     pub targets: TargetsView<'a>,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// Some of these rows.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
+    pub fn slice(&self, rows: Range<usize>) -> Batch<'a> {
+        Batch { features: self.features.slice(rows.clone()), targets: self.targets.slice(rows) }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.targets.rows()
@@ -30,7 +40,21 @@ pub enum FeaturesView<'a> {
     Sparse(CsrView<'a>),
 }
 
-impl FeaturesView<'_> {
+impl<'a> FeaturesView<'a> {
+    /// Some of these rows.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
+    pub fn slice(&self, rows: Range<usize>) -> FeaturesView<'a> {
+        match *self {
+            FeaturesView::Dense(DenseView { values, columns }) => FeaturesView::Dense(DenseView {
+                values: &values[rows.start * columns..rows.end * columns],
+                columns,
+            }),
+            FeaturesView::Sparse(csr) => FeaturesView::Sparse(csr.slice(rows)),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {
@@ -76,6 +100,21 @@ impl<'a> CsrView<'a> {
     /// `indices` and `values` those from the first offset to the last.
     pub(crate) fn cut(offsets: &'a [usize], indices: &'a [u32], values: &'a [f32], columns: usize) -> Self {
         CsrView { offsets, indices, values, columns }
+    }
+
+    /// Some of these rows.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
+    pub fn slice(&self, rows: Range<usize>) -> CsrView<'a> {
+        let offsets = &self.offsets[rows.start..=rows.end];
+        let stored = offsets[0] - self.offsets[0]..offsets[rows.len()] - self.offsets[0];
+        CsrView {
+            offsets,
+            indices: &self.indices[stored.clone()],
+            values: &self.values[stored],
+            columns: self.columns,
+        }
     }
 
     /// The same rows with their columns renumbered: position `p` of the view is now in column `indices[p]`.
@@ -138,7 +177,18 @@ pub enum TargetsView<'a> {
     Class(&'a [u32]),
 }
 
-impl TargetsView<'_> {
+impl<'a> TargetsView<'a> {
+    /// The targets of some of these rows.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
+    pub fn slice(&self, rows: Range<usize>) -> TargetsView<'a> {
+        match *self {
+            TargetsView::Real(values) => TargetsView::Real(&values[rows]),
+            TargetsView::Class(labels) => TargetsView::Class(&labels[rows]),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {

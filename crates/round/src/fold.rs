@@ -14,15 +14,21 @@ pub enum Fold {
     Mean,
     /// The plain sum, as SystemML's and SystemDS' `paramserv` do: it multiplies the learning rate by the worker count.
     Sum,
+    /// Model averaging (local SGD): workers step for themselves and push how their model has changed; the servers apply
+    /// the mean of the changes as it is, so the new model is the mean of the workers' models.
+    Average,
 }
 
 impl Fold {
+    /// The names a user can give.
+    pub const VALID: &'static str = "mean, sum and average";
+
     /// The weight of each gradient, given the number of samples behind it; one that stands on none counts nothing.
     pub fn weights(self, samples: &[u64]) -> Vec<f32> {
         let total: u64 = samples.iter().sum();
         let weight = |&samples: &u64| match self {
             _ if samples == 0 => 0.0,
-            Self::Mean => (samples as f64 / total as f64) as f32,
+            Self::Mean | Self::Average => (samples as f64 / total as f64) as f32,
             Self::Sum => 1.0,
         };
         samples.iter().map(weight).collect()
@@ -36,7 +42,8 @@ impl FromStr for Fold {
         match text {
             "mean" => Ok(Self::Mean),
             "sum" => Ok(Self::Sum),
-            _ => Err(Error::Unknown { what: "fold", got: text.to_owned(), valid: "mean and sum" }),
+            "average" => Ok(Self::Average),
+            _ => Err(Error::Unknown { what: "fold", got: text.to_owned(), valid: Self::VALID }),
         }
     }
 }
@@ -46,6 +53,7 @@ impl fmt::Display for Fold {
         f.write_str(match self {
             Self::Mean => "mean",
             Self::Sum => "sum",
+            Self::Average => "average",
         })
     }
 }
@@ -86,7 +94,9 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        assert_eq!("sum".parse::<Fold>().unwrap().to_string(), "sum");
-        assert!("median".parse::<Fold>().unwrap_err().to_string().contains("mean and sum"));
+        for text in ["mean", "sum", "average"] {
+            assert_eq!(text.parse::<Fold>().unwrap().to_string(), text);
+        }
+        assert!("median".parse::<Fold>().unwrap_err().to_string().contains("mean, sum and average"));
     }
 }

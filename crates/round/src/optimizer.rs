@@ -37,6 +37,11 @@ impl Optimizer {
         Err(Error::OutOfRange { what: "lr", got: rate.to_string(), must: "a positive number such as 0.1" })
     }
 
+    /// The step that takes a gradient off the parameters as it is: for changes that workers have already scaled.
+    pub fn unit() -> Self {
+        Self { rule: Rule::Sgd, rate: 1.0, l2: 0.0 }
+    }
+
     /// Adds l2 / 2 times the squared length of the regularised parameters to the objective.
     ///
     /// # Errors
