@@ -14,6 +14,7 @@ use crate::executor::Sink;
 use crate::node::{self, NodeEnd};
 use crate::processes::fleet::{Fleet, Orders};
 use crate::processes::meeting::Meeting;
+use crate::processes::output::Printer;
 use crate::signals::Signals;
 use crate::stop::Stop;
 use crate::supervisor::{Action, End, Event, Supervisor};
@@ -99,6 +100,7 @@ struct Launcher {
     fleet: Fleet,
     errors: BTreeMap<NodeName, BoxError>,
     sink: Sink,
+    printer: Option<Printer>,
     /// Kept for its directory, which vanishes with it.
     _meeting: Option<Meeting>,
     /// Should this thread panic, nobody else would end the threads of the nodes.
@@ -132,6 +134,7 @@ impl Launcher {
             fleet: Fleet::default(),
             errors: BTreeMap::new(),
             sink,
+            printer: None,
             _meeting: None,
         };
         let begun = launcher.try_begin(program, crew, processes).await;
@@ -163,12 +166,17 @@ impl Launcher {
         let listener = Listener::bind(&plan.meeting.control(), token.clone(), limits.clone()).await;
         let listener = listener.map_err(Error::wire("starting the launcher"))?;
         let control = listener.address().clone();
-        let (sink, news) = (Arc::clone(&self.sink), self.stage.news.clone());
-        let orders = Orders { program, launch: plan.launch, control, token: token.clone(), sink, news };
+        let printer = Printer::start(Arc::clone(&self.sink));
+        let printer =
+            printer.map_err(Error::system("cannot start the thread that prints the nodes' output"))?;
+        let (token, news) = (token.clone(), self.stage.news.clone());
+        let orders = Orders { program, launch: plan.launch, control, token, printer, news };
         let service = Arc::clone(&self.stage.control);
         tokio::spawn(async move { listener.serve(service).await });
         self._meeting = Some(plan.meeting);
-        plan.nodes.iter().try_for_each(|node| self.fleet.start(node, &orders))
+        let started = plan.nodes.iter().try_for_each(|node| self.fleet.start(node, &orders));
+        self.printer = Some(orders.printer);
+        started
     }
 
     fn start_thread(&mut self, name: NodeName, work: Work) -> Result<(), Error> {
@@ -255,10 +263,14 @@ impl Launcher {
     }
 
     fn decide(&mut self, event: Event) -> bool {
+        let interrupted = matches!(event, Event::Interrupted);
         match self.supervisor.on(self.stage.clock.now(), event) {
             None => false,
             Some(Action::Finish) => true,
             Some(Action::Stop) => {
+                if interrupted {
+                    self.say("interrupted: the nodes are asked to stop; once more kills them");
+                }
                 self.stage.control.post(|board| board.stopping = true);
                 self.stage.stop.request();
                 self.stage.home.directory.close();
@@ -267,32 +279,42 @@ impl Launcher {
             }
             Some(Action::Kill) => {
                 self.stage.stop.insist();
-                self.tell_of_the_late();
                 self.fleet.kill();
+                self.tell_of_the_late();
                 false
             }
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.printer {
+            Some(printer) => printer.say(line),
+            None => (self.sink)("launcher", line),
         }
     }
 
     /// Says which processes are killed because they did not stop in time.
     fn tell_of_the_late(&self) {
         for node in self.supervisor.left().iter().filter(|node| self.fleet.has(node)) {
-            (self.sink)("launcher", &format!("{node} did not stop in time and is killed"));
+            self.say(&format!("{node} did not stop in time and is killed"));
         }
     }
 
     async fn finish(mut self) -> Ending {
         let gone = |node: &NodeName| self.supervisor.has_ended(node);
-        for (node, thread) in self.crew {
+        for (node, thread) in std::mem::take(&mut self.crew) {
             if gone(&node) {
                 // Its last act was to report; a panic in it has been reported, too.
                 let _ = thread.join();
             } else {
                 let why = "is a thread and cannot be killed: it runs on until this process ends";
-                (self.sink)("launcher", &format!("{node} did not stop in time; it {why}"));
+                self.say(&format!("{node} did not stop in time; it {why}"));
             }
         }
         let mut words = std::mem::take(&mut self.fleet).bury(gone).await;
+        if let Some(printer) = self.printer.take() {
+            printer.finish().await;
+        }
         match self.supervisor.into_end() {
             End::Finished => Ending::Finished,
             End::Asked => Ending::Asked,

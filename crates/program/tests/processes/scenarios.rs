@@ -52,6 +52,8 @@ fn scenario(name: &str) -> Result<(), Error> {
         "stuck-end" => stuck_at_the_end(),
         "orphans" => orphans(),
         "polite" => polite(|| Ok(())),
+        "interruptible" => interruptible(),
+        "floods" => floods(),
         "stubborn" => polite(|| {
             println!("never");
             block()
@@ -401,4 +403,31 @@ fn nested() -> Result<(), Error> {
         Ok(inner(Executor::processes())?)
     });
     wait(program)
+}
+
+/// A program on threads, and after it a launcher that has nothing to run any more.
+fn interruptible() -> Result<(), Error> {
+    let mut program = Program::<()>::new("interruptible");
+    program.node("worker", async |_| {
+        println!("running");
+        std::future::pending().await
+    });
+    let error = launch(program, Executor::threads())?.wait().unwrap_err();
+    println!("over: {error}");
+    block()
+}
+
+/// A node that writes more than anybody reads, while another waits to be killed.
+fn floods() -> Result<(), Error> {
+    let mut program = Program::<()>::new("floods");
+    program.nodes("worker", 2, async move |ctx| {
+        if ctx.rank() == 0 {
+            loop {
+                println!("{}", "x".repeat(1000));
+            }
+        }
+        std::future::pending().await
+    });
+    let executor = Executor::processes().on_output(|_, _| block());
+    launch(program, executor)?.wait()
 }

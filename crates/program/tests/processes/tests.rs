@@ -33,6 +33,8 @@ pub const ALL: &[Test] = tests![
     f10_nothing_survives_a_launcher_that_panics,
     f5_an_interrupt_is_polite,
     f5_a_second_interrupt_kills,
+    f5_after_a_run_an_interrupt_has_its_usual_effect,
+    l4_output_that_nobody_reads_does_not_stop_the_launcher,
     h5_a_process_that_never_takes_part_is_named,
     h5_a_process_that_hangs_in_its_start_is_named,
     a_different_graph_is_refused_by_name,
@@ -176,9 +178,9 @@ fn f10_nothing_survives_a_launcher_killed_at_any_moment() {
     for delay in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
         let launcher = Launcher::start("orphans");
         std::thread::sleep(Duration::from_millis(delay));
-        let mark = launcher.directory().to_owned();
+        let mark = launcher.mark();
         launcher.signal(Signal::KILL);
-        eventually("all processes are gone", || marked(&mark).is_empty());
+        eventually("all processes are gone", || marked(std::slice::from_ref(&mark)).is_empty());
     }
 }
 
@@ -212,6 +214,28 @@ fn f5_a_second_interrupt_kills() {
     assert_eq!(outcome.code, Some(130), "{outcome:#?}");
     assert!(outcome.text.contains("stubborn/0 did not stop in time and is killed"), "{outcome:#?}");
     assert_gone(&pids);
+}
+
+fn f5_after_a_run_an_interrupt_has_its_usual_effect() {
+    let mut launcher = Launcher::start("interruptible");
+    launcher.line("running");
+    launcher.signal(Signal::INT);
+    assert_eq!(launcher.line("over:"), "interrupted");
+    launcher.signal(Signal::INT);
+    assert_eq!(launcher.end().code, None);
+}
+
+fn l4_output_that_nobody_reads_does_not_stop_the_launcher() {
+    let launcher = Launcher::start("floods");
+    let idle = [launcher.mark(), "SYNCLINE_NODE=worker/1".to_owned()];
+    eventually("the idle worker runs", || !marked(&idle).is_empty());
+    // The flood needs a moment to fill every buffer.
+    std::thread::sleep(Duration::from_millis(300));
+    send(marked(&idle)[0], Signal::KILL);
+    let begun = Instant::now();
+    let outcome = launcher.end();
+    assert!(outcome.text.contains("error: worker/1 was killed by signal 9"), "{outcome:#?}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
 }
 
 fn h5_a_process_that_never_takes_part_is_named() {
