@@ -8,13 +8,14 @@ mod allocation;
 mod drf;
 mod fifo;
 mod oasis;
+mod ours;
 mod pdors;
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{allocation::Allocation, drf::Drf, fifo::Fifo, oasis::Oasis, pdors::PdOrs};
+pub use self::{allocation::Allocation, drf::Drf, fifo::Fifo, oasis::Oasis, ours::Ours, pdors::PdOrs};
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job, JobId, MachineId, Placement},
@@ -139,11 +140,13 @@ pub enum PolicyName {
     Drf,
     /// First in, first out with a fixed gang.
     Fifo,
+    /// This project's own: elastic re-planning.
+    Syncline,
 }
 
 impl PolicyName {
     /// All, in the order of help texts.
-    pub const ALL: [Self; 4] = [Self::PdOrs, Self::Oasis, Self::Drf, Self::Fifo];
+    pub const ALL: [Self; 5] = [Self::PdOrs, Self::Oasis, Self::Drf, Self::Fifo, Self::Syncline];
 
     /// The name on the command line.
     pub fn as_str(self) -> &'static str {
@@ -152,6 +155,7 @@ impl PolicyName {
             Self::Oasis => "oasis",
             Self::Drf => "drf",
             Self::Fifo => "fifo",
+            Self::Syncline => "syncline",
         }
     }
 
@@ -162,6 +166,7 @@ impl PolicyName {
             Self::Oasis => Box::new(Oasis::new(setup)),
             Self::Drf => Box::new(Drf),
             Self::Fifo => Box::new(Fifo::new(setup.seed)),
+            Self::Syncline => Box::new(Ours::new(setup)),
         }
     }
 }

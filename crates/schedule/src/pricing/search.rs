@@ -103,6 +103,9 @@ pub struct Alternative {
     pub cost: f64,
 }
 
+/// Workers of the internal and of the external case.
+type Gangs = (Option<u32>, Option<u32>);
+
 /// The search for one job from a slot on.
 pub struct Search<'a> {
     cluster: &'a Cluster,
@@ -166,7 +169,12 @@ impl<'a> Search<'a> {
         let (internal, external) =
             (slots_per_sample(job.internal_cost()), slots_per_sample(job.external_cost()));
         let quantum = match self.options.quanta {
-            Quanta::PerSlot(count) => f64::from(job.workers.max) / external / f64::from(count),
+            // On slow networks one machine alone does many slots' worth: there the whole job sets the grain.
+            Quanta::PerSlot(count) => {
+                let per_slot = f64::from(job.workers.max) / external / f64::from(count);
+                let slots = grid.slots.saturating_sub(from).max(1) as f64;
+                per_slot.max(work / (f64::from(count) * slots))
+            }
             Quanta::PerJob(count) => work / f64::from(count),
         };
         let total = (work / quantum - 1e-9).ceil().max(1.0) as usize;
@@ -196,7 +204,7 @@ impl<'a> Search<'a> {
         };
         let (mut inside, mut outside) = (self.options.locality == Locality::Aware, true);
         let mut offers = Vec::new();
-        let mut last: Option<((Option<u32>, Option<u32>), Offer)> = None;
+        let mut last: Option<(Gangs, Offer)> = None;
         for quanta in 1..=most {
             let near = workers(quanta, internal).filter(|_| inside);
             let far = workers(quanta, external).filter(|_| outside);
