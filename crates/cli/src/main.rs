@@ -1,13 +1,25 @@
 //! The `syncline` command. It parses arguments, calls the library and prints; every command is one module of
-//! `commands`.
+//! [`commands`].
+
+mod commands;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
 /// Write, run, explain, predict and schedule parallel machine learning whose parts must wait for each other.
 #[derive(Parser)]
 #[command(name = "syncline", version)]
-struct Cli {}
+struct Cli {
+    #[command(subcommand)]
+    command: commands::Command,
+}
 
-fn main() {
-    Cli::parse();
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
 }

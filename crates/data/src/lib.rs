@@ -1,1 +1,43 @@
 //! Matrices of features and labels, their readers and partitions.
+//!
+//! A [`Dataset`] is what a model learns from: one row per example, dense or sparse ([`Features`]), with one
+//! target per row, a real number or a class ([`Targets`]). It comes from a file ([`read()`]: CSV, LIBSVM, also
+//! compressed) or from a seeded generator ([`synthetic`]), is divided among workers by a [`Partition`], brought to
+//! a common scale by a [`Scaling`], and is seen by a model one [`Batch`] of borrowed rows at a time.
+//!
+//! ```
+//! use syncline_data::{Partition, Scaling, synthetic};
+//!
+//! let (mut training, mut validation) = synthetic::separable(1000, 8, 3, 7).split(0.2, 1)?;
+//! let scaling = Scaling::fit(&training);
+//! scaling.apply(&mut training)?;
+//! scaling.apply(&mut validation)?;
+//! let rows = Partition::Random.rows(training.rows(), 4, 1);
+//! let of_worker_0 = training.select(&rows[0]);
+//! assert_eq!(of_worker_0.batch(0..32).rows(), 32);
+//! # Ok::<(), syncline_data::Error>(())
+//! ```
+//!
+//! It depends on no other crate of the project.
+
+mod batch;
+mod dataset;
+mod digest;
+mod error;
+mod features;
+mod partition;
+mod read;
+mod scaling;
+pub mod synthetic;
+mod targets;
+mod write;
+
+pub use batch::{Batch, CsrView, DenseView, FeaturesView, SparseRow, TargetsView};
+pub use dataset::Dataset;
+pub use error::{Error, Result};
+pub use features::{Csr, Dense, Features, MAX_COLUMNS};
+pub use partition::Partition;
+pub use read::{Header, Label, ReadOptions, Reader, Source, Task, read};
+pub use scaling::Scaling;
+pub use targets::Targets;
+pub use write::{write_csv, write_libsvm};

@@ -1,1 +1,54 @@
-//! The parameter server: servers, workers and the training loop.
+//! The parameter server: a training run as a pure function call, with its state inside.
+//!
+//! Servers hold the parameters, a shard each; workers hold the rows, a part each, and repeat one round: *pull*
+//! parameters, compute the gradient of a batch, *push* it. The [gate](syncline_round::Gate) decides when a worker may
+//! go on, the [fold](syncline_round::Fold) and the [optimiser](syncline_round::Optimizer) what the servers do with what
+//! they get. The same run goes on threads and on processes ([`Executor`](syncline_program::Executor)), and under BSP
+//! gives the same parameters to the last bit on both.
+//!
+//! ```
+//! use syncline_data::synthetic;
+//! use syncline_learn::Softmax;
+//! use syncline_paramserv::{ParamServ, Sync};
+//! use syncline_program::Executor;
+//!
+//! let (train, held_out) = synthetic::blobs(600, 8, 3, 7).split(0.2, 7)?;
+//! let run = ParamServ::new(Softmax::new(8, 3), train)
+//!     .validation(held_out)
+//!     .workers(3)
+//!     .sync(Sync::Bsp)
+//!     .epochs(3)
+//!     .train(Executor::threads())?;
+//! assert!(run.report().epochs[2].train_loss < run.report().epochs[0].train_loss);
+//! println!("{}", run.report());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The map: [`ParamServ`] builds the program of `server`s, `worker`s and the `coordinator`; `exchange` is a worker's side
+//! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
+//! where the time went.
+
+mod batches;
+mod computation;
+mod coordinator;
+mod delay;
+mod error;
+mod every;
+mod exchange;
+mod gradient;
+mod parameters;
+mod protocol;
+mod report;
+mod server;
+mod shards;
+mod train;
+mod worker;
+
+pub use coordinator::Progress;
+pub use delay::Delay;
+pub use error::Error;
+pub use every::Every;
+pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport};
+pub use syncline_data::Partition;
+pub use syncline_round::{Fold, Optimizer, Rule, Staleness, Sync};
+pub use train::{ParamServ, Trained};

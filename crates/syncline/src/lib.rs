@@ -1,1 +1,42 @@
 //! Syncline: write, run, explain, predict and schedule parallel machine learning whose parts must wait for each other.
+//!
+//! This crate re-exports what programs are written with. The parts:
+//!
+//! - [`paramserv`]: training with a parameter server, as one function call.
+//! - [`data`] and [`learn`]: what is trained on, and what is trained.
+//! - [`program`] and [`wire`]: distributed programs as graphs of typed nodes, and how nodes talk.
+//! - [`round`]: gates, folds and optimisers, as pure values.
+//! - [`trace`]: what happened, span by span.
+//!
+//! ```
+//! use syncline::prelude::*;
+//!
+//! let (train, held_out) = synthetic::blobs(600, 8, 3, 7).split(0.2, 7)?;
+//! let run = ParamServ::new(Mlp::new(&[8, 16, 3]), train)
+//!     .validation(held_out)
+//!     .workers(2)
+//!     .sync(Sync::Ssp { bound: Staleness::new(1) })
+//!     .epochs(2)
+//!     .train(Executor::threads())?;
+//! println!("{}", run.report());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub use syncline_data as data;
+pub use syncline_learn as learn;
+pub use syncline_paramserv as paramserv;
+pub use syncline_program as program;
+pub use syncline_round as round;
+pub use syncline_trace as trace;
+pub use syncline_wire as wire;
+
+/// What most programs need.
+pub mod prelude {
+    pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};
+    pub use syncline_learn::{Linear, Logistic, Mlp, Model, Score, Softmax, Svm};
+    pub use syncline_paramserv::{
+        Delay, Every, Fold, Optimizer, ParamServ, Partition, Rule, Staleness, Sync,
+    };
+    pub use syncline_program::{Context, Executor, Handle, Program, launch};
+    pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
+}

@@ -5,9 +5,28 @@
 //!
 //! - [`Span`]: one node, one phase, from when to when, and what it was for.
 //! - [`Recorder`]: a node's own list of spans, written by that node only, bounded.
+//! - [`RunInfo`]: what a reader must know about the run as a whole: its nodes, their clocks, its settings.
+//! - [`ClockOffset`]: how far a node's clock is from the run's, and how sure that is.
+//! - [`RunFile`] and [`read`] (feature `file`): the spans of all nodes in one Parquet file, readable while it grows.
+//!
+//! ```
+//! use syncline_trace::{Phase, Recorder, Span};
+//!
+//! let mut recorder = Recorder::new(1000);
+//! recorder.record(Span { round: 7, bytes: 4096, ..Span::new(0, Phase::Push, 1_000, 5_000) });
+//! assert_eq!(recorder.drain()[0].duration_ns(), 4_000);
+//! ```
 
+mod clock;
+#[cfg(feature = "file")]
+mod file;
 mod recorder;
+mod run;
 mod span;
 
+pub use clock::ClockOffset;
+#[cfg(feature = "file")]
+pub use file::{Error, Run, RunFile, RunReader, read};
 pub use recorder::Recorder;
-pub use span::{Phase, Span};
+pub use run::{Node, RunInfo};
+pub use span::{Phase, Span, UnknownPhase};

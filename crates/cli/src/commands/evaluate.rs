@@ -1,0 +1,78 @@
+//! `syncline evaluate`: judges a saved model by data.
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use serde::Serialize;
+use syncline::{
+    data::{Header, Label, ReadOptions, read},
+    learn::SavedModel,
+};
+
+use crate::{
+    failure::Failure,
+    output::{print, print_json},
+};
+
+/// Judge a saved model by data
+///
+/// The file has the columns that the model was trained with, and the label.
+///
+/// Example:
+///   syncline evaluate model.safetensors test.csv
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// What `syncline train --save` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    model: PathBuf,
+    /// A CSV or LIBSVM file, plain, .gz or .zst
+    #[arg(value_hint = ValueHint::FilePath)]
+    data: PathBuf,
+    /// The label's column in a CSV file: its name, its number from 1, or `last` [default: named as in training]
+    #[arg(long)]
+    label: Option<Label>,
+    /// The CSV file has no header line, whatever its first line looks like
+    #[arg(long)]
+    no_header: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The result for machines.
+#[derive(Serialize)]
+struct Output {
+    model: String,
+    rows: u64,
+    loss: f64,
+    accuracy: Option<f64>,
+    rmse: Option<f64>,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let saved = SavedModel::load(&args.model)?;
+    let like_training = saved.read_options();
+    let options = ReadOptions {
+        label: args.label.unwrap_or(like_training.label),
+        header: if args.no_header { Header::Absent } else { Header::Auto },
+        ..like_training
+    };
+    let score = saved.evaluate(read(&args.data, &options)?)?;
+    let classes = !saved.classes.is_empty();
+    let output = Output {
+        model: saved.spec.to_string(),
+        rows: score.rows,
+        loss: score.mean_loss(),
+        accuracy: classes.then(|| score.accuracy()),
+        rmse: (!classes).then(|| score.rmse()),
+    };
+    if args.json {
+        return print_json(&output);
+    }
+    let measure = match (output.accuracy, output.rmse) {
+        (Some(accuracy), _) => format!("accuracy {accuracy:.4}"),
+        (_, rmse) => format!("RMSE {:.4}", rmse.unwrap_or_default()),
+    };
+    print(&format!("{} on {} rows: loss {:.4}, {measure}", output.model, output.rows, output.loss))
+}

@@ -1,0 +1,25 @@
+//! One module a command: its arguments, the library calls, and how the answer is shown.
+
+mod evaluate;
+mod train;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// What the user asks for.
+#[derive(Subcommand)]
+pub enum Command {
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Train(args) => train::run(args),
+            Self::Evaluate(args) => evaluate::run(args),
+        }
+    }
+}

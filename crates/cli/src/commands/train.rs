@@ -1,0 +1,248 @@
+//! `syncline train`: trains a model with a parameter server and tells where the time went.
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use syncline::{
+    data::{Dataset, Header, Label, Partition, ReadOptions, Scaling, Task, read, synthetic},
+    learn::{ModelSpec, SavedModel},
+    paramserv::{Delay, Every, ParamServ, Progress, Report},
+    program::{Executor, is_child},
+    round::{Fold, Optimizer, Rule, Sync},
+};
+
+use crate::{
+    failure::Failure,
+    output::{check_writable, print, print_json},
+};
+
+/// Train a model with workers and a parameter server
+///
+/// Without DATA it trains on a generated set of 10 classes, the same everywhere.
+///
+/// Examples:
+///   syncline train
+///   syncline train data.csv --label price --model linear --workers 4
+///   syncline train clicks.svm.zst --model logistic --sync ssp:2 --on processes --save clicks.safetensors
+///   syncline train --workers 4 --inject worker=2:3x
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// A CSV or LIBSVM file, plain, .gz or .zst
+    #[arg(value_hint = ValueHint::FilePath)]
+    data: Option<PathBuf>,
+
+    /// The column to predict in a CSV file: its name, its number from 1, or `last`
+    #[arg(long, default_value = "last", help_heading = "Data")]
+    label: Label,
+    /// The CSV file has no header line, whatever its first line looks like
+    #[arg(long, help_heading = "Data")]
+    no_header: bool,
+    /// Leave the columns as they are, instead of bringing each to mean 0 and deviation 1
+    #[arg(long, help_heading = "Data")]
+    no_standardize: bool,
+    /// What to hold out for validation: a share of the rows, or a file
+    #[arg(long, default_value = "0.2", value_name = "SHARE|FILE", help_heading = "Data")]
+    validation: String,
+    /// How rows are dealt out to workers: contiguous, round-robin or random
+    #[arg(long, default_value = "random", help_heading = "Data")]
+    partition: Partition,
+
+    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES, such as mlp:64,32
+    #[arg(long, default_value = "softmax", help_heading = "Model")]
+    model: ModelSpec,
+    /// Weight of the L2 penalty
+    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
+    l2: f32,
+    /// sgd, momentum, adagrad or adam
+    #[arg(long, default_value = "sgd", help_heading = "Model")]
+    optimizer: Rule,
+    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.002 for adam]
+    #[arg(long, help_heading = "Model")]
+    lr: Option<f32>,
+    /// How often all rows are gone through
+    #[arg(long, default_value_t = 10, help_heading = "Model")]
+    epochs: u32,
+    /// Rows in one worker's batch
+    #[arg(long, default_value_t = 64, help_heading = "Model")]
+    batch: usize,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1, help_heading = "Model")]
+    seed: u64,
+
+    /// Workers, who share the rows
+    #[arg(long, default_value_t = 2, help_heading = "Parameter server")]
+    workers: usize,
+    /// Servers, who share the parameters
+    #[arg(long, default_value_t = 1, help_heading = "Parameter server")]
+    servers: usize,
+    /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
+    /// but SPARE)
+    #[arg(long, default_value = "bsp", help_heading = "Parameter server")]
+    sync: Sync,
+    /// How often workers exchange with the servers: batch, batches:N or epoch
+    #[arg(long, default_value = "batch", help_heading = "Parameter server")]
+    every: Every,
+    /// How the gradients of a round are combined: mean, sum (as SystemDS does) or average (of the workers' models)
+    #[arg(long, default_value = "mean", help_heading = "Parameter server")]
+    fold: Fold,
+    /// Where servers and workers run: threads or processes
+    #[arg(long, default_value = "threads", help_heading = "Parameter server")]
+    on: Executor,
+    /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
+    #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
+    inject: Vec<Delay>,
+
+    /// Write the trained model to this file
+    #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    save: Option<PathBuf>,
+    /// Write what happened when to this file (Parquet)
+    #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    trace: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+/// The report for machines.
+#[derive(Serialize)]
+struct Output<'a> {
+    model: String,
+    data: String,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Rows and columns and classes of the generated set.
+const GENERATED: (usize, usize, usize) = (50_000, 64, 10);
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    if let Some(path) = args.save.as_ref().filter(|_| !is_child()) {
+        check_writable(path)?;
+    }
+    let optimizer = optimizer(&args)?;
+    let (mut train, mut validation) = load(&args)?;
+    let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
+    if let Some(scaling) = &scaling {
+        scaling.apply(&mut train)?;
+        validation.as_mut().map_or(Ok(()), |data| scaling.apply(data))?;
+    }
+    let model = args.model.build(&train)?;
+    let mut saved = SavedModel::new(args.model.clone(), &train, scaling, Vec::new());
+    let bar = progress_bar(&args);
+    let run = ParamServ::new(model, train)
+        .workers(args.workers)
+        .servers(args.servers)
+        .sync(args.sync)
+        .every(args.every)
+        .fold(args.fold)
+        .batch(args.batch)
+        .epochs(args.epochs)
+        .optimizer(optimizer)
+        .partition(args.partition)
+        .seed(args.seed)
+        .on_progress(move |progress| show(&bar, progress));
+    let run = match validation {
+        Some(data) => run.validation(data),
+        None => run,
+    };
+    let run = args.inject.iter().cloned().fold(run, ParamServ::inject);
+    let run = match &args.trace {
+        Some(path) => run.trace(path),
+        None => run,
+    };
+    let trained = run.train(args.on)?;
+    tell(&args.data, &args.model, args.json, trained.report())?;
+    if let Some(path) = &args.save {
+        saved.parameters = trained.parameters;
+        saved.save(path)?;
+    }
+    Ok(())
+}
+
+fn optimizer(args: &Args) -> Result<Optimizer, Failure> {
+    let rate = args.lr.unwrap_or_else(|| args.optimizer.default_rate());
+    Optimizer::new(args.optimizer, rate)
+        .and_then(|optimizer| optimizer.with_l2(args.l2))
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The rows to train on and the rows held out.
+fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
+    let task = args.model.task();
+    let data = match &args.data {
+        None => generated(args.model.task(), args.seed),
+        Some(path) => read(path, &options(args, task))?,
+    };
+    match args.validation.parse::<f64>() {
+        Ok(0.0) => Ok((data, None)),
+        Ok(share) if share > 0.0 && share < 1.0 => {
+            let (train, held_out) = data.split(share, args.seed)?;
+            Ok((train, Some(held_out)))
+        }
+        Ok(share) => {
+            Err(Failure::Usage(format!("validation is {share}: a share must be at least 0 and less than 1")))
+        }
+        Err(_) => {
+            let like_training = ReadOptions {
+                classes: Some(data.targets().classes().to_vec()).filter(|classes| !classes.is_empty()),
+                columns: Some(data.columns()),
+                ..options(args, task)
+            };
+            let held_out = read(&args.validation, &like_training)?;
+            Ok((data, Some(held_out)))
+        }
+    }
+}
+
+/// The data set of a run without DATA.
+fn generated(task: Option<Task>, seed: u64) -> Dataset {
+    let (rows, columns, classes) = GENERATED;
+    match task {
+        Some(Task::Regression) => synthetic::linear(rows, columns, 0.1, seed),
+        _ => synthetic::blobs(rows, columns, classes, seed),
+    }
+}
+
+fn options(args: &Args, task: Option<Task>) -> ReadOptions {
+    let header = if args.no_header { Header::Absent } else { Header::Auto };
+    ReadOptions { label: args.label.clone(), header, task, ..ReadOptions::default() }
+}
+
+/// A progress bar on a terminal; nothing in a pipe, in a node's process, or beside JSON.
+fn progress_bar(args: &Args) -> ProgressBar {
+    if is_child() || args.json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {per_sec} samples  {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    bar.set_length(progress.total_samples);
+    bar.set_position(progress.samples);
+    if progress.recent.rows > 0 {
+        bar.set_message(format!(
+            "epoch {}  loss {:.4}",
+            progress.epochs_done + 1,
+            progress.recent.mean_loss()
+        ));
+    }
+    if progress.samples >= progress.total_samples {
+        bar.finish_and_clear();
+    }
+}
+
+fn tell(data: &Option<PathBuf>, model: &ModelSpec, json: bool, report: &Report) -> Result<(), Failure> {
+    let data = data.as_ref().map_or("generated data".to_owned(), |path| path.display().to_string());
+    if json {
+        return print_json(&Output { model: model.to_string(), data, report });
+    }
+    print(&format!("{model} on {data}: {report}"))
+}

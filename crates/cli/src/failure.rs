@@ -1,0 +1,65 @@
+//! How a command fails: what is said, and the exit code.
+
+use std::{fmt::Display, process::ExitCode};
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was asked for something that makes no sense: exit code 2.
+    Usage(String),
+    /// Something went wrong: exit code 1.
+    Failed(String),
+    /// The user interrupted it: exit code 130, as shells have it.
+    Interrupted,
+    /// Whoever read the output has gone away (`| head`): nothing to say.
+    OutputClosed,
+}
+
+impl Failure {
+    /// A failure with what was being done.
+    pub fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    /// Says what happened on standard error.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::Usage(message) => {
+                eprintln!("error: {message}\n\nFor more information, try '--help'.");
+                ExitCode::from(2)
+            }
+            Self::Failed(message) => {
+                eprintln!("error: {message}");
+                ExitCode::FAILURE
+            }
+            Self::Interrupted => {
+                eprintln!("interrupted");
+                ExitCode::from(130)
+            }
+            Self::OutputClosed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl From<syncline::data::Error> for Failure {
+    fn from(error: syncline::data::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<syncline::learn::Error> for Failure {
+    fn from(error: syncline::learn::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<syncline::paramserv::Error> for Failure {
+    fn from(error: syncline::paramserv::Error) -> Self {
+        use syncline::{paramserv, program};
+        match error {
+            paramserv::Error::Program(program::Error::Interrupted) => Self::Interrupted,
+            error if error.is_usage() => Self::Usage(error.to_string()),
+            error => Self::failed(error),
+        }
+    }
+}

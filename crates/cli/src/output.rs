@@ -1,0 +1,47 @@
+//! What goes to standard output, and where files are going to be written.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints text and a line's end. A reader that has gone away ends the command quietly.
+pub fn print(text: &str) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{}", text.trim_end()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::Failed(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Failed(format!("cannot write the report as JSON: {error}")))?;
+    print(&text)
+}
+
+/// Finds out before hours of work whether a file can be created at `path` when they are over.
+pub fn check_writable(path: &Path) -> Result<(), Failure> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::Failed(format!(
+            "cannot write {}: {why}; choose a file in a folder that exists and that you may write to",
+            path.display()
+        ))
+    };
+    if path.is_dir() {
+        return Err(cannot(&"it is a folder"));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".syncline-")
+        .tempfile_in(folder)
+        .map(drop)
+        .map_err(|error| cannot(&error))
+}

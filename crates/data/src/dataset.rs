@@ -1,0 +1,194 @@
+//! A data set: features and targets of the same rows, with their names. It never changes its shape;
+//! [`Dataset::select`] and [`Dataset::split`] make new ones.
+
+use crate::digest::Digest;
+use crate::{Batch, Error, Features, Result, Targets};
+use rand::seq::SliceRandom;
+use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Rows of features with one target each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    features: Features,
+    targets: Targets,
+    feature_names: Vec<String>,
+    target_name: String,
+}
+
+impl Dataset {
+    /// A data set whose columns have no names.
+    ///
+    /// # Errors
+    /// When the numbers of rows differ, or a label is not below the number of classes.
+    pub fn new(features: Features, targets: Targets) -> Result<Dataset> {
+        if features.rows() != targets.rows() {
+            let (features, targets) = (features.rows(), targets.rows());
+            return Err(Error::Shape(format!("{features} rows of features, but {targets} targets")));
+        }
+        targets.check()?;
+        Ok(Dataset { features, targets, feature_names: Vec::new(), target_name: String::new() })
+    }
+
+    /// Names the columns: one name for each feature or none at all (sparse data have none), and the target's.
+    ///
+    /// # Errors
+    /// When the number of names is neither zero nor the number of columns.
+    pub fn named(mut self, feature_names: Vec<String>, target_name: String) -> Result<Dataset> {
+        if !feature_names.is_empty() && feature_names.len() != self.columns() {
+            let (names, columns) = (feature_names.len(), self.columns());
+            return Err(Error::Shape(format!("{names} names for {columns} columns")));
+        }
+        (self.feature_names, self.target_name) = (feature_names, target_name);
+        Ok(self)
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.targets.rows()
+    }
+
+    /// Number of feature columns.
+    pub fn columns(&self) -> usize {
+        self.features.columns()
+    }
+
+    /// The features.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    pub(crate) fn features_mut(&mut self) -> &mut Features {
+        &mut self.features
+    }
+
+    /// The targets.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// The features' names: one per column, or none.
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// Name of a column, or its number from 1 where it has none.
+    pub fn feature_name(&self, column: usize) -> Cow<'_, str> {
+        match self.feature_names.get(column) {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned((column + 1).to_string()),
+        }
+    }
+
+    /// The target's name; empty where the file gave none.
+    pub fn target_name(&self) -> &str {
+        &self.target_name
+    }
+
+    /// The rows of `range`, borrowed.
+    ///
+    /// # Panics
+    /// If the range does not lie within the rows.
+    pub fn batch(&self, range: Range<usize>) -> Batch<'_> {
+        Batch { features: self.features.view(range.clone()), targets: self.targets.view(range) }
+    }
+
+    /// The given rows, in the given order, copied; a row may occur more than once.
+    ///
+    /// # Panics
+    /// If a row is not below [`Dataset::rows`].
+    pub fn select(&self, rows: &[usize]) -> Dataset {
+        Dataset {
+            features: self.features.select(rows),
+            targets: self.targets.select(rows),
+            feature_names: self.feature_names.clone(),
+            target_name: self.target_name.clone(),
+        }
+    }
+
+    /// Shuffles the rows by `seed` and sets `share` of them aside: (the rest, the share), both shuffled, so that a
+    /// file sorted by class does no harm. At least one row is on each side.
+    ///
+    /// # Errors
+    /// When the share is not between 0 and 1 (exclusive), or there are fewer than two rows.
+    pub fn split(self, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
+        let rows = self.rows();
+        if !(share > 0.0 && share < 1.0) || rows < 2 {
+            return Err(Error::Share { share, rows });
+        }
+        let aside = ((rows as f64 * share).round() as usize).clamp(1, rows - 1);
+        let order = permutation(rows, seed);
+        Ok((self.select(&order[aside..]), self.select(&order[..aside])))
+    }
+
+    /// A stable hash of the contents (not of the features' names), to compare what two processes hold.
+    pub fn digest(&self) -> u64 {
+        Digest::of(self)
+    }
+}
+
+/// The numbers below `rows` in an order drawn by `seed`.
+pub(crate) fn permutation(rows: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FeaturesView, TargetsView, synthetic};
+
+    #[test]
+    fn a_split_loses_no_row_and_repeats_by_seed() {
+        let data = synthetic::linear(101, 3, 0.1, 5);
+        let (rest, aside) = data.clone().split(0.2, 9).unwrap();
+        assert_eq!((rest.rows(), aside.rows()), (81, 20));
+        let all = |data: &Dataset| match data.targets() {
+            Targets::Real(values) => values.clone(),
+            Targets::Class { .. } => vec![],
+        };
+        let mut together = [all(&rest), all(&aside)].concat();
+        let mut original = all(&data);
+        together.sort_by(f32::total_cmp);
+        original.sort_by(f32::total_cmp);
+        assert_eq!(together, original);
+        assert_eq!(data.clone().split(0.2, 9).unwrap(), (rest.clone(), aside));
+        assert_ne!(data.clone().split(0.2, 10).unwrap().0, rest);
+        for share in [0.0, 1.0, -1.0, f64::NAN] {
+            assert!(data.clone().split(share, 1).is_err());
+        }
+    }
+
+    #[test]
+    fn sparse_batches_and_selections_show_the_same_rows() {
+        let data = synthetic::sparse_logistic(20, 100, 5, 3);
+        let rows: Vec<usize> = (4..11).collect();
+        let selected = data.select(&rows);
+        let (FeaturesView::Sparse(whole), FeaturesView::Sparse(copy)) =
+            (data.batch(4..11).features, selected.batch(0..7).features)
+        else {
+            panic!("sparse data stay sparse")
+        };
+        for (a, b) in whole.iter().zip(copy.iter()) {
+            assert_eq!((a.indices, a.values), (b.indices, b.values));
+        }
+        assert_eq!(data.batch(4..11).targets, selected.batch(0..7).targets);
+        assert!(matches!(data.batch(0..1).targets, TargetsView::Class(_)));
+    }
+
+    #[test]
+    fn the_digest_tells_contents_apart() {
+        let data = synthetic::sparse_logistic(20, 100, 5, 3);
+        assert_eq!(data.digest(), data.clone().digest());
+        assert_ne!(data.digest(), synthetic::sparse_logistic(20, 100, 5, 4).digest());
+        assert_ne!(data.digest(), data.select(&(0..19).collect::<Vec<_>>()).digest());
+        // A golden value: a change would break the comparison between two releases.
+        let tiny = Dataset::new(
+            Features::Dense(crate::Dense::new(vec![1.0, 2.0], 2).unwrap()),
+            Targets::Class { labels: vec![0], names: vec!["a".into()] },
+        );
+        assert_eq!(tiny.unwrap().digest(), 17_703_302_940_979_761_188);
+    }
+}

@@ -1,0 +1,99 @@
+//! The one small trait that a user implements to train a model of their own.
+
+use crate::{Compact, Score};
+use std::ops::Range;
+use syncline_data::Batch;
+
+/// A model whose parameters are one flat vector.
+///
+/// Each worker owns its own copy, so a model keeps its workspace inside and need not allocate after the first batch.
+/// For reproducible training it must give the same bits for the same inputs.
+///
+/// ```
+/// use syncline_data::{Batch, FeaturesView, TargetsView};
+/// use syncline_learn::{Model, Score};
+///
+/// /// Predicts the same number for every row: the mean of the targets, once trained.
+/// #[derive(Clone)]
+/// struct Constant;
+///
+/// impl Model for Constant {
+///     fn parameters(&self) -> usize {
+///         1
+///     }
+///     fn initialise(&self, _seed: u64) -> Vec<f32> {
+///         vec![0.0]
+///     }
+///     fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score {
+///         let TargetsView::Real(targets) = batch.targets else { panic!("real targets are needed") };
+///         gradient[0] = targets.iter().map(|y| parameters[0] - y).sum::<f32>() / targets.len() as f32;
+///         self.score(parameters, batch)
+///     }
+///     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
+///         let TargetsView::Real(targets) = batch.targets else { panic!("real targets are needed") };
+///         let squared_error: f64 = targets.iter().map(|y| f64::from(parameters[0] - y).powi(2)).sum();
+///         Score { rows: targets.len() as u64, loss: squared_error / 2.0, squared_error, ..Score::default() }
+///     }
+///     fn boxed_clone(&self) -> Box<dyn Model> {
+///         Box::new(self.clone())
+///     }
+/// }
+/// ```
+pub trait Model: Send + 'static {
+    /// Length of the flat vector of parameters.
+    fn parameters(&self) -> usize;
+
+    /// The parameters to start from, drawn by `seed`.
+    fn initialise(&self, seed: u64) -> Vec<f32>;
+
+    /// Overwrites `gradient` with the gradient of the batch's *mean* loss; returns the batch's score before any step.
+    fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score;
+
+    /// The score of a batch, without a gradient.
+    fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score;
+
+    /// A copy for another worker.
+    fn boxed_clone(&self) -> Box<dyn Model>;
+
+    /// The parameters on which an L2 penalty acts: weights, not biases. All, unless told otherwise.
+    fn regularised(&self) -> Vec<Range<usize>> {
+        std::iter::once(0..self.parameters()).collect()
+    }
+
+    /// The batch over only those parameters that it reads, if that is worth while: [`Model::gradient`] and
+    /// [`Model::score`] then take the compact batch with those parameters only. `None`: the batch reads them all.
+    fn compact(&self, batch: &Batch<'_>) -> Option<Compact> {
+        let _ = batch;
+        None
+    }
+}
+
+impl Model for Box<dyn Model> {
+    fn parameters(&self) -> usize {
+        (**self).parameters()
+    }
+
+    fn initialise(&self, seed: u64) -> Vec<f32> {
+        (**self).initialise(seed)
+    }
+
+    fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score {
+        (**self).gradient(parameters, batch, gradient)
+    }
+
+    fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
+        (**self).score(parameters, batch)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Model> {
+        (**self).boxed_clone()
+    }
+
+    fn regularised(&self) -> Vec<Range<usize>> {
+        (**self).regularised()
+    }
+
+    fn compact(&self, batch: &Batch<'_>) -> Option<Compact> {
+        (**self).compact(batch)
+    }
+}

@@ -1,0 +1,64 @@
+//! Which rows a worker trains on in which round.
+//!
+//! A worker's rows are one range, cut into batches, and the batches into rounds. Every worker takes part in every round
+//! of an epoch: one whose rows have run out pushes a gradient of no samples, so that nobody waits for it in vain.
+
+use std::ops::Range;
+
+use crate::Every;
+
+/// One worker's rows, batch by batch.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Batches {
+    rows: Range<usize>,
+    batch: usize,
+    per_round: usize,
+}
+
+impl Batches {
+    /// Cuts `rows` into batches of `batch` rows; the last may be smaller.
+    pub(crate) fn new(rows: Range<usize>, batch: usize, every: Every) -> Self {
+        let batches = rows.len().div_ceil(batch);
+        Self { rows, batch, per_round: every.batches(batches) }
+    }
+
+    /// Rounds that its rows last for in an epoch.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rows.len().div_ceil(self.batch).div_ceil(self.per_round) as u64
+    }
+
+    /// The rows of round `round` of an epoch, from 0.
+    pub(crate) fn round(&self, round: u64) -> Range<usize> {
+        let rows = self.batch * self.per_round;
+        let at = |round: u64| self.rows.end.min(self.rows.start + rows.saturating_mul(round as usize));
+        at(round)..at(round + 1)
+    }
+
+    /// The batches within a round's rows.
+    pub(crate) fn within(&self, round: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let batch = self.batch;
+        round.clone().step_by(batch).map(move |start| start..round.end.min(start + batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_trained_on_once_an_epoch() {
+        for (rows, batch, every) in
+            [(1024, 20, Every::Batch), (7, 3, Every::Epoch), (100, 8, Every::Batches(3.try_into().unwrap()))]
+        {
+            let batches = Batches::new(50..50 + rows, batch, every);
+            let rounds: Vec<_> = (0..batches.rounds()).map(|round| batches.round(round)).collect();
+            let seen: Vec<_> =
+                rounds.iter().cloned().flat_map(|round| batches.within(round)).flatten().collect();
+            assert_eq!(seen, (50..50 + rows).collect::<Vec<_>>());
+            assert!(
+                batches.round(batches.rounds()).is_empty(),
+                "after its last row a worker has nothing to do"
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a worker does between a pull and a push: gradients of its batches.
+//!
+//! With several batches a round, each is followed by a step on the worker's own copy of the parameters, and what is
+//! pushed is the sum of the batches' gradients, as SystemDS defines NBATCHES and EPOCH, or, for model averaging, how the
+//! copy has changed. The optimiser of those steps starts afresh in every round, as the parameters do.
+//!
+//! Where a round's rows read few of the parameters, it is [compacted](Compact): the model then computes with just
+//! those, and the gradient has as many values. That depends on the rows alone, so it is done once for each round of an
+//! epoch.
+
+use std::{ops::Range, sync::Arc};
+
+use syncline_data::{Batch, Dataset};
+use syncline_learn::{Compact, Model, Score};
+use syncline_round::{Fold, Optimizer};
+use syncline_wire::{Pool, Tensor};
+
+use crate::{batches::Batches, exchange::Touched};
+
+/// Gradients under way at most: one is computed while another may still be in the servers' hands.
+const GRADIENTS: usize = 4;
+
+/// A round over only the parameters that it reads.
+pub(crate) struct CompactRound {
+    compact: Compact,
+    /// The same coordinates by server.
+    pub touched: Touched,
+}
+
+/// Which of the parameters were pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pull {
+    /// All.
+    Whole,
+    /// Those that the round reads.
+    Touched,
+}
+
+/// A worker's model and data.
+pub(crate) struct Computation {
+    model: Box<dyn Model>,
+    data: Arc<Dataset>,
+    batches: Batches,
+    optimizer: Optimizer,
+    fold: Fold,
+    /// The compacted rounds of an epoch, each once it has come.
+    compacted: Vec<Option<Arc<CompactRound>>>,
+    gradients: Pool<f32>,
+    /// The parameters of a round where they are not used as pulled, and one batch's gradient.
+    parameters: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+/// What a round gave.
+pub(crate) struct Outcome {
+    pub score: Score,
+    /// Nothing when there were no samples.
+    pub gradient: Option<Tensor>,
+}
+
+impl Computation {
+    pub(crate) fn new(
+        model: Box<dyn Model>,
+        data: Arc<Dataset>,
+        batches: Batches,
+        optimizer: Optimizer,
+        fold: Fold,
+    ) -> Self {
+        Self {
+            gradients: Pool::new(model.parameters() * size_of::<f32>() * GRADIENTS),
+            compacted: (0..batches.rounds()).map(|_| None).collect(),
+            parameters: Vec::new(),
+            gradient: Vec::new(),
+            model,
+            data,
+            batches,
+            optimizer,
+            fold,
+        }
+    }
+
+    /// Round `round` of an epoch over the parameters that it reads; nothing where it reads them all, or has no rows.
+    pub(crate) fn compact(&mut self, round: u64, shards: &[Range<usize>]) -> Option<Arc<CompactRound>> {
+        let known = self.compacted.get_mut(round as usize)?;
+        if known.is_none() {
+            let compact = self.model.compact(&self.data.batch(self.batches.round(round)))?;
+            let touched = Touched::new(compact.touched(), shards);
+            *known = Some(Arc::new(CompactRound { compact, touched }));
+        }
+        known.clone()
+    }
+
+    /// Computes round `round` of an epoch from the parameters that were pulled.
+    pub(crate) fn run(
+        &mut self,
+        round: u64,
+        pulled: &[f32],
+        pull: Pull,
+        compact: Option<&CompactRound>,
+    ) -> Outcome {
+        let rows = self.batches.round(round);
+        if rows.is_empty() {
+            return Outcome { score: Score::default(), gradient: None };
+        }
+        let data = Arc::clone(&self.data);
+        let whole = data.batch(rows.clone());
+        let mut own = std::mem::take(&mut self.parameters);
+        let (batch, parameters) = match compact {
+            None => (whole, pulled),
+            Some(round) if pull == Pull::Touched => (round.compact.batch(&whole), pulled),
+            Some(round) => {
+                own.resize(round.compact.touched().len(), 0.0);
+                round.compact.gather(pulled, &mut own);
+                (round.compact.batch(&whole), &own[..])
+            }
+        };
+        let mut gradient = self.gradients.take(parameters.len());
+        // A buffer just taken has no other owner.
+        let out = gradient.get_mut().unwrap_or_default();
+        let several = self.batches.within(rows.clone()).nth(1).is_some();
+        let score = if several || self.fold == Fold::Average {
+            let start = rows.start;
+            let batches = self.batches.within(rows).map(|rows| rows.start - start..rows.end - start);
+            self.run_batches(&batch, batches, parameters, compact, out)
+        } else {
+            self.model.gradient(parameters, &batch, out)
+        };
+        self.parameters = own;
+        Outcome { score, gradient: Some(gradient) }
+    }
+
+    /// Batches with a step of the worker's own after each: gives the sum of their gradients, or the change that the
+    /// steps made.
+    fn run_batches(
+        &mut self,
+        rows: &Batch<'_>,
+        batches: impl Iterator<Item = Range<usize>>,
+        pulled: &[f32],
+        compact: Option<&CompactRound>,
+        sum: &mut [f32],
+    ) -> Score {
+        let mut parameters = pulled.to_vec();
+        let mut local = self.optimizer.state(parameters.len(), &self.regularised(compact));
+        let mut score = Score::default();
+        self.gradient.resize(sum.len(), 0.0);
+        sum.fill(0.0);
+        for batch in batches {
+            score += self.model.gradient(&parameters, &rows.slice(batch), &mut self.gradient);
+            sum.iter_mut().zip(&self.gradient).for_each(|(sum, g)| *sum += g);
+            local.step(&mut parameters, &[(&self.gradient, 1.0)]);
+        }
+        if self.fold == Fold::Average {
+            let changes = pulled.iter().zip(&parameters).map(|(before, after)| before - after);
+            sum.iter_mut().zip(changes).for_each(|(sum, change)| *sum = change);
+        }
+        score
+    }
+
+    /// Where the L2 penalty acts, among the parameters that a round reads.
+    fn regularised(&self, compact: Option<&CompactRound>) -> Vec<Range<usize>> {
+        let ranges = self.model.regularised();
+        let Some(round) = compact else { return ranges };
+        let at = |end: usize| round.compact.touched().partition_point(|&index| (index as usize) < end);
+        ranges.into_iter().map(|range| at(range.start)..at(range.end)).collect()
+    }
+
+    /// The score of these rows of `data`, in blocks that fit the model's workspace.
+    pub(crate) fn score(&mut self, parameters: &[f32], data: &Dataset, rows: Range<usize>) -> Score {
+        let blocks = rows.clone().step_by(SCORED).map(|start| start..rows.end.min(start + SCORED));
+        blocks.map(|block| self.model.score(parameters, &data.batch(block))).sum()
+    }
+}
+
+/// Rows scored at a time.
+const SCORED: usize = 256;

@@ -1,0 +1,69 @@
+//! What can be wrong with a training run.
+
+/// Why a run was refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option's value is not one of those that exist.
+    #[error("{what} `{got}` is not known: valid values are {valid}")]
+    Option {
+        /// The option.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// What could have been given.
+        valid: String,
+    },
+    /// A number makes no sense for this run.
+    #[error("{what} is {got}: {must}")]
+    OutOfRange {
+        /// The option.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// What it must be.
+        must: String,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss became infinite or not a number in epoch {epoch} (round {round}, worker {worker}): the steps are too \
+         large; lower --lr (now {rate}), or standardise the data if that was switched off"
+    )]
+    Diverged {
+        /// From 1.
+        epoch: u64,
+        /// The worker's clock.
+        round: u64,
+        /// Who saw it.
+        worker: u32,
+        /// The learning rate.
+        rate: f32,
+    },
+    /// A server answered what makes no sense.
+    #[error("server {server} broke the protocol: {what}; do all processes run the same build?")]
+    Protocol {
+        /// Which.
+        server: usize,
+        /// What it did.
+        what: String,
+    },
+    /// A policy or an optimiser cannot be as asked.
+    #[error(transparent)]
+    Round(#[from] syncline_round::Error),
+    /// The program could not be launched, or a node of it failed.
+    #[error(transparent)]
+    Program(#[from] syncline_program::Error),
+    /// A call failed.
+    #[error(transparent)]
+    Wire(#[from] syncline_wire::Error),
+    /// The trace cannot be written.
+    #[error(transparent)]
+    Trace(#[from] syncline_trace::Error),
+}
+
+impl Error {
+    /// Whether the mistake is in what was asked for, as opposed to something that went wrong on the way.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Option { .. } | Self::OutOfRange { .. } | Self::Round(_))
+    }
+}

@@ -1,0 +1,228 @@
+//! What a run tells at its end: the epochs, the speed, and where the time went.
+
+mod text;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use syncline_learn::Score;
+
+use crate::{
+    coordinator::{EpochTally, Record},
+    protocol::{ServerStatistics, WorkerTimes},
+};
+
+/// The report of one run. Its `Display` is what a person reads; it serialises for machines. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// What was asked for.
+    pub settings: Settings,
+    /// Samples trained on a second, evaluation left out.
+    pub samples_per_second: f64,
+    /// From the first worker's start to the last worker's end.
+    pub wall_s: f64,
+    /// One entry an epoch.
+    pub epochs: Vec<EpochReport>,
+    /// Where each worker's time went.
+    pub workers: Vec<WorkerReport>,
+    /// What each server did.
+    pub servers: Vec<ServerReport>,
+    /// The run in words.
+    pub findings: Vec<String>,
+}
+
+/// What was asked for, in the words of the command line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// Rows trained on.
+    pub rows: usize,
+    /// Rows held out.
+    pub validation_rows: usize,
+    /// Features of a row.
+    pub features: usize,
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Workers.
+    pub workers: usize,
+    /// Servers.
+    pub servers: usize,
+    /// The synchronisation policy.
+    pub sync: String,
+    /// How often workers exchange with servers.
+    pub every: String,
+    /// Rows in a batch.
+    pub batch: usize,
+    /// Epochs.
+    pub epochs: u32,
+    /// The optimiser.
+    pub optimizer: String,
+    /// The learning rate.
+    pub lr: f32,
+    /// The weight of the L2 penalty.
+    pub l2: f32,
+    /// How gradients are combined.
+    pub fold: String,
+    /// How rows are dealt out to workers.
+    pub partition: String,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Where the nodes ran.
+    pub on: String,
+    /// Injected delays.
+    pub inject: Vec<String>,
+}
+
+/// One epoch. Accuracy is there for classes, RMSE for numbers; validation where rows were held out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochReport {
+    /// From 1.
+    pub epoch: u32,
+    /// How long it took until the last worker ended it.
+    pub seconds: f64,
+    /// Mean loss of the training batches, each at the parameters that it was computed with.
+    pub train_loss: f64,
+    /// Share of training samples classified correctly.
+    pub train_accuracy: Option<f64>,
+    /// Root of the mean squared error on training samples.
+    pub train_rmse: Option<f64>,
+    /// Mean loss on the held-out rows at the end of the epoch.
+    pub validation_loss: Option<f64>,
+    /// Share of held-out rows classified correctly.
+    pub validation_accuracy: Option<f64>,
+    /// Root of the mean squared error on held-out rows.
+    pub validation_rmse: Option<f64>,
+}
+
+/// Where one worker's time went.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkerReport {
+    /// From 0.
+    pub worker: usize,
+    /// Rounds worked.
+    pub rounds: u64,
+    /// Samples trained on.
+    pub samples: u64,
+    /// Computing gradients, injected delays included.
+    pub compute_s: f64,
+    /// Injected delays.
+    pub injected_s: f64,
+    /// Handing gradients to the servers.
+    pub push_s: f64,
+    /// Fetching parameters, without the wait.
+    pub pull_s: f64,
+    /// Waiting at the gate.
+    pub wait_s: f64,
+    /// Evaluating held-out rows.
+    pub evaluate_s: f64,
+    /// All the rest.
+    pub other_s: f64,
+    /// Rounds that it closed as the last to arrive, where rounds close.
+    pub last_arrivals: u64,
+}
+
+/// What one server did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerReport {
+    /// From 0.
+    pub server: usize,
+    /// Parameters that it holds.
+    pub parameters: u64,
+    /// Optimiser steps.
+    pub updates: u64,
+    /// Gradients received.
+    pub pushes: u64,
+    /// Gradients that came too late and were dropped.
+    pub late: u64,
+    /// Folding gradients and applying steps, which one pass does.
+    pub fold_apply_s: f64,
+}
+
+/// Whether the model predicts classes, which accuracy measures, or numbers, which RMSE measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Accuracy,
+    Rmse,
+}
+
+impl Report {
+    /// Puts together what the coordinator and the servers recorded.
+    pub(crate) fn new(
+        settings: Settings,
+        measure: Measure,
+        record: &Record,
+        servers: &[ServerStatistics],
+    ) -> Self {
+        let started = record.workers.iter().map(|times| times.started).min().unwrap_or_default();
+        let ended = record.epochs.last().map_or(started, |epoch| epoch.at);
+        let wall = ended.saturating_sub(started);
+        let evaluated = record.workers.iter().map(|times| times.evaluate).max().unwrap_or_default();
+        let samples: u64 = record.workers.iter().map(|times| times.samples).sum();
+        let last_arrivals = servers.first().map_or(&[][..], |server| &server.last_arrivals);
+        let worker = |(index, times): (usize, &WorkerTimes)| {
+            WorkerReport::new(index, times, ended, last_arrivals.get(index).copied().unwrap_or(0))
+        };
+        let mut report = Self {
+            settings,
+            samples_per_second: samples as f64 / wall.saturating_sub(evaluated).as_secs_f64().max(1e-9),
+            wall_s: wall.as_secs_f64(),
+            epochs: epoch_reports(&record.epochs, started, measure),
+            workers: record.workers.iter().enumerate().map(worker).collect(),
+            servers: servers.iter().enumerate().map(ServerReport::new).collect(),
+            findings: Vec::new(),
+        };
+        report.findings = text::findings(&report);
+        report
+    }
+}
+
+fn epoch_reports(epochs: &[EpochTally], started: Duration, measure: Measure) -> Vec<EpochReport> {
+    let starts = std::iter::once(started).chain(epochs.iter().map(|epoch| epoch.at));
+    let entry = |((number, epoch), start): ((u32, &EpochTally), Duration)| {
+        let validation = (epoch.validation.rows > 0).then_some(&epoch.validation);
+        let accuracy = |score: &Score| (measure == Measure::Accuracy).then(|| score.accuracy());
+        let rmse = |score: &Score| (measure == Measure::Rmse).then(|| score.rmse());
+        EpochReport {
+            epoch: number,
+            seconds: epoch.at.saturating_sub(start).as_secs_f64(),
+            train_loss: epoch.train.mean_loss(),
+            train_accuracy: accuracy(&epoch.train),
+            train_rmse: rmse(&epoch.train),
+            validation_loss: validation.map(Score::mean_loss),
+            validation_accuracy: validation.and_then(accuracy),
+            validation_rmse: validation.and_then(rmse),
+        }
+    };
+    (1..).zip(epochs).zip(starts).map(entry).collect()
+}
+
+impl WorkerReport {
+    fn new(worker: usize, times: &WorkerTimes, ended: Duration, last_arrivals: u64) -> Self {
+        let known = times.compute + times.push + times.pull + times.wait + times.evaluate;
+        Self {
+            worker,
+            rounds: times.rounds,
+            samples: times.samples,
+            compute_s: times.compute.as_secs_f64(),
+            injected_s: times.injected.as_secs_f64(),
+            push_s: times.push.as_secs_f64(),
+            pull_s: times.pull.as_secs_f64(),
+            wait_s: times.wait.as_secs_f64(),
+            evaluate_s: times.evaluate.as_secs_f64(),
+            other_s: ended.saturating_sub(times.started).saturating_sub(known).as_secs_f64(),
+            last_arrivals,
+        }
+    }
+}
+
+impl ServerReport {
+    fn new((server, statistics): (usize, &ServerStatistics)) -> Self {
+        Self {
+            server,
+            parameters: statistics.parameters,
+            updates: statistics.updates,
+            pushes: statistics.pushes,
+            late: statistics.late,
+            fold_apply_s: statistics.fold_apply.as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A server: one shard of the parameters behind a gate.
+//!
+//! It decides nothing itself: the gate of `syncline-round` says when a worker may go on and which gradients close a
+//! round, and the optimiser does the arithmetic. Gradients that have to wait for their round are kept as they came and
+//! folded in worker order when it closes, so the result does not depend on the order of arrival.
+//!
+//! Between threads a call runs on the caller's thread: the worker that closes a round folds it, with the state locked,
+//! and wakes the others.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use syncline_program::Clock as RunClock;
+use syncline_round::{Arrival, Clock, Fold, Gate, OptimizerState, WorkerId};
+use syncline_trace::{Phase, Recorder, Span};
+use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
+use tokio::sync::oneshot;
+
+use crate::{
+    gradient::{Gradient, Values, check_indices},
+    parameters::Parameters,
+    protocol::{ServerReply, ServerRequest, ServerStatistics},
+    worker::nanoseconds,
+};
+
+/// One shard, served to the workers.
+pub(crate) struct Server {
+    clock: RunClock,
+    state: Mutex<State>,
+}
+
+struct State {
+    gate: Gate,
+    fold: Fold,
+    optimizer: OptimizerState,
+    parameters: Parameters,
+    /// Gradients of the open round, by worker.
+    kept: Vec<Option<Gradient>>,
+    /// Workers that the gate holds, and how to let them go on.
+    held: Vec<Option<oneshot::Sender<Clock>>>,
+    statistics: ServerStatistics,
+    recorder: Recorder,
+    node: u32,
+}
+
+impl Server {
+    /// A server of these parameters. `node` is its number in the trace.
+    pub(crate) fn new(
+        clock: RunClock,
+        node: u32,
+        gate: Gate,
+        fold: Fold,
+        optimizer: OptimizerState,
+        parameters: Vec<f32>,
+        recorder: Recorder,
+    ) -> Self {
+        let workers = gate.workers();
+        let statistics = ServerStatistics {
+            parameters: parameters.len() as u64,
+            last_arrivals: vec![0; workers],
+            clock_error: clock.error(),
+            ..ServerStatistics::default()
+        };
+        let state = State {
+            gate,
+            fold,
+            optimizer,
+            parameters: Parameters::new(parameters),
+            kept: vec![None; workers],
+            held: (0..workers).map(|_| None).collect(),
+            statistics,
+            recorder,
+            node,
+        };
+        Self { clock, state: Mutex::new(state) }
+    }
+
+    /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers when the gate lets the worker start its next round.
+    async fn pull(
+        &self,
+        worker: WorkerId,
+        indices: Option<Indices>,
+    ) -> Result<Message<ServerReply>, ServiceError> {
+        let asked = self.clock.now();
+        let started = self.state().start(worker)?;
+        let (clock, held) = match started {
+            Start::Now(clock) => (clock, Duration::ZERO),
+            Start::Later(opened) => {
+                let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
+                (opened.await.map_err(stopped)?, self.clock.now() - asked)
+            }
+        };
+        let values = self.state().read(indices.as_deref())?;
+        Ok(Message::from(ServerReply::Started { clock: clock.round(), held }).with_values(values))
+    }
+
+    /// Takes a gradient and does what the gate says with it.
+    fn push(&self, worker: WorkerId, clock: Clock, gradient: Gradient) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state.statistics.pushes += 1;
+        match state.gate.push(worker, clock)? {
+            Arrival::Late => state.statistics.late += 1,
+            Arrival::Kept => state.kept[worker.index()] = Some(gradient),
+            Arrival::Alone => self.update(&mut state, clock, &[gradient])?,
+            Arrival::Closes { workers } => {
+                state.statistics.last_arrivals[worker.index()] += 1;
+                state.kept[worker.index()] = Some(gradient);
+                let round: Vec<_> = workers.iter().filter_map(|w| state.kept[w.index()].take()).collect();
+                self.update(&mut state, clock, &round)?;
+            }
+        }
+        state.release();
+        Ok(())
+    }
+
+    /// Folds the gradients of a round and steps, and records how long that took.
+    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) -> Result<(), ServiceError> {
+        let start = self.clock.now();
+        state.step(gradients)?;
+        let end = self.clock.now();
+        state.statistics.fold_apply += end - start;
+        if state.recorder.is_on() {
+            let samples = gradients.iter().map(|gradient| gradient.samples).sum();
+            let span = Span::new(state.node, Phase::Apply, nanoseconds(start), nanoseconds(end));
+            state.recorder.record(Span { round: clock.round(), records: samples, ..span });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a worker may go on.
+enum Start {
+    Now(Clock),
+    Later(oneshot::Receiver<Clock>),
+}
+
+impl State {
+    /// Asks the gate for the worker's next round.
+    fn start(&mut self, worker: WorkerId) -> Result<Start, ServiceError> {
+        if worker.index() >= self.gate.workers() {
+            return Err(ServiceError::new(format!("{worker} does not take part")));
+        }
+        Ok(match self.gate.start(worker) {
+            Some(clock) => Start::Now(clock),
+            None => {
+                let (open, opened) = oneshot::channel();
+                self.held[worker.index()] = Some(open);
+                Start::Later(opened)
+            }
+        })
+    }
+
+    /// Lets the held workers go on whom the gate lets go on now, in worker order.
+    fn release(&mut self) {
+        for index in 0..self.held.len() {
+            if self.held[index].is_some()
+                && let Some(clock) = self.gate.start(WorkerId::new(index as u32))
+                && let Some(open) = self.held[index].take()
+            {
+                // A worker that no longer listens has failed, which its own node reports.
+                let _ = open.send(clock);
+            }
+        }
+    }
+
+    /// The shard, or the asked coordinates of it.
+    fn read(&self, indices: Option<&[u32]>) -> Result<Tensor, ServiceError> {
+        let current = self.parameters.current();
+        let Some(indices) = indices else { return Ok(current.clone()) };
+        check_indices(indices, current.len()).map_err(ServiceError::new)?;
+        Ok(Tensor::from(indices.iter().map(|&index| current[index as usize]).collect::<Vec<_>>()))
+    }
+
+    /// One optimiser step along the fold of the gradients that stand on samples.
+    fn step(&mut self, gradients: &[Gradient]) -> Result<(), ServiceError> {
+        let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
+        let (mut dense, mut sparse) = (Vec::new(), Vec::new());
+        for (gradient, weight) in gradients.iter().zip(self.fold.weights(&samples)) {
+            match &gradient.values {
+                Values::Empty => {}
+                Values::Dense(values) => dense.push((&values[..], weight)),
+                Values::Sparse(indices, values) => sparse.push((&indices[..], &values[..], weight)),
+            }
+        }
+        let optimizer = &mut self.optimizer;
+        match (dense.is_empty(), sparse.is_empty()) {
+            (true, true) => return Ok(()),
+            (false, true) => self.parameters.update(|parameters| optimizer.step(parameters, &dense)),
+            (true, false) => self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse)),
+            (false, false) => {
+                return Err(ServiceError::new("a round has both dense and sparse gradients"));
+            }
+        }
+        self.statistics.updates += 1;
+        Ok(())
+    }
+}
+
+impl Service for Server {
+    type Request = ServerRequest;
+    type Reply = ServerReply;
+
+    async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
+        match request.body {
+            ServerRequest::Pull { worker } => self.pull(WorkerId::new(worker), request.indices).await,
+            ServerRequest::Push { worker, clock, samples } => {
+                let parameters = self.state().parameters.current().len();
+                let gradient = Gradient::checked(samples, request.indices, request.values, parameters)
+                    .map_err(ServiceError::new)?;
+                self.push(WorkerId::new(worker), Clock::new(clock), gradient)?;
+                Ok(ServerReply::Taken.into())
+            }
+            ServerRequest::Parameters => {
+                let values = self.state().parameters.current().clone();
+                Ok(Message::from(ServerReply::Parameters).with_values(values))
+            }
+            ServerRequest::Statistics => {
+                let state = self.state();
+                let dropped_spans = state.recorder.dropped();
+                Ok(ServerReply::Statistics(ServerStatistics { dropped_spans, ..state.statistics.clone() })
+                    .into())
+            }
+            ServerRequest::Spans => Ok(ServerReply::Spans(self.state().recorder.drain()).into()),
+        }
+    }
+}

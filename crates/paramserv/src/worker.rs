@@ -1,0 +1,239 @@
+//! A worker: pull, compute, push, round after round.
+//!
+//! It measures where its time goes and tells the coordinator at the end of each epoch, and a few times a second in
+//! between for whoever watches.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use syncline_data::Dataset;
+use syncline_learn::Score;
+use syncline_program::Context;
+use syncline_trace::{Phase, Recorder, Span};
+use syncline_wire::Client;
+
+use crate::{
+    Delay, Error,
+    computation::{CompactRound, Computation, Outcome, Pull},
+    coordinator::Coordinator,
+    exchange::{Exchange, Pulled},
+    protocol::{CoordinatorRequest, WorkerTimes},
+};
+
+/// How often a worker reports its progress.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// One worker, ready to run.
+pub(crate) struct Worker {
+    pub ctx: Context,
+    pub rank: u32,
+    /// Its number in the trace.
+    pub node: u32,
+    pub exchange: Exchange,
+    pub coordinator: Client<Coordinator>,
+    pub computation: Computation,
+    /// The rows that it evaluates at the end of an epoch.
+    pub validation: Option<(Arc<Dataset>, Range<usize>)>,
+    pub plan: Plan,
+    pub recorder: Recorder,
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub rounds_per_epoch: u64,
+    pub epochs: u32,
+    pub seed: u64,
+    pub rate: f32,
+    pub delays: Vec<Delay>,
+    /// Whether all parameters are pulled, or only those that a round reads, where it reads few.
+    pub pull: Pull,
+}
+
+/// What changes from round to round.
+#[derive(Default)]
+struct Tally {
+    times: WorkerTimes,
+    /// Of the current epoch.
+    train: Score,
+    /// Since the last report of progress.
+    recent: Score,
+    reported: Duration,
+}
+
+impl Worker {
+    /// Works until the last epoch has ended.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let started = self.now();
+        let times = WorkerTimes { started, clock_error: self.ctx.clock().error(), ..WorkerTimes::default() };
+        let mut tally = Tally { times, reported: started, ..Tally::default() };
+        let (mut epoch, mut next) = (0, 0);
+        loop {
+            let (pulled, pull) = self.pull(next, &mut tally).await?;
+            let clock = pulled.clock;
+            while epoch < self.plan.epochs && u64::from(epoch) < clock / self.plan.rounds_per_epoch {
+                self.end_epoch(epoch, &pulled.values, &mut tally).await?;
+                epoch += 1;
+            }
+            if epoch == self.plan.epochs {
+                return Ok(());
+            }
+            let round = clock % self.plan.rounds_per_epoch;
+            let compact = self.computation.compact(round, self.exchange.shards());
+            let start = self.now();
+            let outcome = self.computation.run(round, &pulled.values, pull, compact.as_deref());
+            self.exchange.release(pulled.values);
+            self.check(&outcome.score, clock)?;
+            self.delay(clock, start, &mut tally).await;
+            self.computed(clock, start, &outcome.score, &mut tally);
+            self.push(clock, compact, outcome, &mut tally).await?;
+            self.report_progress(&mut tally).await?;
+            next = clock + 1;
+        }
+    }
+
+    /// Fetches the parameters of round `next`, or of the later one that the gate says.
+    async fn pull(&mut self, next: u64, tally: &mut Tally) -> Result<(Pulled, Pull), Error> {
+        let round = next % self.plan.rounds_per_epoch;
+        let compact = match round {
+            // At the end of an epoch the whole model is looked at.
+            0 if self.validation.is_some() => None,
+            _ if self.plan.pull == Pull::Whole => None,
+            _ => self.computation.compact(round, self.exchange.shards()),
+        };
+        let start = self.now();
+        let pulled = self.exchange.pull(compact.as_ref().map(|compact| &compact.touched)).await?;
+        let end = self.now();
+        let opened = end.min(start + pulled.held);
+        tally.times.wait += opened - start;
+        tally.times.pull += end - opened;
+        if opened > start {
+            self.record(Span {
+                sync: Some(pulled.clock),
+                ..self.span(Phase::Wait, pulled.clock, start, opened)
+            });
+        }
+        let bytes = size_of_val(&pulled.values[..]) as u64;
+        self.record(Span { bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
+        Ok((pulled, if compact.is_some() { Pull::Touched } else { Pull::Whole }))
+    }
+
+    /// Refuses to go on from a loss that is no number.
+    fn check(&self, score: &Score, clock: u64) -> Result<(), Error> {
+        if score.loss.is_finite() {
+            return Ok(());
+        }
+        let epoch = clock / self.plan.rounds_per_epoch + 1;
+        Err(Error::Diverged { epoch, round: clock, worker: self.rank, rate: self.plan.rate })
+    }
+
+    /// Sleeps for as long as the injected delays say.
+    async fn delay(&self, clock: u64, start: Duration, tally: &mut Tally) {
+        if self.plan.delays.is_empty() {
+            return;
+        }
+        let computed = self.now() - start;
+        let draw = |delay: &Delay| delay.draw(self.plan.seed, self.rank, clock, computed);
+        let time = self.plan.delays.iter().map(draw).sum();
+        tally.times.injected += time;
+        sleep(&self.ctx, time).await;
+    }
+
+    /// Accounts for a computation that began at `start` and has just ended.
+    fn computed(&mut self, clock: u64, start: Duration, score: &Score, tally: &mut Tally) {
+        let end = self.now();
+        tally.times.compute += end - start;
+        tally.times.rounds += 1;
+        tally.times.samples += score.rows;
+        tally.train += *score;
+        tally.recent += *score;
+        self.record(Span { records: score.rows, ..self.span(Phase::Compute, clock, start, end) });
+    }
+
+    /// Hands the gradient to the servers.
+    async fn push(
+        &mut self,
+        clock: u64,
+        compact: Option<Arc<CompactRound>>,
+        outcome: Outcome,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        let start = self.now();
+        let bytes = outcome.gradient.as_ref().map_or(0, |gradient| size_of_val(&gradient[..]));
+        let touched = compact.as_ref().map(|compact| &compact.touched);
+        self.exchange.push(clock, outcome.score.rows, touched, outcome.gradient).await?;
+        let end = self.now();
+        tally.times.push += end - start;
+        self.record(Span { bytes: bytes as u64, ..self.span(Phase::Push, clock, start, end) });
+        Ok(())
+    }
+
+    /// Evaluates this worker's share of the validation rows and reports the epoch.
+    async fn end_epoch(&mut self, epoch: u32, parameters: &[f32], tally: &mut Tally) -> Result<(), Error> {
+        let start = self.now();
+        let mut validation = Score::default();
+        if let Some((data, rows)) = &self.validation {
+            validation = self.computation.score(parameters, data, rows.clone());
+            let end = self.now();
+            tally.times.evaluate += end - start;
+            let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
+            self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
+        }
+        let report = CoordinatorRequest::Epoch {
+            worker: self.rank,
+            epoch,
+            train: std::mem::take(&mut tally.train),
+            validation,
+            at: start,
+            times: tally.times,
+            spans: self.recorder.drain(),
+            dropped: self.recorder.dropped(),
+        };
+        self.coordinator.call(report).await?;
+        Ok(())
+    }
+
+    /// Tells the coordinator how far it is, a few times a second.
+    async fn report_progress(&mut self, tally: &mut Tally) -> Result<(), Error> {
+        let now = self.now();
+        if now - tally.reported < PROGRESS && !self.recorder.is_filling() {
+            return Ok(());
+        }
+        tally.reported = now;
+        let score = std::mem::take(&mut tally.recent);
+        let report = CoordinatorRequest::Progress { worker: self.rank, score, spans: self.recorder.drain() };
+        self.coordinator.call(report).await?;
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        self.ctx.clock().now()
+    }
+
+    /// A span of this worker.
+    fn span(&self, phase: Phase, clock: u64, start: Duration, end: Duration) -> Span {
+        let iteration = (clock / self.plan.rounds_per_epoch) as u32;
+        Span { round: clock, iteration, ..Span::new(self.node, phase, nanoseconds(start), nanoseconds(end)) }
+    }
+
+    fn record(&mut self, span: Span) {
+        self.recorder.record(span);
+    }
+}
+
+/// Nanoseconds of a time since the run's start; 2^64 of them are 584 years.
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos() as u64
+}
+
+/// The timer's granularity: shorter sleeps it rounds up.
+const TIMER: Duration = Duration::from_millis(2);
+
+/// Sleeps for `time`, to a fraction of a millisecond: the runtime's timer for all but the end, so that a stopped program
+/// does not wait for it, and the thread for the rest.
+async fn sleep(ctx: &Context, time: Duration) {
+    let until = ctx.clock().now() + time;
+    if time > TIMER {
+        ctx.sleep(time - TIMER).await;
+    }
+    std::thread::sleep(until.saturating_sub(ctx.clock().now()));
+}

@@ -1,0 +1,126 @@
+//! What a node knows of the program it runs in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_wire::{Address, Client, Limits, Service, Token};
+
+use crate::control::{Control, Reply, Request};
+use crate::directory::Directory;
+use crate::stop::Stop;
+use crate::{Clock, Error, NodeName};
+
+/// What all nodes in one process share.
+pub(crate) struct Home {
+    pub(crate) directory: Directory,
+    pub(crate) token: Token,
+    pub(crate) limits: Limits,
+}
+
+struct Inner {
+    node: NodeName,
+    name: String,
+    clock: Clock,
+    stop: Stop,
+    home: Arc<Home>,
+    control: Client<Control>,
+}
+
+/// A node's view of its program: who it is, the common clock, the request to stop, and the way to other nodes. Cheap
+/// to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+impl Context {
+    pub(crate) fn new(
+        node: NodeName,
+        clock: Clock,
+        stop: Stop,
+        home: Arc<Home>,
+        control: Client<Control>,
+    ) -> Self {
+        Self(Arc::new(Inner { name: node.to_string(), node, clock, stop, home, control }))
+    }
+
+    /// The node's name, such as `worker/2`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The node's number in its group, from 0.
+    pub fn rank(&self) -> usize {
+        self.0.node.rank()
+    }
+
+    /// The run's common clock.
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// Waits for `duration`, or until the program is asked to stop.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = self.0.stop.wait() => {}
+        }
+    }
+
+    /// Returns when the program is asked to stop. A node that awaits this takes care of its own end, and has the
+    /// executor's notice period to do so; any other node is dropped at the await point where the request finds it.
+    pub async fn stopped(&self) {
+        self.0.stop.watch().await;
+    }
+
+    /// Whether the program has been asked to stop: for long computations without an await point.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stop.is_requested()
+    }
+
+    /// Asks the whole program to stop.
+    ///
+    /// # Errors
+    /// [`Error::Wire`] when the launcher cannot be reached.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.ask("asking the program to stop", Request::Stop).await.map(drop)
+    }
+
+    /// Waits until every node of the group `label` has run to its end.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the program stops first, also because a node failed; [`Error::UnknownGroup`].
+    pub async fn finished(&self, label: &str) -> Result<(), Error> {
+        let request = Request::Finished { label: label.to_owned() };
+        match self.ask(&format!("waiting for the group `{label}`"), request).await? {
+            Reply::Unknown { known } => Err(Error::UnknownGroup { label: label.to_owned(), known }),
+            Reply::Done => Ok(()),
+            _ => Err(Error::Stopped),
+        }
+    }
+
+    /// A client of the service of `name`.
+    pub(crate) async fn client<S: Service>(&self, name: &NodeName) -> Result<Client<S>, Error> {
+        let Inner { home, .. } = &*self.0;
+        let unknown = || Error::UnknownService(name.to_string());
+        if home.directory.holds(name) {
+            let object = home.directory.find(name).await.ok_or(Error::Stopped)?;
+            return Ok(Client::local(object.downcast().map_err(|_| unknown())?));
+        }
+        let address = self.locate(name).await?.ok_or_else(unknown)?;
+        let connected = Client::connect(&address, &home.token, &home.limits).await;
+        connected.map_err(Error::wire(format!("connecting to {name}")))
+    }
+
+    /// Where the service of `name` listens; `None` when the program has no such service.
+    async fn locate(&self, name: &NodeName) -> Result<Option<Address>, Error> {
+        let request = Request::Locate { node: name.clone() };
+        match self.ask(&format!("asking for the address of {name}"), request).await? {
+            Reply::Address(address) => Ok(Some(address)),
+            Reply::Unknown { .. } => Ok(None),
+            _ => Err(Error::Stopped),
+        }
+    }
+
+    async fn ask(&self, doing: &str, request: Request) -> Result<Reply, Error> {
+        Ok(self.0.control.call(request).await.map_err(Error::wire(doing))?.body)
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong with a program, for the person who launched it.
+
+use std::io;
+use std::time::Duration;
+
+use syncline_wire as wire;
+
+use crate::Failure;
+
+/// Any error, as a node's body returns it: `?` turns every error type into it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a node's body returns.
+pub type NodeResult<T> = Result<T, BoxError>;
+
+/// Why a program could not be built, launched or brought to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A group's label cannot be used.
+    #[error("the label `{label}` {complaint}")]
+    Label {
+        /// The label given.
+        label: String,
+        /// What is wrong with it.
+        complaint: &'static str,
+    },
+    /// A group was declared with no node in it.
+    #[error("group `{0}` would have no node; give it at least one")]
+    EmptyGroup(String),
+    /// One label was given to different kinds of nodes.
+    #[error("the label `{0}` is already taken by another kind of node; give each kind its own label")]
+    LabelTaken(String),
+    /// A program whose value is not `()` needs a driver to produce it.
+    #[error("program `{0}` has no driver, so nothing can produce its value; call `Program::driver`")]
+    NoDriver(String),
+    /// A node failed, and the program was stopped because of it.
+    #[error("{0}")]
+    NodeFailed(Box<Failure>),
+    /// The user interrupted the run by Ctrl-C or a signal.
+    #[error("interrupted")]
+    Interrupted,
+    /// The program was stopped before what was waited for could happen.
+    #[error("the program was stopped")]
+    Stopped,
+    /// No node in the program has this name.
+    #[error("the program has no service `{0}`; a handle only works in the program that it was made by")]
+    UnknownService(String),
+    /// No group in the program has this label.
+    #[error("the program has no group `{label}`; its groups are {known}")]
+    UnknownGroup {
+        /// The label asked for.
+        label: String,
+        /// The labels there are.
+        known: String,
+    },
+    /// No executor has this name.
+    #[error("unknown executor `{0}`; the executors are `threads` and `processes`")]
+    UnknownExecutor(String),
+    /// Something that launching needs from the operating system failed.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was being done, to what.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A call between nodes failed.
+    #[error("{doing}: {source}")]
+    Wire {
+        /// What was being done, to what.
+        doing: String,
+        /// What the connection said.
+        source: wire::Error,
+    },
+    /// This process is a node of a program that is launched later on: it cannot know the value of this one.
+    #[error(
+        "this process was started to run {node}, which belongs to a program launched after `{program}`; \
+         its value is known only to the launcher (look at `launched_program()` to go straight to that program)"
+    )]
+    Elsewhere {
+        /// The program launched here.
+        program: String,
+        /// The node this process is.
+        node: String,
+    },
+    /// The launcher and a process it started disagree, or the launcher is gone.
+    #[error("{0}")]
+    Handshake(String),
+    /// The program came to its end, but the thread that should have told so is gone.
+    #[error("the launcher of program `{program}` ended unexpectedly after {after:?}")]
+    LauncherLost {
+        /// The program.
+        program: String,
+        /// Time since the run's start.
+        after: Duration,
+    },
+}
+
+impl Error {
+    /// Wraps an I/O error with what was being done.
+    pub(crate) fn system(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::System { doing, source }
+    }
+
+    /// Wraps a connection's error with what was being done.
+    pub(crate) fn wire(doing: impl Into<String>) -> impl FnOnce(wire::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Wire { doing, source }
+    }
+}

@@ -1,0 +1,133 @@
+//! Where a program runs.
+
+use std::fmt;
+use std::io::Write;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::supervisor::Patience;
+
+/// Takes a node's name and a line of its output.
+pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Where the nodes live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Threads,
+    Processes(Transport),
+}
+
+/// How processes reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Unix,
+    Tcp,
+}
+
+/// Where the nodes of a program run, and how patient the launcher is with them.
+///
+/// ```
+/// use syncline_program::Executor;
+/// let executor: Executor = "threads".parse()?;
+/// assert_eq!(executor.to_string(), "threads");
+/// assert!("theads".parse::<Executor>().unwrap_err().to_string().contains("`processes`"));
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Executor {
+    pub(crate) place: Place,
+    pub(crate) patience: Patience,
+    pub(crate) sink: Sink,
+}
+
+impl Executor {
+    /// Every node is a thread of this process; services are called directly.
+    pub fn threads() -> Self {
+        Self::at(Place::Threads)
+    }
+
+    /// Every node is a process: this binary starts itself again with the same arguments, and [`launch`](crate::launch)
+    /// runs the node there. They talk over Unix sockets in a private directory.
+    ///
+    /// The program must therefore be built from what all processes share: arguments, environment, files. The standard
+    /// input of the processes is the launcher's.
+    pub fn processes() -> Self {
+        Self::at(Place::Processes(Transport::Unix))
+    }
+
+    fn at(place: Place) -> Self {
+        let patience = Patience {
+            start: Duration::from_secs(120),
+            normal: Duration::from_secs(5),
+            failure: Duration::from_millis(300),
+        };
+        Self { place, patience, sink: Arc::new(to_stderr) }
+    }
+
+    /// Lets processes talk over loopback TCP instead of Unix sockets.
+    #[must_use]
+    pub fn over_tcp(mut self) -> Self {
+        if let Place::Processes(transport) = &mut self.place {
+            *transport = Transport::Tcp;
+        }
+        self
+    }
+
+    /// How long a node may take to end after a polite request, before it is killed; 5 s by default. After a failure
+    /// it is at most 300 ms, so that the news is out within a second.
+    #[must_use]
+    pub fn notice(mut self, notice: Duration) -> Self {
+        self.patience.normal = notice;
+        self.patience.failure = self.patience.failure.min(notice);
+        self
+    }
+
+    /// How long a process may take to build the program and report; 120 s by default.
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.patience.start = limit;
+        self
+    }
+
+    /// Sends every line that a node's process writes to `sink`, with the node's name, instead of to this process's
+    /// standard error as `[worker/1] line`.
+    #[must_use]
+    pub fn on_output(mut self, sink: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        self.sink = Arc::new(sink);
+        self
+    }
+}
+
+fn to_stderr(node: &str, line: &str) {
+    // One write a line, so that lines of several programs do not mix. Nobody is left to tell if it fails.
+    let _ = std::io::stderr().write_all(format!("[{node}] {line}\n").as_bytes());
+}
+
+impl fmt::Display for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.place {
+            Place::Threads => "threads",
+            Place::Processes(_) => "processes",
+        })
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("place", &self.place).field("patience", &self.patience).finish()
+    }
+}
+
+impl FromStr for Executor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "threads" => Ok(Self::threads()),
+            "processes" => Ok(Self::processes()),
+            _ => Err(Error::UnknownExecutor(text.to_owned())),
+        }
+    }
+}

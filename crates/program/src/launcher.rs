@@ -1,0 +1,301 @@
+//! The launcher: a thread that starts everything, hears all news, asks the supervisor what to do, and does it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc as blocking};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use syncline_wire::Listener;
+use tokio::sync::mpsc;
+
+use crate::context::Home;
+use crate::control::{Control, News, Outcome};
+use crate::executor::Sink;
+use crate::node::{self, NodeEnd};
+use crate::processes::fleet::{Fleet, Orders};
+use crate::processes::meeting::Meeting;
+use crate::signals::Signals;
+use crate::stop::Stop;
+use crate::supervisor::{Action, End, Event, Supervisor};
+use crate::{BoxError, Clock, Error, Failure, NodeName};
+
+/// The work of a node that lives in this process, for a thread of its own.
+pub(crate) type Work = Box<dyn FnOnce() -> NodeEnd + Send>;
+
+/// What the parts of a run in the launching process share.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) home: Arc<Home>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) news: mpsc::UnboundedSender<News>,
+}
+
+/// All that is to be started.
+pub(crate) struct Plan {
+    pub(crate) program: String,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) crew: Vec<(NodeName, Work)>,
+    pub(crate) processes: Option<ProcessPlan>,
+    pub(crate) sink: Sink,
+}
+
+/// The nodes that are to be processes.
+pub(crate) struct ProcessPlan {
+    pub(crate) nodes: Vec<NodeName>,
+    pub(crate) meeting: Meeting,
+    pub(crate) launch: usize,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Finished,
+    Asked,
+    Interrupted,
+    Failed(Failure),
+}
+
+/// Starts the launcher's thread, and returns when all nodes have been started.
+pub(crate) fn start(
+    plan: Plan,
+    stage: Stage,
+    news: mpsc::UnboundedReceiver<News>,
+) -> Result<JoinHandle<Ending>, Error> {
+    let (started, starting) = blocking::sync_channel(1);
+    let work = move || {
+        let run = async {
+            let (launcher, begun) = Launcher::begin(plan, stage, news).await;
+            // The other side waits for it.
+            let _ = started.send(begun);
+            launcher.run().await
+        };
+        match node::runtime() {
+            Ok(runtime) => runtime.block_on(run),
+            // `started` is dropped unsent, which the other side takes for a failure.
+            Err(_) => Ending::Asked,
+        }
+    };
+    let thread = std::thread::Builder::new().name("launcher".to_owned()).spawn(work);
+    let thread = thread.map_err(Error::system("cannot start the launcher's thread"))?;
+    let lost = || Error::Handshake("the launcher's thread ended before it had begun".to_owned());
+    match starting.recv().unwrap_or_else(|_| Err(lost())) {
+        Ok(()) => Ok(thread),
+        Err(error) => {
+            // It was told to abandon what had been started; this waits until that is gone.
+            let _ = thread.join();
+            Err(error)
+        }
+    }
+}
+
+struct Launcher {
+    stage: Stage,
+    supervisor: Supervisor,
+    news: mpsc::UnboundedReceiver<News>,
+    signals: Option<Signals>,
+    crew: Vec<(NodeName, JoinHandle<()>)>,
+    fleet: Fleet,
+    errors: BTreeMap<NodeName, BoxError>,
+    sink: Sink,
+    /// Kept for its directory, which vanishes with it.
+    _meeting: Option<Meeting>,
+}
+
+impl Launcher {
+    /// Starts everything; after an error nothing more, and what had been started is abandoned.
+    async fn begin(
+        plan: Plan,
+        stage: Stage,
+        news: mpsc::UnboundedReceiver<News>,
+    ) -> (Self, Result<(), Error>) {
+        let Plan { program, supervisor, crew, processes, sink } = plan;
+        let mut launcher = Self {
+            stage,
+            supervisor,
+            news,
+            signals: None,
+            crew: Vec::new(),
+            fleet: Fleet::default(),
+            errors: BTreeMap::new(),
+            sink,
+            _meeting: None,
+        };
+        let begun = launcher.try_begin(program, crew, processes).await;
+        if begun.is_err() {
+            launcher.abandon();
+        }
+        (launcher, begun)
+    }
+
+    async fn try_begin(
+        &mut self,
+        program: String,
+        crew: Vec<(NodeName, Work)>,
+        processes: Option<ProcessPlan>,
+    ) -> Result<(), Error> {
+        self.signals = Some(Signals::listen().map_err(Error::system("cannot listen for signals"))?);
+        // Processes first: they take longest, and if the binary cannot be started nothing else has been.
+        if let Some(plan) = processes {
+            self.start_processes(program, plan).await?;
+        }
+        for (name, work) in crew {
+            self.start_thread(name, work)?;
+        }
+        Ok(())
+    }
+
+    async fn start_processes(&mut self, program: String, plan: ProcessPlan) -> Result<(), Error> {
+        let Home { token, limits, .. } = &*self.stage.home;
+        let listener = Listener::bind(&plan.meeting.control(), token.clone(), limits.clone()).await;
+        let listener = listener.map_err(Error::wire("starting the launcher"))?;
+        let control = listener.address().clone();
+        let (sink, news) = (Arc::clone(&self.sink), self.stage.news.clone());
+        let orders = Orders { program, launch: plan.launch, control, token: token.clone(), sink, news };
+        let service = Arc::clone(&self.stage.control);
+        tokio::spawn(async move { listener.serve(service).await });
+        self._meeting = Some(plan.meeting);
+        plan.nodes.iter().try_for_each(|node| self.fleet.start(node, &orders))
+    }
+
+    fn start_thread(&mut self, name: NodeName, work: Work) -> Result<(), Error> {
+        let (node, news) = (name.clone(), self.stage.news.clone());
+        let work = move || {
+            let NodeEnd { outcome, error } = work();
+            // After the launcher's loop nobody is interested.
+            let _ = news.send(News::Ended(node, outcome, error));
+        };
+        let thread = std::thread::Builder::new().name(name.to_string()).spawn(work);
+        let doing = format!("cannot start the thread of {name}");
+        self.crew.push((name, thread.map_err(Error::system(doing))?));
+        Ok(())
+    }
+
+    /// Ends what has been started; what has not counts as ended.
+    fn abandon(&mut self) {
+        let missing =
+            |node: &NodeName| !self.fleet.has(node) && !self.crew.iter().any(|(name, _)| name == node);
+        for node in self.supervisor.left().into_iter().filter(missing) {
+            self.stage.news.send(News::Ended(node, Outcome::Stopped, None)).ok();
+        }
+        self.stage.news.send(News::Event(Event::Abandoned)).ok();
+    }
+
+    async fn run(mut self) -> Ending {
+        loop {
+            let now = self.stage.clock.now();
+            let wait = self.supervisor.due().map_or(Duration::MAX, |due| due.saturating_sub(now));
+            let news = tokio::select! {
+                // The stage holds a sender, so there is always another message to wait for.
+                Some(news) = self.news.recv() => news,
+                () = next(self.signals.as_mut()) => News::Event(Event::Interrupted),
+                () = tokio::time::sleep(wait) => News::Event(Event::Tick),
+            };
+            if self.take(news) {
+                return self.finish().await;
+            }
+        }
+    }
+
+    /// Takes in one piece of news; true when all is over.
+    fn take(&mut self, news: News) -> bool {
+        match news {
+            News::Event(event) => {
+                if let Event::Joined(node) = &event {
+                    self.fleet.joined(node);
+                }
+                self.decide(event)
+            }
+            News::Ended(node, outcome, error) if self.fleet.has(&node) => {
+                drop(error);
+                self.fleet.reported(&node, outcome.clone());
+                self.heard(&node, outcome)
+            }
+            News::Ended(node, outcome, error) => {
+                self.errors.extend(error.map(|error| (node.clone(), error)));
+                self.ended(node, outcome)
+            }
+            News::Exited(node, status) => {
+                let outcome = self.fleet.outcome(&node, status);
+                self.ended(node, outcome)
+            }
+        }
+    }
+
+    /// A node's body has ended; itself it may live on for a moment.
+    fn heard(&mut self, node: &NodeName, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Failed(cause) => self.decide(Event::Failed(node.clone(), cause)),
+            Outcome::Finished => {
+                self.stage.control.post(|board| {
+                    board.finished.insert(node.clone());
+                });
+                false
+            }
+            Outcome::Stopped => false,
+        }
+    }
+
+    fn ended(&mut self, node: NodeName, outcome: Outcome) -> bool {
+        let finished = outcome == Outcome::Finished;
+        self.heard(&node, outcome) | self.decide(Event::Ended { node, finished })
+    }
+
+    fn decide(&mut self, event: Event) -> bool {
+        match self.supervisor.on(self.stage.clock.now(), event) {
+            None => false,
+            Some(Action::Finish) => true,
+            Some(Action::Stop) => {
+                self.stage.control.post(|board| board.stopping = true);
+                self.stage.stop.request();
+                self.stage.home.directory.close();
+                self.fleet.ask_to_stop();
+                false
+            }
+            Some(Action::Kill) => {
+                self.stage.stop.insist();
+                self.tell_of_the_late();
+                self.fleet.kill();
+                false
+            }
+        }
+    }
+
+    /// Says which processes are killed because they did not stop in time.
+    fn tell_of_the_late(&self) {
+        for node in self.supervisor.left().iter().filter(|node| self.fleet.has(node)) {
+            (self.sink)("launcher", &format!("{node} did not stop in time and is killed"));
+        }
+    }
+
+    async fn finish(mut self) -> Ending {
+        let gone = |node: &NodeName| self.supervisor.has_ended(node);
+        for (node, thread) in self.crew {
+            if gone(&node) {
+                // Its last act was to report; a panic in it has been reported, too.
+                let _ = thread.join();
+            } else {
+                let why = "is a thread and cannot be killed: it runs on until this process ends";
+                (self.sink)("launcher", &format!("{node} did not stop in time; it {why}"));
+            }
+        }
+        let mut words = std::mem::take(&mut self.fleet).bury(gone).await;
+        match self.supervisor.into_end() {
+            End::Finished => Ending::Finished,
+            End::Asked => Ending::Asked,
+            End::Interrupted => Ending::Interrupted,
+            End::Failed(node, cause) => {
+                let output = words.remove(&node).unwrap_or_default();
+                Ending::Failed(Failure { error: self.errors.remove(&node), node, cause, output })
+            }
+        }
+    }
+}
+
+async fn next(signals: Option<&mut Signals>) {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,144 @@
+//! A process's own part in the run: find its node in the program, report, run it, report again, exit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_wire::{Address, Client, Limits, Listener, Token};
+use tokio::runtime::Runtime;
+
+use super::leash::Leash;
+use super::meeting;
+use super::role::Role;
+use crate::context::{Context, Home};
+use crate::control::{Control, Outcome, Reply, Request};
+use crate::directory::Directory;
+use crate::node::{self, NodeEnd};
+use crate::program::{Body, Host};
+use crate::stop::Stop;
+use crate::{Clock, Error, NodeName, Program};
+
+/// How often the launcher is asked for the time; the quickest answer counts.
+const CLOCK_EXCHANGES: usize = 8;
+
+/// How long the last report may take.
+const LAST_REPORT: Duration = Duration::from_secs(1);
+
+/// Runs the node of `role` and ends this process.
+pub(crate) fn run<T: Send + 'static>(program: Program<T>, role: &'static Role) -> ! {
+    let code = match take_part(program, role) {
+        Ok(Outcome::Failed(_)) => 1,
+        Ok(Outcome::Finished | Outcome::Stopped) => 0,
+        Err(error) => {
+            eprintln!("error: {error}");
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+fn take_part<T: Send + 'static>(program: Program<T>, role: &'static Role) -> Result<Outcome, Error> {
+    let mut leash = Leash::take()?;
+    let token = leash.token()?;
+    let stop = Stop::new();
+    leash.watch(stop.clone(), role.control.clone())?;
+    let outline = program.outline();
+    let limits = program.message_limits();
+    let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
+    let live = move || {
+        let runtime = node::runtime()?;
+        let control = runtime.block_on(Client::connect(&role.control, &token, &limits));
+        let control = control.map_err(Error::wire("joining the launcher"))?;
+        let seat = Seat { runtime, control, stop, token, limits, meeting: &role.control };
+        seat.greet(&role.node, outline)?;
+        // The launcher compared the outlines, so the node exists; the message is for the impossible.
+        let (name, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
+        seat.live(name, body)
+    };
+    let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
+    let thread = thread.map_err(Error::system("cannot start the node's thread"))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Error::Handshake("the node's thread panicked outside its node".to_owned())))
+}
+
+/// What a process has to run its node with.
+struct Seat {
+    runtime: Runtime,
+    control: Client<Control>,
+    stop: Stop,
+    token: Token,
+    limits: Limits,
+    meeting: &'static Address,
+}
+
+impl Seat {
+    fn ask(&self, request: Request) -> Result<Reply, Error> {
+        let answer = self.runtime.block_on(self.control.call(request));
+        Ok(answer.map_err(Error::wire("talking to the launcher"))?.body)
+    }
+
+    fn greet(&self, node: &str, outline: crate::fingerprint::Outline) -> Result<(), Error> {
+        match self.ask(Request::Hello { node: node.parse()?, outline })? {
+            Reply::Done => Ok(()),
+            Reply::Different(difference) => {
+                Err(Error::Handshake(format!("this process built another program: {difference}")))
+            }
+            other => Err(Error::Handshake(format!("the launcher answered {other:?}"))),
+        }
+    }
+
+    /// Sets this process's clock by the launcher's.
+    fn clock(&self) -> Result<Clock, Error> {
+        let own = Clock::start();
+        let mut best = own;
+        for exchange in 0..CLOCK_EXCHANGES {
+            let asked = own.now();
+            let Reply::Time(answer) = self.ask(Request::Time)? else { break };
+            let set = own.set_by(asked, own.now(), answer);
+            best = set.filter(|set| exchange == 0 || set.error() < best.error()).unwrap_or(best);
+        }
+        Ok(best)
+    }
+
+    fn live(self, name: NodeName, body: Body) -> Result<Outcome, Error> {
+        let directory = Directory::new(std::iter::once(name.clone()));
+        let home = Arc::new(Home { directory, token: self.token.clone(), limits: self.limits.clone() });
+        let stop = self.stop.for_node();
+        let context =
+            Context::new(name.clone(), self.clock()?, stop.clone(), Arc::clone(&home), self.control.clone());
+        let end = node::run_on(&self.runtime, async {
+            match body {
+                Body::Plain(body) => node::body(&stop, async { body(context).await }, drop).await,
+                Body::Service(build) => match build(&context) {
+                    Ok(host) => self.serve(&name, host, &home).await,
+                    Err(error) => NodeEnd::failed(error),
+                },
+                Body::Here(_) => NodeEnd::stopped(),
+            }
+        });
+        let report = Request::Ended { node: name, outcome: end.outcome.clone() };
+        let told = async { tokio::time::timeout(LAST_REPORT, self.control.call(report)).await };
+        // If the launcher cannot be told, it sees the exit code.
+        let _ = self.runtime.block_on(told);
+        Ok(end.outcome)
+    }
+
+    async fn serve(&self, name: &NodeName, host: Arc<dyn Host>, home: &Home) -> NodeEnd {
+        home.directory.publish(name.clone(), Arc::clone(&host).object());
+        let address = meeting::beside(self.meeting, name);
+        let listener = match Listener::bind(&address, self.token.clone(), self.limits.clone()).await {
+            Ok(listener) => listener,
+            Err(error) => return NodeEnd::failed(error.to_string().into()),
+        };
+        let address = listener.address().clone();
+        let serving = async {
+            let ready = self.control.call(Request::Ready { node: name.clone(), address });
+            let (ready, ()) = tokio::join!(ready, host.serve(listener));
+            ready
+        };
+        tokio::select! {
+            _ = serving => NodeEnd::stopped(),
+            () = self.stop.wait() => NodeEnd::stopped(),
+        }
+    }
+}

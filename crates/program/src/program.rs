@@ -1,0 +1,260 @@
+//! The graph of a distributed program: groups of nodes, the services among them, and the driver.
+//!
+//! Building the graph runs nothing. A mistake made on the way is kept and returned by [`launch`](crate::launch), so
+//! that building reads as a plain list.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use syncline_wire::{Limits, Listener, Service};
+
+use crate::directory::Object;
+use crate::fingerprint::{self, GroupOutline, Kind, Outline};
+use crate::{Context, Error, Handle, Label, NodeName, NodeResult};
+
+/// A future that stays on its node's thread.
+pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A service object whose type only its handles know.
+pub(crate) trait Host: Send + Sync {
+    /// The object itself, for direct calls.
+    fn object(self: Arc<Self>) -> Object;
+    /// Answers calls from other processes until dropped.
+    fn serve(self: Arc<Self>, listener: Listener) -> LocalFuture<()>;
+}
+
+impl<S: Service> Host for S {
+    fn object(self: Arc<Self>) -> Object {
+        self
+    }
+
+    fn serve(self: Arc<Self>, listener: Listener) -> LocalFuture<()> {
+        Box::pin(async move { listener.serve(self).await })
+    }
+}
+
+type Plain = dyn Fn(Context) -> LocalFuture<NodeResult<()>> + Send + Sync;
+type Build = dyn Fn(&Context) -> NodeResult<Arc<dyn Host>> + Send + Sync;
+
+/// What a node does.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// Runs to its end.
+    Plain(Arc<Plain>),
+    /// Constructs a service and serves it.
+    Service(Arc<Build>),
+    /// Serves this object from the launching process.
+    Here(Arc<dyn Host>),
+}
+
+pub(crate) type DriverBody<T> = Box<dyn FnOnce(Context) -> LocalFuture<NodeResult<T>> + Send>;
+
+struct Group {
+    label: Label,
+    kind: Kind,
+    types: Vec<String>,
+    nodes: Vec<(NodeName, Body)>,
+}
+
+/// A distributed program that yields a `T`.
+///
+/// See the [crate's example](crate).
+pub struct Program<T = ()> {
+    name: String,
+    groups: Vec<Group>,
+    driver: Option<DriverBody<T>>,
+    settings: u64,
+    limits: Limits,
+    mistake: Option<Error>,
+}
+
+impl<T: Send + 'static> Program<T> {
+    /// An empty program.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            groups: Vec::new(),
+            driver: None,
+            settings: fingerprint::EMPTY,
+            limits: Limits::default(),
+            mistake: None,
+        }
+    }
+
+    /// Mixes `bytes` (settings, a digest of the data) into what launcher and processes compare before they run.
+    pub fn fingerprint(&mut self, bytes: &[u8]) -> &mut Self {
+        self.settings = fingerprint::mix(self.settings, bytes);
+        self
+    }
+
+    /// Sets the limits on messages between nodes of different processes.
+    pub fn limits(&mut self, limits: Limits) -> &mut Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds `count` services under `label`. Each is constructed by `build` in its own node and serves until the
+    /// program stops. Under a label in use the new nodes join the group.
+    pub fn services<S, F>(&mut self, label: &str, count: usize, build: F) -> Vec<Handle<S>>
+    where
+        S: Service,
+        F: Fn(&Context) -> NodeResult<S> + Send + Sync + 'static,
+    {
+        let build = move |ctx: &Context| Ok(Arc::new(build(ctx)?) as Arc<dyn Host>);
+        let body = Body::Service(Arc::new(build));
+        let names = self.add(label, Kind::Services, std::any::type_name::<S>(), count, &body);
+        names.into_iter().map(Handle::new).collect()
+    }
+
+    /// Adds one service, as [`services`](Self::services) does.
+    pub fn service<S, F>(&mut self, label: &str, build: F) -> Handle<S>
+    where
+        S: Service,
+        F: Fn(&Context) -> NodeResult<S> + Send + Sync + 'static,
+    {
+        let mut handles = self.services(label, 1, build);
+        // `add` names as many nodes as it was asked for, also under a label that it refuses.
+        handles.pop().unwrap_or_else(|| Handle::new(refused(0)))
+    }
+
+    /// Adds `count` plain nodes under `label`. Each runs `body` to its end; the context tells it its rank.
+    pub fn nodes<F, Fut>(&mut self, label: &str, count: usize, body: F)
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = NodeResult<()>> + 'static,
+    {
+        let body = Body::Plain(Arc::new(move |ctx| Box::pin(body(ctx))));
+        self.add(label, Kind::Nodes, "", count, &body);
+    }
+
+    /// Adds one plain node, as [`nodes`](Self::nodes) does.
+    pub fn node<F, Fut>(&mut self, label: &str, body: F)
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = NodeResult<()>> + 'static,
+    {
+        self.nodes(label, 1, body);
+    }
+
+    /// Adds a service that lives in the launching process on every executor: the caller keeps `service` and may use
+    /// it directly, other nodes call it through the handle.
+    pub fn service_here<S: Service>(&mut self, label: &str, service: Arc<S>) -> Handle<S> {
+        let mut names = self.add(label, Kind::Here, std::any::type_name::<S>(), 1, &Body::Here(service));
+        Handle::new(names.pop().unwrap_or_else(|| refused(0)))
+    }
+
+    /// Sets what runs in the launching process. When it returns, the program stops, and its value is the program's.
+    pub fn driver<F, Fut>(&mut self, body: F)
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = NodeResult<T>> + 'static,
+    {
+        self.driver = Some(Box::new(move |ctx| Box::pin(body(ctx))));
+    }
+
+    /// The names of all nodes in the order of their groups, without the driver.
+    pub fn all_nodes(&self) -> impl Iterator<Item = &NodeName> {
+        self.members().map(|(name, _)| name)
+    }
+
+    /// The labels of the groups, in the order of their first use.
+    pub fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.groups.iter().map(|group| &group.label)
+    }
+
+    fn add(&mut self, label: &str, kind: Kind, service: &str, count: usize, body: &Body) -> Vec<NodeName> {
+        match self.group(label, kind, count) {
+            Ok(group) => group.extend(service, count, body),
+            Err(mistake) => {
+                self.mistake.get_or_insert(mistake);
+                (0..count).map(refused).collect()
+            }
+        }
+    }
+
+    /// The group of this label, a new one if need be.
+    fn group(&mut self, label: &str, kind: Kind, count: usize) -> Result<&mut Group, Error> {
+        let label = Label::new(label)?;
+        if count == 0 {
+            return Err(Error::EmptyGroup(label.to_string()));
+        }
+        let known = self.groups.iter().position(|group| group.label == label);
+        let taken = known.is_some_and(|at| self.groups[at].kind != kind || kind == Kind::Here);
+        if taken || label.as_str() == DRIVER {
+            return Err(Error::LabelTaken(label.to_string()));
+        }
+        let at = known.unwrap_or_else(|| {
+            self.groups.push(Group { label, kind, types: Vec::new(), nodes: Vec::new() });
+            self.groups.len() - 1
+        });
+        Ok(&mut self.groups[at])
+    }
+
+    /// Every node with what it does.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &(NodeName, Body)> {
+        self.groups.iter().flat_map(|group| &group.nodes)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn message_limits(&self) -> Limits {
+        self.limits.clone()
+    }
+
+    pub(crate) fn take_driver(&mut self) -> Option<DriverBody<T>> {
+        self.driver.take()
+    }
+
+    /// What another process compares with its own.
+    pub(crate) fn outline(&self) -> Outline {
+        let groups = self.groups.iter().map(Group::outline).collect();
+        Outline { program: self.name.clone(), groups, settings: self.settings }
+    }
+
+    /// The value of a program without a driver, which is `()`.
+    ///
+    /// # Errors
+    /// The first mistake that was made in building; [`Error::NoDriver`] when only a driver could yield a `T`.
+    pub(crate) fn check(&mut self) -> Result<Option<T>, Error> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        if self.driver.is_some() {
+            return Ok(None);
+        }
+        let nothing = (Box::new(()) as Box<dyn Any>).downcast::<T>();
+        nothing.map(|value| Some(*value)).map_err(|_| Error::NoDriver(self.name.clone()))
+    }
+}
+
+/// The label that nodes cannot have.
+pub(crate) const DRIVER: &str = "driver";
+
+/// A stand-in for the name of a node that was refused; [`launch`](crate::launch) will say why.
+fn refused(rank: usize) -> NodeName {
+    NodeName::member(Label::refused(), rank)
+}
+
+impl Group {
+    fn extend(&mut self, service: &str, count: usize, body: &Body) -> Vec<NodeName> {
+        if !service.is_empty() && !self.types.iter().any(|known| known == service) {
+            self.types.push(service.to_owned());
+        }
+        let first = self.nodes.len();
+        let name = |rank| match self.kind {
+            Kind::Here => NodeName::single(self.label.clone()),
+            Kind::Nodes | Kind::Services => NodeName::member(self.label.clone(), rank),
+        };
+        let names: Vec<_> = (first..first + count).map(name).collect();
+        self.nodes.extend(names.iter().map(|name| (name.clone(), body.clone())));
+        names
+    }
+
+    fn outline(&self) -> GroupOutline {
+        let Self { label, kind, types, nodes } = self;
+        GroupOutline { label: label.clone(), kind: *kind, types: types.clone(), count: nodes.len() }
+    }
+}

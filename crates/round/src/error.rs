@@ -1,0 +1,49 @@
+//! What can be wrong with a policy or with what a worker claims.
+
+use crate::{Clock, WorkerId};
+
+/// Why a policy cannot be built or an arrival is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An option's value is not one of those that exist.
+    #[error("{what} `{got}` is not known: valid values are {valid}")]
+    Unknown {
+        /// The option, as the user knows it.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// What could have been given.
+        valid: &'static str,
+    },
+    /// A number is outside its range.
+    #[error("{what} is {got}: it must be {must}")]
+    OutOfRange {
+        /// The parameter.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// The range that makes sense.
+        must: &'static str,
+    },
+    /// A worker that the gate was not built for.
+    #[error("{worker} does not take part: there are {workers} workers, counted from 0")]
+    UnknownWorker {
+        /// Who it claims to be.
+        worker: WorkerId,
+        /// How many there are.
+        workers: usize,
+    },
+    /// A worker pushed for a round that it is not working at.
+    #[error("{worker} pushed for {got} while {}: each started round is pushed once", match .expected {
+        Some(clock) => format!("working at {clock}"),
+        None => "it had started none".to_owned(),
+    })]
+    OutOfTurn {
+        /// Who pushed.
+        worker: WorkerId,
+        /// The round that it had started.
+        expected: Option<Clock>,
+        /// The round that it named.
+        got: Clock,
+    },
+}

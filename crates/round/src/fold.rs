@@ -1,0 +1,102 @@
+//! How the gradients of one round become one.
+
+use std::{fmt, str::FromStr};
+
+use crate::Error;
+
+/// How the gradients of one round are combined. The order is always worker order, so that the sum's rounding does not
+/// depend on who came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Fold {
+    /// The mean over the samples: each gradient counts by the number of samples behind it, so k workers with batch b
+    /// take the step of one worker with batch k b.
+    #[default]
+    Mean,
+    /// The plain sum, as SystemML's and SystemDS' `paramserv` do: it multiplies the learning rate by the worker count.
+    Sum,
+    /// Model averaging (local SGD): workers step for themselves and push how their model has changed; the servers apply
+    /// the mean of the changes as it is, so the new model is the mean of the workers' models.
+    Average,
+}
+
+impl Fold {
+    /// The names a user can give.
+    pub const VALID: &'static str = "mean, sum and average";
+
+    /// The weight of each gradient, given the number of samples behind it; one that stands on none counts nothing.
+    pub fn weights(self, samples: &[u64]) -> Vec<f32> {
+        let total: u64 = samples.iter().sum();
+        let weight = |&samples: &u64| match self {
+            _ if samples == 0 => 0.0,
+            Self::Mean | Self::Average => (samples as f64 / total as f64) as f32,
+            Self::Sum => 1.0,
+        };
+        samples.iter().map(weight).collect()
+    }
+}
+
+impl FromStr for Fold {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "mean" => Ok(Self::Mean),
+            "sum" => Ok(Self::Sum),
+            "average" => Ok(Self::Average),
+            _ => Err(Error::Unknown { what: "fold", got: text.to_owned(), valid: Self::VALID }),
+        }
+    }
+}
+
+impl fmt::Display for Fold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+            Self::Average => "average",
+        })
+    }
+}
+
+/// Writes the weighted sum of equally long `gradients` into `out`, in the order given: out = sum of w_i g_i.
+pub fn fold(out: &mut [f32], gradients: &[(&[f32], f32)]) {
+    let Some(((first, weight), rest)) = gradients.split_first() else { return out.fill(0.0) };
+    for (out, g) in out.iter_mut().zip(*first) {
+        *out = weight * g;
+    }
+    for (gradient, weight) in rest {
+        for (out, g) in out.iter_mut().zip(*gradient) {
+            *out += weight * g;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_counts_samples_and_sum_counts_workers() {
+        assert_eq!(Fold::Mean.weights(&[30, 10, 0]), [0.75, 0.25, 0.0]);
+        assert_eq!(Fold::Sum.weights(&[30, 10, 0]), [1.0, 1.0, 0.0]);
+        assert_eq!(Fold::Mean.weights(&[7]), [1.0]);
+        assert_eq!(Fold::Mean.weights(&[0, 0]), [0.0, 0.0], "nothing to count is no gradient, not NaN");
+    }
+
+    #[test]
+    fn folding_adds_in_the_order_given() {
+        let mut out = [9.0; 2];
+        fold(&mut out, &[(&[1e8, 1.0], 1.0), (&[-1e8, 2.0], 1.0), (&[1.0, 3.0], 0.5)]);
+        assert_eq!(out, [0.5, 4.5]);
+        fold(&mut out, &[]);
+        assert_eq!(out, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["mean", "sum", "average"] {
+            assert_eq!(text.parse::<Fold>().unwrap().to_string(), text);
+        }
+        assert!("median".parse::<Fold>().unwrap_err().to_string().contains("mean, sum and average"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The optimisers against their formulas written plainly in f64, and sparse against dense.
+
+use proptest::prelude::*;
+use syncline_round::{Optimizer, Rule};
+
+const RULES: [Rule; 4] = [Rule::Sgd, Rule::Momentum { beta: 0.9 }, Rule::Adagrad, Rule::Adam];
+
+/// Plain, one parameter at a time, in f64.
+fn reference(rule: Rule, rate: f64, l2: f64, start: f64, gradients: &[f64]) -> f64 {
+    let (mut w, mut m, mut v) = (start, 0.0, 0.0);
+    for (step, g) in gradients.iter().enumerate() {
+        let g = g + l2 * w;
+        let t = step as i32 + 1;
+        match rule {
+            Rule::Sgd => w -= rate * g,
+            Rule::Momentum { beta } => {
+                m = f64::from(beta) * m + g;
+                w -= rate * m;
+            }
+            Rule::Adagrad => {
+                m += g * g;
+                w -= rate * g / (m.sqrt() + 1e-10);
+            }
+            Rule::Adam => {
+                m = 0.9 * m + 0.1 * g;
+                v = 0.999 * v + 0.001 * g * g;
+                let (m, v) = (m / (1.0 - 0.9f64.powi(t)), v / (1.0 - 0.999f64.powi(t)));
+                w -= rate * m / (v.sqrt() + 1e-8);
+            }
+        }
+    }
+    w
+}
+
+#[test]
+fn each_rule_follows_its_formula() {
+    // More parameters than one block, so that block borders are crossed.
+    let n = 10_000;
+    let start: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
+    let gradient =
+        |step: usize| -> Vec<f32> { (0..n).map(|i| ((i + step * 7) as f32 * 0.11).cos()).collect() };
+    for rule in RULES {
+        for l2 in [0.0, 0.3] {
+            let optimizer = Optimizer::new(rule, 0.05).unwrap().with_l2(l2).unwrap();
+            let mut state = optimizer.state(n, &[0..5_000]);
+            let mut w = start.clone();
+            (0..4).for_each(|step| state.step(&mut w, &[(&gradient(step), 1.0)]));
+            for i in (0..n).step_by(97) {
+                let g: Vec<f64> = (0..4).map(|step| f64::from(gradient(step)[i])).collect();
+                let l2 = if i < 5_000 { f64::from(l2) } else { 0.0 };
+                let want = reference(rule, 0.05, l2, f64::from(start[i]), &g);
+                assert!((f64::from(w[i]) - want).abs() < 1e-5, "{rule} {l2} [{i}]: {} is not {want}", w[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn folding_inside_the_step_equals_folding_before_it() {
+    let gradients: Vec<Vec<f32>> =
+        (0..3).map(|k| (0..9000).map(|i| ((i * (k + 2)) as f32).sin()).collect()).collect();
+    for count in 1..=3 {
+        let weighted: Vec<(&[f32], f32)> = gradients[..count].iter().map(|g| (&g[..], 0.25)).collect();
+        let mut folded = vec![0.0; 9000];
+        syncline_round::fold(&mut folded, &weighted);
+        let (mut a, mut b) = (vec![1.0; 9000], vec![1.0; 9000]);
+        let optimizer = Optimizer::new(Rule::Adam, 0.1).unwrap();
+        optimizer.state(9000, &[]).step(&mut a, &weighted);
+        optimizer.state(9000, &[]).step(&mut b, &[(&folded, 1.0)]);
+        assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn rates_that_cannot_work_are_refused() {
+    for rate in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        assert!(Optimizer::new(Rule::Sgd, rate).unwrap_err().to_string().contains("lr"));
+    }
+    assert!(Optimizer::new(Rule::Sgd, 0.1).unwrap().with_l2(-1.0).unwrap_err().to_string().contains("l2"));
+    assert!("adamw".parse::<Rule>().unwrap_err().to_string().contains("sgd, momentum, adagrad and adam"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_sparse_gradient_steps_like_the_dense_one_with_zeros(
+        rule in 0usize..4,
+        l2 in prop_oneof![Just(0.0f32), Just(0.1)],
+        rounds in prop::collection::vec(
+            prop::collection::vec(prop::collection::btree_map(0u32..50, -2.0f32..2.0, 0..12), 1..4), 1..5),
+    ) {
+        let optimizer = Optimizer::new(RULES[rule], 0.1).unwrap().with_l2(l2).unwrap();
+        let (mut dense_state, mut sparse_state) = (optimizer.state(50, &[0..40]), optimizer.state(50, &[0..40]));
+        let (mut dense, mut sparse) = (vec![0.5; 50], vec![0.5; 50]);
+        for round in &rounds {
+            let weight = 1.0 / round.len() as f32;
+            let full: Vec<Vec<f32>> =
+                round.iter().map(|g| (0..50).map(|i| g.get(&i).copied().unwrap_or(0.0)).collect()).collect();
+            let lists: Vec<(Vec<u32>, Vec<f32>)> =
+                round.iter().map(|g| (g.keys().copied().collect(), g.values().copied().collect())).collect();
+            dense_state.step(&mut dense, &full.iter().map(|g| (&g[..], weight)).collect::<Vec<_>>());
+            sparse_state.step_sparse(&mut sparse, &lists.iter().map(|(i, v)| (&i[..], &v[..], weight)).collect::<Vec<_>>());
+        }
+        for (i, (a, b)) in dense.iter().zip(&sparse).enumerate() {
+            prop_assert!((a - b).abs() < 1e-6, "[{}]: {} and {}", i, a, b);
+        }
+    }
+}

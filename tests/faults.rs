@@ -1,0 +1,66 @@
+//! Processes that are killed and users who lose patience.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{children, is_running, signal, start, stderr, wait_for};
+
+/// A run that would take minutes: every round sleeps.
+const LONG: &str = "train --workers 3 --servers 2 --epochs 1000 --inject all:5ms --on processes";
+
+/// Waits until the run has a process for each of its 5 nodes and has had time to train a little.
+fn nodes(launcher: u32) -> Vec<(u32, String)> {
+    let nodes =
+        wait_for("the nodes' processes", || Some(children(launcher)).filter(|nodes| nodes.len() == 5));
+    std::thread::sleep(Duration::from_millis(500));
+    nodes
+}
+
+fn assert_gone(nodes: &[(u32, String)]) {
+    wait_for("the processes' end", || nodes.iter().all(|&(pid, _)| !is_running(pid)).then_some(()));
+}
+
+#[test]
+fn a_killed_node_ends_the_run_within_a_second_and_is_named() {
+    for victim in ["worker/1", "server/0"] {
+        let run = start(LONG);
+        let nodes = nodes(run.id());
+        let (pid, _) = nodes.iter().find(|(_, name)| name == victim).unwrap();
+        let killed = Instant::now();
+        signal(*pid, "KILL");
+        let output = run.wait_with_output().unwrap();
+        let took = killed.elapsed();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(victim) && message.contains("signal 9"), "{message}");
+        assert!(took < Duration::from_secs(1), "{victim}: it took {took:?}");
+        assert_gone(&nodes);
+    }
+}
+
+#[test]
+fn an_interrupted_run_stops_cleanly() {
+    for on in ["threads", "processes"] {
+        let run = start(&LONG.replace("processes", on));
+        let nodes = if on == "processes" { nodes(run.id()) } else { Vec::new() };
+        std::thread::sleep(Duration::from_millis(700));
+        signal(run.id(), "INT");
+        let stopped = Instant::now();
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{on}: {}", stderr(&output));
+        assert!(stopped.elapsed() < Duration::from_secs(3), "{on}");
+        assert_gone(&nodes);
+    }
+}
+
+#[test]
+fn a_killed_launcher_leaves_no_process_behind() {
+    let mut run = start(LONG);
+    let nodes = nodes(run.id());
+    signal(run.id(), "KILL");
+    run.wait().unwrap();
+    assert_gone(&nodes);
+}

@@ -1,0 +1,207 @@
+//! `syncline train` and `syncline evaluate` as a user runs them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use serde_json::Value;
+use support::{csv, json, libsvm, run, stderr, write};
+
+fn losses(report: &Value) -> Vec<f64> {
+    report["epochs"].as_array().unwrap().iter().map(|epoch| epoch["train_loss"].as_f64().unwrap()).collect()
+}
+
+fn last(report: &Value, field: &str) -> f64 {
+    report["epochs"].as_array().unwrap().last().unwrap()[field].as_f64().unwrap()
+}
+
+#[test]
+fn without_arguments_it_trains_and_tells_where_the_time_went() {
+    let output = run("train");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "", "a pipe sees no progress bar");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in
+        ["samples/s", "where the time went", "compute", "wait at gate", "fold/apply", "the workers spent"]
+    {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn the_default_run_gives_the_same_numbers_every_time() {
+    let strip = |mut report: Value| {
+        report["epochs"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|e| drop(e.as_object_mut().unwrap().remove("seconds")));
+        report["epochs"].clone()
+    };
+    assert_eq!(strip(json("train --epochs 2")), strip(json("train --epochs 2")));
+}
+
+#[test]
+fn softmax_separates_what_can_be_separated() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for row in 0..3000 {
+        // Three classes around the corners of a triangle, 10 deviations apart.
+        let class = row % 3;
+        let angle = f64::from(class) * 2.1;
+        let noise = |k: f64| (f64::from(row) * k).sin();
+        text +=
+            &format!("{:.4},{:.4},{class}\n", 5.0 * angle.cos() + noise(1.7), 5.0 * angle.sin() + noise(2.9));
+    }
+    let path = write(folder.path(), "corners.csv", &text);
+    let report = json(&format!("train {} --workers 3 --epochs 15", path.display()));
+    assert!(last(&report, "validation_accuracy") > 0.99, "{report}");
+}
+
+#[test]
+fn every_policy_on_every_executor_lowers_the_loss_on_dense_and_sparse_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let dense = csv(folder.path(), 2000);
+    let sparse = libsvm(folder.path(), 2000, 1_000_000);
+    for data in [dense, sparse] {
+        for sync in ["bsp", "asp", "ssp:2"] {
+            for on in ["threads", "processes"] {
+                let arguments = format!(
+                    "train {} --model logistic --workers 4 --servers 2 --sync {sync} --on {on} --epochs 4 --lr 0.5",
+                    data.display()
+                );
+                let report = json(&arguments);
+                let losses = losses(&report);
+                assert!(losses[3] < losses[0], "{arguments}: {losses:?}");
+                assert_eq!(report["workers"].as_array().unwrap().len(), 4);
+                assert_eq!(report["servers"].as_array().unwrap().len(), 2);
+                for worker in report["workers"].as_array().unwrap() {
+                    for field in ["compute_s", "push_s", "pull_s", "wait_s"] {
+                        assert!(worker[field].as_f64().unwrap() >= 0.0, "{worker}");
+                    }
+                }
+                assert!(report["samples_per_second"].as_f64().unwrap() > 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_model_and_optimizer_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), 1500);
+    for model in ["logistic", "softmax", "svm", "mlp:16,8"] {
+        for optimizer in ["sgd", "momentum", "adagrad", "adam"] {
+            let arguments = format!(
+                "train {} --model {model} --optimizer {optimizer} --batch 16 --epochs 20",
+                path.display()
+            );
+            let accuracy = last(&json(&arguments), "validation_accuracy");
+            assert!(accuracy > 0.93, "{arguments}: {accuracy}");
+        }
+    }
+    let report = json("train --model linear --epochs 3");
+    assert!(last(&report, "validation_rmse") < 0.2, "{report}");
+}
+
+#[test]
+fn bsp_saves_the_same_bytes_on_threads_and_processes_whoever_is_late() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, data) in [("dense", csv(folder.path(), 900)), ("sparse", libsvm(folder.path(), 900, 50_000))] {
+        let save = |on: &str, extra: &str| {
+            let model = folder.path().join(format!("{name}.safetensors"));
+            let output = run(&format!(
+                "train {} --workers 3 --servers 2 --epochs 3 --optimizer adam --on {on} --save {} {extra}",
+                data.display(),
+                model.display()
+            ));
+            assert!(output.status.success(), "{}", stderr(&output));
+            std::fs::read(model).unwrap()
+        };
+        let reference = save("threads", "");
+        assert!(reference == save("processes", ""), "{name}: processes");
+        assert!(reference == save("threads", "--inject worker=0:exp:3ms"), "{name}: worker 0 is late");
+        assert!(reference == save("processes", "--inject worker=2:exp:3ms"), "{name}: worker 2 is late");
+        assert!(reference != save("threads", "--seed 2"), "{name}: another seed is another model");
+    }
+}
+
+#[test]
+fn workers_with_unequal_shares_come_to_an_end_under_every_frequency() {
+    // SystemDS hangs where workers have unequal numbers of batches (1024 rows, 3 workers, batches of 20).
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), 1024);
+    for every in ["batch", "batches:4", "epoch"] {
+        for sync in ["bsp", "asp", "ssp:1", "backup:1"] {
+            let arguments = format!(
+                "train {} --validation 0 --workers 3 --batch 20 --partition contiguous --every {every} --sync {sync} --epochs 3",
+                path.display()
+            );
+            let report = json(&arguments);
+            assert!(losses(&report)[2] < losses(&report)[0], "{arguments}");
+            let samples: u64 =
+                report["workers"].as_array().unwrap().iter().map(|w| w["samples"].as_u64().unwrap()).sum();
+            if !sync.starts_with("backup") {
+                assert_eq!(samples, 3 * 1024, "{arguments}: each row once an epoch");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_saved_model_is_judged_as_it_was_in_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let (train, test) = (csv(folder.path(), 1200), folder.path().join("test.csv"));
+    let text = std::fs::read_to_string(&train).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(&test, lines[..301].join("\n")).unwrap();
+    for model in ["logistic", "mlp:8"] {
+        let saved = folder.path().join("model.safetensors");
+        let arguments = format!(
+            "train {} --model {model} --label kind --validation {} --save {} --epochs 3",
+            train.display(),
+            test.display(),
+            saved.display()
+        );
+        let report = json(&arguments);
+        let judged = json(&format!("evaluate {} {} --label kind", saved.display(), test.display()));
+        assert_eq!(judged["rows"], 300);
+        assert!(
+            (judged["loss"].as_f64().unwrap() - last(&report, "validation_loss")).abs() < 1e-6,
+            "{judged}"
+        );
+        assert_eq!(judged["accuracy"].as_f64().unwrap(), last(&report, "validation_accuracy"));
+    }
+}
+
+#[test]
+fn the_slow_worker_is_named() {
+    let report = json("train --workers 3 --epochs 1 --batch 256 --inject worker=2:8ms");
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("worker 2 was the last to arrive in"), "{findings}");
+    let wait = |worker: usize| report["workers"][worker]["wait_s"].as_f64().unwrap();
+    assert!(wait(0) > 10.0 * wait(2) && wait(1) > 10.0 * wait(2), "{report}");
+}
+
+#[test]
+fn backup_workers_do_not_wait_for_the_slow_one() {
+    let time = |sync: &str| {
+        let report =
+            json(&format!("train --workers 3 --epochs 1 --batch 512 --inject worker=1:15ms --sync {sync}"));
+        report["wall_s"].as_f64().unwrap()
+    };
+    assert!(time("bsp") > 2.0 * time("backup:1"));
+}
+
+#[test]
+fn a_trace_is_a_parquet_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for on in ["threads", "processes"] {
+        let path = folder.path().join(format!("{on}.parquet"));
+        let output = run(&format!("train --epochs 1 --on {on} --trace {}", path.display()));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let bytes = std::fs::read(path).unwrap();
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+        assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
+    }
+}

@@ -1,0 +1,132 @@
+//! What users get wrong: the message says what, where and what to do; the exit code is 2 for usage and 1 for failure.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use support::{csv, fails, run, write};
+
+/// Writes a file and trains on it with these further arguments, which must fail.
+fn fails_on(text: &str, name: &str, arguments: &str, parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), name, text);
+    fails(&format!("train {} {arguments}", path.display()), 1, parts);
+}
+
+#[test]
+fn no_such_file() {
+    fails("train no/such/file.csv", 1, &["no/such/file.csv", "No such file"]);
+    fails("train --validation no-such.csv", 1, &["no-such.csv"]);
+    fails("evaluate no-such.safetensors x.csv", 1, &["no-such.safetensors"]);
+}
+
+#[test]
+fn not_a_number() {
+    let text = "a,b,label\n1,2,x\n3,oops,y\n";
+    fails_on(text, "data.csv", "", &["data.csv:3", "oops", "column 2"]);
+    fails_on("a,b,label\n1,2,x\n3,NaN,y\n", "data.csv", "", &["data.csv:3", "NaN"]);
+    fails_on("1 1:2\n-1 3:x\n", "data.svm", "--model logistic", &["data.svm:2"]);
+}
+
+#[test]
+fn rows_of_unequal_length() {
+    fails_on("a,b,label\n1,2,x\n3,y\n", "data.csv", "", &["data.csv:3", "2"]);
+}
+
+#[test]
+fn empty_files() {
+    fails_on("", "data.csv", "", &["data.csv", "empty"]);
+    fails_on("a,b,label\n", "data.csv", "", &["data.csv"]);
+}
+
+#[test]
+fn label_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), 20);
+    fails(&format!("train {} --label colour", path.display()), 1, &["colour", "height", "kind"]);
+    fails(&format!("train {} --label 9", path.display()), 1, &["9", "4"]);
+}
+
+#[test]
+fn one_class_only() {
+    fails_on("a,label\n1,x\n2,x\n3,x\n4,x\n5,x\n", "data.csv", "", &["one class"]);
+}
+
+#[test]
+fn models_that_do_not_fit_the_labels() {
+    let three = "a,label\n1,x\n2,y\n3,z\n1,x\n2,y\n3,z\n1,x\n2,y\n3,z\n";
+    fails_on(three, "data.csv", "--model logistic", &["softmax"]);
+    fails_on(three, "data.csv", "--model linear", &["data.csv:2", "x"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number() {
+    for on in ["threads", "processes"] {
+        let arguments = format!("train --model linear --lr 1000 --no-standardize --on {on}");
+        fails(&arguments, 1, &["lower --lr (now 1000)", "worker/"]);
+    }
+}
+
+#[test]
+fn more_workers_than_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path(), 8);
+    fails(&format!("train {} --workers 20", path.display()), 2, &["workers is 20", "rows"]);
+}
+
+#[test]
+fn counts_of_zero() {
+    for option in ["epochs", "workers", "servers", "batch"] {
+        fails(&format!("train --{option} 0"), 2, &[&format!("{option} is 0"), "at least 1"]);
+    }
+    fails("train --every batches:0", 2, &["batches:N"]);
+}
+
+#[test]
+fn unknown_option_values_name_the_valid_ones() {
+    fails("train --sync bps", 2, &["bps", "bsp, asp, ssp:BOUND"]);
+    fails("train --model resnet", 2, &["resnet", "linear", "mlp:"]);
+    fails("train --optimizer adamw", 2, &["adamw", "sgd, momentum, adagrad and adam"]);
+    fails("train --every day", 2, &["day", "batch, batches:N", "epoch"]);
+    fails("train --partition all", 2, &["all", "contiguous", "round-robin", "random"]);
+    fails("train --on mars", 2, &["mars", "threads", "processes"]);
+    fails("train --fold median", 2, &["median", "mean, sum and average"]);
+    fails("train --inject fast", 2, &["fast", "worker=W", "exp:20ms"]);
+    fails("trian", 2, &["train"]);
+}
+
+#[test]
+fn numbers_out_of_range() {
+    fails("train --lr 0", 2, &["lr is 0", "positive"]);
+    fails("train --lr nan", 2, &["lr is NaN"]);
+    fails("train --l2=-1", 2, &["l2 is -1"]);
+    fails("train --validation 1.5", 2, &["1.5", "less than 1"]);
+    fails("train --servers 1000", 2, &["servers is 1000", "parameters"]);
+    fails("train --sync backup:2", 2, &["backup is 2", "less than the number of workers"]);
+    fails("train --inject worker=7:1ms", 2, &["7", "there are 2 workers"]);
+}
+
+#[test]
+fn unwritable_output() {
+    fails("train --save no/such/folder/m.safetensors", 1, &["cannot write", "no/such/folder"]);
+    fails("train --trace no/such/folder/t.parquet", 1, &["no/such/folder/t.parquet"]);
+    let folder = tempfile::tempdir().unwrap();
+    fails(&format!("train --save {}", folder.path().display()), 1, &["it is a folder"]);
+}
+
+#[test]
+fn a_model_file_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 20);
+    let model = write(folder.path(), "model.safetensors", "not a model at all");
+    fails(&format!("evaluate {} {}", model.display(), data.display()), 1, &["model.safetensors"]);
+}
+
+#[test]
+fn help_has_an_example() {
+    for command in ["train", "evaluate"] {
+        let output = run(&format!("{command} --help"));
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Example"), "{command}");
+    }
+}
