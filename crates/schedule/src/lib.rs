@@ -8,6 +8,7 @@ pub mod pricing;
 pub mod setting;
 pub mod sim;
 pub mod state;
+pub mod trace;
 
 pub use error::{Error, Result};
 pub use model::{

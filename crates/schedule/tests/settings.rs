@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_schedule::{
     PolicyName, Setup,
+    policy::Packing,
     pricing::PlannerOptions,
     setting::Setting,
     sim::{Clock, Options, Outcome, simulate},
@@ -15,7 +16,14 @@ fn run(setting: &Setting, policy: PolicyName, seed: u64) -> Outcome {
     let cluster = Arc::new(setting.cluster().unwrap());
     let jobs = setting.draw(seed);
     let planner = PlannerOptions::default();
-    let setup = Setup { cluster: cluster.clone(), grid: setting.grid, expected: jobs.clone(), planner, seed };
+    let setup = Setup {
+        cluster: cluster.clone(),
+        grid: setting.grid,
+        expected: jobs.clone(),
+        planner,
+        packing: Packing::default(),
+        seed,
+    };
     let physics = Physics { overhead: Overhead::Never, ..Physics::default() };
     let options = Options { clock: Clock::slots(&setting.grid), physics, outages: Vec::new() };
     simulate(&cluster, &jobs, policy.build(&setup).as_mut(), &options, None).unwrap().outcome

@@ -15,6 +15,9 @@ const MOST_WORKERS: u32 = 30;
 
 /// The gang that policies without elasticity give a job: its own if it is fixed, else drawn by seed and job.
 pub(super) fn fixed_gang(job: &Job, seed: u64) -> u32 {
+    if job.workers.min == job.workers.max {
+        return job.workers.min;
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9E37_79B9).wrapping_add(u64::from(job.id.0)));
     rng.random_range(1..=MOST_WORKERS).clamp(job.workers.min, job.workers.max)
 }

@@ -10,12 +10,25 @@ mod fifo;
 mod oasis;
 mod ours;
 mod pdors;
+mod priority;
+mod shortest;
+mod tiresias;
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{allocation::Allocation, drf::Drf, fifo::Fifo, oasis::Oasis, ours::Ours, pdors::PdOrs};
+pub use self::{
+    allocation::Allocation,
+    drf::Drf,
+    fifo::Fifo,
+    oasis::Oasis,
+    ours::Ours,
+    pdors::PdOrs,
+    priority::Packing,
+    shortest::{Measure, Shortest},
+    tiresias::Tiresias,
+};
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job, JobId, MachineId, Placement},
@@ -124,6 +137,8 @@ pub struct Setup {
     pub expected: Vec<Job>,
     /// The planners' open choices.
     pub planner: PlannerOptions,
+    /// How gangs of fixed size are put on machines.
+    pub packing: Packing,
     /// Where random choices start.
     pub seed: u64,
 }
@@ -140,13 +155,28 @@ pub enum PolicyName {
     Drf,
     /// First in, first out with a fixed gang.
     Fifo,
+    /// Shortest remaining time first.
+    Srtf,
+    /// Shortest remaining service first.
+    Srsf,
+    /// Discretised two-dimensional least attained service.
+    TiresiasL,
     /// This project's own: elastic re-planning.
     Syncline,
 }
 
 impl PolicyName {
     /// All, in the order of help texts.
-    pub const ALL: [Self; 5] = [Self::PdOrs, Self::Oasis, Self::Drf, Self::Fifo, Self::Syncline];
+    pub const ALL: [Self; 8] = [
+        Self::PdOrs,
+        Self::Oasis,
+        Self::Drf,
+        Self::Fifo,
+        Self::Srtf,
+        Self::Srsf,
+        Self::TiresiasL,
+        Self::Syncline,
+    ];
 
     /// The name on the command line.
     pub fn as_str(self) -> &'static str {
@@ -155,6 +185,9 @@ impl PolicyName {
             Self::Oasis => "oasis",
             Self::Drf => "drf",
             Self::Fifo => "fifo",
+            Self::Srtf => "srtf",
+            Self::Srsf => "srsf",
+            Self::TiresiasL => "tiresias-l",
             Self::Syncline => "syncline",
         }
     }
@@ -166,6 +199,9 @@ impl PolicyName {
             Self::Oasis => Box::new(Oasis::new(setup)),
             Self::Drf => Box::new(Drf),
             Self::Fifo => Box::new(Fifo::new(setup.seed)),
+            Self::Srtf => Box::new(Shortest::new(Measure::Time, setup.packing, setup.seed)),
+            Self::Srsf => Box::new(Shortest::new(Measure::Service, setup.packing, setup.seed)),
+            Self::TiresiasL => Box::new(Tiresias::new(setup.seed)),
             Self::Syncline => Box::new(Ours::new(setup)),
         }
     }

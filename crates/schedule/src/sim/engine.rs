@@ -177,7 +177,6 @@ impl<'a> Engine<'a> {
             events.push(Event::Slot { slot: self.slot });
             self.slot += 1;
         } else if self.wake.is_some_and(|wake| wake <= next) {
-            self.wake = None;
             events.push(Event::Wake);
         }
         events.iter().for_each(|event| self.state.observe(event));
@@ -190,6 +189,8 @@ impl<'a> Engine<'a> {
             self.time(&events, read().saturating_sub(begun));
         }
         self.state.apply(policy.name(), &decisions)?;
+        // The wish to be woken is part of the latest decisions; an older one is void.
+        self.wake = None;
         for decision in &decisions {
             if let Decision::WakeAt { time } = decision {
                 self.wake = Some(time.max(next));

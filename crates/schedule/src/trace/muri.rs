@@ -43,7 +43,13 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
         let gpus = row.count("num_gpu")?;
         let model = row.text("model_name").to_owned();
         let iteration = row.amount("iteration_time")? * PROFILING / 1000.0;
-        let job = gang(row.text("job_id"), row.amount("submit_time")? / 1000.0, gpus, row.amount("iterations")?, iteration);
+        let job = gang(
+            row.text("job_id"),
+            row.amount("submit_time")? / 1000.0,
+            gpus,
+            row.amount("iterations")?,
+            iteration,
+        );
         let job = Job { restart: restart_seconds(&model, gpus), group: model, ..job };
         job.validate().map_err(|error| row.fault("iterations", error.to_string()))?;
         Ok(job)

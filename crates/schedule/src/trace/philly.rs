@@ -13,9 +13,16 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
     let table = Table::read(path, &["timestamp", "duration", "num_gpus"])?;
     let mut jobs = Vec::new();
     for row in table.rows() {
-        let wanted = || row.fault("timestamp", format!("`{}` is not `YYYY-MM-DD HH:MM:SS`", row.text("timestamp")));
+        let wanted =
+            || row.fault("timestamp", format!("`{}` is not `YYYY-MM-DD HH:MM:SS`", row.text("timestamp")));
         let arrival = seconds(row.text("timestamp")).ok_or_else(wanted)?;
-        let job = gang(&jobs.len().to_string(), arrival, row.count("num_gpus")?, row.amount("duration")?.max(1.0), 1.0);
+        let job = gang(
+            &jobs.len().to_string(),
+            arrival,
+            row.count("num_gpus")?,
+            row.amount("duration")?.max(1.0),
+            1.0,
+        );
         jobs.push(Job { group: row.text("cluster").to_owned(), ..job });
     }
     let first = jobs.iter().map(|job| job.arrival).fold(f64::INFINITY, f64::min);
@@ -30,7 +37,8 @@ fn seconds(text: &str) -> Option<f64> {
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let mut time = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24.0 && minute < 60.0 && second < 61.0;
+    let valid =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24.0 && minute < 60.0 && second < 61.0;
     valid.then(|| days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second)
 }
 

@@ -21,7 +21,8 @@ impl<'a> Table<'a> {
     /// Reads a comma-separated file with a header line that has at least `columns`.
     pub fn read(path: &'a Path, columns: &[&str]) -> Result<Self> {
         let file = std::fs::File::open(path);
-        let file = file.map_err(|source| Error::Io { doing: "opening a trace", path: path.into(), source })?;
+        let file =
+            file.map_err(|source| Error::Io { doing: "opening a trace", path: path.into(), source })?;
         let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
         let fault = |error: csv::Error| Error::Field {
             file: path.into(),
