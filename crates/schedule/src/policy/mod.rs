@@ -7,6 +7,7 @@
 mod allocation;
 mod drf;
 mod fifo;
+mod gavel;
 mod oasis;
 mod ours;
 mod pdors;
@@ -22,6 +23,7 @@ pub use self::{
     allocation::Allocation,
     drf::Drf,
     fifo::Fifo,
+    gavel::{Awareness, Gavel},
     oasis::Oasis,
     ours::Ours,
     pdors::PdOrs,
@@ -161,13 +163,17 @@ pub enum PolicyName {
     Srsf,
     /// Discretised two-dimensional least attained service.
     TiresiasL,
+    /// Gavel's max-min fairness, blind to device types.
+    GavelLas,
+    /// Gavel's max-min fairness over measured speeds.
+    GavelLasAware,
     /// This project's own: elastic re-planning.
     Syncline,
 }
 
 impl PolicyName {
     /// All, in the order of help texts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::PdOrs,
         Self::Oasis,
         Self::Drf,
@@ -175,6 +181,8 @@ impl PolicyName {
         Self::Srtf,
         Self::Srsf,
         Self::TiresiasL,
+        Self::GavelLas,
+        Self::GavelLasAware,
         Self::Syncline,
     ];
 
@@ -188,6 +196,8 @@ impl PolicyName {
             Self::Srtf => "srtf",
             Self::Srsf => "srsf",
             Self::TiresiasL => "tiresias-l",
+            Self::GavelLas => "gavel-las",
+            Self::GavelLasAware => "gavel-las-aware",
             Self::Syncline => "syncline",
         }
     }
@@ -202,6 +212,8 @@ impl PolicyName {
             Self::Srtf => Box::new(Shortest::new(Measure::Time, setup.packing, setup.seed)),
             Self::Srsf => Box::new(Shortest::new(Measure::Service, setup.packing, setup.seed)),
             Self::TiresiasL => Box::new(Tiresias::new(setup.seed)),
+            Self::GavelLas => Box::new(Gavel::new(setup, Awareness::Blind)),
+            Self::GavelLasAware => Box::new(Gavel::new(setup, Awareness::Aware)),
             Self::Syncline => Box::new(Ours::new(setup)),
         }
     }

@@ -3,6 +3,7 @@
 //! Each gives [`Job`](crate::Job)s whose gangs are fixed: a trace says how many GPUs a job held and for how long, nothing about how it
 //! would have run on others. A line that cannot be understood is an error with file, line and field.
 
+mod gavel;
 mod google;
 mod muri;
 mod philly;
@@ -15,6 +16,7 @@ use crate::{
     model::{Job, JobId},
 };
 
+pub use gavel::{Throughputs, read as read_gavel};
 pub use google::hourly_arrivals;
 pub use muri::{read as read_muri, restart_seconds};
 pub use philly::read as read_philly;
@@ -57,7 +59,7 @@ impl FromStr for Format {
 /// Reads a trace whose format needs nothing beside it. Jobs come in order of arrival.
 ///
 /// # Errors
-/// An unreadable file or field; [`Format::Gavel`], which needs throughputs.
+/// An unreadable file or field; [`Format::Gavel`], which needs throughputs ([`read_gavel`]).
 pub fn read(path: &Path, format: Format) -> Result<Vec<Job>> {
     match format {
         Format::Muri => muri::read(path),
