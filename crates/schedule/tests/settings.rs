@@ -22,6 +22,7 @@ fn run(setting: &Setting, policy: PolicyName, seed: u64) -> Outcome {
         expected: jobs.clone(),
         planner,
         packing: Packing::default(),
+        adjustable: 1.0,
         seed,
     };
     let physics = Physics { overhead: Overhead::Never, ..Physics::default() };

@@ -5,13 +5,16 @@
 //! replayed log and a live daemon can drive the same object.
 
 mod allocation;
+mod dorm;
 mod drf;
 mod fifo;
 mod gavel;
 mod oasis;
+mod optimus;
 mod ours;
 mod pdors;
 mod priority;
+mod rrh;
 mod shortest;
 mod tiresias;
 
@@ -21,13 +24,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     allocation::Allocation,
+    dorm::Dorm,
     drf::Drf,
     fifo::Fifo,
     gavel::{Awareness, Gavel},
     oasis::Oasis,
+    optimus::Optimus,
     ours::Ours,
     pdors::PdOrs,
     priority::Packing,
+    rrh::Rrh,
     shortest::{Measure, Shortest},
     tiresias::Tiresias,
 };
@@ -141,8 +147,25 @@ pub struct Setup {
     pub planner: PlannerOptions,
     /// How gangs of fixed size are put on machines.
     pub packing: Packing,
+    /// Dorm's theta 2: the share of running jobs that one event may change, in (0, 1].
+    pub adjustable: f64,
     /// Where random choices start.
     pub seed: u64,
+}
+
+impl Setup {
+    /// The usual choices: the default planner, sticky gangs, free adjustment, seed 1.
+    pub fn new(cluster: &Arc<Cluster>, grid: SlotGrid, expected: &[Job]) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            grid,
+            expected: expected.to_vec(),
+            planner: PlannerOptions::default(),
+            packing: Packing::default(),
+            adjustable: 1.0,
+            seed: 1,
+        }
+    }
 }
 
 /// The known policies.
@@ -153,16 +176,22 @@ pub enum PolicyName {
     PdOrs,
     /// Its predecessor with separate machines for workers and servers (Bao et al.).
     Oasis,
+    /// Utilisation under bounds on unfairness and on adjustments.
+    Dorm,
     /// Dominant resource fairness by progressive filling.
     Drf,
     /// First in, first out with a fixed gang.
     Fifo,
+    /// The risk-reward heuristic.
+    Rrh,
     /// Shortest remaining time first.
     Srtf,
     /// Shortest remaining service first.
     Srsf,
     /// Discretised two-dimensional least attained service.
     TiresiasL,
+    /// Marginal gain of remaining time.
+    Optimus,
     /// Gavel's max-min fairness, blind to device types.
     GavelLas,
     /// Gavel's max-min fairness over measured speeds.
@@ -173,14 +202,17 @@ pub enum PolicyName {
 
 impl PolicyName {
     /// All, in the order of help texts.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::PdOrs,
         Self::Oasis,
+        Self::Dorm,
         Self::Drf,
         Self::Fifo,
+        Self::Rrh,
         Self::Srtf,
         Self::Srsf,
         Self::TiresiasL,
+        Self::Optimus,
         Self::GavelLas,
         Self::GavelLasAware,
         Self::Syncline,
@@ -191,11 +223,14 @@ impl PolicyName {
         match self {
             Self::PdOrs => "pd-ors",
             Self::Oasis => "oasis",
+            Self::Dorm => "dorm",
             Self::Drf => "drf",
             Self::Fifo => "fifo",
+            Self::Rrh => "rrh",
             Self::Srtf => "srtf",
             Self::Srsf => "srsf",
             Self::TiresiasL => "tiresias-l",
+            Self::Optimus => "optimus",
             Self::GavelLas => "gavel-las",
             Self::GavelLasAware => "gavel-las-aware",
             Self::Syncline => "syncline",
@@ -207,11 +242,14 @@ impl PolicyName {
         match self {
             Self::PdOrs => Box::new(PdOrs::new(setup)),
             Self::Oasis => Box::new(Oasis::new(setup)),
+            Self::Dorm => Box::new(Dorm::new(setup.adjustable)),
             Self::Drf => Box::new(Drf),
             Self::Fifo => Box::new(Fifo::new(setup.seed)),
+            Self::Rrh => Box::new(Rrh::new(setup.packing, setup.seed)),
             Self::Srtf => Box::new(Shortest::new(Measure::Time, setup.packing, setup.seed)),
             Self::Srsf => Box::new(Shortest::new(Measure::Service, setup.packing, setup.seed)),
             Self::TiresiasL => Box::new(Tiresias::new(setup.seed)),
+            Self::Optimus => Box::new(Optimus),
             Self::GavelLas => Box::new(Gavel::new(setup, Awareness::Blind)),
             Self::GavelLasAware => Box::new(Gavel::new(setup, Awareness::Aware)),
             Self::Syncline => Box::new(Ours::new(setup)),

@@ -45,7 +45,11 @@ fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Plac
     if let Some(host) = allocation.free.iter().position(|free| free.fits(&gang)) {
         return Some(Placement::single(MachineId(host as u32), workers, servers));
     }
-    if servers > 0 || allocation.capacity.iter().any(|capacity| capacity.fits(&gang)) {
+    // The scheme was made for gangs without servers; with them, a job runs spread rather than not at all.
+    if servers > 0 {
+        return anywhere(allocation, job, workers);
+    }
+    if allocation.capacity.iter().any(|capacity| capacity.fits(&gang)) {
         return None;
     }
     let mut placement = Placement::default();

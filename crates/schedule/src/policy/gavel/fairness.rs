@@ -241,12 +241,12 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
         let pivot = pivot.unwrap_or(column);
         matrix.swap(column, pivot);
         right.swap(column, pivot);
-        for row in column + 1..size {
-            let factor = matrix[row][column] / matrix[column][column];
-            for at in column..size {
-                matrix[row][at] -= factor * matrix[column][at];
-            }
-            right[row] -= factor * right[column];
+        let (above, below) = matrix.split_at_mut(column + 1);
+        let pivot = &above[column][column..];
+        for (row, left) in below.iter_mut().enumerate() {
+            let factor = left[column] / pivot[0];
+            left[column..].iter_mut().zip(pivot).for_each(|(entry, pivot)| *entry -= factor * pivot);
+            right[column + 1 + row] -= factor * right[column];
         }
     }
     for row in (0..size).rev() {
