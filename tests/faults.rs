@@ -1,6 +1,7 @@
 //! Processes that are killed and users who lose patience.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
 
 mod support;
 

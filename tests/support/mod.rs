@@ -1,6 +1,8 @@
 //! Running the command as a user does.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
 
 use std::{
     fmt::Write as _,

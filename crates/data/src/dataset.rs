@@ -171,6 +171,9 @@ mod tests {
         else {
             panic!("sparse data stay sparse")
         };
+        let FeaturesView::Sparse(sliced) = data.batch(2..15).slice(2..9).features else { panic!("sparse") };
+        assert_eq!((sliced.indices(), sliced.values()), (copy.indices(), copy.values()));
+        assert_eq!(data.batch(2..15).slice(2..9).targets, selected.batch(0..7).targets);
         for (a, b) in whole.iter().zip(copy.iter()) {
             assert_eq!((a.indices, a.values), (b.indices, b.values));
         }

@@ -87,6 +87,8 @@ fn the_label_is_chosen_by_name_or_position() {
     }
     let error = read_as("d.csv", text, &with(Label::Name("z".into()))).unwrap_err();
     assert_eq!(error, "d.csv: no column is named `z`: the first row has `y`, `a`, `b`");
+    let absent = ReadOptions { header: Header::Absent, ..with(Label::Name("y".into())) };
+    assert!(read_as("d.csv", text, &absent).unwrap_err().contains("`y` cannot be found without a header"));
     for position in [0, 4] {
         let error = read_as("d.csv", text, &with(Label::Position(position))).unwrap_err();
         assert_eq!(
@@ -297,26 +299,5 @@ proptest! {
             let _ = read_as(name, &[magic, &bytes].concat(), &ReadOptions::default());
             let _ = read_as(name, text.as_bytes(), &ReadOptions::default());
         }
-    }
-}
-
-#[test]
-#[ignore = "a measurement: cargo test --release -p syncline-data -- --ignored --nocapture"]
-fn speed_of_reading() {
-    let folder = tempfile::tempdir().unwrap();
-    let table = folder.path().join("table.csv");
-    write_csv(&synthetic::blobs(100_000, 50, 3, 1), std::fs::File::create(&table).unwrap()).unwrap();
-    let sparse = folder.path().join("sparse.svm");
-    write_libsvm(
-        &synthetic::sparse_logistic(50_000, 1_000_000, 50, 1),
-        std::fs::File::create(&sparse).unwrap(),
-    )
-    .unwrap();
-    for path in [table, sparse] {
-        let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
-        let start = std::time::Instant::now();
-        let data = read(&path, &ReadOptions::default()).unwrap();
-        let seconds = start.elapsed().as_secs_f64();
-        eprintln!("{}: {} rows, {megabytes:.0} MB in {seconds:.3} s", path.display(), data.rows());
     }
 }

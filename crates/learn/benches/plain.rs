@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::plain::{self, Settings};
-use syncline_learn::{Logistic, Mlp, Model};
+use syncline_learn::{Logistic, Mlp, Model, Softmax};
 
 const BATCH: usize = 64;
 const SIZES: [usize; 4] = [784, 256, 128, 10];
@@ -22,6 +22,8 @@ const REPETITIONS: usize = 7;
 
 fn main() {
     network();
+    dense("softmax 128-10", Softmax::new(128, 10), synthetic::blobs(16_384, 128, 10, 1));
+    dense("logistic 128", Logistic::new(128), synthetic::blobs(16_384, 128, 2, 1));
     sparse();
 }
 
@@ -39,6 +41,17 @@ fn network() {
     println!("MLP 784-256-128-10, batch {BATCH}: bare matrix products {:9.0} samples/s", samples / bare);
     println!("MLP 784-256-128-10, batch {BATCH}: plain loop           {:9.0} samples/s", samples / whole);
     println!("MLP 784-256-128-10, batch {BATCH}: plain loop / products {:.3}", bare / whole);
+}
+
+/// A small model over dense rows.
+fn dense(name: &str, mut model: impl Model, data: Dataset) {
+    let settings = Settings { batch: BATCH, epochs: 4, learning_rate: 0.1, seed: 1 };
+    let mut whole = f64::MAX;
+    for _ in 0..REPETITIONS {
+        whole = whole.min(seconds(|| drop(black_box(plain::train(&mut model, &data, settings)))));
+    }
+    let samples = (data.rows() * settings.epochs) as f64;
+    println!("{name}, batch {BATCH}: plain loop {:9.0} samples/s", samples / whole);
 }
 
 fn sparse() {

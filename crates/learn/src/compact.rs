@@ -26,7 +26,7 @@ impl Compact {
         let FeaturesView::Sparse(csr) = &batch.features else { return None };
         let total = u32::try_from(parameters).ok()?;
         let columns = distinct(csr.indices());
-        let rest = parameters - csr.columns() * width;
+        let rest = parameters.checked_sub(csr.columns() * width)?;
         if (columns.len() * width + rest) * 2 > parameters {
             return None;
         }

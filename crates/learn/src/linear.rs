@@ -56,7 +56,8 @@ impl Svm {
 }
 
 impl<L: Loss> LinearModel<L> {
-    fn with_loss(features: usize, outputs: usize, loss: L) -> LinearModel<L> {
+    /// A number of outputs over this number of features, under a loss of your own.
+    pub fn with_loss(features: usize, outputs: usize, loss: L) -> LinearModel<L> {
         LinearModel { features, outputs, loss, buffer: Vec::new() }
     }
 

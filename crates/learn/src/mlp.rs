@@ -45,7 +45,11 @@ impl Mlp<Squared> {
 }
 
 impl<L: Loss> Mlp<L> {
-    fn with_loss(sizes: &[usize], loss: L) -> Mlp<L> {
+    /// A network `[inputs, hidden ..., outputs]` under a loss of your own.
+    ///
+    /// # Panics
+    /// If there are fewer than two sizes, or one is zero.
+    pub fn with_loss(sizes: &[usize], loss: L) -> Mlp<L> {
         assert!(sizes.len() >= 2 && !sizes.contains(&0), "a network has inputs, outputs and no empty layer");
         let buffers = |count| vec![Vec::new(); count];
         Mlp {

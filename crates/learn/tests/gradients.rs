@@ -152,6 +152,17 @@ fn a_compact_batch_gives_the_same_gradient() {
 }
 
 #[test]
+fn a_batch_without_any_entry_reads_the_biases_only() {
+    let data = synthetic::sparse_logistic(8, 100, 0, 1);
+    let mut model = Logistic::new(100);
+    let compact = model.compact(&data.batch(0..8)).unwrap();
+    assert_eq!(compact.touched(), [100]);
+    let mut gradient = [f32::NAN];
+    let score = model.gradient(&[0.0], &compact.batch(&data.batch(0..8)), &mut gradient);
+    assert_eq!((gradient[0], score.rows), (0.5 - (8 - score.correct) as f32 / 8.0, 8));
+}
+
+#[test]
 fn dense_batches_are_not_compacted() {
     let data = synthetic::blobs(8, 30, 2, 1);
     assert!(!matches!(data.batch(0..8).features, FeaturesView::Sparse(_)));

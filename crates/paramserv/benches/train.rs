@@ -4,6 +4,7 @@
 //! prints medians and the ratios of each turn. `-- mlp 2 processes` runs one case and prints its samples/s.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
 use std::{process::Command, time::Instant};
 

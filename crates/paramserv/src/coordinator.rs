@@ -9,7 +9,7 @@ use syncline_learn::Score;
 use syncline_trace::{RunFile, Span};
 use syncline_wire::{Message, Service, ServiceError};
 
-use crate::protocol::{CoordinatorRequest, WorkerTimes};
+use crate::protocol::{CoordinatorRequest, EpochEnd, WorkerTimes};
 
 /// How far a run is, for whoever watches.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,22 +98,29 @@ impl Record {
                 self.progressed(score);
                 self.keep(&spans)?;
             }
-            CoordinatorRequest::Epoch { worker, epoch, train, validation, at, times, spans, dropped } => {
-                let unknown = || ServiceError::new(format!("worker {worker} ended an unknown epoch {epoch}"));
-                let worker = worker as usize;
-                *self.workers.get_mut(worker).ok_or_else(unknown)? = times;
-                self.dropped[worker] = dropped;
-                let tally = self.epochs.get_mut(epoch as usize).ok_or_else(unknown)?;
-                tally.train += train;
-                tally.validation += validation;
-                tally.ended += 1;
-                tally.at = tally.at.max(at);
-                self.keep(&spans)?;
-                let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
-                self.progress.epochs_done = done.count() as u32;
-                self.progressed(Score::default());
-            }
+            CoordinatorRequest::Epoch(end) => self.end_epoch(*end)?,
         }
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, end: EpochEnd) -> Result<(), ServiceError> {
+        let (worker, epoch) = (end.worker as usize, end.epoch as usize);
+        if worker >= self.workers.len() || epoch >= self.epochs.len() {
+            return Err(ServiceError::new(format!(
+                "worker {worker} ended epoch {epoch}, which does not exist"
+            )));
+        }
+        self.workers[worker] = end.times;
+        self.dropped[worker] = end.dropped;
+        let tally = &mut self.epochs[epoch];
+        tally.train += end.train;
+        tally.validation += end.validation;
+        tally.ended += 1;
+        tally.at = tally.at.max(end.at);
+        self.keep(&end.spans)?;
+        let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
+        self.progress.epochs_done = done.count() as u32;
+        self.progressed(Score::default());
         Ok(())
     }
 

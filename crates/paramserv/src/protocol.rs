@@ -87,24 +87,28 @@ pub enum CoordinatorRequest {
         spans: Vec<Span>,
     },
     /// A worker has ended an epoch.
-    Epoch {
-        /// Who.
-        worker: u32,
-        /// Which, from 0.
-        epoch: u32,
-        /// The running score of its training batches.
-        train: Score,
-        /// The score of its share of the validation rows.
-        validation: Score,
-        /// When, since the run's start.
-        at: Duration,
-        /// Where its time went so far.
-        times: WorkerTimes,
-        /// Spans recorded since the last message.
-        spans: Vec<Span>,
-        /// Spans that did not fit.
-        dropped: u64,
-    },
+    Epoch(Box<EpochEnd>),
+}
+
+/// What a worker says at the end of an epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EpochEnd {
+    /// Who.
+    pub worker: u32,
+    /// Which, from 0.
+    pub epoch: u32,
+    /// The running score of its training batches.
+    pub train: Score,
+    /// The score of its share of the validation rows.
+    pub validation: Score,
+    /// When, since the run's start.
+    pub at: Duration,
+    /// Where its time went so far.
+    pub times: WorkerTimes,
+    /// Spans recorded since the last message.
+    pub spans: Vec<Span>,
+    /// Spans that did not fit.
+    pub dropped: u64,
 }
 
 /// Where one worker's time went.

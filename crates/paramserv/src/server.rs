@@ -39,10 +39,27 @@ struct State {
     /// Gradients of the open round, by worker.
     kept: Vec<Option<Gradient>>,
     /// Workers that the gate holds, and how to let them go on.
-    held: Vec<Option<oneshot::Sender<Clock>>>,
+    held: Vec<Option<Held>>,
     statistics: ServerStatistics,
     recorder: Recorder,
     node: u32,
+}
+
+/// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
+/// released together need not queue for the lock.
+type Go = (Clock, Option<Tensor>);
+
+/// A worker that the gate holds.
+struct Held {
+    pull: Pull,
+    open: oneshot::Sender<Go>,
+}
+
+/// What a worker asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pull {
+    Whole,
+    Coordinates,
 }
 
 impl Server {
@@ -89,15 +106,19 @@ impl Server {
         indices: Option<Indices>,
     ) -> Result<Message<ServerReply>, ServiceError> {
         let asked = self.clock.now();
-        let started = self.state().start(worker)?;
-        let (clock, held) = match started {
-            Start::Now(clock) => (clock, Duration::ZERO),
+        let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
+        let started = self.state().start(worker, pull)?;
+        let ((clock, whole), held) = match started {
+            Start::Now(go) => (go, Duration::ZERO),
             Start::Later(opened) => {
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
                 (opened.await.map_err(stopped)?, self.clock.now() - asked)
             }
         };
-        let values = self.state().read(indices.as_deref())?;
+        let values = match whole {
+            Some(whole) => whole,
+            None => self.state().read(&indices.unwrap_or_default())?,
+        };
         Ok(Message::from(ServerReply::Started { clock: clock.round(), held }).with_values(values))
     }
 
@@ -116,7 +137,12 @@ impl Server {
                 self.update(&mut state, clock, &round)?;
             }
         }
-        state.release();
+        let released = state.release();
+        drop(state);
+        for (open, go) in released {
+            // A worker that no longer listens has failed, which its own node reports.
+            let _ = open.send(go);
+        }
         Ok(())
     }
 
@@ -137,43 +163,47 @@ impl Server {
 
 /// Whether a worker may go on.
 enum Start {
-    Now(Clock),
-    Later(oneshot::Receiver<Clock>),
+    Now(Go),
+    Later(oneshot::Receiver<Go>),
 }
 
 impl State {
     /// Asks the gate for the worker's next round.
-    fn start(&mut self, worker: WorkerId) -> Result<Start, ServiceError> {
+    fn start(&mut self, worker: WorkerId, pull: Pull) -> Result<Start, ServiceError> {
         if worker.index() >= self.gate.workers() {
             return Err(ServiceError::new(format!("{worker} does not take part")));
         }
         Ok(match self.gate.start(worker) {
-            Some(clock) => Start::Now(clock),
+            Some(clock) => Start::Now(self.go(clock, pull)),
             None => {
                 let (open, opened) = oneshot::channel();
-                self.held[worker.index()] = Some(open);
+                self.held[worker.index()] = Some(Held { pull, open });
                 Start::Later(opened)
             }
         })
     }
 
-    /// Lets the held workers go on whom the gate lets go on now, in worker order.
-    fn release(&mut self) {
+    /// Takes the held workers whom the gate lets go on now, in worker order.
+    fn release(&mut self) -> Vec<(oneshot::Sender<Go>, Go)> {
+        let mut released = Vec::new();
         for index in 0..self.held.len() {
             if self.held[index].is_some()
                 && let Some(clock) = self.gate.start(WorkerId::new(index as u32))
-                && let Some(open) = self.held[index].take()
+                && let Some(Held { pull, open }) = self.held[index].take()
             {
-                // A worker that no longer listens has failed, which its own node reports.
-                let _ = open.send(clock);
+                released.push((open, self.go(clock, pull)));
             }
         }
+        released
     }
 
-    /// The shard, or the asked coordinates of it.
-    fn read(&self, indices: Option<&[u32]>) -> Result<Tensor, ServiceError> {
+    fn go(&self, clock: Clock, pull: Pull) -> Go {
+        (clock, (pull == Pull::Whole).then(|| self.parameters.current().clone()))
+    }
+
+    /// The asked coordinates of the shard.
+    fn read(&self, indices: &[u32]) -> Result<Tensor, ServiceError> {
         let current = self.parameters.current();
-        let Some(indices) = indices else { return Ok(current.clone()) };
         check_indices(indices, current.len()).map_err(ServiceError::new)?;
         Ok(Tensor::from(indices.iter().map(|&index| current[index as usize]).collect::<Vec<_>>()))
     }

@@ -16,7 +16,7 @@ use crate::{
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
     exchange::{Exchange, Pulled},
-    protocol::{CoordinatorRequest, WorkerTimes},
+    protocol::{CoordinatorRequest, EpochEnd, WorkerTimes},
 };
 
 /// How often a worker reports its progress.
@@ -58,6 +58,8 @@ struct Tally {
     /// Since the last report of progress.
     recent: Score,
     reported: Duration,
+    /// Injected beyond what the delays said.
+    overslept: Duration,
 }
 
 impl Worker {
@@ -126,16 +128,20 @@ impl Worker {
         Err(Error::Diverged { epoch, round: clock, worker: self.rank, rate: self.plan.rate })
     }
 
-    /// Sleeps for as long as the injected delays say.
+    /// Sleeps for as long as the injected delays say. A sleep lasts a little longer than it was meant to; that is taken
+    /// off the next one, so that many short delays are right on average.
     async fn delay(&self, clock: u64, start: Duration, tally: &mut Tally) {
         if self.plan.delays.is_empty() {
             return;
         }
         let computed = self.now() - start;
         let draw = |delay: &Delay| delay.draw(self.plan.seed, self.rank, clock, computed);
-        let time = self.plan.delays.iter().map(draw).sum();
-        tally.times.injected += time;
-        sleep(&self.ctx, time).await;
+        let time: Duration = self.plan.delays.iter().map(draw).sum();
+        let asleep = self.now();
+        sleep(&self.ctx, time.saturating_sub(tally.overslept)).await;
+        let slept = self.now() - asleep;
+        tally.times.injected += slept;
+        tally.overslept = (tally.overslept + slept).saturating_sub(time);
     }
 
     /// Accounts for a computation that began at `start` and has just ended.
@@ -178,7 +184,7 @@ impl Worker {
             let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
         }
-        let report = CoordinatorRequest::Epoch {
+        let end = EpochEnd {
             worker: self.rank,
             epoch,
             train: std::mem::take(&mut tally.train),
@@ -188,7 +194,7 @@ impl Worker {
             spans: self.recorder.drain(),
             dropped: self.recorder.dropped(),
         };
-        self.coordinator.call(report).await?;
+        self.coordinator.call(CoordinatorRequest::Epoch(Box::new(end))).await?;
         Ok(())
     }
 

@@ -31,6 +31,9 @@ pub enum Error {
     /// One label was given to different kinds of nodes.
     #[error("the label `{0}` is already taken by another kind of node; give each kind its own label")]
     LabelTaken(String),
+    /// A program without any node would do nothing.
+    #[error("program `{0}` has no node and no driver; add one")]
+    EmptyProgram(String),
     /// A program whose value is not `()` needs a driver to produce it.
     #[error("program `{0}` has no driver, so nothing can produce its value; call `Program::driver`")]
     NoDriver(String),
@@ -84,6 +87,11 @@ pub enum Error {
         /// The node this process is.
         node: String,
     },
+    /// A node that is a process tried to launch a program on processes.
+    #[error(
+        "{0} is itself a process of a program and cannot launch another on processes; launch it on threads"
+    )]
+    Nested(String),
     /// The launcher and a process it started disagree, or the launcher is gone.
     #[error("{0}")]
     Handshake(String),

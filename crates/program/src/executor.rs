@@ -51,8 +51,8 @@ impl Executor {
     /// Every node is a process: this binary starts itself again with the same arguments, and [`launch`](crate::launch)
     /// runs the node there. They talk over Unix sockets in a private directory.
     ///
-    /// The program must therefore be built from what all processes share: arguments, environment, files. The standard
-    /// input of the processes is the launcher's.
+    /// The program must therefore be built from what all processes share: arguments, environment, files; the standard
+    /// input of a node's process is empty. Everything else that `main` does before `launch` happens in every process.
     pub fn processes() -> Self {
         Self::at(Place::Processes(Transport::Unix))
     }

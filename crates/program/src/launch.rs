@@ -1,6 +1,7 @@
 //! Launching: from a graph and an executor to a run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cmp::Ordering;
+use std::sync::atomic::{self, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use syncline_wire::{Client, Listener, Token};
@@ -12,9 +13,9 @@ use crate::directory::Directory;
 use crate::executor::{Place, Transport};
 use crate::launcher::{self, Plan, ProcessPlan, Stage, Work};
 use crate::node::{self, NodeEnd};
+use crate::processes::enrolment::Enrolment;
 use crate::processes::meeting::Meeting;
 use crate::processes::member;
-use crate::processes::role::Role as ProcessRole;
 use crate::program::{Body, DRIVER, DriverBody, Host};
 use crate::run::Slot;
 use crate::stop::Stop;
@@ -26,13 +27,15 @@ static LAUNCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether this process was started to run a node of a program launched elsewhere. Such a process should do what leads
 /// to that `launch`, and quietly: its output is passed on by the launcher.
+///
+/// Best asked first thing in `main`: from then on a node's process ends when its launcher does.
 pub fn is_child() -> bool {
     launched_program().is_some()
 }
 
 /// The name of the program that this process was started to run a node of.
 pub fn launched_program() -> Option<&'static str> {
-    ProcessRole::of_this_process().map(|role| role.program.as_str())
+    Enrolment::of_this_process().map(|place| place.role.program.as_str())
 }
 
 /// Starts `program` on `executor`.
@@ -46,25 +49,20 @@ pub fn launched_program() -> Option<&'static str> {
 pub fn launch<T: Send + 'static>(mut program: Program<T>, executor: Executor) -> Result<Run<T>, Error> {
     let value = program.check()?;
     let Place::Processes(transport) = executor.place else { return start(program, executor, value, None) };
-    let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
-    match ProcessRole::of_this_process() {
-        Some(role) if role.orphaned => {
-            Err(Error::Handshake(format!("the launcher of {} is gone", role.node)))
-        }
-        Some(role) if launch < role.launch => passed_by(&program, role, value),
-        Some(role) if launch == role.launch => member::run(program, role),
-        // A node may launch programs of its own.
-        _ => start(program, executor, value, Some((transport, launch))),
+    let launch = LAUNCHES.fetch_add(1, atomic::Ordering::Relaxed);
+    let Some(place) = Enrolment::of_this_process() else {
+        return start(program, executor, value, Some((transport, launch)));
+    };
+    match launch.cmp(&place.role.launch) {
+        Ordering::Less => passed_by(&program, &place.role.node, value),
+        Ordering::Equal => member::run(program, place),
+        Ordering::Greater => Err(Error::Nested(place.role.node.clone())),
     }
 }
 
 /// An earlier program, in a process that belongs to a later one: it has run already, elsewhere.
-fn passed_by<T: Send + 'static>(
-    program: &Program<T>,
-    role: &ProcessRole,
-    value: Option<T>,
-) -> Result<Run<T>, Error> {
-    let elsewhere = || Error::Elsewhere { program: program.name().to_owned(), node: role.node.clone() };
+fn passed_by<T: Send + 'static>(program: &Program<T>, node: &str, value: Option<T>) -> Result<Run<T>, Error> {
+    let elsewhere = || Error::Elsewhere { program: program.name().to_owned(), node: node.to_owned() };
     let value = value.ok_or_else(elsewhere)?;
     let (news, _) = mpsc::unbounded_channel();
     let slot = Arc::new(Mutex::new(Some(value)));

@@ -101,6 +101,17 @@ struct Launcher {
     sink: Sink,
     /// Kept for its directory, which vanishes with it.
     _meeting: Option<Meeting>,
+    /// Should this thread panic, nobody else would end the threads of the nodes.
+    _last_act: Insist,
+}
+
+/// Insists on the stop of everything in this process when dropped.
+struct Insist(Stop);
+
+impl Drop for Insist {
+    fn drop(&mut self) {
+        self.0.insist();
+    }
 }
 
 impl Launcher {
@@ -112,6 +123,7 @@ impl Launcher {
     ) -> (Self, Result<(), Error>) {
         let Plan { program, supervisor, crew, processes, sink } = plan;
         let mut launcher = Self {
+            _last_act: Insist(stage.stop.clone()),
             stage,
             supervisor,
             news,

@@ -23,14 +23,11 @@
 //! let mut program = Program::new("count");
 //! let counter = program.service("counter", |_| Ok(Counter(AtomicU64::new(0))));
 //! let from_workers = counter.clone();
-//! program.nodes("worker", 3, move |ctx| {
-//!     let counter = from_workers.clone();
-//!     async move {
-//!         counter.connect(&ctx).await?.call(1 + ctx.rank() as u64).await?;
-//!         Ok(())
-//!     }
+//! program.nodes("worker", 3, async move |ctx| {
+//!     from_workers.connect(&ctx).await?.call(1 + ctx.rank() as u64).await?;
+//!     Ok(())
 //! });
-//! program.driver(move |ctx| async move {
+//! program.driver(async move |ctx| {
 //!     ctx.finished("worker").await?;
 //!     Ok(counter.connect(&ctx).await?.call(0).await?.body)
 //! });

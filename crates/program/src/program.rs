@@ -119,20 +119,25 @@ impl<T: Send + 'static> Program<T> {
     }
 
     /// Adds `count` plain nodes under `label`. Each runs `body` to its end; the context tells it its rank.
-    pub fn nodes<F, Fut>(&mut self, label: &str, count: usize, body: F)
+    ///
+    /// `body` is best an `async move |ctx| { .. }`: what it captures, such as handles, is shared by the nodes of one
+    /// process. Its future stays on its node's thread and need not be `Send`.
+    pub fn nodes<F>(&mut self, label: &str, count: usize, body: F)
     where
-        F: Fn(Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = NodeResult<()>> + 'static,
+        F: AsyncFn(Context) -> NodeResult<()> + Send + Sync + 'static,
     {
-        let body = Body::Plain(Arc::new(move |ctx| Box::pin(body(ctx))));
+        let body = Arc::new(body);
+        let body = Body::Plain(Arc::new(move |ctx| {
+            let body = Arc::clone(&body);
+            Box::pin(async move { body(ctx).await })
+        }));
         self.add(label, Kind::Nodes, "", count, &body);
     }
 
     /// Adds one plain node, as [`nodes`](Self::nodes) does.
-    pub fn node<F, Fut>(&mut self, label: &str, body: F)
+    pub fn node<F>(&mut self, label: &str, body: F)
     where
-        F: Fn(Context) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = NodeResult<()>> + 'static,
+        F: AsyncFn(Context) -> NodeResult<()> + Send + Sync + 'static,
     {
         self.nodes(label, 1, body);
     }
@@ -145,12 +150,11 @@ impl<T: Send + 'static> Program<T> {
     }
 
     /// Sets what runs in the launching process. When it returns, the program stops, and its value is the program's.
-    pub fn driver<F, Fut>(&mut self, body: F)
+    pub fn driver<F>(&mut self, body: F)
     where
-        F: FnOnce(Context) -> Fut + Send + 'static,
-        Fut: Future<Output = NodeResult<T>> + 'static,
+        F: AsyncFnOnce(Context) -> NodeResult<T> + Send + 'static,
     {
-        self.driver = Some(Box::new(move |ctx| Box::pin(body(ctx))));
+        self.driver = Some(Box::new(move |ctx| Box::pin(async move { body(ctx).await })));
     }
 
     /// The names of all nodes in the order of their groups, without the driver.
@@ -217,13 +221,16 @@ impl<T: Send + 'static> Program<T> {
     /// The value of a program without a driver, which is `()`.
     ///
     /// # Errors
-    /// The first mistake that was made in building; [`Error::NoDriver`] when only a driver could yield a `T`.
+    /// The first mistake that was made in building; [`Error::EmptyProgram`]; [`Error::NoDriver`] when only a driver could yield a `T`.
     pub(crate) fn check(&mut self) -> Result<Option<T>, Error> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
         if self.driver.is_some() {
             return Ok(None);
+        }
+        if self.groups.is_empty() {
+            return Err(Error::EmptyProgram(self.name.clone()));
         }
         let nothing = (Box::new(()) as Box<dyn Any>).downcast::<T>();
         nothing.map(|value| Some(*value)).map_err(|_| Error::NoDriver(self.name.clone()))

@@ -16,7 +16,7 @@ use crate::failure::Cause;
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How long a killed node may take to vanish.
-const BURIAL: Duration = Duration::from_secs(1);
+const BURIAL: Duration = Duration::from_millis(500);
 
 /// What a node is to the life of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +129,11 @@ impl Supervisor {
             Event::Failed(node, cause) => self.failed(now, node, cause),
             Event::Ended { node, finished } => self.ended(now, &node, finished),
             Event::StopAsked => self.stop(now, End::Asked),
-            Event::Abandoned => {
-                self.stop(now, End::Asked);
-                self.kill(now)
-            }
+            // With nobody to ask politely first, the stop is all there is to do.
+            Event::Abandoned => match self.stop(now, End::Asked) {
+                Some(Action::Finish) => Some(Action::Finish),
+                _ => self.kill(now),
+            },
             Event::Interrupted => match self.phase {
                 Phase::Running => self.stop(now, End::Interrupted),
                 _ => self.kill(now),
@@ -213,6 +214,10 @@ impl Supervisor {
             _ => self.patience.normal,
         };
         self.end = end;
+        if self.members.is_empty() {
+            self.phase = Phase::Over;
+            return Some(Action::Finish);
+        }
         self.phase = Phase::Stopping { kill_at: now + notice };
         Some(Action::Stop)
     }
@@ -331,7 +336,7 @@ mod tests {
         for node in [worker(0), server(), driver()] {
             assert_eq!(program.on(ms(301), gone(node, false)), None);
         }
-        assert_eq!(program.on(ms(1300), Event::Tick), Some(Action::Finish));
+        assert_eq!(program.on(ms(800), Event::Tick), Some(Action::Finish));
         assert_eq!(program.left(), vec![worker(1)]);
     }
 
@@ -360,6 +365,13 @@ mod tests {
         assert_eq!(program.on(ms(1), Event::Interrupted), Some(Action::Kill));
         assert_eq!(program.on(ms(2), Event::Interrupted), None);
         assert_eq!(program.into_end(), End::Interrupted);
+    }
+
+    #[test]
+    fn without_nodes_a_stop_is_the_end() {
+        let mut program = Supervisor::new([], PATIENCE);
+        assert_eq!(program.due(), None);
+        assert_eq!(program.on(ms(1), Event::StopAsked), Some(Action::Finish));
     }
 
     #[test]

@@ -79,12 +79,9 @@ fn a10_a_program_without_a_driver_yields_nothing_else() {
 fn e1_a_program_of_one_node_runs_it_on_a_thread_of_its_name() {
     let (name, seen) = std::sync::mpsc::channel();
     let mut program = Program::<()>::new("one");
-    program.node("only", move |ctx| {
-        let name = name.clone();
-        async move {
-            let thread = std::thread::current().name().map(str::to_owned);
-            Ok(name.send((ctx.name().to_owned(), ctx.rank(), thread))?)
-        }
+    program.node("only", async move |ctx| {
+        let thread = std::thread::current().name().map(str::to_owned);
+        Ok(name.send((ctx.name().to_owned(), ctx.rank(), thread))?)
     });
     launch(program, Executor::threads()).unwrap().wait().unwrap();
     assert_eq!(seen.recv().unwrap(), ("only/0".to_owned(), 0, Some("only/0".to_owned())));
@@ -113,10 +110,7 @@ fn a_service_here_is_the_callers_own_object() {
     let mut program = Program::<()>::new("here");
     let handle = program.service_here("coordinator", Arc::clone(&counter));
     assert_eq!(handle.name().to_string(), "coordinator");
-    program.nodes("worker", 4, move |ctx| {
-        let handle = handle.clone();
-        async move { Ok(handle.connect(&ctx).await?.call(2).await.map(drop)?) }
-    });
+    program.nodes("worker", 4, async move |ctx| Ok(handle.connect(&ctx).await?.call(2).await.map(drop)?));
     launch(program, Executor::threads()).unwrap().wait().unwrap();
     assert_eq!(counter.0.load(Ordering::Relaxed), 8);
     assert_eq!(Arc::strong_count(&counter), 1, "something of the run still holds the service");
@@ -185,6 +179,30 @@ fn g1_an_error_stops_the_program_and_comes_out_of_wait() {
 }
 
 #[test]
+fn f8_a_thread_that_blocks_does_not_hold_up_a_failure() {
+    let mut program = Program::<()>::new("blocked");
+    program.nodes("worker", 2, async |ctx| match ctx.rank() {
+        1 => Err("no more".into()),
+        _ => {
+            std::thread::sleep(Duration::from_secs(3));
+            Ok(())
+        }
+    });
+    let begun = Instant::now();
+    let failure = failure(launch(program, Executor::threads()).unwrap());
+    assert_eq!(failure.to_string(), "worker/1 failed: no more");
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_program_of_nothing_is_refused_and_one_that_only_serves_runs_until_stopped() {
+    assert!(mistake(|_| ()).contains("no node and no driver"));
+    let mut program = Program::<()>::new("serves");
+    program.service_here("counter", Arc::new(Counter::default()));
+    launch(program, Executor::threads()).unwrap().stop_and_wait().unwrap();
+}
+
+#[test]
 fn g1_a_panic_is_a_failure_with_its_message() {
     let mut program = Program::<()>::new("panicking");
     program.node("worker", async |ctx| panic!("rank {} gives up", ctx.rank()));
@@ -199,7 +217,7 @@ fn g1_a_constructor_that_fails_names_its_node() {
         1 => Err("no memory".into()),
         _ => Ok(Counter::default()),
     });
-    program.driver(move |ctx| async move { Ok(services[1].connect(&ctx).await?.call(1).await?.body) });
+    program.driver(async move |ctx| Ok(services[1].connect(&ctx).await?.call(1).await?.body));
     let failure = failure(launch(program, Executor::threads()).unwrap());
     assert_eq!(failure.to_string(), "server/1 failed: no memory");
 }
@@ -243,10 +261,7 @@ fn b2_a_handle_of_another_program_is_refused() {
     let mut other = Program::<()>::new("other");
     let stray = other.service("elsewhere", |_| Ok(Counter::default()));
     let mut program = Program::<()>::new("this");
-    program.node("lost", move |ctx| {
-        let stray = stray.clone();
-        async move { Ok(stray.connect(&ctx).await.map(drop)?) }
-    });
+    program.node("lost", async move |ctx| Ok(stray.connect(&ctx).await.map(drop)?));
     let said = failure(launch(program, Executor::threads()).unwrap()).to_string();
     assert!(said.contains("no service `elsewhere/0`"), "{said}");
 }
@@ -256,12 +271,9 @@ fn l7_dropping_a_run_ends_its_program() {
     let held = Arc::new(());
     let mut program = Program::<()>::new("dropped");
     let mine = Arc::clone(&held);
-    program.nodes("endless", 2, move |_| {
-        let mine = Arc::clone(&mine);
-        async move {
-            let _mine = mine;
-            std::future::pending().await
-        }
+    program.nodes("endless", 2, async move |_| {
+        let _mine = &mine;
+        std::future::pending().await
     });
     drop(launch(program, Executor::threads()).unwrap());
     assert_eq!(Arc::strong_count(&held), 1);

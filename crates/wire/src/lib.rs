@@ -10,7 +10,11 @@
 //! - WIRE-2: a call never outlives its peer: when the connection ends, every waiting call fails with [`Error::Closed`].
 //! - WIRE-3: no length is believed before it is compared with the [`Limits`], and no message is read before the peer
 //!   has shown the run's [`Token`].
-//! - WIRE-4: replies come in any order; a call that waits long does not hold up the others.
+//! - WIRE-4: replies come in any order; a call that waits long does not hold up the others. Frames themselves leave one
+//!   after another: a small call behind a large message waits until that has left.
+//!
+//! It is built on tokio for sockets and tasks, postcard for small bodies, bytemuck to see numbers as bytes without `unsafe`,
+//! rand for the token, and rustix for one socket option that tokio lacks.
 //!
 //! ```
 //! use std::sync::Arc;

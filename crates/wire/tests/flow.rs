@@ -11,7 +11,10 @@ use support::{Ask, Probe, Served, until};
 use syncline_wire::{Address, Client, Error, Limits, Message, Tensor, Token};
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(30);
+/// What must not hang; a machine under load may be slow.
+async fn soon<F: Future>(future: F) -> F::Output {
+    timeout(Duration::from_secs(30), future).await.expect("nothing hangs")
+}
 
 fn spawn(
     client: &Client<Probe>,
@@ -28,7 +31,7 @@ async fn c23_the_concurrency_limit_holds() {
         let client = served.client().await;
         let calls: Vec<_> = (0..20).map(|_| spawn(&client, Ask::Sleep(2))).collect();
         for call in calls {
-            assert_eq!(call.await.unwrap().unwrap().body, "slept");
+            assert_eq!(soon(call).await.unwrap().unwrap().body, "slept");
         }
         assert_eq!(served.probe.most_running.load(Ordering::SeqCst), in_flight);
     }
@@ -41,7 +44,7 @@ async fn gathered_replies_do_not_starve_the_reader_of_slots() {
     let client = served.client().await;
     let calls: Vec<_> = (0..200).map(|number| spawn(&client, Ask::Echo(format!("{number}")))).collect();
     for (number, call) in calls.into_iter().enumerate() {
-        assert_eq!(timeout(SOON, call).await.unwrap().unwrap().unwrap().body, number.to_string());
+        assert_eq!(soon(call).await.unwrap().unwrap().body, number.to_string());
     }
 }
 
@@ -53,9 +56,12 @@ async fn a_full_server_stops_reading_and_goes_on_later() {
     until(|| served.probe.running.load(Ordering::SeqCst) == 2).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(served.probe.started.load(Ordering::SeqCst), 2, "the third waits in the socket");
-    while !calls.iter().all(|call| call.is_finished()) {
-        other.call(Ask::Open).await.unwrap();
-    }
+    let opening = async {
+        while !calls.iter().all(|call| call.is_finished()) {
+            other.call(Ask::Open).await.unwrap();
+        }
+    };
+    soon(opening).await;
     assert_eq!(served.probe.most_running.load(Ordering::SeqCst), 3, "two waiting, and the one that opens");
 }
 
@@ -83,7 +89,7 @@ async fn a_large_call_given_up_half_sent_leaves_the_connection_whole() {
         let request = Message::from(Ask::Echo("large".into())).with_values(values.clone());
         // Polled once: the socket has taken a part.
         assert!(timeout(Duration::ZERO, client.call(request)).await.is_err());
-        assert_eq!(client.call(Ask::Echo("small".into())).await.unwrap().body, "small");
+        assert_eq!(soon(client.call(Ask::Echo("small".into()))).await.unwrap().body, "small");
     }
 }
 
@@ -133,11 +139,11 @@ async fn both_sides_push_64_mib_at_once_while_small_calls_pass() {
             let small: Vec<_> =
                 (0..20).map(|number| spawn(&client, Ask::Echo(format!("{number}")))).collect();
             for (number, call) in small.into_iter().enumerate() {
-                assert_eq!(timeout(SOON, call).await.unwrap().unwrap().unwrap().body, number.to_string());
+                assert_eq!(soon(call).await.unwrap().unwrap().body, number.to_string());
             }
         }
         for push in pushes {
-            push.await.unwrap();
+            soon(push).await.unwrap();
         }
     }
 }
@@ -153,7 +159,7 @@ async fn every_reply_arrives_under_a_mixed_load_on_several_threads() {
             let ask = if round % 10 == 0 { Ask::Sleep(1) } else { Ask::Values(size) };
             let expected = if round % 10 == 0 { None } else { Some(size) };
             let request = Message::from(ask).with_values(vec![0.0; size / 2]);
-            let reply = timeout(SOON, client.call(request)).await.expect("no call hangs").unwrap();
+            let reply = soon(client.call(request)).await.unwrap();
             assert_eq!(reply.values.map(|values| values.len()), expected);
         }
     };
@@ -225,7 +231,6 @@ fn wire2_calls_fail_when_the_runtime_of_the_connection_is_gone() {
         (served.client().await, served)
     });
     drop(connecting);
-    let outcome =
-        runtime().block_on(async { timeout(SOON, client.call(Ask::Wait)).await.expect("no call hangs") });
+    let outcome = runtime().block_on(soon(client.call(Ask::Wait)));
     assert!(matches!(outcome, Err(Error::Closed { .. })));
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// What the user asks for.
 #[derive(Subcommand)]
 pub enum Command {
-    Train(train::Args),
+    Train(Box<train::Args>),
     Evaluate(evaluate::Args),
 }
 
@@ -18,7 +18,7 @@ impl Command {
     /// Runs the command.
     pub fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Train(args) => train::run(args),
+            Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
         }
     }

@@ -6,7 +6,9 @@ use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use syncline::{
-    data::{Dataset, Header, Label, Partition, ReadOptions, Scaling, Task, read, synthetic},
+    data::{
+        Dataset, Features, Header, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic,
+    },
     learn::{ModelSpec, SavedModel},
     paramserv::{Delay, Every, ParamServ, Progress, Report},
     program::{Executor, is_child},
@@ -50,9 +52,10 @@ pub struct Args {
     #[arg(long, default_value = "random", help_heading = "Data")]
     partition: Partition,
 
-    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES, such as mlp:64,32
-    #[arg(long, default_value = "softmax", help_heading = "Model")]
-    model: ModelSpec,
+    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES (ReLU layers, such as
+    /// mlp:64,32) [default: mlp:64,32, or softmax or linear for sparse data]
+    #[arg(long, help_heading = "Model")]
+    model: Option<ModelSpec>,
     /// Weight of the L2 penalty
     #[arg(long, default_value_t = 0.0, help_heading = "Model")]
     l2: f32,
@@ -116,7 +119,7 @@ struct Output<'a> {
 }
 
 /// Rows and columns and classes of the generated set.
-const GENERATED: (usize, usize, usize) = (50_000, 64, 10);
+const GENERATED: (usize, usize, usize) = (50_000, 128, 10);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(path) = args.save.as_ref().filter(|_| !is_child()) {
@@ -129,8 +132,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         scaling.apply(&mut train)?;
         validation.as_mut().map_or(Ok(()), |data| scaling.apply(data))?;
     }
-    let model = args.model.build(&train)?;
-    let mut saved = SavedModel::new(args.model.clone(), &train, scaling, Vec::new());
+    let spec = args.model.clone().unwrap_or_else(|| suitable(&train));
+    let model = spec.build(&train)?;
+    let mut saved = SavedModel::new(spec, &train, scaling, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
         .workers(args.workers)
@@ -154,7 +158,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => run,
     };
     let trained = run.train(args.on)?;
-    tell(&args.data, &args.model, args.json, trained.report())?;
+    tell(&args.data, &saved.spec, args.json, trained.report())?;
     if let Some(path) = &args.save {
         saved.parameters = trained.parameters;
         saved.save(path)?;
@@ -171,9 +175,9 @@ fn optimizer(args: &Args) -> Result<Optimizer, Failure> {
 
 /// The rows to train on and the rows held out.
 fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
-    let task = args.model.task();
+    let task = args.model.as_ref().and_then(ModelSpec::task);
     let data = match &args.data {
-        None => generated(args.model.task(), args.seed),
+        None => generated(task, args.seed),
         Some(path) => read(path, &options(args, task))?,
     };
     match args.validation.parse::<f64>() {
@@ -197,12 +201,21 @@ fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
     }
 }
 
+/// A model for data when the user names none: a small network, or over many sparse features a linear model.
+fn suitable(data: &Dataset) -> ModelSpec {
+    match (data.features(), data.targets()) {
+        (Features::Dense(_), _) => ModelSpec::Mlp(vec![64, 32]),
+        (Features::Sparse(_), Targets::Class { .. }) => ModelSpec::Softmax,
+        (Features::Sparse(_), Targets::Real(_)) => ModelSpec::Linear,
+    }
+}
+
 /// The data set of a run without DATA.
 fn generated(task: Option<Task>, seed: u64) -> Dataset {
     let (rows, columns, classes) = GENERATED;
     match task {
         Some(Task::Regression) => synthetic::linear(rows, columns, 0.1, seed),
-        _ => synthetic::blobs(rows, columns, classes, seed),
+        _ => synthetic::separable(rows, columns, classes, seed),
     }
 }
 

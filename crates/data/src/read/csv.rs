@@ -26,6 +26,7 @@ impl Reader for Csv {
     }
 
     fn read(&self, mut source: Source, options: &ReadOptions) -> Result<Dataset> {
+        source.expect_text()?;
         let delimiter = match options.delimiter {
             Some(delimiter) => delimiter,
             None => delimiter_of(source.start()?),
@@ -130,6 +131,13 @@ impl Layout {
             (Header::Absent, _) => false,
             (Header::Auto, _) => !(0..cells).any(|cell| cell != label && is_number(cell)),
         };
+        if let (Header::Absent, Label::Name(name)) = (options.header, &options.label) {
+            let message = format!(
+                "the label {} cannot be found without a header: give its number",
+                quoted(name.as_bytes())
+            );
+            return Err(records.error(message));
+        }
         let layout = Layout { cells, label, names: has_header.then_some(texts) };
         match options.columns {
             Some(columns) if columns != cells - 1 => {

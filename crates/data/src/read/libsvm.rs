@@ -30,6 +30,7 @@ impl Reader for Libsvm {
     }
 
     fn read(&self, mut source: Source, options: &ReadOptions) -> Result<Dataset> {
+        source.expect_text()?;
         let path = source.path().to_path_buf();
         let mut labels = LabelColumn::new(options, &path, "label".into());
         let mut entries = Entries { limit: options.columns, offsets: vec![0], ..Entries::default() };
@@ -94,25 +95,28 @@ impl Entries {
 
     /// An index from 1, above the `previous` one of its row and within the limits.
     fn column(&self, text: &[u8], previous: usize) -> Result<usize, String> {
-        let shown = quoted(text);
-        if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-            return Err(format!("{shown} is no feature index: it must be a whole number from 1"));
-        }
-        // Indices are at most 9 digits long within the limit, so longer ones need not be computed.
-        let digits = text.trim_ascii_start().iter().skip_while(|&&digit| digit == b'0');
-        let index =
-            digits.clone().take(10).fold(0usize, |index, digit| index * 10 + usize::from(digit - b'0'));
         let limit = self.limit.unwrap_or(MAX_COLUMNS);
-        match index {
-            0 => Err("feature index 0: indices start at 1".into()),
-            _ if digits.count() > 9 || index > MAX_COLUMNS => {
-                Err(format!("feature index {shown} is above the limit of {MAX_COLUMNS}"))
+        match whole(text) {
+            None => Err(format!("{} is no feature index: it must be a whole number from 1", quoted(text))),
+            Some(0) => Err("feature index 0: indices start at 1".into()),
+            Some(index) if index > MAX_COLUMNS => {
+                Err(format!("feature index {} is above the limit of {MAX_COLUMNS}", quoted(text)))
             }
-            _ if index > limit => Err(format!("feature index {index} is above the model's {limit} features")),
-            _ if index <= previous => {
+            Some(index) if index > limit => {
+                Err(format!("feature index {index} is above the model's {limit} features"))
+            }
+            Some(index) if index <= previous => {
                 Err(format!("feature index {index} follows {previous}: indices must ascend"))
             }
-            _ => Ok(index),
+            Some(index) => Ok(index),
         }
     }
+}
+
+/// A whole number; one too large for any index is cut off, above every limit.
+fn whole(text: &[u8]) -> Option<usize> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
+    let mut digits = text.iter().map(digit).peekable();
+    digits.peek()?;
+    digits.try_fold(0usize, |number, digit| Some(number.saturating_mul(10).saturating_add(digit?)))
 }

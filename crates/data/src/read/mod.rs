@@ -97,7 +97,7 @@ pub trait Reader: Sync {
     fn read(&self, source: Source, options: &ReadOptions) -> Result<Dataset>;
 }
 
-/// The formats, in the order in which they are asked; the last takes every text.
+/// The formats, in the order in which they are asked; the last takes what none of the others wants.
 const READERS: [&dyn Reader; 2] = [&libsvm::Libsvm, &csv::Csv];
 
 /// Reads a data set from a file, in any of the formats that this crate knows.
@@ -118,11 +118,6 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
     if start.iter().all(u8::is_ascii_whitespace) {
         return Err(source.error("the file is empty: it must have at least one row of features and a label"));
     }
-    if start.contains(&0) {
-        return Err(
-            source.error("this is a binary file: CSV and LIBSVM can be read, plain or as .gz or .zst")
-        );
-    }
     let extension = source.extension();
     let reader = READERS
         .iter()
@@ -130,8 +125,14 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
         .or_else(|| READERS.iter().find(|reader| reader.recognises(&start)));
     match reader {
         Some(reader) => reader.read(source, options),
-        None => Err(source.error("its format is not known: CSV and LIBSVM can be read")),
+        None => Err(source.error(formats("its format is not known"))),
     }
+}
+
+/// What was found, and what could be read instead.
+fn formats(found: &str) -> String {
+    let names: Vec<&str> = READERS.iter().map(|reader| reader.name()).collect();
+    format!("{found}: {} can be read, plain or as .gz or .zst", names.join(" and "))
 }
 
 /// An error in a line.

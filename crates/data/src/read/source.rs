@@ -1,7 +1,7 @@
 //! The bytes of a file, decompressed. Compression is recognised by its magic number, so that a wrong or missing
 //! extension does no harm. Invariant: one line costs at most [`LONGEST_LINE`] bytes of memory, whatever the file holds.
 
-use super::line_error;
+use super::{formats, line_error};
 use crate::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::cell::Cell;
@@ -56,6 +56,14 @@ impl Source {
     pub(super) fn start(&mut self) -> Result<&[u8]> {
         let path = &self.path;
         self.input.fill_buf().map_err(|source| Error::Io { action: "read", path: path.clone(), source })
+    }
+
+    /// Refuses what cannot be text, before a reader of text looks for numbers in it.
+    pub(super) fn expect_text(&mut self) -> Result<()> {
+        match self.start()?.contains(&0) {
+            true => Err(self.error(formats("this is a binary file"))),
+            false => Ok(()),
+        }
     }
 
     /// The extension in lower case, that of the compression taken off.

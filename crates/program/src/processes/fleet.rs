@@ -48,7 +48,6 @@ impl Fleet {
             control: control.clone(),
             launch: *launch,
             program: program.clone(),
-            orphaned: false,
         };
         let exited = {
             let (node, news) = (node.clone(), news.clone());

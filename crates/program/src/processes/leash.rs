@@ -19,24 +19,31 @@ use crate::stop::Stop;
 pub(super) const STOP: &[u8] = b"stop\n";
 
 /// The process's end of the pipe.
-pub(crate) struct Leash(BufReader<File>);
+pub(crate) struct Leash {
+    pipe: BufReader<File>,
+    /// Where the launcher listens.
+    control: Address,
+}
 
 impl Leash {
     /// Takes the pipe out of the standard input's place, so that nothing that the node reads or starts can touch it.
-    pub(crate) fn take() -> Result<Self, Error> {
-        let take = || -> io::Result<Self> {
+    pub(crate) fn take(control: Address) -> Result<Self, Error> {
+        let take = || -> io::Result<File> {
             let pipe = File::from(stdin().as_fd().try_clone_to_owned()?);
             rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-            Ok(Self(BufReader::new(pipe)))
+            Ok(pipe)
         };
-        take().map_err(Error::system("cannot take over the standard input from the launcher"))
+        let pipe = take().map_err(Error::system("cannot take over the standard input from the launcher"))?;
+        Ok(Self { pipe: BufReader::new(pipe), control })
     }
 
     /// Reads the run's token.
     pub(crate) fn token(&mut self) -> Result<Token, Error> {
         let mut line = String::new();
-        let read = self.0.read_line(&mut line);
-        read.map_err(Error::system("cannot read the run's token from the launcher"))?;
+        let read = self.pipe.read_line(&mut line);
+        if read.map_err(Error::system("cannot read the run's token from the launcher"))? == 0 {
+            perish(&self.control);
+        }
         line.trim_end().parse().map_err(|_| {
             Error::Handshake(
                 "the launcher sent no token; a program on processes must not read the standard input before `launch`"
@@ -46,16 +53,16 @@ impl Leash {
     }
 
     /// Passes the launcher's requests on to `stop`, for the rest of this process's life.
-    pub(crate) fn watch(mut self, stop: Stop, control: Address) -> Result<(), Error> {
+    pub(crate) fn watch(mut self, stop: Stop) -> Result<(), Error> {
         let watch = move || {
             let mut line = Vec::new();
-            while self.0.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            while self.pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
                 if line == STOP {
                     stop.request();
                 }
                 line.clear();
             }
-            perish(&control)
+            perish(&self.control)
         };
         let thread = std::thread::Builder::new().name("leash".to_owned()).spawn(watch);
         thread.map(drop).map_err(Error::system("cannot start the thread that watches the launcher"))

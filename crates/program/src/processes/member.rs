@@ -6,9 +6,8 @@ use std::time::Duration;
 use syncline_wire::{Address, Client, Limits, Listener, Token};
 use tokio::runtime::Runtime;
 
-use super::leash::Leash;
+use super::enrolment::Enrolment;
 use super::meeting;
-use super::role::Role;
 use crate::context::{Context, Home};
 use crate::control::{Control, Outcome, Reply, Request};
 use crate::directory::Directory;
@@ -23,9 +22,9 @@ const CLOCK_EXCHANGES: usize = 8;
 /// How long the last report may take.
 const LAST_REPORT: Duration = Duration::from_secs(1);
 
-/// Runs the node of `role` and ends this process.
-pub(crate) fn run<T: Send + 'static>(program: Program<T>, role: &'static Role) -> ! {
-    let code = match take_part(program, role) {
+/// Runs the node of `place` and ends this process.
+pub(crate) fn run<T: Send + 'static>(program: Program<T>, place: &'static Enrolment) -> ! {
+    let code = match take_part(program, place) {
         Ok(Outcome::Failed(_)) => 1,
         Ok(Outcome::Finished | Outcome::Stopped) => 0,
         Err(error) => {
@@ -36,11 +35,9 @@ pub(crate) fn run<T: Send + 'static>(program: Program<T>, role: &'static Role) -
     std::process::exit(code)
 }
 
-fn take_part<T: Send + 'static>(program: Program<T>, role: &'static Role) -> Result<Outcome, Error> {
-    let mut leash = Leash::take()?;
-    let token = leash.token()?;
-    let stop = Stop::new();
-    leash.watch(stop.clone(), role.control.clone())?;
+fn take_part<T: Send + 'static>(program: Program<T>, place: &'static Enrolment) -> Result<Outcome, Error> {
+    let Enrolment { role, stop, .. } = place;
+    let token = place.token()?;
     let outline = program.outline();
     let limits = program.message_limits();
     let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
@@ -48,7 +45,7 @@ fn take_part<T: Send + 'static>(program: Program<T>, role: &'static Role) -> Res
         let runtime = node::runtime()?;
         let control = runtime.block_on(Client::connect(&role.control, &token, &limits));
         let control = control.map_err(Error::wire("joining the launcher"))?;
-        let seat = Seat { runtime, control, stop, token, limits, meeting: &role.control };
+        let seat = Seat { runtime, control, stop: stop.clone(), token, limits, meeting: &role.control };
         seat.greet(&role.node, outline)?;
         // The launcher compared the outlines, so the node exists; the message is for the impossible.
         let (name, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;

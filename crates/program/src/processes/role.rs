@@ -1,13 +1,16 @@
 //! How a process that was started again knows which node it is: by its environment.
 //!
-//! The environment is inherited, so what a node itself starts sees it too. It is therefore only believed by the
-//! launcher's own children.
+//! The environment is inherited, so what a node itself starts sees it too. It is therefore only believed by a process
+//! that the launcher started itself: its child, or one that looks as launchers start theirs.
 
 use std::env;
+use std::fs::File;
+use std::io::stdin;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
-use std::sync::OnceLock;
 
-use rustix::process::{Pid, getpid, getppid, test_kill_process};
+use rustix::process::{Pid, getpgrp, getpid, getppid};
 use syncline_wire::Address;
 
 const NODE: &str = "SYNCLINE_NODE";
@@ -27,33 +30,24 @@ pub(crate) struct Role {
     pub(crate) launch: usize,
     /// The program's name.
     pub(crate) program: String,
-    /// Whether the launcher had gone before this was looked at.
-    pub(crate) orphaned: bool,
 }
 
 impl Role {
     /// The role of this process, if it was started to have one.
-    pub(crate) fn of_this_process() -> Option<&'static Self> {
-        static ROLE: OnceLock<Option<Role>> = OnceLock::new();
-        ROLE.get_or_init(|| Self::read(|name| env::var(name).ok(), Parentage::of_launcher)).as_ref()
+    pub(crate) fn of_this_process() -> Option<Self> {
+        let variable = |name: &str| env::var(name).ok();
+        let launcher = variable(LAUNCHER)?.parse().ok().and_then(Pid::from_raw)?;
+        // The child of a launcher that is already dead has another parent by now, but it is still bound to it.
+        let believed = getppid() == Some(launcher) || is_bound();
+        if believed { Self::read(variable) } else { None }
     }
 
-    fn read(
-        variable: impl Fn(&str) -> Option<String>,
-        parentage: impl FnOnce(i32) -> Parentage,
-    ) -> Option<Self> {
-        let launcher = variable(LAUNCHER)?.parse().ok()?;
-        let orphaned = match parentage(launcher) {
-            Parentage::Child => false,
-            Parentage::Orphan => true,
-            Parentage::Stranger => return None,
-        };
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         Some(Self {
             node: variable(NODE)?,
             control: variable(CONTROL)?.parse().ok()?,
             launch: variable(LAUNCH)?.parse().ok()?,
             program: variable(PROGRAM)?,
-            orphaned,
         })
     }
 
@@ -65,62 +59,35 @@ impl Role {
     }
 }
 
-/// What this process is to a launcher.
-#[derive(Clone, Copy, Debug)]
-enum Parentage {
-    Child,
-    /// The launcher is dead.
-    Orphan,
-    /// The launcher lives, but another process started this one.
-    Stranger,
-}
-
-impl Parentage {
-    fn of_launcher(launcher: i32) -> Self {
-        let launcher = Pid::from_raw(launcher);
-        if launcher.is_some() && launcher == getppid() {
-            Self::Child
-        } else if launcher.is_some_and(|launcher| test_kill_process(launcher).is_ok()) {
-            Self::Stranger
-        } else {
-            Self::Orphan
-        }
-    }
+/// Whether this process leads a group and reads from a pipe, as launchers start theirs.
+fn is_bound() -> bool {
+    let input = stdin().as_fd().try_clone_to_owned().map(File::from).and_then(|input| input.metadata());
+    getpgrp() == getpid() && input.is_ok_and(|input| input.file_type().is_fifo())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn variable(name: &str) -> Option<String> {
-        let value = match name {
-            NODE => "worker/1",
-            CONTROL => "unix:/tmp/syncline-x/control.sock",
-            LAUNCHER => "77",
-            LAUNCH => "0",
-            PROGRAM => "train",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    }
-
-    #[test]
-    fn only_the_launchers_own_child_believes_its_environment() {
-        let child = Role::read(variable, |_| Parentage::Child).unwrap();
-        assert_eq!((child.node.as_str(), child.orphaned), ("worker/1", false));
-        assert!(Role::read(variable, |_| Parentage::Orphan).unwrap().orphaned);
-        assert_eq!(Role::read(variable, |_| Parentage::Stranger), None);
-        assert_eq!(Role::read(|_| None, |_| Parentage::Child), None);
-    }
-
     #[test]
     fn a_role_given_is_the_role_read() {
-        let role = Role::read(variable, |_| Parentage::Child).unwrap();
+        let role = Role {
+            node: "worker/1".to_owned(),
+            control: "unix:/tmp/syncline-x/control.sock".parse().unwrap(),
+            launch: 2,
+            program: "train".to_owned(),
+        };
         let mut command = Command::new("true");
         role.give_to(&mut command);
         let given = |name: &str| {
-            command.get_envs().find(|(key, _)| *key == name)?.1.map(|v| v.to_string_lossy().into_owned())
+            command
+                .get_envs()
+                .find(|(key, _)| *key == name)?
+                .1
+                .map(|value| value.to_string_lossy().into_owned())
         };
-        assert_eq!(Role::read(given, |_| Parentage::Child), Some(role));
+        assert_eq!(given(LAUNCHER), Some(std::process::id().to_string()));
+        assert_eq!(Role::read(given), Some(role));
+        assert_eq!(Role::read(|_| None), None);
     }
 }

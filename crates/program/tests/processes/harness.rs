@@ -1,0 +1,152 @@
+//! Runs the tests, and lets a test hold a launcher: read its lines, signal it, and see that nothing is left of it.
+
+use std::io::{BufRead, BufReader};
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A test and its name.
+pub type Test = (&'static str, fn());
+
+/// How long anything may take before the test gives up. A busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs the tests whose names contain one of the arguments, or all.
+pub fn run_all(tests: &[Test], arguments: &[String]) -> ExitCode {
+    let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(*filter));
+    let mut failed = 0;
+    for (name, test) in tests.iter().filter(|(name, _)| wanted(name)) {
+        let begun = Instant::now();
+        let passed = catch_unwind(test).is_ok();
+        println!("test {name} ... {} ({:.2?})", if passed { "ok" } else { "FAILED" }, begun.elapsed());
+        failed += usize::from(!passed);
+    }
+    println!("\n{failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A launcher in a process of its own, with a temporary directory of its own.
+pub struct Launcher {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    directory: TempDir,
+}
+
+/// What came of a launcher.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `None` when a signal killed it.
+    pub code: Option<i32>,
+    /// All that it wrote.
+    pub text: String,
+}
+
+impl Launcher {
+    pub fn start(scenario: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["scenario", scenario]).env("TMPDIR", directory.path()).env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
+        let child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines, seen: Vec::new(), directory }
+    }
+
+    /// Waits for a line that starts with `start`, and gives the rest of it.
+    pub fn line(&mut self, start: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Some(rest) = self.seen.iter().find_map(|line| line.strip_prefix(start)) {
+                return rest.trim().to_owned();
+            }
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("no line `{start}` came; there were {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// Waits for `node` to tell its process's number.
+    pub fn pid(&mut self, node: &str) -> i32 {
+        self.line(&format!("[{node}] pid ")).parse().unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        send(self.child.id().try_into().unwrap(), signal);
+    }
+
+    /// Where the run's sockets are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Waits for the end and checks that no file is left.
+    pub fn end(mut self) -> Outcome {
+        let status = self.child.wait().unwrap();
+        let begun = Instant::now();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+            self.seen.push(line);
+        }
+        let left = || std::fs::read_dir(self.directory.path()).unwrap().count();
+        eventually("the run's files are gone", || left() == 0);
+        Outcome { code: status.code(), text: self.seen.join("\n") }
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        // Only after a failed assertion is there still something to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn send(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Whether the process runs; a zombie that nobody has reaped yet does not.
+pub fn lives(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// The living processes that have `mark` in their environment: a launcher's temporary directory marks all that it
+/// started.
+pub fn marked(mark: &Path) -> Vec<i32> {
+    let mark = format!("TMPDIR={}", mark.display()).into_bytes();
+    let has_mark = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(has_mark).filter(|pid| lives(*pid)).collect()
+}
+
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "it never came to pass that {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Checks that none of the processes lives, which must be so at once when their launcher has ended.
+pub fn assert_gone(pids: &[i32]) {
+    let left: Vec<_> = pids.iter().filter(|pid| lives(**pid)).collect();
+    assert!(left.is_empty(), "still alive: {left:?}");
+}

@@ -1,0 +1,404 @@
+//! The programs that the tests launch, each by its name.
+
+use std::process::{Command, ExitCode, exit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use syncline_program::{Context, Error, Executor, NodeResult, Program, Run, is_child, launch};
+use syncline_wire::{Message, Service, ServiceError};
+
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Service for Counter {
+    type Request = u64;
+    type Reply = u64;
+    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
+        Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+    }
+}
+
+/// Plays the scenario, and exits as a command would.
+pub fn play(name: &str) -> ExitCode {
+    match scenario(name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn scenario(name: &str) -> Result<(), Error> {
+    let processes = Executor::processes;
+    match name {
+        "counts-threads" => counts(Executor::threads()),
+        "counts-unix" => counts(processes()),
+        "counts-tcp" => counts(processes().over_tcp()),
+        "idle" => idle(),
+        "served" => served(),
+        "exits" => failing(|| exit(3)),
+        "panics" => failing(|| panic!("no more")),
+        "errs" => failing(|| Err("loss is NaN".into())),
+        "talks" => failing(|| {
+            (0..30).for_each(|line| println!("line {line}"));
+            Err("said enough".into())
+        }),
+        "leaves" => leaves(),
+        "unbuilt" => unbuilt(),
+        "stuck-failure" => stuck_while_another_fails(),
+        "stuck-end" => stuck_at_the_end(),
+        "orphans" => orphans(),
+        "polite" => polite(|| Ok(())),
+        "stubborn" => polite(|| {
+            println!("never");
+            block()
+        }),
+        "mismatch" => mismatch(),
+        "settings" => settings(),
+        "never" => never(|| exit(0)),
+        "hangs" => never(|| std::thread::sleep(Duration::from_secs(1000))),
+        "forgets" => forgets(),
+        "leaks" => twice_and_no_leak(),
+        "elsewhere" => elsewhere(),
+        "clocks" => clocks(),
+        "grandchild" => grandchild(),
+        "asks-role" => {
+            println!("is child: {}", is_child());
+            Ok(())
+        }
+        "driver" => driver_fails(),
+        "slow-start" => slow_start(),
+        "nested" => nested(),
+        _ => panic!("no scenario `{name}`"),
+    }
+}
+
+/// Tells the process's number and waits for ever.
+async fn wait_for_ever(_: Context) -> NodeResult<()> {
+    tell_pid();
+    std::future::pending().await
+}
+
+fn tell_pid() {
+    println!("pid {}", std::process::id());
+}
+
+/// Blocks the thread, as a computation without an await point does.
+fn block() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(1000));
+    }
+}
+
+fn wait(program: Program) -> Result<(), Error> {
+    launch(program, Executor::processes())?.wait()
+}
+
+fn counts(executor: Executor) -> Result<(), Error> {
+    let mut program = Program::new("counts");
+    program.fingerprint(b"settings");
+    let here = Arc::new(Counter::default());
+    let coordinator = program.service_here("coordinator", Arc::clone(&here));
+    let servers = program.services("server", 2, |_| Ok(Counter::default()));
+    let counters = servers.clone();
+    program.nodes("worker", 3, async move |ctx| {
+        let coordinator = coordinator.connect(&ctx).await?;
+        for server in &counters {
+            let server = server.connect(&ctx).await?;
+            for _ in 0..10 {
+                server.call(1 + ctx.rank() as u64).await?;
+            }
+        }
+        coordinator.call(100).await?;
+        Ok(())
+    });
+    program.driver(async move |ctx| {
+        ctx.finished("worker").await?;
+        let mut sums = vec![here.0.load(Ordering::Relaxed)];
+        for server in &servers {
+            sums.push(server.connect(&ctx).await?.call(0).await?.body);
+        }
+        Ok(sums)
+    });
+    println!("sums {:?}", launch(program, executor)?.wait()?);
+    Ok(())
+}
+
+fn idle() -> Result<(), Error> {
+    let mut program = Program::new("idle");
+    program.services("server", 1, |_| {
+        tell_pid();
+        Ok(Counter::default())
+    });
+    program.nodes("worker", 2, wait_for_ever);
+    wait(program)
+}
+
+/// Workers that call a server without end, so that they notice its death first.
+fn served() -> Result<(), Error> {
+    let mut program = Program::new("served");
+    let server = program.service("server", |_| {
+        tell_pid();
+        Ok(Counter::default())
+    });
+    program.nodes("worker", 3, async move |ctx| {
+        let server = server.connect(&ctx).await?;
+        tell_pid();
+        loop {
+            server.call(1).await?;
+        }
+    });
+    wait(program)
+}
+
+/// One worker ends badly when the other has told its number.
+fn failing(end: fn() -> NodeResult<()>) -> Result<(), Error> {
+    let mut program = Program::<()>::new("failing");
+    program.nodes("worker", 2, async move |ctx| {
+        tell_pid();
+        if ctx.rank() == 0 {
+            std::future::pending().await
+        }
+        ctx.sleep(Duration::from_millis(100)).await;
+        end()
+    });
+    program.driver(async |ctx| Ok(ctx.finished("worker").await?));
+    wait(program)
+}
+
+/// Nodes that end normally, one of them by `exit`, and leave a process of their own behind.
+fn leaves() -> Result<(), Error> {
+    let mut program = Program::new("leaves");
+    program.nodes("worker", 2, async |ctx| {
+        println!("pid {}", Command::new("sleep").arg("1000").spawn()?.id());
+        if ctx.rank() == 0 { exit(0) } else { Ok(()) }
+    });
+    program.node("last", async |ctx| {
+        ctx.sleep(Duration::from_millis(300)).await;
+        println!("the last one");
+        Ok(())
+    });
+    wait(program)
+}
+
+fn unbuilt() -> Result<(), Error> {
+    let mut program = Program::<u64>::new("unbuilt");
+    let server = program.service("server", |_| -> NodeResult<Counter> { Err("no memory".into()) });
+    program.driver(async move |ctx| Ok(server.connect(&ctx).await?.call(1).await?.body));
+    launch(program, Executor::processes())?.wait().map(drop)
+}
+
+fn stuck_while_another_fails() -> Result<(), Error> {
+    let mut program = Program::new("stuck");
+    program.nodes("worker", 2, async |ctx| {
+        tell_pid();
+        match ctx.rank() {
+            0 => block(),
+            _ => std::future::pending().await,
+        }
+    });
+    wait(program)
+}
+
+fn stuck_at_the_end() -> Result<(), Error> {
+    let mut program = Program::new("stuck");
+    program.node("worker", async |_| {
+        tell_pid();
+        block()
+    });
+    program.driver(async |ctx| {
+        ctx.sleep(Duration::from_millis(200)).await;
+        Ok(7)
+    });
+    let run = launch(program, Executor::processes().notice(Duration::from_millis(100)))?;
+    println!("value {}", run.wait()?);
+    Ok(())
+}
+
+/// Nodes that nothing polite can end, each with a process of its own.
+fn orphans() -> Result<(), Error> {
+    let mut program = Program::new("orphans");
+    program.nodes("worker", 2, async |_| {
+        println!("grandchild {}", Command::new("sleep").arg("1000").spawn()?.id());
+        tell_pid();
+        block()
+    });
+    wait(program)
+}
+
+/// A node that cleans up after a polite request, and one that ends as it is told.
+fn polite(end: fn() -> NodeResult<()>) -> Result<(), Error> {
+    let mut program = Program::new("polite");
+    program.node("tidy", async |ctx| {
+        tell_pid();
+        ctx.stopped().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        println!("tidied up");
+        Ok(())
+    });
+    program.node("stubborn", async move |ctx| {
+        tell_pid();
+        ctx.stopped().await;
+        end()
+    });
+    launch(program, Executor::processes().notice(Duration::from_secs(60)))?.wait()
+}
+
+fn mismatch() -> Result<(), Error> {
+    let mut program = Program::new("mismatch");
+    program.nodes("worker", if is_child() { 2 } else { 1 }, wait_for_ever);
+    wait(program)
+}
+
+fn settings() -> Result<(), Error> {
+    let mut program = Program::new("settings");
+    program.fingerprint(if is_child() { b"lr=0.1" } else { b"lr=0.2" });
+    program.node("worker", wait_for_ever);
+    wait(program)
+}
+
+fn never(instead: fn()) -> Result<(), Error> {
+    if is_child() {
+        println!("pid {}", std::process::id());
+        instead();
+    }
+    let mut program = Program::new("never");
+    program.node("worker", wait_for_ever);
+    launch(program, Executor::processes().start_within(Duration::from_millis(700)))?.wait()
+}
+
+/// A launcher that panics while its program runs.
+fn forgets() -> Result<(), Error> {
+    let mut program = Program::new("forgets");
+    program.nodes("worker", 2, wait_for_ever);
+    let _run: Run<()> = launch(program, Executor::processes())?;
+    std::thread::sleep(Duration::from_millis(300));
+    panic!("the launcher has a mistake");
+}
+
+fn count(directory: &str) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+fn children() -> usize {
+    let of =
+        |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks.map(|task| of(task.unwrap()).split_whitespace().count()).sum()
+}
+
+fn held() -> (usize, usize, usize) {
+    (count("/proc/self/task"), count("/proc/self/fd"), children())
+}
+
+/// Several programs in one process; after each, no thread, descriptor or child may be left.
+fn twice_and_no_leak() -> Result<(), Error> {
+    let one = |executor: Executor| {
+        let mut program = Program::<()>::new("one-of-several");
+        let server = program.service("server", |_| Ok(Counter::default()));
+        program
+            .nodes("worker", 2, async move |ctx| Ok(server.connect(&ctx).await?.call(1).await.map(drop)?));
+        launch(program, executor)?.wait()
+    };
+    let before = held();
+    for round in 0..4 {
+        one(if round % 2 == 0 { Executor::processes() } else { Executor::threads() })?;
+        // A node's process passes by here, too, with the thread and the pipe that bind it to its launcher.
+        assert!(is_child() || held() == before, "after round {round} {:?} is left, not {before:?}", held());
+    }
+    Ok(())
+}
+
+fn elsewhere() -> Result<(), Error> {
+    let one = |name: &str| {
+        let mut program = Program::<u64>::new(name);
+        program.node("worker", async |_| Ok(()));
+        program.driver(async |ctx| {
+            ctx.finished("worker").await?;
+            Ok(1)
+        });
+        launch(program, Executor::processes())?.wait()
+    };
+    println!("first {}", one("first")?);
+    println!("second {}", one("second")?);
+    Ok(())
+}
+
+/// Tells how far the nodes' clocks are from the launcher's.
+fn clocks() -> Result<(), Error> {
+    struct Judge;
+    impl Service for Judge {
+        type Request = (Duration, Duration);
+        type Reply = ();
+        async fn call(&self, _: Message<(Duration, Duration)>) -> Result<Message<()>, ServiceError> {
+            Ok(().into())
+        }
+    }
+    let mut program = Program::new("clocks");
+    let judge = program.service_here("judge", Arc::new(Judge));
+    program.node("worker", async move |ctx| {
+        let judge = judge.connect(&ctx).await?;
+        judge.call((ctx.clock().now(), ctx.clock().error())).await?;
+        println!("clock {} {}", ctx.clock().now().as_nanos(), ctx.clock().error().as_nanos());
+        Ok(())
+    });
+    let begun = std::time::Instant::now();
+    let run = launch(
+        program,
+        Executor::processes().on_output(move |node, line| {
+            eprintln!("[{node}] {line} {}", begun.elapsed().as_nanos());
+        }),
+    )?;
+    run.wait()
+}
+
+/// A node starts this binary again for a purpose of its own.
+fn grandchild() -> Result<(), Error> {
+    let mut program = Program::new("grandchild");
+    program.node("worker", async |_| {
+        println!("I am one: {}", is_child());
+        let status = Command::new(std::env::current_exe()?).args(["scenario", "asks-role"]).status()?;
+        assert!(status.success());
+        Ok(())
+    });
+    wait(program)
+}
+
+fn driver_fails() -> Result<(), Error> {
+    let mut program = Program::<()>::new("driver");
+    program.node("worker", wait_for_ever);
+    program.driver(async |ctx| {
+        ctx.sleep(Duration::from_millis(200)).await;
+        Err("the data are odd".into())
+    });
+    wait(program)
+}
+
+/// Processes that take long before they reach `launch`.
+fn slow_start() -> Result<(), Error> {
+    if is_child() {
+        tell_pid();
+        block();
+    }
+    let mut program = Program::new("slow-start");
+    program.nodes("worker", 2, wait_for_ever);
+    wait(program)
+}
+
+fn nested() -> Result<(), Error> {
+    let mut program = Program::new("nested");
+    program.node("worker", async |_| {
+        let inner = |executor| {
+            let mut program = Program::<()>::new("inner");
+            program.node("part", async |_| Ok(()));
+            launch(program, executor)?.wait()
+        };
+        inner(Executor::threads())?;
+        println!("threads are fine");
+        Ok(inner(Executor::processes())?)
+    });
+    wait(program)
+}

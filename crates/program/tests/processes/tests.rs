@@ -1,0 +1,289 @@
+//! The tests.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use syncline_wire::{Address, Client, Error, Limits, Token};
+
+use crate::harness::{Launcher, Outcome, Test, assert_gone, eventually, lives, marked, send};
+use crate::scenarios::Counter;
+
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
+}
+
+/// All tests.
+pub const ALL: &[Test] = tests![
+    h1_the_same_program_runs_on_threads_and_on_processes,
+    l1_a_killed_worker_is_named_within_a_second,
+    l1_a_killed_service_is_blamed_not_its_callers,
+    g3_an_exit_code_is_told,
+    g1_a_panic_is_told,
+    g5_an_error_is_told_with_the_last_lines,
+    g1_a_constructor_that_fails_names_its_node,
+    g1_a_driver_that_fails_ends_the_program,
+    g6_nodes_that_end_stop_nothing_and_leave_nothing,
+    f4_a_stuck_node_does_not_hold_up_a_failure,
+    f4_a_stuck_node_is_killed_at_the_end,
+    f10_nothing_survives_a_killed_launcher,
+    f10_nothing_survives_a_launcher_killed_at_the_start,
+    f10_nothing_survives_a_launcher_killed_at_any_moment,
+    f10_nothing_survives_a_launcher_that_panics,
+    f5_an_interrupt_is_polite,
+    f5_a_second_interrupt_kills,
+    h5_a_process_that_never_takes_part_is_named,
+    h5_a_process_that_hangs_in_its_start_is_named,
+    a_different_graph_is_refused_by_name,
+    l7_several_programs_leave_nothing_behind,
+    a_later_programs_process_cannot_know_an_earlier_value,
+    l8_a_stranger_at_the_door_changes_nothing,
+    nodes_share_the_launchers_clock,
+    what_a_node_starts_is_no_node,
+    a_node_launches_on_threads_only,
+];
+
+fn play(scenario: &str) -> Outcome {
+    Launcher::start(scenario).end()
+}
+
+fn fails(scenario: &str, said: &str) -> Outcome {
+    let outcome = play(scenario);
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert!(outcome.text.contains(said), "no `{said}` in {outcome:#?}");
+    outcome
+}
+
+/// The launcher must end within a second from now, as the promise goes; measured where the machine has time for it.
+fn ends_within_a_second(launcher: Launcher) -> Outcome {
+    let begun = Instant::now();
+    let outcome = launcher.end();
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    outcome
+}
+
+fn h1_the_same_program_runs_on_threads_and_on_processes() {
+    for scenario in ["counts-threads", "counts-unix", "counts-tcp"] {
+        let outcome = play(scenario);
+        assert_eq!((outcome.code, outcome.text.as_str()), (Some(0), "sums [300, 60, 60]"), "{scenario}");
+    }
+}
+
+fn l1_a_killed_worker_is_named_within_a_second() {
+    let mut launcher = Launcher::start("idle");
+    let pids = ["worker/0", "worker/1", "server/0"].map(|node| launcher.pid(node));
+    send(pids[1], Signal::KILL);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(1));
+    let said = format!(
+        "error: worker/1 was killed by signal 9 (SIGKILL)\nthe last lines of its output:\n  pid {}",
+        pids[1]
+    );
+    assert!(outcome.text.contains(&said), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn l1_a_killed_service_is_blamed_not_its_callers() {
+    let mut launcher = Launcher::start("served");
+    let pids = ["server/0", "worker/0", "worker/1", "worker/2"].map(|node| launcher.pid(node));
+    send(pids[0], Signal::KILL);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.text.contains("error: server/0 was killed by signal 9 (SIGKILL)"), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn g3_an_exit_code_is_told() {
+    fails("exits", "error: worker/1 exited with code 3");
+}
+
+fn g1_a_panic_is_told() {
+    let outcome = fails("panics", "error: worker/1 panicked: no more");
+    let spam = outcome.text.matches("[worker/1] thread 'worker/1'").count();
+    assert_eq!(spam, 1, "{outcome:#?}");
+}
+
+fn g5_an_error_is_told_with_the_last_lines() {
+    let outcome = fails("talks", "error: worker/1 failed: said enough");
+    assert!(
+        outcome.text.contains("[worker/1] line 0\n") && outcome.text.contains("\n  line 10\n"),
+        "{outcome:#?}"
+    );
+    assert!(!outcome.text.contains("\n  line 9\n"), "more than 20 lines: {outcome:#?}");
+    fails("errs", "error: worker/1 failed: loss is NaN");
+}
+
+fn g1_a_constructor_that_fails_names_its_node() {
+    fails("unbuilt", "error: server/0 failed: no memory");
+}
+
+fn g1_a_driver_that_fails_ends_the_program() {
+    fails("driver", "error: driver failed: the data are odd");
+}
+
+fn g6_nodes_that_end_stop_nothing_and_leave_nothing() {
+    let mut launcher = Launcher::start("leaves");
+    let grandchildren = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    launcher.line("[last/0] the last one");
+    assert_eq!(launcher.end().code, Some(0));
+    assert_gone(&grandchildren);
+}
+
+fn f4_a_stuck_node_does_not_hold_up_a_failure() {
+    let mut launcher = Launcher::start("stuck-failure");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    send(pids[1], Signal::TERM);
+    let outcome = ends_within_a_second(launcher);
+    assert!(outcome.text.contains("error: worker/1 was killed by signal 15 (SIGTERM)"), "{outcome:#?}");
+    assert!(outcome.text.contains("worker/0 did not stop in time and is killed"), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn f4_a_stuck_node_is_killed_at_the_end() {
+    let mut launcher = Launcher::start("stuck-end");
+    let pid = launcher.pid("worker/0");
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0));
+    assert!(outcome.text.contains("worker/0 did not stop in time and is killed\nvalue 7"), "{outcome:#?}");
+    assert_gone(&[pid]);
+}
+
+fn f10_nothing_survives_a_killed_launcher() {
+    let mut launcher = Launcher::start("orphans");
+    let mut pids = Vec::new();
+    for node in ["worker/0", "worker/1"] {
+        pids.push(launcher.pid(node));
+        pids.push(launcher.line(&format!("[{node}] grandchild ")).parse().unwrap());
+    }
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    launcher.signal(Signal::KILL);
+    let begun = Instant::now();
+    assert_eq!(launcher.end().code, None);
+    eventually("all processes are gone", || !pids.iter().any(|pid| lives(*pid)));
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+}
+
+fn f10_nothing_survives_a_launcher_killed_at_the_start() {
+    let mut launcher = Launcher::start("slow-start");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    launcher.signal(Signal::KILL);
+    assert_eq!(launcher.end().code, None);
+    eventually("all processes are gone", || !pids.iter().any(|pid| lives(*pid)));
+}
+
+fn f10_nothing_survives_a_launcher_killed_at_any_moment() {
+    for delay in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
+        let launcher = Launcher::start("orphans");
+        std::thread::sleep(Duration::from_millis(delay));
+        let mark = launcher.directory().to_owned();
+        launcher.signal(Signal::KILL);
+        eventually("all processes are gone", || marked(&mark).is_empty());
+    }
+}
+
+fn f10_nothing_survives_a_launcher_that_panics() {
+    let mut launcher = Launcher::start("forgets");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(101), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn f5_an_interrupt_is_polite() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut launcher = Launcher::start("polite");
+        let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
+        launcher.signal(signal);
+        let outcome = launcher.end();
+        assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+        assert!(outcome.text.contains("[tidy/0] tidied up"), "{outcome:#?}");
+        assert_gone(&pids);
+    }
+}
+
+fn f5_a_second_interrupt_kills() {
+    let mut launcher = Launcher::start("stubborn");
+    let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
+    launcher.signal(Signal::INT);
+    launcher.line("[stubborn/0] never");
+    launcher.signal(Signal::INT);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert!(outcome.text.contains("stubborn/0 did not stop in time and is killed"), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn h5_a_process_that_never_takes_part_is_named() {
+    fails(
+        "never",
+        "error: worker/0 did not start: its process exited with code 0 before it reached `launch`",
+    );
+}
+
+fn h5_a_process_that_hangs_in_its_start_is_named() {
+    let mut launcher = Launcher::start("hangs");
+    let pid = launcher.pid("worker/0");
+    let outcome = launcher.end();
+    let said = "error: worker/0 did not start: it did not report to the launcher within 700ms";
+    assert!(outcome.text.contains(said), "{outcome:#?}");
+    assert_gone(&[pid]);
+}
+
+fn a_different_graph_is_refused_by_name() {
+    fails("mismatch", "group `worker` is 1 nodes here and 2 nodes there");
+    fails("settings", "the settings or data given to `Program::fingerprint` differ");
+}
+
+fn l7_several_programs_leave_nothing_behind() {
+    let outcome = play("leaks");
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+}
+
+fn a_later_programs_process_cannot_know_an_earlier_value() {
+    let outcome = fails("elsewhere", "first 1");
+    let said = "this process was started to run worker/0, which belongs to a program launched after `first`";
+    assert!(outcome.text.contains(said), "{outcome:#?}");
+}
+
+fn l8_a_stranger_at_the_door_changes_nothing() {
+    let mut launcher = Launcher::start("idle");
+    let pids = ["worker/0", "worker/1", "server/0"].map(|node| launcher.pid(node));
+    let run = std::fs::read_dir(launcher.directory()).unwrap().next().unwrap().unwrap().path();
+    let control = run.join("control.sock");
+    UnixStream::connect(&control).unwrap().write_all(&[0xff; 1000]).unwrap();
+    let address = Address::Unix(control);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused =
+        runtime.block_on(Client::<Counter>::connect(&address, &Token::random(), &Limits::default()));
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    launcher.signal(Signal::INT);
+    assert_eq!(launcher.end().code, Some(130));
+    assert_gone(&pids);
+}
+
+fn nodes_share_the_launchers_clock() {
+    let mut launcher = Launcher::start("clocks");
+    let line = launcher.line("[worker/0] clock ");
+    let [told, error, heard] = line.split(' ').map(|ns| ns.parse::<i64>().unwrap()).collect::<Vec<_>>()[..]
+    else {
+        panic!("{line}")
+    };
+    assert_eq!(launcher.end().code, Some(0));
+    // `heard` is on a clock that was started a moment before the run's, and later by the way through the pipe.
+    assert!(0 < error && error < 50_000_000, "{line}");
+    assert!(told - error <= heard && heard - told < 200_000_000, "{line}");
+}
+
+fn what_a_node_starts_is_no_node() {
+    let outcome = play("grandchild");
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert!(outcome.text.contains("[worker/0] I am one: true\n[worker/0] is child: false"), "{outcome:#?}");
+}
+
+fn a_node_launches_on_threads_only() {
+    let outcome =
+        fails("nested", "worker/0 is itself a process of a program and cannot launch another on processes");
+    assert!(outcome.text.contains("[worker/0] threads are fine"), "{outcome:#?}");
+}
