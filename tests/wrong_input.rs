@@ -112,6 +112,9 @@ fn unwritable_output() {
     fails("train --trace no/such/folder/t.parquet", 1, &["no/such/folder/t.parquet"]);
     let folder = tempfile::tempdir().unwrap();
     fails(&format!("train --save {}", folder.path().display()), 1, &["it is a folder"]);
+    for option in ["save", "trace"] {
+        fails(&format!("train --{option} /dev/null"), 1, &["/dev/null", "not a plain file"]);
+    }
 }
 
 #[test]
