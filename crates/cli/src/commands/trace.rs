@@ -54,7 +54,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn report(args: &Report) -> Result<(), Failure> {
-    let reports = args.logs.iter().map(|log| explain(log)).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+    let reports =
+        args.logs.iter().map(|log| explain(log)).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
     match (&reports[..], args.json) {
         ([report], true) => print_json(report),
         (reports, true) => print_json(&reports),
