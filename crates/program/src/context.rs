@@ -71,7 +71,26 @@ impl Context {
         self.0.stop.watch().await;
     }
 
-    /// Whether the program has been asked to stop: for long computations without an await point.
+    /// Fails once the program has been asked to stop: for a loop that may go on for long without waiting for anything.
+    /// A call of a service in the same process is one that often does not wait; such a loop checks once a round:
+    ///
+    /// ```
+    /// # use syncline_program::{Context, NodeResult};
+    /// async fn work(ctx: Context) -> NodeResult<()> {
+    ///     loop {
+    ///         ctx.check()?;
+    ///         // compute, push, pull
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], which a node may return: to end because of a stop is not a failure.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_stopping() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Whether the program has been asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.0.stop.is_requested()
     }

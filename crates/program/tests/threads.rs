@@ -152,6 +152,24 @@ fn f3_a_slow_but_polite_node_may_finish_and_others_are_dropped() {
 }
 
 #[test]
+fn f1_a_loop_that_never_waits_ends_at_its_check() {
+    let mut program = Program::<()>::new("busy");
+    let counter = program.service("counter", |_| Ok(Counter::default()));
+    program.node("busy", async move |ctx| {
+        let counter = counter.connect(&ctx).await?;
+        loop {
+            ctx.check()?;
+            counter.call(1).await?;
+        }
+    });
+    let begun = Instant::now();
+    let run = launch(program, Executor::threads()).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    run.stop_and_wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn f4_a_polite_node_that_takes_too_long_is_dropped_after_the_notice() {
     let mut program = Program::<()>::new("too-long");
     program.node("endless", async |ctx| {
