@@ -215,6 +215,8 @@ fn f5_a_second_interrupt_kills() {
     let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
     launcher.signal(Signal::INT);
     launcher.line("[stubborn/0] never");
+    // Quicker than a hand it would count as the same interrupt.
+    std::thread::sleep(Duration::from_millis(150));
     launcher.signal(Signal::INT);
     let outcome = ends_within_a_second(launcher);
     assert_eq!(outcome.code, Some(130), "{outcome:#?}");
