@@ -1,5 +1,6 @@
 //! What a node knows of the program it runs in.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,5 +142,11 @@ impl Context {
 
     async fn ask(&self, doing: &str, request: Request) -> Result<Reply, Error> {
         Ok(self.0.control.call(request).await.map_err(Error::wire(doing))?.body)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({})", self.0.name)
     }
 }
