@@ -18,6 +18,10 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long a killed node may take to vanish.
 const BURIAL: Duration = Duration::from_millis(500);
 
+/// A second interrupt within this time of the first is the same one: tools such as `timeout` signal a process and its
+/// group, and no hand is that quick.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
 /// What a node is to the life of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -108,6 +112,7 @@ pub(crate) struct Supervisor {
     phase: Phase,
     end: End,
     failed_at: Option<Duration>,
+    interrupted_at: Option<Duration>,
 }
 
 impl Supervisor {
@@ -116,7 +121,8 @@ impl Supervisor {
         let member =
             |(name, role, joined)| (name, Member { role, joined: joined == Joined::Already, ended: false });
         let members = nodes.into_iter().map(member).collect();
-        Self { members, patience, phase: Phase::Running, end: End::Finished, failed_at: None }
+        let (failed_at, interrupted_at) = (None, None);
+        Self { members, patience, phase: Phase::Running, end: End::Finished, failed_at, interrupted_at }
     }
 
     /// Takes an event in, at time `now`, and says what to do.
@@ -134,10 +140,7 @@ impl Supervisor {
                 Some(Action::Finish) => Some(Action::Finish),
                 _ => self.kill(now),
             },
-            Event::Interrupted => match self.phase {
-                Phase::Running => self.stop(now, End::Interrupted),
-                _ => self.kill(now),
-            },
+            Event::Interrupted => self.interrupted(now),
             Event::Tick => self.tick(now),
         }
     }
@@ -203,6 +206,14 @@ impl Supervisor {
         let of = |role: Role| self.members.values().filter(move |member| member.role == role);
         let role = if of(Role::Driver).next().is_some() { Role::Driver } else { Role::Plain };
         of(role).next().is_some() && of(role).all(|member| member.ended)
+    }
+
+    fn interrupted(&mut self, now: Duration) -> Option<Action> {
+        if self.interrupted_at.is_some_and(|first| now < first + DEBOUNCE) {
+            return None;
+        }
+        self.interrupted_at = Some(now);
+        if self.is_running() { self.stop(now, End::Interrupted) } else { self.kill(now) }
     }
 
     fn stop(&mut self, now: Duration, end: End) -> Option<Action> {
@@ -362,8 +373,9 @@ mod tests {
     fn the_second_interrupt_kills() {
         let mut program = program(true);
         assert_eq!(program.on(ms(0), Event::Interrupted), Some(Action::Stop));
-        assert_eq!(program.on(ms(1), Event::Interrupted), Some(Action::Kill));
-        assert_eq!(program.on(ms(2), Event::Interrupted), None);
+        assert_eq!(program.on(ms(1), Event::Interrupted), None, "the same interrupt told twice");
+        assert_eq!(program.on(ms(200), Event::Interrupted), Some(Action::Kill));
+        assert_eq!(program.on(ms(400), Event::Interrupted), None);
         assert_eq!(program.into_end(), End::Interrupted);
     }
 

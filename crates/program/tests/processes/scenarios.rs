@@ -38,7 +38,9 @@ fn scenario(name: &str) -> Result<(), Error> {
         "counts-unix" => counts(processes()),
         "counts-tcp" => counts(processes().over_tcp()),
         "idle" => idle(),
-        "served" => served(),
+        "served" => served(|| ()),
+        "served-exits" => served(|| exit(4)),
+        "served-aborts" => served(|| std::process::abort()),
         "exits" => failing(|| exit(3)),
         "panics" => failing(|| panic!("no more")),
         "errs" => failing(|| Err("loss is NaN".into())),
@@ -140,17 +142,22 @@ fn idle() -> Result<(), Error> {
 }
 
 /// Workers that call a server without end, so that they notice its death first.
-fn served() -> Result<(), Error> {
+fn served(end: fn()) -> Result<(), Error> {
     let mut program = Program::new("served");
-    let server = program.service("server", |_| {
+    let server = program.service("server", move |_| {
         tell_pid();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            end();
+        });
         Ok(Counter::default())
     });
     program.nodes("worker", 3, async move |ctx| {
         let server = server.connect(&ctx).await?;
         tell_pid();
         loop {
-            server.call(1).await?;
+            // As by a library whose errors hide where they come from.
+            server.call(1).await.map_err(|error| error.to_string())?;
         }
     });
     wait(program)

@@ -19,6 +19,7 @@ pub const ALL: &[Test] = tests![
     h1_the_same_program_runs_on_threads_and_on_processes,
     l1_a_killed_worker_is_named_within_a_second,
     l1_a_killed_service_is_blamed_not_its_callers,
+    l1_a_service_that_vanishes_is_blamed_not_its_callers,
     g3_an_exit_code_is_told,
     g1_a_panic_is_told,
     g5_an_error_is_told_with_the_last_lines,
@@ -94,6 +95,11 @@ fn l1_a_killed_service_is_blamed_not_its_callers() {
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.text.contains("error: server/0 was killed by signal 9 (SIGKILL)"), "{outcome:#?}");
     assert_gone(&pids);
+}
+
+fn l1_a_service_that_vanishes_is_blamed_not_its_callers() {
+    fails("served-exits", "error: server/0 exited with code 4");
+    fails("served-aborts", "error: server/0 was killed by signal 6 (SIGABRT)");
 }
 
 fn g3_an_exit_code_is_told() {
@@ -209,6 +215,8 @@ fn f5_a_second_interrupt_kills() {
     let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
     launcher.signal(Signal::INT);
     launcher.line("[stubborn/0] never");
+    // Quicker than a hand it would count as the same interrupt.
+    std::thread::sleep(Duration::from_millis(150));
     launcher.signal(Signal::INT);
     let outcome = ends_within_a_second(launcher);
     assert_eq!(outcome.code, Some(130), "{outcome:#?}");
