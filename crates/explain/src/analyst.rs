@@ -51,7 +51,7 @@ impl Analyst {
         }
         for (stage_at, stage) in window.stages.iter().enumerate() {
             for (task_at, task) in stage.tasks.iter().enumerate() {
-                let lane = format!("{} / {}", application.executors[task.executor as usize].id, task.slot);
+                let lane = format!("{} core {}", application.executors[task.executor as usize].id, task.slot);
                 let kind = match () {
                     () if !task.succeeded => "failed",
                     () if task.speculative => "speculative",

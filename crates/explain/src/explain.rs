@@ -1,6 +1,6 @@
 //! From a log to its report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use syncline_trace::{RunReader, Span};
 
@@ -8,7 +8,7 @@ use crate::analyst::{Analyst, report};
 
 use crate::source::{Damage, Format, open};
 use crate::spark::{Collector, feed};
-use crate::{Error, Report, workers};
+use crate::{Error, Report, chrome, workers};
 
 /// Reads the log at `path` and explains it. Damage inside the log is part of the report; only a log that tells nothing at
 /// all is an error.
@@ -28,8 +28,44 @@ pub fn explain(path: &Path) -> Result<Report, Error> {
             Ok(report(collector, path.display().to_string(), damage))
         }
         Format::RunFile => run_file(&opened.path),
-        Format::Chrome => Err(Error::Unrecognised { path: path.to_owned(), why: "not yet".to_owned() }),
+        Format::Chrome => ranks(&[path.to_owned()]),
     }
+}
+
+/// Explains several logs. Chrome traces among them are the ranks of one run and give one report; every other log gives
+/// its own.
+pub fn explain_all(paths: &[PathBuf]) -> Result<Vec<Report>, Error> {
+    let (mut ranks, mut reports) = (Vec::new(), Vec::new());
+    for path in paths {
+        match open(path)?.format {
+            Format::Chrome => ranks.push(path.clone()),
+            Format::Spark | Format::RunFile => reports.push(explain(path)?),
+        }
+    }
+    if !ranks.is_empty() {
+        reports.insert(0, self::ranks(&ranks)?);
+    }
+    Ok(reports)
+}
+
+fn ranks(paths: &[PathBuf]) -> Result<Report, Error> {
+    let mut damage = Damage::default();
+    let mut traces = Vec::new();
+    for path in paths {
+        let opened = open(path)?;
+        let notes = opened.notes();
+        let (trace, found) = chrome::read(opened.text);
+        found.first.iter().for_each(|bad| damage.count(bad.line, bad.why.clone()));
+        found.notes.into_iter().chain(notes()).for_each(|note| damage.note(note));
+        traces.push(trace);
+    }
+    let source = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let (info, spans) = chrome::assemble(traces, &mut damage);
+    if spans.is_empty() {
+        let why = "it has no event that takes time".to_owned();
+        return Err(Error::Empty { path: paths.first().cloned().unwrap_or_default(), why });
+    }
+    Ok(workers::report(&info, &spans, source, damage))
 }
 
 /// Spans of a run file that are looked at; the memory that they take is bounded by it.

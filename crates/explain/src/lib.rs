@@ -5,6 +5,7 @@
 //! prints it.
 //!
 //! - [`source`]: from a path to lines, through whatever packs them.
+//! - `chrome`: Chrome and Kineto traces, one worker a rank.
 //! - `spark`: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
 //! - [`report`]: the answers as data, text and page.
@@ -13,6 +14,7 @@
 
 mod analysis;
 mod analyst;
+mod chrome;
 mod error;
 mod explain;
 pub mod report;
@@ -21,5 +23,5 @@ mod spark;
 mod workers;
 
 pub use error::Error;
-pub use explain::explain;
+pub use explain::{explain, explain_all};
 pub use report::Report;

@@ -1,9 +1,12 @@
 //! `syncline trace`: explains what a log or a run file tells.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::{Subcommand, ValueHint};
-use syncline_explain::{explain, report::text};
+use syncline_explain::{
+    explain,
+    report::{html, text},
+};
 
 use crate::{
     failure::Failure,
@@ -34,13 +37,16 @@ enum Command {
 /// Tell where the time went, what each synchronisation point costs, and why
 ///
 /// Example:
-///   syncline trace report app-20261121092843-0000.zstd
+///   syncline trace report app-20261121092843-0000.zstd --html report.html
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Report {
-    /// Logs, run files, or folders of rolling logs
+    /// Logs, run files, or folders of rolling logs; Chrome traces among them are the ranks of one run
     #[arg(required = true, value_name = "LOG", value_hint = ValueHint::AnyPath)]
     logs: Vec<PathBuf>,
+    /// Write the report as one page that needs nothing else
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
     /// Print the report as JSON; of several logs as a list
     #[arg(long)]
     json: bool,
@@ -56,6 +62,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
 fn report(args: &Report) -> Result<(), Failure> {
     let reports =
         args.logs.iter().map(|log| explain(log)).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+    if let Some(path) = &args.html {
+        let write = fs::write(path, html(&reports));
+        write
+            .map_err(|error| Failure::Failed(format!("cannot write the page {}: {error}", path.display())))?;
+    }
     match (&reports[..], args.json) {
         ([report], true) => print_json(report),
         (reports, true) => print_json(&reports),

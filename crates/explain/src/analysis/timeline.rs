@@ -53,7 +53,7 @@ pub struct Timeline {
     pub utilisation: Vec<f64>,
 }
 
-const BARS: usize = 8000;
+const BARS: usize = 5000;
 const MARKS: usize = 4000;
 const PARTS: usize = 512;
 

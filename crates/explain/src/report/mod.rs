@@ -1,6 +1,8 @@
 //! The report: what a trace tells a person, as data, as text and as a page.
 
+mod html;
 mod text;
+mod timeline;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ pub use crate::analysis::split::Split;
 pub use crate::analysis::straggler::{Recurrence, Straggler};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 use crate::source::Damage;
+pub use html::html;
 pub use text::text;
 pub(crate) use verdict::verdict;
 

@@ -95,13 +95,20 @@ fn waiting(report: &Report) -> Option<String> {
     let worst = points.first()?;
     (share >= 0.005 && idle > 0.0).then(|| {
         format!(
-            "{} of the core time was waiting at {count} synchronisation points ({idle:.1} core-seconds), {} of it due to {cause}; most of it at {}{}.",
+            "{} of the core time was waiting at {count} synchronisation points ({idle:.1} core-seconds), {}; most of it at {}{}.",
             percent(share),
-            percent(most / idle),
+            because(cause, most / idle),
             quoted(worst),
             if worst.count > 1 { format!(" ({} times)", worst.count) } else { String::new() },
         )
     })
+}
+
+fn because(cause: &str, share: f64) -> String {
+    match cause {
+        "unknown" => format!("for {} of it the trace cannot tell why", percent(share)),
+        _ => format!("{} of it due to {cause}", percent(share)),
+    }
 }
 
 fn quoted(point: &SyncPoint) -> String {
