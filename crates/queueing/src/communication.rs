@@ -1,7 +1,7 @@
 //! What a round spends on the network, as latency a and time per byte b (alpha-beta model), and scaling laws.
 
-use crate::error::{count, non_negative};
 use crate::Result;
+use crate::error::{count, non_negative};
 
 /// A link: seconds per message and seconds per byte.
 #[derive(Debug, Clone, Copy, PartialEq)]
