@@ -135,8 +135,8 @@ fn stationary(transition: &[Vec<f64>]) -> Vec<f64> {
     let size = transition.len();
     let mut matrix = Matrix::zero(size);
     for (from, row) in transition.iter().enumerate() {
-        for to in 0..size - 1 {
-            matrix.add(from, to, row[to] - if from == to { 1.0 } else { 0.0 });
+        for (to, p) in row[..size - 1].iter().enumerate() {
+            matrix.add(from, to, p - if from == to { 1.0 } else { 0.0 });
         }
         matrix.add(from, size - 1, 1.0);
     }

@@ -201,7 +201,7 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Jobs to drop: twice what MSER finds on pilots of a tenth of a replication, at least a hundredth of one.
+/// Jobs to drop: twice what MSER finds on pilots of a tenth of a replication, at least a twentieth of one.
 fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: &Plan) -> u64 {
     let each = plan.jobs_each();
     let batch = (each / 10 / BATCHES).max(1);
@@ -217,7 +217,7 @@ fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: 
             started = feed.last;
         }
     }
-    (2 * mser(&batches) as u64 * batch).max(each / 100)
+    (2 * mser(&batches) as u64 * batch).max(each / 20)
 }
 
 fn summarise(runs: &[Run], plan: &Plan, warm_up: u64) -> Report {
