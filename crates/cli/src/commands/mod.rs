@@ -1,6 +1,7 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
 mod evaluate;
+mod schedule;
 mod train;
 
 use clap::Subcommand;
@@ -12,6 +13,7 @@ use crate::failure::Failure;
 pub enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Schedule(schedule::Args),
 }
 
 impl Command {
@@ -20,6 +22,7 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Schedule(args) => schedule::run(args),
         }
     }
 }
