@@ -73,6 +73,8 @@ pub struct Setting {
     pub mix: Mix,
     /// Arrival pattern.
     pub arrivals: Arrivals,
+    /// Restart seconds of every job.
+    pub restart: f64,
 }
 
 impl Setting {
@@ -94,6 +96,7 @@ impl Setting {
             internal_gbps: 20.0..=50.0,
             mix: Mix::PAPER,
             arrivals: Arrivals::Alternating,
+            restart: 0.0,
         }
     }
 
@@ -162,7 +165,7 @@ impl Setting {
             utility: self.utility(rng),
             workers: WorkerRange { min: 1, max: batch },
             speeds: Vec::new(),
-            restart: 0.0,
+            restart: self.restart,
             group: String::new(),
         }
     }

@@ -198,6 +198,28 @@ impl State {
         }
     }
 
+    /// Checks an event that comes from outside, such as a file, before it is observed.
+    ///
+    /// # Errors
+    /// A job or machine that this state does not know, a job out of turn or with invalid fields.
+    pub fn check(&self, event: &Event) -> Result<()> {
+        let known = match event {
+            Event::Arrival { job } => {
+                self.cluster.admits(job)?;
+                job.id.index() == self.jobs.len()
+            }
+            Event::Completion { job } => self.jobs.get(job.index()).is_some_and(JobState::is_active),
+            Event::Failure { machine } | Event::Recovery { machine } => machine.index() < self.up.len(),
+            Event::Slot { .. } | Event::Wake => true,
+        };
+        let what = || format!("{event:?} does not fit the present state");
+        known.then_some(()).ok_or_else(|| Error::Decision {
+            policy: "events".into(),
+            now: self.now,
+            what: what(),
+        })
+    }
+
     /// Takes note of an event.
     pub fn observe(&mut self, event: &Event) {
         match event {

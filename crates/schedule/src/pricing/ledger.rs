@@ -2,11 +2,13 @@
 //!
 //! Invariant: no reservation exceeds a capacity; [`Ledger::take`] is only given what [`Ledger::free`] shows.
 
+use serde::{Deserialize, Serialize};
+
 use super::PriceFunction;
 use crate::model::{Cluster, Job, MachineId, Placement, Resources};
 
 /// Time cut into slots of equal length.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SlotGrid {
     /// Length of a slot in seconds.
     pub slot: f64,

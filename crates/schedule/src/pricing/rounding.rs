@@ -6,6 +6,7 @@
 //! packing row broken by more than the slack of G, a covering row missed by more than the slack of G (Chernoff).
 
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 
 use super::{
     market::{Market, Offer},
@@ -13,7 +14,8 @@ use super::{
 };
 
 /// Which rows the theoretical gain lets hold exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Favour {
     /// 0 < G <= 1: packing rows hold with probability 1 - delta, covering rows nearly.
     Packing,
@@ -22,7 +24,8 @@ pub enum Favour {
 }
 
 /// The gain applied to the relaxation before rounding.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Gain {
     /// A given factor; 1 works best on real sizes (51 % of the jobs round at once against 3 to 14 % elsewhere).
     Fixed(f64),
@@ -107,7 +110,7 @@ impl Lemma {
 }
 
 /// How the external case is rounded.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rounding {
     /// The gain before rounding.
     pub gain: Gain,

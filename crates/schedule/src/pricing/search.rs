@@ -11,6 +11,7 @@
 //! fraction of what the job can do in one slot, so a job that runs flat out wastes nothing.
 
 use rand::{SeedableRng, rngs::ChaCha8Rng};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Ledger, Market, Offer, relaxation,
@@ -22,7 +23,8 @@ use crate::{
 };
 
 /// How the work of a job is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quanta {
     /// So many quanta in what the job does in one slot at full size.
     PerSlot(u32),
@@ -31,7 +33,8 @@ pub enum Quanta {
 }
 
 /// How the external case is solved.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum External {
     /// Cheapest machines first.
     Greedy,
@@ -40,7 +43,8 @@ pub enum External {
 }
 
 /// Whether one-machine placements are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Locality {
     /// Both the internal and the external case.
     Aware,
@@ -49,7 +53,7 @@ pub enum Locality {
 }
 
 /// The open choices of the algorithm.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannerOptions {
     /// The grain of the dynamic program.
     pub quanta: Quanta,

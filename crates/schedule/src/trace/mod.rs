@@ -20,6 +20,7 @@ pub use gavel::{Throughputs, read as read_gavel};
 pub use google::hourly_arrivals;
 pub use muri::{read as read_muri, restart_seconds};
 pub use philly::read as read_philly;
+pub(crate) use table::{Row, Table};
 
 /// The known trace formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
