@@ -36,6 +36,8 @@ pub(crate) enum Role {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// A node's process has been started.
+    Started(NodeName),
     /// A node has taken up its work.
     Joined(NodeName),
     /// A node has failed; that it has ended comes separately.
@@ -92,7 +94,8 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 struct Member {
     role: Role,
-    joined: bool,
+    /// When its process was started, until it joins.
+    starting: Option<Duration>,
     ended: bool,
 }
 
@@ -116,10 +119,9 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// A program of these nodes, at time 0. Nodes that live in this process count as joined from the start.
-    pub(crate) fn new(nodes: impl IntoIterator<Item = (NodeName, Role, Joined)>, patience: Patience) -> Self {
-        let member =
-            |(name, role, joined)| (name, Member { role, joined: joined == Joined::Already, ended: false });
+    /// A program of these nodes, at time 0.
+    pub(crate) fn new(nodes: impl IntoIterator<Item = (NodeName, Role)>, patience: Patience) -> Self {
+        let member = |(name, role)| (name, Member { role, starting: None, ended: false });
         let members = nodes.into_iter().map(member).collect();
         let (failed_at, interrupted_at) = (None, None);
         Self { members, patience, phase: Phase::Running, end: End::Finished, failed_at, interrupted_at }
@@ -128,8 +130,12 @@ impl Supervisor {
     /// Takes an event in, at time `now`, and says what to do.
     pub(crate) fn on(&mut self, now: Duration, event: Event) -> Option<Action> {
         match event {
+            Event::Started(node) => {
+                self.member(&node, |member| member.starting = Some(now));
+                None
+            }
             Event::Joined(node) => {
-                self.member(&node, |member| member.joined = true);
+                self.member(&node, |member| member.starting = None);
                 None
             }
             Event::Failed(node, cause) => self.failed(now, node, cause),
@@ -148,14 +154,18 @@ impl Supervisor {
     /// When [`Event::Tick`] is next due.
     pub(crate) fn due(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Running => self.members.values().any(|m| !m.joined).then_some(self.patience.start),
+            Phase::Running => {
+                let first = self.members.values().filter_map(|member| member.starting).min();
+                first.map(|started| started + self.patience.start)
+            }
             Phase::Stopping { kill_at } => Some(kill_at),
             Phase::Killing { leave_at } => Some(leave_at),
             Phase::Over => None,
         }
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether no stop has been asked for yet.
+    pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
     }
 
@@ -243,8 +253,10 @@ impl Supervisor {
 
     fn tick(&mut self, now: Duration) -> Option<Action> {
         match self.phase {
-            Phase::Running if now >= self.patience.start => {
-                let late = self.members.iter().find(|(_, member)| !member.joined)?.0.clone();
+            Phase::Running => {
+                let too_late = |started: Duration| now >= started + self.patience.start;
+                let late = |member: &Member| member.starting.is_some_and(too_late);
+                let late = self.members.iter().find(|(_, member)| late(member))?.0.clone();
                 let why = format!("it did not report to the launcher within {:?}", self.patience.start);
                 self.failed(now, late, Cause::NeverStarted(why))
             }
@@ -256,15 +268,6 @@ impl Supervisor {
             _ => None,
         }
     }
-}
-
-/// Whether a node has to report before it counts as started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
-    /// It lives in this process.
-    Already,
-    /// It will report.
-    Later,
 }
 
 #[cfg(test)]
@@ -299,13 +302,9 @@ mod tests {
     }
 
     fn program(driven: bool) -> Supervisor {
-        let mut nodes = vec![
-            (worker(0), Role::Plain, Joined::Already),
-            (worker(1), Role::Plain, Joined::Already),
-            (server(), Role::Service, Joined::Already),
-        ];
+        let mut nodes = vec![(worker(0), Role::Plain), (worker(1), Role::Plain), (server(), Role::Service)];
         if driven {
-            nodes.push((driver(), Role::Driver, Joined::Already));
+            nodes.push((driver(), Role::Driver));
         }
         Supervisor::new(nodes, PATIENCE)
     }
@@ -388,9 +387,13 @@ mod tests {
 
     #[test]
     fn a_node_that_never_reports_is_named() {
-        let mut program = Supervisor::new([(worker(0), Role::Plain, Joined::Later)], PATIENCE);
-        assert_eq!(program.due(), Some(PATIENCE.start));
-        assert_eq!(program.on(PATIENCE.start, Event::Tick), Some(Action::Stop));
+        let mut program = Supervisor::new([(worker(0), Role::Plain), (worker(1), Role::Plain)], PATIENCE);
+        program.on(ms(7), Event::Started(worker(1)));
+        program.on(ms(8), Event::Started(worker(0)));
+        program.on(ms(9), Event::Joined(worker(1)));
+        assert_eq!(program.due(), Some(ms(8) + PATIENCE.start));
+        assert_eq!(program.on(ms(7) + PATIENCE.start, Event::Tick), None);
+        assert_eq!(program.on(ms(8) + PATIENCE.start, Event::Tick), Some(Action::Stop));
         assert!(matches!(program.into_end(), End::Failed(node, Cause::NeverStarted(_)) if node == worker(0)));
     }
 }

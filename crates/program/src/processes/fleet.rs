@@ -63,6 +63,11 @@ impl Fleet {
         self.0.contains_key(node)
     }
 
+    /// How many have not joined yet.
+    pub(crate) fn starting(&self) -> usize {
+        self.0.values().filter(|vessel| !vessel.joined).count()
+    }
+
     pub(crate) fn joined(&mut self, node: &NodeName) {
         if let Some(vessel) = self.0.get_mut(node) {
             vessel.joined = true;

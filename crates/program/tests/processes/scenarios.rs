@@ -56,6 +56,7 @@ fn scenario(name: &str) -> Result<(), Error> {
         "polite" => polite(|| Ok(())),
         "interruptible" => interruptible(),
         "floods" => floods(),
+        "many" => many(),
         "stubborn" => polite(|| {
             println!("never");
             block()
@@ -437,4 +438,15 @@ fn floods() -> Result<(), Error> {
     });
     let executor = Executor::processes().on_output(|_, _| block());
     launch(program, executor)?.wait()
+}
+
+/// More processes than start at once, each of which takes a while.
+fn many() -> Result<(), Error> {
+    if is_child() {
+        tell_pid();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut program = Program::new("many");
+    program.nodes("worker", 40, async |_| Ok(()));
+    wait(program)
 }

@@ -34,6 +34,7 @@ pub const ALL: &[Test] = tests![
     f10_nothing_survives_a_launcher_that_panics,
     f5_an_interrupt_is_polite,
     f5_a_second_interrupt_kills,
+    f5_an_interrupt_while_processes_start_is_heard,
     f5_after_a_run_an_interrupt_has_its_usual_effect,
     l4_output_that_nobody_reads_does_not_stop_the_launcher,
     h5_a_process_that_never_takes_part_is_named,
@@ -222,6 +223,18 @@ fn f5_a_second_interrupt_kills() {
     assert_eq!(outcome.code, Some(130), "{outcome:#?}");
     assert!(outcome.text.contains("stubborn/0 did not stop in time and is killed"), "{outcome:#?}");
     assert_gone(&pids);
+}
+
+fn f5_an_interrupt_while_processes_start_is_heard() {
+    let outcome = play("many");
+    assert_eq!((outcome.code, outcome.text.matches("] pid ").count()), (Some(0), 40), "{outcome:#?}");
+
+    let mut launcher = Launcher::start("many");
+    launcher.pid("worker/0");
+    launcher.signal(Signal::INT);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert!(outcome.text.matches("] pid ").count() < 40, "all were started: {outcome:#?}");
 }
 
 fn f5_after_a_run_an_interrupt_has_its_usual_effect() {
