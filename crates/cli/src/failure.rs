@@ -63,3 +63,9 @@ impl From<syncline::paramserv::Error> for Failure {
         }
     }
 }
+
+impl From<syncline::schedule::Error> for Failure {
+    fn from(error: syncline::schedule::Error) -> Self {
+        Self::failed(error)
+    }
+}

@@ -6,6 +6,7 @@
 //! - [`data`] and [`learn`]: what is trained on, and what is trained.
 //! - [`program`] and [`wire`]: distributed programs as graphs of typed nodes, and how nodes talk.
 //! - [`round`]: gates, folds and optimisers, as pure values.
+//! - [`schedule`]: many jobs on one cluster: policies and a simulator.
 //! - [`trace`]: what happened, span by span.
 //!
 //! ```
@@ -27,6 +28,7 @@ pub use syncline_learn as learn;
 pub use syncline_paramserv as paramserv;
 pub use syncline_program as program;
 pub use syncline_round as round;
+pub use syncline_schedule as schedule;
 pub use syncline_trace as trace;
 pub use syncline_wire as wire;
 

@@ -1,6 +1,7 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
 mod evaluate;
+mod schedule;
 mod trace;
 mod train;
 
@@ -14,6 +15,7 @@ pub enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
     Trace(trace::Args),
+    Schedule(schedule::Args),
 }
 
 impl Command {
@@ -23,6 +25,7 @@ impl Command {
             Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Trace(args) => trace::run(args),
+            Self::Schedule(args) => schedule::run(args),
         }
     }
 }

@@ -1,0 +1,144 @@
+//! What can go wrong when a cluster, a job, a trace or a decision is not possible.
+
+use std::path::PathBuf;
+
+use crate::model::{JobId, MachineId, Resource};
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every failure names the thing and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A capacity, demand or rate outside its range.
+    #[error("{subject}: {field} is {found}; {wanted}")]
+    Invalid {
+        /// Which machine or job.
+        subject: String,
+        /// Which of its fields.
+        field: String,
+        /// What it holds.
+        found: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// No machine could ever host one task of the job.
+    #[error(
+        "job {job}: one {task} needs {need} of {kind}, but the largest machine has {largest}; lower the demand or add such a machine"
+    )]
+    TooLarge {
+        /// The job.
+        job: JobId,
+        /// `worker` or `server`.
+        task: &'static str,
+        /// The type that does not fit; when several machines each lack another, the first that the best of them lacks.
+        kind: &'static str,
+        /// The demand.
+        need: f64,
+        /// The largest capacity.
+        largest: f64,
+    },
+    /// The job's fewest workers do not fit into the empty cluster.
+    #[error(
+        "job {job} needs at least {need} workers at once, but the empty cluster holds {fits}; lower `min_workers` or add machines"
+    )]
+    GangTooLarge {
+        /// The job.
+        job: JobId,
+        /// Its smallest gang.
+        need: u32,
+        /// What fits.
+        fits: u32,
+    },
+    /// A cluster without machines, or a list of jobs without jobs.
+    #[error("there is no {what}; give at least one")]
+    Empty {
+        /// `machine` or `job`.
+        what: &'static str,
+    },
+    /// A policy's decision broke a rule of the cluster: a defect of the policy.
+    #[error("policy `{policy}` at time {now}: {what}")]
+    Decision {
+        /// The policy.
+        policy: String,
+        /// The clock, in seconds.
+        now: f64,
+        /// What it did.
+        what: String,
+    },
+    /// A field of an input file that cannot be understood.
+    #[error("{}:{line}: {field}: {what}", file.display())]
+    Field {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column or key.
+        field: String,
+        /// What was found and what is expected.
+        what: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {doing}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A JSON document that does not parse; its position is in the message.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The cause with line and column.
+        source: serde_json::Error,
+    },
+    /// An unknown policy, format or setting.
+    #[error("unknown {kind} `{name}`; valid are {valid}")]
+    Unknown {
+        /// `policy`, `format`, ...
+        kind: &'static str,
+        /// What was given.
+        name: String,
+        /// The valid names.
+        valid: String,
+    },
+    /// The linear program has no solution or the solver failed.
+    #[error("linear program: {0}")]
+    LinearProgram(String),
+    /// A recorded event log whose decisions the policy does not repeat.
+    #[error("replay differs at event {step} (time {now}): recorded {recorded}, now {decided}")]
+    Replay {
+        /// Which entry, from 1.
+        step: usize,
+        /// Its time in seconds.
+        now: f64,
+        /// The recorded decisions.
+        recorded: String,
+        /// What the policy says now.
+        decided: String,
+    },
+    /// A drawing that could not be made.
+    #[error("drawing {what}: {why}")]
+    Plot {
+        /// The figure.
+        what: String,
+        /// The cause.
+        why: String,
+    },
+}
+
+impl Error {
+    /// An invalid field of a machine.
+    pub(crate) fn machine(id: MachineId, kind: Resource, found: f64) -> Self {
+        Self::Invalid {
+            subject: format!("machine {id}"),
+            field: format!("capacity of {}", kind.name()),
+            found: found.to_string(),
+            wanted: "capacities are finite and not negative",
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! One training job: its work, how fast it runs and what finishing it is worth.
+//!
+//! The speed law is section 1.2 of PD-ORS: with a fixed global batch F and W workers, an iteration takes
+//! `(tau F + 2 gamma g / b) / W`, so a worker processes a sample every
+//!
+//! ```text
+//! c = tau + (gamma / F) (2 g / b)          (1)
+//! ```
+//!
+//! seconds whatever W is; b is the slowest worker-server link (2): internal only if one machine hosts everything.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceId, Resources, Utility};
+use crate::error::{Error, Result};
+
+/// A job's place in the list of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub u32);
+
+impl JobId {
+    /// The id as an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "j{}", self.0)
+    }
+}
+
+/// How many workers a running job may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRange {
+    /// The smallest gang that can run.
+    pub min: u32,
+    /// The most that help; never above the batch size.
+    pub max: u32,
+}
+
+impl WorkerRange {
+    /// A gang of fixed size.
+    pub fn exactly(count: u32) -> Self {
+        Self { min: count, max: count }
+    }
+}
+
+/// One training job. Times are in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Its place in the list.
+    #[serde(default)]
+    pub id: JobId,
+    /// A name for people.
+    #[serde(default)]
+    pub name: String,
+    /// When it is submitted.
+    #[serde(default)]
+    pub arrival: f64,
+    /// Samples to process: epochs times samples of the data set.
+    pub workload: f64,
+    /// The global batch F, also the most workers that can share it.
+    pub batch: u32,
+    /// Compute seconds per sample on one worker (tau).
+    pub seconds_per_sample: f64,
+    /// Gradient and parameter size g, in MB.
+    #[serde(default)]
+    pub gradient_mb: f64,
+    /// Workers per server (gamma); none: no servers, as in an all-reduce job.
+    #[serde(default)]
+    pub workers_per_server: Option<f64>,
+    /// Demand of one worker.
+    pub worker: Resources,
+    /// Demand of one server.
+    #[serde(default)]
+    pub server: Resources,
+    /// Worker-server bandwidth within a machine, in Gbps.
+    #[serde(default = "fast")]
+    pub internal_gbps: f64,
+    /// Worker-server bandwidth between machines, in Gbps.
+    #[serde(default = "fast")]
+    pub external_gbps: f64,
+    /// Worth of its completion.
+    #[serde(default)]
+    pub utility: Utility,
+    /// Allowed gang sizes.
+    pub workers: WorkerRange,
+    /// Relative speed per device type; empty: 1 everywhere.
+    #[serde(default)]
+    pub speeds: Vec<f64>,
+    /// Seconds without progress after a start, a move or a resize.
+    #[serde(default)]
+    pub restart: f64,
+    /// The model or user, for reports per group and for the profile lookups of trace simulators.
+    #[serde(default)]
+    pub group: String,
+}
+
+fn fast() -> f64 {
+    100.0
+}
+
+impl Job {
+    /// Seconds per sample and worker at bandwidth `gbps`: equation (1).
+    pub fn sample_cost(&self, gbps: f64) -> f64 {
+        let Some(ratio) = self.workers_per_server else { return self.seconds_per_sample };
+        let transfer = 2.0 * self.gradient_mb * 8.0 / (gbps * 1000.0);
+        self.seconds_per_sample + ratio / f64::from(self.batch) * transfer
+    }
+
+    /// [`Job::sample_cost`] on one machine.
+    pub fn internal_cost(&self) -> f64 {
+        self.sample_cost(self.internal_gbps)
+    }
+
+    /// [`Job::sample_cost`] across machines.
+    pub fn external_cost(&self) -> f64 {
+        self.sample_cost(self.external_gbps)
+    }
+
+    /// Samples per second of `workers` workers at bandwidth `gbps`.
+    pub fn rate(&self, workers: u32, gbps: f64) -> f64 {
+        f64::from(workers) / self.sample_cost(gbps)
+    }
+
+    /// Servers that `workers` workers need: `ceil(workers / gamma)`.
+    pub fn servers_for(&self, workers: u32) -> u32 {
+        self.workers_per_server.map_or(0, |ratio| (f64::from(workers) / ratio - 1e-9).ceil().max(0.0) as u32)
+    }
+
+    /// Relative speed on a device type.
+    pub fn speed_on(&self, device: DeviceId) -> f64 {
+        self.speeds.get(usize::from(device.0)).copied().unwrap_or(1.0)
+    }
+
+    /// What a worker and its part of a server take together.
+    pub fn bundle(&self) -> Resources {
+        let mut bundle = self.worker;
+        if let Some(ratio) = self.workers_per_server {
+            bundle.add(&self.server, 1.0 / ratio);
+        }
+        bundle
+    }
+
+    /// The demand of one worker plus one server, as the papers' price bounds use it.
+    pub fn pair(&self) -> Resources {
+        self.worker.plus(&self.server)
+    }
+
+    /// Seconds with every allowed worker on the fastest link: the shortest possible run.
+    pub fn shortest(&self) -> f64 {
+        let speed = self.speeds.iter().copied().fold(f64::NAN, f64::max);
+        let speed = if speed.is_nan() { 1.0 } else { speed };
+        self.workload * self.internal_cost() / (f64::from(self.workers.max) * speed)
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field out of range.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |field: &str, found: String, wanted| {
+            Err(Error::Invalid { subject: format!("job {}", self.id), field: field.into(), found, wanted })
+        };
+        for (field, value) in [
+            ("workload", self.workload),
+            ("seconds_per_sample", self.seconds_per_sample),
+            ("internal_gbps", self.internal_gbps),
+            ("external_gbps", self.external_gbps),
+            ("workers_per_server", self.workers_per_server.unwrap_or(1.0)),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return invalid(field, value.to_string(), "it is a positive number");
+            }
+        }
+        for (field, value) in
+            [("arrival", self.arrival), ("gradient_mb", self.gradient_mb), ("restart", self.restart)]
+        {
+            if !(value.is_finite() && value >= 0.0) {
+                return invalid(field, value.to_string(), "it is not negative");
+            }
+        }
+        for (field, demand) in [("worker", &self.worker), ("server", &self.server)] {
+            if let Some(kind) = demand.invalid() {
+                let field = format!("{field} demand of {}", kind.name());
+                return invalid(&field, demand[kind].to_string(), "demands are finite and not negative");
+            }
+        }
+        if self.worker.is_zero() {
+            return invalid("worker demand", "zero".into(), "a worker takes some resource");
+        }
+        let WorkerRange { min, max } = self.workers;
+        if min == 0 || min > max || max > self.batch {
+            let found = format!("{min}..{max} with batch {}", self.batch);
+            return invalid("workers", found, "1 <= min <= max <= batch");
+        }
+        if let Some(speed) = self.speeds.iter().find(|speed| !(speed.is_finite() && **speed >= 0.0)) {
+            return invalid("speeds", speed.to_string(), "relative speeds are not negative");
+        }
+        if let Some(parameter) = self.utility.invalid() {
+            return invalid("utility", format!("{:?}", self.utility), parameter);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! Online scheduling policies behind one trait.
+//!
+//! A policy sees events and the present [`State`], never the simulator, the future or a clock, and answers with decisions. It is
+//! deterministic: the same events give the same decisions, with randomness only from its seed. So the simulator, a
+//! replayed log and a live daemon can drive the same object.
+
+mod allocation;
+mod dorm;
+mod drf;
+mod fifo;
+mod gavel;
+mod oasis;
+mod optimus;
+mod ours;
+mod pdors;
+mod priority;
+mod rrh;
+mod shortest;
+mod tiresias;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    allocation::Allocation,
+    dorm::Dorm,
+    drf::Drf,
+    fifo::Fifo,
+    gavel::{Awareness, Gavel},
+    oasis::Oasis,
+    optimus::Optimus,
+    ours::Ours,
+    pdors::PdOrs,
+    priority::Packing,
+    rrh::Rrh,
+    shortest::{Measure, Shortest},
+    tiresias::Tiresias,
+};
+use crate::{
+    error::{Error, Result},
+    model::{Cluster, Job, JobId, MachineId, Placement},
+    pricing::{PlannerOptions, SlotGrid},
+    state::State,
+};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A job was submitted.
+    Arrival {
+        /// The job.
+        job: Arc<Job>,
+    },
+    /// A job finished its work.
+    Completion {
+        /// The job.
+        job: JobId,
+    },
+    /// A machine went down; the jobs on it are pending again.
+    Failure {
+        /// The machine.
+        machine: MachineId,
+    },
+    /// A machine is back.
+    Recovery {
+        /// The machine.
+        machine: MachineId,
+    },
+    /// A slot begins.
+    Slot {
+        /// Its index from 0.
+        slot: usize,
+    },
+    /// The time that the policy asked to be woken at.
+    Wake,
+}
+
+/// What a policy wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    /// Promise to run a job.
+    Admit {
+        /// The job.
+        job: JobId,
+    },
+    /// Turn a job down.
+    Reject {
+        /// The job.
+        job: JobId,
+        /// For people: why.
+        reason: String,
+    },
+    /// Run a job there from now on; a running job moves or changes size.
+    Place {
+        /// The job.
+        job: JobId,
+        /// Where.
+        placement: Placement,
+    },
+    /// Stop a running job; it keeps its progress.
+    Preempt {
+        /// The job.
+        job: JobId,
+    },
+    /// Call again at this time, in seconds.
+    WakeAt {
+        /// When.
+        time: f64,
+    },
+}
+
+impl Decision {
+    /// The job it is about.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Admit { job }
+            | Self::Reject { job, .. }
+            | Self::Place { job, .. }
+            | Self::Preempt { job } => Some(*job),
+            Self::WakeAt { .. } => None,
+        }
+    }
+}
+
+/// An online scheduler.
+pub trait Policy {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Reacts to what happened at `state.now`; the state already knows the events.
+    fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision>;
+}
+
+/// What a policy is told when it is made.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The machines.
+    pub cluster: Arc<Cluster>,
+    /// The slots that planners plan in.
+    pub grid: SlotGrid,
+    /// The jobs that planners estimate their price bounds from: the real ones or a forecast.
+    pub expected: Vec<Job>,
+    /// The planners' open choices.
+    pub planner: PlannerOptions,
+    /// How gangs of fixed size are put on machines.
+    pub packing: Packing,
+    /// Dorm's theta 2: the share of running jobs that one event may change, in (0, 1].
+    pub adjustable: f64,
+    /// Where random choices start.
+    pub seed: u64,
+}
+
+impl Setup {
+    /// The usual choices: the default planner, sticky gangs, free adjustment, seed 1.
+    pub fn new(cluster: &Arc<Cluster>, grid: SlotGrid, expected: &[Job]) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            grid,
+            expected: expected.to_vec(),
+            planner: PlannerOptions::default(),
+            packing: Packing::default(),
+            adjustable: 1.0,
+            seed: 1,
+        }
+    }
+}
+
+/// The known policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyName {
+    /// Price-based admission and planning (Yu et al.).
+    PdOrs,
+    /// Its predecessor with separate machines for workers and servers (Bao et al.).
+    Oasis,
+    /// Utilisation under bounds on unfairness and on adjustments.
+    Dorm,
+    /// Dominant resource fairness by progressive filling.
+    Drf,
+    /// First in, first out with a fixed gang.
+    Fifo,
+    /// The risk-reward heuristic.
+    Rrh,
+    /// Shortest remaining time first.
+    Srtf,
+    /// Shortest remaining service first.
+    Srsf,
+    /// Discretised two-dimensional least attained service.
+    TiresiasL,
+    /// Marginal gain of remaining time.
+    Optimus,
+    /// Gavel's max-min fairness, blind to device types.
+    GavelLas,
+    /// Gavel's max-min fairness over measured speeds.
+    GavelLasAware,
+    /// This project's own: elastic re-planning.
+    Syncline,
+}
+
+impl PolicyName {
+    /// All, in the order of help texts.
+    pub const ALL: [Self; 13] = [
+        Self::PdOrs,
+        Self::Oasis,
+        Self::Dorm,
+        Self::Drf,
+        Self::Fifo,
+        Self::Rrh,
+        Self::Srtf,
+        Self::Srsf,
+        Self::TiresiasL,
+        Self::Optimus,
+        Self::GavelLas,
+        Self::GavelLasAware,
+        Self::Syncline,
+    ];
+
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PdOrs => "pd-ors",
+            Self::Oasis => "oasis",
+            Self::Dorm => "dorm",
+            Self::Drf => "drf",
+            Self::Fifo => "fifo",
+            Self::Rrh => "rrh",
+            Self::Srtf => "srtf",
+            Self::Srsf => "srsf",
+            Self::TiresiasL => "tiresias-l",
+            Self::Optimus => "optimus",
+            Self::GavelLas => "gavel-las",
+            Self::GavelLasAware => "gavel-las-aware",
+            Self::Syncline => "syncline",
+        }
+    }
+
+    /// Makes the policy.
+    pub fn build(self, setup: &Setup) -> Box<dyn Policy> {
+        match self {
+            Self::PdOrs => Box::new(PdOrs::new(setup)),
+            Self::Oasis => Box::new(Oasis::new(setup)),
+            Self::Dorm => Box::new(Dorm::new(setup.adjustable)),
+            Self::Drf => Box::new(Drf),
+            Self::Fifo => Box::new(Fifo::new(setup.seed)),
+            Self::Rrh => Box::new(Rrh::new(setup.packing, setup.seed)),
+            Self::Srtf => Box::new(Shortest::new(Measure::Time, setup.packing, setup.seed)),
+            Self::Srsf => Box::new(Shortest::new(Measure::Service, setup.packing, setup.seed)),
+            Self::TiresiasL => Box::new(Tiresias::new(setup.seed)),
+            Self::Optimus => Box::new(Optimus),
+            Self::GavelLas => Box::new(Gavel::new(setup, Awareness::Blind)),
+            Self::GavelLasAware => Box::new(Gavel::new(setup, Awareness::Aware)),
+            Self::Syncline => Box::new(Ours::new(setup)),
+        }
+    }
+}
+
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for PolicyName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| Error::Unknown {
+            kind: "policy",
+            name: name.into(),
+            valid: Self::ALL.map(Self::as_str).join(" "),
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! Shortest remaining first, preemptive: SRTF by time, SRSF by time times GPUs (the smallest remaining service).
+
+use super::{
+    Decision, Event, Policy,
+    fifo::fixed_gang,
+    priority::{Packing, fill},
+};
+use crate::{
+    model::JobId,
+    state::{JobState, State},
+};
+
+/// What is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Remaining seconds.
+    Time,
+    /// Remaining seconds times workers.
+    Service,
+}
+
+/// The policy.
+#[derive(Debug, Clone)]
+pub struct Shortest {
+    measure: Measure,
+    packing: Packing,
+    seed: u64,
+    /// The last order; equal keys keep it, as a stable sort does.
+    order: Vec<JobId>,
+}
+
+impl Shortest {
+    /// By time or by service; elastic jobs get gangs drawn from `seed`.
+    pub fn new(measure: Measure, packing: Packing, seed: u64) -> Self {
+        Self { measure, packing, seed, order: Vec::new() }
+    }
+
+    fn key(&self, job: &JobState) -> f64 {
+        let gang = fixed_gang(&job.job, self.seed);
+        let time = job.remaining / job.job.rate(gang, job.job.external_gbps);
+        match self.measure {
+            Measure::Time => time,
+            Measure::Service => time * f64::from(gang),
+        }
+    }
+}
+
+impl Policy for Shortest {
+    fn name(&self) -> &'static str {
+        match self.measure {
+            Measure::Time => "srtf",
+            Measure::Service => "srsf",
+        }
+    }
+
+    fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision> {
+        self.order.retain(|id| state.job(*id).is_active());
+        for event in events {
+            if let Event::Arrival { job } = event {
+                self.order.push(job.id);
+            }
+        }
+        let mut keyed: Vec<(f64, JobId)> =
+            self.order.iter().map(|id| (self.key(state.job(*id)), *id)).collect();
+        keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.order = keyed.into_iter().map(|(_, id)| id).collect();
+        let jobs = self.order.iter().map(|id| state.job(*id));
+        fill(state, jobs, self.packing, |job| fixed_gang(job, self.seed))
+    }
+}

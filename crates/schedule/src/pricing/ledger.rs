@@ -1,0 +1,132 @@
+//! What is reserved on every machine in every future slot, and what the rest costs.
+//!
+//! Invariant: no reservation exceeds a capacity; [`Ledger::take`] is only given what [`Ledger::free`] shows.
+
+use serde::{Deserialize, Serialize};
+
+use super::PriceFunction;
+use crate::model::{Cluster, Job, MachineId, Placement, Resources};
+
+/// Time cut into slots of equal length.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SlotGrid {
+    /// Length of a slot in seconds.
+    pub slot: f64,
+    /// The number of slots T.
+    pub slots: usize,
+}
+
+impl SlotGrid {
+    /// The slot that `time` (seconds) falls in.
+    pub fn slot_of(&self, time: f64) -> usize {
+        (time / self.slot + 1e-9).floor().max(0.0) as usize
+    }
+
+    /// Hours in `slots` slots, the argument of a utility.
+    pub fn hours(&self, slots: usize) -> f64 {
+        slots as f64 * self.slot / 3600.0
+    }
+}
+
+/// Free amounts and unit prices, by slot and machine.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    grid: SlotGrid,
+    capacity: Vec<Resources>,
+    free: Vec<Resources>,
+    prices: Vec<Resources>,
+    function: PriceFunction,
+    /// Machines from this index on have their own price function.
+    second: Option<(usize, PriceFunction)>,
+}
+
+impl Ledger {
+    /// An empty ledger of a cluster.
+    pub fn new(cluster: &Cluster, grid: SlotGrid, function: PriceFunction) -> Self {
+        let capacity: Vec<_> = cluster.machines().iter().map(|machine| machine.capacity).collect();
+        let prices: Vec<_> = capacity.iter().map(|whole| function.unit_prices(whole, whole)).collect();
+        Self {
+            grid,
+            free: capacity.repeat(grid.slots),
+            prices: prices.repeat(grid.slots),
+            capacity,
+            function,
+            second: None,
+        }
+    }
+
+    /// Gives the machines from `first` on their own price function.
+    pub fn with_pool(mut self, first: usize, function: PriceFunction) -> Self {
+        self.second = Some((first, function));
+        for at in 0..self.free.len() {
+            self.reprice(at, MachineId((at % self.capacity.len()) as u32));
+        }
+        self
+    }
+
+    /// The slots it covers.
+    pub fn grid(&self) -> &SlotGrid {
+        &self.grid
+    }
+
+    /// The price function.
+    pub fn function(&self) -> &PriceFunction {
+        &self.function
+    }
+
+    fn at(&self, slot: usize, machine: MachineId) -> usize {
+        slot * self.capacity.len() + machine.index()
+    }
+
+    /// What is left on a machine in a slot.
+    pub fn free(&self, slot: usize, machine: MachineId) -> &Resources {
+        &self.free[self.at(slot, machine)]
+    }
+
+    /// The free amounts of all machines in a slot.
+    pub fn free_slot(&self, slot: usize) -> &[Resources] {
+        let machines = self.capacity.len();
+        &self.free[slot * machines..(slot + 1) * machines]
+    }
+
+    /// The unit prices of all machines in a slot.
+    pub fn prices_slot(&self, slot: usize) -> &[Resources] {
+        let machines = self.capacity.len();
+        &self.prices[slot * machines..(slot + 1) * machines]
+    }
+
+    /// Reserves a placement in a slot.
+    pub fn take(&mut self, slot: usize, job: &Job, placement: &Placement) {
+        self.change(slot, job, placement, -1.0);
+    }
+
+    /// Gives a reservation back.
+    pub fn give(&mut self, slot: usize, job: &Job, placement: &Placement) {
+        self.change(slot, job, placement, 1.0);
+    }
+
+    /// Marks a machine as gone from `slot` on (a failure): nothing of it is free.
+    pub fn close(&mut self, slot: usize, machine: MachineId) {
+        for slot in slot..self.grid.slots {
+            let at = self.at(slot, machine);
+            self.free[at] = Resources::default();
+            self.reprice(at, machine);
+        }
+    }
+
+    fn change(&mut self, slot: usize, job: &Job, placement: &Placement, sign: f64) {
+        for share in placement.shares() {
+            let at = self.at(slot, share.machine);
+            self.free[at].add(&share.demand(job), sign);
+            self.reprice(at, share.machine);
+        }
+    }
+
+    fn reprice(&mut self, at: usize, machine: MachineId) {
+        let function = match &self.second {
+            Some((first, function)) if machine.index() >= *first => function,
+            _ => &self.function,
+        };
+        self.prices[at] = function.unit_prices(&self.free[at], &self.capacity[machine.index()]);
+    }
+}

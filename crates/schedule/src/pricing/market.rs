@@ -1,0 +1,184 @@
+//! One slot as one job sees it: what its workers and servers cost on every machine, and the cheapest way to place
+//! a wanted number of workers (algorithm 3 of PD-ORS and the greedy `COST_t` of OASiS).
+
+use crate::model::{Job, MachineId, Placement, Resources};
+
+/// A placement and what it costs at the posted prices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The price cost.
+    pub cost: f64,
+    /// Where.
+    pub placement: Placement,
+}
+
+/// A machine with room for at least one task of the job.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Which machine.
+    pub machine: MachineId,
+    /// What is left on it.
+    pub free: Resources,
+    /// Price of one worker.
+    pub worker_price: f64,
+    /// Price of one server.
+    pub server_price: f64,
+    /// Workers that fit when it hosts nothing else of the job; zero where workers may not go.
+    pub workers_fit: u32,
+    /// Servers that fit likewise.
+    pub servers_fit: u32,
+}
+
+/// All hosts, and the orders in which they are cheap.
+#[derive(Debug, Clone)]
+pub struct Market<'a> {
+    /// The buyer.
+    pub job: &'a Job,
+    /// The machines with room.
+    pub hosts: Vec<Host>,
+    by_worker: Vec<u32>,
+    by_server: Vec<u32>,
+}
+
+impl<'a> Market<'a> {
+    /// The market over machines with `free` amounts and unit `prices`; machines before `workers_before` take workers,
+    /// those from `servers_from` on take servers (both roles everywhere: `usize::MAX` and 0).
+    pub fn new(
+        job: &'a Job,
+        free: &[Resources],
+        prices: &[Resources],
+        workers_before: usize,
+        servers_from: usize,
+    ) -> Self {
+        let host = |(index, (free, prices)): (usize, (&Resources, &Resources))| {
+            let workers_fit = if index < workers_before { free.how_many(&job.worker) } else { 0 };
+            let servers = job.workers_per_server.is_some() && index >= servers_from;
+            let servers_fit = if servers { free.how_many(&job.server) } else { 0 };
+            (workers_fit + servers_fit > 0).then(|| Host {
+                machine: MachineId(index as u32),
+                free: *free,
+                worker_price: job.worker.dot(prices),
+                server_price: job.server.dot(prices),
+                workers_fit,
+                servers_fit,
+            })
+        };
+        let hosts: Vec<Host> = free.iter().zip(prices).enumerate().filter_map(host).collect();
+        let order = |fits: fn(&Host) -> u32, price: fn(&Host) -> f64| {
+            let mut order: Vec<u32> =
+                (0..hosts.len() as u32).filter(|&index| fits(&hosts[index as usize]) > 0).collect();
+            order.sort_by(|&a, &b| price(&hosts[a as usize]).total_cmp(&price(&hosts[b as usize])));
+            order
+        };
+        let by_worker = order(|host| host.workers_fit, |host| host.worker_price);
+        let by_server = order(|host| host.servers_fit, |host| host.server_price);
+        Self { job, hosts, by_worker, by_server }
+    }
+
+    /// The internal case: the cheapest single machine that holds `workers` workers and their servers.
+    pub fn internal(&self, workers: u32) -> Option<Offer> {
+        let servers = self.job.servers_for(workers);
+        let cost =
+            |host: &Host| f64::from(workers) * host.worker_price + f64::from(servers) * host.server_price;
+        let holds = |host: &&Host| {
+            host.workers_fit >= workers && host.servers_fit >= servers && {
+                let mut need = self.job.worker.times(f64::from(workers));
+                need.add(&self.job.server, f64::from(servers));
+                host.free.fits(&need)
+            }
+        };
+        let best = self.hosts.iter().filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        Some(Offer { cost: cost(best), placement: Placement::single(best.machine, workers, servers) })
+    }
+
+    /// The external case by greed: workers on the cheapest machines, then servers on the cheapest that are left.
+    pub fn greedy(&self, workers: u32) -> Option<Offer> {
+        let mut hosted: Vec<(u32, u32)> = vec![(0, 0); self.hosts.len()];
+        self.complete(&mut hosted, workers).then(|| self.offer(&hosted))
+    }
+
+    /// Adds to `hosted` (workers and servers per host) what is missing to `workers` workers and their servers,
+    /// cheapest first. False if it does not fit.
+    pub fn complete(&self, hosted: &mut [(u32, u32)], workers: u32) -> bool {
+        let mut missing = workers.saturating_sub(hosted.iter().map(|host| host.0).sum());
+        for &index in &self.by_worker {
+            if missing == 0 {
+                break;
+            }
+            let at = index as usize;
+            let more = self.room(at, hosted[at]).how_many(&self.job.worker).min(missing);
+            hosted[at].0 += more;
+            missing -= more;
+        }
+        if missing > 0 {
+            return false;
+        }
+        let workers = hosted.iter().map(|host| host.0).sum();
+        let servers: u32 = hosted.iter().map(|host| host.1).sum();
+        let mut missing = self.job.servers_for(workers).saturating_sub(servers);
+        for &index in &self.by_server {
+            if missing == 0 {
+                break;
+            }
+            let at = index as usize;
+            let more = self.room(at, hosted[at]).how_many(&self.job.server).min(missing);
+            hosted[at].1 += more;
+            missing -= more;
+        }
+        missing == 0
+    }
+
+    fn room(&self, at: usize, (workers, servers): (u32, u32)) -> Resources {
+        let mut room = self.hosts[at].free;
+        room.add(&self.job.worker, -f64::from(workers));
+        room.add(&self.job.server, -f64::from(servers));
+        room
+    }
+
+    /// Whether the tasks in `hosted` fit on their hosts.
+    pub fn fits(&self, hosted: &[(u32, u32)]) -> bool {
+        self.hosts.iter().zip(hosted).all(|(host, &(workers, servers))| {
+            if workers + servers == 0 {
+                return true;
+            }
+            let mut need = self.job.worker.times(f64::from(workers));
+            need.add(&self.job.server, f64::from(servers));
+            host.free.fits(&need)
+        })
+    }
+
+    /// The cost and placement of `hosted`.
+    pub fn offer(&self, hosted: &[(u32, u32)]) -> Offer {
+        let mut cost = 0.0;
+        let mut placement = Placement::default();
+        for (host, &(workers, servers)) in self.hosts.iter().zip(hosted) {
+            cost += f64::from(workers) * host.worker_price + f64::from(servers) * host.server_price;
+            placement.add(host.machine, workers, servers);
+        }
+        Offer { cost, placement }
+    }
+
+    /// A lower bound on every external placement of `workers` workers: workers and (fractional) servers each at
+    /// their cheapest, as if they did not compete for room. None if even that does not fit.
+    pub fn lower_bound(&self, workers: u32) -> Option<f64> {
+        let fill = |order: &[u32], mut amount: f64, fits: fn(&Host) -> u32, price: fn(&Host) -> f64| {
+            let mut cost = 0.0;
+            for &index in order {
+                let host = &self.hosts[index as usize];
+                // The relaxation may fill a machine fractionally, so one more than the whole number is possible.
+                let here = amount.min(f64::from(fits(host)) + 1.0);
+                cost += here * price(host);
+                amount -= here;
+                if amount <= 0.0 {
+                    return Some(cost);
+                }
+            }
+            (amount <= 0.0).then_some(cost)
+        };
+        let servers = self.job.workers_per_server.map_or(0.0, |ratio| f64::from(workers) / ratio);
+        let hired =
+            fill(&self.by_worker, f64::from(workers), |host| host.workers_fit, |host| host.worker_price)?;
+        let served = fill(&self.by_server, servers, |host| host.servers_fit, |host| host.server_price)?;
+        Some(hired + served)
+    }
+}

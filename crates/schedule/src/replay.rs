@@ -1,0 +1,136 @@
+//! Recorded decisions, and their replay.
+//!
+//! A recording is a text file of JSON lines: first what the policy was made with, then every step with its events and decisions. Replaying
+//! drives a fresh policy and a fresh [`State`] with the recorded events only, as a live daemon would, and compares.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    model::{Cluster, Job},
+    policy::{Packing, PolicyName, Setup},
+    pricing::{PlannerOptions, SlotGrid},
+    sim::Entry,
+    state::{Physics, State},
+};
+
+/// The first line of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Which policy decided.
+    pub policy: PolicyName,
+    /// The rules of the cluster.
+    pub physics: Physics,
+    cluster: Cluster,
+    grid: SlotGrid,
+    expected: Vec<Job>,
+    planner: PlannerOptions,
+    packing: Packing,
+    adjustable: f64,
+    seed: u64,
+}
+
+/// A header and its steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// What the policy was made with.
+    pub header: Header,
+    /// What it saw and decided.
+    pub entries: Vec<Entry>,
+}
+
+impl Recording {
+    /// Of a simulation's log.
+    pub fn new(policy: PolicyName, setup: &Setup, physics: Physics, entries: Vec<Entry>) -> Self {
+        let header = Header {
+            policy,
+            physics,
+            cluster: Cluster::clone(&setup.cluster),
+            grid: setup.grid,
+            expected: setup.expected.clone(),
+            planner: setup.planner,
+            packing: setup.packing,
+            adjustable: setup.adjustable,
+            seed: setup.seed,
+        };
+        Self { header, entries }
+    }
+
+    /// Writes it as JSON lines.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let failed = |source| Error::Io { doing: "writing a recording", path: path.into(), source };
+        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+        let json = |source| Error::Json { path: path.into(), source };
+        writeln!(file, "{}", serde_json::to_string(&self.header).map_err(json)?).map_err(failed)?;
+        for entry in &self.entries {
+            writeln!(file, "{}", serde_json::to_string(entry).map_err(json)?).map_err(failed)?;
+        }
+        file.flush().map_err(failed)
+    }
+
+    /// Reads what [`Recording::write`] wrote.
+    ///
+    /// # Errors
+    /// An unreadable file; a line that is not what it should be.
+    pub fn read(path: &Path) -> Result<Self> {
+        let failed = |source| Error::Io { doing: "reading a recording", path: path.into(), source };
+        let lines = BufReader::new(File::open(path).map_err(failed)?).lines();
+        let mut lines = lines.enumerate().map(|(index, line)| Ok((index as u64 + 1, line.map_err(failed)?)));
+        let wrong = |line: u64, error: serde_json::Error| {
+            let what = format!("{error}; is this a recording of `schedule simulate --record`?");
+            Error::Field { file: path.into(), line, field: "json".into(), what }
+        };
+        let (line, text) = lines.next().ok_or(Error::Empty { what: "recording" })??;
+        let header = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+        let entry = |item: Result<(u64, String)>| {
+            let (line, text) = item?;
+            serde_json::from_str(&text).map_err(|error| wrong(line, error))
+        };
+        Ok(Self { header, entries: lines.map(entry).collect::<Result<_>>()? })
+    }
+
+    /// Decides again and compares; returns the number of decisions.
+    ///
+    /// # Errors
+    /// The first step where the policy answers differently, or breaks a rule of the cluster.
+    pub fn replay(&self) -> Result<usize> {
+        let header = &self.header;
+        let cluster = Arc::new(header.cluster.clone());
+        let mut policy = header.policy.build(&Setup {
+            cluster: Arc::clone(&cluster),
+            grid: header.grid,
+            expected: header.expected.clone(),
+            planner: header.planner,
+            packing: header.packing,
+            adjustable: header.adjustable,
+            seed: header.seed,
+        });
+        let mut state = State::new(cluster, header.physics);
+        let mut count = 0;
+        for (index, entry) in self.entries.iter().enumerate() {
+            state.advance(entry.now);
+            for event in &entry.events {
+                state.check(event)?;
+                state.observe(event);
+            }
+            let decided = policy.decide(&state, &entry.events);
+            if decided != entry.decisions {
+                let (recorded, decided) = (format!("{:?}", entry.decisions), format!("{decided:?}"));
+                return Err(Error::Replay { step: index + 1, now: entry.now, recorded, decided });
+            }
+            state.apply(policy.name(), &decided)?;
+            count += decided.len();
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,47 @@
+//! One HTML page that needs nothing beside it.
+
+use std::fmt::Write;
+
+use super::PolicyResult;
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#222}\
+table{border-collapse:collapse}th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #ddd}\
+th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}";
+
+/// The table of means and all figures.
+pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, String)]) -> String {
+    let mut text = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style></head>\n<body><h1>{0}</h1>\n",
+        escape(title)
+    );
+    text.push_str(
+        "<table><tr><th>policy</th><th>utility</th><th>95 % interval</th><th>admitted</th><th>completed</th>\
+         <th>mean JCT, h</th><th>p99 JCT, h</th><th>GPUs used</th><th>decision, ms</th></tr>\n",
+    );
+    for row in results.iter().map(|result| &result.summary) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "<tr><td>{}</td><td>{:.1}</td><td>± {:.1}</td><td>{:.1}</td><td>{:.1}</td><td>{:.2}</td><td>{:.2}</td><td>{:.0} %</td><td>{:.3}</td></tr>",
+            escape(&row.name),
+            row.mean_utility,
+            row.ci95,
+            row.mean_admitted,
+            row.mean_completed,
+            row.mean_jct / 3600.0,
+            row.p99_jct / 3600.0,
+            row.utilisation * 100.0,
+            row.median_decision_ms
+        );
+    }
+    text.push_str("</table>\n");
+    for (heading, _, svg) in figures {
+        let _ = writeln!(text, "<h2>{}</h2>\n{svg}", escape(heading));
+    }
+    text.push_str("</body></html>\n");
+    text
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

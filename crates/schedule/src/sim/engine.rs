@@ -1,0 +1,245 @@
+//! The event loop.
+//!
+//! Time moves to the next slot boundary, or to the next arrival, completion, failure or wake-up; running jobs work until
+//! then; what happened is told to the policy at once; its decisions are applied. Invariants: SIM-1 no event is told twice
+//! or out of order; SIM-2 capacities hold after every step (checked by [`State::apply`]); SIM-3 the work done on completed
+//! jobs equals their workload (checked at the end).
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Outcome;
+use crate::{
+    error::{Error, Result},
+    model::{Cluster, Job, JobId, MachineId},
+    policy::{Decision, Event, Policy},
+    pricing::SlotGrid,
+    state::{Physics, State, Status},
+};
+
+/// When decisions are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "clock", rename_all = "kebab-case")]
+pub enum Clock {
+    /// At slot boundaries only; a job that ends within a slot completes in that slot. Stops after the last slot.
+    Slots {
+        /// Slot length in seconds.
+        slot: f64,
+        /// The number of slots.
+        slots: usize,
+    },
+    /// At every event, until all jobs are done.
+    Continuous,
+}
+
+impl Clock {
+    /// The clock of a planner's grid.
+    pub fn slots(grid: &SlotGrid) -> Self {
+        Self::Slots { slot: grid.slot, slots: grid.slots }
+    }
+}
+
+/// A machine's time out of service, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// The machine.
+    pub machine: MachineId,
+    /// When it goes down.
+    pub from: f64,
+    /// When it is back.
+    pub until: f64,
+}
+
+/// How to simulate.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The clock.
+    pub clock: Clock,
+    /// Restart, checkpoint and link effects.
+    pub physics: Physics,
+    /// Failures.
+    pub outages: Vec<Outage>,
+}
+
+/// Reads some clock, to measure how long decisions take. The library itself never touches one.
+pub type Stopwatch<'a> = &'a dyn Fn() -> Duration;
+
+/// One step as the policy saw it and answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Seconds since the start.
+    pub now: f64,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What was decided.
+    pub decisions: Vec<Decision>,
+}
+
+/// A finished simulation.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What became of the jobs.
+    pub outcome: Outcome,
+    /// Every step, in order: enough to replay the policy.
+    pub log: Vec<Entry>,
+}
+
+/// Runs `policy` over `jobs`, which are sorted by arrival and numbered in that order first.
+///
+/// # Errors
+/// No jobs, a job that the cluster can never run, or a decision against the cluster's rules.
+pub fn simulate(
+    cluster: &Arc<Cluster>,
+    jobs: &[Job],
+    policy: &mut dyn Policy,
+    options: &Options,
+    stopwatch: Option<Stopwatch>,
+) -> Result<Run> {
+    let mut engine = Engine::new(cluster, jobs, options)?;
+    while let Some(next) = engine.next_time() {
+        engine.step(next, policy, stopwatch)?;
+    }
+    Ok(engine.finish(policy.name()))
+}
+
+struct Engine<'a> {
+    state: State,
+    options: &'a Options,
+    future: std::iter::Peekable<std::vec::IntoIter<Arc<Job>>>,
+    outages: Vec<(f64, Event)>,
+    slot: usize,
+    wake: Option<f64>,
+    busy: f64,
+    log: Vec<Entry>,
+    decision_times: Vec<Duration>,
+}
+
+impl<'a> Engine<'a> {
+    fn new(cluster: &Arc<Cluster>, jobs: &[Job], options: &'a Options) -> Result<Self> {
+        let mut jobs = jobs.to_vec();
+        if jobs.is_empty() {
+            return Err(Error::Empty { what: "job" });
+        }
+        jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
+        for (index, job) in jobs.iter_mut().enumerate() {
+            cluster.admits(job)?;
+            job.id = JobId(index as u32);
+        }
+        let mut outages: Vec<_> = options.outages.iter().flat_map(both_ends).collect();
+        outages.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let arcs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
+        Ok(Self {
+            state: State::new(Arc::clone(cluster), options.physics),
+            options,
+            future: arcs.into_iter().peekable(),
+            outages,
+            slot: 0,
+            wake: None,
+            busy: 0.0,
+            log: Vec::new(),
+            decision_times: Vec::new(),
+        })
+    }
+
+    /// When the next step is due; none when the simulation is over.
+    fn next_time(&mut self) -> Option<f64> {
+        match self.options.clock {
+            Clock::Slots { slot, slots } => (self.slot <= slots).then_some(self.slot as f64 * slot),
+            Clock::Continuous => {
+                let arrival = self.future.peek().map_or(f64::INFINITY, |job| job.arrival);
+                let due =
+                    self.state.active().map(|job| job.due(self.state.now)).fold(f64::INFINITY, f64::min);
+                let work_left = arrival.is_finite() || !self.state.active.is_empty();
+                let outage = self.outages.last().map_or(f64::INFINITY, |(time, _)| *time);
+                let wake = self.wake.unwrap_or(f64::INFINITY);
+                let next = arrival.min(due).min(outage).min(wake);
+                // With nothing that can still happen, waiting jobs wait for ever: they are reported as unfinished.
+                (work_left && next.is_finite()).then(|| next.max(self.state.now))
+            }
+        }
+    }
+
+    fn step(&mut self, next: f64, policy: &mut dyn Policy, stopwatch: Option<Stopwatch>) -> Result<()> {
+        let due = self.due(next);
+        self.busy += self.load() * (next - self.state.now);
+        self.state.advance(next);
+        let mut events: Vec<Event> = due.into_iter().map(|job| Event::Completion { job }).collect();
+        while self.outages.last().is_some_and(|(time, _)| *time <= next) {
+            events.extend(self.outages.pop().map(|(_, event)| event));
+        }
+        let last = matches!(self.options.clock, Clock::Slots { slots, .. } if self.slot == slots);
+        let until = self.arrivals_until(next);
+        while let Some(job) = self.future.next_if(|job| !last && job.arrival <= until) {
+            events.push(Event::Arrival { job });
+        }
+        if let Clock::Slots { .. } = self.options.clock {
+            events.push(Event::Slot { slot: self.slot });
+            self.slot += 1;
+        } else if self.wake.is_some_and(|wake| wake <= next) {
+            events.push(Event::Wake);
+        }
+        events.iter().for_each(|event| self.state.observe(event));
+        if last {
+            return Ok(());
+        }
+        let begun = stopwatch.map(|read| read());
+        let decisions = policy.decide(&self.state, &events);
+        if let (Some(read), Some(begun)) = (stopwatch, begun) {
+            self.time(&events, read().saturating_sub(begun));
+        }
+        self.state.apply(policy.name(), &decisions)?;
+        // The wish to be woken is part of the latest decisions; an older one is void.
+        self.wake = None;
+        for decision in &decisions {
+            if let Decision::WakeAt { time } = decision {
+                self.wake = Some(time.max(next));
+            }
+        }
+        self.log.push(Entry { now: next, events, decisions });
+        Ok(())
+    }
+
+    /// A slot takes the arrivals of its whole length, as the papers' `a_i` is a slot.
+    fn arrivals_until(&self, now: f64) -> f64 {
+        match self.options.clock {
+            Clock::Slots { slot, .. } => now + slot * (1.0 - 1e-9),
+            Clock::Continuous => now,
+        }
+    }
+
+    /// Jobs that are done by `next`.
+    fn due(&self, next: f64) -> Vec<JobId> {
+        let running = self.state.active().filter(|job| job.status == Status::Running);
+        running.filter(|job| job.due(self.state.now) <= next * (1.0 + 1e-12)).map(|job| job.job.id).collect()
+    }
+
+    /// The share of the cluster's scarcest resource in use: GPUs where there are any, else the fullest type.
+    fn load(&self) -> f64 {
+        let used = self.state.used().iter().fold(crate::Resources::default(), |sum, used| sum.plus(used));
+        let whole = self.state.cluster.total();
+        match whole[crate::Resource::Gpu] {
+            0.0 => used.dominant_share(whole),
+            gpus => used[crate::Resource::Gpu] / gpus,
+        }
+    }
+
+    /// The time of a decision is shared among the jobs that arrived.
+    fn time(&mut self, events: &[Event], spent: Duration) {
+        let arrivals = events.iter().filter(|event| matches!(event, Event::Arrival { .. })).count();
+        let each = spent / (arrivals.max(1) as u32);
+        self.decision_times.extend(std::iter::repeat_n(each, arrivals));
+    }
+
+    fn finish(self, policy: &str) -> Run {
+        let unseen = self.future.count();
+        let outcome =
+            Outcome::new(policy, &self.state, unseen, self.options.clock, self.busy, self.decision_times);
+        Run { outcome, log: self.log }
+    }
+}
+
+fn both_ends(outage: &Outage) -> [(f64, Event); 2] {
+    let Outage { machine, from, until } = *outage;
+    [(from, Event::Failure { machine }), (until, Event::Recovery { machine })]
+}

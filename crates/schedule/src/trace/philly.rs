@@ -1,0 +1,64 @@
+//! The Philly trace as tabulated by Sia's artifact: timestamp, duration, num_gpus, gpu_time, cluster.
+
+use std::path::Path;
+
+use super::{in_order, muri::gang, table::Table};
+use crate::{error::Result, model::Job};
+
+/// Reads the trace; time zero is its first submission. Jobs of no length are given one second.
+///
+/// # Errors
+/// A missing column or a field that is not what it should be.
+pub fn read(path: &Path) -> Result<Vec<Job>> {
+    let table = Table::read(path, &["timestamp", "duration", "num_gpus"])?;
+    let mut jobs = Vec::new();
+    for row in table.rows() {
+        let wanted =
+            || row.fault("timestamp", format!("`{}` is not `YYYY-MM-DD HH:MM:SS`", row.text("timestamp")));
+        let arrival = seconds(row.text("timestamp")).ok_or_else(wanted)?;
+        let job = gang(
+            &jobs.len().to_string(),
+            arrival,
+            row.count("num_gpus")?,
+            row.amount("duration")?.max(1.0),
+            1.0,
+        );
+        jobs.push(Job { group: row.text("cluster").to_owned(), ..job });
+    }
+    let first = jobs.iter().map(|job| job.arrival).fold(f64::INFINITY, f64::min);
+    jobs.iter_mut().for_each(|job| job.arrival -= first);
+    in_order(jobs)
+}
+
+/// Seconds since 1970 of `YYYY-MM-DD HH:MM:SS`.
+fn seconds(text: &str) -> Option<f64> {
+    let (date, time) = text.split_once([' ', 'T'])?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let mut time = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let valid =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24.0 && minute < 60.0 && second < 61.0;
+    valid.then(|| days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second)
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar, with years that begin in March so that the leap day is last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leaps + (153 * month + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn timestamps_count_leap_days() {
+        assert_eq!(seconds("1970-01-01 00:00:00"), Some(0.0));
+        assert_eq!(seconds("2000-03-01 00:00:00"), Some(951_868_800.0));
+        assert_eq!(seconds("2017-10-09 07:01:55"), Some(1_507_532_515.0));
+        assert_eq!(seconds("2017-13-09 07:01:55"), None);
+        assert_eq!(seconds("yesterday"), None);
+    }
+}

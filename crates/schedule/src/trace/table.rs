@@ -1,0 +1,84 @@
+//! Rows of a table with named columns, whose faults name file, line and field.
+
+use std::{path::Path, str::FromStr};
+
+use crate::error::{Error, Result};
+
+/// A table read into memory.
+pub struct Table<'a> {
+    path: &'a Path,
+    headers: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+}
+
+/// One row.
+pub struct Row<'a> {
+    table: &'a Table<'a>,
+    record: &'a csv::StringRecord,
+}
+
+impl<'a> Table<'a> {
+    /// Reads a comma-separated file with a header line that has at least `columns`.
+    pub fn read(path: &'a Path, columns: &[&str]) -> Result<Self> {
+        let file = std::fs::File::open(path);
+        let file =
+            file.map_err(|source| Error::Io { doing: "opening a trace", path: path.into(), source })?;
+        let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
+        let fault = |error: csv::Error| Error::Field {
+            file: path.into(),
+            line: error.position().map_or(1, csv::Position::line),
+            field: "row".into(),
+            what: error.to_string(),
+        };
+        let headers: Vec<String> = reader.headers().map_err(fault)?.iter().map(str::to_owned).collect();
+        if let Some(missing) = columns.iter().find(|column| !headers.iter().any(|header| header == *column)) {
+            let what = format!("column is missing; the header has {}", headers.join(", "));
+            return Err(Error::Field { file: path.into(), line: 1, field: (*missing).into(), what });
+        }
+        let rows = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)?;
+        Ok(Self { path, headers, rows })
+    }
+
+    /// The rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|record| Row { table: self, record })
+    }
+}
+
+impl Row<'_> {
+    /// The text of a column; empty if the table does not have it.
+    pub fn text(&self, column: &str) -> &str {
+        let at = self.table.headers.iter().position(|header| header == column);
+        at.and_then(|at| self.record.get(at)).unwrap_or("").trim()
+    }
+
+    /// A parsed column.
+    pub fn parse<T: FromStr>(&self, column: &str, wanted: &str) -> Result<T> {
+        let text = self.text(column);
+        text.parse().map_err(|_| self.fault(column, format!("`{text}` is not {wanted}")))
+    }
+
+    /// A finite number that is not negative.
+    pub fn amount(&self, column: &str) -> Result<f64> {
+        let value: f64 = self.parse(column, "a number")?;
+        if value.is_finite() && value >= 0.0 {
+            Ok(value)
+        } else {
+            Err(self.fault(column, format!("{value} is out of range; it is a finite number, not negative")))
+        }
+    }
+
+    /// A positive count.
+    pub fn count(&self, column: &str) -> Result<u32> {
+        match self.parse(column, "a whole number")? {
+            0 => Err(self.fault(column, "0 is out of range; at least 1".into())),
+            count => Ok(count),
+        }
+    }
+
+    /// An error about a column of this row.
+    pub fn fault(&self, column: &str, what: String) -> Error {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        Error::Field { file: self.table.path.into(), line, field: column.into(), what }
+    }
+}
