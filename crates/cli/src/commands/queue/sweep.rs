@@ -83,7 +83,8 @@ impl Range {
     }
 
     fn rates(self) -> impl Iterator<Item = f64> {
-        (0..self.number() as usize).map(move |i| self.from + i as f64 * self.step)
+        // 0.1 + 2 x 0.1 is meant to be 0.3, not 0.30000000000000004.
+        (0..self.number() as usize).map(move |i| ((self.from + i as f64 * self.step) * 1e12).round() / 1e12)
     }
 }
 
