@@ -101,7 +101,8 @@ fn numbers_out_of_range() {
     fails("train --lr nan", 2, &["lr is NaN"]);
     fails("train --l2=-1", 2, &["l2 is -1"]);
     fails("train --validation 1.5", 2, &["1.5", "less than 1"]);
-    fails("train --servers 1000", 2, &["servers is 1000", "parameters"]);
+    fails("train --servers 100000", 2, &["servers is 100000", "parameters"]);
+    fails("train --workers 2000", 2, &["workers is 2000", "1024 nodes"]);
     fails("train --sync backup:2", 2, &["backup is 2", "less than the number of workers"]);
     fails("train --inject worker=7:1ms", 2, &["7", "there are 2 workers"]);
 }
@@ -112,6 +113,9 @@ fn unwritable_output() {
     fails("train --trace no/such/folder/t.parquet", 1, &["no/such/folder/t.parquet"]);
     let folder = tempfile::tempdir().unwrap();
     fails(&format!("train --save {}", folder.path().display()), 1, &["it is a folder"]);
+    for option in ["save", "trace"] {
+        fails(&format!("train --{option} /dev/null"), 1, &["/dev/null", "not a plain file"]);
+    }
 }
 
 #[test]

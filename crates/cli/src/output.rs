@@ -24,7 +24,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
-/// Finds out before hours of work whether a file can be created at `path` when they are over.
+/// Finds out before hours of work whether a file can be created, or replaced, at `path` when they are over.
 pub fn check_writable(path: &Path) -> Result<(), Failure> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Failed(format!(
@@ -32,8 +32,11 @@ pub fn check_writable(path: &Path) -> Result<(), Failure> {
             path.display()
         ))
     };
-    if path.is_dir() {
-        return Err(cannot(&"it is a folder"));
+    match path.metadata() {
+        Ok(found) if found.is_dir() => return Err(cannot(&"it is a folder")),
+        // A rename would put a plain file in the place of a device or a pipe.
+        Ok(found) if !found.is_file() => return Err(cannot(&"it is not a plain file")),
+        _ => {}
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -30,6 +30,9 @@ use crate::{
 /// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
 const SPANS: usize = 1 << 17;
 
+/// Workers and servers at most: each is a thread or a process of this machine.
+const MOST_NODES: usize = 1024;
+
 /// How often the servers' spans are fetched.
 const SPANS_FETCHED: Duration = Duration::from_secs(1);
 
@@ -223,6 +226,11 @@ impl ParamServ {
         if self.servers > parameters {
             let must = format!("there are only {parameters} parameters to share among servers");
             return Err(out_of_range("servers", self.servers, must));
+        }
+        if self.workers + self.servers > MOST_NODES {
+            let must =
+                format!("with {} servers that is more than {MOST_NODES} nodes on one machine", self.servers);
+            return Err(out_of_range("workers", self.workers, must));
         }
         if matches!(self.sync, Sync::Backup { .. }) && self.servers > 1 {
             let must = "with backup workers one server must decide which gradients a round takes: use one"

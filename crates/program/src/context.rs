@@ -1,5 +1,6 @@
 //! What a node knows of the program it runs in.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,26 @@ impl Context {
         self.0.stop.watch().await;
     }
 
-    /// Whether the program has been asked to stop: for long computations without an await point.
+    /// Fails once the program has been asked to stop: for a loop that may go on for long without waiting for anything.
+    /// A call of a service in the same process is one that often does not wait; such a loop checks once a round:
+    ///
+    /// ```
+    /// # use syncline_program::{Context, NodeResult};
+    /// async fn work(ctx: Context) -> NodeResult<()> {
+    ///     loop {
+    ///         ctx.check()?;
+    ///         // compute, push, pull
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], which a node may return: to end because of a stop is not a failure.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_stopping() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Whether the program has been asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.0.stop.is_requested()
     }
@@ -122,5 +142,11 @@ impl Context {
 
     async fn ask(&self, doing: &str, request: Request) -> Result<Reply, Error> {
         Ok(self.0.control.call(request).await.map_err(Error::wire(doing))?.body)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({})", self.0.name)
     }
 }

@@ -40,13 +40,15 @@ impl Cause {
         Self::Panicked(text.unwrap_or_else(|| "a value that is not text".to_owned()))
     }
 
-    /// How likely it is the root among failures that come together. A signal comes from outside, so it is nobody's
+    /// How likely it is the root among failures that come together. A process that vanished told nobody before, while
+    /// an error or a panic may be what its peers make of that; a signal comes from outside, so it is nobody's
     /// consequence; the loss of a peer is always one.
     pub(crate) fn weight(&self) -> u8 {
         match self {
             Self::LostPeer(_) => 0,
-            Self::Failed(_) | Self::Panicked(_) | Self::Exited(_) | Self::NeverStarted(_) => 1,
-            Self::Killed(_) => 2,
+            Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
+            Self::Exited(_) => 2,
+            Self::Killed(_) => 3,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::processes::member;
 use crate::program::{Body, DRIVER, DriverBody, Host};
 use crate::run::Slot;
 use crate::stop::Stop;
-use crate::supervisor::{Joined, Role, Supervisor};
+use crate::supervisor::{Role, Supervisor};
 use crate::{Clock, Error, Executor, Label, NodeName, Program, Run};
 
 /// How many launches on processes this process has seen.
@@ -123,7 +123,7 @@ struct Casting<'a> {
     stage: &'a Stage,
     /// Where processes meet; `None` where all nodes are threads.
     meeting: Option<&'a Meeting>,
-    members: Vec<(NodeName, Role, Joined)>,
+    members: Vec<(NodeName, Role)>,
     crew: Vec<(NodeName, Work)>,
     nodes: Vec<NodeName>,
 }
@@ -140,7 +140,7 @@ impl Casting<'_> {
                 }
             }
             (_, Some(_)) => {
-                self.members.push((name.clone(), role, Joined::Later));
+                self.members.push((name.clone(), role));
                 self.nodes.push(name.clone());
             }
             (body, None) => {
@@ -151,7 +151,7 @@ impl Casting<'_> {
     }
 
     fn add_thread(&mut self, name: &NodeName, role: Role, work: Work) {
-        self.members.push((name.clone(), role, Joined::Already));
+        self.members.push((name.clone(), role));
         self.crew.push((name.clone(), work));
     }
 

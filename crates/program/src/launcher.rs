@@ -1,6 +1,6 @@
 //! The launcher: a thread that starts everything, hears all news, asks the supervisor what to do, and does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, mpsc as blocking};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use tokio::sync::mpsc;
 use crate::context::Home;
 use crate::control::{Control, News, Outcome};
 use crate::executor::Sink;
+use crate::failure::Cause;
 use crate::node::{self, NodeEnd};
 use crate::processes::fleet::{Fleet, Orders};
 use crate::processes::meeting::Meeting;
+use crate::processes::output::Printer;
 use crate::signals::Signals;
 use crate::stop::Stop;
 use crate::supervisor::{Action, End, Event, Supervisor};
@@ -90,6 +92,9 @@ pub(crate) fn start(
     }
 }
 
+/// How many processes may be starting at once, on a machine with few cores.
+const WINDOW: usize = 8;
+
 struct Launcher {
     stage: Stage,
     supervisor: Supervisor,
@@ -99,6 +104,11 @@ struct Launcher {
     fleet: Fleet,
     errors: BTreeMap<NodeName, BoxError>,
     sink: Sink,
+    /// How processes are started, and which are still to be.
+    orders: Option<Orders>,
+    pending: VecDeque<NodeName>,
+    /// How many processes may be starting at once.
+    window: usize,
     /// Kept for its directory, which vanishes with it.
     _meeting: Option<Meeting>,
     /// Should this thread panic, nobody else would end the threads of the nodes.
@@ -132,6 +142,9 @@ impl Launcher {
             fleet: Fleet::default(),
             errors: BTreeMap::new(),
             sink,
+            orders: None,
+            pending: VecDeque::new(),
+            window: std::thread::available_parallelism().map_or(WINDOW, |cores| WINDOW.max(2 * cores.get())),
             _meeting: None,
         };
         let begun = launcher.try_begin(program, crew, processes).await;
@@ -163,12 +176,31 @@ impl Launcher {
         let listener = Listener::bind(&plan.meeting.control(), token.clone(), limits.clone()).await;
         let listener = listener.map_err(Error::wire("starting the launcher"))?;
         let control = listener.address().clone();
-        let (sink, news) = (Arc::clone(&self.sink), self.stage.news.clone());
-        let orders = Orders { program, launch: plan.launch, control, token: token.clone(), sink, news };
+        let printer = Printer::start(Arc::clone(&self.sink));
+        let printer =
+            printer.map_err(Error::system("cannot start the thread that prints the nodes' output"))?;
+        let (token, news) = (token.clone(), self.stage.news.clone());
+        let orders = Orders { program, launch: plan.launch, control, token, printer, news };
         let service = Arc::clone(&self.stage.control);
         tokio::spawn(async move { listener.serve(service).await });
         self._meeting = Some(plan.meeting);
-        plan.nodes.iter().try_for_each(|node| self.fleet.start(node, &orders))
+        self.orders = Some(orders);
+        self.pending = plan.nodes.into();
+        self.start_next()
+    }
+
+    /// Starts the next process that waits for it.
+    fn start_next(&mut self) -> Result<(), Error> {
+        let (Some(orders), Some(node)) = (&self.orders, self.pending.front()) else { return Ok(()) };
+        self.fleet.start(node, orders)?;
+        self.decide(Event::Started(node.clone()));
+        self.pending.pop_front();
+        Ok(())
+    }
+
+    /// Whether a process waits to be started, and may be: too many at once would only hinder each other.
+    fn may_start(&self) -> bool {
+        !self.pending.is_empty() && self.supervisor.is_running() && self.fleet.starting() < self.window
     }
 
     fn start_thread(&mut self, name: NodeName, work: Work) -> Result<(), Error> {
@@ -189,9 +221,10 @@ impl Launcher {
         let missing =
             |node: &NodeName| !self.fleet.has(node) && !self.crew.iter().any(|(name, _)| name == node);
         for node in self.supervisor.left().into_iter().filter(missing) {
-            self.stage.news.send(News::Ended(node, Outcome::Stopped, None)).ok();
+            self.tell(News::Ended(node, Outcome::Stopped, None));
         }
-        self.stage.news.send(News::Event(Event::Abandoned)).ok();
+        self.pending.clear();
+        self.tell(News::Event(Event::Abandoned));
     }
 
     async fn run(mut self) -> Ending {
@@ -199,15 +232,35 @@ impl Launcher {
             let now = self.stage.clock.now();
             let wait = self.supervisor.due().map_or(Duration::MAX, |due| due.saturating_sub(now));
             let news = tokio::select! {
+                // In this order, so that starting many never keeps news waiting.
+                biased;
                 // The stage holds a sender, so there is always another message to wait for.
                 Some(news) = self.news.recv() => news,
                 () = next(self.signals.as_mut()) => News::Event(Event::Interrupted),
+                () = tokio::task::yield_now(), if self.may_start() => {
+                    self.continue_start();
+                    continue;
+                }
                 () = tokio::time::sleep(wait) => News::Event(Event::Tick),
             };
             if self.take(news) {
                 return self.finish().await;
             }
         }
+    }
+
+    fn continue_start(&mut self) {
+        if let Err(error) = self.start_next()
+            && let Some(node) = self.pending.pop_front()
+        {
+            let outcome = Outcome::Failed(Cause::NeverStarted(error.to_string()));
+            self.tell(News::Ended(node, outcome, Some(error.into())));
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // The other end is this launcher's own.
+        let _ = self.stage.news.send(news);
     }
 
     /// Takes in one piece of news; true when all is over.
@@ -255,44 +308,61 @@ impl Launcher {
     }
 
     fn decide(&mut self, event: Event) -> bool {
+        let interrupted = matches!(event, Event::Interrupted);
         match self.supervisor.on(self.stage.clock.now(), event) {
             None => false,
             Some(Action::Finish) => true,
             Some(Action::Stop) => {
+                if interrupted {
+                    self.say("interrupted: the nodes are asked to stop; once more kills them");
+                }
                 self.stage.control.post(|board| board.stopping = true);
                 self.stage.stop.request();
                 self.stage.home.directory.close();
                 self.fleet.ask_to_stop();
+                for node in std::mem::take(&mut self.pending) {
+                    self.tell(News::Ended(node, Outcome::Stopped, None));
+                }
                 false
             }
             Some(Action::Kill) => {
                 self.stage.stop.insist();
-                self.tell_of_the_late();
                 self.fleet.kill();
+                self.tell_of_the_late();
                 false
             }
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.orders {
+            Some(orders) => orders.printer.say(line),
+            None => (self.sink)("launcher", line),
         }
     }
 
     /// Says which processes are killed because they did not stop in time.
     fn tell_of_the_late(&self) {
         for node in self.supervisor.left().iter().filter(|node| self.fleet.has(node)) {
-            (self.sink)("launcher", &format!("{node} did not stop in time and is killed"));
+            self.say(&format!("{node} did not stop in time and is killed"));
         }
     }
 
     async fn finish(mut self) -> Ending {
         let gone = |node: &NodeName| self.supervisor.has_ended(node);
-        for (node, thread) in self.crew {
+        for (node, thread) in std::mem::take(&mut self.crew) {
             if gone(&node) {
                 // Its last act was to report; a panic in it has been reported, too.
                 let _ = thread.join();
             } else {
                 let why = "is a thread and cannot be killed: it runs on until this process ends";
-                (self.sink)("launcher", &format!("{node} did not stop in time; it {why}"));
+                self.say(&format!("{node} did not stop in time; it {why}"));
             }
         }
         let mut words = std::mem::take(&mut self.fleet).bury(gone).await;
+        if let Some(orders) = self.orders.take() {
+            orders.printer.finish().await;
+        }
         match self.supervisor.into_end() {
             End::Finished => Ending::Finished,
             End::Asked => Ending::Asked,

@@ -4,6 +4,7 @@
 //! that building reads as a plain list.
 
 use std::any::Any;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -234,6 +235,13 @@ impl<T: Send + 'static> Program<T> {
         }
         let nothing = (Box::new(()) as Box<dyn Any>).downcast::<T>();
         nothing.map(|value| Some(*value)).map_err(|_| Error::NoDriver(self.name.clone()))
+    }
+}
+
+impl<T> fmt::Debug for Program<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: Vec<_> = self.groups.iter().map(Group::outline).collect();
+        f.debug_struct("Program").field("name", &self.name).field("groups", &groups).finish_non_exhaustive()
     }
 }
 

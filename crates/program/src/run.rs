@@ -1,5 +1,6 @@
 //! A program that is running, in the hands of who launched it.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -84,6 +85,12 @@ impl<T> Run<T> {
     fn tell(&self, event: Event) {
         // A launcher that is gone has nothing left to end.
         let _ = self.news.send(News::Event(event));
+    }
+}
+
+impl<T> fmt::Debug for Run<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("program", &self.program).finish_non_exhaustive()
     }
 }
 

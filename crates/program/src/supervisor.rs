@@ -18,6 +18,10 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long a killed node may take to vanish.
 const BURIAL: Duration = Duration::from_millis(500);
 
+/// A second interrupt within this time of the first is the same one: tools such as `timeout` signal a process and its
+/// group, and no hand is that quick.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
 /// What a node is to the life of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -32,6 +36,8 @@ pub(crate) enum Role {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// A node's process has been started.
+    Started(NodeName),
     /// A node has taken up its work.
     Joined(NodeName),
     /// A node has failed; that it has ended comes separately.
@@ -88,7 +94,8 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 struct Member {
     role: Role,
-    joined: bool,
+    /// When its process was started, until it joins.
+    starting: Option<Duration>,
     ended: bool,
 }
 
@@ -108,22 +115,27 @@ pub(crate) struct Supervisor {
     phase: Phase,
     end: End,
     failed_at: Option<Duration>,
+    interrupted_at: Option<Duration>,
 }
 
 impl Supervisor {
-    /// A program of these nodes, at time 0. Nodes that live in this process count as joined from the start.
-    pub(crate) fn new(nodes: impl IntoIterator<Item = (NodeName, Role, Joined)>, patience: Patience) -> Self {
-        let member =
-            |(name, role, joined)| (name, Member { role, joined: joined == Joined::Already, ended: false });
+    /// A program of these nodes, at time 0.
+    pub(crate) fn new(nodes: impl IntoIterator<Item = (NodeName, Role)>, patience: Patience) -> Self {
+        let member = |(name, role)| (name, Member { role, starting: None, ended: false });
         let members = nodes.into_iter().map(member).collect();
-        Self { members, patience, phase: Phase::Running, end: End::Finished, failed_at: None }
+        let (failed_at, interrupted_at) = (None, None);
+        Self { members, patience, phase: Phase::Running, end: End::Finished, failed_at, interrupted_at }
     }
 
     /// Takes an event in, at time `now`, and says what to do.
     pub(crate) fn on(&mut self, now: Duration, event: Event) -> Option<Action> {
         match event {
+            Event::Started(node) => {
+                self.member(&node, |member| member.starting = Some(now));
+                None
+            }
             Event::Joined(node) => {
-                self.member(&node, |member| member.joined = true);
+                self.member(&node, |member| member.starting = None);
                 None
             }
             Event::Failed(node, cause) => self.failed(now, node, cause),
@@ -134,10 +146,7 @@ impl Supervisor {
                 Some(Action::Finish) => Some(Action::Finish),
                 _ => self.kill(now),
             },
-            Event::Interrupted => match self.phase {
-                Phase::Running => self.stop(now, End::Interrupted),
-                _ => self.kill(now),
-            },
+            Event::Interrupted => self.interrupted(now),
             Event::Tick => self.tick(now),
         }
     }
@@ -145,14 +154,18 @@ impl Supervisor {
     /// When [`Event::Tick`] is next due.
     pub(crate) fn due(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Running => self.members.values().any(|m| !m.joined).then_some(self.patience.start),
+            Phase::Running => {
+                let first = self.members.values().filter_map(|member| member.starting).min();
+                first.map(|started| started + self.patience.start)
+            }
             Phase::Stopping { kill_at } => Some(kill_at),
             Phase::Killing { leave_at } => Some(leave_at),
             Phase::Over => None,
         }
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether no stop has been asked for yet.
+    pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
     }
 
@@ -205,6 +218,14 @@ impl Supervisor {
         of(role).next().is_some() && of(role).all(|member| member.ended)
     }
 
+    fn interrupted(&mut self, now: Duration) -> Option<Action> {
+        if self.interrupted_at.is_some_and(|first| now < first + DEBOUNCE) {
+            return None;
+        }
+        self.interrupted_at = Some(now);
+        if self.is_running() { self.stop(now, End::Interrupted) } else { self.kill(now) }
+    }
+
     fn stop(&mut self, now: Duration, end: End) -> Option<Action> {
         if !self.is_running() {
             return None;
@@ -232,8 +253,10 @@ impl Supervisor {
 
     fn tick(&mut self, now: Duration) -> Option<Action> {
         match self.phase {
-            Phase::Running if now >= self.patience.start => {
-                let late = self.members.iter().find(|(_, member)| !member.joined)?.0.clone();
+            Phase::Running => {
+                let too_late = |started: Duration| now >= started + self.patience.start;
+                let late = |member: &Member| member.starting.is_some_and(too_late);
+                let late = self.members.iter().find(|(_, member)| late(member))?.0.clone();
                 let why = format!("it did not report to the launcher within {:?}", self.patience.start);
                 self.failed(now, late, Cause::NeverStarted(why))
             }
@@ -245,15 +268,6 @@ impl Supervisor {
             _ => None,
         }
     }
-}
-
-/// Whether a node has to report before it counts as started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
-    /// It lives in this process.
-    Already,
-    /// It will report.
-    Later,
 }
 
 #[cfg(test)]
@@ -288,13 +302,9 @@ mod tests {
     }
 
     fn program(driven: bool) -> Supervisor {
-        let mut nodes = vec![
-            (worker(0), Role::Plain, Joined::Already),
-            (worker(1), Role::Plain, Joined::Already),
-            (server(), Role::Service, Joined::Already),
-        ];
+        let mut nodes = vec![(worker(0), Role::Plain), (worker(1), Role::Plain), (server(), Role::Service)];
         if driven {
-            nodes.push((driver(), Role::Driver, Joined::Already));
+            nodes.push((driver(), Role::Driver));
         }
         Supervisor::new(nodes, PATIENCE)
     }
@@ -362,8 +372,9 @@ mod tests {
     fn the_second_interrupt_kills() {
         let mut program = program(true);
         assert_eq!(program.on(ms(0), Event::Interrupted), Some(Action::Stop));
-        assert_eq!(program.on(ms(1), Event::Interrupted), Some(Action::Kill));
-        assert_eq!(program.on(ms(2), Event::Interrupted), None);
+        assert_eq!(program.on(ms(1), Event::Interrupted), None, "the same interrupt told twice");
+        assert_eq!(program.on(ms(200), Event::Interrupted), Some(Action::Kill));
+        assert_eq!(program.on(ms(400), Event::Interrupted), None);
         assert_eq!(program.into_end(), End::Interrupted);
     }
 
@@ -376,9 +387,13 @@ mod tests {
 
     #[test]
     fn a_node_that_never_reports_is_named() {
-        let mut program = Supervisor::new([(worker(0), Role::Plain, Joined::Later)], PATIENCE);
-        assert_eq!(program.due(), Some(PATIENCE.start));
-        assert_eq!(program.on(PATIENCE.start, Event::Tick), Some(Action::Stop));
+        let mut program = Supervisor::new([(worker(0), Role::Plain), (worker(1), Role::Plain)], PATIENCE);
+        program.on(ms(7), Event::Started(worker(1)));
+        program.on(ms(8), Event::Started(worker(0)));
+        program.on(ms(9), Event::Joined(worker(1)));
+        assert_eq!(program.due(), Some(ms(8) + PATIENCE.start));
+        assert_eq!(program.on(ms(7) + PATIENCE.start, Event::Tick), None);
+        assert_eq!(program.on(ms(8) + PATIENCE.start, Event::Tick), Some(Action::Stop));
         assert!(matches!(program.into_end(), End::Failed(node, Cause::NeverStarted(_)) if node == worker(0)));
     }
 }

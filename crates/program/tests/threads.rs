@@ -1,6 +1,10 @@
 //! Programs on threads. The names of the tests are those of the scenarios in the specification of programs.
 
-#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test measures real time and may panic"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,21 +25,17 @@ impl Service for Counter {
     }
 }
 
-fn failure<T>(run: Run<T>) -> Failure {
-    match run.wait() {
-        Err(Error::NodeFailed(failure)) => *failure,
-        Err(other) => panic!("another error: {other}"),
-        Ok(_) => panic!("no error"),
+fn failure<T: std::fmt::Debug>(run: Run<T>) -> Failure {
+    match run.wait().unwrap_err() {
+        Error::NodeFailed(failure) => *failure,
+        other => panic!("another error: {other}"),
     }
 }
 
 fn mistake(build: impl FnOnce(&mut Program)) -> String {
     let mut program = Program::new("mistaken");
     build(&mut program);
-    match launch(program, Executor::threads()) {
-        Err(error) => error.to_string(),
-        Ok(_) => panic!("launched"),
-    }
+    launch(program, Executor::threads()).unwrap_err().to_string()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a6_a_label_keeps_its_kind() {
 fn a10_a_program_without_a_driver_yields_nothing_else() {
     let mut program = Program::<u64>::new("valueless");
     program.node("x", async |_| Ok(()));
-    let error = launch(program, Executor::threads()).err().unwrap();
+    let error = launch(program, Executor::threads()).unwrap_err();
     assert!(matches!(error, Error::NoDriver(_)), "{error}");
 }
 
@@ -149,6 +149,24 @@ fn f3_a_slow_but_polite_node_may_finish_and_others_are_dropped() {
     std::thread::sleep(Duration::from_millis(30));
     run.stop_and_wait().unwrap();
     assert_eq!(CLEANED.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn f1_a_loop_that_never_waits_ends_at_its_check() {
+    let mut program = Program::<()>::new("busy");
+    let counter = program.service("counter", |_| Ok(Counter::default()));
+    program.node("busy", async move |ctx| {
+        let counter = counter.connect(&ctx).await?;
+        loop {
+            ctx.check()?;
+            counter.call(1).await?;
+        }
+    });
+    let begun = Instant::now();
+    let run = launch(program, Executor::threads()).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    run.stop_and_wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -70,7 +70,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .epochs(5)
         .train(executor)?;
     println!("{}", run.report());
-    println!("weights and bias: {:.2?}; the counts were made with [0.5, -0.25, 0.1, 0.0] and 1.0", run.parameters);
+    println!(
+        "weights and bias: {:.2?}; the counts were made with [0.5, -0.25, 0.1, 0.0] and 1.0",
+        run.parameters
+    );
     Ok(())
 }
 

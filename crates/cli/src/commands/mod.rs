@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod schedule;
+mod trace;
 mod train;
 
 use clap::Subcommand;
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 pub enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Trace(trace::Args),
     Schedule(schedule::Args),
 }
 
@@ -22,6 +24,7 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Trace(args) => trace::run(args),
             Self::Schedule(args) => schedule::run(args),
         }
     }

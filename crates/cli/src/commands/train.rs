@@ -122,7 +122,7 @@ struct Output<'a> {
 const GENERATED: (usize, usize, usize) = (50_000, 128, 10);
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    if let Some(path) = args.save.as_ref().filter(|_| !is_child()) {
+    for path in args.save.iter().chain(&args.trace).filter(|_| !is_child()) {
         check_writable(path)?;
     }
     let optimizer = optimizer(&args)?;

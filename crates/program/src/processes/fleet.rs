@@ -8,10 +8,10 @@ use std::time::Duration;
 use syncline_wire::{Address, Token};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::output::Printer;
 use super::process::Process;
 use super::role::Role;
 use crate::control::{News, Outcome};
-use crate::executor::Sink;
 use crate::failure::Cause;
 use crate::{Error, NodeName};
 
@@ -24,7 +24,7 @@ pub(crate) struct Orders {
     pub(crate) launch: usize,
     pub(crate) control: Address,
     pub(crate) token: Token,
-    pub(crate) sink: Sink,
+    pub(crate) printer: Printer,
     pub(crate) news: UnboundedSender<News>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Fleet(BTreeMap<NodeName, Vessel>);
 impl Fleet {
     /// Starts the process of `node`.
     pub(crate) fn start(&mut self, node: &NodeName, orders: &Orders) -> Result<(), Error> {
-        let Orders { program, launch, control, token, sink, news } = orders;
+        let Orders { program, launch, control, token, printer, news } = orders;
         let role = Role {
             node: node.to_string(),
             control: control.clone(),
@@ -54,13 +54,18 @@ impl Fleet {
             // After the launcher's loop nobody is interested.
             move |status| drop(news.send(News::Exited(node, status)))
         };
-        let process = Process::start(&role, token, sink, exited)?;
+        let process = Process::start(&role, token, printer, exited)?;
         self.0.insert(node.clone(), Vessel { process, joined: false, reported: None, killed: false });
         Ok(())
     }
 
     pub(crate) fn has(&self, node: &NodeName) -> bool {
         self.0.contains_key(node)
+    }
+
+    /// How many have not joined yet.
+    pub(crate) fn starting(&self) -> usize {
+        self.0.values().filter(|vessel| !vessel.joined).count()
     }
 
     pub(crate) fn joined(&mut self, node: &NodeName) {

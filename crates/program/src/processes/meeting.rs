@@ -109,6 +109,12 @@ mod tests {
     }
 
     #[test]
+    fn a_temporary_directory_with_a_long_path_is_not_used() {
+        assert_eq!(short_enough("/var/tmp".into()), PathBuf::from("/var/tmp"));
+        assert_eq!(short_enough(format!("/{}", "x".repeat(60)).into()), PathBuf::from("/tmp"));
+    }
+
+    #[test]
     fn a_node_listens_beside_its_launcher() {
         let node = NodeName::member(Label::new("server").unwrap(), 1);
         let control = Address::Unix("/tmp/syncline-x/control.sock".into());

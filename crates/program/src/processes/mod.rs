@@ -13,6 +13,6 @@ pub(crate) mod fleet;
 mod leash;
 pub(crate) mod meeting;
 pub(crate) mod member;
-mod output;
+pub(crate) mod output;
 mod process;
 mod role;

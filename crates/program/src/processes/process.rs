@@ -11,10 +11,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use syncline_wire::Token;
 
 use super::leash;
-use super::output::Output;
+use super::output::{Output, Printer};
 use super::role::Role;
 use crate::Error;
-use crate::executor::Sink;
 
 /// A process that was started, from then until it is reaped.
 pub(crate) struct Process {
@@ -31,21 +30,22 @@ impl Process {
     pub(crate) fn start(
         role: &Role,
         token: &Token,
-        sink: &Sink,
+        printer: &Printer,
         exited: impl FnOnce(Option<ExitStatus>) + Send + 'static,
     ) -> Result<Self, Error> {
         let doing = || format!("cannot start the process of {}", role.node);
-        Self::try_start(role, token, sink, exited).map_err(|source| Error::System { doing: doing(), source })
+        Self::try_start(role, token, printer, exited)
+            .map_err(|source| Error::System { doing: doing(), source })
     }
 
     fn try_start(
         role: &Role,
         token: &Token,
-        sink: &Sink,
+        printer: &Printer,
         exited: impl FnOnce(Option<ExitStatus>) + Send + 'static,
     ) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let output = Output::capture(role.node.clone(), reader, Arc::clone(sink))?;
+        let output = Output::capture(&role.node, reader, printer)?;
         let mut command = Command::new(std::env::current_exe()?);
         role.give_to(&mut command);
         command.args(std::env::args_os().skip(1)).process_group(0);

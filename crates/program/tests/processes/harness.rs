@@ -87,6 +87,11 @@ impl Launcher {
         send(self.child.id().try_into().unwrap(), signal);
     }
 
+    /// What marks the environment of all that it started.
+    pub fn mark(&self) -> String {
+        format!("TMPDIR={}", self.directory.path().display())
+    }
+
     /// Where the run's sockets are.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -94,7 +99,14 @@ impl Launcher {
 
     /// Waits for the end and checks that no file is left.
     pub fn end(mut self) -> Outcome {
-        let status = self.child.wait().unwrap();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the launcher does not end");
+            sleep(Duration::from_millis(2));
+        };
         let begun = Instant::now();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
             self.seen.push(line);
@@ -124,17 +136,17 @@ pub fn lives(pid: i32) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// The living processes that have `mark` in their environment: a launcher's temporary directory marks all that it
-/// started.
-pub fn marked(mark: &Path) -> Vec<i32> {
-    let mark = format!("TMPDIR={}", mark.display()).into_bytes();
-    let has_mark = |pid: &i32| {
+/// The living processes that have these variables in their environment. A launcher's temporary directory marks all
+/// that it started.
+pub fn marked(variables: &[String]) -> Vec<i32> {
+    let has_all = |pid: &i32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+        let has = |wanted: &String| environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes());
+        variables.iter().all(has)
     };
     let processes = std::fs::read_dir("/proc").unwrap();
     let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    pids.filter(has_mark).filter(|pid| lives(*pid)).collect()
+    pids.filter(has_all).filter(|pid| lives(*pid)).collect()
 }
 
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {

@@ -38,7 +38,9 @@ fn scenario(name: &str) -> Result<(), Error> {
         "counts-unix" => counts(processes()),
         "counts-tcp" => counts(processes().over_tcp()),
         "idle" => idle(),
-        "served" => served(),
+        "served" => served(|| ()),
+        "served-exits" => served(|| exit(4)),
+        "served-aborts" => served(|| std::process::abort()),
         "exits" => failing(|| exit(3)),
         "panics" => failing(|| panic!("no more")),
         "errs" => failing(|| Err("loss is NaN".into())),
@@ -52,6 +54,9 @@ fn scenario(name: &str) -> Result<(), Error> {
         "stuck-end" => stuck_at_the_end(),
         "orphans" => orphans(),
         "polite" => polite(|| Ok(())),
+        "interruptible" => interruptible(),
+        "floods" => floods(),
+        "many" => many(),
         "stubborn" => polite(|| {
             println!("never");
             block()
@@ -138,17 +143,22 @@ fn idle() -> Result<(), Error> {
 }
 
 /// Workers that call a server without end, so that they notice its death first.
-fn served() -> Result<(), Error> {
+fn served(end: fn()) -> Result<(), Error> {
     let mut program = Program::new("served");
-    let server = program.service("server", |_| {
+    let server = program.service("server", move |_| {
         tell_pid();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            end();
+        });
         Ok(Counter::default())
     });
     program.nodes("worker", 3, async move |ctx| {
         let server = server.connect(&ctx).await?;
         tell_pid();
         loop {
-            server.call(1).await?;
+            // As by a library whose errors hide where they come from.
+            server.call(1).await.map_err(|error| error.to_string())?;
         }
     });
     wait(program)
@@ -400,5 +410,43 @@ fn nested() -> Result<(), Error> {
         println!("threads are fine");
         Ok(inner(Executor::processes())?)
     });
+    wait(program)
+}
+
+/// A program on threads, and after it a launcher that has nothing to run any more.
+fn interruptible() -> Result<(), Error> {
+    let mut program = Program::<()>::new("interruptible");
+    program.node("worker", async |_| {
+        println!("running");
+        std::future::pending().await
+    });
+    let error = launch(program, Executor::threads())?.wait().unwrap_err();
+    println!("over: {error}");
+    block()
+}
+
+/// A node that writes more than anybody reads, while another waits to be killed.
+fn floods() -> Result<(), Error> {
+    let mut program = Program::<()>::new("floods");
+    program.nodes("worker", 2, async move |ctx| {
+        if ctx.rank() == 0 {
+            loop {
+                println!("{}", "x".repeat(1000));
+            }
+        }
+        std::future::pending().await
+    });
+    let executor = Executor::processes().on_output(|_, _| block());
+    launch(program, executor)?.wait()
+}
+
+/// More processes than start at once, each of which takes a while.
+fn many() -> Result<(), Error> {
+    if is_child() {
+        tell_pid();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut program = Program::new("many");
+    program.nodes("worker", 40, async |_| Ok(()));
     wait(program)
 }

@@ -19,6 +19,7 @@ pub const ALL: &[Test] = tests![
     h1_the_same_program_runs_on_threads_and_on_processes,
     l1_a_killed_worker_is_named_within_a_second,
     l1_a_killed_service_is_blamed_not_its_callers,
+    l1_a_service_that_vanishes_is_blamed_not_its_callers,
     g3_an_exit_code_is_told,
     g1_a_panic_is_told,
     g5_an_error_is_told_with_the_last_lines,
@@ -33,6 +34,9 @@ pub const ALL: &[Test] = tests![
     f10_nothing_survives_a_launcher_that_panics,
     f5_an_interrupt_is_polite,
     f5_a_second_interrupt_kills,
+    f5_an_interrupt_while_processes_start_is_heard,
+    f5_after_a_run_an_interrupt_has_its_usual_effect,
+    l4_output_that_nobody_reads_does_not_stop_the_launcher,
     h5_a_process_that_never_takes_part_is_named,
     h5_a_process_that_hangs_in_its_start_is_named,
     a_different_graph_is_refused_by_name,
@@ -92,6 +96,11 @@ fn l1_a_killed_service_is_blamed_not_its_callers() {
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.text.contains("error: server/0 was killed by signal 9 (SIGKILL)"), "{outcome:#?}");
     assert_gone(&pids);
+}
+
+fn l1_a_service_that_vanishes_is_blamed_not_its_callers() {
+    fails("served-exits", "error: server/0 exited with code 4");
+    fails("served-aborts", "error: server/0 was killed by signal 6 (SIGABRT)");
 }
 
 fn g3_an_exit_code_is_told() {
@@ -176,9 +185,9 @@ fn f10_nothing_survives_a_launcher_killed_at_any_moment() {
     for delay in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
         let launcher = Launcher::start("orphans");
         std::thread::sleep(Duration::from_millis(delay));
-        let mark = launcher.directory().to_owned();
+        let mark = launcher.mark();
         launcher.signal(Signal::KILL);
-        eventually("all processes are gone", || marked(&mark).is_empty());
+        eventually("all processes are gone", || marked(std::slice::from_ref(&mark)).is_empty());
     }
 }
 
@@ -207,11 +216,47 @@ fn f5_a_second_interrupt_kills() {
     let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
     launcher.signal(Signal::INT);
     launcher.line("[stubborn/0] never");
+    // Quicker than a hand it would count as the same interrupt.
+    std::thread::sleep(Duration::from_millis(150));
     launcher.signal(Signal::INT);
     let outcome = ends_within_a_second(launcher);
     assert_eq!(outcome.code, Some(130), "{outcome:#?}");
     assert!(outcome.text.contains("stubborn/0 did not stop in time and is killed"), "{outcome:#?}");
     assert_gone(&pids);
+}
+
+fn f5_an_interrupt_while_processes_start_is_heard() {
+    let outcome = play("many");
+    assert_eq!((outcome.code, outcome.text.matches("] pid ").count()), (Some(0), 40), "{outcome:#?}");
+
+    let mut launcher = Launcher::start("many");
+    launcher.pid("worker/0");
+    launcher.signal(Signal::INT);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert!(outcome.text.matches("] pid ").count() < 40, "all were started: {outcome:#?}");
+}
+
+fn f5_after_a_run_an_interrupt_has_its_usual_effect() {
+    let mut launcher = Launcher::start("interruptible");
+    launcher.line("running");
+    launcher.signal(Signal::INT);
+    assert_eq!(launcher.line("over:"), "interrupted");
+    launcher.signal(Signal::INT);
+    assert_eq!(launcher.end().code, None);
+}
+
+fn l4_output_that_nobody_reads_does_not_stop_the_launcher() {
+    let launcher = Launcher::start("floods");
+    let idle = [launcher.mark(), "SYNCLINE_NODE=worker/1".to_owned()];
+    eventually("the idle worker runs", || !marked(&idle).is_empty());
+    // The flood needs a moment to fill every buffer.
+    std::thread::sleep(Duration::from_millis(300));
+    send(marked(&idle)[0], Signal::KILL);
+    let begun = Instant::now();
+    let outcome = launcher.end();
+    assert!(outcome.text.contains("error: worker/1 was killed by signal 9"), "{outcome:#?}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
 }
 
 fn h5_a_process_that_never_takes_part_is_named() {

@@ -1,6 +1,6 @@
 //! Steps along sparse gradients: sorted, unique coordinates with a value each.
 
-use super::OptimizerState;
+use super::{OptimizerState, Rule};
 
 /// A sparse gradient and its weight in the fold.
 type Weighted<'a> = (&'a [u32], &'a [f32], f32);
@@ -20,10 +20,13 @@ impl OptimizerState {
     fn step_touched(&mut self, parameters: &mut [f32], gradients: &[Weighted<'_>]) {
         self.steps += 1;
         let (rule, rate) = (self.optimizer.rule, self.optimizer.rate);
+        if rule == Rule::Sgd {
+            // The step is linear in the gradient: one after the other is the same as their sum.
+            return gradients.iter().for_each(|gradient| descend(parameters, *gradient, rate));
+        }
         let first = &mut self.moments[0];
         merge(gradients, |index, g| {
-            let moment: &mut [f32] = if first.is_empty() { &mut [] } else { &mut first[index..=index] };
-            rule.step(&mut parameters[index..=index], &[g], (moment, &mut []), rate);
+            rule.step(&mut parameters[index..=index], &[g], (&mut first[index..=index], &mut []), rate);
         });
     }
 
@@ -35,6 +38,14 @@ impl OptimizerState {
         merge(gradients, |index, g| dense[index] = g);
         self.step(parameters, &[(&dense, 1.0)]);
         self.dense = dense;
+    }
+}
+
+/// One gradient's step of gradient descent.
+fn descend(parameters: &mut [f32], (indices, values, weight): Weighted<'_>, rate: f32) {
+    let rate = rate * weight;
+    for (&index, g) in indices.iter().zip(values) {
+        parameters[index as usize] -= rate * g;
     }
 }
 

@@ -1,0 +1,300 @@
+//! Synchronisation points: where several must have arrived before anyone goes on.
+//!
+//! A meeting is one such point at one time: who took part, when each began and was done, and how much each had to do.
+//! Meetings of one kind and place form a group over the iterations. What a meeting costs is `sum(last - own finish)`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::numbers::median;
+use super::shares::{Polls, polled_ms};
+use crate::spark::{Application, Stage, Window};
+
+/// The kinds of synchronisation points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncKind {
+    /// A shuffle: the next stage starts when the last task of this one is done.
+    StageBoundary,
+    /// One level of a treeAggregate or treeReduce.
+    TreeAggregate,
+    /// The driver waits for all results.
+    Collect,
+    /// The driver works between two jobs of an iteration, typically to update and broadcast the model.
+    BroadcastGap,
+    /// The driver works between two other jobs.
+    DriverGap,
+    /// A barrier stage: all of its tasks start and end together.
+    BarrierStage,
+    /// The time that tasks sleep inside `ctx.barrier()`.
+    CtxBarrier,
+    /// A parameter server's gate.
+    Gate,
+    /// An all-reduce or another collective among workers.
+    AllReduce,
+}
+
+impl SyncKind {
+    /// In words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::StageBoundary => "stage boundary (shuffle)",
+            Self::TreeAggregate => "treeAggregate",
+            Self::Collect => "result at the driver",
+            Self::BroadcastGap => "driver between iterations (update, broadcast)",
+            Self::DriverGap => "driver between jobs",
+            Self::BarrierStage => "barrier stage",
+            Self::CtxBarrier => "ctx.barrier()",
+            Self::Gate => "gate of the parameter server",
+            Self::AllReduce => "collective",
+        }
+    }
+}
+
+/// One who took part in a meeting. Times are ms since the meeting's first start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Arrival {
+    /// The worker or executor.
+    pub who: u32,
+    /// Which part of the data took it longest: a partition; `who` where data do not move.
+    pub part: u32,
+    pub started: f32,
+    pub finished: f32,
+    /// Time spent working, without the scheduler's.
+    pub busy: f32,
+    /// Time that the scheduler took of it.
+    pub delay: f32,
+    /// Time spent moving data, where it is told apart from work.
+    pub transfer: f32,
+    /// Time slept between polls of a barrier.
+    pub polled: f32,
+    /// How much it had to do, in bytes or records.
+    pub work: f32,
+}
+
+/// All who took part at one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Meeting {
+    /// When it was over, in ms of the run.
+    pub at: f64,
+    pub arrivals: Vec<Arrival>,
+}
+
+impl Meeting {
+    /// Who was last.
+    pub fn last(&self) -> Option<&Arrival> {
+        self.arrivals.iter().max_by(|a, b| a.finished.total_cmp(&b.finished))
+    }
+
+    /// `sum(last - own finish)`, in ms.
+    pub fn idle(&self) -> f64 {
+        let last = self.last().map_or(0.0, |last| last.finished);
+        self.arrivals.iter().map(|arrival| f64::from(last - arrival.finished)).sum()
+    }
+}
+
+/// What makes meetings comparable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub kind: SyncKind,
+    /// The stage's name, or what else names the place.
+    pub label: String,
+    /// The level of an aggregation tree, from 1 at the leaves; 0 elsewhere.
+    pub level: u32,
+}
+
+/// The meetings at one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Group {
+    pub count: u64,
+    pub idle_ms: f64,
+    /// The largest number that ever took part.
+    pub participants: usize,
+    /// Meetings that are kept for the analysis of causes; the first ones, when there are too many.
+    pub meetings: Vec<Meeting>,
+    /// Time against work over tasks, where a stage has enough of them to tell.
+    pub tasks: Vec<TaskPoint>,
+    /// Idle time without meetings: a driver gap, or polls.
+    pub polling_ms: f64,
+}
+
+/// A task as a point of work and time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TaskPoint {
+    pub part: u32,
+    pub work: f64,
+    pub ms: f64,
+}
+
+/// Arrivals and task points kept over all groups; beyond, only sums are kept.
+const KEPT: usize = 1 << 20;
+
+/// Collects the meetings of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Meetings {
+    pub groups: BTreeMap<Place, Group>,
+    kept: usize,
+    polls: Polls,
+    previous: Option<Previous>,
+}
+
+/// The window before.
+#[derive(Debug)]
+struct Previous {
+    pattern: Vec<String>,
+    ended: i64,
+}
+
+impl Meetings {
+    /// Adds a meeting at `place`.
+    pub fn add(&mut self, place: Place, meeting: Meeting) {
+        let group = self.groups.entry(place).or_default();
+        group.count += 1;
+        group.idle_ms += meeting.idle();
+        group.participants = group.participants.max(meeting.arrivals.len());
+        if self.kept < KEPT {
+            self.kept += meeting.arrivals.len();
+            group.meetings.push(meeting);
+        }
+    }
+
+    /// Takes the next window of a Spark log.
+    pub fn take(&mut self, application: &Application, window: &Window) {
+        let depth = tree_levels(window);
+        for (number, stage) in window.stages.iter().enumerate() {
+            if stage.tasks.iter().any(|task| task.succeeded) {
+                self.stage(application, stage, depth[number]);
+            }
+        }
+        self.gap(application, window);
+    }
+
+    fn stage(&mut self, application: &Application, stage: &Stage, level: u32) {
+        let most_polls = self.polls.of(stage);
+        let kind = match stage {
+            _ if stage.is_barrier => SyncKind::BarrierStage,
+            _ if level > 0 => SyncKind::TreeAggregate,
+            _ if stage.is_result() => SyncKind::Collect,
+            _ => SyncKind::StageBoundary,
+        };
+        let place = Place { kind, label: stage.name.clone(), level };
+        let meeting = meeting(application, stage, most_polls);
+        self.add(place.clone(), meeting);
+        self.points(&place, stage);
+        let polled: i64 = stage.tasks.iter().map(|task| polled_ms(stage, task, most_polls)).sum();
+        if polled > 0 {
+            let place = Place { kind: SyncKind::CtxBarrier, label: stage.name.clone(), level: 0 };
+            let group = self.groups.entry(place).or_default();
+            group.count += 1;
+            group.participants = group.participants.max(stage.tasks.len());
+            group.idle_ms += polled as f64;
+            group.polling_ms += polled as f64;
+        }
+    }
+
+    fn points(&mut self, place: &Place, stage: &Stage) {
+        let Some(group) = self.groups.get_mut(place) else { return };
+        if self.kept >= KEPT {
+            return;
+        }
+        self.kept += stage.tasks.len();
+        group.tasks.extend(stage.tasks.iter().filter(|task| task.succeeded).map(|task| TaskPoint {
+            part: task.index.clamp(0, i64::from(u32::MAX)) as u32,
+            work: work(task),
+            ms: task.run() as f64,
+        }));
+    }
+
+    /// The driver's time since the window before is a meeting of all cores with the driver.
+    fn gap(&mut self, application: &Application, window: &Window) {
+        let pattern: Vec<String> = window.stages.iter().map(|stage| stage.name.clone()).collect();
+        let (start, end) = window.bounds(application.last.unwrap_or(0));
+        if let Some(previous) = &self.previous {
+            let same = previous.pattern == pattern;
+            let kind = if same { SyncKind::BroadcastGap } else { SyncKind::DriverGap };
+            let label = if same { pattern.join(" > ") } else { String::new() };
+            let slots: u32 = application
+                .executors
+                .iter()
+                .filter(|executor| executor.removed.is_none_or(|removed| removed > start))
+                .map(|executor| application.slots(executor))
+                .fold(0, u32::saturating_add);
+            let group = self.groups.entry(Place { kind, label, level: 0 }).or_default();
+            group.count += 1;
+            group.participants = group.participants.max(slots as usize);
+            group.idle_ms += (start - previous.ended).max(0) as f64 * f64::from(slots);
+        }
+        let ended = self.previous.as_ref().map_or(end, |previous| previous.ended.max(end));
+        self.previous = Some(Previous { pattern, ended });
+    }
+}
+
+/// How much a task had to do. Records count elements where they are counted, but a grouped record may hold any number,
+/// so bytes decide unless there are none.
+fn work(task: &crate::spark::Task) -> f64 {
+    let bytes = task.bytes();
+    if bytes > 0 { bytes as f64 } else { task.records() as f64 }
+}
+
+/// For each stage its level in an aggregation tree: 1 at the leaves, 0 if it belongs to none.
+fn tree_levels(window: &Window) -> Vec<u32> {
+    let is_tree =
+        |stage: &Stage| ["treeAggregate", "treeReduce"].iter().any(|name| stage.name.contains(name));
+    let mut levels = vec![0; window.stages.len()];
+    let position: BTreeMap<i64, usize> =
+        window.stages.iter().enumerate().map(|(at, stage)| (stage.key.id, at)).collect();
+    // Stages are in order of submission, so parents come first.
+    for (at, stage) in window.stages.iter().enumerate() {
+        if is_tree(stage) {
+            let parents = stage.parents.iter().filter_map(|parent| position.get(parent));
+            let below = parents
+                .filter(|&&parent| window.stages[parent].name == stage.name)
+                .map(|&parent| levels[parent]);
+            levels[at] = below.max().unwrap_or(0) + 1;
+        }
+    }
+    levels
+}
+
+/// The end of a stage as a meeting of the cores that worked for it.
+fn meeting(application: &Application, stage: &Stage, most_polls: i64) -> Meeting {
+    let origin = stage.first_launch().unwrap_or(stage.submitted);
+    let mut cores: BTreeMap<(u32, u32), (Arrival, i64)> = BTreeMap::new();
+    for task in &stage.tasks {
+        let since = |at: i64| (at - origin) as f32;
+        let (arrival, longest) = cores.entry((task.executor, task.slot)).or_insert_with(|| {
+            let started = since(task.launched);
+            (Arrival { who: task.executor, started, ..Arrival::default() }, -1)
+        });
+        let delay = task.scheduler_delay().unwrap_or(0);
+        arrival.started = arrival.started.min(since(task.launched));
+        arrival.finished = arrival.finished.max(since(task.finished));
+        arrival.delay += delay as f32;
+        arrival.busy += (task.duration() - delay) as f32;
+        arrival.polled += polled_ms(stage, task, most_polls) as f32;
+        arrival.work += work(task) as f32;
+        if task.duration() > *longest {
+            *longest = task.duration();
+            arrival.part = task.index.clamp(0, i64::from(u32::MAX)) as u32;
+        }
+    }
+    let at = stage.last_finish().unwrap_or(origin) - application.start();
+    Meeting { at: at as f64, arrivals: cores.into_values().map(|(arrival, _)| arrival).collect() }
+}
+
+impl Group {
+    /// The share of all work that the largest part has, against an even share, and which part that is: over the
+    /// median of the meetings. `None` if parts have no work, or all the same.
+    pub fn hottest_part(&self) -> Option<(u32, f64)> {
+        let mut by_part: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for point in &self.tasks {
+            by_part.entry(point.part).or_default().push(point.work);
+        }
+        let typical: Vec<(u32, f64)> =
+            by_part.into_iter().map(|(part, work)| (part, median(&work))).collect();
+        let mean = typical.iter().map(|(_, work)| work).sum::<f64>() / typical.len().max(1) as f64;
+        let (part, most) = typical.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (mean > 0.0).then(|| (part, most / mean))
+    }
+}

@@ -1,0 +1,327 @@
+//! Where the wall time went, in shares that add up to all of it.
+//!
+//! Every instant counts once and is divided evenly among the task slots that exist then; a slot's part goes to what it
+//! did, or to the reason why it did nothing. An instant without a job, or without slots, goes whole to the driver. So
+//! the shares of a run add up to 1 by construction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spark::{Application, Stage, Task, Window};
+
+/// What time is attributed to; the names are those of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Share {
+    Compute,
+    Gc,
+    ShuffleRead,
+    ShuffleWrite,
+    Deserialise,
+    Serialise,
+    Polling,
+    Schedule,
+    Wait,
+    TooFewTasks,
+    Driver,
+    Startup,
+    Unknown,
+}
+
+impl Share {
+    pub const ALL: [Share; 13] = [
+        Share::Compute,
+        Share::Gc,
+        Share::ShuffleRead,
+        Share::ShuffleWrite,
+        Share::Deserialise,
+        Share::Serialise,
+        Share::Polling,
+        Share::Schedule,
+        Share::Wait,
+        Share::TooFewTasks,
+        Share::Driver,
+        Share::Startup,
+        Share::Unknown,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Share::Compute => "compute",
+            Share::Gc => "gc",
+            Share::ShuffleRead => "shuffle_read",
+            Share::ShuffleWrite => "shuffle_write",
+            Share::Deserialise => "deserialise",
+            Share::Serialise => "serialise",
+            Share::Polling => "polling",
+            Share::Schedule => "schedule",
+            Share::Wait => "wait",
+            Share::TooFewTasks => "too_few_tasks",
+            Share::Driver => "driver",
+            Share::Startup => "startup",
+            Share::Unknown => "unknown",
+        }
+    }
+}
+
+/// How long a `ctx.barrier()` sleeps between two looks (Spark 4.3, `BarrierTaskContext.runBarrier`), in ms.
+pub(crate) const POLL_MS: i64 = 1000;
+
+/// What of a barrier task's run time it slept in `ctx.barrier()`: whole polls that its CPU time does not fill.
+pub(crate) fn polled_ms(stage: &Stage, task: &Task, most_polls: i64) -> i64 {
+    let Some(metrics) = task.metrics.filter(|_| stage.is_barrier) else { return 0 };
+    let idle = (metrics.run - metrics.cpu_ns / 1_000_000).max(0);
+    (idle / POLL_MS).min(most_polls) * POLL_MS
+}
+
+/// The most polls that a barrier stage's tasks are believed to have slept: 1 a call, and calls cannot be counted, so the
+/// typical stage of a run decides and a first stage that started its workers does not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Polls {
+    seen: BTreeMap<String, Vec<i64>>,
+}
+
+impl Polls {
+    /// Learns from `stage` and says how many polls its tasks may have slept at most.
+    pub fn of(&mut self, stage: &Stage) -> i64 {
+        if !stage.is_barrier {
+            return 0;
+        }
+        let idle = |task: &Task| task.metrics.map_or(0, |metrics| metrics.run - metrics.cpu_ns / 1_000_000);
+        let longest = stage.tasks.iter().map(idle).max().unwrap_or(0) / POLL_MS;
+        let seen = self.seen.entry(stage.name.clone()).or_default();
+        if seen.len() < 64 {
+            seen.push(longest);
+            seen.sort_unstable();
+        }
+        // Early stages are the slowest: what was the least so far bounds them.
+        if seen.len() < 5 { longest.min(seen[0].max(1)) } else { longest.min(seen[seen.len() / 2].max(1)) }
+    }
+}
+
+/// Adds up shares window by window.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    ms: BTreeMap<Share, f64>,
+    covered: Option<i64>,
+    polls: Polls,
+}
+
+impl Shares {
+    /// Takes the next window.
+    pub fn take(&mut self, application: &Application, window: &Window) {
+        let bounds = window.bounds(application.last.unwrap_or(0));
+        let (before, gap) = match self.covered {
+            None => (application.start(), Share::Startup),
+            Some(covered) => (covered, Share::Driver),
+        };
+        let start = bounds.0.max(before);
+        self.add(gap, (start - before) as f64);
+        let end = bounds.1.max(start);
+        self.covered = Some(end);
+        let busy = self.idle(application, window, start, end);
+        self.busy(window, busy);
+    }
+
+    /// The shares of the whole run, each of `Share::ALL` once.
+    pub fn finish(mut self, application: &Application) -> BTreeMap<String, f64> {
+        let rest = application.end() - self.covered.unwrap_or(application.start());
+        self.add(Share::Driver, rest.max(0) as f64);
+        let total: f64 = self.ms.values().sum();
+        let share = |share: &Share| match total {
+            0.0 => f64::from(u8::from(*share == Share::Unknown)),
+            _ => self.ms.get(share).copied().unwrap_or(0.0) / total,
+        };
+        Share::ALL.iter().map(|kind| (kind.name().to_owned(), share(kind))).collect()
+    }
+
+    fn add(&mut self, share: Share, ms: f64) {
+        *self.ms.entry(share).or_default() += ms;
+    }
+
+    /// Attributes idle slots and returns the part of the window in which slots were busy, in ms of wall time.
+    fn idle(&mut self, application: &Application, window: &Window, start: i64, end: i64) -> f64 {
+        let mut sweep = Sweep::default();
+        let mut busy = 0.0;
+        let mut now = start;
+        for (at, changes) in changes(application, window) {
+            let until = at.clamp(start, end);
+            if until > now {
+                busy += self.instant(&sweep, (until - now) as f64);
+                now = until;
+            }
+            changes.into_iter().for_each(|change| sweep.apply(change));
+        }
+        busy + self.instant(&sweep, (end - now) as f64)
+    }
+
+    /// Attributes a stretch in which nothing changes; returns its busy part.
+    fn instant(&mut self, sweep: &Sweep, ms: f64) -> f64 {
+        let running = sweep.running() as f64;
+        let slots = (sweep.slots.max(0) as f64).max(running);
+        if slots == 0.0 {
+            self.add(Share::Startup, ms);
+            return 0.0;
+        }
+        let idle = slots - running;
+        let per_slot = ms / slots;
+        if sweep.pending() || running == 0.0 {
+            self.add(Share::Schedule, idle * per_slot);
+        } else {
+            // The slots that have done their part of the running stages wait for the rest of it.
+            let waiting = (sweep.used() as f64 - running).clamp(0.0, idle);
+            self.add(Share::Wait, waiting * per_slot);
+            self.add(Share::TooFewTasks, (idle - waiting) * per_slot);
+        }
+        running * per_slot
+    }
+
+    /// Divides the busy part by what the tasks measured of themselves.
+    fn busy(&mut self, window: &Window, busy: f64) {
+        let mut parts: BTreeMap<Share, f64> = BTreeMap::new();
+        for stage in &window.stages {
+            let most_polls = self.polls.of(stage);
+            for task in &stage.tasks {
+                for (share, ms) in task_parts(task, polled_ms(stage, task, most_polls)) {
+                    *parts.entry(share).or_default() += ms;
+                }
+            }
+        }
+        let total: f64 = parts.values().sum();
+        if total > 0.0 {
+            parts.into_iter().for_each(|(share, ms)| self.add(share, ms / total * busy));
+        } else {
+            self.add(Share::Unknown, busy);
+        }
+    }
+}
+
+/// A task's duration in parts that add up to it.
+pub(crate) fn task_parts(task: &Task, polled: i64) -> Vec<(Share, f64)> {
+    let mut left = task.duration();
+    let Some(metrics) = &task.metrics else { return vec![(Share::Unknown, left as f64)] };
+    let mut take = |ms: i64| {
+        let taken = ms.clamp(0, left);
+        left -= taken;
+        taken as f64
+    };
+    let mut parts = vec![
+        (Share::Deserialise, take(metrics.deserialise)),
+        (Share::Serialise, take(metrics.serialise + task.getting_result_time())),
+    ];
+    let mut run = take(metrics.run);
+    let mut take_of_run = |ms: f64| {
+        let taken = ms.clamp(0.0, run);
+        run -= taken;
+        taken
+    };
+    parts.extend([
+        (Share::Polling, take_of_run(polled as f64)),
+        (Share::ShuffleRead, take_of_run(metrics.fetch_wait as f64)),
+        (Share::ShuffleWrite, take_of_run(metrics.shuffle_write_ns as f64 / 1e6)),
+        (Share::Gc, take_of_run(metrics.gc as f64)),
+    ]);
+    parts.push((Share::Compute, run));
+    // What nothing measured lies between the scheduler's launch and its hearing of the finish.
+    parts.push((Share::Schedule, left as f64));
+    parts
+}
+
+/// Something that changes what slots do.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Slots(i64),
+    Submitted { stage: usize, tasks: i64 },
+    Completed { stage: usize },
+    Launched { stage: usize, slot: (u32, u32) },
+    Finished { stage: usize },
+}
+
+/// All changes of a window in order of time; at one time slots come before what uses them.
+fn changes(application: &Application, window: &Window) -> BTreeMap<i64, Vec<Change>> {
+    let mut changes: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
+    let mut at = |time: i64, change: Change| changes.entry(time).or_default().push(change);
+    for executor in &application.executors {
+        let slots = i64::from(application.slots(executor));
+        at(executor.added, Change::Slots(slots));
+        executor.removed.into_iter().for_each(|removed| at(removed, Change::Slots(-slots)));
+    }
+    for (number, stage) in window.stages.iter().enumerate() {
+        at(stage.submitted, Change::Submitted { stage: number, tasks: i64::from(stage.planned_tasks) });
+        for task in &stage.tasks {
+            at(task.launched, Change::Launched { stage: number, slot: (task.executor, task.slot) });
+            at(task.finished, Change::Finished { stage: number });
+        }
+        stage.completed.into_iter().for_each(|completed| at(completed, Change::Completed { stage: number }));
+    }
+    changes
+}
+
+/// The state between two changes.
+#[derive(Debug, Default)]
+struct Sweep {
+    slots: i64,
+    stages: BTreeMap<usize, Active>,
+    pending: i64,
+    running: i64,
+    used: i64,
+}
+
+/// A stage with tasks that run or are still to be launched.
+#[derive(Debug, Default)]
+struct Active {
+    unlaunched: i64,
+    running: i64,
+    used: BTreeSet<(u32, u32)>,
+}
+
+impl Sweep {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Slots(difference) => self.slots += difference,
+            Change::Submitted { stage, tasks } => {
+                self.stages.entry(stage).or_default().unlaunched += tasks;
+                self.pending += tasks;
+            }
+            Change::Launched { stage, slot } => {
+                let active = self.stages.entry(stage).or_default();
+                // A repeated attempt is launched although all tasks were.
+                let first = active.unlaunched.clamp(0, 1);
+                active.unlaunched -= first;
+                self.pending -= first;
+                active.running += 1;
+                self.running += 1;
+                if active.used.insert(slot) && active.running > 1 {
+                    self.used += 1;
+                } else if active.running == 1 {
+                    self.used += active.used.len() as i64;
+                }
+            }
+            Change::Finished { stage } => {
+                let Some(active) = self.stages.get_mut(&stage) else { return };
+                active.running -= 1;
+                self.running -= 1;
+                if active.running == 0 {
+                    self.used -= active.used.len() as i64;
+                }
+            }
+            Change::Completed { stage } => {
+                if let Some(active) = self.stages.get_mut(&stage) {
+                    self.pending -= active.unlaunched;
+                    active.unlaunched = 0;
+                }
+            }
+        }
+    }
+
+    fn pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    fn running(&self) -> i64 {
+        self.running.max(0)
+    }
+
+    /// Slots that worked for a stage which still runs.
+    fn used(&self) -> i64 {
+        self.used
+    }
+}

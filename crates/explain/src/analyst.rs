@@ -1,0 +1,169 @@
+//! Asks all analyses about a Spark log and puts their answers together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analysis::critical::CriticalPath;
+use crate::analysis::fit::TaskTimes;
+use crate::analysis::iteration::IterationFinder;
+use crate::analysis::meeting::{Meetings, SyncKind};
+use crate::analysis::overhead::OverheadSums;
+use crate::analysis::shares::Shares;
+use crate::analysis::sparklens::LensSums;
+use crate::analysis::split::{Split, slow_workers, split};
+use crate::analysis::straggler::stragglers;
+use crate::analysis::timeline::TimelineBuilder;
+use crate::report::{Iterations, Report, SyncPoint, verdict};
+use crate::source::Damage;
+use crate::spark::{Application, Collector, Sink, Window};
+
+/// All analyses of a Spark log.
+#[derive(Debug, Default)]
+pub(crate) struct Analyst {
+    shares: Shares,
+    meetings: Meetings,
+    iterations: IterationFinder,
+    path: CriticalPath,
+    times: TaskTimes,
+    overheads: OverheadSums,
+    lens: LensSums,
+    timeline: TimelineBuilder,
+}
+
+impl Sink for Analyst {
+    fn window(&mut self, application: &Application, window: Window) {
+        self.shares.take(application, &window);
+        self.meetings.take(application, &window);
+        self.iterations.take(application, &window);
+        self.times.take(&window);
+        self.overheads.take(&window);
+        self.lens.take(application, &window);
+        let critical = self.path.take(application, &window);
+        self.draw(application, &window, &critical.into_iter().collect());
+    }
+}
+
+impl Analyst {
+    fn draw(&mut self, application: &Application, window: &Window, critical: &BTreeSet<(usize, usize)>) {
+        let origin = application.start();
+        let since = |at: i64| (at - origin) as f64;
+        for job in &window.jobs {
+            self.timeline.job(since(job.started), since(job.ended.unwrap_or(application.end())));
+        }
+        for (stage_at, stage) in window.stages.iter().enumerate() {
+            for (task_at, task) in stage.tasks.iter().enumerate() {
+                let lane = format!("{} core {}", application.executors[task.executor as usize].id, task.slot);
+                let kind = match () {
+                    () if !task.succeeded => "failed",
+                    () if task.speculative => "speculative",
+                    () if stage.is_barrier => "barrier",
+                    () if stage.is_result() => "result",
+                    () => "shuffle_map",
+                };
+                let (from, to) = (since(task.launched), since(task.finished));
+                self.timeline.busy(from, to);
+                self.timeline.bar(
+                    &lane,
+                    &stage.name,
+                    kind,
+                    from,
+                    to,
+                    critical.contains(&(stage_at, task_at)),
+                );
+            }
+            stage.last_finish().into_iter().for_each(|at| self.timeline.barrier(since(at), &stage.name));
+        }
+    }
+}
+
+/// The report of a log that was read to its end.
+pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Damage) -> Report {
+    let Collector { application, totals, sink: analyst, .. } = collector;
+    let cores: u64 =
+        application.executors.iter().map(|executor| u64::from(application.slots(executor))).sum();
+    let iterations = analyst.iterations.finish();
+    let core_seconds = (application.end() - application.start()) as f64 / 1000.0 * cores.max(1) as f64;
+    let name = |who: u32| {
+        let executor = application.executors.get(who as usize);
+        executor.map_or_else(|| who.to_string(), |executor| format!("executor {}", executor.id))
+    };
+    let stragglers = stragglers(&analyst.meetings, name);
+    let sync_points = sync_points(&analyst.meetings, core_seconds, &iterations);
+    let (critical_path, slack) = analyst.path.finish(&application);
+    let mut report = Report {
+        source,
+        system: "spark".to_owned(),
+        version: application.version.clone(),
+        name: application.name.clone(),
+        id: application.id.clone(),
+        complete: application.ended.is_some(),
+        damage,
+        jobs: totals.jobs,
+        stages: totals.stages,
+        tasks: totals.tasks,
+        wall_ms: application.end() - application.start(),
+        in_jobs_ms: totals.in_jobs_ms(),
+        run_ms: totals.run_ms,
+        median_job_gap_ms: totals.median_job_gap_ms(),
+        median_stage_launch_ms: totals.stage_launch.median(),
+        median_scheduler_delay_ms: totals.scheduler_delay.median(),
+        tree_aggregate_stages: totals.tree_aggregate_stages,
+        barrier_stages: totals.barrier_stages,
+        shuffle_written_bytes: totals.shuffle_written_bytes,
+        remote_read_bytes: totals.remote_read_bytes,
+        spilled_bytes: totals.spilled_bytes,
+        skipped_stages: totals.skipped_stages,
+        retried_stages: totals.retried_stages,
+        failed_stages: totals.failed_stages,
+        failed_tasks: totals.failed_tasks,
+        speculative_tasks: totals.speculative_tasks,
+        executors: application.executors.len() as u64,
+        cores,
+        shares: analyst.shares.finish(&application),
+        iterations,
+        sync_points,
+        stragglers,
+        critical_path,
+        slack,
+        distributions: analyst.times.finish(),
+        overheads: analyst.overheads.finish(),
+        sparklens: Some(analyst.lens.finish(&application)),
+        timeline: analyst.timeline.finish((application.end() - application.start()) as f64),
+        ..Report::default()
+    };
+    report.verdict = verdict(&report);
+    report
+}
+
+/// The priced synchronisation points, most expensive first.
+pub(crate) fn sync_points(
+    meetings: &Meetings,
+    core_seconds: f64,
+    iterations: &[Iterations],
+) -> Vec<SyncPoint> {
+    let rounds: BTreeMap<&str, u64> =
+        iterations.iter().map(|found| (found.pattern.as_str(), found.count)).collect();
+    let most = rounds.values().copied().max().unwrap_or(0);
+    let price = |(place, group): (&crate::analysis::meeting::Place, &crate::analysis::meeting::Group)| {
+        let idle_core_s = group.idle_ms / 1000.0;
+        let split = match place.kind {
+            SyncKind::BroadcastGap | SyncKind::DriverGap => Split { driver: idle_core_s, ..Split::default() },
+            _ => split(group, &slow_workers(&group.meetings)),
+        };
+        // A place that is met less than half as often as there are iterations is not part of them.
+        let is_inside = most > 0 && 2 * group.count >= most;
+        SyncPoint {
+            kind: place.kind,
+            place: place.label.clone(),
+            level: place.level,
+            count: group.count,
+            per_iteration: if is_inside { group.count as f64 / most as f64 } else { 0.0 },
+            participants: group.participants as u64,
+            idle_core_s,
+            share: if core_seconds > 0.0 { idle_core_s / core_seconds } else { 0.0 },
+            split,
+        }
+    };
+    let mut points: Vec<SyncPoint> = meetings.groups.iter().map(price).collect();
+    points.sort_by(|a, b| b.idle_core_s.total_cmp(&a.idle_core_s));
+    points
+}

@@ -1,0 +1,27 @@
+//! Why a run took so long: readers of other systems' logs, synchronisation points, critical path, reports.
+//!
+//! [`explain`] reads a log, whatever it is by its content, and gives a [`Report`]: where the wall time went, what each
+//! synchronisation point costs and why, who is late, and what the critical path is. The report is data; [`report::text`]
+//! prints it.
+//!
+//! - [`source`]: from a path to lines, through whatever packs them.
+//! - `chrome`: Chrome and Kineto traces, one worker a rank.
+//! - `spark`: Spark's events, put together window by window in bounded memory.
+//! - `analysis`: what windows are asked.
+//! - [`report`]: the answers as data, text and page.
+//!
+//! It depends on `syncline-trace` for run files, and knows nothing of the runtime.
+
+mod analysis;
+mod analyst;
+mod chrome;
+mod error;
+mod explain;
+pub mod report;
+pub mod source;
+mod spark;
+mod workers;
+
+pub use error::Error;
+pub use explain::{explain, explain_all};
+pub use report::Report;

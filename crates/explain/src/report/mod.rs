@@ -1,0 +1,148 @@
+//! The report: what a trace tells a person, as data, as text and as a page.
+
+mod html;
+mod text;
+mod timeline;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use crate::analysis::critical::{PathPart, Slack};
+pub use crate::analysis::fit::{Distribution, Family, Fit, Tail};
+pub use crate::analysis::iteration::Iterations;
+pub use crate::analysis::meeting::SyncKind;
+pub use crate::analysis::overhead::{Cost, Overheads};
+pub use crate::analysis::sparklens::{LensStage, Sparklens, WhatIf};
+pub use crate::analysis::split::Split;
+pub use crate::analysis::straggler::{Recurrence, Straggler};
+pub use crate::analysis::timeline::{Bar, Mark, Timeline};
+use crate::source::Damage;
+pub use html::html;
+pub use text::text;
+pub(crate) use verdict::verdict;
+
+/// Everything that a trace tells. The fields without a comment on their unit are counts; `_ms` are whole or fractional ms.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// The log's path, as given.
+    pub source: String,
+    /// Which system wrote it: `spark`, `syncline`, `kineto`.
+    pub system: String,
+    /// The system's version, empty if unknown.
+    pub version: String,
+    /// The application's name and id.
+    pub name: String,
+    /// See `name`.
+    pub id: String,
+    /// Whether the run came to its end; otherwise it goes on, or was killed.
+    pub complete: bool,
+    /// What of the log could not be used.
+    pub damage: Damage,
+    /// What to know first, in words, most important first.
+    pub verdict: Vec<String>,
+
+    /// Jobs.
+    pub jobs: u64,
+    /// Stages that were completed.
+    pub stages: u64,
+    /// Attempts at tasks that ended.
+    pub tasks: u64,
+    /// From the application's start to its end.
+    pub wall_ms: i64,
+    /// Of it, with a job open.
+    pub in_jobs_ms: i64,
+    /// Sum of the tasks' run times.
+    pub run_ms: i64,
+    /// Median from a job's end to the next one's start, cut to whole ms.
+    pub median_job_gap_ms: i64,
+    /// Median from a stage's submission to its first launch, cut to whole ms.
+    pub median_stage_launch_ms: i64,
+    /// Median of what of a task's duration its own measures do not explain, cut to whole ms.
+    pub median_scheduler_delay_ms: i64,
+    /// Stages of a treeAggregate.
+    pub tree_aggregate_stages: u64,
+    /// Stages in barrier mode.
+    pub barrier_stages: u64,
+    /// Bytes written for shuffles.
+    pub shuffle_written_bytes: i64,
+    /// Bytes read from other executors.
+    pub remote_read_bytes: i64,
+    /// Bytes spilled, in memory and on disk.
+    pub spilled_bytes: i64,
+    /// Stages that were planned and not run, because their output was there.
+    pub skipped_stages: u64,
+    /// Further attempts at stages.
+    pub retried_stages: u64,
+    /// Stages that failed.
+    pub failed_stages: u64,
+    /// Tasks that failed or were killed.
+    pub failed_tasks: u64,
+    /// Speculative attempts.
+    pub speculative_tasks: u64,
+    /// Executors, or workers.
+    pub executors: u64,
+    /// Task slots of all executors together.
+    pub cores: u64,
+
+    /// Where the wall time went; adds up to 1. Every instant is divided among the slots that exist then.
+    pub shares: BTreeMap<String, f64>,
+    /// Patterns that repeat.
+    pub iterations: Vec<Iterations>,
+    /// Synchronisation points, most expensive first.
+    pub sync_points: Vec<SyncPoint>,
+    /// Who is late.
+    pub stragglers: Vec<Straggler>,
+    /// The critical path by stage and phase, longest first.
+    pub critical_path: Vec<PathPart>,
+    /// How late each stage could be.
+    pub slack: Vec<Slack>,
+    /// Task times by stage, most time first.
+    pub distributions: Vec<Distribution>,
+    /// What running costs beyond the work.
+    pub overheads: Overheads,
+    /// Sparklens' figures; only for Spark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparklens: Option<Sparklens>,
+    /// Nodes' clock offsets, if the trace states them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockNote>,
+    /// For the page only.
+    #[serde(skip)]
+    pub timeline: Timeline,
+}
+
+/// The synchronisation points at one place, over all iterations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SyncPoint {
+    /// What it is.
+    pub kind: SyncKind,
+    /// The stage's name, or what else names the place.
+    pub place: String,
+    /// The level of an aggregation tree, from 1 at the leaves; 0 elsewhere.
+    pub level: u32,
+    /// How often.
+    pub count: u64,
+    /// How often in one iteration; 0 if it is in none.
+    pub per_iteration: f64,
+    /// Most that took part.
+    pub participants: u64,
+    /// `sum(last - own finish)` over all.
+    pub idle_core_s: f64,
+    /// Its share of all core time of the run.
+    pub share: f64,
+    /// Idle core-seconds by cause; adds up to `idle_core_s`.
+    pub split: Split,
+}
+
+/// How far a node's clock was from the run's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClockNote {
+    /// The node.
+    pub node: String,
+    /// Its clock minus the run's, already corrected in the spans.
+    pub offset_ms: f64,
+    /// At most this far from the truth.
+    pub error_ms: f64,
+}

@@ -1,0 +1,163 @@
+//! The timeline of the page: lanes of bars, jobs above, utilisation below, as one SVG whose x axis is ms of the run.
+
+use std::fmt::Write as _;
+
+use super::Timeline;
+use super::html::{escape, time};
+
+/// Heights in pixels.
+const LANE: usize = 18;
+const BAR: usize = 14;
+const JOBS: usize = 10;
+const UTILISATION: usize = 46;
+
+/// Lanes that are drawn; the busiest ones.
+const LANES: usize = 64;
+
+/// The section with the timeline; nothing for a run without bars.
+pub(super) fn section(timeline: &Timeline) -> String {
+    if timeline.bars.is_empty() || timeline.end <= 0.0 {
+        return String::new();
+    }
+    let order = order(timeline);
+    let height = JOBS + order.len() * LANE + 6 + UTILISATION;
+    let svg = svg(timeline, &order, height);
+    let names: String = order
+        .iter()
+        .map(|&lane| {
+            format!("<div style=\"height:{LANE}px\" title=\"{0}\">{0}</div>", escape(&timeline.lanes[lane]))
+        })
+        .collect();
+    let kinds: String = timeline
+        .kinds
+        .iter()
+        .map(|kind| {
+            format!("<li><i class=\"k-{}\"></i>{}</li>", escape(kind), escape(&kind.replace('_', " ")))
+        })
+        .collect();
+    let left_out = match timeline.left_out {
+        0 => String::new(),
+        left => format!("<li class=\"soft\">{left} short bars are not drawn</li>"),
+    };
+    let ticks: String =
+        (0..5).map(|at| format!("<span>{}</span>", time(timeline.end * f64::from(at) / 4.0))).collect();
+    let labels = serde_json::json!({ "end": timeline.end, "height": height, "labels": timeline.labels });
+    // Inside a script element only `<` could end it.
+    let labels = labels.to_string().replace('<', "\\u003c");
+    format!(
+        "<h2>Timeline</h2>\n<div class=\"panel\"><div class=\"timeline\"><div class=\"lanes\"><div style=\"height:{JOBS}px\"></div>{names}\
+         <div style=\"height:{UTILISATION}px;line-height:{UTILISATION}px\">busy</div></div>\n<div class=\"plot\">{svg}\
+         <div class=\"axis\">{ticks}</div></div></div>\n<div class=\"tools\">\
+         <button data-zoom=\"in\" aria-label=\"zoom in\">+</button><button data-zoom=\"out\" aria-label=\"zoom out\">&minus;</button>\
+         <button data-zoom=\"left\" aria-label=\"earlier\">&larr;</button><button data-zoom=\"right\" aria-label=\"later\">&rarr;</button>\
+         <button data-zoom=\"all\">whole run</button><span id=\"tip\" role=\"status\"></span></div></div>\n\
+         <ul class=\"legend\">{kinds}<li><i style=\"border:2px solid var(--critical)\"></i>on the critical path</li>\
+         <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}</ul>\n\
+         <script type=\"application/json\" id=\"names\">{labels}</script>\n"
+    )
+}
+
+/// Lanes in natural order of their names; if there are too many, those with most bars.
+fn order(timeline: &Timeline) -> Vec<usize> {
+    let mut bars = vec![0usize; timeline.lanes.len()];
+    timeline.bars.iter().for_each(|bar| bars[bar.lane as usize] += 1);
+    let mut order: Vec<usize> = (0..timeline.lanes.len()).filter(|&lane| bars[lane] > 0).collect();
+    order.sort_by_key(|&lane| std::cmp::Reverse(bars[lane]));
+    order.truncate(LANES);
+    order.sort_by_key(|&lane| natural(&timeline.lanes[lane]));
+    order
+}
+
+/// A name with its numbers as numbers, so that `worker/10` comes after `worker/9`.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut parts = vec![(String::new(), 0u64)];
+    let mut in_number = false;
+    for character in name.chars() {
+        let digit = character.to_digit(10);
+        if digit.is_none() && in_number {
+            parts.push((String::new(), 0));
+        }
+        in_number = digit.is_some();
+        let last = parts.len() - 1;
+        match digit {
+            Some(digit) => parts[last].1 = parts[last].1.saturating_mul(10).saturating_add(digit.into()),
+            None => parts[last].0.push(character),
+        }
+    }
+    parts
+}
+
+fn svg(timeline: &Timeline, order: &[usize], height: usize) -> String {
+    let end = timeline.end;
+    let mut svg = format!(
+        "<svg id=\"timeline\" viewBox=\"0 0 {end} {height}\" preserveAspectRatio=\"none\" style=\"height:{height}px\" role=\"img\" \
+         aria-label=\"timeline of the run\">\n"
+    );
+    for (from, to) in &timeline.jobs {
+        let _ = write!(
+            svg,
+            "<rect class=\"job\" x=\"{from:.0}\" y=\"1\" width=\"{:.0}\" height=\"5\"/>",
+            to - from
+        );
+    }
+    let mut rows = vec![None; timeline.lanes.len()];
+    order.iter().enumerate().for_each(|(row, &lane)| rows[lane] = Some(row));
+    // A bar narrower than a fifth of a pixel of a wide screen would not be seen at all.
+    let least = end / 8000.0;
+    for bar in &timeline.bars {
+        let Some(row) = rows[bar.lane as usize] else { continue };
+        let kind = &timeline.kinds[bar.kind as usize];
+        let critical = if bar.critical { " c" } else { "" };
+        let _ = writeln!(
+            svg,
+            "<rect class=\"bar k-{}{critical}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{BAR}\" data-l=\"{}\"/>",
+            escape(kind),
+            number(bar.from, end),
+            JOBS + row * LANE + 2,
+            number((bar.to - bar.from).max(least), end),
+            bar.label
+        );
+    }
+    let bottom = JOBS + order.len() * LANE;
+    let marks = if timeline.barriers.len() > 400 { &[] } else { &timeline.barriers[..] };
+    for mark in marks {
+        let at = number(mark.at, end);
+        let _ = write!(svg, "<line class=\"sync\" x1=\"{at}\" x2=\"{at}\" y1=\"{JOBS}\" y2=\"{bottom}\"/>");
+    }
+    svg.push_str(&utilisation(timeline, height));
+    svg.push_str("</svg>");
+    svg
+}
+
+/// As many digits as a run of this length needs at a zoom of a thousand.
+fn number(ms: f64, end: f64) -> String {
+    if end > 10_000.0 { format!("{ms:.0}") } else { format!("{ms:.4}") }
+}
+
+fn utilisation(timeline: &Timeline, height: usize) -> String {
+    let most = timeline.utilisation.iter().copied().fold(1e-9, f64::max);
+    let width = timeline.end / timeline.utilisation.len().max(1) as f64;
+    let mut path = format!("M0 {height}");
+    for (at, busy) in timeline.utilisation.iter().enumerate() {
+        let y = height as f64 - busy / most * UTILISATION as f64;
+        let _ = write!(
+            path,
+            "L{} {y:.1}L{} {y:.1}",
+            number(at as f64 * width, timeline.end),
+            number((at + 1) as f64 * width, timeline.end)
+        );
+    }
+    format!("<path class=\"util\" d=\"{path}L{} {height}Z\"/>", number(timeline.end, timeline.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_sort_as_numbers() {
+        let mut names = vec!["worker/10", "server/0", "worker/9"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["server/0", "worker/9", "worker/10"]);
+    }
+}

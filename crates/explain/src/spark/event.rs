@@ -1,0 +1,177 @@
+//! One line of a Spark event log, reduced to what the analyses need.
+//!
+//! Spark 3 and 4 write one JSON object a line. Events and fields that are not named here are skipped while parsing, so a
+//! newer Spark's additions cost nothing and break nothing. Times are ms since 1970, except CPU and shuffle write time (ns).
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::raw;
+
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Event {
+    LogStart {
+        version: String,
+    },
+    ApplicationStart {
+        name: String,
+        id: String,
+        at: i64,
+    },
+    ApplicationEnd {
+        at: i64,
+    },
+    Environment(Properties),
+    ExecutorAdded {
+        executor: String,
+        host: String,
+        cores: u32,
+        at: i64,
+    },
+    ExecutorRemoved {
+        executor: String,
+        at: i64,
+    },
+    JobStart(Box<JobStart>),
+    JobEnd {
+        job: i64,
+        at: i64,
+        succeeded: bool,
+    },
+    StageSubmitted(Box<StageInfo>),
+    StageCompleted(Box<StageInfo>),
+    TaskStart {
+        stage: StageKey,
+        at: i64,
+    },
+    TaskEnd(TaskEnd),
+    /// An event that is not needed.
+    Other,
+}
+
+/// A stage and which attempt at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StageKey {
+    pub id: i64,
+    pub attempt: i64,
+}
+
+/// Settings that change how a log is to be understood.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Properties {
+    pub master: Option<String>,
+    pub task_cpus: Option<u32>,
+    pub speculation: Option<String>,
+}
+
+/// A job as it was planned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct JobStart {
+    pub job: i64,
+    pub at: i64,
+    pub stages: Vec<StageInfo>,
+    pub stage_ids: Vec<i64>,
+    pub sql_execution: Option<i64>,
+}
+
+/// A stage as it was planned or as it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StageInfo {
+    pub key: StageKey,
+    pub name: String,
+    pub tasks: u32,
+    pub parents: Vec<i64>,
+    pub is_barrier: bool,
+    pub submitted: Option<i64>,
+    pub completed: Option<i64>,
+    pub failure: Option<String>,
+}
+
+/// Whether a task's output goes to other tasks or to the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TaskKind {
+    ShuffleMap,
+    Result,
+}
+
+/// A finished attempt at a task.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TaskEnd {
+    pub stage: StageKey,
+    pub kind: TaskKind,
+    pub task: i64,
+    pub index: i64,
+    pub executor: String,
+    pub launched: i64,
+    pub finished: i64,
+    pub getting_result: i64,
+    pub speculative: bool,
+    pub succeeded: bool,
+    pub metrics: Option<Metrics>,
+}
+
+/// What a task measured of itself: ms, bytes and records.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Metrics {
+    pub deserialise: i64,
+    pub run: i64,
+    pub cpu_ns: i64,
+    pub serialise: i64,
+    pub gc: i64,
+    pub fetch_wait: i64,
+    pub shuffle_write_ns: i64,
+    pub remote_read: i64,
+    pub local_read: i64,
+    pub records_read: i64,
+    pub shuffle_written: i64,
+    pub shuffle_records_written: i64,
+    pub input_bytes: i64,
+    pub input_records: i64,
+    pub output_bytes: i64,
+    pub output_records: i64,
+    pub spilled: i64,
+}
+
+/// Reads one line. The error says what of it is wrong.
+pub(crate) fn parse(line: &[u8]) -> Result<Event, serde_json::Error> {
+    match name(line)?.as_ref() {
+        "SparkListenerTaskEnd" => from::<raw::TaskEnd>(line),
+        "SparkListenerTaskStart" => from::<raw::TaskStart>(line),
+        "SparkListenerStageSubmitted" => Ok(Event::StageSubmitted(Box::new(stage(line)?))),
+        "SparkListenerStageCompleted" => Ok(Event::StageCompleted(Box::new(stage(line)?))),
+        "SparkListenerJobStart" => from::<raw::JobStart>(line),
+        "SparkListenerJobEnd" => from::<raw::JobEnd>(line),
+        "SparkListenerExecutorAdded" => from::<raw::ExecutorAdded>(line),
+        "SparkListenerExecutorRemoved" => from::<raw::ExecutorRemoved>(line),
+        "SparkListenerApplicationStart" => from::<raw::ApplicationStart>(line),
+        "SparkListenerApplicationEnd" => from::<raw::ApplicationEnd>(line),
+        "SparkListenerEnvironmentUpdate" => from::<raw::Environment>(line),
+        "SparkListenerLogStart" => from::<raw::LogStart>(line),
+        _ => {
+            // Not worth parsing, but a line that was cut should be counted.
+            if line.trim_ascii_end().ends_with(b"}") { Ok(Event::Other) } else { from::<raw::Other>(line) }
+        }
+    }
+}
+
+/// The event's name. Spark writes it first; another writer's order costs a second pass over the line.
+fn name(line: &[u8]) -> Result<Cow<'_, str>, serde_json::Error> {
+    let quick = line.strip_prefix(b"{\"Event\":\"").and_then(|rest| {
+        let end = memchr::memchr(b'"', rest)?;
+        std::str::from_utf8(&rest[..end]).ok()
+    });
+    match quick {
+        Some(name) => Ok(Cow::Borrowed(name)),
+        None => serde_json::from_slice::<raw::Named<'_>>(line).map(|named| named.event),
+    }
+}
+
+fn from<'a, T: Deserialize<'a> + Into<Event>>(line: &'a [u8]) -> Result<Event, serde_json::Error> {
+    serde_json::from_slice::<T>(line).map(Into::into)
+}
+
+fn stage(line: &[u8]) -> Result<StageInfo, serde_json::Error> {
+    serde_json::from_slice::<raw::StageEvent<'_>>(line).map(|event| event.info.into())
+}

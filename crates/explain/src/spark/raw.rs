@@ -1,0 +1,424 @@
+//! The JSON of the events, field by field as Spark names them. Everything that some version or some failure leaves out
+//! is optional.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::event::{self, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
+
+/// A time, a size or a count as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(from = "i64")]
+struct Amount(i64);
+
+impl From<i64> for Amount {
+    fn from(amount: i64) -> Self {
+        Self(amount.clamp(0, 1 << 50))
+    }
+}
+
+/// A text that is borrowed from the line where it has no escapes.
+type Text<'a> = Cow<'a, str>;
+
+#[derive(Deserialize)]
+pub(super) struct Named<'a> {
+    #[serde(borrow, rename = "Event")]
+    pub event: Text<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Other {}
+
+impl From<Other> for Event {
+    fn from(Other {}: Other) -> Self {
+        Self::Other
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct LogStart<'a> {
+    #[serde(borrow, rename = "Spark Version")]
+    version: Text<'a>,
+}
+
+impl From<LogStart<'_>> for Event {
+    fn from(raw: LogStart<'_>) -> Self {
+        Self::LogStart { version: raw.version.into_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ApplicationStart<'a> {
+    #[serde(borrow, rename = "App Name", default)]
+    name: Text<'a>,
+    #[serde(borrow, rename = "App ID", default)]
+    id: Option<Text<'a>>,
+    #[serde(rename = "Timestamp")]
+    at: Amount,
+}
+
+impl From<ApplicationStart<'_>> for Event {
+    fn from(raw: ApplicationStart<'_>) -> Self {
+        let id = raw.id.unwrap_or_default().into_owned();
+        Self::ApplicationStart { name: raw.name.into_owned(), id, at: raw.at.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ApplicationEnd {
+    #[serde(rename = "Timestamp")]
+    at: Amount,
+}
+
+impl From<ApplicationEnd> for Event {
+    fn from(raw: ApplicationEnd) -> Self {
+        Self::ApplicationEnd { at: raw.at.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Environment<'a> {
+    #[serde(borrow, rename = "Spark Properties")]
+    properties: Settings<'a>,
+}
+
+#[derive(Deserialize)]
+struct Settings<'a> {
+    #[serde(borrow, rename = "spark.master")]
+    master: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.task.cpus")]
+    task_cpus: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.speculation")]
+    speculation: Option<Text<'a>>,
+}
+
+impl From<Environment<'_>> for Event {
+    fn from(raw: Environment<'_>) -> Self {
+        Self::Environment(Properties {
+            master: raw.properties.master.map(Cow::into_owned),
+            task_cpus: raw.properties.task_cpus.and_then(|cpus| cpus.parse().ok()),
+            speculation: raw.properties.speculation.map(Cow::into_owned),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ExecutorAdded<'a> {
+    #[serde(rename = "Timestamp")]
+    at: Amount,
+    #[serde(borrow, rename = "Executor ID")]
+    executor: Text<'a>,
+    #[serde(borrow, rename = "Executor Info")]
+    info: ExecutorInfo<'a>,
+}
+
+#[derive(Deserialize)]
+struct ExecutorInfo<'a> {
+    #[serde(borrow, rename = "Host", default)]
+    host: Text<'a>,
+    #[serde(rename = "Total Cores")]
+    cores: u32,
+}
+
+impl From<ExecutorAdded<'_>> for Event {
+    fn from(raw: ExecutorAdded<'_>) -> Self {
+        let (executor, host) = (raw.executor.into_owned(), raw.info.host.into_owned());
+        Self::ExecutorAdded { executor, host, cores: raw.info.cores, at: raw.at.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ExecutorRemoved<'a> {
+    #[serde(rename = "Timestamp")]
+    at: Amount,
+    #[serde(borrow, rename = "Executor ID")]
+    executor: Text<'a>,
+}
+
+impl From<ExecutorRemoved<'_>> for Event {
+    fn from(raw: ExecutorRemoved<'_>) -> Self {
+        Self::ExecutorRemoved { executor: raw.executor.into_owned(), at: raw.at.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct JobStart<'a> {
+    #[serde(rename = "Job ID")]
+    job: i64,
+    #[serde(rename = "Submission Time")]
+    at: Amount,
+    #[serde(borrow, rename = "Stage Infos", default)]
+    stages: Vec<Stage<'a>>,
+    #[serde(rename = "Stage IDs", default)]
+    stage_ids: Vec<i64>,
+    #[serde(borrow, rename = "Properties", default)]
+    properties: Option<JobProperties<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct JobProperties<'a> {
+    #[serde(borrow, rename = "spark.sql.execution.id")]
+    sql_execution: Option<Text<'a>>,
+}
+
+impl From<JobStart<'_>> for Event {
+    fn from(raw: JobStart<'_>) -> Self {
+        let properties = raw.properties.unwrap_or_default();
+        Self::JobStart(Box::new(event::JobStart {
+            job: raw.job,
+            at: raw.at.0,
+            stages: raw.stages.into_iter().map(Into::into).collect(),
+            stage_ids: raw.stage_ids,
+            sql_execution: properties.sql_execution.and_then(|id| id.parse().ok()),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct JobEnd<'a> {
+    #[serde(rename = "Job ID")]
+    job: i64,
+    #[serde(rename = "Completion Time")]
+    at: Amount,
+    #[serde(borrow, rename = "Job Result")]
+    result: JobResult<'a>,
+}
+
+#[derive(Deserialize)]
+struct JobResult<'a> {
+    #[serde(borrow, rename = "Result")]
+    result: Text<'a>,
+}
+
+impl From<JobEnd<'_>> for Event {
+    fn from(raw: JobEnd<'_>) -> Self {
+        Self::JobEnd { job: raw.job, at: raw.at.0, succeeded: raw.result.result == "JobSucceeded" }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct StageEvent<'a> {
+    #[serde(borrow, rename = "Stage Info")]
+    pub info: Stage<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Stage<'a> {
+    #[serde(rename = "Stage ID")]
+    id: i64,
+    #[serde(rename = "Stage Attempt ID", default)]
+    attempt: i64,
+    #[serde(borrow, rename = "Stage Name", default)]
+    name: Text<'a>,
+    #[serde(rename = "Number of Tasks", default)]
+    tasks: u32,
+    #[serde(rename = "Parent IDs", default)]
+    parents: Vec<i64>,
+    #[serde(rename = "RDD Info", default)]
+    rdds: Vec<Rdd>,
+    #[serde(rename = "Submission Time")]
+    submitted: Option<Amount>,
+    #[serde(rename = "Completion Time")]
+    completed: Option<Amount>,
+    #[serde(borrow, rename = "Failure Reason")]
+    failure: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Rdd {
+    #[serde(rename = "Barrier", default)]
+    is_barrier: bool,
+}
+
+impl From<Stage<'_>> for StageInfo {
+    fn from(raw: Stage<'_>) -> Self {
+        Self {
+            key: StageKey { id: raw.id, attempt: raw.attempt },
+            name: raw.name.into_owned(),
+            tasks: raw.tasks,
+            parents: raw.parents,
+            is_barrier: raw.rdds.iter().any(|rdd| rdd.is_barrier),
+            submitted: raw.submitted.map(|at| at.0),
+            completed: raw.completed.map(|at| at.0),
+            failure: raw.failure.map(Cow::into_owned),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TaskStart {
+    #[serde(rename = "Stage ID")]
+    stage: i64,
+    #[serde(rename = "Stage Attempt ID", default)]
+    attempt: i64,
+    #[serde(rename = "Task Info")]
+    info: Launch,
+}
+
+#[derive(Deserialize)]
+struct Launch {
+    #[serde(rename = "Launch Time")]
+    at: Amount,
+}
+
+impl From<TaskStart> for Event {
+    fn from(raw: TaskStart) -> Self {
+        Self::TaskStart { stage: StageKey { id: raw.stage, attempt: raw.attempt }, at: raw.info.at.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TaskEnd<'a> {
+    #[serde(rename = "Stage ID")]
+    stage: i64,
+    #[serde(rename = "Stage Attempt ID", default)]
+    attempt: i64,
+    #[serde(borrow, rename = "Task Type", default)]
+    kind: Text<'a>,
+    #[serde(borrow, rename = "Task End Reason")]
+    reason: Option<Reason<'a>>,
+    #[serde(borrow, rename = "Task Info")]
+    info: TaskInfo<'a>,
+    #[serde(rename = "Task Metrics")]
+    metrics: Option<TaskMetrics>,
+}
+
+#[derive(Deserialize)]
+struct Reason<'a> {
+    #[serde(borrow, rename = "Reason", default)]
+    reason: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct TaskInfo<'a> {
+    #[serde(rename = "Task ID")]
+    task: i64,
+    #[serde(rename = "Index", default)]
+    index: i64,
+    #[serde(rename = "Launch Time")]
+    launched: Amount,
+    #[serde(rename = "Finish Time")]
+    finished: Amount,
+    #[serde(rename = "Getting Result Time", default)]
+    getting_result: Amount,
+    #[serde(borrow, rename = "Executor ID", default)]
+    executor: Text<'a>,
+    #[serde(rename = "Speculative", default)]
+    speculative: bool,
+    #[serde(rename = "Failed", default)]
+    failed: bool,
+    #[serde(rename = "Killed", default)]
+    killed: bool,
+}
+
+#[derive(Deserialize)]
+struct TaskMetrics {
+    #[serde(rename = "Executor Deserialize Time", default)]
+    deserialise: Amount,
+    #[serde(rename = "Executor Run Time", default)]
+    run: Amount,
+    #[serde(rename = "Executor CPU Time", default)]
+    cpu_ns: Amount,
+    #[serde(rename = "Result Serialization Time", default)]
+    serialise: Amount,
+    #[serde(rename = "JVM GC Time", default)]
+    gc: Amount,
+    #[serde(rename = "Memory Bytes Spilled", default)]
+    memory_spilled: Amount,
+    #[serde(rename = "Disk Bytes Spilled", default)]
+    disk_spilled: Amount,
+    #[serde(rename = "Shuffle Read Metrics", default)]
+    read: Option<ShuffleRead>,
+    #[serde(rename = "Shuffle Write Metrics", default)]
+    write: Option<ShuffleWrite>,
+    #[serde(rename = "Input Metrics", default)]
+    input: Option<Input>,
+    #[serde(rename = "Output Metrics", default)]
+    output: Option<Output>,
+}
+
+#[derive(Default, Deserialize)]
+struct ShuffleRead {
+    #[serde(rename = "Fetch Wait Time", default)]
+    wait: Amount,
+    #[serde(rename = "Remote Bytes Read", default)]
+    remote: Amount,
+    #[serde(rename = "Local Bytes Read", default)]
+    local: Amount,
+    #[serde(rename = "Total Records Read", default)]
+    records: Amount,
+}
+
+#[derive(Default, Deserialize)]
+struct ShuffleWrite {
+    #[serde(rename = "Shuffle Bytes Written", default)]
+    bytes: Amount,
+    #[serde(rename = "Shuffle Write Time", default)]
+    time_ns: Amount,
+    #[serde(rename = "Shuffle Records Written", default)]
+    records: Amount,
+}
+
+#[derive(Default, Deserialize)]
+struct Input {
+    #[serde(rename = "Bytes Read", default)]
+    bytes: Amount,
+    #[serde(rename = "Records Read", default)]
+    records: Amount,
+}
+
+#[derive(Default, Deserialize)]
+struct Output {
+    #[serde(rename = "Bytes Written", default)]
+    bytes: Amount,
+    #[serde(rename = "Records Written", default)]
+    records: Amount,
+}
+
+impl From<TaskMetrics> for Metrics {
+    fn from(raw: TaskMetrics) -> Self {
+        let read = raw.read.unwrap_or_default();
+        let write = raw.write.unwrap_or_default();
+        let input = raw.input.unwrap_or_default();
+        let output = raw.output.unwrap_or_default();
+        Self {
+            deserialise: raw.deserialise.0,
+            run: raw.run.0,
+            cpu_ns: raw.cpu_ns.0,
+            serialise: raw.serialise.0,
+            gc: raw.gc.0,
+            fetch_wait: read.wait.0,
+            shuffle_write_ns: write.time_ns.0,
+            remote_read: read.remote.0,
+            local_read: read.local.0,
+            records_read: read.records.0,
+            shuffle_written: write.bytes.0,
+            shuffle_records_written: write.records.0,
+            input_bytes: input.bytes.0,
+            input_records: input.records.0,
+            output_bytes: output.bytes.0,
+            output_records: output.records.0,
+            spilled: raw.memory_spilled.0.saturating_add(raw.disk_spilled.0),
+        }
+    }
+}
+
+impl From<TaskEnd<'_>> for Event {
+    fn from(raw: TaskEnd<'_>) -> Self {
+        let is_success = raw.reason.is_none_or(|reason| reason.reason == "Success");
+        Self::TaskEnd(event::TaskEnd {
+            stage: StageKey { id: raw.stage, attempt: raw.attempt },
+            kind: if raw.kind == "ResultTask" { TaskKind::Result } else { TaskKind::ShuffleMap },
+            task: raw.info.task,
+            index: raw.info.index,
+            executor: raw.info.executor.into_owned(),
+            launched: raw.info.launched.0,
+            finished: raw.info.finished.0,
+            getting_result: raw.info.getting_result.0,
+            speculative: raw.info.speculative,
+            succeeded: is_success && !raw.info.failed && !raw.info.killed,
+            metrics: raw.metrics.map(Into::into),
+        })
+    }
+}

@@ -1,0 +1,348 @@
+//! Explains a run of workers that go round by round: our own parameter server's, or ranks of a collective.
+//!
+//! The spans say who waited and how long, so nothing is inferred: a gate's or collective's meeting has the waits of its
+//! workers, the one who waited least came last. Server nodes are drawn, but shares are of the workers' time.
+
+use std::collections::BTreeMap;
+
+use syncline_trace::{Phase, RunInfo, Span};
+
+use crate::analysis::critical::{PathPart, Slack};
+use crate::analysis::fit::TaskTimes;
+use crate::analysis::meeting::{Arrival, Meeting, Meetings, Place, SyncKind};
+use crate::analysis::numbers::median;
+use crate::analysis::straggler::stragglers;
+use crate::analysis::timeline::TimelineBuilder;
+use crate::analyst::sync_points;
+use crate::report::{ClockNote, Iterations, Report, verdict};
+use crate::source::Damage;
+
+/// Milliseconds of nanoseconds.
+fn ms(ns: u64) -> f64 {
+    ns as f64 / 1e6
+}
+
+/// The spans of the nodes that work, each node's in order of time.
+struct Lanes<'a> {
+    by_node: BTreeMap<u32, Vec<&'a Span>>,
+    start: u64,
+    end: u64,
+}
+
+impl<'a> Lanes<'a> {
+    /// Workers are the nodes that compute or wait; the others (servers, coordinators) serve them.
+    fn of(spans: &'a [Span]) -> Self {
+        let mut by_node: BTreeMap<u32, Vec<&Span>> = BTreeMap::new();
+        for span in spans {
+            by_node.entry(span.node).or_default().push(span);
+        }
+        let works = |span: &&Span| matches!(span.phase, Phase::Compute | Phase::Wait | Phase::Collective);
+        by_node.retain(|_, spans| spans.iter().any(works));
+        by_node.values_mut().for_each(|spans| spans.sort_by_key(|span| (span.start_ns, span.end_ns)));
+        let all = || by_node.values().flatten();
+        let start = all().map(|span| span.start_ns).min().unwrap_or(0);
+        let end = all().map(|span| span.end_ns).max().unwrap_or(0).max(start);
+        Self { by_node, start, end }
+    }
+}
+
+/// The report of a run.
+pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Damage) -> Report {
+    let lanes = Lanes::of(spans);
+    let wall_ns = spans.iter().map(|span| span.end_ns).max().unwrap_or(0).max(lanes.end);
+    let name =
+        |node: u32| info.nodes.get(node as usize).map_or_else(|| node.to_string(), |node| node.name.clone());
+    let meetings = meetings(&lanes, spans);
+    let workers = lanes.by_node.len() as u64;
+    let iterations = iterations(&lanes);
+    let computations = || spans.iter().filter(|span| span.phase == Phase::Compute);
+    let mut times = TaskTimes::default();
+    for span in spans.iter().filter(|span| matches!(span.phase, Phase::Compute | Phase::Push | Phase::Pull)) {
+        times.add(span.phase.name(), ms(span.duration_ns()));
+    }
+    let (critical_path, slack) = critical_path(&lanes, wall_ns, &name);
+    let core_seconds = wall_ns as f64 / 1e9 * workers.max(1) as f64;
+    let rounds = iterations.iter().map(|found| found.count).max().unwrap_or(0);
+    let mut report = Report {
+        source,
+        system: if info.system.is_empty() { "run".to_owned() } else { info.system.clone() },
+        name: info.run.clone(),
+        id: described(info),
+        complete: info.complete,
+        damage,
+        jobs: 1,
+        stages: rounds,
+        tasks: computations().count() as u64,
+        wall_ms: ms(wall_ns) as i64,
+        in_jobs_ms: ms(lanes.end - lanes.start) as i64,
+        run_ms: computations().map(|span| ms(span.duration_ns())).sum::<f64>() as i64,
+        executors: workers,
+        cores: workers,
+        shares: shares(&lanes, wall_ns),
+        sync_points: sync_points(&meetings, core_seconds, &iterations),
+        stragglers: stragglers(&meetings, name),
+        iterations,
+        critical_path,
+        slack,
+        distributions: times.finish(),
+        clocks: clocks(info),
+        timeline: timeline(spans, wall_ns, &name),
+        ..Report::default()
+    };
+    report.verdict = verdict(&report);
+    report
+}
+
+fn described(info: &RunInfo) -> String {
+    match info.workers {
+        0 => String::new(),
+        workers => format!("{workers} workers, {} servers, {}", info.servers, info.sync),
+    }
+}
+
+fn clocks(info: &RunInfo) -> Vec<ClockNote> {
+    let is_stated = |node: &&syncline_trace::Node| node.clock.offset_ns != 0 || node.clock.error_ns != 0;
+    let note = |node: &syncline_trace::Node| ClockNote {
+        node: node.name.clone(),
+        offset_ms: node.clock.offset_ns as f64 / 1e6,
+        error_ms: ms(node.clock.error_ns),
+    };
+    info.nodes.iter().filter(is_stated).map(note).collect()
+}
+
+/// Every instant of the wall time, divided evenly among the workers. Where spans of a worker overlap, the later one counts
+/// from its start on; where a worker has none, it is start-up before its first, the driver's after its last, else unknown.
+fn shares(lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
+    let mut shares: BTreeMap<String, f64> = BTreeMap::new();
+    let mut add = |name: &str, ns: u64| *shares.entry(name.to_owned()).or_default() += ns as f64;
+    for spans in lanes.by_node.values() {
+        let mut covered = 0;
+        for (at, span) in spans.iter().enumerate() {
+            let start = span.start_ns.max(covered);
+            add(if at == 0 { "startup" } else { "unknown" }, start - covered);
+            let next = spans.get(at + 1).map_or(u64::MAX, |next| next.start_ns.max(start));
+            let end = span.end_ns.max(start).min(next.max(start));
+            add(span.phase.name(), end - start);
+            covered = end;
+        }
+        add("driver", wall_ns.saturating_sub(covered));
+    }
+    if lanes.by_node.is_empty() {
+        add("unknown", wall_ns.max(1));
+    }
+    let total: f64 = shares.values().sum();
+    shares.retain(|_, ns| *ns > 0.0);
+    shares.values_mut().for_each(|ns| *ns /= total);
+    shares
+}
+
+/// What a worker did in one round.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    started: u64,
+    busy: u64,
+    transfer: u64,
+    waited: u64,
+    wait_end: u64,
+    records: u64,
+    /// Whether the next gate was reached: only then the round is comparable.
+    has_work: bool,
+}
+
+/// The meetings at gates: in round `r` a worker works and then waits at the gate of round `r + 1`.
+fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
+    let kind = if spans.iter().any(|span| span.phase == Phase::Collective) {
+        SyncKind::AllReduce
+    } else {
+        SyncKind::Gate
+    };
+    let mut rounds: BTreeMap<u64, BTreeMap<u32, Round>> = BTreeMap::new();
+    for (&node, spans) in &lanes.by_node {
+        for span in spans {
+            let is_wait = span.phase == Phase::Wait;
+            // A gate's wait carries the round that it lets in; the work before it is of the round before.
+            let number = match kind {
+                SyncKind::Gate if is_wait => span.round.checked_sub(1),
+                _ => Some(span.round),
+            };
+            let Some(number) = number else { continue };
+            let round = rounds.entry(number).or_default().entry(node).or_default();
+            if is_wait {
+                round.waited += span.duration_ns();
+                round.wait_end = round.wait_end.max(span.end_ns);
+            } else if span.phase != Phase::Collective {
+                if !round.has_work {
+                    round.started = span.start_ns;
+                }
+                round.has_work = true;
+                round.started = round.started.min(span.start_ns);
+                match span.phase {
+                    Phase::Push | Phase::Pull => round.transfer += span.duration_ns(),
+                    _ => round.busy += span.duration_ns(),
+                }
+                round.records += if span.phase == Phase::Compute { span.records } else { 0 };
+            }
+        }
+    }
+    let mut meetings = Meetings::default();
+    let place = Place { kind, label: String::new(), level: 0 };
+    for workers in rounds.into_values() {
+        if let Some(meeting) = meeting(&workers) {
+            meetings.add(place.clone(), meeting);
+        }
+    }
+    meetings
+}
+
+/// A gate as a meeting. Everyone's finish is put where its wait says, before a common release.
+fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
+    let working: Vec<(&u32, &Round)> = workers.iter().filter(|(_, round)| round.has_work).collect();
+    let waited = working.iter().any(|(_, round)| round.waited > 0);
+    if working.len() < 2 || !waited {
+        return None;
+    }
+    let longest = working.iter().map(|(_, round)| round.waited).max()?;
+    let released = working.iter().map(|(_, round)| round.wait_end).max()?;
+    let arrivals = working.iter().map(|&(&who, round)| Arrival {
+        who,
+        part: who,
+        started: 0.0,
+        finished: ms(longest - round.waited) as f32,
+        busy: ms(round.busy) as f32,
+        transfer: ms(round.transfer) as f32,
+        work: round.records as f32,
+        ..Arrival::default()
+    });
+    Some(Meeting { at: ms(released), arrivals: arrivals.collect() })
+}
+
+/// Rounds, as the typical worker goes through them.
+fn iterations(lanes: &Lanes<'_>) -> Vec<Iterations> {
+    let mut between = Vec::new();
+    let (mut first, mut last, mut count) = (u64::MAX, 0, 0);
+    let mut phases: Vec<&str> = Vec::new();
+    for spans in lanes.by_node.values() {
+        let starts: Vec<(u64, u64)> = spans
+            .iter()
+            .filter(|span| span.phase == Phase::Compute)
+            .map(|span| (span.round, span.start_ns))
+            .collect();
+        between.extend(
+            starts.windows(2).filter(|pair| pair[1].0 > pair[0].0).map(|pair| ms(pair[1].1 - pair[0].1)),
+        );
+        let mut rounds: Vec<u64> = starts.iter().map(|start| start.0).collect();
+        rounds.dedup();
+        count = count.max(rounds.len() as u64);
+        first = first.min(starts.first().map_or(u64::MAX, |start| start.1));
+        last = last.max(spans.last().map_or(0, |span| span.end_ns));
+        for span in spans.iter().take(64) {
+            if !phases.contains(&span.phase.name()) && span.phase != Phase::Evaluate {
+                phases.push(span.phase.name());
+            }
+        }
+    }
+    if count < 2 {
+        return Vec::new();
+    }
+    vec![Iterations {
+        pattern: phases.join(" > "),
+        of: "rounds",
+        count,
+        from_ms: ms(first),
+        to_ms: ms(last),
+        median_ms: median(&between),
+        sync_points: 1,
+    }]
+}
+
+/// Walks back from the end. In a wait the path leaves the worker for the one that came last to the same gate; between
+/// its arrival and the release lies the server.
+fn critical_path(
+    lanes: &Lanes<'_>,
+    wall_ns: u64,
+    name: &impl Fn(u32) -> String,
+) -> (Vec<PathPart>, Vec<Slack>) {
+    let mut parts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+    let mut add = |who: String, phase: &'static str, ns: u64| {
+        if ns > 0 {
+            *parts.entry((who, phase)).or_default() += ns;
+        }
+    };
+    let last = lanes.by_node.iter().max_by_key(|(_, spans)| spans.last().map_or(0, |span| span.end_ns));
+    let mut now = lanes.end;
+    add(String::new(), "driver", wall_ns.saturating_sub(now));
+    let mut node = last.map(|(&node, _)| node);
+    while let Some(at) = node {
+        let spans = &lanes.by_node[&at];
+        let before = spans.partition_point(|span| span.start_ns < now);
+        let Some(span) = before.checked_sub(1).map(|index| spans[index]) else { break };
+        let end = span.end_ns.min(now);
+        add(name(at), "unknown", now - end);
+        if span.phase == Phase::Wait {
+            let culprit =
+                lanes.by_node.iter().filter(|(other, _)| **other != at).filter_map(|(&other, spans)| {
+                    let arrived = arrival_before(spans, end)?;
+                    (arrived > span.start_ns).then_some((arrived, other))
+                });
+            match culprit.max() {
+                Some((arrived, other)) => {
+                    add("servers".to_owned(), "apply", end - arrived);
+                    (node, now) = (Some(other), arrived);
+                }
+                // Nobody came later: the wait was for the servers.
+                None => {
+                    add("servers".to_owned(), "apply", end - span.start_ns);
+                    now = span.start_ns;
+                }
+            }
+        } else {
+            add(name(at), span.phase.name(), end - span.start_ns);
+            now = span.start_ns;
+        }
+    }
+    add(String::new(), "startup", now);
+    let total: u64 = parts.values().sum();
+    let part = |((stage, phase), ns): ((String, &'static str), u64)| PathPart {
+        stage,
+        phase,
+        ms: ms(ns),
+        share: ns as f64 / total.max(1) as f64,
+    };
+    let mut parts: Vec<PathPart> = parts.into_iter().map(part).collect();
+    parts.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    let slack = lanes.by_node.iter().map(|(&node, spans)| slack(name(node), spans, &parts));
+    (parts.clone(), slack.collect())
+}
+
+/// When a worker last began to wait, or ended something else, before `time`.
+fn arrival_before(spans: &[&Span], time: u64) -> Option<u64> {
+    let before = spans.partition_point(|span| span.start_ns < time);
+    let span = spans[..before].iter().rev().find(|span| span.phase != Phase::Wait)?;
+    Some(span.end_ns).filter(|&end| end < time)
+}
+
+fn slack(name: String, spans: &[&Span], path: &[PathPart]) -> Slack {
+    let waits: Vec<f64> =
+        spans.iter().filter(|span| span.phase == Phase::Wait).map(|span| ms(span.duration_ns())).collect();
+    let mean = crate::analysis::numbers::mean(&waits);
+    let on_path = u64::from(path.iter().any(|part| part.stage == name));
+    Slack { stage: name, count: waits.len() as u64, on_path, mean_slack_ms: mean, mean_task_slack_ms: mean }
+}
+
+fn timeline(spans: &[Span], wall_ns: u64, name: &impl Fn(u32) -> String) -> crate::report::Timeline {
+    let mut timeline = TimelineBuilder::default();
+    let mut released: BTreeMap<u64, u64> = BTreeMap::new();
+    for span in spans {
+        let (from, to) = (ms(span.start_ns), ms(span.end_ns.max(span.start_ns)));
+        timeline.bar(&name(span.node), &format!("round {}", span.round), span.phase.name(), from, to, false);
+        if matches!(span.phase, Phase::Compute | Phase::Evaluate) {
+            timeline.busy(from, to);
+        }
+        if let (Phase::Wait, Some(sync)) = (span.phase, span.sync) {
+            let release = released.entry(sync).or_default();
+            *release = (*release).max(span.end_ns);
+        }
+    }
+    released.into_iter().for_each(|(sync, at)| timeline.barrier(ms(at), &format!("gate of round {sync}")));
+    timeline.finish(ms(wall_ns))
+}

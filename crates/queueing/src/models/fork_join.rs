@@ -1,0 +1,288 @@
+//! Fork-join: one FIFO queue per worker, one task of each job in each. Stable iff lam E[X] < 1.
+//!
+//! Exact means are known for two workers only, so every other number here says what it is. A job may need only the
+//! first l of its k tasks; without purging, the leftovers keep their workers busy.
+
+use super::split_merge::kingman;
+use super::varma_makowski::light_traffic_constant;
+use crate::error::count;
+use crate::harmonic::harmonic;
+use crate::root::bisect;
+use crate::sim::{ForkJoinSystem, System};
+use crate::single_server::{Lundberg, Mph1};
+use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, PhaseType, Result, Workload};
+
+/// k workers with a queue each; a job is done when l of its k tasks are.
+#[derive(Debug, Clone)]
+pub struct ForkJoin {
+    workload: Workload,
+    tasks: usize,
+    needed: usize,
+}
+
+impl ForkJoin {
+    /// k tasks on k workers, all needed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Parameter`] if k is 0.
+    pub fn new(workload: Workload, tasks: usize) -> Result<Self> {
+        Self::first_of(workload, tasks, tasks)
+    }
+
+    /// k tasks on k workers, the first l to finish complete the job; the others run on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Parameter`] unless 1 <= l <= k.
+    pub fn first_of(workload: Workload, needed: usize, tasks: usize) -> Result<Self> {
+        count("number of tasks k", tasks, 1_000_000)?;
+        count("number of needed tasks l", needed, tasks)?;
+        Ok(Self { workload, tasks, needed })
+    }
+
+    fn markov_means(&self, lam: f64, mu: f64) -> Vec<Estimate> {
+        let (k, rho) = (self.tasks, lam / mu);
+        let mut list = Vec::new();
+        if k <= 2 {
+            let value = if k == 1 { 1.0 } else { (12.0 - rho) / 8.0 } / (mu - lam);
+            list.push(Estimate::exact(
+                value,
+                "two-server formula",
+                "Flatto and Hahn 1984; Nelson and Tantawi 1988",
+            ));
+        }
+        list.push(nelson_tantawi(k, lam, mu));
+        list.push(
+            Estimate::new(varma_makowski(k, lam, mu), Kind::Approximation, "Varma-Makowski")
+                .valid("exact in light and heavy traffic in theory; -12 % at k = 100, rho = .9")
+                .from("Varma and Makowski 1994"),
+        );
+        list.push(
+            Estimate::new(varki(k, lam, mu), Kind::Approximation, "Varki")
+                .valid("-1 to -12 % at rho = .9 for k = 2 to 100")
+                .from("Varki, Merchant, Chen"),
+        );
+        list.push(
+            Estimate::new(harmonic(k) / (mu - lam), Kind::UpperBound, "independent branches")
+                .from("association; Baccelli, Makowski, Shwartz 1989"),
+        );
+        list
+    }
+
+    /// R_k = E[X_{k:k}] + W [1 + (H_k - 1)(1 - r)^p], r = Ca^2 / (Ca^2 + Cs^2), p = 0.42 + 0.06 ln k.
+    fn general_fit(&self) -> Result<Estimate> {
+        let size = &self.workload.size;
+        size.finite_moment(2, "the fork-join fit")?;
+        let wait = kingman(&self.workload, size.mean(), size.scv());
+        let (arrivals, tasks) = (self.workload.arrivals.scv(), size.scv());
+        let own = if arrivals + tasks > 0.0 { tasks / (arrivals + tasks) } else { 0.0 };
+        let power = 0.42 + 0.06 * (self.tasks as f64).ln();
+        let spread = 1.0 + (harmonic(self.tasks) - 1.0) * own.powf(power);
+        let largest = OrderStatistic::largest(size, self.tasks)?.mean()?;
+        Ok(Estimate::new(largest + wait * spread, Kind::Fit, "general fit")
+            .valid("within 4.1 % for Cs^2 <= 1.5, k = 2..100, rho <= .85; -10 to -21 % for Cs^2 around 4: simulate there")
+            .from("fitted for this project, checked on held-out distributions"))
+    }
+
+    /// The lower bound with deterministic arrivals: each branch a D/M/1 queue.
+    fn deterministic_bound(&self) -> Option<Estimate> {
+        let mu = self.workload.size.exponential_rate()?;
+        let rate = mu * (1.0 - dm1_root(self.workload.rate(), mu));
+        let (kind, method) = match self.has_deterministic_arrivals() {
+            true => (Kind::Exact, "independent D/M/1 branches"),
+            false => (Kind::LowerBound, "D/M/1 branches"),
+        };
+        Some(
+            Estimate::new(harmonic(self.tasks) / rate, kind, method).from("Baccelli, Makowski, Shwartz 1989"),
+        )
+    }
+
+    fn has_deterministic_arrivals(&self) -> bool {
+        self.workload.arrivals.scv() == 0.0
+    }
+
+    /// 1 - (1 - P1(t))^k <= eps for the exact tail P1 of one branch: association makes it a bound.
+    fn association(&self, eps: Exceedance) -> Option<Result<Estimate>> {
+        if self.needed < self.tasks {
+            return None;
+        }
+        // 1 - (1 - eps)^(1/k) without cancellation
+        let each = -((-eps.get()).ln_1p() / self.tasks as f64).exp_m1();
+        let bound = |value: f64| {
+            Ok(Estimate::new(value, Kind::UpperBound, "association")
+                .valid("0 to 3 % above simulation for Poisson arrivals and exponential tasks")
+                .from("associated branches, derived for this project"))
+        };
+        let rate = self.workload.rate();
+        if self.has_deterministic_arrivals() {
+            let mu = self.workload.size.exponential_rate()?;
+            let decay = mu * (1.0 - dm1_root(rate, mu));
+            let source = "Baccelli, Makowski, Shwartz 1989";
+            return Some(Ok(Estimate::exact(-each.ln() / decay, "independent D/M/1 branches", source)));
+        }
+        if let Some((lam, mu)) = self.workload.as_markov() {
+            return Some(bound(-each.ln() / (mu - lam)));
+        }
+        let phases = self.workload.arrivals.is_poisson().then(|| self.workload.size.phases())??;
+        Some(Exceedance::new(each).and_then(|each| bound(Mph1::new(rate, phases)?.sojourn_quantile(each))))
+    }
+
+    /// P[T >= tau] <= k / (k - l + 1) M_X(th) e^(-th tau): the union bound, or Markov's on the number of late tasks.
+    fn union_bound(&self, eps: Exceedance) -> Result<Estimate> {
+        let size = &self.workload.size;
+        let branch =
+            Lundberg::new(&self.workload.arrivals, size.mean(), size.pole()?, |theta| size.log_mgf(theta))?;
+        let late = (self.tasks as f64 / (self.tasks - self.needed + 1) as f64).ln();
+        let value = branch.quantile_with(eps, |theta| late + size.log_mgf(theta));
+        Ok(Estimate::new(value, Kind::UpperBound, "exponential bound")
+            .valid("4 to 23 % above simulation for l = k; loose (40 to 430 %) for l < k")
+            .from("Fidler and Jiang 2016"))
+    }
+}
+
+impl Model for ForkJoin {
+    fn name(&self) -> &'static str {
+        "fork-join"
+    }
+
+    fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    fn largest_rate(&self) -> Result<Estimate> {
+        Ok(Estimate::exact(1.0 / self.workload.size.mean(), "1 / E[X]", "one queue per worker"))
+    }
+
+    fn means(&self) -> Result<Vec<Estimate>> {
+        self.check_stable()?;
+        if self.needed < self.tasks {
+            return Err(self.no_formula("the mean of a job that needs only some of its tasks"));
+        }
+        let mut list = Vec::new();
+        if self.has_deterministic_arrivals() {
+            list.extend(self.deterministic_bound());
+        }
+        if let Some((lam, mu)) = self.workload.as_markov() {
+            list.extend(self.markov_means(lam, mu));
+            list.extend(self.deterministic_bound());
+        }
+        match self.general_fit() {
+            Ok(fit) => list.push(fit),
+            Err(error) if list.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(list)
+    }
+
+    fn quantiles(&self, eps: Exceedance) -> Result<Vec<Estimate>> {
+        self.check_stable()?;
+        let mut list: Vec<Estimate> = self.association(eps).transpose()?.into_iter().collect();
+        match self.union_bound(eps) {
+            Ok(bound) => list.push(bound),
+            Err(error) if list.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(list)
+    }
+
+    fn system(&self) -> Box<dyn System> {
+        Box::new(ForkJoinSystem::new(self.tasks, self.needed))
+    }
+}
+
+/// R_k = [H_k / H_2 + (4 rho / 11)(1 - H_k / H_2)] R_2.
+pub(crate) fn nelson_tantawi(k: usize, lam: f64, mu: f64) -> Estimate {
+    let rho = lam / mu;
+    let growth = harmonic(k) / harmonic(2);
+    let two = (12.0 - rho) / 8.0 / (mu - lam);
+    let factor = if k == 1 { 8.0 / (12.0 - rho) } else { growth + 4.0 * rho / 11.0 * (1.0 - growth) };
+    Estimate::new(factor * two, Kind::Approximation, "Nelson-Tantawi")
+        .valid(
+            "published for k = 2..32, within 4 %; beyond that still the best cheap mean (-3 % at rho = .9)",
+        )
+        .from("Nelson and Tantawi 1988")
+}
+
+fn varma_makowski(k: usize, lam: f64, mu: f64) -> f64 {
+    let h = harmonic(k);
+    (h + (light_traffic_constant(k) - h) * lam / mu) / (mu - lam)
+}
+
+fn varki(k: usize, lam: f64, mu: f64) -> f64 {
+    let rho = lam / mu;
+    let first: f64 = (1..=k).map(|i| 1.0 / (i as f64 - rho)).sum();
+    let second: f64 = (1..=k).map(|i| 1.0 / (i as f64 * (i as f64 - rho))).sum();
+    (harmonic(k) + rho / (2.0 * (1.0 - rho)) * (first + (1.0 - 2.0 * rho) * second)) / mu
+}
+
+/// The root sigma < 1 of sigma = e^(-mu (1 - sigma) / lam), which makes D/M/1 sojourns Exp(mu (1 - sigma)).
+/// Searched as the gap g = 1 - sigma, which keeps its digits near saturation.
+fn dm1_root(lam: f64, mu: f64) -> f64 {
+    1.0 - bisect(0.0, 1.0, |gap| gap + (-mu * gap / lam).exp_m1())
+}
+
+impl crate::Distribution {
+    /// The distribution as a chain of phases, where it is one.
+    pub(crate) fn phases(&self) -> Option<PhaseType> {
+        use crate::distribution::Law;
+        match &self.0 {
+            Law::Exponential { rate } => PhaseType::hypoexponential(&[*rate]).ok(),
+            Law::Gamma { shape, rate } if shape.fract() == 0.0 && *shape <= 1000.0 => {
+                PhaseType::hypoexponential(&vec![*rate; *shape as usize]).ok()
+            }
+            Law::HyperExponential { branches } => {
+                let none = vec![vec![0.0; branches.len()]; branches.len()];
+                let (initial, exits) = branches.iter().copied().unzip();
+                PhaseType::new(initial, &none, exits).ok()
+            }
+            Law::PhaseType(phases) => Some(phases.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(model: &ForkJoin, method: &str) -> f64 {
+        model.means().unwrap().into_iter().find(|e| e.method == method).unwrap().value
+    }
+
+    #[test]
+    fn the_table_of_means() -> Result<()> {
+        let rows = [
+            (10, 0.5, 5.1159, 5.1256, 5.0622, 3.6759, 5.8579),
+            (10, 0.9, 22.767, 22.698, 20.988, 15.168, 29.29),
+            (100, 0.9, 36.821, 33.264, 33.449, 26.864, 51.874),
+        ];
+        for (k, lam, nt, vm, varki, lower, upper) in rows {
+            let model = ForkJoin::new(Workload::markov(lam, 1.0)?, k)?;
+            let methods =
+                ["Nelson-Tantawi", "Varma-Makowski", "Varki", "D/M/1 branches", "independent branches"];
+            for (method, expected) in methods.iter().zip([nt, vm, varki, lower, upper]) {
+                let ours = mean(&model, method);
+                assert!((ours / expected - 1.0).abs() < 1e-4, "{method} k={k} lam={lam}: {ours} {expected}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_published_tail_bounds() -> Result<()> {
+        let model = ForkJoin::new(Workload::markov(0.5, 1.0)?, 10)?;
+        assert!((model.quantiles(Exceedance::new(1e-6)?)?[1].value - 33.6225).abs() < 1e-4);
+        assert!((model.quantile(Exceedance::new(1e-2)?)?.value - 13.806).abs() < 1e-3);
+        Ok(())
+    }
+
+    #[test]
+    fn phases_and_the_closed_form_give_the_same_association_bound() -> Result<()> {
+        let eps = Exceedance::new(1e-3)?;
+        let exponential = ForkJoin::new(Workload::markov(0.5, 1.0)?, 7)?;
+        let arrivals = crate::Arrivals::poisson(0.5)?;
+        let erlang = ForkJoin::new(Workload::new(arrivals, crate::Distribution::erlang(1, 1.0)?), 7)?;
+        let (a, b) = (exponential.quantile(eps)?.value, erlang.quantile(eps)?.value);
+        assert!((a / b - 1.0).abs() < 1e-10, "{a} {b}");
+        Ok(())
+    }
+}

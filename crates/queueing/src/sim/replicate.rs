@@ -1,0 +1,237 @@
+//! Replications in parallel: warm-up found by pilots, then rounds of independent runs until the precision is met.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use super::warm_up::mser;
+use super::{Interval, Plan, Quantiles, Random, Report, System, stream};
+use crate::{Arrivals, Distribution, Model, Result};
+
+/// The seeds of pilots are kept apart from those of the runs that count.
+const PILOT: u64 = 0x70_69_6c_6f_74;
+const PILOTS: u64 = 4;
+const BATCHES: u64 = 200;
+const MOST_ROUNDS: usize = 64;
+
+/// What is fed to a system.
+#[derive(Debug, Clone, Copy)]
+pub enum Jobs<'a> {
+    /// Jobs that arrive.
+    Arriving {
+        /// When.
+        arrivals: &'a Arrivals,
+        /// How large their tasks are.
+        size: &'a Distribution,
+    },
+    /// A job is always waiting: the throughput is the largest stable rate.
+    Backlogged {
+        /// How large the tasks are.
+        size: &'a Distribution,
+    },
+}
+
+/// How far a simulation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Replications done.
+    pub done: usize,
+    /// Replications of all rounds begun.
+    pub begun: usize,
+}
+
+/// Simulates a model's system under its own workload.
+///
+/// # Errors
+/// [`crate::Error::Unstable`] if the model knows its largest rate and is beyond it; [`crate::Error::TooFewSamples`] if the plan is
+/// too small for a quantile.
+///
+/// ```
+/// use syncline_queueing::{Model, Workload, models::ForkJoin, sim::{Plan, simulate}};
+///
+/// let model = ForkJoin::new(Workload::markov(0.5, 1.0)?, 2)?;
+/// let report = simulate(&model, &Plan { jobs: 200_000, ..Plan::default() })?;
+/// assert!((report.mean.value - model.mean()?.value).abs() < 5.0 * report.mean.error);
+/// # Ok::<(), syncline_queueing::Error>(())
+/// ```
+pub fn simulate(model: &dyn Model, plan: &Plan) -> Result<Report> {
+    if model.largest_rate().is_ok() {
+        model.check_stable()?;
+    }
+    let workload = model.workload();
+    let jobs = Jobs::Arriving { arrivals: &workload.arrivals, size: &workload.size };
+    simulate_with(&|| model.system(), jobs, plan, &|_| {})
+}
+
+/// Simulates any system; `progress` is called from the calling thread after each replication.
+///
+/// # Errors
+/// [`crate::Error::TooFewSamples`] if the plan is too small for a quantile, [`crate::Error::Parameter`] if it is empty.
+pub fn simulate_with(
+    system: &(dyn Fn() -> Box<dyn System> + Sync),
+    jobs: Jobs<'_>,
+    plan: &Plan,
+    progress: &dyn Fn(Progress),
+) -> Result<Report> {
+    plan.check()?;
+    let warm_up = warm_up(system, jobs, plan);
+    let mut runs = Vec::new();
+    for round in 0..MOST_ROUNDS {
+        let first = round * plan.replications;
+        runs.extend(run_round(system, jobs, plan, warm_up, first, progress));
+        let mean = Interval::of(&runs.iter().map(|run| run.mean).collect::<Vec<_>>());
+        let narrow = |precision: f64| mean.half_width(0.95) <= precision * mean.value;
+        if plan.precision.is_none_or(narrow) {
+            break;
+        }
+    }
+    Ok(summarise(&runs, plan, warm_up))
+}
+
+/// The result of one replication.
+struct Run {
+    mean: f64,
+    wait: f64,
+    quantiles: Vec<f64>,
+    throughput: f64,
+    tasks: u64,
+    exact: bool,
+}
+
+fn run_round(
+    system: &(dyn Fn() -> Box<dyn System> + Sync),
+    jobs: Jobs<'_>,
+    plan: &Plan,
+    warm_up: u64,
+    first: usize,
+    progress: &dyn Fn(Progress),
+) -> Vec<Run> {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    let mut runs: Vec<(usize, Run)> = Vec::with_capacity(plan.replications);
+    std::thread::scope(|scope| {
+        for _ in 0..plan.threads.min(plan.replications) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= plan.replications {
+                        break;
+                    }
+                    let random = stream(plan.seed, (first + index) as u64);
+                    // The receiver outlives the scope, so that sending cannot fail.
+                    let _ = sender.send((index, run(&mut *system(), jobs, plan, warm_up, random)));
+                }
+            });
+        }
+        drop(sender);
+        for result in &receiver {
+            runs.push(result);
+            progress(Progress { done: first + runs.len(), begun: first + plan.replications });
+        }
+    });
+    runs.sort_by_key(|(index, _)| *index);
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+fn run(system: &mut dyn System, jobs: Jobs<'_>, plan: &Plan, warm_up: u64, random: Random) -> Run {
+    let mut feed = Feed::new(system, jobs, random);
+    for _ in 0..warm_up {
+        feed.next();
+    }
+    let from = feed.last;
+    let counted = plan.jobs_each();
+    let keep = if plan.quantiles.is_empty() { None } else { Some(plan.exact_samples) };
+    let mut quantiles = keep.map(Quantiles::new);
+    let (mut sojourns, mut waits) = (0.0, 0.0);
+    for _ in 0..counted {
+        let (wait, sojourn) = feed.next();
+        waits += wait;
+        sojourns += sojourn;
+        if let Some(quantiles) = &mut quantiles {
+            quantiles.record(sojourn);
+        }
+    }
+    let exact = quantiles.as_ref().is_none_or(Quantiles::is_exact);
+    let values = quantiles.map(|mut all| plan.quantiles.iter().map(|eps| all.quantile(eps.get())).collect());
+    Run {
+        mean: sojourns / counted as f64,
+        wait: waits / counted as f64,
+        quantiles: values.unwrap_or_default(),
+        throughput: counted as f64 / (feed.last - from),
+        tasks: feed.tasks,
+        exact,
+    }
+}
+
+/// One replication's jobs, one after the other.
+struct Feed<'a> {
+    system: &'a mut dyn System,
+    source: Option<crate::arrivals::Source<'a>>,
+    size: &'a Distribution,
+    random: Random,
+    sizes: Vec<f64>,
+    now: f64,
+    /// The start of the latest job.
+    last: f64,
+    tasks: u64,
+}
+
+impl<'a> Feed<'a> {
+    fn new(system: &'a mut dyn System, jobs: Jobs<'a>, mut random: Random) -> Self {
+        let (source, size) = match jobs {
+            Jobs::Arriving { arrivals, size } => (Some(arrivals.source(&mut random)), size),
+            Jobs::Backlogged { size } => (None, size),
+        };
+        Self { system, source, size, random, sizes: Vec::new(), now: 0.0, last: 0.0, tasks: 0 }
+    }
+
+    /// The next job's wait and sojourn.
+    #[inline]
+    fn next(&mut self) -> (f64, f64) {
+        if let Some(source) = &mut self.source {
+            self.now += source.gap(&mut self.random);
+        }
+        let tasks = self.system.tasks(&mut self.random);
+        self.sizes.resize(tasks, 0.0);
+        self.size.fill(&mut self.random, &mut self.sizes);
+        self.tasks += tasks as u64;
+        let passage = self.system.admit(self.now, &self.sizes, &mut self.random);
+        self.last = passage.started;
+        (passage.started - self.now, passage.departed - self.now)
+    }
+}
+
+/// Jobs to drop: twice what MSER finds on pilots of a tenth of a replication, at least a twentieth of one.
+fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: &Plan) -> u64 {
+    let each = plan.jobs_each();
+    let batch = (each / 10 / BATCHES).max(1);
+    let mut batches = vec![0.0; BATCHES as usize];
+    for pilot in 0..PILOTS {
+        let mut system = system();
+        let mut feed = Feed::new(&mut *system, jobs, stream(plan.seed ^ PILOT, pilot));
+        let mut started = 0.0;
+        for slot in &mut batches {
+            let total: f64 = (0..batch).map(|_| feed.next().1).sum();
+            // A backlogged system has no sojourn time that settles; the time between starts does.
+            *slot += if matches!(jobs, Jobs::Backlogged { .. }) { feed.last - started } else { total };
+            started = feed.last;
+        }
+    }
+    (2 * mser(&batches) as u64 * batch).max(each / 20)
+}
+
+fn summarise(runs: &[Run], plan: &Plan, warm_up: u64) -> Report {
+    let over = |value: &dyn Fn(&Run) -> f64| Interval::of(&runs.iter().map(value).collect::<Vec<_>>());
+    let quantiles =
+        plan.quantiles.iter().enumerate().map(|(i, eps)| (*eps, over(&|run| run.quantiles[i]))).collect();
+    Report {
+        mean: over(&|run| run.mean),
+        wait: over(&|run| run.wait),
+        quantiles,
+        throughput: over(&|run| run.throughput),
+        jobs: plan.jobs_each() * runs.len() as u64,
+        tasks: runs.iter().map(|run| run.tasks).sum(),
+        warm_up,
+        exact_quantiles: runs.iter().all(|run| run.exact),
+    }
+}
