@@ -12,7 +12,7 @@ use crate::analysis::fit::TaskTimes;
 use crate::analysis::meeting::{Arrival, Meeting, Meetings, Place, SyncKind};
 use crate::analysis::numbers::median;
 use crate::analysis::straggler::stragglers;
-use crate::analysis::timeline::TimelineBuilder;
+use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
 use crate::report::{ClockNote, Iterations, Report, verdict};
 use crate::source::Damage;
@@ -339,7 +339,15 @@ fn timeline(spans: &[Span], wall_ns: u64, name: &impl Fn(u32) -> String) -> crat
     let mut released: BTreeMap<u64, u64> = BTreeMap::new();
     for span in spans {
         let (from, to) = (ms(span.start_ns), ms(span.end_ns.max(span.start_ns)));
-        timeline.bar(&name(span.node), &format!("round {}", span.round), span.phase.name(), from, to, false);
+        let (lane, label) = (name(span.node), format!("round {}", span.round));
+        timeline.bar(Stretch {
+            lane: &lane,
+            label: &label,
+            kind: span.phase.name(),
+            from,
+            to,
+            critical: false,
+        });
         if matches!(span.phase, Phase::Compute | Phase::Evaluate) {
             timeline.busy(from, to);
         }
