@@ -26,18 +26,30 @@ fn shared() -> Option<PathBuf> {
     std::env::var_os("SYNCLINE_SHARED").map(PathBuf::from).or_else(beside).filter(|path| path.is_dir())
 }
 
-#[test]
-fn the_reference_file_agrees() {
-    let Some(file) =
-        shared().map(|path| path.join("data/queueing-reference.psv")).filter(|path| path.exists())
-    else {
+/// The lines of the reference file without its heading, or nothing if it is not at hand.
+fn lines() -> Option<Vec<String>> {
+    let file = shared().map(|path| path.join("data/queueing-reference.psv")).filter(|path| path.exists());
+    let Some(file) = file else {
         eprintln!("skipped: no queueing-reference.psv beside the workspace");
-        return;
+        return None;
     };
     let text = std::fs::read_to_string(file).expect("the file is readable");
-    // The whole file in full takes minutes: here every fifth row, and `reference FILE` for the rest.
-    let some: Vec<&str> = text.lines().skip(1).step_by(5).collect();
+    Some(text.lines().skip(1).map(str::to_owned).collect())
+}
+
+#[test]
+fn every_fifth_row_of_the_reference_file_agrees() {
+    let Some(lines) = lines() else { return };
+    let some: Vec<String> = lines.into_iter().step_by(5).collect();
     let tally = check(&some.join("\n"), Effort::Quick);
+    assert!(tally.is_clean(), "{tally}");
+}
+
+#[test]
+#[ignore = "nightly: every row in full takes minutes"]
+fn nightly_the_reference_file_agrees() {
+    let Some(lines) = lines() else { return };
+    let tally = check(&lines.join("\n"), Effort::Full);
     assert!(tally.is_clean(), "{tally}");
 }
 
