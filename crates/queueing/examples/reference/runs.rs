@@ -15,15 +15,15 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// 80 million tasks per system within limits on the jobs, or a twentieth; more if a quantile needs it, which takes
-    /// `beyond` jobs past it in every replication.
+    /// 80 million tasks per system within limits on the jobs, or fewer; more if a quantile needs it, because its error
+    /// can only be told from replications that each hold many jobs beyond it.
     fn jobs(self, width: u64, rarest: f64, replications: usize) -> u64 {
-        let (share, beyond) = match self {
-            Self::Full => (1, 20.0),
-            Self::Quick => (20, 10.0),
+        let (tasks, limits, beyond) = match self {
+            Self::Full => (80_000_000, 300_000..=4_000_000, 200.0),
+            Self::Quick => (8_000_000, 100_000..=400_000, 60.0),
         };
-        let jobs = (80_000_000 / width.max(1)).clamp(300_000, 4_000_000) / share;
-        jobs.max((beyond * replications as f64 / rarest).ceil() as u64)
+        let jobs = (tasks / width.max(1)).clamp(*limits.start(), *limits.end());
+        if rarest < 1.0 { jobs.max((beyond * replications as f64 / rarest).ceil() as u64) } else { jobs }
     }
 }
 
