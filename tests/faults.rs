@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{children, is_running, signal, start, stderr, wait_for};
+use support::{children, is_running, signal, start, stderr, wait_for, wait_for_thread};
 
 /// A run that would take minutes: every round sleeps.
 const LONG: &str = "train --workers 3 --servers 2 --epochs 1000 --inject all:5ms --on processes";
@@ -47,7 +47,9 @@ fn an_interrupted_run_stops_cleanly() {
     for on in ["threads", "processes"] {
         let run = start(&LONG.replace("processes", on));
         let nodes = if on == "processes" { nodes(run.id()) } else { Vec::new() };
-        std::thread::sleep(Duration::from_millis(700));
+        if on == "threads" {
+            wait_for_thread(run.id(), "worker/0");
+        }
         signal(run.id(), "INT");
         let stopped = Instant::now();
         let output = run.wait_with_output().unwrap();
@@ -55,6 +57,17 @@ fn an_interrupted_run_stops_cleanly() {
         assert!(stopped.elapsed() < Duration::from_secs(3), "{on}");
         assert_gone(&nodes);
     }
+}
+
+#[test]
+fn a_worker_that_never_waits_is_interrupted_too() {
+    let run = start("train --workers 1 --epochs 1000000");
+    wait_for_thread(run.id(), "worker/0");
+    signal(run.id(), "INT");
+    let stopped = Instant::now();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
 }
 
 #[test]

@@ -135,3 +135,13 @@ pub fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }
+
+/// Waits until a process has a thread of this name, and then for it to have done a little.
+pub fn wait_for_thread(pid: u32, name: &str) {
+    wait_for(name, || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.map(|comm| comm.trim() == name).reduce(|a, b| a || b).filter(|&found| found)
+    });
+    std::thread::sleep(Duration::from_millis(300));
+}

@@ -18,6 +18,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    // A node's process lives no longer than its launcher, from here on.
+    syncline::program::is_child();
     match Cli::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -51,10 +51,10 @@ pub enum Error {
     #[error(transparent)]
     Round(#[from] syncline_round::Error),
     /// The program could not be launched, or a node of it failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Program(#[from] syncline_program::Error),
-    /// A call failed.
-    #[error(transparent)]
+    /// A call failed. It is the source too, from which the launcher sees that a failure is only a lost peer.
+    #[error("{0}")]
     Wire(#[from] syncline_wire::Error),
     /// The trace cannot be written.
     #[error(transparent)]

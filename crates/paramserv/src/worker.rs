@@ -70,6 +70,7 @@ impl Worker {
         let mut tally = Tally { times, reported: started, ..Tally::default() };
         let (mut epoch, mut next) = (0, 0);
         loop {
+            self.ctx.check()?;
             let (pulled, pull) = self.pull(next, &mut tally).await?;
             let clock = pulled.clock;
             while epoch < self.plan.epochs && u64::from(epoch) < clock / self.plan.rounds_per_epoch {

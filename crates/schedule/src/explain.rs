@@ -130,11 +130,11 @@ fn reason(job: &Job, ledger: &Ledger, plan: Option<&Plan>, needed: f64) -> Strin
             let left = grid.slots.saturating_sub(grid.slot_of(job.arrival));
             let alone = (job.shortest() / grid.slot).ceil();
             let why = if alone > left as f64 {
-                "more than are left before the horizon ends, so no utility would admit it"
+                "no utility would admit it"
             } else {
-                "but the machines that are left beside earlier reservations do not suffice, so no utility would admit it"
+                "but the room that earlier reservations leave holds too few workers, so no utility would admit it"
             };
-            format!("it needs at least {alone} of the {left} remaining slots alone on the cluster: {why}")
+            format!("with all its workers it would need {alone} of the {left} slots that remain: {why}")
         }
     }
 }

@@ -172,21 +172,31 @@ fn place(step: &Step) -> String {
 }
 
 fn choices(explained: &Explanation) -> String {
-    let mut text = String::from("\nCompletion slots considered:\n  slot    utility      price       gain\n");
+    let fits = explained.choices.iter().filter(|choice| choice.cost.is_some()).count();
+    let mut text = match (
+        explained.choices.first(),
+        explained.choices.get(explained.choices.len().saturating_sub(fits + 1)),
+    ) {
+        (Some(first), Some(last)) if fits < explained.choices.len() => {
+            format!(
+                "\nIts work does not fit before the end of slot {}, from slot {} on.\n",
+                last.completion, first.completion
+            )
+        }
+        _ => String::new(),
+    };
+    if fits > 0 {
+        text += "\nCompletion slots considered:\n  slot    utility      price       gain\n";
+    }
     for choice in &explained.choices {
         let mark = if explained.completion == Some(choice.completion) { "  <- best" } else { "" };
-        text += &match choice.cost {
-            Some(cost) => format!(
-                "  {:>4}  {:>9.3}  {:>9.3}  {:>9.3}{mark}\n",
-                choice.completion,
-                choice.utility,
-                cost,
-                choice.utility - cost
-            ),
-            None => {
-                format!("  {:>4}  {:>9.3}  the work does not fit before\n", choice.completion, choice.utility)
-            }
-        };
+        if let Some(cost) = choice.cost {
+            let gain = choice.utility - cost;
+            text += &format!(
+                "  {:>4}  {:>9.3}  {cost:>9.3}  {gain:>9.3}{mark}\n",
+                choice.completion, choice.utility
+            );
+        }
     }
     if let Some(factor) = explained.needed_factor {
         text += &format!("\nWith {factor:.3} times its utility it would have been admitted.\n");

@@ -12,6 +12,7 @@
 //! Restart time is counted: a job that would move must win more than the move costs.
 
 mod book;
+mod dispatch;
 mod improve;
 mod lend;
 
@@ -73,8 +74,12 @@ impl Policy for Ours {
         "syncline"
     }
 
-    fn decide(&mut self, state: &State, _events: &[Event]) -> Vec<Decision> {
+    fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision> {
         let slot = self.ledger.grid().slot_of(state.now);
+        let in_slots = events.iter().any(|event| matches!(event, Event::Slot { .. }));
+        if slot >= self.ledger.grid().slots || (!in_slots && dispatch::applies(state)) {
+            return dispatch::decide(state);
+        }
         let mut fresh = self.ledger.clone();
         for machine in state.cluster.ids().filter(|machine| !state.is_up(*machine)) {
             fresh.close(slot, machine);
@@ -82,6 +87,10 @@ impl Policy for Ours {
         let mut planner = improve::Planner { state, options: &self.options, slot, rng: &mut self.rng };
         let kept = self.book.carried(state, slot, fresh.clone());
         self.book = planner.revise(kept, fresh, self.effort);
-        lend::allocation(&self.book, state, slot).decisions(state)
+        let mut decisions = lend::allocation(&self.book, state, slot).decisions(state);
+        if !in_slots && !state.active.is_empty() {
+            decisions.push(Decision::WakeAt { time: (slot + 1) as f64 * self.ledger.grid().slot });
+        }
+        decisions
     }
 }
