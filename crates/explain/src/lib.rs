@@ -15,13 +15,22 @@
 mod analysis;
 mod analyst;
 mod chrome;
+mod compare;
 mod error;
 mod explain;
+mod export;
+mod replicate;
 pub mod report;
 pub mod source;
+mod spans;
 mod spark;
+mod survey;
 mod workers;
 
+pub use compare::{Change, Comparison, compare};
 pub use error::Error;
 pub use explain::{explain, explain_all};
+pub use export::{ExportFormat, export};
+pub use replicate::replicate;
 pub use report::Report;
+pub use survey::{Survey, survey};

@@ -252,6 +252,7 @@ fn iterations(lanes: &Lanes<'_>) -> Vec<Iterations> {
         to_ms: ms(last),
         median_ms: median(&between),
         sync_points: 1,
+        samples: between,
     }]
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use syncline_learn::Score;
-use syncline_trace::{RunFile, Span};
+use syncline_trace::Span;
 use syncline_wire::{Message, Service, ServiceError};
 
 use crate::protocol::{CoordinatorRequest, EpochEnd, WorkerTimes};
@@ -44,8 +44,8 @@ pub(crate) struct Record {
     pub workers: Vec<WorkerTimes>,
     /// Spans that each worker could not keep.
     pub dropped: Vec<u64>,
-    /// Where spans go.
-    pub trace: Option<RunFile>,
+    /// Spans that the driver has not written yet: writing them takes time that no worker should wait for.
+    pub spans: Vec<Span>,
     progress: Progress,
     on_progress: Option<OnProgress>,
 }
@@ -60,14 +60,13 @@ impl Coordinator {
         workers: usize,
         epochs: u32,
         total_samples: u64,
-        trace: Option<RunFile>,
         on_progress: Option<OnProgress>,
     ) -> Self {
         let record = Record {
             epochs: vec![EpochTally::default(); epochs as usize],
             workers: vec![WorkerTimes::default(); workers],
             dropped: vec![0; workers],
-            trace,
+            spans: Vec::new(),
             progress: Progress { total_samples, samples: 0, recent: Score::default(), epochs_done: 0 },
             on_progress,
         };
@@ -81,26 +80,15 @@ impl Coordinator {
 }
 
 impl Record {
-    /// Adds spans to the trace, and makes them visible to readers.
-    pub(crate) fn keep(&mut self, spans: &[Span]) -> Result<(), syncline_trace::Error> {
-        match &mut self.trace {
-            Some(trace) if !spans.is_empty() => {
-                trace.append(spans)?;
-                trace.flush()
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn hear(&mut self, request: CoordinatorRequest) -> Result<(), ServiceError> {
         match request {
             CoordinatorRequest::Progress { score, spans, .. } => {
                 self.progressed(score);
-                self.keep(&spans)?;
+                self.spans.extend(spans);
+                Ok(())
             }
-            CoordinatorRequest::Epoch(end) => self.end_epoch(*end)?,
+            CoordinatorRequest::Epoch(end) => self.end_epoch(*end),
         }
-        Ok(())
     }
 
     fn end_epoch(&mut self, end: EpochEnd) -> Result<(), ServiceError> {
@@ -117,7 +105,7 @@ impl Record {
         tally.validation += end.validation;
         tally.ended += 1;
         tally.at = tally.at.max(end.at);
-        self.keep(&end.spans)?;
+        self.spans.extend(end.spans);
         let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
         self.progress.epochs_done = done.count() as u32;
         self.progressed(Score::default());

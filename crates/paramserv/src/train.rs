@@ -33,8 +33,8 @@ const SPANS: usize = 1 << 17;
 /// Workers and servers at most: each is a thread or a process of this machine.
 const MOST_NODES: usize = 1024;
 
-/// How often the servers' spans are fetched.
-const SPANS_FETCHED: Duration = Duration::from_secs(1);
+/// How often the trace is brought up to date for those who read it meanwhile.
+const TRACE_FLUSHED: Duration = Duration::from_secs(1);
 
 /// A training run in the making. See the [crate's example](crate).
 pub struct ParamServ {
@@ -199,11 +199,7 @@ impl ParamServ {
         };
         let (program, coordinator) = self.program(&settings)?;
         let outcome = launch(program, executor)?.wait()?;
-        let mut record = coordinator.record();
-        if let Some(trace) = record.trace.take() {
-            trace.finish()?;
-        }
-        let report = Report::new(settings, measure, &record, &outcome.servers);
+        let report = Report::new(settings, measure, &coordinator.record(), &outcome.servers);
         Ok(Trained { parameters: outcome.parameters, report })
     }
 
@@ -275,7 +271,7 @@ impl ParamServ {
         let trace = self.trace_file(settings)?;
         let total = self.data.rows() as u64 * u64::from(self.epochs);
         let on_progress = self.on_progress.take();
-        let coordinator = Arc::new(Coordinator::new(self.workers, self.epochs, total, trace, on_progress));
+        let coordinator = Arc::new(Coordinator::new(self.workers, self.epochs, total, on_progress));
 
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?}").as_bytes());
@@ -294,7 +290,7 @@ impl ParamServ {
             }
         });
         let record = Arc::clone(&coordinator);
-        program.driver(move |ctx| async move { drive(ctx, servers, record).await });
+        program.driver(move |ctx| async move { drive(ctx, servers, record, trace).await });
         Ok((program, coordinator))
     }
 
@@ -468,11 +464,12 @@ struct Outcome {
     servers: Vec<ServerStatistics>,
 }
 
-/// Collects the servers' spans while the workers work, and the parameters when they are done.
+/// Writes the trace while the workers work, and collects the parameters when they are done.
 async fn drive(
     ctx: Context,
     servers: Vec<Handle<Server>>,
     coordinator: Arc<Coordinator>,
+    mut trace: Option<RunFile>,
 ) -> NodeResult<Outcome> {
     let mut clients = Vec::new();
     for server in &servers {
@@ -480,14 +477,13 @@ async fn drive(
     }
     let finished = ctx.finished("worker");
     tokio::pin!(finished);
-    let traced = coordinator.record().trace.is_some();
     loop {
         tokio::select! {
             result = &mut finished => break result?,
-            () = tokio::time::sleep(SPANS_FETCHED), if traced => fetch_spans(&clients, &coordinator).await?,
+            () = tokio::time::sleep(TRACE_FLUSHED) => flush_trace(&mut trace, &clients, &coordinator).await?,
         }
     }
-    fetch_spans(&clients, &coordinator).await?;
+    flush_trace(&mut trace, &clients, &coordinator).await?;
     let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new() };
     for (server, client) in clients.iter().enumerate() {
         let unexpected =
@@ -499,27 +495,36 @@ async fn drive(
             other => return Err(unexpected(&other).into()),
         }
     }
-    describe_nodes(&coordinator, &outcome.servers);
+    if let Some(mut trace) = trace {
+        describe_nodes(&mut trace, &coordinator, &outcome.servers);
+        trace.finish()?;
+    }
     Ok(outcome)
 }
 
-/// Moves the servers' spans into the trace.
-async fn fetch_spans(servers: &[Client<Server>], coordinator: &Coordinator) -> NodeResult<()> {
+/// Writes the spans that workers have reported and servers have recorded since the last time.
+async fn flush_trace(
+    trace: &mut Option<RunFile>,
+    servers: &[Client<Server>],
+    coordinator: &Coordinator,
+) -> NodeResult<()> {
+    let Some(trace) = trace else { return Ok(()) };
+    let reported = std::mem::take(&mut coordinator.record().spans);
+    trace.append(&reported)?;
     for client in servers {
         if let ServerReply::Spans(spans) = client.call(ServerRequest::Spans).await?.body {
-            coordinator.record().keep(&spans)?;
+            trace.append(&spans)?;
         }
     }
-    Ok(())
+    Ok(trace.flush()?)
 }
 
 /// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.
-fn describe_nodes(coordinator: &Coordinator, servers: &[ServerStatistics]) {
-    let record = &mut *coordinator.record();
-    let Some(trace) = &mut record.trace else { return };
+fn describe_nodes(trace: &mut RunFile, coordinator: &Coordinator, servers: &[ServerStatistics]) {
+    let record = coordinator.record();
     let servers = servers.iter().map(|server| (server.clock_error, server.dropped_spans));
-    let workers =
-        record.workers.iter().zip(&record.dropped).map(|(times, &dropped)| (times.clock_error, dropped));
+    let workers = record.workers.iter().zip(&record.dropped);
+    let workers = workers.map(|(times, &dropped)| (times.clock_error, dropped));
     for (node, (error, dropped)) in trace.info_mut().nodes.iter_mut().zip(servers.chain(workers)) {
         // Spans carry the run's time already.
         node.clock = ClockOffset { offset_ns: 0, error_ns: error.as_nanos() as u64 };

@@ -16,7 +16,8 @@
 //! # Ok::<(), syncline_queueing::Error>(())
 //! ```
 //!
-//! Depends on no other crate of the workspace: it reads no files and knows no clock.
+//! Of the workspace it knows `round`, whose gates the training loop of [`sim`] obeys; it reads no files and knows no
+//! clock.
 
 mod arrivals;
 pub mod communication;

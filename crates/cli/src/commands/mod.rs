@@ -1,6 +1,7 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
 mod evaluate;
+mod queue;
 mod schedule;
 mod trace;
 mod train;
@@ -15,6 +16,7 @@ pub enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
     Trace(trace::Args),
+    Queue(queue::Args),
     Schedule(schedule::Args),
 }
 
@@ -25,6 +27,7 @@ impl Command {
             Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Trace(args) => trace::run(args),
+            Self::Queue(args) => queue::run(args),
             Self::Schedule(args) => schedule::run(args),
         }
     }

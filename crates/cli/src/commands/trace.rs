@@ -1,11 +1,16 @@
 //! `syncline trace`: explains what a log or a run file tells.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Subcommand, ValueHint};
+use serde::Serialize;
 use syncline_explain::{
-    explain,
-    report::{html, text},
+    ExportFormat, Report, compare, explain, explain_all, export, replicate,
+    report::{SyncPoint, html, sync_text, text},
+    survey,
 };
 
 use crate::{
@@ -20,7 +25,7 @@ use crate::{
 ///
 /// Examples:
 ///   syncline trace report run.parquet
-///   syncline trace report eventlog_v2_app-20261121092843-0000
+///   syncline trace report eventlog_v2_app-20261121092843-0000 --html report.html
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -31,7 +36,14 @@ pub struct Args {
 /// What to do with the logs.
 #[derive(Subcommand)]
 enum Command {
-    Report(Report),
+    Report(ReportArgs),
+    SyncPoints(SyncPointsArgs),
+    Compare(CompareArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Validate(ValidateArgs),
+    Survey(SurveyArgs),
+    Replicate(ReplicateArgs),
 }
 
 /// Tell where the time went, what each synchronisation point costs, and why
@@ -40,7 +52,7 @@ enum Command {
 ///   syncline trace report app-20261121092843-0000.zstd --html report.html
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-struct Report {
+struct ReportArgs {
     /// Logs, run files, or folders of rolling logs; Chrome traces among them are the ranks of one run
     #[arg(required = true, value_name = "LOG", value_hint = ValueHint::AnyPath)]
     logs: Vec<PathBuf>,
@@ -52,16 +64,149 @@ struct Report {
     json: bool,
 }
 
+/// List the synchronisation points with their price and its causes
+///
+/// Example:
+///   syncline trace sync-points run.parquet
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct SyncPointsArgs {
+    /// A log, run file, or folder of a rolling log
+    #[arg(value_hint = ValueHint::AnyPath)]
+    log: PathBuf,
+    /// Print them as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tell what got slower or faster between two runs of one program
+///
+/// The same stages and the same iterations are compared, by their medians; the chance that luck alone differs as much
+/// is that of the Mann-Whitney test.
+///
+/// Example:
+///   syncline trace compare yesterday.zstd today.zstd
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct CompareArgs {
+    /// The first run
+    #[arg(value_hint = ValueHint::AnyPath)]
+    first: PathBuf,
+    /// The second run
+    #[arg(value_hint = ValueHint::AnyPath)]
+    second: PathBuf,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write a log's spans for another tool
+///
+/// Example:
+///   syncline trace export run.parquet --chrome run.json
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+#[group(id = "format", required = true, multiple = false, args = ["chrome", "perfetto", "csv", "parquet"])]
+struct ExportArgs {
+    /// A log, run file, or folder of a rolling log
+    #[arg(value_hint = ValueHint::AnyPath)]
+    log: PathBuf,
+    /// As Chrome trace events, for chrome://tracing and ui.perfetto.dev
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    chrome: Option<PathBuf>,
+    /// In Perfetto's own format
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    perfetto: Option<PathBuf>,
+    /// As a table of spans
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    csv: Option<PathBuf>,
+    /// As a run file: the same table in Parquet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    parquet: Option<PathBuf>,
+}
+
+/// Turn another system's log into a run file (Parquet)
+///
+/// Example:
+///   syncline trace import app-20261121092843-0000.zstd app.parquet
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ImportArgs {
+    /// A log, or folder of a rolling log
+    #[arg(value_hint = ValueHint::AnyPath)]
+    log: PathBuf,
+    /// The run file to write
+    #[arg(value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
+    to: PathBuf,
+}
+
+/// Tell whether logs are sound: exit code 1 if anything of them could not be read
+///
+/// Example:
+///   syncline trace validate app-20261121092843-0000.zstd
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ValidateArgs {
+    /// Logs, run files, or folders of rolling logs
+    #[arg(required = true, value_name = "LOG", value_hint = ValueHint::AnyPath)]
+    logs: Vec<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Characterise every log of a folder in one table
+///
+/// Example:
+///   syncline trace survey /var/log/spark-events > workloads.md
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct SurveyArgs {
+    /// The folder
+    #[arg(value_name = "LOGS", value_hint = ValueHint::DirPath)]
+    folder: PathBuf,
+    /// Print the table as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Make a large Spark log of a small one, for measuring readers
+///
+/// Example:
+///   syncline trace replicate app.zstd big.json --times 1000
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ReplicateArgs {
+    /// A Spark log
+    #[arg(value_hint = ValueHint::AnyPath)]
+    log: PathBuf,
+    /// The plain log to write
+    #[arg(value_hint = ValueHint::FilePath)]
+    to: PathBuf,
+    /// How often its jobs are repeated
+    #[arg(long, default_value_t = 10)]
+    times: u64,
+}
+
 /// Runs the command.
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Report(args) => report(&args),
+        Command::SyncPoints(args) => sync_points(&args),
+        Command::Compare(args) => compared(&args),
+        Command::Export(args) => exported(&args),
+        Command::Import(args) => write(&args.log, &args.to, ExportFormat::Parquet),
+        Command::Validate(args) => validate(&args),
+        Command::Survey(args) => surveyed(&args),
+        Command::Replicate(args) => {
+            let bytes = replicate(&args.log, &args.to, args.times).map_err(Failure::failed)?;
+            print(&format!("{} bytes in {}", bytes, args.to.display()))
+        }
     }
 }
 
-fn report(args: &Report) -> Result<(), Failure> {
-    let reports =
-        args.logs.iter().map(|log| explain(log)).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+fn report(args: &ReportArgs) -> Result<(), Failure> {
+    let reports = explain_all(&args.logs).map_err(Failure::failed)?;
     if let Some(path) = &args.html {
         let write = fs::write(path, html(&reports));
         write
@@ -72,4 +217,103 @@ fn report(args: &Report) -> Result<(), Failure> {
         (reports, true) => print_json(&reports),
         (reports, false) => print(&reports.iter().map(text).collect::<Vec<_>>().join("\n")),
     }
+}
+
+fn sync_points(args: &SyncPointsArgs) -> Result<(), Failure> {
+    /// What of a report `sync-points` prints.
+    #[derive(Serialize)]
+    struct Output<'a> {
+        wall_ms: i64,
+        cores: u64,
+        sync_points: &'a [SyncPoint],
+    }
+    let report: Report = explain(&args.log).map_err(Failure::failed)?;
+    if args.json {
+        let sync_points = &report.sync_points;
+        return print_json(&Output { wall_ms: report.wall_ms, cores: report.cores, sync_points });
+    }
+    print(&sync_text(&report))
+}
+
+fn compared(args: &CompareArgs) -> Result<(), Failure> {
+    let first = explain(&args.first).map_err(Failure::failed)?;
+    let second = explain(&args.second).map_err(Failure::failed)?;
+    let comparison = compare(&first, &second);
+    if args.json { print_json(&comparison) } else { print(&comparison.text()) }
+}
+
+fn exported(args: &ExportArgs) -> Result<(), Failure> {
+    let asked = [
+        (&args.chrome, ExportFormat::Chrome),
+        (&args.perfetto, ExportFormat::Perfetto),
+        (&args.csv, ExportFormat::Csv),
+        (&args.parquet, ExportFormat::Parquet),
+    ];
+    match asked.into_iter().find_map(|(path, format)| path.as_ref().map(|path| (path, format))) {
+        Some((path, format)) => write(&args.log, path, format),
+        None => Err(Failure::Usage(
+            "say what to export as: --chrome, --perfetto, --csv or --parquet FILE".to_owned(),
+        )),
+    }
+}
+
+fn write(log: &Path, to: &Path, format: ExportFormat) -> Result<(), Failure> {
+    let damage = export(log, to, format).map_err(Failure::failed)?;
+    for note in &damage.notes {
+        eprintln!("warning: {note}");
+    }
+    if damage.lines > 0 {
+        eprintln!("warning: {} lines could not be read", damage.lines);
+    }
+    Ok(())
+}
+
+/// A log's soundness.
+#[derive(Serialize)]
+struct Finding {
+    log: String,
+    sound: bool,
+    complete: bool,
+    what: String,
+}
+
+fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+    let findings: Vec<Finding> = args.logs.iter().map(|log| finding(log)).collect();
+    let unsound = findings.iter().filter(|finding| !finding.sound).count();
+    if args.json {
+        print_json(&findings)?;
+    } else {
+        let line = |finding: &Finding| format!("{}: {}", finding.log, finding.what);
+        print(&findings.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    }
+    if unsound > 0 {
+        Err(Failure::Failed(format!("{unsound} of {} logs are not sound", findings.len())))
+    } else {
+        Ok(())
+    }
+}
+
+fn finding(log: &Path) -> Finding {
+    let (sound, complete, what) = match explain(log) {
+        Ok(report) => {
+            let damage = &report.damage;
+            let lines = damage.first.iter().map(|bad| format!("\n  line {}: {}", bad.line, bad.why));
+            let details: String =
+                lines.chain(damage.notes.iter().map(|note| format!("\n  {note}"))).collect();
+            let end = if report.complete { "complete" } else { "without an end" };
+            let soundness = match damage.lines {
+                _ if damage.is_none() => "sound".to_owned(),
+                lines => format!("damaged, {lines} lines could not be read"),
+            };
+            let what = format!("{}, {} tasks, {end}, {soundness}{details}", report.system, report.tasks);
+            (damage.is_none(), report.complete, what)
+        }
+        Err(error) => (false, false, error.to_string()),
+    };
+    Finding { log: log.display().to_string(), sound, complete, what }
+}
+
+fn surveyed(args: &SurveyArgs) -> Result<(), Failure> {
+    let survey = survey(&args.folder).map_err(Failure::failed)?;
+    if args.json { print_json(&survey) } else { print(&survey.markdown()) }
 }

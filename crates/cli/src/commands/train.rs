@@ -1,9 +1,9 @@
 //! `syncline train`: trains a model with a parameter server and tells where the time went.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use clap::ValueHint;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use syncline::{
     data::{
@@ -230,9 +230,12 @@ fn progress_bar(args: &Args) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {per_sec} samples  {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style);
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {percent:>3} %  {msg}  {speed}  {eta} left") {
+        let speed = |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // A text that cannot be written is not worth an error.
+            let _ = write!(text, "{:.0} samples/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("speed", speed));
     }
     bar
 }

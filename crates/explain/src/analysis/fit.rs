@@ -110,6 +110,9 @@ pub struct Distribution {
     pub fits: Vec<Fit>,
     /// The tail, from 100 tasks on.
     pub tail: Option<Tail>,
+    /// The times themselves, sorted, as far as they are kept; for comparisons.
+    #[serde(skip)]
+    pub samples: Vec<f64>,
 }
 
 impl Distribution {
@@ -179,6 +182,7 @@ pub(crate) fn distribution(stage: String, count: u64, mut times: Vec<f64>) -> Di
         quantiles_ms: [0.0, 0.5, 0.9, 0.99, 1.0].map(|q| quantile(&times, q)),
         fits: if enough { fits(&times) } else { Vec::new() },
         tail: if times.len() >= 100 { tail(&times) } else { None },
+        samples: times,
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Iterations {
     pub median_ms: f64,
     /// Synchronisation points in one iteration: one a stage, and the driver's gap where the iteration is a job.
     pub sync_points: u64,
+    /// The times from one start to the next; for comparisons.
+    #[serde(skip)]
+    pub samples: Vec<f64>,
 }
 
 /// A cycle in a sequence.
@@ -145,6 +148,7 @@ impl IterationFinder {
                 from_ms: starts[0],
                 to_ms: range.iter().map(|step| step.ended).fold(0.0, f64::max),
                 median_ms: median(&between),
+                samples: between,
             }
         };
         cycles(&sequence).into_iter().map(describe).collect()

@@ -79,7 +79,6 @@ pub(crate) fn binomial_tail(hits: u64, trials: u64, p: f64) -> f64 {
 
 /// Two-sided p value of the Mann-Whitney U test with the normal approximation and midranks: the chance that two samples
 /// of one distribution differ in location as much as these.
-#[allow(dead_code, reason = "compare uses it")]
 pub(crate) fn mann_whitney(a: &[f64], b: &[f64]) -> f64 {
     let (n, m) = (a.len() as f64, b.len() as f64);
     if a.is_empty() || b.is_empty() {

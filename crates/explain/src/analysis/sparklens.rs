@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::Serialize;
 
-use super::numbers::median;
 use crate::spark::{Application, Stage, Window};
 
 /// Sparklens' figures for an application. Times in ms, hours in core-hours.
@@ -66,7 +65,7 @@ pub struct LensStage {
     pub name: String,
     /// Share of all stages' wall time, in percent.
     pub wall_percent: f64,
-    /// Wall time in ms.
+    /// From the first launch to the last finish, in ms.
     pub ms: i64,
     /// Sum of run times over the cores, in ms.
     pub ideal_ms: f64,
@@ -122,7 +121,7 @@ impl LensSums {
         let now = application.last.unwrap_or(0);
         let cores = total_cores(application);
         for group in job_groups(window, now) {
-            self.job_ms += group.ended - group.started;
+            self.job_ms = self.job_ms.saturating_add(group.ended - group.started);
             let stages: Vec<&Stage> = window
                 .stages
                 .iter()
@@ -130,7 +129,7 @@ impl LensSums {
                     stage.job.is_some_and(|job| group.jobs.contains(&job)) && !stage.tasks.is_empty()
                 })
                 .collect();
-            self.critical_ms += longest_chain(&stages);
+            self.critical_ms = self.critical_ms.saturating_add(longest_chain(&stages));
             let planned = plan(&stages);
             self.kept += planned.iter().map(|stage| stage.run_ms.len()).sum::<usize>();
             if self.kept <= KEPT {
@@ -138,10 +137,11 @@ impl LensSums {
             }
         }
         for stage in &window.stages {
-            self.run_ms += stage.tasks.iter().map(|task| task.run()).sum::<i64>();
+            let run_ms = stage.tasks.iter().map(|task| task.run()).sum();
+            self.run_ms = self.run_ms.saturating_add(run_ms);
             self.stages.extend(lens_stage(stage, cores));
         }
-        self.stage_ms += window.stages.iter().map(stage_ms).sum::<i64>();
+        self.stage_ms = self.stage_ms.saturating_add(window.stages.iter().map(stage_ms).sum());
         if self.stages.len() > 2 * STAGES {
             self.keep_longest();
         }
@@ -162,7 +162,7 @@ impl LensSums {
         let total_cores = total_cores(application);
         let (executors, per_executor) = (most_executors(application), first_cores(application));
         let wall = application.end() - application.start();
-        let driver_ms = wall - self.job_ms;
+        let driver_ms = wall.saturating_sub(self.job_ms);
         let estimate =
             |slots: u64| driver_ms + self.groups.iter().map(|group| schedule(group, slots)).sum::<i64>();
         let has_model = self.kept <= KEPT && !self.groups.is_empty();
@@ -181,9 +181,9 @@ impl LensSums {
             total_cores,
             job_ms: self.job_ms,
             driver_ms,
-            critical_path_ms: driver_ms + self.critical_ms,
+            critical_path_ms: driver_ms.saturating_add(self.critical_ms),
             ideal_ms: driver_ms as f64 + self.run_ms as f64 / cores,
-            one_core_ms: driver_ms + self.run_ms,
+            one_core_ms: driver_ms.saturating_add(self.run_ms),
             available_core_hours: wall as f64 * cores / 3.6e6,
             wasted_by_driver: ratio(driver_ms as f64, wall as f64),
             wasted_by_executors: ratio(self.job_ms as f64 * cores - self.run_ms as f64, wall as f64 * cores),
@@ -279,13 +279,16 @@ fn longest_chain(stages: &[&Stage]) -> i64 {
 
 fn plan(stages: &[&Stage]) -> Vec<Planned> {
     let run_ms = |stage: &Stage| {
-        stage.tasks.iter().map(|task| task.run().clamp(1, i64::from(u32::MAX)) as u32).collect()
+        let mut tasks: Vec<(i64, i64)> = stage.tasks.iter().map(|task| (task.id, task.run())).collect();
+        tasks.sort_unstable();
+        tasks.into_iter().map(|(_, run)| run.clamp(1, i64::from(u32::MAX)) as u32).collect()
     };
     let parents = parents(stages).into_iter();
     parents.zip(stages).map(|(parents, stage)| Planned { parents, run_ms: run_ms(stage) }).collect()
 }
 
-/// List scheduling of a group's tasks on `slots`, a stage after its parents, tasks in the order of the log.
+/// List scheduling of a group's tasks on `slots`, a stage after its parents, tasks in the order of their
+/// launch.
 fn schedule(stages: &[Planned], slots: u64) -> i64 {
     let mut free: BinaryHeap<Reverse<i64>> = (0..slots.clamp(1, 1 << 16)).map(|_| Reverse(0)).collect();
     let mut done = vec![0i64; stages.len()];
@@ -302,15 +305,18 @@ fn schedule(stages: &[Planned], slots: u64) -> i64 {
     done.into_iter().max().unwrap_or(0)
 }
 
+/// From the first launch to the last finish, which is what Sparklens calls a stage's time.
 fn stage_ms(stage: &Stage) -> i64 {
-    stage.completed.or(stage.last_finish()).map_or(0, |ended| (ended - stage.submitted).max(0))
+    stage.first_launch().zip(stage.last_finish()).map_or(0, |(first, last)| last - first)
 }
 
 fn lens_stage(stage: &Stage, cores: u64) -> Option<LensStage> {
     let mut runs: Vec<f64> = stage.tasks.iter().map(|task| task.run() as f64).collect();
     let longest = runs.iter().copied().fold(0.0, f64::max);
-    let (run, typical) = (runs.iter().sum::<f64>(), median(&runs));
-    runs.clear();
+    let run = runs.iter().sum::<f64>();
+    runs.sort_by(f64::total_cmp);
+    // Of an even number Sparklens takes the upper of the two in the middle.
+    let typical = runs.get(runs.len() / 2).copied().unwrap_or(0.0);
     let metrics = || stage.tasks.iter().filter_map(|task| task.metrics);
     let sum =
         |of: fn(&crate::spark::Metrics) -> i64| metrics().map(|metrics| of(&metrics) as f64).sum::<f64>();

@@ -88,7 +88,7 @@ fn recurring(place: &str, group: &Group, slow: &SlowWorker, name: &impl Fn(u32) 
 /// A part of the data that is larger than the others, meeting after meeting.
 fn hot_part(place: &str, group: &Group) -> Option<Straggler> {
     let (part, factor) = group.hottest_part().filter(|&(_, factor)| factor >= LATE)?;
-    let parts = group.tasks.iter().map(|point| point.part).max()? + 1;
+    let parts = group.tasks.iter().map(|point| point.part).max()?.saturating_add(1);
     let is_late = |meeting: &&Meeting| meeting.last().is_some_and(|last| last.part == part);
     let late = group.meetings.iter().filter(is_late).count() as u64;
     let trials = group.meetings.len() as u64;

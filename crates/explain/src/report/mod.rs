@@ -20,7 +20,7 @@ pub use crate::analysis::straggler::{Recurrence, Straggler};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 use crate::source::Damage;
 pub use html::html;
-pub use text::text;
+pub use text::{sync_text, text};
 pub(crate) use verdict::verdict;
 
 /// Everything that a trace tells. The fields without a comment on their unit are counts; `_ms` are whole or fractional ms.

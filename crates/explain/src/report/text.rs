@@ -22,8 +22,14 @@ pub fn text(report: &Report) -> String {
     out
 }
 
-/// Only the synchronisation points.
-pub(crate) fn sync_points(out: &mut String, points: &[SyncPoint]) {
+/// Only the synchronisation points, as text.
+pub fn sync_text(report: &Report) -> String {
+    let mut out = String::new();
+    sync_points(&mut out, &report.sync_points);
+    if out.is_empty() { "no synchronisation points".to_owned() } else { out.trim_start().to_owned() }
+}
+
+fn sync_points(out: &mut String, points: &[SyncPoint]) {
     if points.is_empty() {
         return;
     }

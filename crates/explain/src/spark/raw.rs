@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::event::{self, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
 
-/// A time, a size or a count as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
+/// A size, a count or a time in ns as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(from = "i64")]
 struct Amount(i64);
@@ -15,6 +15,17 @@ struct Amount(i64);
 impl From<i64> for Amount {
     fn from(amount: i64) -> Self {
         Self(amount.clamp(0, 1 << 50))
+    }
+}
+
+/// A time in ms: since 1970, or a duration. Bounded by the year 2109.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(from = "i64")]
+struct Millis(i64);
+
+impl From<i64> for Millis {
+    fn from(ms: i64) -> Self {
+        Self(ms.clamp(0, 1 << 42))
     }
 }
 
@@ -55,7 +66,7 @@ pub(super) struct ApplicationStart<'a> {
     #[serde(borrow, rename = "App ID", default)]
     id: Option<Text<'a>>,
     #[serde(rename = "Timestamp")]
-    at: Amount,
+    at: Millis,
 }
 
 impl From<ApplicationStart<'_>> for Event {
@@ -68,7 +79,7 @@ impl From<ApplicationStart<'_>> for Event {
 #[derive(Deserialize)]
 pub(super) struct ApplicationEnd {
     #[serde(rename = "Timestamp")]
-    at: Amount,
+    at: Millis,
 }
 
 impl From<ApplicationEnd> for Event {
@@ -106,7 +117,7 @@ impl From<Environment<'_>> for Event {
 #[derive(Deserialize)]
 pub(super) struct ExecutorAdded<'a> {
     #[serde(rename = "Timestamp")]
-    at: Amount,
+    at: Millis,
     #[serde(borrow, rename = "Executor ID")]
     executor: Text<'a>,
     #[serde(borrow, rename = "Executor Info")]
@@ -131,7 +142,7 @@ impl From<ExecutorAdded<'_>> for Event {
 #[derive(Deserialize)]
 pub(super) struct ExecutorRemoved<'a> {
     #[serde(rename = "Timestamp")]
-    at: Amount,
+    at: Millis,
     #[serde(borrow, rename = "Executor ID")]
     executor: Text<'a>,
 }
@@ -147,7 +158,7 @@ pub(super) struct JobStart<'a> {
     #[serde(rename = "Job ID")]
     job: i64,
     #[serde(rename = "Submission Time")]
-    at: Amount,
+    at: Millis,
     #[serde(borrow, rename = "Stage Infos", default)]
     stages: Vec<Stage<'a>>,
     #[serde(rename = "Stage IDs", default)]
@@ -180,7 +191,7 @@ pub(super) struct JobEnd<'a> {
     #[serde(rename = "Job ID")]
     job: i64,
     #[serde(rename = "Completion Time")]
-    at: Amount,
+    at: Millis,
     #[serde(borrow, rename = "Job Result")]
     result: JobResult<'a>,
 }
@@ -218,9 +229,9 @@ pub(super) struct Stage<'a> {
     #[serde(rename = "RDD Info", default)]
     rdds: Vec<Rdd>,
     #[serde(rename = "Submission Time")]
-    submitted: Option<Amount>,
+    submitted: Option<Millis>,
     #[serde(rename = "Completion Time")]
-    completed: Option<Amount>,
+    completed: Option<Millis>,
     #[serde(borrow, rename = "Failure Reason")]
     failure: Option<Text<'a>>,
 }
@@ -259,7 +270,7 @@ pub(super) struct TaskStart {
 #[derive(Deserialize)]
 struct Launch {
     #[serde(rename = "Launch Time")]
-    at: Amount,
+    at: Millis,
 }
 
 impl From<TaskStart> for Event {
@@ -297,11 +308,11 @@ struct TaskInfo<'a> {
     #[serde(rename = "Index", default)]
     index: i64,
     #[serde(rename = "Launch Time")]
-    launched: Amount,
+    launched: Millis,
     #[serde(rename = "Finish Time")]
-    finished: Amount,
+    finished: Millis,
     #[serde(rename = "Getting Result Time", default)]
-    getting_result: Amount,
+    getting_result: Millis,
     #[serde(borrow, rename = "Executor ID", default)]
     executor: Text<'a>,
     #[serde(rename = "Speculative", default)]
@@ -315,15 +326,15 @@ struct TaskInfo<'a> {
 #[derive(Deserialize)]
 struct TaskMetrics {
     #[serde(rename = "Executor Deserialize Time", default)]
-    deserialise: Amount,
+    deserialise: Millis,
     #[serde(rename = "Executor Run Time", default)]
-    run: Amount,
+    run: Millis,
     #[serde(rename = "Executor CPU Time", default)]
     cpu_ns: Amount,
     #[serde(rename = "Result Serialization Time", default)]
-    serialise: Amount,
+    serialise: Millis,
     #[serde(rename = "JVM GC Time", default)]
-    gc: Amount,
+    gc: Millis,
     #[serde(rename = "Memory Bytes Spilled", default)]
     memory_spilled: Amount,
     #[serde(rename = "Disk Bytes Spilled", default)]
@@ -341,7 +352,7 @@ struct TaskMetrics {
 #[derive(Default, Deserialize)]
 struct ShuffleRead {
     #[serde(rename = "Fetch Wait Time", default)]
-    wait: Amount,
+    wait: Millis,
     #[serde(rename = "Remote Bytes Read", default)]
     remote: Amount,
     #[serde(rename = "Local Bytes Read", default)]

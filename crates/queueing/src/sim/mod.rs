@@ -22,6 +22,7 @@ mod single_queue;
 mod split_merge;
 mod ssp;
 mod tiny_tasks;
+mod training_loop;
 mod warm_up;
 
 pub use barrier::BarrierSystem;
@@ -40,6 +41,7 @@ pub use single_queue::SingleQueueSystem;
 pub use split_merge::SplitMergeSystem;
 pub use ssp::StaleLoop;
 pub use tiny_tasks::{Overhead, TinyTasksSystem};
+pub use training_loop::{TrainingLoop, time_per_round};
 
 /// The random stream of one replication: xoshiro256++, 2^128 numbers apart from the next one's.
 pub type Random = rand_xoshiro::Xoshiro256PlusPlus;

@@ -1,0 +1,154 @@
+//! `syncline queue`: analytic models and the simulator of parallel systems whose tasks wait for each other.
+
+mod answer;
+mod plot;
+mod simulate;
+mod sweep;
+mod system;
+mod tasks;
+
+use clap::Subcommand;
+use syncline_queueing::{Error, Estimate, Exceedance, Model};
+
+use self::answer::Answer;
+use self::system::{SystemArgs, Workload};
+use crate::failure::Failure;
+
+/// Ask how a parallel system with barriers behaves under a stream of jobs
+///
+/// Every number says whether it is exact, a bound, an approximation or a fit, and where it comes from.
+///
+/// Distributions of task sizes: exp:RATE, shifted:SHIFT,RATE, erlang:M,RATE, gamma:SHAPE,RATE, hyper:P,RATE1,RATE2,
+/// uniform:A,B, weibull:SHAPE,SCALE, lognormal:MU,SIGMA, pareto:SHAPE,SCALE, const:X, file:PATH (one size a line).
+/// Arrivals: exp:RATE (Poisson), det:RATE, renewal:DISTRIBUTION of the gaps, file:PATH (one gap a line).
+///
+/// Examples:
+///   syncline queue mean --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1
+///   syncline queue bound --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1 --quantile 1e-6
+///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --lambda 0.1..1.4:0.1 --plot t.svg
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Stability(Stability),
+    Mean(Mean),
+    Bound(Bound),
+    OptimalTasks(tasks::Args),
+    Simulate(simulate::Args),
+    Sweep(sweep::Args),
+}
+
+/// Tell the largest stable arrival rate, and how far the given one is from it
+///
+/// Example:
+///   syncline queue stability --system 1-barrier --workers 10 --tasks 5 --arrivals exp:1.2 --service exp:1
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Stability {
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    workload: Workload,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tell the mean time from arrival to departure by every formula known for the system
+///
+/// Example:
+///   syncline queue mean --system split-merge --workers 10 --arrivals exp:0.3 --service exp:1
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Mean {
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    workload: Workload,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tell the time that a job exceeds with at most the given probability, exactly or as a bound
+///
+/// Example:
+///   syncline queue bound --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1 --quantile 1e-6
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Bound {
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    workload: Workload,
+    /// The probability with which the time may be exceeded
+    #[arg(long, value_name = "EPS", value_parser = exceedance)]
+    quantile: Exceedance,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Stability(args) => stability(&args),
+        Command::Mean(args) => mean(&args),
+        Command::Bound(args) => bound(&args),
+        Command::OptimalTasks(args) => tasks::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+    }
+}
+
+fn stability(args: &Stability) -> Result<(), Failure> {
+    let model = args.system.model(args.workload.read()?)?;
+    let largest = model.largest_rate().map_err(failure)?;
+    let mut answer = Answer::about(&*model);
+    answer.list("largest stable rate", vec![largest]);
+    answer.show(args.json)?;
+    model.check_stable().map_err(failure)
+}
+
+fn mean(args: &Mean) -> Result<(), Failure> {
+    let model = args.system.model(args.workload.read()?)?;
+    let mut answer = Answer::about(&*model);
+    answer.list("mean time in the system", model.means().map_err(failure)?);
+    if let Ok(waits) = model.waits() {
+        answer.list("mean wait for the first task's start", waits);
+    }
+    answer.show(args.json)
+}
+
+fn bound(args: &Bound) -> Result<(), Failure> {
+    let model = args.system.model(args.workload.read()?)?;
+    let mut answer = Answer::about(&*model);
+    answer.list("time exceeded with at most that probability", bounds(&*model, args.quantile)?);
+    answer.show(args.json)
+}
+
+fn bounds(model: &dyn Model, eps: Exceedance) -> Result<Vec<Estimate>, Failure> {
+    let mut list = model.quantiles(eps).map_err(failure)?;
+    // Not every tail formula checks itself: a bound of an unstable system would be nonsense.
+    model.check_stable().map_err(failure)?;
+    list.sort_by(|a, b| a.value.total_cmp(&b.value));
+    Ok(list)
+}
+
+fn exceedance(text: &str) -> Result<Exceedance, String> {
+    let value: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
+    Exceedance::new(value).map_err(|error| error.to_string())
+}
+
+/// A bad parameter is the caller's mistake; an unstable system or a missing formula is an answer.
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Parameter { .. } | Error::Parse { .. } => Failure::Usage(error.to_string()),
+        error => Failure::failed(error),
+    }
+}

@@ -1,0 +1,214 @@
+//! `syncline queue sweep`: formulas and simulation over a range of arrival rates, as CSV and as a plot.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueHint;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use syncline_queueing::sim::simulate;
+use syncline_queueing::{Arrivals, Error, Exceedance, Model, Workload};
+
+use super::{SystemArgs, exceedance, failure, plot, simulate::Size, system};
+use crate::{
+    failure::Failure,
+    output::{check_writable, print, print_json},
+};
+
+/// Sweep the arrival rate: every formula, and the simulated value, at each rate
+///
+/// Examples:
+///   syncline queue sweep --system fork-join --workers 16 --service exp:1 --lambda 0.1..0.9:0.05 --plot fork-join.svg
+///   syncline queue sweep --system split-merge --workers 10 --service exp:1 --lambda 0.05..0.3:0.05 --tail 1e-3
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    #[command(flatten)]
+    system: SystemArgs,
+    /// Sizes of tasks
+    #[arg(long, value_name = "DISTRIBUTION")]
+    service: String,
+    /// Shape of the arrivals, scaled to each rate
+    #[arg(long, value_name = "PROCESS", default_value = "exp:1")]
+    arrivals: String,
+    /// Arrival rates FROM..TO:STEP
+    #[arg(long, value_name = "RANGE")]
+    lambda: Range,
+    /// Sweep this quantile of the time in the system instead of its mean
+    #[arg(long, value_name = "EPS", value_parser = exceedance)]
+    tail: Option<Exceedance>,
+    #[command(flatten)]
+    size: Size,
+    /// Formulas only
+    #[arg(long)]
+    no_simulation: bool,
+    /// Draw the sweep into this SVG file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    plot: Option<PathBuf>,
+    /// Print JSON instead of CSV
+    #[arg(long)]
+    json: bool,
+}
+
+/// FROM..TO:STEP, both ends included.
+#[derive(Clone, Copy)]
+struct Range {
+    from: f64,
+    to: f64,
+    step: f64,
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no range: write FROM..TO:STEP, as in 0.1..0.9:0.05");
+        let (from, rest) = text.split_once("..").ok_or_else(wrong)?;
+        let (to, step) = rest.split_once(':').ok_or_else(wrong)?;
+        let number = |part: &str| part.trim().parse::<f64>().map_err(|_| wrong());
+        let range = Self { from: number(from)?, to: number(to)?, step: number(step)? };
+        let sensible = range.from > 0.0 && range.to >= range.from && range.step > 0.0 && range.to.is_finite();
+        if !sensible || range.number() > 100_000.0 {
+            return Err(format!("'{text}' must rise from above 0 in at most 100000 positive steps"));
+        }
+        Ok(range)
+    }
+}
+
+impl Range {
+    fn number(self) -> f64 {
+        // The end belongs to the range although its last step is rounded.
+        ((self.to - self.from) / self.step + 1e-9).floor() + 1.0
+    }
+
+    fn rates(self) -> impl Iterator<Item = f64> {
+        // 0.1 + 2 x 0.1 is meant to be 0.3, not 0.30000000000000004.
+        (0..self.number() as usize).map(move |i| ((self.from + i as f64 * self.step) * 1e12).round() / 1e12)
+    }
+}
+
+/// One curve: a formula, or the simulation with its 95 % interval.
+#[derive(Serialize)]
+pub struct Series {
+    pub name: String,
+    pub kind: String,
+    pub points: Vec<Point>,
+}
+
+/// A value at an arrival rate.
+#[derive(Serialize, Clone, Copy)]
+pub struct Point {
+    pub rate: f64,
+    pub value: f64,
+    pub half_width: f64,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = &args.plot {
+        check_writable(path)?;
+    }
+    let shape = system::arrivals(&args.arrivals)?;
+    let size = system::service(&args.service)?;
+    let mut list = Vec::new();
+    let bar = ProgressBar::new(args.lambda.number() as u64);
+    for rate in args.lambda.rates() {
+        let workload = Workload::new(at_rate(&shape, rate)?, size.clone());
+        let model = args.system.model(workload)?;
+        match model.largest_rate().and_then(|_| model.check_stable()) {
+            // The curves end where the system does.
+            Err(Error::Unstable { .. }) => break,
+            Ok(()) | Err(_) => measure(args, &*model, rate, &mut list)?,
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if list.is_empty() {
+        return Err(Failure::Failed(
+            "the system is unstable at every rate of the sweep, or nothing is known of it".into(),
+        ));
+    }
+    if let Some(path) = &args.plot {
+        let what = args
+            .tail
+            .map_or("mean time in the system".into(), |eps| format!("{} quantile of the time", eps.get()));
+        plot::draw(path, &args.system.title(), &what, &list)?;
+    }
+    if args.json { print_json(&list) } else { print(&csv(&list)) }
+}
+
+fn at_rate(shape: &Arrivals, rate: f64) -> Result<Arrivals, Failure> {
+    shape.at_rate(rate).map_err(failure)
+}
+
+fn measure(args: &Args, model: &dyn Model, rate: f64, list: &mut Vec<Series>) -> Result<(), Failure> {
+    let estimates = match args.tail {
+        Some(eps) => model.quantiles(eps),
+        None => model.means(),
+    };
+    match estimates {
+        Ok(estimates) => estimates.iter().for_each(|estimate| {
+            add(
+                list,
+                estimate.method,
+                &estimate.kind.to_string(),
+                Point { rate, value: estimate.value, half_width: 0.0 },
+            );
+        }),
+        // What has no formula is simulated.
+        Err(Error::NoFormula { .. } | Error::HeavyTail { .. } | Error::InfiniteMoment { .. })
+            if !args.no_simulation => {}
+        Err(error) => return Err(failure(error)),
+    }
+    if args.no_simulation {
+        return Ok(());
+    }
+    let mut plan = args.size.plan();
+    plan.quantiles.extend(args.tail);
+    let report = simulate(model, &plan).map_err(failure)?;
+    let value = match args.tail {
+        Some(_) => report.quantiles.last().map_or(report.mean, |(_, value)| *value),
+        None => report.mean,
+    };
+    add(
+        list,
+        "simulation",
+        "simulation",
+        Point { rate, value: value.value, half_width: value.half_width(0.95) },
+    );
+    Ok(())
+}
+
+fn add(list: &mut Vec<Series>, name: &str, kind: &str, point: Point) {
+    match list.iter_mut().find(|series| series.name == name) {
+        Some(series) => series.points.push(point),
+        None => list.push(Series { name: name.into(), kind: kind.into(), points: vec![point] }),
+    }
+}
+
+fn csv(list: &[Series]) -> String {
+    let mut text = "lambda,method,kind,value,half_width_95\n".to_owned();
+    for series in list {
+        for point in &series.points {
+            let Point { rate, value, half_width } = point;
+            let _ = writeln!(text, "{rate},{},{},{value},{half_width}", series.name, series.kind);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_includes_both_ends() {
+        let rates: Vec<f64> = "0.1..0.9:0.05".parse::<Range>().unwrap().rates().collect();
+        assert_eq!(rates.len(), 17);
+        assert!((rates[16] - 0.9).abs() < 1e-12);
+        for bad in ["0.1..0.9", "0..1:0.1", "0.5..0.1:0.1", "0.1..0.2:0", "a..b:c"] {
+            assert!(bad.parse::<Range>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Which system is asked about, and its workload, from the command line.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use syncline_queueing::models::{
+    ForkJoin, Hybrid, KOfN, MultiStage, OneBarrier, PartialMapping, Redundancy, SingleQueue, SplitMerge,
+    TinyTasks, TwoBarrier,
+};
+use syncline_queueing::{self as queueing, Arrivals, Distribution, Empirical, Model};
+
+use super::failure;
+use crate::failure::Failure;
+
+/// The systems.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Kind {
+    /// The next job starts when the current one is done
+    SplitMerge,
+    /// A queue per worker, one task of each job in each; --needed counts the first l tasks, the others run on
+    ForkJoin,
+    /// A queue per worker; the --needed-th task cancels the others
+    KOfN,
+    /// --copies of each job on random workers, the first one counts; --arrivals is the total rate
+    Redundancy,
+    /// --tasks of each job on random workers
+    PartialMapping,
+    /// --stages of fork-join in a row
+    MultiStage,
+    /// One queue of tasks for all workers
+    SingleQueue,
+    /// --tasks of one job at a time on fewer workers
+    TinyTasks,
+    /// --tasks start together, each worker is released with its task
+    #[value(name = "1-barrier")]
+    OneBarrier,
+    /// --tasks start together and are released together
+    #[value(name = "2-barrier")]
+    TwoBarrier,
+    /// A --barrier-share of the jobs starts its tasks together
+    Hybrid,
+}
+
+/// The shape of the system.
+#[derive(clap::Args)]
+pub struct SystemArgs {
+    /// The system
+    #[arg(long, value_enum)]
+    system: Kind,
+    /// Workers
+    #[arg(long, value_name = "N")]
+    workers: usize,
+    /// Tasks per job [default: one per worker]
+    #[arg(long, value_name = "K")]
+    tasks: Option<usize>,
+    /// Tasks that must finish [default: all]
+    #[arg(long, value_name = "L")]
+    needed: Option<usize>,
+    /// Stages of a multi-stage system
+    #[arg(long, value_name = "H", default_value_t = 1)]
+    stages: usize,
+    /// Copies of each job under redundancy
+    #[arg(long, value_name = "D", default_value_t = 2)]
+    copies: usize,
+    /// Share of jobs with a start barrier in a hybrid system
+    #[arg(long, value_name = "P", default_value_t = 0.5)]
+    barrier_share: f64,
+}
+
+impl SystemArgs {
+    /// The system in words, for a plot.
+    pub fn title(&self) -> String {
+        let name = self.system.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+        let part = |name: &str, value: Option<usize>| {
+            value.map_or(String::new(), |value| format!(", {value} {name}"))
+        };
+        format!(
+            "{name}, {} workers{}{}",
+            self.workers,
+            part("tasks", self.tasks),
+            part("needed", self.needed)
+        )
+    }
+
+    /// The model of this system under a workload.
+    pub fn model(&self, workload: queueing::Workload) -> Result<Box<dyn Model>, Failure> {
+        let s = self.workers;
+        // Where every worker gets a task, the number of workers is the number of tasks.
+        let k = self.tasks.unwrap_or(s);
+        let l = self.needed.unwrap_or(k);
+        match self.system {
+            Kind::SplitMerge => boxed(SplitMerge::first_of(workload, l, k)),
+            Kind::ForkJoin => boxed(ForkJoin::first_of(workload, l, k)),
+            Kind::KOfN => boxed(KOfN::new(workload, l, s)),
+            Kind::Redundancy => boxed(Redundancy::new(workload, self.copies, s)),
+            Kind::PartialMapping => boxed(PartialMapping::new(workload, k, s)),
+            Kind::MultiStage => boxed(MultiStage::new(workload, self.stages, k)),
+            Kind::SingleQueue => boxed(SingleQueue::new(workload, s, k)),
+            Kind::TinyTasks => boxed(TinyTasks::new(workload, s, k)),
+            Kind::OneBarrier => boxed(OneBarrier::new(workload, s, k)),
+            Kind::TwoBarrier => boxed(TwoBarrier::first_of(workload, s, k, l)),
+            Kind::Hybrid => boxed(Hybrid::uniform(workload, s, k..=k, self.barrier_share)),
+        }
+    }
+}
+
+fn boxed<M: Model + 'static>(model: Result<M, queueing::Error>) -> Result<Box<dyn Model>, Failure> {
+    model.map(|model| Box::new(model) as Box<dyn Model>).map_err(failure)
+}
+
+/// Arrivals and task sizes.
+#[derive(clap::Args)]
+pub struct Workload {
+    /// Arrivals of jobs
+    #[arg(long, value_name = "PROCESS")]
+    arrivals: String,
+    /// Sizes of tasks
+    #[arg(long, value_name = "DISTRIBUTION")]
+    service: String,
+}
+
+impl Workload {
+    /// Reads both, and the files that they name.
+    pub fn read(&self) -> Result<queueing::Workload, Failure> {
+        Ok(queueing::Workload::new(arrivals(&self.arrivals)?, service(&self.service)?))
+    }
+}
+
+/// An arrival process.
+pub fn arrivals(text: &str) -> Result<Arrivals, Failure> {
+    match text.strip_prefix("file:") {
+        Some(path) => Arrivals::replay(numbers(path.as_ref())?).map_err(failure),
+        None => text.parse().map_err(failure),
+    }
+}
+
+/// A distribution of task sizes.
+pub fn service(text: &str) -> Result<Distribution, Failure> {
+    match text.strip_prefix("file:") {
+        Some(path) => Empirical::new(numbers(path.as_ref())?).map(Distribution::empirical).map_err(failure),
+        None => text.parse().map_err(failure),
+    }
+}
+
+/// One number a line; empty lines and lines that start with # are passed over.
+fn numbers(path: &Path) -> Result<Vec<f64>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", path.display())))?;
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| {
+            let place = || format!("{}, line {}: '{line}' is not a number", path.display(), index + 1);
+            line.trim().parse().map_err(|_| Failure::Failed(place()))
+        })
+        .collect()
+}

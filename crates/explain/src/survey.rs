@@ -1,0 +1,159 @@
+//! Characterises a folder of logs: one row a workload with its structure and shares.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::{Error, Report, explain};
+
+/// A workload in figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The log's file name up to its first dot.
+    pub log: String,
+    /// The application's name.
+    pub name: String,
+    /// Jobs, completed stages and tasks.
+    pub jobs: u64,
+    /// See `jobs`.
+    pub stages: u64,
+    /// See `jobs`.
+    pub tasks: u64,
+    /// The longest iteration's pattern and count; empty and 0 where none repeats.
+    pub pattern: String,
+    /// See `pattern`.
+    pub iterations: u64,
+    /// Median time of one iteration.
+    pub iteration_ms: f64,
+    /// Synchronisation points in one iteration.
+    pub sync_per_iteration: u64,
+    /// Stages of aggregation trees and in barrier mode.
+    pub tree_stages: u64,
+    /// See `tree_stages`.
+    pub barrier_stages: u64,
+    /// From start to end.
+    pub wall_ms: i64,
+    /// Shares of the wall time: before the first job, the driver later, work, shuffles, waiting for each other with polling and
+    /// too few tasks, scheduling.
+    pub startup: f64,
+    /// See `startup`.
+    pub driver: f64,
+    /// See `startup`.
+    pub compute: f64,
+    /// See `startup`.
+    pub shuffle: f64,
+    /// See `startup`.
+    pub barrier: f64,
+    /// See `startup`.
+    pub schedule: f64,
+    /// Bytes written for shuffles.
+    pub shuffle_bytes: i64,
+}
+
+/// A survey: its rows, and the logs that could not be explained with the reason.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Survey {
+    /// Rows in order of the logs' names.
+    pub rows: Vec<Row>,
+    /// Logs that could not be explained.
+    pub failed: Vec<(String, String)>,
+}
+
+/// Explains every log in `folder`, one after the other. Files that are no logs are told apart by their content and passed
+/// over; the same log in two packings gives two rows.
+pub fn survey(folder: &Path) -> Result<Survey, Error> {
+    let mut survey = Survey::default();
+    for path in logs(folder)? {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match explain(&path) {
+            Ok(report) => survey.rows.push(row(&name, &report)),
+            Err(Error::Unrecognised { .. }) => {}
+            Err(error) => survey.failed.push((name, error.to_string())),
+        }
+    }
+    if survey.rows.is_empty() && survey.failed.is_empty() {
+        return Err(Error::Empty { path: folder.to_owned(), why: "there is no log in it".to_owned() });
+    }
+    Ok(survey)
+}
+
+fn logs(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        paths.push(entry.map_err(Error::io("list", folder))?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn row(file: &str, report: &Report) -> Row {
+    let share =
+        |names: &[&str]| names.iter().map(|name| report.shares.get(*name).copied().unwrap_or(0.0)).sum();
+    let main =
+        report.iterations.iter().max_by(|a, b| (a.to_ms - a.from_ms).total_cmp(&(b.to_ms - b.from_ms)));
+    Row {
+        log: file.split('.').next().unwrap_or(file).to_owned(),
+        name: report.name.clone(),
+        jobs: report.jobs,
+        stages: report.stages,
+        tasks: report.tasks,
+        pattern: main.map_or_else(String::new, |found| found.pattern.clone()),
+        iterations: main.map_or(0, |found| found.count),
+        iteration_ms: main.map_or(0.0, |found| found.median_ms),
+        sync_per_iteration: main.map_or(0, |found| found.sync_points),
+        tree_stages: report.tree_aggregate_stages,
+        barrier_stages: report.barrier_stages,
+        wall_ms: report.wall_ms,
+        startup: share(&["startup"]),
+        driver: share(&["driver"]),
+        compute: share(&["compute", "gc", "deserialise", "serialise", "evaluate", "fold", "apply"]),
+        shuffle: share(&["shuffle_read", "shuffle_write", "push", "pull", "collective"]),
+        barrier: share(&["wait", "polling", "too_few_tasks"]),
+        schedule: share(&["schedule"]),
+        shuffle_bytes: report.shuffle_written_bytes,
+    }
+}
+
+impl Survey {
+    /// The survey as a table in Markdown, which reads as text too.
+    pub fn markdown(&self) -> String {
+        let mut lines = vec![
+            "| log | jobs | stages | tasks | iteration | times | ms each | syncs each | wall s | start-up | driver | work | shuffle | waiting | scheduling | shuffled KiB |".to_owned(),
+            "|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+        ];
+        for row in &self.rows {
+            let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+            let some = |count: u64| if count > 0 { count.to_string() } else { String::new() };
+            let pattern =
+                if row.pattern.is_empty() { String::new() } else { format!("`{}`", shortened(&row.pattern)) };
+            let cells = [
+                row.log.clone(),
+                row.jobs.to_string(),
+                row.stages.to_string(),
+                row.tasks.to_string(),
+                pattern,
+                some(row.iterations),
+                if row.iterations > 0 { format!("{:.0}", row.iteration_ms) } else { String::new() },
+                some(row.sync_per_iteration),
+                format!("{:.1}", row.wall_ms as f64 / 1000.0),
+                percent(row.startup),
+                percent(row.driver),
+                percent(row.compute),
+                percent(row.shuffle),
+                percent(row.barrier),
+                percent(row.schedule),
+                (row.shuffle_bytes / 1024).to_string(),
+            ];
+            lines.push(format!("| {} |", cells.join(" | ")));
+        }
+        lines.extend(self.failed.iter().map(|(log, why)| format!("\n{log}: {why}")));
+        lines.join("\n")
+    }
+}
+
+/// A pattern as wide as a table bears.
+fn shortened(pattern: &str) -> String {
+    let pattern = pattern.replace('|', "then");
+    if pattern.chars().count() <= 64 { pattern } else { pattern.chars().take(63).chain(['…']).collect() }
+}
