@@ -59,8 +59,8 @@ impl TrainingLoop {
     /// # Errors
     /// [`Error::Parameter`] without workers, or if all of them are spare.
     pub fn new(sync: Sync, workers: usize) -> Result<Self> {
-        let gate = Gate::new(sync, workers)
-            .map_err(|why| Error::parameter("workers under this policy", workers, why.to_string()))?;
+        let needs = || format!("possible with {workers} workers");
+        let gate = Gate::new(sync, workers).map_err(|_| Error::parameter("policy", sync, needs()))?;
         let waiting = (0..workers as u32).map(WorkerId::new).collect();
         Ok(Self { gate, working: BinaryHeap::new(), waiting, progress: LoopProgress::default() })
     }
