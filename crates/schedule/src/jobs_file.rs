@@ -79,6 +79,7 @@ fn job(row: &crate::trace::Row) -> Result<Job> {
         name: row.text("name").to_owned(),
         arrival: or("arrival", 0.0)?,
         workload: row.amount("workload")?,
+        estimate: None,
         batch,
         seconds_per_sample: row.amount("seconds_per_sample")?,
         gradient_mb: or("gradient_mb", 0.0)?,

@@ -3,6 +3,7 @@
 pub mod bound;
 pub mod compare;
 pub mod error;
+pub mod exact;
 pub mod explain;
 pub mod jobs_file;
 pub mod lp;

@@ -1,7 +1,10 @@
 //! Linear programs behind one trait, so that the policies do not know the solver.
 //!
-//! The default is microlp, in pure Rust; the cargo feature `highs` adds HiGHS, which also solves integer programs
-//! of the size of the exact offline optimum.
+//! The solver is microlp, in pure Rust: its simplex for relaxations, its branch and bound for small integer programs.
+
+use std::time::Duration;
+
+use microlp::{ComparisonOp, OptimizationDirection, Problem, SolutionStatus};
 
 use crate::error::{Error, Result};
 
@@ -99,30 +102,55 @@ pub struct Microlp;
 
 impl LpSolver for Microlp {
     fn solve(&self, program: &LinearProgram) -> Result<Option<LpSolution>> {
-        use microlp::{ComparisonOp, OptimizationDirection, Problem};
-        let mut problem = Problem::new(OptimizationDirection::Minimize);
-        let variables: Vec<_> =
-            program.columns.iter().map(|column| problem.add_var(column.cost, (0.0, column.upper))).collect();
-        for row in &program.rows {
-            let sense = match row.sense {
-                Sense::Le => ComparisonOp::Le,
-                Sense::Ge => ComparisonOp::Ge,
-                Sense::Eq => ComparisonOp::Eq,
-            };
-            let terms: Vec<_> =
-                row.terms.iter().map(|&(column, weight)| (variables[column], weight)).collect();
-            problem.add_constraint(terms.as_slice(), sense, row.bound);
+        solve(program, None)
+    }
+}
+
+/// The same library's branch and bound: for small integer programs, such as the exact optimum of a handful of jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct BranchAndBound {
+    /// Give up after this long.
+    pub time_limit: Duration,
+}
+
+impl LpSolver for BranchAndBound {
+    fn solve(&self, program: &LinearProgram) -> Result<Option<LpSolution>> {
+        solve(program, Some(self.time_limit))
+    }
+}
+
+/// With a time limit whole variables are whole; without, they are relaxed.
+fn solve(program: &LinearProgram, whole: Option<Duration>) -> Result<Option<LpSolution>> {
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    if let Some(limit) = whole {
+        problem.set_time_limit(limit);
+    }
+    let variable = |column: &Column| match column.integer {
+        Integrality::Whole if whole.is_some() => {
+            problem.add_integer_var(column.cost, (0, column.upper as i32))
         }
-        match problem.solve().map(microlp::SolveOutcome::into_solution) {
-            Ok(Ok(solution)) => Ok(Some(LpSolution {
-                cost: solution.objective(),
-                values: variables.iter().map(|&variable| solution.var_value(variable)).collect(),
-            })),
-            Err(microlp::Error::Infeasible) => Ok(None),
-            Ok(Err(stopped)) => {
-                Err(Error::LinearProgram(format!("stopped early: {:?}", stopped.termination_reason())))
-            }
-            Err(error) => Err(Error::LinearProgram(error.to_string())),
+        _ => problem.add_var(column.cost, (0.0, column.upper)),
+    };
+    let variables: Vec<_> = program.columns.iter().map(variable).collect();
+    for row in &program.rows {
+        let sense = match row.sense {
+            Sense::Le => ComparisonOp::Le,
+            Sense::Ge => ComparisonOp::Ge,
+            Sense::Eq => ComparisonOp::Eq,
+        };
+        let terms: Vec<_> = row.terms.iter().map(|&(column, weight)| (variables[column], weight)).collect();
+        problem.add_constraint(terms.as_slice(), sense, row.bound);
+    }
+    match problem.solve().map(microlp::SolveOutcome::into_solution) {
+        Ok(Ok(solution)) if solution.status() == SolutionStatus::Optimal => Ok(Some(LpSolution {
+            cost: solution.objective(),
+            values: variables.iter().map(|&variable| solution.var_value(variable)).collect(),
+        })),
+        Ok(Ok(_)) => Err(Error::LinearProgram("the time limit passed before the optimum was proved".into())),
+        Err(microlp::Error::Infeasible) => Ok(None),
+        Ok(Err(stopped)) => {
+            Err(Error::LinearProgram(format!("stopped early: {:?}", stopped.termination_reason())))
         }
+        Err(error) => Err(Error::LinearProgram(error.to_string())),
     }
 }

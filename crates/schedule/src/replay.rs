@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job},
-    policy::{Packing, PolicyName, Setup},
+    policy::{Floor, Packing, PolicyName, Setup},
     pricing::{PlannerOptions, SlotGrid},
     sim::Entry,
     state::{Physics, State},
@@ -34,6 +34,7 @@ pub struct Header {
     planner: PlannerOptions,
     packing: Packing,
     adjustable: f64,
+    floor: Floor,
     seed: u64,
 }
 
@@ -58,6 +59,7 @@ impl Recording {
             planner: setup.planner,
             packing: setup.packing,
             adjustable: setup.adjustable,
+            floor: setup.floor,
             seed: setup.seed,
         };
         Self { header, entries }
@@ -113,6 +115,7 @@ impl Recording {
             planner: header.planner,
             packing: header.packing,
             adjustable: header.adjustable,
+            floor: header.floor,
             seed: header.seed,
         });
         let mut state = State::new(cluster, header.physics);

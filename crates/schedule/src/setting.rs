@@ -75,6 +75,8 @@ pub struct Setting {
     pub arrivals: Arrivals,
     /// Restart seconds of every job.
     pub restart: f64,
+    /// By which factor the believed workload may be off; none: it is known.
+    pub misestimate: Option<RangeInclusive<f64>>,
 }
 
 impl Setting {
@@ -97,6 +99,7 @@ impl Setting {
             mix: Mix::PAPER,
             arrivals: Arrivals::Alternating,
             restart: 0.0,
+            misestimate: None,
         }
     }
 
@@ -132,6 +135,10 @@ impl Setting {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut jobs: Vec<Job> = (0..self.jobs).map(|_| self.job(&mut rng)).collect();
         jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
+        if let Some(factors) = &self.misestimate {
+            jobs.iter_mut()
+                .for_each(|job| job.estimate = Some(job.workload * rng.random_range(factors.clone())));
+        }
         for (index, job) in jobs.iter_mut().enumerate() {
             job.id = JobId(index as u32);
             job.name = format!("job-{index}");
@@ -154,6 +161,7 @@ impl Setting {
             name: String::new(),
             arrival: self.arrival(rng) as f64 * self.grid.slot,
             workload: epochs * samples,
+            estimate: None,
             batch,
             seconds_per_sample: rng.random_range(self.slots_per_sample.clone()) * self.grid.slot,
             gradient_mb: rng.random_range(self.gradient_mb.clone()),

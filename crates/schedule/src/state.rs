@@ -112,6 +112,14 @@ impl JobState {
         if self.rate > 0.0 { now + self.stall + self.remaining / self.rate } else { f64::INFINITY }
     }
 
+    /// The work that it is believed to have left: what is known, or the rest of an estimate; when an estimate has run out, half
+    /// of what was done so far once more.
+    pub fn believed_left(&self) -> f64 {
+        let Some(estimate) = self.job.estimate else { return self.remaining };
+        let done = self.job.workload - self.remaining;
+        if done < estimate * (1.0 - 1e-9) { estimate - done } else { 0.5 * done }
+    }
+
     /// Whether it still wants to run.
     pub fn is_active(&self) -> bool {
         matches!(self.status, Status::Pending | Status::Running)

@@ -23,6 +23,7 @@ fn run(setting: &Setting, policy: PolicyName, seed: u64) -> Outcome {
         planner,
         packing: Packing::default(),
         adjustable: 1.0,
+        floor: Default::default(),
         seed,
     };
     let physics = Physics { overhead: Overhead::Never, ..Physics::default() };

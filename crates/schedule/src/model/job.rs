@@ -65,6 +65,9 @@ pub struct Job {
     pub arrival: f64,
     /// Samples to process: epochs times samples of the data set.
     pub workload: f64,
+    /// What is believed of the workload where its true length is not known in advance; policies that plan see only this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<f64>,
     /// The global batch F, also the most workers that can share it.
     pub batch: u32,
     /// Compute seconds per sample on one worker (tau).
@@ -160,6 +163,11 @@ impl Job {
         self.workload * self.internal_cost() / (f64::from(self.workers.max) * speed)
     }
 
+    /// The workload as far as it is known in advance.
+    pub fn believed_workload(&self) -> f64 {
+        self.estimate.unwrap_or(self.workload)
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -171,6 +179,7 @@ impl Job {
         for (field, value) in [
             ("workload", self.workload),
             ("seconds_per_sample", self.seconds_per_sample),
+            ("estimate", self.estimate.unwrap_or(1.0)),
             ("internal_gbps", self.internal_gbps),
             ("external_gbps", self.external_gbps),
             ("workers_per_server", self.workers_per_server.unwrap_or(1.0)),

@@ -30,7 +30,7 @@ pub use self::{
     gavel::{Awareness, Gavel},
     oasis::Oasis,
     optimus::Optimus,
-    ours::Ours,
+    ours::{Floor, Ours},
     pdors::PdOrs,
     priority::Packing,
     rrh::Rrh,
@@ -149,6 +149,8 @@ pub struct Setup {
     pub packing: Packing,
     /// Dorm's theta 2: the share of running jobs that one event may change, in (0, 1].
     pub adjustable: f64,
+    /// What `syncline` promises.
+    pub floor: Floor,
     /// Where random choices start.
     pub seed: u64,
 }
@@ -163,6 +165,7 @@ impl Setup {
             planner: PlannerOptions::default(),
             packing: Packing::default(),
             adjustable: 1.0,
+            floor: Floor::default(),
             seed: 1,
         }
     }

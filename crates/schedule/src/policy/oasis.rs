@@ -58,7 +58,7 @@ impl Policy for Oasis {
         for event in events {
             let Event::Arrival { job } = event else { continue };
             let plan = Search::new(&state.cluster, &self.ledger, &self.options).split(self.workers);
-            let plan = plan.best(job, job.workload, slot).filter(|plan| plan.payoff() > 0.0);
+            let plan = plan.best(job, job.believed_workload(), slot).filter(|plan| plan.payoff() > 0.0);
             decisions.push(match plan {
                 None => {
                     Decision::Reject { job: job.id, reason: "no schedule pays at the posted prices".into() }

@@ -93,7 +93,7 @@ impl PdOrs {
 
     fn again(&mut self, state: &State, id: JobId) -> Decision {
         let job = state.job(id);
-        self.admit(state, &job.job, job.remaining, self.slot)
+        self.admit(state, &job.job, job.believed_left(), self.slot)
     }
 
     /// Jobs whose plan is over but whose work is not (restart and checkpoint times were lost).
@@ -126,6 +126,7 @@ impl Policy for PdOrs {
         for event in events {
             match event {
                 Event::Completion { job } => self.release(&state.job(*job).job, self.slot),
+                Event::Recovery { machine } => self.ledger.reopen(self.slot, *machine),
                 Event::Failure { machine } => decisions.extend(self.replan(state, *machine)),
                 _ => {}
             }
@@ -136,7 +137,7 @@ impl Policy for PdOrs {
         }
         for event in events {
             if let Event::Arrival { job } = event {
-                decisions.push(self.admit(state, job, job.workload, self.slot));
+                decisions.push(self.admit(state, job, job.believed_workload(), self.slot));
             }
         }
         decisions.extend(self.allocation(state).decisions(state));

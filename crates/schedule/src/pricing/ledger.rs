@@ -114,6 +114,15 @@ impl Ledger {
         }
     }
 
+    /// Marks a machine as back from `slot` on; nothing is reserved on it.
+    pub fn reopen(&mut self, slot: usize, machine: MachineId) {
+        for slot in slot..self.grid.slots {
+            let at = self.at(slot, machine);
+            self.free[at] = self.capacity[machine.index()];
+            self.reprice(at, machine);
+        }
+    }
+
     fn change(&mut self, slot: usize, job: &Job, placement: &Placement, sign: f64) {
         for share in placement.shares() {
             let at = self.at(slot, share.machine);

@@ -80,6 +80,7 @@ pub(super) fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64
         name: name.to_owned(),
         arrival,
         workload: steps,
+        estimate: None,
         batch: gpus,
         // One step takes the whole gang `seconds`, so one worker alone would need `gpus` times that.
         seconds_per_sample: seconds * f64::from(gpus),

@@ -13,7 +13,7 @@ use syncline::schedule::{
     Cluster, DeviceId, Machine, PolicyName, Resources, Setup,
     compare::{Experiment, Source, Summary},
     jobs_file,
-    policy::Packing,
+    policy::{Floor, Packing},
     pricing::{External, PlannerOptions, Quanta, SlotGrid, rounding::Rounding},
     report::{self, PolicyResult, Sweep, SweepPoint},
     setting::{Arrivals, Mix, Setting},
@@ -117,6 +117,13 @@ pub struct Args {
     #[arg(long, default_value_t = 1.0, help_heading = "Planning")]
     adjustable: f64,
 
+    /// What `syncline` promises: free (the most utility), or strict (on every instance at least PD-ORS')
+    #[arg(long, value_enum, default_value = "free", help_heading = "Planning")]
+    floor: FloorName,
+    /// Planners only know the workload up to a factor drawn from this range, such as 0.5..2
+    #[arg(long, value_name = "LOW..HIGH", help_heading = "Planning")]
+    misestimate: Option<Span<f64>>,
+
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -139,6 +146,12 @@ enum OverheadName {
     Never,
     OnChange,
     PerEvent,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FloorName {
+    Free,
+    Strict,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -271,6 +284,7 @@ impl Args {
         if let Some(span) = self.external_gbps {
             setting.external_gbps = span.first..=span.last;
         }
+        setting.misestimate = self.misestimate.map(|span| span.first..=span.last);
         if let MixName::Google = self.mix {
             setting.mix = Mix::GOOGLE;
         }
@@ -344,8 +358,12 @@ impl Args {
             .quanta_per_job
             .map_or(Quanta::PerSlot(self.quanta.max(1)), |count| Quanta::PerJob(count.max(1)));
         let planner = PlannerOptions { quanta, external, ..PlannerOptions::default() };
-        let template =
-            Setup { planner, packing, adjustable: self.adjustable, ..Setup::new(&cluster, grid, &[]) };
+        let floor = match self.floor {
+            FloorName::Free => Floor::Free,
+            FloorName::Strict => Floor::Strict,
+        };
+        let setup = Setup::new(&cluster, grid, &[]);
+        let template = Setup { planner, packing, floor, adjustable: self.adjustable, ..setup };
         Ok(Experiment { source, cluster, grid, options: Options { clock, physics, outages }, template })
     }
 

@@ -38,11 +38,15 @@ pub fn allocation(book: &Book, state: &State, slot: usize) -> Allocation {
 /// Gives a job as many more workers as fit, help and are needed to finish within the slot.
 fn extend(allocation: &mut Allocation, state: &State, job: &JobState, slot: f64) {
     let own = allocation.remove(&job.job);
-    let rate = own.as_ref().map_or(0.0, |placement| state.cluster.rate(&job.job, placement));
+    // Samples in this slot, less those that a restart loses.
+    let done = |placement: &Placement| {
+        let lost = if *placement == job.placement { 0.0 } else { job.job.restart.min(slot) };
+        state.cluster.rate(&job.job, placement) * (slot - lost)
+    };
+    let planned = own.as_ref().map_or(0.0, done);
     let better =
-        (rate * slot < remaining(job)).then(|| largest(&allocation.free, &job.job, remaining(job) / slot));
-    let better =
-        better.flatten().filter(|placement| state.cluster.rate(&job.job, placement) > rate * (1.0 + 1e-9));
+        (planned < remaining(job)).then(|| largest(&allocation.free, &job.job, remaining(job) / slot));
+    let better = better.flatten().filter(|placement| done(placement) > planned * (1.0 + 1e-9));
     if let Some(placement) = better.or(own) {
         allocation.place(&job.job, &placement);
     }

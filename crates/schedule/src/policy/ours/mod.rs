@@ -3,28 +3,48 @@
 //! PD-ORS decides once, at arrival, and never looks back. This policy keeps a book of plans for all jobs that have arrived and
 //! revises it at every arrival, completion, failure and slot with the work that is really left:
 //!
-//! - **re-planning**: the present book, the price-based plan of each new job, and books built from scratch in several
-//!   orders compete; the best is improved by removing a few jobs and planning them again ([`Book`], [`improve`]);
+//! - **re-planning**: the present book completed with the new jobs, and a book built from scratch, compete; the better is
+//!   improved by removing a few jobs and planning them again ([`Book`], [`improve`]);
 //! - **work conservation**: room that the book leaves in the present slot is lent to jobs that can use it, and taken
 //!   back at the next decision ([`lend`]);
-//! - **floor**: the book that PD-ORS itself would follow is always among the competitors while it can still be followed.
+//! - **restart time counts**: a plan is charged for its changes, and a loan must bring more than its restart loses;
+//! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an estimate
+//!   has run out;
+//! - **floor**: PD-ORS itself runs in the shadow. Under [`Floor::Strict`] every job that it would have admitted is never
+//!   behind its plan there (FLOOR-1), so on every instance without failures and with known workloads the utility is at least PD-ORS', and so is
+//!   its competitive ratio; see [`floor`].
 //!
-//! Restart time is counted: a job that would move must win more than the move costs.
+//! Gangs of fixed size in continuous time need no plan: see [`dispatch`].
 
 mod book;
 mod dispatch;
+mod floor;
 mod improve;
 mod lend;
 
-use rand::{SeedableRng, rngs::ChaCha8Rng};
+use std::collections::BTreeSet;
 
-use self::book::Book;
-use super::{Decision, Event, Policy, Setup};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use serde::{Deserialize, Serialize};
+
+use self::{book::Book, floor::Shadow, improve::Planner};
+use super::{Allocation, Decision, Event, Policy, Setup};
 use crate::{
     model::Job,
     pricing::{External, Ledger, PlannerOptions, PriceFunction, PriceRange, Roles},
     state::{JobState, State},
 };
+
+/// What the policy promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Floor {
+    /// Never less than PD-ORS on any instance: the competitive guarantee holds.
+    Strict,
+    /// The best plan that is found, without a promise for single instances.
+    #[default]
+    Free,
+}
 
 /// The policy with its book of plans.
 #[derive(Debug)]
@@ -32,8 +52,8 @@ pub struct Ours {
     ledger: Ledger,
     options: PlannerOptions,
     book: Book,
+    shadow: Option<Shadow>,
     rng: ChaCha8Rng,
-    effort: u32,
 }
 
 /// Rounds of improvement at every decision.
@@ -46,25 +66,43 @@ impl Ours {
         let ledger = Ledger::new(&setup.cluster, setup.grid, PriceFunction::new(range));
         // Hundreds of plans are tried at every decision: the greedy external case, which rounding hardly ever beats.
         let options = PlannerOptions { external: External::Greedy, seed: setup.seed, ..setup.planner };
-        let effort = std::env::var("EFFORT").ok().and_then(|e| e.parse().ok()).unwrap_or(EFFORT);
-        Self {
-            book: Book::new(ledger.clone()),
-            ledger,
-            options,
-            rng: ChaCha8Rng::seed_from_u64(setup.seed),
-            effort,
+        let rng = ChaCha8Rng::seed_from_u64(setup.seed);
+        let shadow = (setup.floor == Floor::Strict).then(|| Shadow::new(setup));
+        Self { book: Book::new(ledger.clone()), ledger, options, shadow, rng }
+    }
+
+    /// The best book from `slot` on, and what it lets run now.
+    fn plan(&mut self, state: &State, slot: usize) -> Allocation {
+        let mut fresh = self.ledger.clone();
+        for machine in state.cluster.ids().filter(|machine| !state.is_up(*machine)) {
+            fresh.close(slot, machine);
+        }
+        let kept = self.book.carried(state, slot, fresh.clone());
+        let nobody = BTreeSet::new();
+        let mut planner =
+            Planner { state, options: &self.options, slot, rng: &mut self.rng, locked: &nobody };
+        self.book = planner.revise(kept, fresh.clone(), EFFORT);
+        let allocation = lend::allocation(&self.book, state, slot);
+        match &self.shadow {
+            Some(shadow) if !shadow.can_follow(state, &allocation, slot) => {
+                let locked = shadow.book(state, slot, fresh);
+                let jobs: BTreeSet<_> = locked.plans.keys().copied().collect();
+                planner.locked = &jobs;
+                self.book = planner.fill(locked, EFFORT);
+                lend::allocation(&self.book, state, slot)
+            }
+            _ => allocation,
         }
     }
 }
 
-/// The work that a job is believed to have left: what is known, or, if its length was only estimated and the
-/// estimate has run out, half of what it has done so far again.
-pub(super) fn remaining(job: &JobState) -> f64 {
-    job.remaining
+/// The work that a job is believed to have left.
+fn remaining(job: &JobState) -> f64 {
+    job.believed_left()
 }
 
 /// Worth per share of the cluster that the job's remaining work takes: the order of a knapsack.
-pub(super) fn density(job: &Job, work: f64, whole: &crate::Resources) -> f64 {
+fn density(job: &Job, work: f64, whole: &crate::Resources) -> f64 {
     let volume = work * job.internal_cost() * job.bundle().dominant_share(whole);
     job.utility.at(0.0) / volume.max(f64::MIN_POSITIVE)
 }
@@ -75,21 +113,18 @@ impl Policy for Ours {
     }
 
     fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision> {
-        let slot = self.ledger.grid().slot_of(state.now);
+        let grid = *self.ledger.grid();
+        let slot = grid.slot_of(state.now);
         let in_slots = events.iter().any(|event| matches!(event, Event::Slot { .. }));
-        if slot >= self.ledger.grid().slots || (!in_slots && dispatch::applies(state)) {
+        if slot >= grid.slots || (!in_slots && dispatch::applies(state)) {
             return dispatch::decide(state);
         }
-        let mut fresh = self.ledger.clone();
-        for machine in state.cluster.ids().filter(|machine| !state.is_up(*machine)) {
-            fresh.close(slot, machine);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.observe(state, events, slot);
         }
-        let mut planner = improve::Planner { state, options: &self.options, slot, rng: &mut self.rng };
-        let kept = self.book.carried(state, slot, fresh.clone());
-        self.book = planner.revise(kept, fresh, self.effort);
-        let mut decisions = lend::allocation(&self.book, state, slot).decisions(state);
+        let mut decisions = self.plan(state, slot).decisions(state);
         if !in_slots && !state.active.is_empty() {
-            decisions.push(Decision::WakeAt { time: (slot + 1) as f64 * self.ledger.grid().slot });
+            decisions.push(Decision::WakeAt { time: (slot + 1) as f64 * grid.slot });
         }
         decisions
     }
