@@ -1,6 +1,7 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
 mod evaluate;
+mod predict;
 mod queue;
 mod schedule;
 mod trace;
@@ -17,6 +18,7 @@ pub enum Command {
     Evaluate(evaluate::Args),
     Trace(trace::Args),
     Queue(queue::Args),
+    Predict(predict::Args),
     Schedule(schedule::Args),
 }
 
@@ -28,6 +30,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(args),
+            Self::Predict(args) => predict::run(&args),
             Self::Schedule(args) => schedule::run(args),
         }
     }

@@ -1,9 +1,9 @@
 //! `syncline queue`: analytic models and the simulator of parallel systems whose tasks wait for each other.
 
 mod answer;
-mod plot;
+pub mod plot;
 mod simulate;
-mod sweep;
+pub mod sweep;
 mod system;
 mod tasks;
 

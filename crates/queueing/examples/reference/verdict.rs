@@ -1,7 +1,7 @@
 //! Whether a row agrees.
 //!
-//! A formula agrees within 1e-4 relative or the printed digits. A simulation agrees within three standard errors of
-//! both together; a value printed with an error of 0 states none and is taken as good to 1 %. Among hundreds of rows
+//! A formula agrees within 1e-4 relative or the printed digits. A simulation agrees if the
+//! intervals of three standard errors around both overlap; a value printed with an error of 0 states none and is taken as good to 1 %. Among hundreds of rows
 //! a few lie further out by chance, because an error of a handful of runs is itself uncertain: up to 0.5 % such a row
 //! still counts, is marked, and is tallied apart.
 
@@ -97,7 +97,7 @@ impl Distance {
         // Three times this is the 1 % to which a value without an error is taken as good.
         let theirs = stated.error.unwrap_or(UNSTATED_ERROR / ERRORS * stated.value.abs());
         let apart = ((ours.value - stated.value).abs() - stated.rounding).max(0.0);
-        let errors = apart / ours.error.hypot(theirs).max(f64::MIN_POSITIVE);
+        let errors = apart / (ours.error + theirs).max(f64::MIN_POSITIVE);
         Self { errors, relative: apart / stated.value.abs().max(f64::MIN_POSITIVE) }
     }
 

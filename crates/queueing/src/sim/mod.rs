@@ -41,7 +41,7 @@ pub use single_queue::SingleQueueSystem;
 pub use split_merge::SplitMergeSystem;
 pub use ssp::StaleLoop;
 pub use tiny_tasks::{Overhead, TinyTasksSystem};
-pub use training_loop::{TrainingLoop, time_per_round};
+pub use training_loop::{LoopProgress, TrainingLoop, time_per_round};
 
 /// The random stream of one replication: xoshiro256++, 2^128 numbers apart from the next one's.
 pub type Random = rand_xoshiro::Xoshiro256PlusPlus;

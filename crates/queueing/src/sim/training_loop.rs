@@ -13,7 +13,7 @@ use crate::{Distribution, Error, Result};
 
 /// What one simulated loop did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Progress {
+pub struct LoopProgress {
     /// The time at which it ended.
     pub time: f64,
     /// Gradients that were folded.
@@ -28,7 +28,7 @@ pub struct TrainingLoop {
     gate: Gate,
     working: BinaryHeap<Finish>,
     waiting: Vec<WorkerId>,
-    progress: Progress,
+    progress: LoopProgress,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,14 +59,14 @@ impl TrainingLoop {
     /// # Errors
     /// [`Error::Parameter`] without workers, or if all of them are spare.
     pub fn new(sync: Sync, workers: usize) -> Result<Self> {
-        let gate = Gate::new(sync, workers)
-            .map_err(|why| Error::parameter("workers under this policy", workers, why.to_string()))?;
+        let needs = || format!("possible with {workers} workers");
+        let gate = Gate::new(sync, workers).map_err(|_| Error::parameter("policy", sync, needs()))?;
         let waiting = (0..workers as u32).map(WorkerId::new).collect();
-        Ok(Self { gate, working: BinaryHeap::new(), waiting, progress: Progress::default() })
+        Ok(Self { gate, working: BinaryHeap::new(), waiting, progress: LoopProgress::default() })
     }
 
     /// Runs until `pushes` more gradients have come in; `size` is the time that a worker takes for a round.
-    pub fn advance(&mut self, pushes: u64, mut size: impl FnMut(WorkerId, Clock) -> f64) -> Progress {
+    pub fn advance(&mut self, pushes: u64, mut size: impl FnMut(WorkerId, Clock) -> f64) -> LoopProgress {
         for _ in 0..pushes {
             self.start(&mut size);
             // GATE-4: some worker can always move, so that one is working here.

@@ -19,13 +19,18 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 
-/// Draws the series over the arrival rate.
-pub fn draw(path: &Path, title: &str, what: &str, list: &[Series]) -> Result<(), Failure> {
-    chart(path, title, what, list)
+/// Draws the series; `axes` are the names of the horizontal and the vertical one.
+pub fn draw(path: &Path, title: &str, axes: (&str, &str), list: &[Series]) -> Result<(), Failure> {
+    chart(path, title, axes, list)
         .map_err(|error| Failure::Failed(format!("cannot draw {}: {error}", path.display())))
 }
 
-fn chart(path: &Path, title: &str, what: &str, list: &[Series]) -> Result<(), Box<dyn std::error::Error>> {
+fn chart(
+    path: &Path,
+    title: &str,
+    axes: (&str, &str),
+    list: &[Series],
+) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let rates = range(list, |point| point.rate);
@@ -36,7 +41,7 @@ fn chart(path: &Path, title: &str, what: &str, list: &[Series]) -> Result<(), Bo
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d(rates.0..rates.1, 0.0..values.1 * 1.05)?;
-    chart.configure_mesh().x_desc("arrival rate").y_desc(what).light_line_style(TRANSPARENT).draw()?;
+    chart.configure_mesh().x_desc(axes.0).y_desc(axes.1).light_line_style(TRANSPARENT).draw()?;
     for (series, colour) in list.iter().zip(COLOURS.iter().cycle()) {
         let points = series.points.iter().map(|point| (point.rate, point.value));
         let drawn = if series.kind == "simulation" {

@@ -133,7 +133,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let what = args
             .tail
             .map_or("mean time in the system".into(), |eps| format!("{} quantile of the time", eps.get()));
-        plot::draw(path, &args.system.title(), &what, &list)?;
+        plot::draw(path, &args.system.title(), ("arrival rate", &what), &list)?;
     }
     if args.json { print_json(&list) } else { print(&csv(&list)) }
 }

@@ -1,0 +1,39 @@
+//! Why a question cannot be answered: always said, never guessed over.
+
+/// What keeps a trace from answering.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The trace holds no training rounds.
+    #[error(
+        "the trace of '{run}' holds no rounds of workers (compute spans): record one with syncline train --trace"
+    )]
+    NoRounds {
+        /// The run's name.
+        run: String,
+    },
+    /// Too little was measured.
+    #[error(
+        "cannot tell: {have} rounds per worker are too few, at least {need} are needed; record a longer run"
+    )]
+    TooShort {
+        /// Rounds of the worker with the fewest.
+        have: usize,
+        /// Rounds needed.
+        need: usize,
+    },
+    /// The question lies too far from what was measured.
+    #[error(
+        "cannot tell: {asked} workers are more than {limit} times the {measured} of the trace; record a run of more workers"
+    )]
+    TooFar {
+        /// Workers asked for.
+        asked: usize,
+        /// Workers in the trace.
+        measured: usize,
+        /// The factor up to which the trace is extrapolated.
+        limit: usize,
+    },
+    /// The loop cannot be simulated.
+    #[error(transparent)]
+    Queueing(#[from] syncline_queueing::Error),
+}

@@ -1,0 +1,32 @@
+//! What would another size or policy cost? From the trace of one training run.
+//!
+//! [`Cycles`] takes the trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
+//! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
+//! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
+//!
+//! ```
+//! use syncline_predict::{Cycle, Cycles, Question};
+//!
+//! let work = |worker: u32, round: u64| 1.0 + 0.1 * ((worker as u64 + round) % 2) as f64;
+//! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle { worker: w, round: r, start_s: 0.0, end_s: work(w, r) }));
+//! let cycles = Cycles::new(2, 32.0, cycles.collect())?;
+//! let wider = cycles.profile()?.predict(&Question { workers: 4, sync: "bsp".parse()? })?;
+//! assert!(wider.round_s.value > 1.0 && wider.round_s.value < 1.11);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Depends on `trace` for runs, `queueing` for the simulated loop, `round` for the policies. It reads no files itself.
+
+mod check;
+mod cycles;
+mod error;
+mod interval;
+mod prediction;
+mod profile;
+
+pub use check::Check;
+pub use cycles::{Cycle, Cycles};
+pub use error::Error;
+pub use interval::Interval;
+pub use prediction::{Prediction, Question};
+pub use profile::JobProfile;
