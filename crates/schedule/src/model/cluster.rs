@@ -35,7 +35,7 @@ pub struct DeviceId(pub u16);
 pub struct Machine {
     /// What it has.
     pub capacity: Resources,
-    /// The rack it stands in; links between racks are slower by [`Cluster::oversubscription`].
+    /// The rack it stands in; links between racks are slower by the cluster's oversubscription.
     #[serde(default)]
     pub rack: u32,
     /// The type of its accelerators.

@@ -12,7 +12,7 @@
 //! long horizons.
 
 use super::SlotGrid;
-use crate::model::{Cluster, Job, KINDS, Resources};
+use crate::model::{Job, KINDS, Resources};
 
 /// Which demands the prices of one pool of machines cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +126,5 @@ impl PriceFunction {
             }
         }
         Resources::from_array(prices)
-    }
-
-    /// Mean unit price over a whole cluster at `load` in [0, 1]: for reports.
-    pub fn at_load(&self, cluster: &Cluster, load: f64) -> Resources {
-        let capacity = cluster.total();
-        self.unit_prices(&capacity.times(1.0 - load), capacity)
     }
 }

@@ -149,13 +149,6 @@ impl<'a> Search<'a> {
         Some(table.backtrack(best, self.cluster, work))
     }
 
-    /// The plan that completes first, whatever it costs.
-    pub fn earliest(&self, job: &Job, work: f64, from: usize) -> Option<Plan> {
-        let table = self.table(job, work, from);
-        let first = table.alternatives().find(|choice| choice.cost.is_finite())?;
-        Some(table.backtrack(first, self.cluster, work))
-    }
-
     /// Utility and cost of every completion slot.
     pub fn alternatives(&self, job: &Job, work: f64, from: usize) -> Vec<Alternative> {
         self.table(job, work, from).alternatives().collect()
