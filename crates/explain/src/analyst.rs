@@ -51,7 +51,9 @@ impl Analyst {
         }
         for (stage_at, stage) in window.stages.iter().enumerate() {
             for (task_at, task) in stage.tasks.iter().enumerate() {
-                let lane = format!("{} core {}", application.executors[task.executor as usize].id, task.slot);
+                let executor = &application.executors[task.executor as usize].id;
+                let what = if executor == "driver" { "" } else { "executor " };
+                let lane = format!("{what}{executor} core {}", task.slot);
                 let kind = match () {
                     () if !task.succeeded => "failed",
                     () if task.speculative => "speculative",

@@ -185,6 +185,10 @@ fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
         }
     }
     let mut meetings = Meetings::default();
+    if !spans.iter().any(|span| span.phase == Phase::Wait) {
+        // Nobody ever waits: asynchronous workers do not meet.
+        return meetings;
+    }
     let place = Place { kind, label: String::new(), level: 0 };
     for workers in rounds.into_values() {
         if let Some(meeting) = meeting(&workers) {
@@ -194,11 +198,11 @@ fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
     meetings
 }
 
-/// A gate as a meeting. Everyone's finish is put where its wait says, before a common release.
+/// A gate as a meeting. Everyone's finish is put where its wait says, before a common release. Where nobody waited, all
+/// came in time for their gate.
 fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
     let working: Vec<(&u32, &Round)> = workers.iter().filter(|(_, round)| round.has_work).collect();
-    let waited = working.iter().any(|(_, round)| round.waited > 0);
-    if working.len() < 2 || !waited {
+    if working.len() < 2 {
         return None;
     }
     let longest = working.iter().map(|(_, round)| round.waited).max()?;

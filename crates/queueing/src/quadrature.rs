@@ -28,9 +28,13 @@ pub(crate) fn integrate(low: f64, high: f64, panels: usize, f: impl Fn(f64) -> f
         .sum()
 }
 
-/// The integral of a decaying `f` from `low` to infinity; `scale` is a length over which `f` changes.
+/// The integral of a decaying `f` from `low` to infinity; `scale` is a length over which `f` changes. Towards `low`
+/// the panels halve, because a survival function may start with infinite slope there.
 pub(crate) fn integrate_tail(low: f64, scale: f64, f: impl Fn(f64) -> f64) -> f64 {
-    let mut total = integrate(low, low + scale, 8, &f);
+    const HALVINGS: i32 = 40;
+    let edge = |halving: i32| scale * 0.5f64.powi(halving);
+    let mut total = integrate(low, low + edge(HALVINGS), 1, &f);
+    total += (0..HALVINGS).map(|i| integrate(low + edge(i + 1), low + edge(i), 2, &f)).sum::<f64>();
     let (mut start, mut width) = (low + scale, scale);
     for _ in 0..2000 {
         let part = integrate(start, start + width, 8, &f);

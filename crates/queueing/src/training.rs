@@ -8,7 +8,8 @@
 use crate::error::{count, positive};
 use crate::{Distribution, Error, Estimate, OrderStatistic, Result};
 
-/// The mean time of a round that needs the first `workers - backups` of its workers.
+/// The mean time of a round that needs the first `workers - backups` of its workers and stops the others. A live
+/// backup worker is not stopped: it finishes its lost gradient first, which [`crate::sim::time_per_round`] accounts for.
 ///
 /// # Errors
 /// [`Error::Parameter`] unless some worker is needed, [`Error::InfiniteMoment`] for a tail too heavy.

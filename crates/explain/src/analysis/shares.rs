@@ -142,13 +142,13 @@ impl Shares {
         let mut sweep = Sweep::default();
         let mut busy = 0.0;
         let mut now = start;
-        for (at, changes) in changes(application, window) {
+        for (at, change) in changes(application, window) {
             let until = at.clamp(start, end);
             if until > now {
                 busy += self.instant(&sweep, (until - now) as f64);
                 now = until;
             }
-            changes.into_iter().for_each(|change| sweep.apply(change));
+            sweep.apply(change);
         }
         busy + self.instant(&sweep, (end - now) as f64)
     }
@@ -236,9 +236,9 @@ enum Change {
 }
 
 /// All changes of a window in order of time; at one time slots come before what uses them.
-fn changes(application: &Application, window: &Window) -> BTreeMap<i64, Vec<Change>> {
-    let mut changes: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
-    let mut at = |time: i64, change: Change| changes.entry(time).or_default().push(change);
+fn changes(application: &Application, window: &Window) -> Vec<(i64, Change)> {
+    let mut changes = Vec::new();
+    let mut at = |time: i64, change: Change| changes.push((time, change));
     for executor in &application.executors {
         let slots = i64::from(application.slots(executor));
         at(executor.added, Change::Slots(slots));
@@ -252,6 +252,8 @@ fn changes(application: &Application, window: &Window) -> BTreeMap<i64, Vec<Chan
         }
         stage.completed.into_iter().for_each(|completed| at(completed, Change::Completed { stage: number }));
     }
+    // Stable: at one time the order above holds.
+    changes.sort_by_key(|change| change.0);
     changes
 }
 

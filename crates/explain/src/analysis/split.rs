@@ -93,7 +93,7 @@ pub(crate) struct SlowWorker {
 pub(crate) fn slow_workers(meetings: &[Meeting]) -> Vec<SlowWorker> {
     let mut seen: BTreeMap<u32, Record> = BTreeMap::new();
     for meeting in meetings.iter().filter(|meeting| meeting.arrivals.len() > 1) {
-        let last = meeting.last().map(|last| last.who);
+        let last = meeting.last().filter(|_| meeting.idle() > 0.0).map(|last| last.who);
         let mut by_worker: BTreeMap<u32, f64> = BTreeMap::new();
         for arrival in &meeting.arrivals {
             let busy = by_worker.entry(arrival.who).or_default();

@@ -136,8 +136,8 @@ fn stragglers(report: &Report) -> Vec<String> {
         .map(|found| {
             let place = if found.place.is_empty() { String::new() } else { format!(" at `{}`", found.place) };
             format!(
-                "{}{place} takes {:.1} x as long as the others ({} of {} times last): {}; the others waited {:.1} core-seconds for it.",
-                found.who, found.factor, found.late, found.meetings, found.cause, found.idle_core_s
+                "{}{place} takes {:.1} x as long as the others, {:.2} s more in all ({} of {} times last): {}; the others waited {:.1} core-seconds for it.",
+                found.who, found.factor, found.excess_s, found.late, found.meetings, found.cause, found.idle_core_s
             )
         })
         .collect()

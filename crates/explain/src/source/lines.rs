@@ -69,6 +69,7 @@ impl<R: Read> Blocks<R> {
     /// Reads until `block` has `length` bytes or the text ends.
     fn fill(&mut self, block: &mut Vec<u8>, length: usize) -> io::Result<()> {
         let wanted = (length - block.len()) as u64;
+        block.reserve(length - block.len() + 1);
         self.ended = (self.text.by_ref().take(wanted).read_to_end(block)? as u64) < wanted;
         Ok(())
     }

@@ -115,7 +115,6 @@ impl<S: Sink> Collector<S> {
         self.application.saw(start.at);
         self.totals.jobs += 1;
         let mut stage_ids = start.stage_ids;
-        stage_ids.extend(start.stages.iter().map(|stage| stage.key.id));
         stage_ids.sort_unstable();
         stage_ids.dedup();
         let job = Job {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::raw;
+use super::{quick, raw};
 
 /// What a line tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,6 @@ pub(crate) struct Properties {
 pub(crate) struct JobStart {
     pub job: i64,
     pub at: i64,
-    pub stages: Vec<StageInfo>,
     pub stage_ids: Vec<i64>,
     pub sql_execution: Option<i64>,
 }
@@ -136,6 +135,15 @@ pub(crate) struct Metrics {
 
 /// Reads one line. The error says what of it is wrong.
 pub(crate) fn parse(line: &[u8]) -> Result<Event, serde_json::Error> {
+    let is_task_end = line.starts_with(b"{\"Event\":\"SparkListenerTaskEnd\"");
+    match if is_task_end { quick::task_end(line) } else { None } {
+        Some(end) => Ok(Event::TaskEnd(end)),
+        None => parse_fully(line),
+    }
+}
+
+/// Reads one line, looking at all of it.
+pub(super) fn parse_fully(line: &[u8]) -> Result<Event, serde_json::Error> {
     match name(line)?.as_ref() {
         "SparkListenerTaskEnd" => from::<raw::TaskEnd>(line),
         "SparkListenerTaskStart" => from::<raw::TaskStart>(line),
@@ -172,6 +180,9 @@ fn from<'a, T: Deserialize<'a> + Into<Event>>(line: &'a [u8]) -> Result<Event, s
     serde_json::from_slice::<T>(line).map(Into::into)
 }
 
+/// A stage's event. What it tells of its data sets is long and only one word of it matters, which is looked for.
 fn stage(line: &[u8]) -> Result<StageInfo, serde_json::Error> {
-    serde_json::from_slice::<raw::StageEvent<'_>>(line).map(|event| event.info.into())
+    let info: StageInfo = serde_json::from_slice::<raw::StageEvent<'_>>(line)?.info.into();
+    let says = |words: &[u8]| memchr::memmem::find(line, words).is_some();
+    Ok(StageInfo { is_barrier: says(b"\"Barrier\":true") || says(b"\"Barrier\": true"), ..info })
 }

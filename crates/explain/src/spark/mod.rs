@@ -8,6 +8,7 @@ mod collector;
 mod event;
 mod feed;
 mod model;
+mod quick;
 mod raw;
 mod totals;
 

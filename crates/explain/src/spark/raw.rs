@@ -159,8 +159,6 @@ pub(super) struct JobStart<'a> {
     job: i64,
     #[serde(rename = "Submission Time")]
     at: Millis,
-    #[serde(borrow, rename = "Stage Infos", default)]
-    stages: Vec<Stage<'a>>,
     #[serde(rename = "Stage IDs", default)]
     stage_ids: Vec<i64>,
     #[serde(borrow, rename = "Properties", default)]
@@ -179,7 +177,6 @@ impl From<JobStart<'_>> for Event {
         Self::JobStart(Box::new(event::JobStart {
             job: raw.job,
             at: raw.at.0,
-            stages: raw.stages.into_iter().map(Into::into).collect(),
             stage_ids: raw.stage_ids,
             sql_execution: properties.sql_execution.and_then(|id| id.parse().ok()),
         }))
@@ -226,20 +223,12 @@ pub(super) struct Stage<'a> {
     tasks: u32,
     #[serde(rename = "Parent IDs", default)]
     parents: Vec<i64>,
-    #[serde(rename = "RDD Info", default)]
-    rdds: Vec<Rdd>,
     #[serde(rename = "Submission Time")]
     submitted: Option<Millis>,
     #[serde(rename = "Completion Time")]
     completed: Option<Millis>,
     #[serde(borrow, rename = "Failure Reason")]
     failure: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Rdd {
-    #[serde(rename = "Barrier", default)]
-    is_barrier: bool,
 }
 
 impl From<Stage<'_>> for StageInfo {
@@ -249,7 +238,7 @@ impl From<Stage<'_>> for StageInfo {
             name: raw.name.into_owned(),
             tasks: raw.tasks,
             parents: raw.parents,
-            is_barrier: raw.rdds.iter().any(|rdd| rdd.is_barrier),
+            is_barrier: false,
             submitted: raw.submitted.map(|at| at.0),
             completed: raw.completed.map(|at| at.0),
             failure: raw.failure.map(Cow::into_owned),

@@ -127,8 +127,8 @@ fn printed(text: &str) -> Result<Printed, String> {
     Ok(Printed { value: number(value)?, rounding: rounding(value), error })
 }
 
-/// Half a unit of the last of the five significant digits that the file prints; a number that shows fewer has had
-/// its trailing zeros cut off, a number that shows more keeps them.
+/// Half a unit of the last printed digit. Such files print five significant digits and cut trailing zeros off: a
+/// number that shows fewer than four has lost zeros, and is taken as printed to five.
 fn rounding(text: &str) -> f64 {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let value: f64 = mantissa.parse().unwrap_or(0.0);
@@ -136,6 +136,7 @@ fn rounding(text: &str) -> f64 {
         return 0.0;
     }
     let decimals = mantissa.split_once('.').map_or(0, |(_, digits)| digits.len() as i32);
-    let five_digits = 4 - value.abs().log10().floor() as i32;
-    0.5 * 10f64.powi(exponent.parse().unwrap_or(0) - decimals.max(five_digits)) * (1.0 + 1e-9)
+    let leading = value.abs().log10().floor() as i32;
+    let last = if decimals + leading + 1 >= 4 { decimals } else { 4 - leading };
+    0.5 * 10f64.powi(exponent.parse().unwrap_or(0) - last) * (1.0 + 1e-9)
 }

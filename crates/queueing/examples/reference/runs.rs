@@ -7,20 +7,36 @@ use syncline_queueing::sim::{Interval, Jobs, Plan, Report, simulate_with};
 
 use crate::case::{Case, Reading, Simulation, Start, Traffic};
 
-/// Tasks per system, within which the number of jobs is kept between the limits.
-const TASKS: u64 = 80_000_000;
-const JOBS: std::ops::RangeInclusive<u64> = 300_000..=4_000_000;
+/// How much is simulated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    Full,
+    Quick,
+}
 
-#[derive(Default)]
+impl Effort {
+    /// 80 million tasks per system within limits on the jobs, or fewer; more if a quantile needs it, because its error
+    /// can only be told from replications that each hold many jobs beyond it.
+    fn jobs(self, width: u64, rarest: f64, replications: usize) -> u64 {
+        let (tasks, limits, beyond) = match self {
+            Self::Full => (80_000_000, 300_000..=4_000_000, 200.0),
+            Self::Quick => (8_000_000, 100_000..=400_000, 60.0),
+        };
+        let jobs = (tasks / width.max(1)).clamp(*limits.start(), *limits.end());
+        if rarest < 1.0 { jobs.max((beyond * replications as f64 / rarest).ceil() as u64) } else { jobs }
+    }
+}
+
 pub struct Runs {
+    effort: Effort,
     quantiles: HashMap<String, Vec<Exceedance>>,
     reports: HashMap<String, Result<Report, String>>,
 }
 
 impl Runs {
     /// Notes which quantiles will be read off which system.
-    pub fn plan<'a>(cases: impl Iterator<Item = &'a Case>) -> Self {
-        let mut runs = Self::default();
+    pub fn plan<'a>(cases: impl Iterator<Item = &'a Case>, effort: Effort) -> Self {
+        let mut runs = Self { effort, quantiles: HashMap::new(), reports: HashMap::new() };
         for case in cases {
             if let Simulation::System { key, reading: Reading::Quantile(eps), .. } = &case.simulation {
                 let list = runs.quantiles.entry(key.clone()).or_default();
@@ -38,9 +54,13 @@ impl Runs {
             Simulation::Done(interval) => return Ok(*interval),
             Simulation::System { key, start, traffic, reading } => (key, start, traffic, *reading),
         };
+        let effort = self.effort;
         let quantiles = self.quantiles.get(key).cloned().unwrap_or_default();
-        let report =
-            self.reports.entry(key.clone()).or_insert_with(|| run(start, traffic, quantiles)).clone()?;
+        let report = self
+            .reports
+            .entry(key.clone())
+            .or_insert_with(|| run(start, traffic, quantiles, effort))
+            .clone()?;
         Ok(match reading {
             Reading::Mean => report.mean,
             Reading::Wait => report.wait,
@@ -54,12 +74,15 @@ impl Runs {
     }
 }
 
-fn run(start: &Start, traffic: &Traffic, quantiles: Vec<Exceedance>) -> Result<Report, String> {
+fn run(
+    start: &Start,
+    traffic: &Traffic,
+    quantiles: Vec<Exceedance>,
+    effort: Effort,
+) -> Result<Report, String> {
     let width = start().tasks(&mut syncline_queueing::sim::stream(1, 0)) as u64;
-    // A quantile needs some jobs beyond it in every replication.
     let rarest = quantiles.iter().map(|eps| eps.get()).fold(1.0, f64::min);
-    let beyond = (20.0 * Plan::default().replications as f64 / rarest) as u64;
-    let jobs = (TASKS / width.max(1)).clamp(*JOBS.start(), *JOBS.end()).max(beyond);
+    let jobs = effort.jobs(width, rarest, Plan::default().replications);
     let plan = Plan { jobs, quantiles, ..Plan::default() };
     let feed = match traffic {
         Traffic::Arriving(arrivals, size) => Jobs::Arriving { arrivals, size },

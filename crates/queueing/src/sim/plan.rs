@@ -32,7 +32,7 @@ impl Default for Plan {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             quantiles: Vec::new(),
             precision: None,
-            exact_samples: 1 << 22,
+            exact_samples: 1 << 20,
         }
     }
 }

@@ -37,6 +37,20 @@ impl Quantiles {
         self.histogram.is_none()
     }
 
+    /// Takes the samples of another collection in; exact if both are.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.count += other.count;
+        if self.is_exact() && other.is_exact() {
+            self.kept.append(&mut other.kept);
+            return;
+        }
+        self.spill();
+        other.spill();
+        if let (Some(own), Some(others)) = (&mut self.histogram, &other.histogram) {
+            own.iter_mut().zip(others).for_each(|(own, other)| *own += other);
+        }
+    }
+
     #[cold]
     fn spill(&mut self) {
         let histogram = self.histogram.get_or_insert_with(|| vec![0; BUCKETS]);
@@ -95,6 +109,21 @@ mod tests {
         for eps in [0.9, 0.5, 0.01, 0.001] {
             let (a, b) = (exact.quantile(eps), bounded.quantile(eps));
             assert!((b / a - 1.0).abs() <= 1.0 / 2048.0, "{eps}: {a} {b}");
+        }
+    }
+
+    #[test]
+    fn collections_add_up_whatever_their_state() {
+        let filled = |capacity: usize, from: u32| {
+            let mut all = Quantiles::new(capacity);
+            (from..from + 1000).for_each(|i| all.record(f64::from(i)));
+            all
+        };
+        for (a, b) in [(5000, 5000), (5000, 100), (100, 5000), (100, 100)] {
+            let mut all = filled(a, 1);
+            all.absorb(filled(b, 1001));
+            let median = all.quantile(0.5);
+            assert!((median / 1000.0 - 1.0).abs() < 2e-3, "{a} {b}: {median}");
         }
     }
 

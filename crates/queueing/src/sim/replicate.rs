@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use super::warm_up::mser;
 use super::{Interval, Plan, Quantiles, Random, Report, System, stream};
-use crate::{Arrivals, Distribution, Model, Result};
+use crate::{Arrivals, Distribution, Exceedance, Model, Result};
 
 /// The seeds of pilots are kept apart from those of the runs that count.
 const PILOT: u64 = 0x70_69_6c_6f_74;
@@ -84,17 +84,18 @@ pub fn simulate_with(
             break;
         }
     }
-    Ok(summarise(&runs, plan, warm_up))
+    Ok(summarise(runs, plan, warm_up))
 }
 
 /// The result of one replication.
 struct Run {
     mean: f64,
     wait: f64,
+    /// The quantiles of this replication alone, whose spread is the error of the pooled ones.
     quantiles: Vec<f64>,
+    samples: Option<Quantiles>,
     throughput: f64,
     tasks: u64,
-    exact: bool,
 }
 
 fn run_round(
@@ -151,15 +152,17 @@ fn run(system: &mut dyn System, jobs: Jobs<'_>, plan: &Plan, warm_up: u64, rando
             quantiles.record(sojourn);
         }
     }
-    let exact = quantiles.as_ref().is_none_or(Quantiles::is_exact);
-    let values = quantiles.map(|mut all| plan.quantiles.iter().map(|eps| all.quantile(eps.get())).collect());
+    let values = match &mut quantiles {
+        Some(all) => plan.quantiles.iter().map(|eps| all.quantile(eps.get())).collect(),
+        None => Vec::new(),
+    };
     Run {
         mean: sojourns / counted as f64,
         wait: waits / counted as f64,
-        quantiles: values.unwrap_or_default(),
+        quantiles: values,
+        samples: quantiles,
         throughput: counted as f64 / (feed.last - from),
         tasks: feed.tasks,
-        exact,
     }
 }
 
@@ -201,10 +204,10 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Jobs to drop: twice what MSER finds on pilots of a tenth of a replication, at least a twentieth of one.
+/// Jobs to drop: twice what MSER finds on pilots of a quarter of a replication, at least a tenth of one.
 fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: &Plan) -> u64 {
     let each = plan.jobs_each();
-    let batch = (each / 10 / BATCHES).max(1);
+    let batch = (each / 4 / BATCHES).max(1);
     let mut batches = vec![0.0; BATCHES as usize];
     for pilot in 0..PILOTS {
         let mut system = system();
@@ -217,13 +220,14 @@ fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: 
             started = feed.last;
         }
     }
-    (2 * mser(&batches) as u64 * batch).max(each / 20)
+    (2 * mser(&batches) as u64 * batch).max(each / 10)
 }
 
-fn summarise(runs: &[Run], plan: &Plan, warm_up: u64) -> Report {
+fn summarise(mut runs: Vec<Run>, plan: &Plan, warm_up: u64) -> Report {
+    let samples: Vec<Quantiles> = runs.iter_mut().filter_map(|run| run.samples.take()).collect();
     let over = |value: &dyn Fn(&Run) -> f64| Interval::of(&runs.iter().map(value).collect::<Vec<_>>());
-    let quantiles =
-        plan.quantiles.iter().enumerate().map(|(i, eps)| (*eps, over(&|run| run.quantiles[i]))).collect();
+    let spread: Vec<Interval> = (0..plan.quantiles.len()).map(|i| over(&|run| run.quantiles[i])).collect();
+    let (quantiles, exact_quantiles) = pool(samples, plan, &spread);
     Report {
         mean: over(&|run| run.mean),
         wait: over(&|run| run.wait),
@@ -232,6 +236,21 @@ fn summarise(runs: &[Run], plan: &Plan, warm_up: u64) -> Report {
         jobs: plan.jobs_each() * runs.len() as u64,
         tasks: runs.iter().map(|run| run.tasks).sum(),
         warm_up,
-        exact_quantiles: runs.iter().all(|run| run.exact),
+        exact_quantiles,
     }
+}
+
+/// Quantiles over the samples of all replications: the mean of their own ones is too low where a replication holds
+/// only a few of the rare busy periods that make the tail.
+fn pool(samples: Vec<Quantiles>, plan: &Plan, spread: &[Interval]) -> (Vec<(Exceedance, Interval)>, bool) {
+    let mut all = samples.into_iter().reduce(|mut all, samples| {
+        all.absorb(samples);
+        all
+    });
+    let exact = all.as_ref().is_none_or(Quantiles::is_exact);
+    let pooled = plan.quantiles.iter().zip(spread).map(|(eps, spread)| {
+        let value = all.as_mut().map_or(f64::NAN, |all| all.quantile(eps.get()));
+        (*eps, Interval { value, ..*spread })
+    });
+    (pooled.collect(), exact)
 }

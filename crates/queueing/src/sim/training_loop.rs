@@ -159,12 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn exponential_backup_workers_take_an_order_statistic() -> Result<()> {
-        // Memoryless stragglers: those that carry on are as good as those that start anew.
+    fn a_late_worker_finishes_its_lost_round_first() -> Result<()> {
+        // Two exponential workers, one spare: both in the open round (rate 2 to a fold), or one behind (rate 1 to a
+        // fold, rate 1 to catch up). A third of the time in the former: 4/3 folds per unit of time.
         let plan = Plan { jobs: 2_000_000, ..Plan::default() };
-        let size = Distribution::exponential(1.0)?;
-        let ours = time_per_round("backup:1".parse().unwrap(), 10, &size, &plan)?;
-        let expected = crate::training::round_time(&size, 10, 1)?.value * 10.0 / 9.0;
+        let ours = time_per_round("backup:1".parse().unwrap(), 2, &Distribution::exponential(1.0)?, &plan)?;
+        assert!((ours.value - 1.5).abs() < 4.0 * ours.error, "{ours:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_bulk_synchronous_round_is_the_largest_of_all() -> Result<()> {
+        let plan = Plan { jobs: 2_000_000, ..Plan::default() };
+        let size = Distribution::uniform(0.5, 1.5)?;
+        let ours = time_per_round("bsp".parse().unwrap(), 32, &size, &plan)?;
+        let expected = crate::training::round_time(&size, 32, 0)?.value;
         assert!((ours.value - expected).abs() < 4.0 * ours.error, "{ours:?} {expected}");
         Ok(())
     }
