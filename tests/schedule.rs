@@ -38,7 +38,7 @@ fn simulate_reports_recorded_decisions_that_replay() {
         assert!(policies.iter().all(|policy| policy[field].is_number()), "{field}");
     }
     assert!(policies[0]["mean_utility"].as_f64() >= policies[1]["mean_utility"].as_f64());
-    for name in ["summary.csv", "jobs.csv", "cdf.svg", "gantt-syncline.svg", "index.html"] {
+    for name in ["summary.csv", "classes.csv", "jobs.csv", "cdf.svg", "gantt-syncline.svg", "index.html"] {
         assert!(folder.path().join("report").join(name).metadata().unwrap().len() > 100, "{name}");
     }
     let (code, out, err) = syncline(folder.path(), "replay run.jsonl");

@@ -1,4 +1,5 @@
-//! Online scheduling of many training jobs on a shared cluster: PD-ORS, its rivals, a policy of our own, and a simulator.
+//! Online scheduling of many training jobs on a shared cluster: PD-ORS, its rivals, a policy of our own, and
+//! a simulator.
 //!
 //! Read in this order:
 //!
@@ -9,8 +10,9 @@
 //! - [`setting`], [`trace`], [`jobs_file`]: where jobs come from.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
 //!
-//! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and `replay`. It depends on
-//! microlp for linear programs, plotters for SVG figures, csv and serde_json for files, rand for seeded draws.
+//! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
+//! `replay`. It depends on microlp for linear programs, plotters for SVG figures, csv and serde_json for
+//! files, rand for seeded draws.
 //!
 //! ```
 //! use std::sync::Arc;

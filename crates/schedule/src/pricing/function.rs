@@ -7,9 +7,9 @@
 //! 1/mu   = min_i ceil(V_i c_i) sum_r (alpha_i + beta_i) / (T sum_h sum_r C)
 //! ```
 //!
-//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits everything and a full
-//! resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when urgent jobs meet
-//! long horizons.
+//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits everything and
+//! a full resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when
+//! urgent jobs meet long horizons.
 
 use super::SlotGrid;
 use crate::model::{Job, KINDS, Resources};
@@ -114,7 +114,8 @@ impl PriceFunction {
         &self.range
     }
 
-    /// The unit price of every type on a machine with `free` left of `capacity`; zero for types it does not have.
+    /// The unit price of every type on a machine with `free` left of `capacity`; zero for types it does not
+    /// have.
     pub fn unit_prices(&self, free: &Resources, capacity: &Resources) -> Resources {
         let mut prices = [0.0; KINDS];
         for (kind, price) in prices.iter_mut().enumerate() {
