@@ -16,6 +16,9 @@ use crate::{
     run::Run,
 };
 
+/// Epochs at most: each is kept for the report.
+const MOST_EPOCHS: u32 = 1_000_000;
+
 /// Workers and servers at most: each is a thread or a process of this machine.
 const MOST_NODES: usize = 1024;
 
@@ -197,6 +200,10 @@ impl ParamServ {
         ];
         if let Some((what, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
             return Err(out_of_range(what, 0, "it must be at least 1".to_owned()));
+        }
+        if self.epochs > MOST_EPOCHS {
+            let must = format!("the report keeps a line an epoch, {MOST_EPOCHS} at most");
+            return Err(out_of_range("epochs", self.epochs, must));
         }
         if self.workers > rows {
             let must = format!("there are only {rows} rows to train on, and each worker needs one");

@@ -1,6 +1,9 @@
 //! `syncline train`: trains a model with a parameter server and tells where the time went.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -17,7 +20,7 @@ use syncline::{
 
 use crate::{
     failure::Failure,
-    output::{check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json},
 };
 
 /// Train a model with workers and a parameter server
@@ -125,6 +128,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for path in args.save.iter().chain(&args.trace).filter(|_| !is_child()) {
         check_writable(path)?;
     }
+    let outputs: Vec<&Path> = args.save.iter().chain(&args.trace).map(PathBuf::as_path).collect();
+    let inputs: Vec<&Path> =
+        args.data.iter().map(PathBuf::as_path).chain([Path::new(&args.validation)]).collect();
+    check_distinct(&outputs, &inputs)?;
     let optimizer = optimizer(&args)?;
     let (mut train, mut validation) = load(&args)?;
     let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
@@ -196,8 +203,20 @@ fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
                 ..options(args, task)
             };
             let held_out = read(&args.validation, &like_training)?;
+            check_names(&data, &held_out, &args.validation)?;
             Ok((data, Some(held_out)))
         }
+    }
+}
+
+/// Refuses held-out rows whose columns are named otherwise, as they would be judged by the wrong weights.
+fn check_names(train: &Dataset, held_out: &Dataset, path: &str) -> Result<(), Failure> {
+    let mut pairs = train.feature_names().iter().zip(held_out.feature_names());
+    match pairs.find(|(trained, found)| trained != found) {
+        None => Ok(()),
+        Some((trained, found)) => Err(Failure::Failed(format!(
+            "{path}: it has the column `{found}` where the training data have `{trained}`: bring the columns into one order"
+        ))),
     }
 }
 
