@@ -140,6 +140,11 @@ fn held_out_columns_in_another_order() {
     let other = write(folder.path(), "other.csv", "width,height,depth,kind\n1,2,3,cat\n");
     let arguments = format!("train {} --validation {}", data.display(), other.display());
     fails(&arguments, 1, &["other.csv", "`width`", "`height`"]);
+    let model = folder.path().join("model.safetensors");
+    let trained = run(&format!("train {} --epochs 1 --save {}", data.display(), model.display()));
+    assert!(trained.status.success());
+    let arguments = format!("evaluate {} {}", model.display(), other.display());
+    fails(&arguments, 1, &["other.csv", "`width`", "`height`"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use syncline::{
 };
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, check_names},
     output::{check_distinct, check_writable, print, print_json},
 };
 
@@ -203,20 +203,9 @@ fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
                 ..options(args, task)
             };
             let held_out = read(&args.validation, &like_training)?;
-            check_names(&data, &held_out, &args.validation)?;
+            check_names(data.feature_names(), &held_out, Path::new(&args.validation))?;
             Ok((data, Some(held_out)))
         }
-    }
-}
-
-/// Refuses held-out rows whose columns are named otherwise, as they would be judged by the wrong weights.
-fn check_names(train: &Dataset, held_out: &Dataset, path: &str) -> Result<(), Failure> {
-    let mut pairs = train.feature_names().iter().zip(held_out.feature_names());
-    match pairs.find(|(trained, found)| trained != found) {
-        None => Ok(()),
-        Some((trained, found)) => Err(Failure::Failed(format!(
-            "{path}: it has the column `{found}` where the training data have `{trained}`: bring the columns into one order"
-        ))),
     }
 }
 
