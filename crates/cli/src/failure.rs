@@ -1,8 +1,6 @@
 //! How a command fails: what is said, and the exit code.
 
-use std::{fmt::Display, path::Path, process::ExitCode};
-
-use syncline::data::Dataset;
+use std::{fmt::Display, process::ExitCode};
 
 /// Why a command ended without success.
 #[derive(Debug)]
@@ -69,16 +67,5 @@ impl From<syncline::paramserv::Error> for Failure {
 impl From<syncline::schedule::Error> for Failure {
     fn from(error: syncline::schedule::Error) -> Self {
         Self::failed(error)
-    }
-}
-
-/// Refuses rows whose columns are named otherwise than in training: they would meet the wrong weights.
-pub fn check_names(trained: &[String], data: &Dataset, path: &Path) -> Result<(), Failure> {
-    match trained.iter().zip(data.feature_names()).find(|(trained, found)| trained != found) {
-        None => Ok(()),
-        Some((trained, found)) => Err(Failure::Failed(format!(
-            "{}: it has the column `{found}` where the training data have `{trained}`: bring the columns into one order",
-            path.display()
-        ))),
     }
 }

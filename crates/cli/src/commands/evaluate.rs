@@ -10,7 +10,8 @@ use syncline::{
 };
 
 use crate::{
-    failure::{Failure, check_names},
+    columns::check_names,
+    failure::Failure,
     output::{print, print_json},
 };
 

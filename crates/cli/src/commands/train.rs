@@ -19,7 +19,8 @@ use syncline::{
 };
 
 use crate::{
-    failure::{Failure, check_names},
+    columns::check_names,
+    failure::Failure,
     output::{check_distinct, check_writable, print, print_json},
 };
 
