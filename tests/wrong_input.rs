@@ -103,6 +103,7 @@ fn numbers_out_of_range() {
     fails("train --validation 1.5", 2, &["1.5", "less than 1"]);
     fails("train --servers 100000", 2, &["servers is 100000", "parameters"]);
     fails("train --workers 2000", 2, &["workers is 2000", "1024 nodes"]);
+    fails("train --epochs 4294967295", 2, &["epochs is 4294967295", "1000000"]);
     fails("train --sync backup:2", 2, &["backup is 2", "less than the number of workers"]);
     fails("train --inject worker=7:1ms", 2, &["7", "there are 2 workers"]);
 }
@@ -116,6 +117,34 @@ fn unwritable_output() {
     for option in ["save", "trace"] {
         fails(&format!("train --{option} /dev/null"), 1, &["/dev/null", "not a plain file"]);
     }
+}
+
+#[test]
+fn output_over_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 20);
+    let before = std::fs::read(&data).unwrap();
+    for option in ["save", "trace"] {
+        let arguments = format!("train {} --{option} {}", data.display(), data.display());
+        fails(&arguments, 2, &["animals.csv is named twice", "choose another file"]);
+    }
+    assert!(std::fs::read(&data).unwrap() == before, "the data are as they were");
+    let out = folder.path().join("out");
+    fails(&format!("train --save {0} --trace {0}", out.display()), 2, &["out is named twice"]);
+}
+
+#[test]
+fn held_out_columns_in_another_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 20);
+    let other = write(folder.path(), "other.csv", "width,height,depth,kind\n1,2,3,cat\n");
+    let arguments = format!("train {} --validation {}", data.display(), other.display());
+    fails(&arguments, 1, &["other.csv", "`width`", "`height`"]);
+    let model = folder.path().join("model.safetensors");
+    let trained = run(&format!("train {} --epochs 1 --save {}", data.display(), model.display()));
+    assert!(trained.status.success());
+    let arguments = format!("evaluate {} {}", model.display(), other.display());
+    fails(&arguments, 1, &["other.csv", "`width`", "`height`"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The `syncline` command. It parses arguments, calls the library and prints; every command is one module of
 //! [`commands`].
 
+mod columns;
 mod commands;
 mod failure;
 mod output;

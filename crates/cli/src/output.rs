@@ -48,3 +48,24 @@ pub fn check_writable(path: &Path) -> Result<(), Failure> {
         .map(drop)
         .map_err(|error| cannot(&error))
 }
+
+/// Refuses to write over a file that the same command reads, or writes for something else.
+pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<(), Failure> {
+    // A file that does not exist yet has no canonical path, but its folder has.
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let joined = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+        path.canonicalize().ok().or_else(joined).unwrap_or_else(|| path.to_owned())
+    };
+    for (index, output) in outputs.iter().enumerate() {
+        let others = inputs.iter().chain(&outputs[..index]);
+        if others.into_iter().any(|other| place(other) == place(output)) {
+            let message = format!(
+                "{} is named twice, and would be overwritten: choose another file to write to",
+                output.display()
+            );
+            return Err(Failure::Usage(message));
+        }
+    }
+    Ok(())
+}

@@ -29,21 +29,29 @@ impl Batches {
 
     /// The rows of round `round` of an epoch, from 0.
     pub(crate) fn round(&self, round: u64) -> Range<usize> {
-        let rows = self.batch * self.per_round;
-        let at = |round: u64| self.rows.end.min(self.rows.start + rows.saturating_mul(round as usize));
-        at(round)..at(round + 1)
+        let rows = self.batch.saturating_mul(self.per_round);
+        let at = |round: u64| self.rows.start + self.rows.len().min(rows.saturating_mul(round as usize));
+        at(round)..at(round.saturating_add(1))
     }
 
     /// The batches within a round's rows.
     pub(crate) fn within(&self, round: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
         let batch = self.batch;
-        round.clone().step_by(batch).map(move |start| start..round.end.min(start + batch))
+        round.clone().step_by(batch).map(move |start| start..round.end.min(start.saturating_add(batch)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_beyond_all_rows_is_one_batch() {
+        let every = Every::Batches(usize::MAX.try_into().unwrap());
+        let batches = Batches::new(5..12, usize::MAX, every);
+        assert_eq!((batches.rounds(), batches.round(0)), (1, 5..12));
+        assert_eq!(batches.within(5..12).collect::<Vec<_>>(), [5..12]);
+    }
 
     #[test]
     fn every_row_is_trained_on_once_an_epoch() {

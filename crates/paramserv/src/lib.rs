@@ -24,7 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The map: [`ParamServ`] builds the program of `server`s, `worker`s and the `coordinator`; `exchange` is a worker's side
+//! The map: [`ParamServ`] builds the program of `server`s, `worker`s, the `coordinator` and the `driver`, each of which `run`
+//! makes from the same settings; `exchange` is a worker's side
 //! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
 //! where the time went.
 
@@ -32,6 +33,7 @@ mod batches;
 mod computation;
 mod coordinator;
 mod delay;
+mod driver;
 mod error;
 mod every;
 mod exchange;
@@ -39,6 +41,7 @@ mod gradient;
 mod parameters;
 mod protocol;
 mod report;
+mod run;
 mod server;
 mod shards;
 mod train;

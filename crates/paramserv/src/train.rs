@@ -1,58 +1,44 @@
 //! The pure call: a model and data go in, parameters and a report come out, and all state lives and dies inside.
 
-use std::{
-    ops::Range,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use syncline_data::{Dataset, Partition, Targets};
 use syncline_learn::Model;
-use syncline_program::{Context, Executor, Handle, NodeResult, Program, launch};
+use syncline_program::{Executor, Program, launch};
 use syncline_round::{Fold, Gate, Optimizer, Rule, Sync};
-use syncline_trace::{ClockOffset, Node, Recorder, RunFile, RunInfo};
-use syncline_wire::Client;
+use syncline_trace::{Node, RunFile, RunInfo};
 
 use crate::{
     Delay, Error, Every, Progress, Report,
-    batches::Batches,
-    computation::{Computation, Pull},
     coordinator::{Coordinator, OnProgress},
-    exchange::Exchange,
-    protocol::{ServerReply, ServerRequest, ServerStatistics},
+    driver::{Outcome, drive},
     report::{Measure, Settings},
-    server::Server,
-    shards::shards,
-    worker::{Plan, Worker},
+    run::Run,
 };
 
-/// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
-const SPANS: usize = 1 << 17;
+/// Epochs at most: each is kept for the report.
+const MOST_EPOCHS: u32 = 1_000_000;
 
 /// Workers and servers at most: each is a thread or a process of this machine.
 const MOST_NODES: usize = 1024;
 
-/// How often the trace is brought up to date for those who read it meanwhile.
-const TRACE_FLUSHED: Duration = Duration::from_secs(1);
-
 /// A training run in the making. See the [crate's example](crate).
 pub struct ParamServ {
-    model: Box<dyn Model>,
-    data: Arc<Dataset>,
-    validation: Option<Arc<Dataset>>,
-    workers: usize,
-    servers: usize,
-    sync: Sync,
-    every: Every,
-    batch: usize,
-    epochs: u32,
-    optimizer: Optimizer,
-    fold: Fold,
-    partition: Partition,
-    seed: u64,
-    delays: Vec<Delay>,
-    trace: Option<PathBuf>,
+    pub(crate) model: Box<dyn Model>,
+    pub(crate) data: Arc<Dataset>,
+    pub(crate) validation: Option<Arc<Dataset>>,
+    pub(crate) workers: usize,
+    pub(crate) servers: usize,
+    pub(crate) sync: Sync,
+    pub(crate) every: Every,
+    pub(crate) batch: usize,
+    pub(crate) epochs: u32,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) fold: Fold,
+    pub(crate) partition: Partition,
+    pub(crate) seed: u64,
+    pub(crate) delays: Vec<Delay>,
+    pub(crate) trace: Option<PathBuf>,
     on_progress: Option<OnProgress>,
 }
 
@@ -215,6 +201,10 @@ impl ParamServ {
         if let Some((what, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
             return Err(out_of_range(what, 0, "it must be at least 1".to_owned()));
         }
+        if self.epochs > MOST_EPOCHS {
+            let must = format!("the report keeps a line an epoch, {MOST_EPOCHS} at most");
+            return Err(out_of_range("epochs", self.epochs, must));
+        }
         if self.workers > rows {
             let must = format!("there are only {rows} rows to train on, and each worker needs one");
             return Err(out_of_range("workers", self.workers, must));
@@ -340,194 +330,4 @@ fn started_unix_ms() -> u64 {
 
 fn out_of_range(what: &'static str, got: impl ToString, must: String) -> Error {
     Error::OutOfRange { what, got: got.to_string(), must }
-}
-
-/// What every node of the program knows: the same in each process.
-struct Run {
-    /// Models need not be shareable between threads; each node clones its own.
-    model: Mutex<Box<dyn Model>>,
-    data: Arc<Dataset>,
-    validation: Option<Arc<Dataset>>,
-    /// Each worker's rows.
-    rows: Vec<Vec<usize>>,
-    shards: Vec<Range<usize>>,
-    sync: Sync,
-    every: Every,
-    batch: usize,
-    optimizer: Optimizer,
-    fold: Fold,
-    plan: Plan,
-    /// Spans that each node may keep: none without a trace.
-    spans: usize,
-}
-
-impl Run {
-    fn new(settings: ParamServ) -> Self {
-        let rows = settings.partition.rows(settings.data.rows(), settings.workers, settings.seed);
-        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), settings.batch, settings.every).rounds();
-        let plan = Plan {
-            rounds_per_epoch: rows.iter().map(rounds).max().unwrap_or(1).max(1),
-            epochs: settings.epochs,
-            seed: settings.seed,
-            rate: settings.optimizer.rate(),
-            // A late backup worker learns only from the answer which round it joins.
-            pull: if matches!(settings.sync, Sync::Backup { .. }) { Pull::Whole } else { Pull::Touched },
-            delays: settings.delays,
-        };
-        Self {
-            shards: shards(settings.model.parameters(), settings.servers),
-            model: Mutex::new(settings.model),
-            data: settings.data,
-            validation: settings.validation,
-            rows,
-            sync: settings.sync,
-            every: settings.every,
-            batch: settings.batch,
-            optimizer: settings.optimizer,
-            fold: settings.fold,
-            plan,
-            spans: if settings.trace.is_some() { SPANS } else { 0 },
-        }
-    }
-
-    fn model(&self) -> Box<dyn Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner).boxed_clone()
-    }
-
-    fn server(&self, ctx: &Context) -> NodeResult<Server> {
-        let shard = self.shards[ctx.rank()].clone();
-        let model = self.model();
-        let within = |range: Range<usize>| {
-            let (start, end) = (range.start.max(shard.start), range.end.min(shard.end));
-            (start < end).then(|| start - shard.start..end - shard.start)
-        };
-        let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
-        let optimizer = if self.fold == Fold::Average { Optimizer::unit() } else { self.optimizer };
-        let parameters = model.initialise(self.plan.seed)[shard.clone()].to_vec();
-        Ok(Server::new(
-            ctx.clock(),
-            ctx.rank() as u32,
-            Gate::new(self.sync, self.rows.len())?,
-            self.fold,
-            optimizer.state(shard.len(), &regularised),
-            parameters,
-            Recorder::new(self.spans),
-        ))
-    }
-
-    async fn worker(
-        &self,
-        ctx: Context,
-        servers: &[Handle<Server>],
-        coordinator: &Handle<Coordinator>,
-    ) -> Result<Worker, Error> {
-        let rank = ctx.rank();
-        let mut clients = Vec::new();
-        for server in servers {
-            clients.push(server.connect(&ctx).await?);
-        }
-        let exchange = Exchange::new(rank as u32, clients, self.shards.clone());
-        let (data, rows) = self.rows_of(rank);
-        let batches = Batches::new(rows, self.batch, self.every);
-        let computation = Computation::new(self.model(), data, batches, self.optimizer, self.fold);
-        let validation = self.validation.as_ref().map(|data| {
-            let cut = |worker: usize| data.rows() * worker / self.rows.len();
-            (Arc::clone(data), cut(rank)..cut(rank + 1))
-        });
-        Ok(Worker {
-            rank: rank as u32,
-            node: (self.shards.len() + rank) as u32,
-            exchange,
-            coordinator: coordinator.connect(&ctx).await?,
-            computation,
-            validation,
-            plan: self.plan.clone(),
-            recorder: Recorder::new(self.spans),
-            ctx,
-        })
-    }
-
-    /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.
-    fn rows_of(&self, worker: usize) -> (Arc<Dataset>, Range<usize>) {
-        let rows = &self.rows[worker];
-        let first = rows.first().copied().unwrap_or(0);
-        if rows.iter().enumerate().all(|(offset, &row)| row == first + offset) {
-            return (Arc::clone(&self.data), first..first + rows.len());
-        }
-        (Arc::new(self.data.select(rows)), 0..rows.len())
-    }
-}
-
-/// What the driver brings home.
-struct Outcome {
-    parameters: Vec<f32>,
-    servers: Vec<ServerStatistics>,
-}
-
-/// Writes the trace while the workers work, and collects the parameters when they are done.
-async fn drive(
-    ctx: Context,
-    servers: Vec<Handle<Server>>,
-    coordinator: Arc<Coordinator>,
-    mut trace: Option<RunFile>,
-) -> NodeResult<Outcome> {
-    let mut clients = Vec::new();
-    for server in &servers {
-        clients.push(server.connect(&ctx).await?);
-    }
-    let finished = ctx.finished("worker");
-    tokio::pin!(finished);
-    loop {
-        tokio::select! {
-            result = &mut finished => break result?,
-            () = tokio::time::sleep(TRACE_FLUSHED) => flush_trace(&mut trace, &clients, &coordinator).await?,
-        }
-    }
-    flush_trace(&mut trace, &clients, &coordinator).await?;
-    let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new() };
-    for (server, client) in clients.iter().enumerate() {
-        let unexpected =
-            |reply: &ServerReply| Error::Protocol { server, what: format!("unexpected answer {reply:?}") };
-        let reply = client.call(ServerRequest::Parameters).await?;
-        outcome.parameters.extend_from_slice(&reply.values.ok_or_else(|| unexpected(&reply.body))?);
-        match client.call(ServerRequest::Statistics).await?.body {
-            ServerReply::Statistics(statistics) => outcome.servers.push(statistics),
-            other => return Err(unexpected(&other).into()),
-        }
-    }
-    if let Some(mut trace) = trace {
-        describe_nodes(&mut trace, &coordinator, &outcome.servers);
-        trace.finish()?;
-    }
-    Ok(outcome)
-}
-
-/// Writes the spans that workers have reported and servers have recorded since the last time.
-async fn flush_trace(
-    trace: &mut Option<RunFile>,
-    servers: &[Client<Server>],
-    coordinator: &Coordinator,
-) -> NodeResult<()> {
-    let Some(trace) = trace else { return Ok(()) };
-    let reported = std::mem::take(&mut coordinator.record().spans);
-    trace.append(&reported)?;
-    for client in servers {
-        if let ServerReply::Spans(spans) = client.call(ServerRequest::Spans).await?.body {
-            trace.append(&spans)?;
-        }
-    }
-    Ok(trace.flush()?)
-}
-
-/// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.
-fn describe_nodes(trace: &mut RunFile, coordinator: &Coordinator, servers: &[ServerStatistics]) {
-    let record = coordinator.record();
-    let servers = servers.iter().map(|server| (server.clock_error, server.dropped_spans));
-    let workers = record.workers.iter().zip(&record.dropped);
-    let workers = workers.map(|(times, &dropped)| (times.clock_error, dropped));
-    for (node, (error, dropped)) in trace.info_mut().nodes.iter_mut().zip(servers.chain(workers)) {
-        // Spans carry the run's time already.
-        node.clock = ClockOffset { offset_ns: 0, error_ns: error.as_nanos() as u64 };
-        node.dropped = dropped;
-    }
 }

@@ -10,6 +10,7 @@ use syncline::{
 };
 
 use crate::{
+    columns::check_names,
     failure::Failure,
     output::{print, print_json},
 };
@@ -58,7 +59,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         header: if args.no_header { Header::Absent } else { Header::Auto },
         ..like_training
     };
-    let score = saved.evaluate(read(&args.data, &options)?)?;
+    let data = read(&args.data, &options)?;
+    check_names(&saved.feature_names, &data, &args.data)?;
+    let score = saved.evaluate(data)?;
     let classes = !saved.classes.is_empty();
     let output = Output {
         model: saved.spec.to_string(),

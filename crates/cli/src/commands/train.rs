@@ -1,6 +1,9 @@
 //! `syncline train`: trains a model with a parameter server and tells where the time went.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -16,8 +19,9 @@ use syncline::{
 };
 
 use crate::{
+    columns::check_names,
     failure::Failure,
-    output::{check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json},
 };
 
 /// Train a model with workers and a parameter server
@@ -125,6 +129,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for path in args.save.iter().chain(&args.trace).filter(|_| !is_child()) {
         check_writable(path)?;
     }
+    let outputs: Vec<&Path> = args.save.iter().chain(&args.trace).map(PathBuf::as_path).collect();
+    let inputs: Vec<&Path> =
+        args.data.iter().map(PathBuf::as_path).chain([Path::new(&args.validation)]).collect();
+    check_distinct(&outputs, &inputs)?;
     let optimizer = optimizer(&args)?;
     let (mut train, mut validation) = load(&args)?;
     let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
@@ -196,6 +204,7 @@ fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
                 ..options(args, task)
             };
             let held_out = read(&args.validation, &like_training)?;
+            check_names(data.feature_names(), &held_out, Path::new(&args.validation))?;
             Ok((data, Some(held_out)))
         }
     }

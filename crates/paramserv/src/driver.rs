@@ -1,0 +1,92 @@
+//! The driver: it writes the trace while the workers work, so that none of them waits for the disk, and brings the
+//! parameters home when they are done.
+
+use std::{sync::Arc, time::Duration};
+
+use syncline_program::{Context, Handle, NodeResult};
+use syncline_trace::{ClockOffset, RunFile};
+use syncline_wire::Client;
+
+use crate::{
+    Error,
+    coordinator::Coordinator,
+    protocol::{ServerReply, ServerRequest, ServerStatistics},
+    server::Server,
+};
+
+/// How often the trace is brought up to date for those who read it meanwhile.
+const TRACE_FLUSHED: Duration = Duration::from_secs(1);
+
+/// What the driver brings home.
+pub(crate) struct Outcome {
+    pub parameters: Vec<f32>,
+    pub servers: Vec<ServerStatistics>,
+}
+
+/// Writes the trace while the workers work, and collects the parameters when they are done.
+pub(crate) async fn drive(
+    ctx: Context,
+    servers: Vec<Handle<Server>>,
+    coordinator: Arc<Coordinator>,
+    mut trace: Option<RunFile>,
+) -> NodeResult<Outcome> {
+    let mut clients = Vec::new();
+    for server in &servers {
+        clients.push(server.connect(&ctx).await?);
+    }
+    let finished = ctx.finished("worker");
+    tokio::pin!(finished);
+    loop {
+        tokio::select! {
+            result = &mut finished => break result?,
+            () = tokio::time::sleep(TRACE_FLUSHED) => flush_trace(&mut trace, &clients, &coordinator).await?,
+        }
+    }
+    flush_trace(&mut trace, &clients, &coordinator).await?;
+    let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new() };
+    for (server, client) in clients.iter().enumerate() {
+        let unexpected =
+            |reply: &ServerReply| Error::Protocol { server, what: format!("unexpected answer {reply:?}") };
+        let reply = client.call(ServerRequest::Parameters).await?;
+        outcome.parameters.extend_from_slice(&reply.values.ok_or_else(|| unexpected(&reply.body))?);
+        match client.call(ServerRequest::Statistics).await?.body {
+            ServerReply::Statistics(statistics) => outcome.servers.push(statistics),
+            other => return Err(unexpected(&other).into()),
+        }
+    }
+    if let Some(mut trace) = trace {
+        describe_nodes(&mut trace, &coordinator, &outcome.servers);
+        trace.finish()?;
+    }
+    Ok(outcome)
+}
+
+/// Writes the spans that workers have reported and servers have recorded since the last time.
+async fn flush_trace(
+    trace: &mut Option<RunFile>,
+    servers: &[Client<Server>],
+    coordinator: &Coordinator,
+) -> NodeResult<()> {
+    let Some(trace) = trace else { return Ok(()) };
+    let reported = std::mem::take(&mut coordinator.record().spans);
+    trace.append(&reported)?;
+    for client in servers {
+        if let ServerReply::Spans(spans) = client.call(ServerRequest::Spans).await?.body {
+            trace.append(&spans)?;
+        }
+    }
+    Ok(trace.flush()?)
+}
+
+/// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.
+fn describe_nodes(trace: &mut RunFile, coordinator: &Coordinator, servers: &[ServerStatistics]) {
+    let record = coordinator.record();
+    let servers = servers.iter().map(|server| (server.clock_error, server.dropped_spans));
+    let workers = record.workers.iter().zip(&record.dropped);
+    let workers = workers.map(|(times, &dropped)| (times.clock_error, dropped));
+    for (node, (error, dropped)) in trace.info_mut().nodes.iter_mut().zip(servers.chain(workers)) {
+        // Spans carry the run's time already.
+        node.clock = ClockOffset { offset_ns: 0, error_ns: error.as_nanos() as u64 };
+        node.dropped = dropped;
+    }
+}

@@ -1,0 +1,143 @@
+//! What every node of a training run knows, and how a server or a worker is made of it. Each process makes the same
+//! [`Run`] from the same settings and starts only its own node from it.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use syncline_data::Dataset;
+use syncline_learn::Model;
+use syncline_program::{Context, Handle, NodeResult};
+use syncline_round::{Fold, Gate, Optimizer, Sync};
+use syncline_trace::Recorder;
+
+use crate::{
+    Error, Every, ParamServ,
+    batches::Batches,
+    computation::{Computation, Pull},
+    coordinator::Coordinator,
+    exchange::Exchange,
+    server::Server,
+    shards::shards,
+    worker::{Plan, Worker},
+};
+
+/// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
+const SPANS: usize = 1 << 17;
+
+/// What every node of the program knows: the same in each process.
+pub(crate) struct Run {
+    /// Models need not be shareable between threads; each node clones its own.
+    model: Mutex<Box<dyn Model>>,
+    data: Arc<Dataset>,
+    validation: Option<Arc<Dataset>>,
+    /// Each worker's rows.
+    pub rows: Vec<Vec<usize>>,
+    pub shards: Vec<Range<usize>>,
+    sync: Sync,
+    every: Every,
+    batch: usize,
+    optimizer: Optimizer,
+    fold: Fold,
+    plan: Plan,
+    /// Spans that each node may keep: none without a trace.
+    spans: usize,
+}
+
+impl Run {
+    pub(crate) fn new(settings: ParamServ) -> Self {
+        let rows = settings.partition.rows(settings.data.rows(), settings.workers, settings.seed);
+        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), settings.batch, settings.every).rounds();
+        let plan = Plan {
+            rounds_per_epoch: rows.iter().map(rounds).max().unwrap_or(1).max(1),
+            epochs: settings.epochs,
+            seed: settings.seed,
+            rate: settings.optimizer.rate(),
+            // A late backup worker learns only from the answer which round it joins.
+            pull: if matches!(settings.sync, Sync::Backup { .. }) { Pull::Whole } else { Pull::Touched },
+            delays: settings.delays,
+        };
+        Self {
+            shards: shards(settings.model.parameters(), settings.servers),
+            model: Mutex::new(settings.model),
+            data: settings.data,
+            validation: settings.validation,
+            rows,
+            sync: settings.sync,
+            every: settings.every,
+            batch: settings.batch,
+            optimizer: settings.optimizer,
+            fold: settings.fold,
+            plan,
+            spans: if settings.trace.is_some() { SPANS } else { 0 },
+        }
+    }
+
+    fn model(&self) -> Box<dyn Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner).boxed_clone()
+    }
+
+    pub(crate) fn server(&self, ctx: &Context) -> NodeResult<Server> {
+        let shard = self.shards[ctx.rank()].clone();
+        let model = self.model();
+        let within = |range: Range<usize>| {
+            let (start, end) = (range.start.max(shard.start), range.end.min(shard.end));
+            (start < end).then(|| start - shard.start..end - shard.start)
+        };
+        let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
+        let optimizer = if self.fold == Fold::Average { Optimizer::unit() } else { self.optimizer };
+        let parameters = model.initialise(self.plan.seed)[shard.clone()].to_vec();
+        Ok(Server::new(
+            ctx.clock(),
+            ctx.rank() as u32,
+            Gate::new(self.sync, self.rows.len())?,
+            self.fold,
+            optimizer.state(shard.len(), &regularised),
+            parameters,
+            Recorder::new(self.spans),
+        ))
+    }
+
+    pub(crate) async fn worker(
+        &self,
+        ctx: Context,
+        servers: &[Handle<Server>],
+        coordinator: &Handle<Coordinator>,
+    ) -> Result<Worker, Error> {
+        let rank = ctx.rank();
+        let mut clients = Vec::new();
+        for server in servers {
+            clients.push(server.connect(&ctx).await?);
+        }
+        let exchange = Exchange::new(rank as u32, clients, self.shards.clone());
+        let (data, rows) = self.rows_of(rank);
+        let batches = Batches::new(rows, self.batch, self.every);
+        let computation = Computation::new(self.model(), data, batches, self.optimizer, self.fold);
+        let validation = self.validation.as_ref().map(|data| {
+            let cut = |worker: usize| data.rows() * worker / self.rows.len();
+            (Arc::clone(data), cut(rank)..cut(rank + 1))
+        });
+        Ok(Worker {
+            rank: rank as u32,
+            node: (self.shards.len() + rank) as u32,
+            exchange,
+            coordinator: coordinator.connect(&ctx).await?,
+            computation,
+            validation,
+            plan: self.plan.clone(),
+            recorder: Recorder::new(self.spans),
+            ctx,
+        })
+    }
+
+    /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.
+    fn rows_of(&self, worker: usize) -> (Arc<Dataset>, Range<usize>) {
+        let rows = &self.rows[worker];
+        let first = rows.first().copied().unwrap_or(0);
+        if rows.iter().enumerate().all(|(offset, &row)| row == first + offset) {
+            return (Arc::clone(&self.data), first..first + rows.len());
+        }
+        (Arc::new(self.data.select(rows)), 0..rows.len())
+    }
+}
