@@ -40,6 +40,20 @@ fn empty_files() {
 }
 
 #[test]
+fn a_header_of_numbers_is_one_if_the_user_says_so() {
+    let text = "2019,2020,kind\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "years.csv", text);
+    let rows = |header: &str| {
+        let report =
+            support::json(&format!("train {} --header {header} --validation 0 --epochs 1", path.display()));
+        report["settings"]["rows"].as_u64().unwrap()
+    };
+    assert_eq!((rows("auto"), rows("present")), (5, 4));
+    fails(&format!("train {} --header maybe", path.display()), 2, &["maybe", "auto, present, absent"]);
+}
+
+#[test]
 fn label_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = csv(folder.path(), 20);

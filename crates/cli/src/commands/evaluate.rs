@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use serde::Serialize;
 use syncline::{
-    data::{Header, Label, ReadOptions, read},
+    data::{Label, ReadOptions, read},
     learn::SavedModel,
 };
 
 use crate::{
-    columns::check_names,
+    columns::{HeaderLine, check_names},
     failure::Failure,
     output::{print, print_json},
 };
@@ -33,9 +33,9 @@ pub struct Args {
     /// The label's column in a CSV file: its name, its number from 1, or `last` [default: named as in training]
     #[arg(long)]
     label: Option<Label>,
-    /// The CSV file has no header line, whatever its first line looks like
-    #[arg(long)]
-    no_header: bool,
+    /// Whether the CSV file's first line names the columns
+    #[arg(long, value_enum, default_value_t = HeaderLine::Auto)]
+    header: HeaderLine,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -56,7 +56,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let like_training = saved.read_options();
     let options = ReadOptions {
         label: args.label.unwrap_or(like_training.label),
-        header: if args.no_header { Header::Absent } else { Header::Auto },
+        header: args.header.into(),
         ..like_training
     };
     let data = read(&args.data, &options)?;

@@ -9,9 +9,7 @@ use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use syncline::{
-    data::{
-        Dataset, Features, Header, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic,
-    },
+    data::{Dataset, Features, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic},
     learn::{ModelSpec, SavedModel},
     paramserv::{Delay, Every, ParamServ, Progress, Report},
     program::{Executor, is_child},
@@ -19,7 +17,7 @@ use syncline::{
 };
 
 use crate::{
-    columns::check_names,
+    columns::{HeaderLine, check_names},
     failure::Failure,
     output::{check_distinct, check_writable, print, print_json},
 };
@@ -43,9 +41,9 @@ pub struct Args {
     /// The column to predict in a CSV file: its name, its number from 1, or `last`
     #[arg(long, default_value = "last", help_heading = "Data")]
     label: Label,
-    /// The CSV file has no header line, whatever its first line looks like
-    #[arg(long, help_heading = "Data")]
-    no_header: bool,
+    /// Whether the CSV file's first line names the columns
+    #[arg(long, value_enum, default_value_t = HeaderLine::Auto, help_heading = "Data")]
+    header: HeaderLine,
     /// Leave the columns as they are, instead of bringing each to mean 0 and deviation 1
     #[arg(long, help_heading = "Data")]
     no_standardize: bool,
@@ -229,8 +227,7 @@ fn generated(task: Option<Task>, seed: u64) -> Dataset {
 }
 
 fn options(args: &Args, task: Option<Task>) -> ReadOptions {
-    let header = if args.no_header { Header::Absent } else { Header::Auto };
-    ReadOptions { label: args.label.clone(), header, task, ..ReadOptions::default() }
+    ReadOptions { label: args.label.clone(), header: args.header.into(), task, ..ReadOptions::default() }
 }
 
 /// A progress bar on a terminal; nothing in a pipe, in a node's process, or beside JSON.
