@@ -11,7 +11,7 @@ use crate::analysis::shares::Shares;
 use crate::analysis::sparklens::LensSums;
 use crate::analysis::split::{Split, slow_workers, split};
 use crate::analysis::straggler::stragglers;
-use crate::analysis::timeline::TimelineBuilder;
+use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::report::{Iterations, Report, SyncPoint, verdict};
 use crate::source::Damage;
 use crate::spark::{Application, Collector, Sink, Window};
@@ -63,14 +63,8 @@ impl Analyst {
                 };
                 let (from, to) = (since(task.launched), since(task.finished));
                 self.timeline.busy(from, to);
-                self.timeline.bar(
-                    &lane,
-                    &stage.name,
-                    kind,
-                    from,
-                    to,
-                    critical.contains(&(stage_at, task_at)),
-                );
+                let critical = critical.contains(&(stage_at, task_at));
+                self.timeline.bar(Stretch { lane: &lane, label: &stage.name, kind, from, to, critical });
             }
             stage.last_finish().into_iter().for_each(|at| self.timeline.barrier(since(at), &stage.name));
         }

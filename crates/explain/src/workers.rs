@@ -12,7 +12,7 @@ use crate::analysis::fit::TaskTimes;
 use crate::analysis::meeting::{Arrival, Meeting, Meetings, Place, SyncKind};
 use crate::analysis::numbers::median;
 use crate::analysis::straggler::stragglers;
-use crate::analysis::timeline::TimelineBuilder;
+use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
 use crate::report::{ClockNote, Iterations, Report, verdict};
 use crate::source::Damage;
@@ -52,7 +52,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
     let wall_ns = spans.iter().map(|span| span.end_ns).max().unwrap_or(0).max(lanes.end);
     let name =
         |node: u32| info.nodes.get(node as usize).map_or_else(|| node.to_string(), |node| node.name.clone());
-    let meetings = meetings(&lanes, spans);
+    let meetings = meetings(info, &lanes, spans);
     let workers = lanes.by_node.len() as u64;
     let iterations = iterations(&lanes);
     let computations = || spans.iter().filter(|span| span.phase == Phase::Compute);
@@ -150,7 +150,7 @@ struct Round {
 }
 
 /// The meetings at gates: in round `r` a worker works and then waits at the gate of round `r + 1`.
-fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
+fn meetings(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
     let kind = if spans.iter().any(|span| span.phase == Phase::Collective) {
         SyncKind::AllReduce
     } else {
@@ -191,7 +191,10 @@ fn meetings(lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
     }
     let place = Place { kind, label: String::new(), level: 0 };
     for workers in rounds.into_values() {
-        if let Some(meeting) = meeting(&workers) {
+        if let Some(mut meeting) = meeting(&workers) {
+            if info.sync == "bsp" {
+                note_starts(&mut meeting, &workers);
+            }
             meetings.add(place.clone(), meeting);
         }
     }
@@ -218,6 +221,16 @@ fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
         ..Arrival::default()
     });
     Some(Meeting { at: ms(released), arrivals: arrivals.collect() })
+}
+
+/// Notes who began the round later. Only where all begin it together does that explain anything: under a looser policy a
+/// late start is the lag of earlier rounds.
+fn note_starts(meeting: &mut Meeting, workers: &BTreeMap<u32, Round>) {
+    let started = |who: u32| workers.get(&who).map_or(0, |round| round.started);
+    let first = meeting.arrivals.iter().map(|arrival| started(arrival.who)).min().unwrap_or(0);
+    for arrival in &mut meeting.arrivals {
+        arrival.started = ms(started(arrival.who) - first) as f32;
+    }
 }
 
 /// Rounds, as the typical worker goes through them.
@@ -339,7 +352,15 @@ fn timeline(spans: &[Span], wall_ns: u64, name: &impl Fn(u32) -> String) -> crat
     let mut released: BTreeMap<u64, u64> = BTreeMap::new();
     for span in spans {
         let (from, to) = (ms(span.start_ns), ms(span.end_ns.max(span.start_ns)));
-        timeline.bar(&name(span.node), &format!("round {}", span.round), span.phase.name(), from, to, false);
+        let (lane, label) = (name(span.node), format!("round {}", span.round));
+        timeline.bar(Stretch {
+            lane: &lane,
+            label: &label,
+            kind: span.phase.name(),
+            from,
+            to,
+            critical: false,
+        });
         if matches!(span.phase, Phase::Compute | Phase::Evaluate) {
             timeline.busy(from, to);
         }

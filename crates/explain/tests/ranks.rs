@@ -160,3 +160,24 @@ fn csv_has_a_line_a_span_and_perfetto_a_packet_a_side() {
     }
     assert_eq!((at, packets), (bytes.len(), 2 * spans + 5));
 }
+
+#[test]
+fn damaged_traces_of_ranks_have_a_clear_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = rank(folder.path(), 0, 400, 1200, 0);
+    let whole = fs::read(&path).unwrap();
+    for step in 0..400 {
+        let mut damaged = whole.clone();
+        let at = whole.len() * step / 400;
+        match step % 3 {
+            0 => damaged.truncate(at),
+            1 => damaged[at] ^= 0x04,
+            _ => drop(damaged.splice(at..at, *b"-1e308")),
+        }
+        fs::write(&path, &damaged).unwrap();
+        match explain(&path) {
+            Ok(report) => assert!((report.shares.values().sum::<f64>() - 1.0).abs() < 1e-6),
+            Err(error) => assert!(error.to_string().len() > 20),
+        }
+    }
+}

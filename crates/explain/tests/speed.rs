@@ -1,5 +1,5 @@
 //! Reading a large log against a plain `serde_json` pass over the same bytes, in one run: a ratio, not a time.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

@@ -1,7 +1,8 @@
 //! An upper bound on the utility that any schedule can reach, even one that knows all jobs in advance.
 //!
-//! The fluid relaxation of the offline problem: machines are poured together, workers are divisible and every job runs at its
-//! faster bandwidth. With `x_it` worker-slots of job i in slot t and `y_ik` the fraction of it completed in slot k:
+//! The fluid relaxation of the offline problem: machines are poured together, workers are divisible and every
+//! job runs at its faster bandwidth. With `x_it` worker-slots of job i in slot t and `y_ik` the fraction of
+//! it completed in slot k:
 //!
 //! ```text
 //! max  sum_i sum_k u_i(k - a_i) y_ik

@@ -31,7 +31,8 @@ pub enum Error {
         job: JobId,
         /// `worker` or `server`.
         task: &'static str,
-        /// The type that does not fit; when several machines each lack another, the first that the best of them lacks.
+        /// The type that does not fit; when several machines each lack another, the first that the best of
+        /// them lacks.
         kind: &'static str,
         /// The demand.
         need: f64,

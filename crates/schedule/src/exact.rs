@@ -1,7 +1,8 @@
 //! The offline optimum of a small instance, as an integer program.
 //!
-//! With all jobs known in advance: `y_ik` whether job i completes by the end of slot k, `z_iht` whether it runs on machine h alone in slot
-//! t (the internal case), `we, se` workers and servers in the external case, `wi, si` in the internal one:
+//! With all jobs known in advance: `y_ik` whether job i completes by the end of slot k, `z_iht` whether it
+//! runs on machine h alone in slot t (the internal case), `we, se` workers and servers in the external case,
+//! `wi, si` in the internal one:
 //!
 //! ```text
 //! max  sum u_i(k - a_i) y_ik
@@ -10,8 +11,9 @@
 //!      sum_{t <= k, h} (we / c_e + wi / c_i) >= V_i sum_{k' <= k} y_ik';   capacities
 //! ```
 //!
-//! The work before a completion is asked for at every slot, which is tighter than once a job. The trait's solver decides how large an instance is
-//! small: microlp's branch and bound manages a few machines, jobs and slots.
+//! The work before a completion is asked for at every slot, which is tighter than once a job. The trait's
+//! solver decides how large an instance is small: microlp's branch and bound manages a few machines, jobs and
+//! slots.
 
 use crate::{
     error::Result,
@@ -68,7 +70,8 @@ impl Builder<'_> {
         }
     }
 
-    /// One slot of one job: what may run if it completes in one of `later`, and how much of its work each worker does.
+    /// One slot of one job: what may run if it completes in one of `later`, and how much of its work each
+    /// worker does.
     fn slot(&mut self, job: &Job, slot: usize, later: &[usize], most: f64) -> Vec<(usize, f64)> {
         let machines = self.cluster.machines().len();
         let ratio = job.workers_per_server.unwrap_or(f64::INFINITY);

@@ -50,7 +50,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// Every completion slot considered.
     pub choices: Vec<Choice>,
-    /// By which factor the utility would have to grow for the job to be admitted; none if it is, or if nothing fits.
+    /// By which factor the utility would have to grow for the job to be admitted; none if it is, or if
+    /// nothing fits.
     pub needed_factor: Option<f64>,
     /// In words.
     pub reason: String,

@@ -11,10 +11,11 @@ use crate::{
 /// The columns that a CSV table of jobs must have.
 const REQUIRED: [&str; 5] = ["workload", "batch", "seconds_per_sample", "worker_gpu", "worker_cpu"];
 
-/// Reads jobs from a JSON array or, by the ending `.csv`, from a table with at least the columns `workload`, `batch`,
-/// `seconds_per_sample`, `worker_gpu` and `worker_cpu`; the others are `name`, `arrival`, `gradient_mb`,
-/// `workers_per_server`, `worker_memory`, `worker_storage`, `server_cpu`, `server_memory`, `server_storage`,
-/// `internal_gbps`, `external_gbps`, `min_workers`, `max_workers`, `restart`, and `value`, `decay`, `target` of the utility.
+/// Reads jobs from a JSON array or, by the ending `.csv`, from a table with at least the columns `workload`,
+/// `batch`, `seconds_per_sample`, `worker_gpu` and `worker_cpu`; the others are `name`, `arrival`,
+/// `gradient_mb`, `workers_per_server`, `worker_memory`, `worker_storage`, `server_cpu`, `server_memory`,
+/// `server_storage`, `internal_gbps`, `external_gbps`, `min_workers`, `max_workers`, `restart`, and `value`,
+/// `decay`, `target` of the utility.
 ///
 /// # Errors
 /// An unreadable file, a field that is not what it should be, or a job that is not valid.

@@ -1,4 +1,32 @@
-//! Online scheduling of many training jobs on a shared cluster.
+//! Online scheduling of many training jobs on a shared cluster: PD-ORS, its rivals, a policy of our own, and
+//! a simulator.
+//!
+//! Read in this order:
+//!
+//! - [`model`]: resources, machines, jobs, utilities, placements. Nothing here knows of time passing.
+//! - [`pricing`]: prices, and the best schedule of one job at them, with [`lp`] for linear programs.
+//! - [`state`] and [`policy`]: what a scheduler knows, what happened, what it decides; one module a policy.
+//! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
+//! - [`setting`], [`trace`], [`jobs_file`]: where jobs come from.
+//! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
+//!
+//! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
+//! `replay`. It depends on microlp for linear programs, plotters for SVG figures, csv and serde_json for
+//! files, rand for seeded draws.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use syncline_schedule::{PolicyName, Setup, setting::Setting, sim::{Clock, Options, simulate}, state::Physics};
+//!
+//! let setting = Setting { machines: 10, jobs: 8, ..Setting::calibrated() };
+//! let cluster = Arc::new(setting.cluster()?);
+//! let jobs = setting.draw(1);
+//! let mut policy = PolicyName::Syncline.build(&Setup::new(&cluster, setting.grid, &jobs));
+//! let options = Options { clock: Clock::slots(&setting.grid), physics: Physics::default(), outages: Vec::new() };
+//! let run = simulate(&cluster, &jobs, policy.as_mut(), &options, None)?;
+//! assert!(run.outcome.metrics().utility > 0.0);
+//! # Ok::<(), syncline_schedule::Error>(())
+//! ```
 
 pub mod bound;
 pub mod compare;

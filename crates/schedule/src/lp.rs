@@ -1,6 +1,7 @@
 //! Linear programs behind one trait, so that the policies do not know the solver.
 //!
-//! The solver is microlp, in pure Rust: its simplex for relaxations, its branch and bound for small integer programs.
+//! The solver is microlp, in pure Rust: its simplex for relaxations, its branch and bound for small integer
+//! programs.
 
 use std::time::Duration;
 
@@ -106,7 +107,8 @@ impl LpSolver for Microlp {
     }
 }
 
-/// The same library's branch and bound: for small integer programs, such as the exact optimum of a handful of jobs.
+/// The same library's branch and bound: for small integer programs, such as the exact optimum of a handful of
+/// jobs.
 #[derive(Debug, Clone, Copy)]
 pub struct BranchAndBound {
     /// Give up after this long.

@@ -1,7 +1,8 @@
 //! Recorded decisions, and their replay.
 //!
-//! A recording is a text file of JSON lines: first what the policy was made with, then every step with its events and decisions. Replaying
-//! drives a fresh policy and a fresh [`State`] with the recorded events only, as a live daemon would, and compares.
+//! A recording is a text file of JSON lines: first what the policy was made with, then every step with its
+//! events and decisions. Replaying drives a fresh policy and a fresh [`State`] with the recorded events only,
+//! as a live daemon would, and compares.
 
 use std::{
     fs::File,

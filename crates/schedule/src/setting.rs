@@ -1,9 +1,10 @@
-//! Synthetic settings: the ranges of the PD-ORS evaluation, as recalled (`literal`) and scaled so that jobs can finish
-//! within the horizon (`calibrated`).
+//! Synthetic settings: the ranges of the PD-ORS evaluation, as recalled (`literal`) and scaled so that jobs
+//! can finish within the horizon (`calibrated`).
 //!
-//! The paper's own table could not be read. Every range here carries a confidence in the project's notes: the epochs, the
-//! model sizes, the ratio, the demands and the utility mix are well supported (they equal OASiS'); the data set sizes, the
-//! batch, the per-sample time, the capacities and the internal bandwidth are not. So all of them are fields.
+//! The paper's own table could not be read. Every range here carries a confidence in the project's notes: the
+//! epochs, the model sizes, the ratio, the demands and the utility mix are well supported (they equal
+//! OASiS'); the data set sizes, the batch, the per-sample time, the capacities and the internal bandwidth are
+//! not. So all of them are fields.
 
 use std::ops::RangeInclusive;
 

@@ -1,10 +1,10 @@
 //! What a scheduler knows at one time: the cluster, which machines are up, and every job that has arrived.
 //!
 //! The simulator and a replayed log drive the same `State`, as a live daemon would: time passes with
-//! [`State::advance`], events come in with [`State::observe`], decisions are applied with [`State::apply`], which
-//! refuses whatever would exceed a capacity. Invariants: STATE-1 no machine ever hosts more than its capacity;
-//! STATE-2 the work done on a job never exceeds its workload; STATE-3 a running job has a gang within its range and
-//! enough servers for it.
+//! [`State::advance`], events come in with [`State::observe`], decisions are applied with [`State::apply`],
+//! which refuses whatever would exceed a capacity. Invariants: STATE-1 no machine ever hosts more than its
+//! capacity; STATE-2 the work done on a job never exceeds its workload; STATE-3 a running job has a gang
+//! within its range and enough servers for it.
 
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ pub enum Overhead {
     /// After it starts, moves or changes size.
     #[default]
     OnChange,
-    /// In every interval between two events of the cluster that ends with neither its completion: the rule of the
-    /// Tiresias and Muri simulators.
+    /// In every interval between two events of the cluster that ends with neither its completion: the rule of
+    /// the Tiresias and Muri simulators.
     PerEvent,
     /// Never: the idealised elastic reallocation of the PD-ORS comparison.
     Never,
@@ -112,8 +112,8 @@ impl JobState {
         if self.rate > 0.0 { now + self.stall + self.remaining / self.rate } else { f64::INFINITY }
     }
 
-    /// The work that it is believed to have left: what is known, or the rest of an estimate; when an estimate has run out, half
-    /// of what was done so far once more.
+    /// The work that it is believed to have left: what is known, or the rest of an estimate; when an estimate
+    /// has run out, half of what was done so far once more.
     pub fn believed_left(&self) -> f64 {
         let Some(estimate) = self.job.estimate else { return self.remaining };
         let done = self.job.workload - self.remaining;
@@ -294,8 +294,8 @@ impl State {
     /// Applies decisions all at once.
     ///
     /// # Errors
-    /// A decision about an unknown or finished job, a gang outside its range, too few servers, a machine that is
-    /// down or full. They are defects of the policy.
+    /// A decision about an unknown or finished job, a gang outside its range, too few servers, a machine that
+    /// is down or full. They are defects of the policy.
     pub fn apply(&mut self, policy: &str, decisions: &[Decision]) -> Result<()> {
         let wrong = |now: f64, what: String| Error::Decision { policy: policy.into(), now, what };
         let now = self.now;

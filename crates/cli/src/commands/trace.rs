@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Subcommand, ValueHint};
+use clap::{ArgGroup, Subcommand, ValueHint};
 use serde::Serialize;
 use syncline_explain::{
     ExportFormat, Report, compare, explain, explain_all, export, replicate,
@@ -106,7 +106,7 @@ struct CompareArgs {
 ///   syncline trace export run.parquet --chrome run.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "format", required = true, multiple = false, args = ["chrome", "perfetto", "csv", "parquet"])]
+#[command(group(ArgGroup::new("format").required(true).args(["chrome", "perfetto", "csv", "parquet"])))]
 struct ExportArgs {
     /// A log, run file, or folder of a rolling log
     #[arg(value_hint = ValueHint::AnyPath)]

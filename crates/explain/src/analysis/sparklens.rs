@@ -98,7 +98,7 @@ struct Planned {
 }
 
 /// Run times kept for the scheduling model; beyond, the model is left out.
-const KEPT: usize = 1 << 25;
+const KEPT: usize = 1 << 22;
 
 /// Stages whose figures are kept.
 const STAGES: usize = 500;

@@ -57,6 +57,17 @@ const BARS: usize = 5000;
 const MARKS: usize = 4000;
 const PARTS: usize = 512;
 
+/// A bar with its names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch<'a> {
+    pub lane: &'a str,
+    pub label: &'a str,
+    pub kind: &'static str,
+    pub from: f64,
+    pub to: f64,
+    pub critical: bool,
+}
+
 /// Collects a timeline while the run streams by.
 #[derive(Debug, Default)]
 pub(crate) struct TimelineBuilder {
@@ -70,7 +81,8 @@ pub(crate) struct TimelineBuilder {
 
 impl TimelineBuilder {
     /// Adds a bar; short ones give way when there are too many.
-    pub fn bar(&mut self, lane: &str, label: &str, kind: &'static str, from: f64, to: f64, critical: bool) {
+    pub fn bar(&mut self, stretch: Stretch<'_>) {
+        let Stretch { lane, label, kind, from, to, critical } = stretch;
         if to - from < self.shortest {
             self.timeline.left_out += 1;
             return;
@@ -206,14 +218,15 @@ mod tests {
         let mut timeline = TimelineBuilder::default();
         for at in 0..100_000u32 {
             let length = if at % 1000 == 0 { 50.0 } else { 1.0 };
-            timeline.bar(
-                "lane",
-                "stage",
-                "compute",
-                f64::from(at) * 60.0,
-                f64::from(at) * 60.0 + length,
-                false,
-            );
+            let (from, to) = (f64::from(at) * 60.0, f64::from(at) * 60.0 + length);
+            timeline.bar(Stretch {
+                lane: "lane",
+                label: "stage",
+                kind: "compute",
+                from,
+                to,
+                critical: false,
+            });
         }
         let timeline = timeline.finish(6e6);
         assert_eq!(timeline.bars.iter().filter(|bar| bar.to - bar.from == 50.0).count(), 100);

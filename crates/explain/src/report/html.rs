@@ -22,7 +22,9 @@ pub fn html(reports: &[Report]) -> String {
         escape(title)
     );
     for (number, report) in reports.iter().enumerate() {
-        page.push_str(&body(report, number == 0));
+        // One timeline a page: the script zooms the first.
+        let timeline = if number == 0 { timeline::section(&report.timeline) } else { String::new() };
+        page.push_str(&body(report, timeline));
     }
     let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
     page
@@ -58,12 +60,11 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn body(report: &Report, is_first: bool) -> String {
+fn body(report: &Report, timeline: String) -> String {
     let sections = [
         head(report),
         shares(&report.shares),
-        // One timeline a page: the script zooms the first.
-        if is_first { timeline::section(&report.timeline) } else { String::new() },
+        timeline,
         sync_points(&report.sync_points),
         stragglers(&report.stragglers),
         critical_path(report),

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use crate::analysis::critical::{PathPart, Slack};
-pub use crate::analysis::fit::{Distribution, Family, Fit, Tail};
+pub use crate::analysis::family::Family;
+pub use crate::analysis::fit::{Distribution, Fit, Tail};
 pub use crate::analysis::iteration::Iterations;
 pub use crate::analysis::meeting::SyncKind;
 pub use crate::analysis::overhead::{Cost, Overheads};

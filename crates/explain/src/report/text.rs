@@ -83,6 +83,15 @@ fn head(out: &mut String, report: &Report) {
     for sentence in &report.verdict {
         line(out, &wrapped(sentence));
     }
+    let error = report.clocks.iter().map(|clock| clock.error_ms).fold(0.0, f64::max);
+    if !report.clocks.is_empty() {
+        line(
+            out,
+            &format!(
+                "- The nodes' clocks agree to {error:.3} ms; what is shorter between nodes is not to be trusted."
+            ),
+        );
+    }
     for bad in report.damage.first.iter().take(5) {
         line(out, &format!("  line {}: {}", bad.line, bad.why));
     }

@@ -35,7 +35,7 @@ pub struct DeviceId(pub u16);
 pub struct Machine {
     /// What it has.
     pub capacity: Resources,
-    /// The rack it stands in; links between racks are slower by [`Cluster::oversubscription`].
+    /// The rack it stands in; links between racks are slower by the cluster's oversubscription.
     #[serde(default)]
     pub rack: u32,
     /// The type of its accelerators.
@@ -128,8 +128,8 @@ impl Cluster {
         self.machines.iter().fold(0, |sum: u32, machine| sum.saturating_add(machine.capacity.how_many(unit)))
     }
 
-    /// Samples per second of `job` under `placement`: the speed law, the slowest device type and, between racks, the
-    /// oversubscribed link.
+    /// Samples per second of `job` under `placement`: the speed law, the slowest device type and, between
+    /// racks, the oversubscribed link.
     pub fn rate(&self, job: &Job, placement: &Placement) -> f64 {
         let mut racks = placement.shares().iter().map(|share| self.machines[share.machine.index()].rack);
         let first = racks.next();

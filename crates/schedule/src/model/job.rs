@@ -7,7 +7,8 @@
 //! c = tau + (gamma / F) (2 g / b)          (1)
 //! ```
 //!
-//! seconds whatever W is; b is the slowest worker-server link (2): internal only if one machine hosts everything.
+//! seconds whatever W is; b is the slowest worker-server link (2): internal only if one machine hosts
+//! everything.
 
 use std::fmt;
 
@@ -65,7 +66,8 @@ pub struct Job {
     pub arrival: f64,
     /// Samples to process: epochs times samples of the data set.
     pub workload: f64,
-    /// What is believed of the workload where its true length is not known in advance; policies that plan see only this.
+    /// What is believed of the workload where its true length is not known in advance; policies that plan see
+    /// only this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<f64>,
     /// The global batch F, also the most workers that can share it.

@@ -1,7 +1,8 @@
 //! Amounts of the five resource types that machines offer and tasks demand.
 //!
-//! A fixed vector keeps the inner loops of the policies free of allocation; a type that a cluster does not have is
-//! zero everywhere. Invariant: amounts are finite and not negative, checked when a cluster or a job is made.
+//! A fixed vector keeps the inner loops of the policies free of allocation; a type that a cluster does not
+//! have is zero everywhere. Invariant: amounts are finite and not negative, checked when a cluster or a job
+//! is made.
 
 use std::ops::Index;
 

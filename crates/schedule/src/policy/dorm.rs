@@ -1,10 +1,11 @@
 //! Dorm: utilisation under bounds on unfairness and on adjustments (Sun et al. 2017).
 //!
-//! The original solves an integer program at every arrival and completion: maximise the used resources, subject to a total distance
-//! of at most `ceil(theta_1 2 R)` from the DRF shares and at most `ceil(theta_2 n)` of the n running jobs changed. This
-//! is a greedy stand-in: the running jobs that are furthest from their DRF share, as many as may change, and the new jobs are
-//! reallocated by progressive filling around those that stay, and room left over goes to the jobs that may change. At the
-//! comparison's idealisation, free adjustment, theta_2 is 1.
+//! The original solves an integer program at every arrival and completion: maximise the used resources,
+//! subject to a total distance of at most `ceil(theta_1 2 R)` from the DRF shares and at most `ceil(theta_2
+//! n)` of the n running jobs changed. This is a greedy stand-in: the running jobs that are furthest from
+//! their DRF share, as many as may change, and the new jobs are reallocated by progressive filling around
+//! those that stay, and room left over goes to the jobs that may change. At the comparison's idealisation,
+//! free adjustment, theta_2 is 1.
 
 use super::{Allocation, Decision, Drf, Event, Policy, drf::grow};
 use crate::{

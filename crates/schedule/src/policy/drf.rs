@@ -1,5 +1,5 @@
-//! DRF: dominant resource fairness by progressive filling (Ghodsi et al., NSDI 2011), in the idealised form of the
-//! PD-ORS comparison: every job is admitted, and all are reallocated at every event.
+//! DRF: dominant resource fairness by progressive filling (Ghodsi et al., NSDI 2011), in the idealised form
+//! of the PD-ORS comparison: every job is admitted, and all are reallocated at every event.
 
 use super::{Allocation, Decision, Event, Policy};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
 pub struct Drf;
 
 impl Drf {
-    /// Fills the machines: one bundle at a time (a worker, and a server when the ratio asks for one) to the job with
-    /// the smallest dominant share, until nothing fits.
+    /// Fills the machines: one bundle at a time (a worker, and a server when the ratio asks for one) to the
+    /// job with the smallest dominant share, until nothing fits.
     pub fn fill(state: &State) -> Allocation {
         let mut allocation = Allocation::empty(state);
         let whole = *state.cluster.total();
@@ -41,7 +41,8 @@ impl Policy for Drf {
     }
 }
 
-/// Adds a bundle (the smallest gang at first) on the least loaded machines; what it took, or none if it does not fit.
+/// Adds a bundle (the smallest gang at first) on the least loaded machines; what it took, or none if it does
+/// not fit.
 pub(super) fn grow(allocation: &mut Allocation, job: &Job) -> Option<Resources> {
     let held = allocation.placements.get(&job.id);
     let (workers, servers) = held.map_or((0, 0), |placement| (placement.workers(), placement.servers()));

@@ -1,6 +1,8 @@
-//! FIFO: a queue by arrival; the head waits for its fixed gang and blocks those behind it; jobs run to completion.
+//! FIFO: a queue by arrival; the head waits for its fixed gang and blocks those behind it; jobs run to
+//! completion.
 //!
-//! A job of fixed size keeps it. For an elastic job the PD-ORS comparison draws a fixed number of workers from [1, 30].
+//! A job of fixed size keeps it. For an elastic job the PD-ORS comparison draws a fixed number of workers
+//! from [1, 30].
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
@@ -53,7 +55,8 @@ impl Policy for Fifo {
     }
 }
 
-/// Places a gang one task a machine in turn, from machine `next` on; false, and nothing changed, if it does not fit.
+/// Places a gang one task a machine in turn, from machine `next` on; false, and nothing changed, if it does
+/// not fit.
 pub(super) fn round_robin(allocation: &mut Allocation, job: &Job, workers: u32, next: &mut usize) -> bool {
     let machines = allocation.free.len();
     let mut at = *next;

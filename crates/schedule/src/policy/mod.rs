@@ -1,8 +1,8 @@
 //! Online scheduling policies behind one trait.
 //!
-//! A policy sees events and the present [`State`], never the simulator, the future or a clock, and answers with decisions. It is
-//! deterministic: the same events give the same decisions, with randomness only from its seed. So the simulator, a
-//! replayed log and a live daemon can drive the same object.
+//! A policy sees events and the present [`State`], never the simulator, the future or a clock, and answers
+//! with decisions. It is deterministic: the same events give the same decisions, with randomness only from
+//! its seed. So the simulator, a replayed log and a live daemon can drive the same object.
 
 mod allocation;
 mod dorm;

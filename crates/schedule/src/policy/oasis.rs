@@ -1,9 +1,9 @@
 //! OASiS: online job scheduling with separate machines for workers and parameter servers (Bao, Peng, Wu, Li;
 //! arXiv 1801.00936), the predecessor that PD-ORS compares with.
 //!
-//! The same admission by price, but two pools with their own price bounds, no one-machine case and greedy placement (which
-//! is optimal there, theorem 1). In the comparison, half of the machines take each role and the speed is that of
-//! the external link.
+//! The same admission by price, but two pools with their own price bounds, no one-machine case and greedy
+//! placement (which is optimal there, theorem 1). In the comparison, half of the machines take each role and
+//! the speed is that of the external link.
 
 use std::collections::BTreeMap;
 

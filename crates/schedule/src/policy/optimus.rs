@@ -1,8 +1,9 @@
 //! Optimus: marginal gain allocation (Peng et al., EuroSys 2018).
 //!
-//! Every job starts with its smallest gang, shortest remaining first; then, repeatedly, the job whose remaining time falls most by one more
-//! worker (with the server that it needs) per share of the cluster gets it, until nothing gains or fits. Placement uses
-//! the fewest machines. The authors fit speed and convergence online; here the speed law and the remaining work are known.
+//! Every job starts with its smallest gang, shortest remaining first; then, repeatedly, the job whose
+//! remaining time falls most by one more worker (with the server that it needs) per share of the cluster gets
+//! it, until nothing gains or fits. Placement uses the fewest machines. The authors fit speed and convergence
+//! online; here the speed law and the remaining work are known.
 
 use super::{Allocation, Decision, Event, Policy, priority::Packing};
 use crate::{
@@ -68,7 +69,8 @@ impl Optimus {
     }
 }
 
-/// The fewest machines: one if the gang fits, else the emptiest first; fewer workers if the promise does not fit in pieces.
+/// The fewest machines: one if the gang fits, else the emptiest first; fewer workers if the promise does not
+/// fit in pieces.
 fn compact(free: &[Resources], job: &Job, workers: u32) -> Option<Placement> {
     // As a market whose prices rise with the load: the emptiest machines are the cheapest.
     let prices: Vec<Resources> =

@@ -1,8 +1,9 @@
 //! PD-ORS: primal-dual online resource scheduling (algorithm 1).
 //!
-//! Every machine has a price per slot that rises with what is reserved on it. An arriving job looks for its best
-//! schedule at these prices; if its utility exceeds the cost it is admitted and its schedule reserved, else it is turned
-//! down. A plan changes only when a failure or a restart leaves work over at its end: the rest is planned again.
+//! Every machine has a price per slot that rises with what is reserved on it. An arriving job looks for its
+//! best schedule at these prices; if its utility exceeds the cost it is admitted and its schedule reserved,
+//! else it is turned down. A plan changes only when a failure or a restart leaves work over at its end: the
+//! rest is planned again.
 
 use std::collections::BTreeMap;
 

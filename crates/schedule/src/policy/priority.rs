@@ -1,7 +1,7 @@
 //! Gang scheduling by a priority order: the frame of SRTF, SRSF and Tiresias.
 //!
-//! At every event the machines are emptied and refilled in the order of priority; a gang that does not fit is skipped and
-//! smaller ones behind it may run (backfilling).
+//! At every event the machines are emptied and refilled in the order of priority; a gang that does not fit is
+//! skipped and smaller ones behind it may run (backfilling).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Packing {
-    /// On one machine if the gang fits on one, else on whole idle machines and one more for the rest: the `yarn`
-    /// scheme of the Tiresias simulator. First fit; everything is packed anew at every event, so jobs may move.
+    /// On one machine if the gang fits on one, else on whole idle machines and one more for the rest: the
+    /// `yarn` scheme of the Tiresias simulator. First fit; everything is packed anew at every event, so jobs
+    /// may move.
     Consolidated,
     /// The same, but running jobs stay where they are unless a waiting job of higher priority needs the room.
     #[default]

@@ -1,7 +1,8 @@
-//! RRH: the risk-reward heuristic for jobs whose value decays (Irwin, Grit, Chase, HPDC 2004), as OASiS compares with it.
+//! RRH: the risk-reward heuristic for jobs whose value decays (Irwin, Grit, Chase, HPDC 2004), as OASiS
+//! compares with it.
 //!
-//! A job of fixed gang is admitted if its utility, run at once, exceeds what delaying the others by its service costs them.
-//! At every event the jobs with the greatest gain per service run; others pause.
+//! A job of fixed gang is admitted if its utility, run at once, exceeds what delaying the others by its
+//! service costs them. At every event the jobs with the greatest gain per service run; others pause.
 
 use super::{
     Decision, Event, Policy,

@@ -1,4 +1,5 @@
-//! Shortest remaining first, preemptive: SRTF by time, SRSF by time times GPUs (the smallest remaining service).
+//! Shortest remaining first, preemptive: SRTF by time, SRSF by time times GPUs (the smallest remaining
+//! service).
 
 use super::{
     Decision, Event, Policy,

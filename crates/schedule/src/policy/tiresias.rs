@@ -1,8 +1,8 @@
 //! Tiresias-L: discretised two-dimensional least attained service (Gu et al., NSDI 2019).
 //!
-//! A job's service is its GPUs times its running time. It starts in the first of three queues and falls to the next when its
-//! service reaches the queue's threshold; queues are served in order, each first in, first out with preempted jobs behind
-//! running ones. No knowledge of the remaining work is used.
+//! A job's service is its GPUs times its running time. It starts in the first of three queues and falls to
+//! the next when its service reaches the queue's threshold; queues are served in order, each first in, first
+//! out with preempted jobs behind running ones. No knowledge of the remaining work is used.
 
 use super::{
     Decision, Event, Policy,

@@ -7,12 +7,12 @@
 //! 1/mu   = min_i ceil(V_i c_i) sum_r (alpha_i + beta_i) / (T sum_h sum_r C)
 //! ```
 //!
-//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits everything and a full
-//! resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when urgent jobs meet
-//! long horizons.
+//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits everything and
+//! a full resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when
+//! urgent jobs meet long horizons.
 
 use super::SlotGrid;
-use crate::model::{Cluster, Job, KINDS, Resources};
+use crate::model::{Job, KINDS, Resources};
 
 /// Which demands the prices of one pool of machines cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,8 @@ impl PriceFunction {
         &self.range
     }
 
-    /// The unit price of every type on a machine with `free` left of `capacity`; zero for types it does not have.
+    /// The unit price of every type on a machine with `free` left of `capacity`; zero for types it does not
+    /// have.
     pub fn unit_prices(&self, free: &Resources, capacity: &Resources) -> Resources {
         let mut prices = [0.0; KINDS];
         for (kind, price) in prices.iter_mut().enumerate() {
@@ -126,11 +127,5 @@ impl PriceFunction {
             }
         }
         Resources::from_array(prices)
-    }
-
-    /// Mean unit price over a whole cluster at `load` in [0, 1]: for reports.
-    pub fn at_load(&self, cluster: &Cluster, load: f64) -> Resources {
-        let capacity = cluster.total();
-        self.unit_prices(&capacity.times(1.0 - load), capacity)
     }
 }

@@ -1,5 +1,5 @@
-//! One slot as one job sees it: what its workers and servers cost on every machine, and the cheapest way to place
-//! a wanted number of workers (algorithm 3 of PD-ORS and the greedy `COST_t` of OASiS).
+//! One slot as one job sees it: what its workers and servers cost on every machine, and the cheapest way to
+//! place a wanted number of workers (algorithm 3 of PD-ORS and the greedy `COST_t` of OASiS).
 
 use crate::model::{Job, MachineId, Placement, Resources};
 
@@ -41,8 +41,8 @@ pub struct Market<'a> {
 }
 
 impl<'a> Market<'a> {
-    /// The market over machines with `free` amounts and unit `prices`; machines before `workers_before` take workers,
-    /// those from `servers_from` on take servers (both roles everywhere: `usize::MAX` and 0).
+    /// The market over machines with `free` amounts and unit `prices`; machines before `workers_before` take
+    /// workers, those from `servers_from` on take servers (both roles everywhere: `usize::MAX` and 0).
     pub fn new(
         job: &'a Job,
         free: &[Resources],
@@ -91,7 +91,8 @@ impl<'a> Market<'a> {
         Some(Offer { cost: cost(best), placement: Placement::single(best.machine, workers, servers) })
     }
 
-    /// The external case by greed: workers on the cheapest machines, then servers on the cheapest that are left.
+    /// The external case by greed: workers on the cheapest machines, then servers on the cheapest that are
+    /// left.
     pub fn greedy(&self, workers: u32) -> Option<Offer> {
         let mut hosted: Vec<(u32, u32)> = vec![(0, 0); self.hosts.len()];
         self.complete(&mut hosted, workers).then(|| self.offer(&hosted))
@@ -165,7 +166,8 @@ impl<'a> Market<'a> {
             let mut cost = 0.0;
             for &index in order {
                 let host = &self.hosts[index as usize];
-                // The relaxation may fill a machine fractionally, so one more than the whole number is possible.
+                // The relaxation may fill a machine fractionally, so one more than the whole number is
+                // possible.
                 let here = amount.min(f64::from(fits(host)) + 1.0);
                 cost += here * price(host);
                 amount -= here;

@@ -6,8 +6,9 @@
 //!      sum_h w_h <= F,   sum_h w_h >= N,   gamma sum_h s_h >= N
 //! ```
 //!
-//! Machines with the same room and prices are interchangeable, so they enter as one pair of columns; the relaxation
-//! does not change (average any solution over them) and shrinks a lot while the cluster is still uniform.
+//! Machines with the same room and prices are interchangeable, so they enter as one pair of columns; the
+//! relaxation does not change (average any solution over them) and shrinks a lot while the cluster is still
+//! uniform.
 
 use std::collections::HashMap;
 
@@ -18,8 +19,8 @@ use crate::{
     model::KINDS,
 };
 
-/// The fractional optimum: workers and servers per host of the market, and its cost, which bounds every external
-/// placement from below.
+/// The fractional optimum: workers and servers per host of the market, and its cost, which bounds every
+/// external placement from below.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relaxed {
     /// The least fractional cost: the certificate.

@@ -1,9 +1,10 @@
 //! Randomised rounding of the relaxation (algorithm 4 of PD-ORS) and the gain G of its lemma.
 //!
 //! With x' = G x, every coordinate is rounded up with the probability of its fraction, independently. For the
-//! program `min c x, A x >= a (m rows), B x <= b (r rows)` with `W_a = min a_i / A_ij`, `W_b = min b_i / B_ij`, each of
-//! three bad events has probability at most delta / 3: cost above `3 G / delta` times the relaxation (Markov), a
-//! packing row broken by more than the slack of G, a covering row missed by more than the slack of G (Chernoff).
+//! program `min c x, A x >= a (m rows), B x <= b (r rows)` with `W_a = min a_i / A_ij`, `W_b = min b_i /
+//! B_ij`, each of three bad events has probability at most delta / 3: cost above `3 G / delta` times the
+//! relaxation (Markov), a packing row broken by more than the slack of G, a covering row missed by more than
+//! the slack of G (Chernoff).
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -52,8 +53,8 @@ pub struct Lemma {
 }
 
 impl Lemma {
-    /// The sizes for a market and a number of workers. The paper's exact row count could not be read: both covering
-    /// rows are counted, and only rows with a coefficient.
+    /// The sizes for a market and a number of workers. The paper's exact row count could not be read: both
+    /// covering rows are counted, and only rows with a coefficient.
     pub fn of(market: &Market, workers: u32) -> Self {
         let job = market.job;
         let kinds = job.worker.plus(&job.server).as_array().iter().filter(|need| **need > 0.0).count();
@@ -98,12 +99,14 @@ impl Lemma {
         }
     }
 
-    /// The factor by which covering rows may fall short when packing is favoured: `G (1 - sqrt(2 ln(3m/delta) / (G W_a)))`.
+    /// The factor by which covering rows may fall short when packing is favoured: `G (1 - sqrt(2 ln(3m/delta)
+    /// / (G W_a)))`.
     pub fn covering_slack(&self, delta: f64, gain: f64) -> f64 {
         gain * (1.0 - (2.0 * (3.0 * self.covering_rows / delta).ln() / (gain * self.covering_width)).sqrt())
     }
 
-    /// The factor by which packing rows may be exceeded when covering is favoured: `G (1 + sqrt(3 ln(3r/delta) / (G W_b)))`.
+    /// The factor by which packing rows may be exceeded when covering is favoured: `G (1 + sqrt(3
+    /// ln(3r/delta) / (G W_b)))`.
     pub fn packing_slack(&self, delta: f64, gain: f64) -> f64 {
         gain * (1.0 + (3.0 * (3.0 * self.packing_rows / delta).ln() / (gain * self.packing_width)).sqrt())
     }
@@ -136,7 +139,8 @@ pub fn round_once(relaxed: &Relaxed, gain: f64, rng: &mut impl Rng) -> Vec<(u32,
     relaxed.hosted.iter().map(|&(workers, servers)| (round(workers), round(servers))).collect()
 }
 
-/// Rounds until all rows hold; after the last trial, repairs: floors, then adds what is missing, cheapest first.
+/// Rounds until all rows hold; after the last trial, repairs: floors, then adds what is missing, cheapest
+/// first.
 pub fn round(
     market: &Market,
     relaxed: &Relaxed,

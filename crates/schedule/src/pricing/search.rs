@@ -1,14 +1,15 @@
 //! The best schedule of one job at posted prices (algorithm 2 of PD-ORS).
 //!
-//! Slots couple only through the work done, so one forward table gives the cheapest cost of every completion slot:
+//! Slots couple only through the work done, so one forward table gives the cheapest cost of every completion
+//! slot:
 //!
 //! ```text
 //! Theta(t, V) = min over 0 <= v <= V of theta(t, v) + Theta(t - 1, V - v)
 //! payoff(t)   = u(t - a) - Theta(t, all work)
 //! ```
 //!
-//! The paper's table has an entry a sample, which is millions; here work is counted in quanta. By default a quantum is a
-//! fraction of what the job can do in one slot, so a job that runs flat out wastes nothing.
+//! The paper's table has an entry a sample, which is millions; here work is counted in quanta. By default a
+//! quantum is a fraction of what the job can do in one slot, so a job that runs flat out wastes nothing.
 
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
@@ -140,20 +141,13 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// The plan with the greatest payoff for `work` samples from slot `from` on, whatever its sign; none if the work
-    /// does not fit into the horizon.
+    /// The plan with the greatest payoff for `work` samples from slot `from` on, whatever its sign; none if
+    /// the work does not fit into the horizon.
     pub fn best(&self, job: &Job, work: f64, from: usize) -> Option<Plan> {
         let table = self.table(job, work, from);
         let best = table.alternatives().filter(|choice| choice.cost.is_finite());
         let best = best.max_by(|a, b| (a.utility - a.cost).total_cmp(&(b.utility - b.cost)))?;
         Some(table.backtrack(best, self.cluster, work))
-    }
-
-    /// The plan that completes first, whatever it costs.
-    pub fn earliest(&self, job: &Job, work: f64, from: usize) -> Option<Plan> {
-        let table = self.table(job, work, from);
-        let first = table.alternatives().find(|choice| choice.cost.is_finite())?;
-        Some(table.backtrack(first, self.cluster, work))
     }
 
     /// Utility and cost of every completion slot.
@@ -319,7 +313,8 @@ impl<'a> Table<'a> {
         plan
     }
 
-    /// Workers are rounded up and one-machine placements may run faster than assumed: drop slots after the work is done.
+    /// Workers are rounded up and one-machine placements may run faster than assumed: drop slots after the
+    /// work is done.
     fn trim(&self, plan: &mut Plan, cluster: &Cluster, work: f64) {
         let mut left = work;
         let mut used = 0;

@@ -138,7 +138,8 @@ struct Bar {
     until: f64,
 }
 
-/// The first run's placements: machines up, hours across, a colour a job. Machines beyond 40 and bars beyond 4000 are left out.
+/// The first run's placements: machines up, hours across, a colour a job. Machines beyond 40 and bars beyond
+/// 4000 are left out.
 pub fn gantt(result: &PolicyResult) -> Result<String> {
     let bars = bars(result);
     let hours = bars.iter().map(|bar| bar.until).fold(1.0_f64, f64::max);

@@ -44,8 +44,8 @@ pub struct Sweep {
     pub points: Vec<SweepPoint>,
 }
 
-/// Writes `summary.csv`, `jobs.csv`, `cdf.svg`, `gantt-POLICY.svg`, with a sweep `sweep.csv` and `sweep.svg`, and `index.html` into a
-/// folder, which is made if need be.
+/// Writes `summary.csv`, `classes.csv`, `jobs.csv`, `cdf.svg`, `gantt-POLICY.svg`, with a sweep `sweep.csv`
+/// and `sweep.svg`, and `index.html` into a folder, which is made if need be.
 ///
 /// # Errors
 /// A file that cannot be written, a figure that cannot be drawn.
@@ -64,6 +64,7 @@ pub fn write(folder: &Path, title: &str, results: &[PolicyResult], sweep: Option
         })
     };
     save("summary.csv", &tables::summary(results.iter().map(|result| &result.summary)))?;
+    save("classes.csv", &tables::classes(results))?;
     save("jobs.csv", &tables::jobs(results))?;
     let mut figures = vec![("Completion times".to_owned(), "cdf.svg".to_owned(), figure::cdf(results)?)];
     if let Some(sweep) = sweep {

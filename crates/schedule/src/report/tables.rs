@@ -1,6 +1,6 @@
 //! CSV.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use super::{PolicyResult, Sweep};
 use crate::compare::Summary;
@@ -40,6 +40,27 @@ pub fn sweep(sweep: &Sweep) -> String {
     for point in &sweep.points {
         for summary in &point.summaries {
             let _ = writeln!(text, "{},{},{}", point.at, summary.name, row(summary));
+        }
+    }
+    text
+}
+
+/// A row a policy and class of urgency: jobs and completions a run, mean utility of a job, mean completion
+/// time.
+pub fn classes(results: &[PolicyResult]) -> String {
+    let mut text = String::from("policy,class,jobs,completed,mean_utility,mean_jct\n");
+    for result in results {
+        let runs = result.outcomes.len().max(1) as f64;
+        let jobs: Vec<_> = result.outcomes.iter().flat_map(|outcome| &outcome.jobs).collect();
+        let classes: BTreeSet<&str> = jobs.iter().map(|job| job.class).collect();
+        for class in classes {
+            let members: Vec<_> = jobs.iter().filter(|job| job.class == class).collect();
+            let times: Vec<f64> = members.iter().filter_map(|job| job.jct()).collect();
+            let (count, done) = (members.len() as f64, times.len() as f64);
+            let utility = members.iter().map(|job| job.utility).sum::<f64>() / count;
+            let jct = times.iter().sum::<f64>() / done.max(1.0);
+            let _ =
+                writeln!(text, "{},{class},{},{},{utility},{jct}", result.policy, count / runs, done / runs);
         }
     }
     text

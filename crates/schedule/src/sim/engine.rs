@@ -1,9 +1,9 @@
 //! The event loop.
 //!
-//! Time moves to the next slot boundary, or to the next arrival, completion, failure or wake-up; running jobs work until
-//! then; what happened is told to the policy at once; its decisions are applied. Invariants: SIM-1 no event is told twice
-//! or out of order; SIM-2 capacities hold after every step (checked by [`State::apply`]); SIM-3 the work done on completed
-//! jobs equals their workload (checked at the end).
+//! Time moves to the next slot boundary, or to the next arrival, completion, failure or wake-up; running jobs
+//! work until then; what happened is told to the policy at once; its decisions are applied. Invariants: SIM-1
+//! no event is told twice or out of order; SIM-2 capacities hold after every step (checked by
+//! [`State::apply`]); SIM-3 the work done on completed jobs equals their workload (checked at the end).
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "clock", rename_all = "kebab-case")]
 pub enum Clock {
-    /// At slot boundaries only; a job that ends within a slot completes in that slot. Stops after the last slot.
+    /// At slot boundaries only; a job that ends within a slot completes in that slot. Stops after the last
+    /// slot.
     Slots {
         /// Slot length in seconds.
         slot: f64,
@@ -154,7 +155,8 @@ impl<'a> Engine<'a> {
                 let outage = self.outages.last().map_or(f64::INFINITY, |(time, _)| *time);
                 let wake = self.wake.unwrap_or(f64::INFINITY);
                 let next = arrival.min(due).min(outage).min(wake);
-                // With nothing that can still happen, waiting jobs wait for ever: they are reported as unfinished.
+                // With nothing that can still happen, waiting jobs wait for ever: they are reported as
+                // unfinished.
                 (work_left && next.is_finite()).then(|| next.max(self.state.now))
             }
         }

@@ -1,4 +1,5 @@
-//! The cluster simulator: drives a policy through arrivals, completions and failures, in slots or in continuous time.
+//! The cluster simulator: drives a policy through arrivals, completions and failures, in slots or in
+//! continuous time.
 
 mod engine;
 mod metrics;

@@ -1,5 +1,6 @@
-//! Gavel's traces: tab-separated job type, command, folder, step argument, data flag, steps, scale factor, weight, SLO
-//! and arrival in seconds; and its table of measured throughputs, steps per second by device type, job type and scale factor.
+//! Gavel's traces: tab-separated job type, command, folder, step argument, data flag, steps, scale factor,
+//! weight, SLO and arrival in seconds; and its table of measured throughputs, steps per second by device
+//! type, job type and scale factor.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -56,7 +57,8 @@ impl Throughputs {
 /// Reads a trace.
 ///
 /// # Errors
-/// An unreadable file, a line with another number of fields, a field that is not a number, a job type that the table lacks.
+/// An unreadable file, a line with another number of fields, a field that is not a number, a job type that
+/// the table lacks.
 pub fn read(path: &Path, throughputs: &Throughputs) -> Result<Vec<Job>> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Error::Io { doing: "reading a trace", path: path.into(), source })?;

@@ -1,7 +1,8 @@
 //! Readers of job traces: Philly, Muri, Tiresias and Gavel tables, and hourly arrivals of the Google trace.
 //!
-//! Each gives [`Job`](crate::Job)s whose gangs are fixed: a trace says how many GPUs a job held and for how long, nothing about how it
-//! would have run on others. A line that cannot be understood is an error with file, line and field.
+//! Each gives [`Job`]s whose gangs are fixed: a trace says how many GPUs a job held and for how long, nothing
+//! about how it would have run on others. A line that cannot be understood is an error with file, line and
+//! field.
 
 mod gavel;
 mod google;

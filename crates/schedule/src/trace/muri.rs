@@ -1,8 +1,8 @@
 //! Traces of the simulators of Tiresias (NSDI 2019) and Muri (SIGCOMM 2022).
 //!
-//! In Muri's, times are in milliseconds, a job runs `iterations` of `iteration_time` each, and profiling makes an iteration 1.5 %
-//! longer. Restart times were measured per model and number of GPUs and are charged in every interval between two events
-//! ([`Overhead::PerEvent`](crate::state::Overhead::PerEvent)).
+//! In Muri's, times are in milliseconds, a job runs `iterations` of `iteration_time` each, and profiling
+//! makes an iteration 1.5 % longer. Restart times were measured per model and number of GPUs and are charged
+//! in every interval between two events ([`Overhead::PerEvent`](crate::state::Overhead::PerEvent)).
 
 use std::path::Path;
 

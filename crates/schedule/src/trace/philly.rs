@@ -42,7 +42,8 @@ fn seconds(text: &str) -> Option<f64> {
     valid.then(|| days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second)
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar, with years that begin in March so that the leap day is last.
+/// Days since 1970-01-01 in the Gregorian calendar, with years that begin in March so that the leap day is
+/// last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);

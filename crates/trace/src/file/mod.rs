@@ -1,6 +1,6 @@
 //! Run files: the spans of all nodes of a run in one Parquet file.
 //!
-//! The format is plain Parquet, so pandas, polars and duckdb open it without us. The facts of [`RunInfo`] are JSON under
+//! The format is plain Parquet, so pandas, polars and duckdb open it without us. The facts of [`RunInfo`](crate::RunInfo) are JSON under
 //! the key `syncline.run` of the footer. Invariants:
 //!
 //! - RF-1: after every flush the file is complete Parquet. A flush appends its row group *behind* the previous footer and then
@@ -22,6 +22,3 @@ mod writer;
 pub use error::Error;
 pub use reader::{Run, RunReader, read};
 pub use writer::RunFile;
-
-#[allow(unused_imports, reason = "named in the module's text")]
-use crate::RunInfo;

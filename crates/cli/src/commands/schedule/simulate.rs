@@ -44,7 +44,8 @@ pub struct Args {
     /// The policies, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "syncline,pd-ors,oasis,drf,fifo")]
     policy: Vec<PolicyName>,
-    /// The ranges that jobs are drawn from: calibrated, or literal (as recalled from the paper; hardly any job fits)
+    /// The ranges that jobs are drawn from: calibrated, or literal (as recalled from the paper; hardly any
+    /// job fits)
     #[arg(long, default_value = "calibrated", help_heading = "Setting")]
     setting: String,
     /// How many jobs to draw, or a file of jobs (.json, .csv)
@@ -85,7 +86,8 @@ pub struct Args {
     #[arg(long, value_hint = ValueHint::FilePath, help_heading = "Trace")]
     throughputs: Option<PathBuf>,
 
-    /// When jobs lose their restart time [default: never for settings, per-event for muri, on-change for other traces]
+    /// When jobs lose their restart time [default: never for settings, per-event for muri, on-change for
+    /// other traces]
     #[arg(long, value_enum, help_heading = "Cluster")]
     overhead: Option<OverheadName>,
     /// Restart time of every job in seconds

@@ -7,9 +7,10 @@
 //!               x >= 0
 //! ```
 //!
-//! Many shares reach the same optimum. Following the central path ends in the analytic centre of them, which spreads what fairness
-//! leaves over, as the interior-point solver of Gavel's own artifact does; a vertex of a simplex method would leave it idle.
-//! The Newton matrix is block-diagonal by job but for t and the device types, so a step is linear in the jobs.
+//! Many shares reach the same optimum. Following the central path ends in the analytic centre of them, which
+//! spreads what fairness leaves over, as the interior-point solver of Gavel's own artifact does; a vertex of
+//! a simplex method would leave it idle. The Newton matrix is block-diagonal by job but for t and the device
+//! types, so a step is linear in the jobs.
 
 /// One job's claim.
 #[derive(Debug, Clone)]
@@ -118,7 +119,8 @@ fn barrier(point: &Point, claims: &[Claim], capacity: &[f64], weight: f64) -> f6
 fn newton(point: &mut Point, claims: &[Claim], capacity: &[f64], weight: f64) -> f64 {
     let devices = capacity.len();
     let left = slack(point, claims, capacity);
-    // The unknowns beside the jobs' own: the level, then one multiplier a device type (Woodbury for the shared rows).
+    // The unknowns beside the jobs' own: the level, then one multiplier a device type (Woodbury for the
+    // shared rows).
     let size = devices + 1;
     let mut system = vec![vec![0.0; size]; size];
     let mut right = vec![0.0; size];
@@ -271,7 +273,8 @@ mod tests {
 
     #[test]
     fn the_slowest_gets_as_much_as_any_solution_could_give() {
-        // Two jobs, one device each of two types; each job is fast on another one. Both can have their best device.
+        // Two jobs, one device each of two types; each job is fast on another one. Both can have their best
+        // device.
         let capacity = [1.0, 1.0];
         let claims = [Claim::new(1.0, &[4.0, 1.0], &capacity, 2), Claim::new(1.0, &[1.0, 4.0], &capacity, 2)];
         let shares = max_min(&claims, &capacity);

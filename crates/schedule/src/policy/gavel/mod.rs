@@ -1,8 +1,10 @@
-//! Gavel's max-min fairness on heterogeneous machines (Narayanan et al., OSDI 2020), blind to and aware of device types.
+//! Gavel's max-min fairness on heterogeneous machines (Narayanan et al., OSDI 2020), blind to and aware of
+//! device types.
 //!
-//! A linear program gives every job the fraction of time that it should spend on each device type, such that the least
-//! normalised throughput is as large as possible; time is cut into rounds of six minutes, and in each the jobs that are
-//! furthest behind their fractions run. The blind variant believes that all devices are equally fast.
+//! A linear program gives every job the fraction of time that it should spend on each device type, such that
+//! the least normalised throughput is as large as possible; time is cut into rounds of six minutes, and in
+//! each the jobs that are furthest behind their fractions run. The blind variant believes that all devices
+//! are equally fast.
 
 mod fairness;
 
@@ -160,7 +162,8 @@ impl Gavel {
                 }
             }
         }
-        // As in the authors' scheduler: a job that came after the last allocation is counted but does not run yet.
+        // As in the authors' scheduler: a job that came after the last allocation is counted but does not run
+        // yet.
         for (id, _) in self.accounts.iter().filter(|(_, account)| !account.allocated) {
             if self.running.remove(id).is_some() {
                 allocation.placements.remove(id);

@@ -50,8 +50,8 @@ impl Book {
         Some(plan)
     }
 
-    /// What is left of the plans from `slot` on, for jobs still active, on a fresh ledger; plans that end without
-    /// finishing the work, or that use a machine that is down, are dropped.
+    /// What is left of the plans from `slot` on, for jobs still active, on a fresh ledger; plans that end
+    /// without finishing the work, or that use a machine that is down, are dropped.
     pub fn carried(&self, state: &State, slot: usize, fresh: Ledger) -> Self {
         let mut book = Self::new(fresh);
         let grid = *book.ledger.grid();

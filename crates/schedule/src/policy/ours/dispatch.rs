@@ -1,9 +1,10 @@
 //! Gangs of fixed size in continuous time: nothing to resize, only whom to run and where.
 //!
-//! Jobs are served by Smith's rule softened: utility per remaining time and per workers to the power [`WIDTH`]. With the power 1 this would be
-//! the smallest remaining service first, which starves wide gangs although they are what keeps a full cluster full; with 0 the shortest
-//! remaining time. A gang goes to the device type on which it is fastest among those with room, wherever there is room, and
-//! stays where it runs unless a faster place saves more than its restart costs.
+//! Jobs are served by Smith's rule softened: utility per remaining time and per workers to the power
+//! [`WIDTH`]. With the power 1 this would be the smallest remaining service first, which starves wide gangs
+//! although they are what keeps a full cluster full; with 0 the shortest remaining time. A gang goes to the
+//! device type on which it is fastest among those with room, wherever there is room, and stays where it runs
+//! unless a faster place saves more than its restart costs.
 
 use crate::{
     model::{DeviceId, Job, MachineId, Placement},
@@ -93,7 +94,8 @@ fn fastest(allocation: &Allocation, state: &State, job: &Job) -> Option<(f64, Pl
     types.into_iter().find_map(|(speed, device)| Some((speed, on_device(allocation, state, job, device)?)))
 }
 
-/// A place on machines of one type: the fullest single machine that holds the gang, else wherever there is room.
+/// A place on machines of one type: the fullest single machine that holds the gang, else wherever there is
+/// room.
 fn on_device(allocation: &Allocation, state: &State, job: &Job, device: usize) -> Option<Placement> {
     let machines = state.cluster.machines();
     let fit = |host: usize| {

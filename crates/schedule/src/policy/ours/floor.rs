@@ -1,9 +1,10 @@
 //! PD-ORS in the shadow, and the promise never to do worse.
 //!
-//! FLOOR-1: at the beginning of every slot, each job that the shadow has admitted and that is not finished has no more
-//! work left than the shadow's plan does from that slot on. It holds at admission, where both are the whole work. In a slot, either the
-//! chosen allocation keeps it for the next one, or the shadow's own placements run, to which loans only add. The shadow's
-//! placements always fit together, as they come from its ledger. So every such job completes no later than under PD-ORS.
+//! FLOOR-1: at the beginning of every slot, each job that the shadow has admitted and that is not finished
+//! has no more work left than the shadow's plan does from that slot on. It holds at admission, where both are
+//! the whole work. In a slot, either the chosen allocation keeps it for the next one, or the shadow's own
+//! placements run, to which loans only add. The shadow's placements always fit together, as they come from
+//! its ledger. So every such job completes no later than under PD-ORS.
 
 use super::{Book, remaining};
 use crate::{

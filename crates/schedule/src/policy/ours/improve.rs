@@ -26,7 +26,8 @@ pub struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The better of the kept book, completed, and of one made from `fresh`; then `effort` rounds of improvement.
+    /// The better of the kept book, completed, and of one made from `fresh`; then `effort` rounds of
+    /// improvement.
     pub fn revise(&mut self, mut kept: Book, fresh: Ledger, effort: u32) -> Book {
         let order = self.by_density();
         self.insert_all(&mut kept, &order);
@@ -78,7 +79,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The best plan at the book's prices. A plan whose changes cost restarts is made again with the work that they lose.
+    /// The best plan at the book's prices. A plan whose changes cost restarts is made again with the work
+    /// that they lose.
     fn plan(&self, book: &Book, job: &JobState) -> Option<Plan> {
         let search = Search::new(&self.state.cluster, &book.ledger, self.options);
         let plan = search.best(&job.job, remaining(job), self.slot)?;
@@ -102,7 +104,8 @@ impl Planner<'_> {
         lost
     }
 
-    /// Takes a few plans out, plans those jobs and some without a plan again, and keeps the result if it is no worse.
+    /// Takes a few plans out, plans those jobs and some without a plan again, and keeps the result if it is
+    /// no worse.
     fn ruin_and_recreate(&mut self, book: &mut Book) {
         let mut planned: Vec<JobId> =
             book.plans.keys().copied().filter(|id| !self.locked.contains(id)).collect();

@@ -1,7 +1,7 @@
 //! Work conservation: what the book leaves idle in the present slot is lent.
 //!
-//! First to jobs that have a plan, in the order of their completion, so that they finish sooner or free later slots; then to
-//! jobs without one. A loan is taken back at the next decision, as nothing of it is in the book.
+//! First to jobs that have a plan, in the order of their completion, so that they finish sooner or free later
+//! slots; then to jobs without one. A loan is taken back at the next decision, as nothing of it is in the book.
 
 use super::{Book, remaining};
 use crate::{

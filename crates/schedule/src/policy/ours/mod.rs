@@ -1,18 +1,20 @@
 //! `syncline`: PD-ORS' planning, made elastic.
 //!
-//! PD-ORS decides once, at arrival, and never looks back. This policy keeps a book of plans for all jobs that have arrived and
-//! revises it at every arrival, completion, failure and slot with the work that is really left:
+//! PD-ORS decides once, at arrival, and never looks back. This policy keeps a book of plans for all jobs that
+//! have arrived and revises it at every arrival, completion, failure and slot with the work that is really
+//! left:
 //!
-//! - **re-planning**: the present book completed with the new jobs, and a book built from scratch, compete; the better is
-//!   improved by removing a few jobs and planning them again ([`Book`], [`improve`]);
-//! - **work conservation**: room that the book leaves in the present slot is lent to jobs that can use it, and taken
-//!   back at the next decision ([`lend`]);
-//! - **restart time counts**: a plan is charged for its changes, and a loan must bring more than its restart loses;
-//! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an estimate
-//!   has run out;
-//! - **floor**: PD-ORS itself runs in the shadow. Under [`Floor::Strict`] every job that it would have admitted is never
-//!   behind its plan there (FLOOR-1), so on every instance without failures and with known workloads the utility is at least PD-ORS', and so is
-//!   its competitive ratio; see [`floor`].
+//! - **re-planning**: the present book completed with the new jobs, and a book built from scratch, compete;
+//!   the better is improved by removing a few jobs and planning them again ([`Book`], [`improve`]);
+//! - **work conservation**: room that the book leaves in the present slot is lent to jobs that can use it,
+//!   and taken back at the next decision ([`lend`]);
+//! - **restart time counts**: a plan is charged for its changes, and a loan must bring more than its restart
+//!   loses;
+//! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an
+//!   estimate has run out;
+//! - **floor**: PD-ORS itself runs in the shadow. Under [`Floor::Strict`] every job that it would have
+//!   admitted is never behind its plan there (FLOOR-1), so on every instance without failures, restart times
+//!   and unknown workloads the utility is at least PD-ORS', and so is its competitive ratio; see [`floor`].
 //!
 //! Gangs of fixed size in continuous time need no plan: see [`dispatch`].
 
@@ -64,7 +66,8 @@ impl Ours {
     pub fn new(setup: &Setup) -> Self {
         let range = PriceRange::estimate(&setup.expected, setup.cluster.total(), &setup.grid, Roles::Pooled);
         let ledger = Ledger::new(&setup.cluster, setup.grid, PriceFunction::new(range));
-        // Hundreds of plans are tried at every decision: the greedy external case, which rounding hardly ever beats.
+        // Hundreds of plans are tried at every decision: the greedy external case, which rounding hardly ever
+        // beats.
         let options = PlannerOptions { external: External::Greedy, seed: setup.seed, ..setup.planner };
         let rng = ChaCha8Rng::seed_from_u64(setup.seed);
         let shadow = (setup.floor == Floor::Strict).then(|| Shadow::new(setup));

@@ -1,0 +1,107 @@
+//! `syncline schedule`, through the command.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::{path::Path, process::Command};
+
+fn syncline(folder: &Path, arguments: &str) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .arg("schedule")
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const SMALL: &str = "--jobs 10 --machines 6 --seeds 1..2";
+
+#[test]
+fn simulate_reports_recorded_decisions_that_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("simulate --policy syncline,pd-ors {SMALL} --json --out report --record run.jsonl");
+    let (code, out, err) = syncline(folder.path(), &command);
+    assert_eq!(code, 0, "{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let policies = json["policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 2);
+    for field in [
+        "mean_utility",
+        "ci95",
+        "mean_admitted",
+        "mean_completed",
+        "mean_jct",
+        "p99_jct",
+        "makespan",
+        "median_decision_ms",
+    ] {
+        assert!(policies.iter().all(|policy| policy[field].is_number()), "{field}");
+    }
+    assert!(policies[0]["mean_utility"].as_f64() >= policies[1]["mean_utility"].as_f64());
+    for name in ["summary.csv", "classes.csv", "jobs.csv", "cdf.svg", "gantt-syncline.svg", "index.html"] {
+        assert!(folder.path().join("report").join(name).metadata().unwrap().len() > 100, "{name}");
+    }
+    let (code, out, err) = syncline(folder.path(), "replay run.jsonl");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("syncline: ") && out.contains("all as recorded"), "{out}");
+}
+
+const JOB: &str = r#"{"workload": 2e6, "batch": 64, "seconds_per_sample": 0.2, "gradient_mb": 100,
+  "workers_per_server": 4, "worker": {"gpu": 1, "cpu": 4}, "server": {"cpu": 4}, "external_gbps": 1,
+  "workers": {"min": 1, "max": 16}, "utility": {"shape": "sigmoid", "value": VALUE, "decay": 1, "target": 12}}"#;
+
+#[test]
+fn plan_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = format!("[{},{}]", JOB.replace("VALUE", "50"), JOB.replace("VALUE", "1e-9"));
+    std::fs::write(folder.path().join("jobs.json"), jobs).unwrap();
+    let machines =
+        r#"{"machines": [{"capacity": {"gpu": 8, "cpu": 64}}, {"capacity": {"gpu": 8, "cpu": 64}}]}"#;
+    std::fs::write(folder.path().join("cluster.json"), machines).unwrap();
+    let (code, out, err) = syncline(folder.path(), "plan jobs.json cluster.json --job j0");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("j0: ADMITTED") && out.contains("<- best"), "{out}");
+    let (code, out, _) = syncline(folder.path(), "plan jobs.json cluster.json");
+    assert_eq!(code, 0);
+    assert!(out.contains("j1: TURNED DOWN") && out.contains("j0               admitted"), "{out}");
+    let (code, _, err) = syncline(folder.path(), "plan jobs.json cluster.json --job nobody");
+    assert_eq!(code, 2);
+    assert!(err.contains("there are j0, j1"), "{err}");
+}
+
+#[test]
+fn bound_is_above_what_policies_reach() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = syncline(folder.path(), "bound --jobs 8 --machines 5 --seeds 1..2 --json");
+    assert_eq!(code, 0, "{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    for row in json.as_array().unwrap() {
+        for policy in row["policies"].as_array().unwrap() {
+            assert!(
+                policy["utility"].as_f64().unwrap() <= row["bound"].as_f64().unwrap() * (1.0 + 1e-6),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, wanted_code, message) in [
+        ("simulate --policy best", 2, "unknown policy `best`"),
+        ("simulate --setting easy", 2, "unknown setting `easy`"),
+        ("simulate --seeds 5..1", 2, "greater than"),
+        ("simulate --trace absent.csv --format muri", 1, "absent.csv"),
+        ("simulate --trace absent.trace --format gavel", 2, "--throughputs"),
+        ("simulate --cluster 8by8 --trace a.csv --format muri", 2, "such as 8x8"),
+        ("simulate --outage 900:1..2", 2, "numbered from 0"),
+        ("simulate --machines 0", 1, "no machine"),
+        ("simulate --jobs 0", 1, "no job"),
+        ("replay absent.jsonl", 1, "absent.jsonl"),
+    ] {
+        let (code, _, err) = syncline(folder.path(), arguments);
+        assert_eq!(code, wanted_code, "{arguments}: {err}");
+        assert!(err.contains(message), "{arguments}: {err}");
+    }
+}

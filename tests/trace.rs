@@ -1,0 +1,97 @@
+//! `syncline trace` as a user runs it, on our own runs and on logs of Spark.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{fails, json, run, stderr};
+
+/// Trains with a delay for worker 2 and returns the report of its trace and the seconds that were injected.
+fn delayed(folder: &Path, arguments: &str) -> (Value, f64) {
+    let path = folder.join("run.parquet");
+    let trained = json(&format!("train {arguments} --trace {}", path.display()));
+    let injected = trained["workers"][2]["injected_s"].as_f64().unwrap();
+    (json(&format!("trace report {}", path.display())), injected)
+}
+
+fn slowest(report: &Value) -> (&str, f64) {
+    let found = &report["stragglers"][0];
+    (found["who"].as_str().unwrap(), found["excess_s"].as_f64().unwrap())
+}
+
+#[test]
+fn an_injected_delay_is_found_named_and_priced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (report, injected) =
+        delayed(folder.path(), "--workers 4 --epochs 1 --batch 256 --inject worker=2:20ms");
+    let (who, excess) = slowest(&report);
+    assert_eq!(who, "worker/2");
+    assert!((excess - injected).abs() < 0.1 * injected, "{excess} s found of {injected} s injected");
+    let verdict = report["verdict"].to_string();
+    assert!(verdict.contains("due to a slow worker") && verdict.contains("worker/2"), "{verdict}");
+    let shares: f64 =
+        report["shares"].as_object().unwrap().values().map(|share| share.as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9);
+    let gate = &report["sync_points"][0];
+    assert_eq!(gate["kind"], "gate");
+    // Three others waited through every delay.
+    let slow = gate["split"]["slow_worker"].as_f64().unwrap();
+    assert!((slow - 3.0 * injected).abs() < 0.3 * injected, "{slow} core-seconds for {injected} s");
+}
+
+#[test]
+fn a_worker_three_times_slower_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = "--workers 3 --epochs 2 --batch 1024 --model mlp:256 --inject worker=2:3x";
+    let (report, injected) = delayed(folder.path(), arguments);
+    let (who, excess) = slowest(&report);
+    assert_eq!(who, "worker/2");
+    // The machine may be busy with other tests, whose share of the delay is not injected.
+    assert!((excess - injected).abs() < 0.5 * injected, "{excess} s found of {injected} s injected");
+}
+
+#[test]
+fn every_command_reads_a_run_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let log = at("run.parquet");
+    assert!(run(&format!("train --workers 2 --epochs 1 --trace {log}")).status.success());
+    for (arguments, part) in [
+        (format!("trace report {log}"), "Where the wall time went"),
+        (format!("trace report {log} --html {}", at("page.html")), "Critical path"),
+        (format!("trace sync-points {log}"), "gate of the parameter server"),
+        (format!("trace compare {log} {log}"), "no significant change"),
+        (format!("trace validate {log}"), "sound"),
+        (format!("trace export {log} --chrome {}", at("run.json")), ""),
+        (format!("trace export {log} --perfetto {}", at("run.pftrace")), ""),
+        (format!("trace export {log} --csv {}", at("run.csv")), ""),
+        (format!("trace import {} {}", at("run.json"), at("again.parquet")), ""),
+        (format!("trace survey {}", folder.path().display()), "| run |"),
+    ] {
+        let output = run(&arguments);
+        assert!(output.status.success(), "{arguments}: {}", stderr(&output));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{arguments}: no `{part}`");
+    }
+    assert!(fs::read_to_string(at("page.html")).unwrap().contains("<svg id=\"timeline\""));
+    let (before, after) =
+        (json(&format!("trace report {log}")), json(&format!("trace report {}", at("again.parquet"))));
+    assert_eq!(before["tasks"], after["tasks"]);
+}
+
+#[test]
+fn wrong_input_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.csv");
+    fs::write(&path, "a,b\n1,2\n").unwrap();
+    let path = path.display();
+    fails(&format!("trace report {path}"), 1, &["cannot tell what", "data.csv", "a,b"]);
+    fails("trace report absent.json", 1, &["absent.json", "No such file"]);
+    fails("trace report", 2, &["LOG"]);
+    fails(&format!("trace export {path}"), 2, &["--chrome"]);
+    fails(&format!("trace validate {path}"), 1, &["1 of 1 logs are not sound"]);
+    fails(&format!("trace survey {}", folder.path().display()), 1, &["there is no log in it"]);
+}
