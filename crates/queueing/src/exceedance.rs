@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// A probability strictly between 0 and 1: the eps-quantile tau of T satisfies P[T > tau] <= eps.
+/// A probability strictly between 0 and 1: the eps-quantile tau of T satisfies P\[T > tau\] <= eps.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Exceedance(f64);
 

@@ -1,7 +1,7 @@
 //! The l-th smallest of n independent task sizes: what a barrier waits for.
 //!
 //! Exponential sizes have the closed form X_{l:n} = sum of independent Exp(i mu), i = n-l+1..n; a trace is
-//! weighted sample by sample; anything else is integrated from P[X_{l:n} > x] = I_S(n-l+1, l), S the survival
+//! weighted sample by sample; anything else is integrated from P\[X_{l:n} > x\] = I_S(n-l+1, l), S the survival
 //! function of one task and I the regularised incomplete beta function.
 
 use statrs::function::beta::beta_reg;
@@ -45,7 +45,7 @@ impl<'a> OrderStatistic<'a> {
         Some((self.n - self.l + 1..=self.n).rev().map(|i| i as f64 * rate).collect())
     }
 
-    /// P[X_{l:n} > x].
+    /// P\[X_{l:n} > x\].
     pub fn survival(&self, x: f64) -> f64 {
         let one = self.size.survival(x);
         if one <= 0.0 || one >= 1.0 {
@@ -57,7 +57,7 @@ impl<'a> OrderStatistic<'a> {
         beta_reg((self.n - self.l + 1) as f64, self.l as f64, one)
     }
 
-    /// E[X_{l:n}].
+    /// E\[X_{l:n}\].
     ///
     /// # Errors
     /// [`Error::InfiniteMoment`] for a tail too heavy.
@@ -65,7 +65,7 @@ impl<'a> OrderStatistic<'a> {
         self.moment(1)
     }
 
-    /// E[X_{l:n}^order] for an order of 1, 2 or 3.
+    /// E\[X_{l:n}^order\] for an order of 1, 2 or 3.
     ///
     /// # Errors
     /// [`Error::InfiniteMoment`] for a tail too heavy.
@@ -99,7 +99,7 @@ impl<'a> OrderStatistic<'a> {
         }
     }
 
-    /// low^p + integral of p x^(p-1) P[X_{l:n} > x].
+    /// low^p + integral of p x^(p-1) P\[X_{l:n} > x\].
     fn integrated_moment(&self, order: u32) -> f64 {
         let (low, high) = (self.size.lowest(), self.size.highest());
         let power = order as i32;
@@ -113,7 +113,7 @@ impl<'a> OrderStatistic<'a> {
         low.powi(power) + area
     }
 
-    /// ln E[e^(theta X_{l:n})] below the pole.
+    /// ln E\[e^(theta X_{l:n})\] below the pole.
     pub fn log_mgf(&self, theta: f64) -> f64 {
         if let Some(stages) = self.stages() {
             return stages.iter().map(|rate| -(-theta / rate).ln_1p()).sum();

@@ -12,7 +12,7 @@ pub struct Granularity {
     workers: usize,
     work: f64,
     overhead: Overhead,
-    /// E[X_{s:s}] / E[X] - 1: what the last wave waits for, in tasks.
+    /// E\[X_{s:s}\] / E\[X\] - 1: what the last wave waits for, in tasks.
     straggle: f64,
 }
 

@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::error::positive;
 
-/// E[O] = 1/lam - (1 - e^(-lam T0)) / (lam^2 T0); confirmed on logs of Spark (T0 = 1 s by default).
+/// E\[O\] = 1/lam - (1 - e^(-lam T0)) / (lam^2 T0); confirmed on logs of Spark (T0 = 1 s by default).
 ///
 /// # Errors
 /// [`crate::Error::Parameter`] unless both are positive.

@@ -23,7 +23,7 @@ pub struct Speculation {
     pub cost: f64,
 }
 
-/// F^(-1)(1 - p) + E[Y_{pn:pn}] with Y the minimum of the residual (kept) and the fresh copies.
+/// F^(-1)(1 - p) + E\[Y_{pn:pn}\] with Y the minimum of the residual (kept) and the fresh copies.
 ///
 /// # Errors
 /// [`Error::Parameter`] unless 0 < p < 1 and n >= 1.
@@ -59,7 +59,7 @@ fn decaying(size: &Distribution, f: impl Fn(f64) -> f64) -> f64 {
     if high.is_finite() { integrate(0.0, high, 512, f) } else { integrate_tail(0.0, size.quantile(0.5), f) }
 }
 
-/// E[min(X, limit)].
+/// E\[min(X, limit)\].
 fn decaying_to(size: &Distribution, limit: f64) -> f64 {
     integrate(0.0, limit, 512, |x| size.survival(x))
 }

@@ -1,6 +1,6 @@
 //! Training iterations: a closed system whose workers start the next round at once.
 //!
-//! BSP takes E[X_{n:n}] a round, K-sync (backup workers) E[X_{n-b:n}], ASP E[X] a worker; SSP has a closed form
+//! BSP takes E\[X_{n:n}\] a round, K-sync (backup workers) E\[X_{n-b:n}\], ASP E\[X\] a worker; SSP has a closed form
 //! for two exponential workers and a recursion ([`crate::sim::StaleLoop`]) for everything else. Sizes are
 //! independent here: a worker that is always slow gains nothing from staleness, so split persistent differences
 //! off before using these (Dutta et al. 2018; Ho et al. 2013).
@@ -22,7 +22,7 @@ pub fn round_time(size: &Distribution, workers: usize, backups: usize) -> Result
     Ok(Estimate::exact(value, "order statistic", "Dutta et al. 2018"))
 }
 
-/// The number of backup workers that maximises the gradients used per unit of time, (n - b) / E[X_{n-b:n}].
+/// The number of backup workers that maximises the gradients used per unit of time, (n - b) / E\[X_{n-b:n}\].
 ///
 /// # Errors
 /// As for [`round_time`].

@@ -1,5 +1,5 @@
 //! Tail probabilities of absorbing Markov chains by uniformisation:
-//! P[X > x] = sum over n of Poisson(q x; n) * v P^n 1 with P = I + Q / q, q the largest rate out of a state.
+//! P\[X > x\] = sum over n of Poisson(q x; n) * v P^n 1 with P = I + Q / q, q the largest rate out of a state.
 //! Every term is non-negative, so that a probability of 1e-12 keeps its digits, and a step costs only as many
 //! operations as the chain has transitions. The masses v P^n 1 do not depend on x and are kept for the next one.
 
@@ -36,7 +36,7 @@ impl<'a, C: Absorbing> Decay<'a, C> {
         Self { chain, rate: chain.rate(), progress: RefCell::new(Progress { row, next, masses }) }
     }
 
-    /// P[X > x].
+    /// P\[X > x\].
     pub(crate) fn survival(&self, x: f64) -> f64 {
         let mean = self.rate * x;
         if mean <= 0.0 {

@@ -97,12 +97,12 @@ impl Distribution {
         Ok(Self(Law::LogNormal { mu, sigma: positive("sigma", sigma)? }))
     }
 
-    /// P[X > x] = exp(-(x / scale)^shape).
+    /// P\[X > x\] = exp(-(x / scale)^shape).
     pub fn weibull(shape: f64, scale: f64) -> Result<Self> {
         Ok(Self(Law::Weibull { shape: positive("shape", shape)?, scale: positive("scale", scale)? }))
     }
 
-    /// P[X > x] = (scale / x)^shape from x = scale on.
+    /// P\[X > x\] = (scale / x)^shape from x = scale on.
     pub fn pareto(shape: f64, scale: f64) -> Result<Self> {
         Ok(Self(Law::Pareto { shape: positive("shape", shape)?, scale: positive("scale", scale)? }))
     }

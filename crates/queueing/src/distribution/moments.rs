@@ -6,7 +6,7 @@ use super::{Distribution, Law};
 use crate::{Error, Result};
 
 impl Distribution {
-    /// E[X^order]; infinite where a heavy tail makes it so.
+    /// E\[X^order\]; infinite where a heavy tail makes it so.
     pub fn moment(&self, order: u32) -> f64 {
         let n = f64::from(order);
         match &self.0 {
@@ -29,7 +29,7 @@ impl Distribution {
         }
     }
 
-    /// E[X].
+    /// E\[X\].
     pub fn mean(&self) -> f64 {
         self.moment(1)
     }
@@ -65,7 +65,7 @@ fn factorial(n: u32) -> f64 {
     (1..=n).map(f64::from).product()
 }
 
-/// E[(d + Y)^n] by the binomial theorem, with E[Y^i] = i! / rate^i.
+/// E\[(d + Y)^n\] by the binomial theorem, with E\[Y^i\] = i! / rate^i.
 fn shifted_moment(shift: f64, rate: f64, order: u32) -> f64 {
     let mut binomial = 1.0;
     let mut total = 0.0;

@@ -153,7 +153,7 @@ impl PhaseType {
         matrix
     }
 
-    /// E[X^n] = n! a (-Q)^(-n) 1.
+    /// E\[X^n\] = n! a (-Q)^(-n) 1.
     pub(crate) fn moment(&self, order: u32) -> f64 {
         let mut row = self.initial.clone();
         let mut factor = 1.0;

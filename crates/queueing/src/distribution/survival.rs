@@ -1,4 +1,4 @@
-//! Survival functions P[X > x] and quantiles, from which order statistics are integrated.
+//! Survival functions P\[X > x\] and quantiles, from which order statistics are integrated.
 
 use statrs::function::erf::erfc;
 use statrs::function::gamma::gamma_ur;
@@ -7,7 +7,7 @@ use super::{Distribution, Law};
 use crate::root::{bisect, bracket};
 
 impl Distribution {
-    /// P[X > x], accurate in relative terms far out in the tail.
+    /// P\[X > x\], accurate in relative terms far out in the tail.
     pub fn survival(&self, x: f64) -> f64 {
         if x < self.lowest() {
             return 1.0;
@@ -30,7 +30,7 @@ impl Distribution {
         }
     }
 
-    /// The smallest x with P[X > x] <= `exceedance`, which must lie in (0, 1).
+    /// The smallest x with P\[X > x\] <= `exceedance`, which must lie in (0, 1).
     pub fn quantile(&self, exceedance: f64) -> f64 {
         match &self.0 {
             Law::Exponential { rate } => -exceedance.ln() / rate,
@@ -47,7 +47,7 @@ impl Distribution {
         }
     }
 
-    /// The largest x with P[X < x] = 0.
+    /// The largest x with P\[X < x\] = 0.
     pub(crate) fn lowest(&self) -> f64 {
         match &self.0 {
             Law::Shifted { shift, .. } => *shift,
@@ -59,7 +59,7 @@ impl Distribution {
         }
     }
 
-    /// The smallest x with P[X > x] = 0; infinite for most.
+    /// The smallest x with P\[X > x\] = 0; infinite for most.
     pub(crate) fn highest(&self) -> f64 {
         match &self.0 {
             Law::Constant { value } => *value,

@@ -1,4 +1,4 @@
-//! Moment generating functions M(theta) = E[e^(theta X)], as logarithms: their products overflow near a pole.
+//! Moment generating functions M(theta) = E\[e^(theta X)\], as logarithms: their products overflow near a pole.
 
 use super::{Distribution, Law};
 use crate::quadrature::integrate_tail;
@@ -43,7 +43,7 @@ impl Distribution {
         }
     }
 
-    /// M = e^(theta a) + theta * integral from a of e^(theta x) P[X > x], a the lowest outcome.
+    /// M = e^(theta a) + theta * integral from a of e^(theta x) P\[X > x\], a the lowest outcome.
     fn numeric_log_mgf(&self, theta: f64) -> f64 {
         let (low, scale) = (self.lowest(), self.mean().min(self.quantile(0.5)));
         let tail = integrate_tail(low, scale, |x| {

@@ -1,4 +1,4 @@
-//! Fork-join: one FIFO queue per worker, one task of each job in each. Stable iff lam E[X] < 1.
+//! Fork-join: one FIFO queue per worker, one task of each job in each. Stable iff lam E\[X\] < 1.
 //!
 //! Exact means are known for two workers only, so every other number here says what it is. A job may need only the
 //! first l of its k tasks; without purging, the leftovers keep their workers busy.
@@ -68,7 +68,7 @@ impl ForkJoin {
         list
     }
 
-    /// R_k = E[X_{k:k}] + W [1 + (H_k - 1)(1 - r)^p], r = Ca^2 / (Ca^2 + Cs^2), p = 0.42 + 0.06 ln k.
+    /// R_k = E\[X_{k:k}\] + W [1 + (H_k - 1)(1 - r)^p], r = Ca^2 / (Ca^2 + Cs^2), p = 0.42 + 0.06 ln k.
     fn general_fit(&self) -> Result<Estimate> {
         let size = &self.workload.size;
         size.finite_moment(2, "the fork-join fit")?;
@@ -126,7 +126,7 @@ impl ForkJoin {
         Some(Exceedance::new(each).and_then(|each| bound(Mph1::new(rate, phases)?.sojourn_quantile(each))))
     }
 
-    /// P[T >= tau] <= k / (k - l + 1) M_X(th) e^(-th tau): the union bound, or Markov's on the number of late tasks.
+    /// P\[T >= tau\] <= k / (k - l + 1) M_X(th) e^(-th tau): the union bound, or Markov's on the number of late tasks.
     fn union_bound(&self, eps: Exceedance) -> Result<Estimate> {
         let size = &self.workload.size;
         let branch =

@@ -56,13 +56,13 @@ pub trait Model: Sync {
     /// [`Error::NoFormula`] where only simulation knows it.
     fn largest_rate(&self) -> Result<Estimate>;
 
-    /// Every formula for the mean sojourn time E[T].
+    /// Every formula for the mean sojourn time E\[T\].
     ///
     /// # Errors
     /// [`Error::Unstable`], and [`Error::NoFormula`] if there is none for this workload.
     fn means(&self) -> Result<Vec<Estimate>>;
 
-    /// Every formula for the mean time from arrival to the start of the first task, E[W].
+    /// Every formula for the mean time from arrival to the start of the first task, E\[W\].
     ///
     /// # Errors
     /// As for [`Model::means`].
@@ -70,7 +70,7 @@ pub trait Model: Sync {
         Err(self.no_formula("the mean wait"))
     }
 
-    /// Every formula for the tau with P[T > tau] <= eps.
+    /// Every formula for the tau with P\[T > tau\] <= eps.
     ///
     /// # Errors
     /// As for [`Model::means`]; [`Error::HeavyTail`] where only an exponential bound would be known.
@@ -79,7 +79,7 @@ pub trait Model: Sync {
     /// The same system for the simulator, empty.
     fn system(&self) -> Box<dyn System>;
 
-    /// The best formula for E[T].
+    /// The best formula for E\[T\].
     ///
     /// # Errors
     /// As for [`Model::means`].

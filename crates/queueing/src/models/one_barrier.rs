@@ -49,8 +49,8 @@ impl OneBarrier {
         Lundberg::new(&self.workload.arrivals, mean, pole, move |theta| delta.log_mgf(theta))
     }
 
-    /// P[T > t] <= 1 - F_max(t) + integral over [0, t] of f_max(x) e^(-th (t - x)), by parts and without alternating
-    /// sums: = e^(-th t) + th * integral of P[max > x] e^(-th (t - x)) over [0, t].
+    /// P\[T > t\] <= 1 - F_max(t) + integral over [0, t] of f_max(x) e^(-th (t - x)), by parts and without alternating
+    /// sums: = e^(-th t) + th * integral of P\[max > x\] e^(-th (t - x)) over [0, t].
     fn sojourn_tail(&self, t: f64, theta: f64, mu: f64) -> f64 {
         let exceeds = |x: f64| -(self.width as f64 * (-(-mu * x).exp()).ln_1p()).exp_m1();
         let panels = 64 + (theta.max(mu) * t / 2.0) as usize;
@@ -118,7 +118,7 @@ struct Levels {
 }
 
 impl Levels {
-    /// E[q] = pi_1 (I - R)^(-2) 1 with pi_1 = (level 0's crowded states) R.
+    /// E\[q\] = pi_1 (I - R)^(-2) 1 with pi_1 = (level 0's crowded states) R.
     fn mean_queue(&self) -> f64 {
         let crowded = self.level_zero();
         // x R = lam x (-U)^(-1); with 1 R = lam 1 (-U)^(-1) every power is a solve with the same matrix.

@@ -39,7 +39,7 @@ impl Model for Redundancy {
         Ok(Estimate::exact(self.servers as f64 * mu, "N mu", "Gardner et al. 2017"))
     }
 
-    /// E[T] = sum_{i=d..N} 1 / (N mu C(N-1,d-1) / C(i-1,d-1) - N lam), lam per server.
+    /// E\[T\] = sum_{i=d..N} 1 / (N mu C(N-1,d-1) / C(i-1,d-1) - N lam), lam per server.
     fn means(&self) -> Result<Vec<Estimate>> {
         self.check_stable()?;
         let (total, mu) = self.workload.markov_or(self.name(), "the mean")?;

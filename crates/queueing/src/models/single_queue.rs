@@ -28,7 +28,7 @@ impl SingleQueue {
         Ok(Self { workload, workers, tasks })
     }
 
-    /// Means over what an arriving job finds: (E[T], E[W]).
+    /// Means over what an arriving job finds: (E\[T\], E\[W\]).
     fn exact(&self) -> Result<(f64, f64)> {
         self.check_stable()?;
         let (lam, mu) = self.workload.markov_or(self.name(), "the mean")?;

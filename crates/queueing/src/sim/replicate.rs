@@ -11,6 +11,7 @@ use crate::{Arrivals, Distribution, Exceedance, Model, Result};
 const PILOT: u64 = 0x70_69_6c_6f_74;
 const PILOTS: u64 = 4;
 const BATCHES: u64 = 200;
+const LONGEST_PILOT: u64 = 2_000_000;
 const MOST_ROUNDS: usize = 64;
 
 /// What is fed to a system.
@@ -204,23 +205,38 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Jobs to drop: twice what MSER finds on pilots of a quarter of a replication, at least a tenth of one.
+/// Jobs to drop: twice what MSER finds on pilots of a quarter of a replication, at least a tenth of one. Very long
+/// replications need no longer pilots.
 fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: &Plan) -> u64 {
     let each = plan.jobs_each();
-    let batch = (each / 4 / BATCHES).max(1);
-    let mut batches = vec![0.0; BATCHES as usize];
-    for pilot in 0..PILOTS {
-        let mut system = system();
-        let mut feed = Feed::new(&mut *system, jobs, stream(plan.seed ^ PILOT, pilot));
-        let mut started = 0.0;
-        for slot in &mut batches {
-            let total: f64 = (0..batch).map(|_| feed.next().1).sum();
-            // A backlogged system has no sojourn time that settles; the time between starts does.
-            *slot += if matches!(jobs, Jobs::Backlogged { .. }) { feed.last - started } else { total };
-            started = feed.last;
-        }
-    }
+    let batch = (each.min(LONGEST_PILOT) / 4 / BATCHES).max(1);
+    let one = |index: u64| pilot(&mut *system(), jobs, stream(plan.seed ^ PILOT, index), batch);
+    let pilots: Vec<Vec<f64>> = if plan.threads == 1 {
+        (0..PILOTS).map(one).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let one = &one;
+            let running: Vec<_> = (0..PILOTS).map(|index| scope.spawn(move || one(index))).collect();
+            running.into_iter().filter_map(|pilot| pilot.join().ok()).collect()
+        })
+    };
+    let batches: Vec<f64> =
+        (0..BATCHES as usize).map(|i| pilots.iter().map(|pilot| pilot[i]).sum()).collect();
     (2 * mser(&batches) as u64 * batch).max(each / 10)
+}
+
+/// The batch totals of one pilot's sojourn times; a backlogged system has none that settle, but the time between
+/// starts does.
+fn pilot(system: &mut dyn System, jobs: Jobs<'_>, random: Random, batch: u64) -> Vec<f64> {
+    let mut feed = Feed::new(system, jobs, random);
+    let mut started = 0.0;
+    (0..BATCHES)
+        .map(|_| {
+            let total: f64 = (0..batch).map(|_| feed.next().1).sum();
+            let apart = feed.last - std::mem::replace(&mut started, feed.last);
+            if matches!(jobs, Jobs::Backlogged { .. }) { apart } else { total }
+        })
+        .collect()
 }
 
 fn summarise(mut runs: Vec<Run>, plan: &Plan, warm_up: u64) -> Report {

@@ -6,9 +6,9 @@ use crate::Exceedance;
 /// Means, quantiles and throughput over all replications.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// E[T], arrival to departure.
+    /// E\[T\], arrival to departure.
     pub mean: Interval,
-    /// E[W], arrival to the start of the first task.
+    /// E\[W\], arrival to the start of the first task.
     pub wait: Interval,
     /// The quantiles of T that the plan asked for.
     pub quantiles: Vec<(Exceedance, Interval)>,

@@ -1,5 +1,5 @@
 //! GI/GI/1 by Kingman's exponential bound: with th* = sup { th > 0 : M_S(th) M_A(-th) <= 1 },
-//! P[W >= tau] <= e^(-th tau) and P[T >= tau] <= M_S(th) e^(-th tau) for any th in (0, th*] (the martingale form;
+//! P\[W >= tau\] <= e^(-th tau) and P\[T >= tau\] <= M_S(th) e^(-th tau) for any th in (0, th*] (the martingale form;
 //! Fidler and Jiang, INFOCOM 2016). Markov-modulated arrivals add the factor of their envelope. Everything is
 //! kept in logarithms.
 

@@ -1,4 +1,4 @@
-//! M/G/1: W = lam E[S^2] / (2 (1 - rho)), T = W + E S, Var T = lam E[S^3] / (3 (1 - rho)) + W^2 + Var S.
+//! M/G/1: W = lam E\[S^2\] / (2 (1 - rho)), T = W + E S, Var T = lam E\[S^3\] / (3 (1 - rho)) + W^2 + Var S.
 
 use crate::Result;
 use crate::error::{positive, stable};

@@ -2,7 +2,7 @@
 //!
 //! With service a, Q, t0 = -Q 1: beta = lam a (-Q)^(-1) sums to rho, the wait is phase-type with start beta and
 //! generator B = Q + t0 beta, and the sojourn goes on from there into a service that starts as a:
-//! P[T > x] = [beta, (1 - rho) a] exp(G x) 1 with G = [[B, (-B 1) a], [0, Q]]. G is never formed: its rank-one
+//! P\[T > x\] = [beta, (1 - rho) a] exp(G x) 1 with G = [[B, (-B 1) a], [0, Q]]. G is never formed: its rank-one
 //! parts are applied as such, so that a thousand phases cost a few thousand operations a step.
 
 use crate::distribution::PhaseType;
@@ -32,22 +32,22 @@ impl Mph1 {
         Ok(Self { service, beta, utilisation })
     }
 
-    /// P[W > x].
+    /// P\[W > x\].
     pub fn wait_tail(&self, x: f64) -> f64 {
         Decay::of(&Waiting(self)).survival(x)
     }
 
-    /// P[T > x].
+    /// P\[T > x\].
     pub fn sojourn_tail(&self, x: f64) -> f64 {
         Decay::of(&Sojourn(self)).survival(x)
     }
 
-    /// The smallest tau with P[T > tau] <= eps.
+    /// The smallest tau with P\[T > tau\] <= eps.
     pub fn sojourn_quantile(&self, eps: Exceedance) -> f64 {
         quantile(&Decay::of(&Sojourn(self)), self.service.moment(1), eps)
     }
 
-    /// The smallest tau with P[W > tau] <= eps; 0 if a job finds the server free often enough.
+    /// The smallest tau with P\[W > tau\] <= eps; 0 if a job finds the server free often enough.
     pub fn wait_quantile(&self, eps: Exceedance) -> f64 {
         if eps.get() >= self.utilisation {
             return 0.0;

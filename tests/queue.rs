@@ -1,0 +1,108 @@
+//! `syncline queue` and `syncline predict` as a user meets them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn syncline(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("the command runs")
+}
+
+fn json(arguments: &str) -> Value {
+    let output = syncline(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the output is JSON")
+}
+
+const FORK_JOIN: &str = "--system fork-join --workers 16 --arrivals exp:0.5 --service exp:1";
+
+#[test]
+fn a_bound_says_that_it_is_one() {
+    let answer = json(&format!("queue bound {FORK_JOIN} --quantile 1e-6 --json"));
+    let best = &answer["answers"][0]["estimates"][0];
+    assert_eq!(best["kind"], "upper bound");
+    // 1 - (1 - e^(-t/2))^16 = 1e-6
+    assert!((best["value"].as_f64().unwrap() - 33.1762).abs() < 1e-3, "{best}");
+}
+
+#[test]
+fn an_unstable_system_fails_and_says_by_how_much() {
+    let output = syncline("queue mean --system split-merge --workers 10 --arrivals exp:0.5 --service exp:1");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.starts_with("error: unstable") && text.contains("utilisation 1.4645"), "{text}");
+}
+
+#[test]
+fn wrong_parameters_are_usage_errors() {
+    for wrong in [
+        "queue mean --system fork-join --workers 0 --arrivals exp:0.5 --service exp:1",
+        "queue mean --system fork-join --workers 4 --arrivals exp:-1 --service exp:1",
+        "queue mean --system fork-join --workers 4 --arrivals exp:0.5 --service gauss:1,1",
+        "queue bound --system fork-join --workers 4 --arrivals exp:0.5 --service exp:1 --quantile 1",
+        "queue sweep --system fork-join --workers 4 --service exp:1 --lambda 0.9..0.1:0.1",
+        "queue mean --system no-such --workers 4 --arrivals exp:0.5 --service exp:1",
+    ] {
+        assert_eq!(syncline(wrong).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn a_simulation_agrees_with_the_exact_mean() {
+    let system = "--system single-queue --workers 4 --tasks 2 --arrivals exp:0.9 --service exp:1";
+    let exact =
+        json(&format!("queue mean {system} --json"))["answers"][0]["estimates"][0]["value"].as_f64().unwrap();
+    let simulated = &json(&format!("queue simulate {system} --jobs 100000 --json"))["mean"];
+    let off =
+        (simulated["value"].as_f64().unwrap() - exact).abs() / simulated["standard_error"].as_f64().unwrap();
+    assert!(off < 5.0, "{simulated} {exact}");
+}
+
+#[test]
+fn a_sweep_ends_where_the_system_does_and_draws_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("sweep.svg");
+    let sweep =
+        "queue sweep --system split-merge --workers 10 --service exp:1 --lambda 0.1..0.5:0.1 --jobs 20000";
+    let output = syncline(&format!("{sweep} --plot {}", plot.display()));
+    let text = String::from_utf8_lossy(&output.stdout);
+    // 1 / H_10 = 0.341: three rates, by formula and by simulation.
+    assert_eq!(text.lines().count(), 1 + 3 + 3, "{text}");
+    assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
+}
+
+#[test]
+fn the_optimal_number_of_tasks() {
+    let answer = json(
+        "queue optimal-tasks --workers 10 --work 10 --task-overhead 0.0031 --task-departure 7.4e-6 --json",
+    );
+    assert_eq!(answer["tasks"], 247);
+}
+
+#[test]
+fn a_training_run_predicts_itself_and_another_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("run.parquet");
+    let train = "train --workers 2 --epochs 1 --model softmax --inject all:exp:3ms --trace";
+    assert!(syncline(&format!("{train} {}", trace.display())).status.success());
+    let answer = json(&format!("predict {} --workers 2,4,64 --sync bsp,asp --json", trace.display()));
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.25, "{}", answer["run"]);
+    let predictions = answer["predictions"].as_array().unwrap();
+    let rate = |index: usize| predictions[index]["samples_per_s"][1].as_f64();
+    assert!(rate(1) > rate(0), "{predictions:?}");
+    assert!(predictions[2]["cannot_tell"].as_str().is_some_and(|why| why.starts_with("cannot tell")));
+    assert!(rate(3) > rate(0), "nobody waits under asp: {predictions:?}");
+}
+
+#[test]
+fn a_file_that_is_no_run_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let output = syncline(&format!("predict {}", file.path().display()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "));
+}
