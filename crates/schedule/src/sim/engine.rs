@@ -3,7 +3,8 @@
 //! Time moves to the next slot boundary, or to the next arrival, completion, failure or wake-up; running jobs
 //! work until then; what happened is told to the policy at once; its decisions are applied. Invariants: SIM-1
 //! no event is told twice or out of order; SIM-2 capacities hold after every step (checked by
-//! [`State::apply`]); SIM-3 the work done on completed jobs equals their workload (checked at the end).
+//! [`State::apply`]); SIM-3 the work done on completed jobs equals their workload (`conserved` in
+//! the outcome holds both; tests compare them).
 
 use std::{sync::Arc, time::Duration};
 
