@@ -61,7 +61,8 @@ impl Problem {
 /// Trains one case and returns samples per second.
 fn measure(name: &str, case: &str) -> f64 {
     let (mut problem, data) = problem(name);
-    let Some((workers, on)) = case.split_once(' ') else {
+    let mut words = case.split(' ');
+    let (Some(workers), Some(on)) = (words.next(), words.next()) else {
         let start = Instant::now();
         problem.train_plainly(&data);
         return data.rows() as f64 * f64::from(EPOCHS) / start.elapsed().as_secs_f64();
@@ -69,6 +70,7 @@ fn measure(name: &str, case: &str) -> f64 {
     let executor: Executor = on.parse().unwrap();
     let run = ParamServ::new(problem.into_model(), data)
         .workers(workers.parse().unwrap())
+        .servers(words.next().map_or(1, |servers| servers.parse().unwrap()))
         .sync(Sync::Bsp)
         .batch(BATCH)
         .epochs(EPOCHS)

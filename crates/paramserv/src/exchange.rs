@@ -5,11 +5,15 @@
 //! put together in a vector of the worker's own.
 
 use std::{
+    future::poll_fn,
     ops::{Deref, Range},
+    pin::pin,
+    task::Poll,
     time::Duration,
 };
 
 use futures_util::future::try_join_all;
+use syncline_program::Clock as RunClock;
 use syncline_wire::{Client, Indices, Message, Tensor};
 
 use crate::{
@@ -69,6 +73,7 @@ pub(crate) struct Pulled {
 /// The servers, as one worker sees them.
 pub(crate) struct Exchange {
     worker: u32,
+    run_clock: RunClock,
     servers: Vec<Client<Server>>,
     shards: Vec<Range<usize>>,
     /// The worker's own vector between uses; empty until it is needed.
@@ -76,8 +81,18 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(worker: u32, servers: Vec<Client<Server>>, shards: Vec<Range<usize>>) -> Self {
-        Self { worker, servers, shards, own: Vec::new() }
+    pub(crate) fn new(
+        worker: u32,
+        run_clock: RunClock,
+        servers: Vec<Client<Server>>,
+        shards: Vec<Range<usize>>,
+    ) -> Self {
+        Self { worker, run_clock, servers, shards, own: Vec::new() }
+    }
+
+    /// Whether the servers live in this process.
+    fn is_local(&self) -> bool {
+        self.servers.iter().all(Client::is_local)
     }
 
     /// Which parameters each server holds.
@@ -95,7 +110,9 @@ impl Exchange {
             };
             async move { Started::read(client.call(message).await?, server, expected) }
         });
-        let mut started = try_join_all(calls).await?;
+        let calls = try_join_all(calls);
+        let mut started =
+            if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
             let what = format!("it is at round {}, server 0 at round {clock}", started[server].clock);
@@ -152,6 +169,29 @@ impl Exchange {
         try_join_all(calls).await?;
         Ok(())
     }
+}
+
+/// How long a worker stays awake for another thread that may be about to open the gate. Going to sleep and being woken
+/// takes some ten microseconds, which is much of a short round.
+const PATIENCE: Duration = Duration::from_micros(100);
+
+/// Polls `future` for a while, letting other threads run in between, before it waits to be woken.
+async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut deadline = None;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            let now = clock.now();
+            if now >= *deadline.get_or_insert(now + PATIENCE) {
+                return Poll::Pending;
+            }
+            std::thread::yield_now();
+        }
+    })
+    .await
 }
 
 /// One server's answer to a pull.

@@ -110,7 +110,7 @@ impl Run {
         for server in servers {
             clients.push(server.connect(&ctx).await?);
         }
-        let exchange = Exchange::new(rank as u32, clients, self.shards.clone());
+        let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
         let (data, rows) = self.rows_of(rank);
         let batches = Batches::new(rows, self.batch, self.every);
         let computation = Computation::new(self.model(), data, batches, self.optimizer, self.fold);
