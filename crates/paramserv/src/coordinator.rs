@@ -44,8 +44,9 @@ pub(crate) struct Record {
     pub workers: Vec<WorkerTimes>,
     /// Spans that each worker could not keep.
     pub dropped: Vec<u64>,
-    /// Spans that the driver has not written yet: writing them takes time that no worker should wait for.
-    pub spans: Vec<Span>,
+    /// Spans that the driver has not written yet, as each report brought them: neither writing nor copying them should
+    /// cost a worker time.
+    pub spans: Vec<Vec<Span>>,
     progress: Progress,
     on_progress: Option<OnProgress>,
 }
@@ -84,7 +85,7 @@ impl Record {
         match request {
             CoordinatorRequest::Progress { score, spans, .. } => {
                 self.progressed(score);
-                self.spans.extend(spans);
+                self.spans.push(spans);
                 Ok(())
             }
             CoordinatorRequest::Epoch(end) => self.end_epoch(*end),
@@ -105,7 +106,7 @@ impl Record {
         tally.validation += end.validation;
         tally.ended += 1;
         tally.at = tally.at.max(end.at);
-        self.spans.extend(end.spans);
+        self.spans.push(end.spans);
         let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
         self.progress.epochs_done = done.count() as u32;
         self.progressed(Score::default());

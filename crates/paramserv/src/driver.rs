@@ -69,7 +69,9 @@ async fn flush_trace(
 ) -> NodeResult<()> {
     let Some(trace) = trace else { return Ok(()) };
     let reported = std::mem::take(&mut coordinator.record().spans);
-    trace.append(&reported)?;
+    for spans in reported {
+        trace.append(&spans)?;
+    }
     for client in servers {
         if let ServerReply::Spans(spans) = client.call(ServerRequest::Spans).await?.body {
             trace.append(&spans)?;
