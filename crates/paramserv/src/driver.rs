@@ -21,6 +21,25 @@ const TRACE_FLUSHED: Duration = Duration::from_secs(1);
 pub(crate) struct Outcome {
     pub parameters: Vec<f32>,
     pub servers: Vec<ServerStatistics>,
+    /// Why the trace is incomplete, if it is.
+    pub trace_error: Option<syncline_trace::Error>,
+}
+
+/// The run file. One that can no longer be written is given up; the training goes on.
+struct Trace {
+    file: Option<RunFile>,
+    error: Option<syncline_trace::Error>,
+}
+
+impl Trace {
+    fn write(&mut self, write: impl FnOnce(&mut RunFile) -> Result<(), syncline_trace::Error>) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = write(file)
+        {
+            self.error = Some(error);
+            self.file = None;
+        }
+    }
 }
 
 /// Writes the trace while the workers work, and collects the parameters when they are done.
@@ -28,8 +47,9 @@ pub(crate) async fn drive(
     ctx: Context,
     servers: Vec<Handle<Server>>,
     coordinator: Arc<Coordinator>,
-    mut trace: Option<RunFile>,
+    file: Option<RunFile>,
 ) -> NodeResult<Outcome> {
+    let mut trace = Trace { file, error: None };
     let mut clients = Vec::new();
     for server in &servers {
         clients.push(server.connect(&ctx).await?);
@@ -43,7 +63,7 @@ pub(crate) async fn drive(
         }
     }
     flush_trace(&mut trace, &clients, &coordinator).await?;
-    let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new() };
+    let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new(), trace_error: None };
     for (server, client) in clients.iter().enumerate() {
         let unexpected =
             |reply: &ServerReply| Error::Protocol { server, what: format!("unexpected answer {reply:?}") };
@@ -54,30 +74,36 @@ pub(crate) async fn drive(
             other => return Err(unexpected(&other).into()),
         }
     }
-    if let Some(mut trace) = trace {
-        describe_nodes(&mut trace, &coordinator, &outcome.servers);
-        trace.finish()?;
-    }
+    trace.write(|file| {
+        describe_nodes(file, &coordinator, &outcome.servers);
+        Ok(())
+    });
+    let finished = trace.file.take().map_or(Ok(()), RunFile::finish);
+    outcome.trace_error = trace.error.or(finished.err());
     Ok(outcome)
 }
 
 /// Writes the spans that workers have reported and servers have recorded since the last time.
 async fn flush_trace(
-    trace: &mut Option<RunFile>,
+    trace: &mut Trace,
     servers: &[Client<Server>],
     coordinator: &Coordinator,
 ) -> NodeResult<()> {
-    let Some(trace) = trace else { return Ok(()) };
-    let reported = std::mem::take(&mut coordinator.record().spans);
-    for spans in reported {
-        trace.append(&spans)?;
+    // Taken also when the file has been given up, so that they do not pile up.
+    let mut spans = std::mem::take(&mut coordinator.record().spans);
+    if trace.file.is_none() {
+        return Ok(());
     }
     for client in servers {
-        if let ServerReply::Spans(spans) = client.call(ServerRequest::Spans).await?.body {
-            trace.append(&spans)?;
+        if let ServerReply::Spans(recorded) = client.call(ServerRequest::Spans).await?.body {
+            spans.push(recorded);
         }
     }
-    Ok(trace.flush()?)
+    trace.write(|file| {
+        spans.iter().try_for_each(|spans| file.append(spans))?;
+        file.flush()
+    });
+    Ok(())
 }
 
 /// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.

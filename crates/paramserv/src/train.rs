@@ -43,10 +43,12 @@ pub struct ParamServ {
 }
 
 /// What a run yields.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Trained {
     /// The parameters, in the model's order.
     pub parameters: Vec<f32>,
+    /// Why the trace is incomplete, if it is: a run goes on when its trace can no longer be written.
+    pub trace_error: Option<syncline_trace::Error>,
     report: Report,
 }
 
@@ -186,7 +188,7 @@ impl ParamServ {
         let (program, coordinator) = self.program(&settings)?;
         let outcome = launch(program, executor)?.wait()?;
         let report = Report::new(settings, measure, &coordinator.record(), &outcome.servers);
-        Ok(Trained { parameters: outcome.parameters, report })
+        Ok(Trained { parameters: outcome.parameters, trace_error: outcome.trace_error, report })
     }
 
     /// Refuses what cannot work.

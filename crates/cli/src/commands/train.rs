@@ -164,12 +164,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => run,
     };
     let trained = run.train(args.on)?;
-    tell(&args.data, &saved.spec, args.json, trained.report())?;
-    if let Some(path) = &args.save {
-        saved.parameters = trained.parameters;
-        saved.save(path)?;
-    }
-    Ok(())
+    // The model first: whoever reads the report may have gone away. But the report also when it cannot be saved.
+    let report = trained.report().clone();
+    saved.parameters = trained.parameters;
+    let kept = args.save.as_ref().map_or(Ok(()), |path| saved.save(path));
+    let told = tell(&args.data, &saved.spec, args.json, &report);
+    kept?;
+    trained
+        .trace_error
+        .map_or(Ok(()), |error| Err(Failure::failed(format!("the trace is incomplete: {error}"))))?;
+    told
 }
 
 fn optimizer(args: &Args) -> Result<Optimizer, Failure> {
