@@ -17,16 +17,10 @@
 //!
 //! Depends on `trace` for runs, `queueing` for the simulated loop, `round` for the policies. It reads no files itself.
 
-mod check;
-mod cycles;
 mod error;
 mod interval;
-mod prediction;
-mod profile;
+mod training;
 
-pub use check::Check;
-pub use cycles::{Cycle, Cycles};
 pub use error::Error;
 pub use interval::Interval;
-pub use prediction::{Prediction, Question};
-pub use profile::JobProfile;
+pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};

@@ -1,45 +1,26 @@
-//! `syncline predict`: what another number of workers or another policy would cost, from one run's trace.
+//! What another number of workers or another policy would cost a training run.
 
-use std::path::PathBuf;
-
-use clap::ValueHint;
 use serde::Serialize;
 use syncline::paramserv::Sync;
 use syncline_predict::{Check, Cycles, Error, Interval, JobProfile, Prediction, Question};
 
-use super::queue::{plot, sweep};
+use super::Args;
+use crate::commands::queue::{plot, sweep};
 use crate::{
     failure::Failure,
     output::{check_writable, print, print_json},
 };
 
-/// Predict other worker counts and policies from the trace of one training run
-///
-/// A round is as many folded gradients as there are workers. First comes the error of the prediction on the run itself. Every other number has an interval, widened by that error.
-/// Each worker is taken to have a machine of its own. Throughput is not convergence: stale or dropped gradients may need
-/// more of them.
-///
-/// Examples:
-///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
-///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
+/// What is asked of a training run.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    /// A run file of `syncline train --trace`
-    #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
-    trace: PathBuf,
+#[command(next_help_heading = "Training runs")]
+pub struct Options {
     /// Numbers of workers: a list, in which A..B stands for all from A to B [default: 1, 2, 4 ... 4 times the trace's]
     #[arg(long, value_name = "LIST")]
     workers: Option<String>,
     /// Policies: a list, in which ssp:A..B stands for all bounds from A to B
     #[arg(long, value_name = "LIST", default_value = "bsp,ssp:1..3,asp")]
     sync: String,
-    /// Draw samples per second over workers into this SVG file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    plot: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Serialize)]
@@ -82,7 +63,7 @@ struct Knee {
     workers: usize,
 }
 
-/// Runs the command.
+/// Answers for the run file.
 pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         check_writable(path)?;
@@ -92,8 +73,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let own: Sync = run.info.sync.parse().map_err(Failure::failed)?;
     let check = Check::of(&cycles, own).map_err(Failure::failed)?;
     let profile = cycles.profile().map_err(Failure::failed)?;
-    let workers = worker_counts(args.workers.as_deref(), profile.workers)?;
-    let policies = policies(&args.sync)?;
+    let workers = worker_counts(args.training.workers.as_deref(), profile.workers)?;
+    let policies = policies(&args.training.sync)?;
     let mut answer = Answer { run: about(&profile, &check, own), predictions: Vec::new(), knees: Vec::new() };
     let mut curves = Vec::new();
     for sync in policies {
