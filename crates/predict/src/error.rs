@@ -39,6 +39,14 @@ pub enum Error {
         /// What is missing or too far, and what to do.
         why: String,
     },
+    /// The trace names a setting that is not known here.
+    #[error("the trace's {what} is '{found}', which is not known: record it with this version")]
+    UnknownSetting {
+        /// Which one.
+        what: &'static str,
+        /// What the trace says.
+        found: String,
+    },
     /// The loop cannot be simulated.
     #[error(transparent)]
     Queueing(#[from] syncline_queueing::Error),
