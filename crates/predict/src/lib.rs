@@ -24,5 +24,5 @@ mod training;
 
 pub use error::Error;
 pub use interval::Interval;
-pub use spark::{Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
+pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
 pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};

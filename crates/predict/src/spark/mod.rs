@@ -7,15 +7,19 @@
 //!
 //! Times are in seconds.
 
+mod barrier;
 mod contention;
 mod fit;
 mod log;
+mod price;
 mod replay;
 mod schedule;
 mod size;
 mod work;
 
+pub use barrier::BarrierForecast;
 pub use log::SparkLog;
+pub use price::Price;
 pub use replay::{SparkCheck, SparkForecast};
 pub use size::Size;
 pub use work::SparkProfile;

@@ -10,7 +10,9 @@ use crate::{Error, Interval};
 
 /// More or fewer slots than this many times those of the log are not predicted.
 const FARTHEST: usize = 8;
-const REPLICATIONS: u64 = 40;
+const REPLICATIONS: usize = 40;
+/// Tasks that are replayed over all replications: a log of millions is asked less often, and shows less chance.
+const REPLAYED: usize = 4_000_000;
 const SEED: u64 = 4;
 /// `spark.scheduler.revive.interval`, by default.
 pub(super) const REVIVE_S: f64 = 1.0;
@@ -56,12 +58,16 @@ impl SparkCheck {
 impl SparkProfile {
     /// Asks the log about itself.
     pub fn check(&self) -> SparkCheck {
-        let slots = self.slots_of(self.slots, 0);
         SparkCheck {
             measured_s: self.job_s(),
-            predicted_s: self.groups.iter().map(|group| schedule(group, slots).end_s()).sum(),
+            predicted_s: self.total(&self.groups),
             sparklens_s: self.sparklens(self.slots),
         }
+    }
+
+    /// The time of some groups on the log's own slots.
+    pub(super) fn total(&self, groups: &[Group]) -> f64 {
+        total(groups, self.slots_of(self.slots, 0))
     }
 
     /// The time of the same jobs on another number of slots. The interval holds what another draw of the tasks would
@@ -74,21 +80,11 @@ impl SparkProfile {
         self.check_size(size.slots)?;
         let stretch = self.contention_at(size).stretch(self.slots, size.slots);
         let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
-        let total = |groups: &[Group], index: u64| -> f64 {
-            let slots = self.slots_of(size.slots, index);
-            groups.iter().map(|group| schedule(group, slots).end_s()).sum()
-        };
-        let value = total(&groups, 0);
-        let calm = total(&self.groups, 0);
-        let redrawn = (0..REPLICATIONS).map(|index| {
-            let mut random = stream(SEED, index);
-            let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
-            total(&groups, index)
-        });
-        let spread = deviation(&redrawn.collect::<Vec<_>>());
-        let doubt = 2.0 * (value - calm).abs();
-        let own = self.check().error().abs() * value;
-        let half = (2.0 * spread).hypot(doubt).hypot(own);
+        let (value, calm) = (self.total_at(&groups, size, 0), self.total_at(&self.groups, size, 0));
+        let half = self
+            .chance(&groups, size)
+            .hypot(2.0 * (value - calm).abs())
+            .hypot(self.check().error().abs() * value);
         let job_s = Interval::around(value, half);
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
@@ -98,6 +94,21 @@ impl SparkProfile {
             sparklens_s: self.sparklens(size.slots),
             busy_share: busy / (value * size.slots as f64),
         })
+    }
+
+    fn total_at(&self, groups: &[Group], size: Size, index: u64) -> f64 {
+        total(groups, self.slots_of(size.slots, index))
+    }
+
+    /// What another draw of every stage's tasks would change: two standard deviations.
+    fn chance(&self, groups: &[Group], size: Size) -> f64 {
+        let replications = (REPLAYED / self.tasks.max(1)).clamp(4, REPLICATIONS);
+        let redrawn = (0..replications as u64).map(|index| {
+            let mut random = stream(SEED, index);
+            let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
+            self.total_at(&groups, size, index)
+        });
+        2.0 * deviation(&redrawn.collect::<Vec<_>>())
     }
 
     fn contention_at(&self, size: Size) -> super::contention::Contention {
@@ -190,7 +201,17 @@ impl Group {
     }
 }
 
-fn deviation(values: &[f64]) -> f64 {
+fn total(groups: &[Group], slots: Slots) -> f64 {
+    groups.iter().map(|group| schedule(group, slots).end_s()).sum()
+}
+
+/// A time of changed groups on the log's own slots with room for chance and for the error on the log itself.
+pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> Interval {
+    let own = profile.check().error().abs() * value;
+    Interval::around(value, profile.chance(groups, Size::of(profile.slots)).hypot(own))
+}
+
+pub(super) fn deviation(values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
 }
