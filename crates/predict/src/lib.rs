@@ -24,5 +24,8 @@ mod training;
 
 pub use error::Error;
 pub use interval::Interval;
-pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
+pub use spark::{
+    BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+};
 pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};
