@@ -26,6 +26,6 @@ pub use error::Error;
 pub use interval::Interval;
 pub use spark::{
     BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
-    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
 };
 pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};

@@ -31,7 +31,8 @@ impl SparkProfile {
         let mut before = application.start();
         for window in &windows {
             let (start, end) = window.bounds(end_of(window));
-            groups.push(group(window, slots, pressure, (start - before).max(0) as f64 * MS));
+            let (origin, gap_s) = (application.start(), (start - before).max(0) as f64 * MS);
+            groups.push(Group { gap_s, ..group(window, slots, pressure, origin) });
             before = before.max(end);
         }
         share_overheads(&mut groups);
@@ -153,15 +154,19 @@ fn computing(groups: &[Group]) -> f64 {
     if holds > 0.0 { computes / holds } else { 0.0 }
 }
 
-fn group(window: &Window, slots: usize, pressure: f64, gap_s: f64) -> Group {
+fn group(window: &Window, slots: usize, pressure: f64, origin: i64) -> Group {
     let (start, end) = window.bounds(end_of(window));
     let stages: Vec<&Stage> = window.stages.iter().filter(|stage| stage.job.is_some()).collect();
     let jobs = window.jobs.iter().enumerate().map(|(number, job)| job_work(job, number, &stages, start));
+    let work = |at: usize| {
+        let submitted_s = (stages[at].submitted - origin) as f64 * MS;
+        StageWork { submitted_s, ..stage_work(at, &stages, window, slots, pressure) }
+    };
     Group {
         jobs: jobs.collect(),
-        stages: (0..stages.len()).map(|at| stage_work(at, &stages, window, slots, pressure)).collect(),
+        stages: (0..stages.len()).map(work).collect(),
         measured_s: (end - start) as f64 * MS,
-        gap_s,
+        gap_s: 0.0,
     }
 }
 
@@ -200,6 +205,7 @@ fn stage_work(at: usize, stages: &[&Stage], window: &Window, slots: usize, press
         barrier: stage.is_barrier,
         delay_s: (stage.submitted - ready).max(0) as f64 * MS,
         lead_s: if waited { f64::NAN } else { (first - stage.submitted).max(0) as f64 * MS },
+        submitted_s: 0.0,
         waited_s: (first - stage.submitted).max(0) as f64 * MS,
         blocked_s: waited.then(|| blocked(stages, at, first, need, slots)),
         turn_s: turn(&order, stages, at, slots).unwrap_or(f64::NAN),

@@ -31,5 +31,5 @@ pub use size::Size;
 pub use speculation::{Copies, SpeculationForecast};
 pub use stream::{Discipline, StreamForecast};
 pub use tree::TreeForecast;
-pub use waits::{BarrierWaits, Waits};
+pub use waits::{BarrierWaits, WaitModels};
 pub use work::SparkProfile;

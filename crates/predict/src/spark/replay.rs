@@ -80,7 +80,8 @@ impl SparkProfile {
         self.check_size(size.slots)?;
         let stretch = self.contention_at(size).stretch(self.slots, size.slots);
         let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
-        let (value, calm) = (self.total_at(&groups, size, 0), self.total_at(&self.groups, size, 0));
+        let (value, calm) =
+            (self.total_on(&groups, size.slots, 0), self.total_on(&self.groups, size.slots, 0));
         let half = self
             .chance(&groups, size)
             .hypot(2.0 * (value - calm).abs())
@@ -96,19 +97,21 @@ impl SparkProfile {
         })
     }
 
-    fn total_at(&self, groups: &[Group], size: Size, index: u64) -> f64 {
-        total(groups, self.slots_of(size.slots, index))
+    /// The time of some groups on so many slots; the timer of a log of many executors has its `index`-th phase.
+    pub(super) fn total_on(&self, groups: &[Group], slots: usize, index: u64) -> f64 {
+        total(groups, self.slots_of(slots, index))
     }
 
     /// What another draw of every stage's tasks would change: two standard deviations.
     fn chance(&self, groups: &[Group], size: Size) -> f64 {
-        let replications = (REPLAYED / self.tasks.max(1)).clamp(4, REPLICATIONS);
-        let redrawn = (0..replications as u64).map(|index| {
-            let mut random = stream(SEED, index);
-            let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
-            self.total_at(&groups, size, index)
-        });
-        2.0 * deviation(&redrawn.collect::<Vec<_>>())
+        2.0 * deviation(&redrawn(groups, self.tasks, |groups, index| {
+            self.total_on(groups, size.slots, index)
+        }))
+    }
+
+    /// What some figure is when every stage's tasks are drawn again, once for each replication.
+    pub(super) fn redrawn(&self, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
+        redrawn(&self.groups, self.tasks, figure)
     }
 
     fn contention_at(&self, size: Size) -> super::contention::Contention {
@@ -199,6 +202,16 @@ impl Group {
     fn busy_s(&self) -> f64 {
         self.stages.iter().flat_map(|stage| &stage.tasks).map(|task| task.work_s).sum()
     }
+}
+
+fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
+    let replications = (REPLAYED / tasks.max(1)).clamp(4, REPLICATIONS) as u64;
+    let draw = |index: u64| {
+        let mut random = stream(SEED, index);
+        let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
+        figure(&groups, index)
+    };
+    (0..replications).map(draw).collect()
 }
 
 fn total(groups: &[Group], slots: Slots) -> f64 {

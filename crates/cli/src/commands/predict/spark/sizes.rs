@@ -57,11 +57,15 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failur
 }
 
 /// The answers as lines.
-pub fn text(rows: &[Row]) -> Vec<String> {
-    let mut lines = vec![format!(
+pub fn text(rows: &[Row], machine_cores: Option<f64>) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(machine_cores.map(|cores| {
+        format!("other sizes, on one machine whose {cores} cores all slots share (--machine-cores if it has others)")
+    }));
+    lines.push(format!(
         "{:>6} {:>30} {:>30} {:>12} {:>6}",
         "cores", "s in jobs", "s in all", "run times", "busy"
-    )];
+    ));
     for Row { cores, answer } in rows {
         lines.push(match answer {
             Told::Values(values) => format!(
