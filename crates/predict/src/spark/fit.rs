@@ -11,6 +11,7 @@ use syncline_explain::spark::{Application, Job, Stage, Task, Window};
 
 use super::contention::Contention;
 use super::log::SparkLog;
+use super::replay::deviation;
 use super::work::{Group, JobWork, SparkProfile, StageWork, TaskWork};
 use crate::Error;
 
@@ -26,7 +27,7 @@ impl SparkProfile {
         check(log, &windows)?;
         let application = &log.application;
         let slots = most_slots(application, &windows);
-        let pressure = pressure(&windows);
+        let (pressure, drift) = pressure(&windows);
         let mut groups = Vec::new();
         let mut before = application.start();
         for window in &windows {
@@ -41,7 +42,7 @@ impl SparkProfile {
         let busy_s: f64 = tasks().map(|task| slot_ms(task) as f64 * MS).sum();
         let busy_share = (busy_s / (job_s * slots as f64)).min(1.0);
         let cores = one_machine(application).map(f64::from);
-        let contention = Contention { pressure, computing: busy_share * computing(&groups), cores };
+        let contention = Contention { pressure, drift, computing: busy_share * computing(&groups), cores };
         Ok(Self {
             name: application.name.clone(),
             slots,
@@ -123,23 +124,29 @@ fn one_machine(application: &Application) -> Option<u32> {
     (hosts.len() == 1).then(|| application.executors.iter().map(|executor| executor.cores).sum())
 }
 
-/// Wall over processor time of deserialisation. The first window loads code from disk and does not count. Spark cuts the
-/// wall time to whole ms, which takes half of one away on average.
-fn pressure(windows: &[&Window]) -> f64 {
-    let metrics = windows
+/// Wall over processor time of deserialisation, and its relative deviation between quarters of the log. The first window
+/// loads code from disk and does not count. Spark cuts the wall time to whole ms, which takes half of one away on average.
+fn pressure(windows: &[&Window]) -> (f64, f64) {
+    let probes: Vec<(f64, f64)> = windows
         .iter()
         .skip(1)
         .flat_map(|window| &window.stages)
         .flat_map(|stage| &stage.tasks)
         .filter_map(|task| task.metrics)
-        .filter(|metrics| metrics.deserialise_cpu_ns > 0);
-    let (mut wall, mut processor, mut probes) = (0.0, 0.0, 0);
-    for metrics in metrics {
-        wall += metrics.deserialise as f64 + 0.5;
-        processor += metrics.deserialise_cpu_ns as f64 * 1e-6;
-        probes += 1;
+        .filter(|metrics| metrics.deserialise_cpu_ns > 0)
+        .map(|metrics| (metrics.deserialise as f64 + 0.5, metrics.deserialise_cpu_ns as f64 * 1e-6))
+        .collect();
+    if probes.len() < PROBES {
+        return (1.0, 0.0);
     }
-    if probes < PROBES { 1.0 } else { f64::max(wall / processor, 1.0) }
+    let ratio = |probes: &[(f64, f64)]| {
+        let (wall, processor) =
+            probes.iter().fold((0.0, 0.0), |sum, probe| (sum.0 + probe.0, sum.1 + probe.1));
+        f64::max(wall / processor, 1.0)
+    };
+    let all = ratio(&probes);
+    let quarters: Vec<f64> = probes.chunks(probes.len().div_ceil(4)).map(ratio).collect();
+    (all, deviation(&quarters) / all)
 }
 
 /// The share of a slot's time in which it computes.

@@ -71,7 +71,8 @@ impl SparkProfile {
     }
 
     /// The time of the same jobs on another number of slots. The interval holds what another draw of the tasks would
-    /// change, the error on the log itself, and twice what the processor's contention is thought to change.
+    /// change, what a machine as busy as in another quarter of the log would, the error on the log itself, and twice what
+    /// the slots' own contention is thought to change.
     ///
     /// # Errors
     /// [`Error::CannotTell`] beyond eight times (or below an eighth of) the slots of the log, or if a barrier stage does
@@ -85,6 +86,7 @@ impl SparkProfile {
         let half = self
             .chance(&groups, size)
             .hypot(2.0 * (value - calm).abs())
+            .hypot(self.drift(&groups, size))
             .hypot(self.check().error().abs() * value);
         let job_s = Interval::around(value, half);
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
@@ -107,6 +109,15 @@ impl SparkProfile {
         2.0 * deviation(&redrawn(groups, self.tasks, |groups, index| {
             self.total_on(groups, size.slots, index)
         }))
+    }
+
+    /// What a machine that is busier than in the log changes: two standard deviations.
+    fn drift(&self, groups: &[Group], size: Size) -> f64 {
+        let busier: Vec<Group> =
+            groups.iter().map(|group| group.stretched(1.0 + self.contention.drift)).collect();
+        // The means of two runs, each of four such quarters: sqrt(2/4) of the deviation of one.
+        2.0 * 0.5f64.sqrt()
+            * (self.total_on(&busier, size.slots, 0) - self.total_on(groups, size.slots, 0)).abs()
     }
 
     /// What some figure is when every stage's tasks are drawn again, once for each replication.
@@ -218,10 +229,12 @@ fn total(groups: &[Group], slots: Slots) -> f64 {
     groups.iter().map(|group| schedule(group, slots).end_s()).sum()
 }
 
-/// A time of changed groups on the log's own slots with room for chance and for the error on the log itself.
+/// A time of changed groups on the log's own slots with room for chance, for a machine that is busier or less busy, and
+/// for the error on the log itself.
 pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> Interval {
     let own = profile.check().error().abs() * value;
-    Interval::around(value, profile.chance(groups, Size::of(profile.slots)).hypot(own))
+    let size = Size::of(profile.slots);
+    Interval::around(value, profile.chance(groups, size).hypot(profile.drift(groups, size)).hypot(own))
 }
 
 pub(super) fn deviation(values: &[f64]) -> f64 {
