@@ -22,11 +22,11 @@ pub(super) struct Contention {
 }
 
 impl Contention {
-    /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`.
-    pub fn stretch(&self, slots: usize, other: usize) -> f64 {
-        let Some(cores) = self.cores else { return 1.0 };
-        let more = (other as f64 - slots as f64) * self.computing / cores;
-        (self.pressure + more).max(1.0) / self.pressure
+    /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`, under the pressure
+    /// `base` of the log or of another machine.
+    pub fn stretch(&self, slots: usize, other: usize, base: f64) -> f64 {
+        let more = self.cores.map_or(0.0, |cores| (other as f64 - slots as f64) * self.computing / cores);
+        (base + more).max(1.0) / self.pressure
     }
 }
 
@@ -37,9 +37,10 @@ mod tests {
     #[test]
     fn slots_of_one_machine_press_on_each_other() {
         let shared = Contention { pressure: 2.0, drift: 0.0, computing: 0.2, cores: Some(2.0) };
-        assert!((shared.stretch(2, 4) - 1.1).abs() < 1e-12);
-        assert!((shared.stretch(4, 2) - 0.9).abs() < 1e-12);
-        assert_eq!(shared.stretch(100, 1), 0.5, "an idle processor stretches nothing");
-        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4), 1.0);
+        assert!((shared.stretch(2, 4, 2.0) - 1.1).abs() < 1e-12);
+        assert!((shared.stretch(4, 2, 2.0) - 0.9).abs() < 1e-12);
+        assert_eq!(shared.stretch(100, 1, 2.0), 0.5, "an idle processor stretches nothing");
+        assert_eq!(shared.stretch(2, 2, 6.0), 3.0, "a busier machine");
+        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4, 2.0), 1.0);
     }
 }

@@ -30,37 +30,46 @@ pub struct Price {
 impl SparkProfile {
     /// The price of every kind of synchronisation point, and of the dearest boundaries between stages.
     pub fn prices(&self) -> Vec<Price> {
-        let mut prices = vec![self.boundaries(), self.results(), self.gaps()];
+        let now = own_room(self, &self.groups, self.total(&self.groups));
+        let mut prices = vec![self.boundaries(now), self.results(now), self.gaps(now)];
         if self.barrier_stages() > 0 {
             let plain = |groups: &[Group]| self.plain(groups, |task| task.run_s.floor().min(1.0)).0;
-            prices.push(self.price("barrier mode", self.barrier_stages(), plain));
+            prices.push(self.price(now, "barrier mode", self.barrier_stages(), plain));
         }
         prices.retain(|price| price.count > 0);
-        prices.extend(self.each_boundary());
+        prices.extend(self.each_boundary(now));
         prices
     }
 
     /// The application with and without: both are drawn alike, so that the price is surer than either time.
-    fn price(&self, point: &str, count: usize, without: impl Fn(&[Group]) -> Vec<Group>) -> Price {
-        let then = without(&self.groups);
-        let (now_s, then_s) = (self.total(&self.groups), self.total(&then));
+    fn price(
+        &self,
+        now: Interval,
+        point: &str,
+        count: usize,
+        without: impl Fn(&[Group]) -> Vec<Group>,
+    ) -> Price {
+        let price = now.value - self.total(&without(&self.groups));
         let differences = self.redrawn(|groups, index| {
             self.total_on(groups, self.slots, index) - self.total_on(&without(groups), self.slots, index)
         });
-        let own = self.check().error().abs() * (now_s - then_s);
-        let wall_s = own_room(self, &then, then_s).shifted(self.wall_s - self.job_s());
-        let price_s = Interval::around(now_s - then_s, (2.0 * deviation(&differences)).hypot(own));
-        Price { point: point.to_owned(), count, wall_s, price_s }
+        let own = self.own_error * price;
+        Price {
+            point: point.to_owned(),
+            count,
+            wall_s: now.shifted(self.wall_s - self.job_s() - price),
+            price_s: Interval::around(price, (2.0 * deviation(&differences)).hypot(own)),
+        }
     }
 
-    fn boundaries(&self) -> Price {
+    fn boundaries(&self, now: Interval) -> Price {
         let count = self.stages().filter(|stage| !stage.parents.is_empty()).count();
-        self.price("all stage boundaries (shuffle barriers)", count, |groups| {
+        self.price(now, "all stage boundaries (shuffle barriers)", count, |groups| {
             without_boundaries(groups, |_, _| true)
         })
     }
 
-    fn each_boundary(&self) -> Vec<Price> {
+    fn each_boundary(&self, now: Interval) -> Vec<Price> {
         let mut families = BTreeMap::<(String, String), usize>::new();
         for group in &self.groups {
             for (parent, child) in group.boundaries() {
@@ -73,7 +82,7 @@ impl SparkProfile {
         families.truncate(TOLD);
         let price = |((from, to), count): ((String, String), usize)| {
             let is = |parent: &StageWork, child: &StageWork| parent.family() == from && child.family() == to;
-            self.price(&format!("{from} > {to}"), count, |groups| without_boundaries(groups, is))
+            self.price(now, &format!("{from} > {to}"), count, |groups| without_boundaries(groups, is))
         };
         let mut prices: Vec<Price> = families.into_iter().map(price).collect();
         prices.sort_by(|a, b| b.price_s.value.total_cmp(&a.price_s.value));
@@ -81,9 +90,9 @@ impl SparkProfile {
     }
 
     /// All jobs in one queue: the next one's tasks take the slots that the last tasks of one leave.
-    fn results(&self) -> Price {
+    fn results(&self, now: Interval) -> Price {
         let count = self.groups.len().saturating_sub(1);
-        self.price("all result barriers (the driver waits for a job)", count, |groups| {
+        self.price(now, "all result barriers (the driver waits for a job)", count, |groups| {
             let mut all = Group::empty();
             groups.iter().for_each(|group| all.absorb(group, 0.0));
             vec![all]
@@ -91,13 +100,12 @@ impl SparkProfile {
     }
 
     /// Gaps are as long as they are: of the driver's time the log shows no more.
-    fn gaps(&self) -> Price {
+    fn gaps(&self, now: Interval) -> Price {
         let gaps: Vec<f64> = self.groups.iter().skip(1).map(|group| group.gap_s).collect();
         let total: f64 = gaps.iter().sum();
         // Another run has as many gaps, each drawn from these.
         let chance = if gaps.len() > 1 { deviation(&gaps) * (gaps.len() as f64).sqrt() } else { total };
-        let price_s = Interval::around(total, 2.0 * chance);
-        let now = own_room(self, &self.groups, self.total(&self.groups));
+        let price_s = Interval::around(total, (2.0 * chance).min(total));
         let wall_s = now.shifted(self.wall_s - self.job_s() - total);
         let count = gaps.iter().filter(|gap| **gap > 0.0).count();
         Price { point: "all driver gaps between jobs".into(), count, wall_s, price_s }

@@ -4,6 +4,7 @@ use rand::RngExt;
 use syncline_queueing::sim::{Random, stream};
 
 use super::Size;
+use super::contention::Contention;
 use super::schedule::{Slots, Timer, schedule};
 use super::work::{Group, SparkProfile, TaskWork};
 use crate::{Error, Interval};
@@ -79,7 +80,10 @@ impl SparkProfile {
     /// not fit.
     pub fn at(&self, size: Size) -> Result<SparkForecast, Error> {
         self.check_size(size.slots)?;
-        let stretch = self.contention_at(size).stretch(self.slots, size.slots);
+        let contention =
+            Contention { cores: size.machine_cores.or(self.contention.cores), ..self.contention };
+        let base = size.pressure.unwrap_or(contention.pressure);
+        let stretch = contention.stretch(self.slots, size.slots, base);
         let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
         let (value, calm) =
             (self.total_on(&groups, size.slots, 0), self.total_on(&self.groups, size.slots, 0));
@@ -87,7 +91,7 @@ impl SparkProfile {
             .chance(&groups, size)
             .hypot(2.0 * (value - calm).abs())
             .hypot(self.drift(&groups, size))
-            .hypot(self.check().error().abs() * value);
+            .hypot(self.own_error * value);
         let job_s = Interval::around(value, half);
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
@@ -123,11 +127,6 @@ impl SparkProfile {
     /// What some figure is when every stage's tasks are drawn again, once for each replication.
     pub(super) fn redrawn(&self, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
         redrawn(&self.groups, self.tasks, figure)
-    }
-
-    fn contention_at(&self, size: Size) -> super::contention::Contention {
-        let cores = size.machine_cores.or(self.contention.cores);
-        super::contention::Contention { cores, ..self.contention }
     }
 
     fn check_size(&self, slots: usize) -> Result<(), Error> {
@@ -232,7 +231,7 @@ fn total(groups: &[Group], slots: Slots) -> f64 {
 /// A time of changed groups on the log's own slots with room for chance, for a machine that is busier or less busy, and
 /// for the error on the log itself.
 pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> Interval {
-    let own = profile.check().error().abs() * value;
+    let own = profile.own_error * value;
     let size = Size::of(profile.slots);
     Interval::around(value, profile.chance(groups, size).hypot(profile.drift(groups, size)).hypot(own))
 }

@@ -88,6 +88,8 @@ pub struct SparkProfile {
     pub driver_s: f64,
     pub(super) contention: Contention,
     pub(super) groups: Vec<Group>,
+    /// How far off the replay of the log itself is, without sign.
+    pub(super) own_error: f64,
 }
 
 impl SparkProfile {

@@ -31,6 +31,9 @@ pub struct Options {
     /// Cores of the machine that all executors share [default: as many as the log's executors use on one machine]
     #[arg(long, value_name = "N")]
     machine_cores: Option<f64>,
+    /// How busy the machine is: wall over processor time of what only computes, 1 on an idle one [default: the log's]
+    #[arg(long, value_name = "RATIO")]
+    pressure: Option<f64>,
     /// Numbers of partitions: a list as for --cores [default: the log's and around the best]
     #[arg(long, value_name = "LIST")]
     partitions: Option<String>,
@@ -57,6 +60,7 @@ impl Options {
         let lists = [&self.cores, &self.executors, &self.partitions, &self.depth];
         lists.iter().any(|list| list.is_some())
             || self.machine_cores.is_some()
+            || self.pressure.is_some()
             || self.arrival_rate.is_some()
             || self.without_barrier
             || self.with_barrier

@@ -34,8 +34,12 @@ impl From<SparkForecast> for Values {
 
 /// Asks for every size.
 pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failure> {
-    if options.machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
+    let Options { machine_cores, pressure, .. } = *options;
+    if machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
         return Err(Failure::Usage("--machine-cores must be positive".into()));
+    }
+    if pressure.is_some_and(|ratio| !(ratio >= 1.0 && ratio.is_finite())) {
+        return Err(Failure::Usage("--pressure is 1 on an idle machine and more on a busy one".into()));
     }
     let slots = match (&options.cores, &options.executors) {
         (Some(list), _) => numbers("cores", list)?,
@@ -50,7 +54,7 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failur
             .collect(),
     };
     let row = |slots: usize| {
-        let answer = Told::of(profile.at(Size { slots, machine_cores: options.machine_cores }));
+        let answer = Told::of(profile.at(Size { slots, machine_cores, pressure }));
         Row { cores: slots, answer }
     };
     Ok(slots.into_iter().map(row).collect())
