@@ -94,7 +94,7 @@ fn is_run_file(name: &str) -> bool {
 fn training(from: &Path, to: &Path) -> Outcome {
     let [from, to] = [from, to].map(|path| syncline_trace::read(path).unwrap());
     let cycles = Cycles::of(&from).unwrap();
-    let check = Check::of(&cycles, from.info.sync.parse().unwrap()).unwrap();
+    let check = Check::of(&cycles).unwrap();
     let prediction = cycles.profile().unwrap().predict(&Question::of(&to).unwrap()).unwrap();
     let measured = Cycles::of(&to).unwrap().measured().value;
     Outcome { predicted: check.widen(prediction).round_s, measured }

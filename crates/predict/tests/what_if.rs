@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use syncline_predict::{Check, Cycle, Cycles, Error, Question};
+use syncline_predict::{Check, Cycle, Cycles, Error, JobProfile, Machines, Question};
 use syncline_queueing::sim::{Random, TrainingLoop, stream};
 use syncline_queueing::{Distribution, harmonic};
 use syncline_trace::{Node, Phase, Run, RunInfo, Span};
@@ -35,15 +35,20 @@ fn trace(workers: u32, rounds: u64, factor: impl Fn(u32) -> f64) -> Run {
     Run { info, spans }
 }
 
+fn question(profile: &JobProfile, workers: usize, sync: &str) -> Question {
+    let sync = sync.parse().unwrap();
+    Question { workers, sync, machines: Machines::Own, ..profile.question().unwrap() }
+}
+
 fn ask(cycles: &Cycles, workers: usize, sync: &str) -> f64 {
-    let question = Question { workers, sync: sync.parse().unwrap() };
-    cycles.profile().unwrap().predict(&question).unwrap().round_s.value
+    let profile = cycles.profile().unwrap();
+    profile.predict(&question(&profile, workers, sync)).unwrap().round_s.value
 }
 
 #[test]
 fn equal_workers_follow_the_order_statistics() {
     let cycles = Cycles::of(&trace(4, 2000, |_| 1.0)).unwrap();
-    let check = Check::of(&cycles, "bsp".parse().unwrap()).unwrap();
+    let check = Check::of(&cycles).unwrap();
     assert!(check.error().abs() < 0.02, "{}", check.error());
     assert!((cycles.samples_per_cycle() - 32.0).abs() < 1e-9);
     for workers in [1, 2, 4, 8, 16] {
@@ -68,8 +73,9 @@ fn staleness_does_not_help_against_a_worker_that_is_always_slow() {
 #[test]
 fn the_interval_holds_a_second_run() {
     let cycles = Cycles::of(&trace(4, 500, |_| 1.0)).unwrap();
-    let question = Question { workers: 8, sync: "ssp:2".parse().unwrap() };
-    let predicted = cycles.profile().unwrap().predict(&question).unwrap().round_s;
+    let profile = cycles.profile().unwrap();
+    let question = question(&profile, 8, "ssp:2");
+    let predicted = profile.predict(&question).unwrap().round_s;
     let size = Distribution::exponential(1.0).unwrap();
     let mut covered = 0;
     for i in 0..20 {
@@ -86,10 +92,12 @@ fn what_cannot_be_told_is_said() {
     let short = Cycles::of(&trace(4, 5, |_| 1.0)).unwrap();
     assert!(matches!(short.profile(), Err(Error::TooShort { have: 5, .. })));
     let cycles = Cycles::of(&trace(2, 50, |_| 1.0)).unwrap();
-    let far = Question { workers: 17, sync: "bsp".parse().unwrap() };
-    assert!(matches!(cycles.profile().unwrap().predict(&far), Err(Error::TooFar { asked: 17, .. })));
-    let spare = Question { workers: 2, sync: "backup:2".parse().unwrap() };
-    assert!(matches!(cycles.profile().unwrap().predict(&spare), Err(Error::Queueing(_))));
+    let profile = cycles.profile().unwrap();
+    let far = profile.predict(&question(&profile, 17, "bsp"));
+    assert!(matches!(far, Err(Error::TooFar { asked: 17, .. })));
+    assert!(matches!(profile.predict(&question(&profile, 2, "backup:2")), Err(Error::Policy(_))));
+    let batch = Question { batch: 64, ..question(&profile, 2, "bsp") };
+    assert!(matches!(profile.predict(&batch), Err(Error::CannotTell { .. })), "all batches have one size");
     let missing = vec![Cycle::new(1, 0, 0.0, 1.0)];
     assert!(matches!(Cycles::new(2, missing), Err(Error::NoRounds { .. })));
 }

@@ -12,13 +12,14 @@ use crate::failure::Failure;
 /// Predict other sizes and policies from the trace of one run
 ///
 /// Reads run files of `syncline train --trace`. First comes the error of the prediction on the run itself. Every other
-/// number has an interval, widened by that error. A round is as many folded gradients as there are workers.
-/// Each worker is taken to have a machine of its own. Throughput is not convergence: stale or dropped gradients may need
-/// more of them.
+/// number has an interval of about 95 %. A round is as many folded gradients as there are workers. Throughput is not
+/// convergence: stale or dropped gradients may need more of them.
 ///
 /// Examples:
 ///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
+///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
+///   syncline predict run.parquet --lambda 0.01 --job-rounds 5000 --profile job.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
