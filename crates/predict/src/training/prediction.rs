@@ -18,6 +18,13 @@ const REPLICATIONS: u64 = 40;
 /// Rounds simulated at most: a longer run would only be more certain.
 const LONGEST: u64 = 2000;
 const SEED: u64 = 4;
+/// By how much two equal runs that compute differ (a standard deviation): what the machine makes of a program's place in
+/// memory and of its neighbours changes from start to start and shows in no single trace.
+const RUN_TO_RUN: f64 = 0.015;
+/// How far off it is to say how workers share a machine from another number of them (a standard deviation): who shares
+/// a cache with whom, and whom the system puts on which core, is not in the calibration. Found on pairs of runs, see
+/// docs/queueing.md.
+const SHARING: f64 = 0.045;
 /// Draws that a round of many batches is the sum of, at most.
 const MOST_DRAWS: u64 = 64;
 
@@ -85,17 +92,31 @@ impl JobProfile {
         let (mut times, mut late, mut pushed) = (Vec::new(), 0, 0);
         for replication in 0..REPLICATIONS {
             let mut random = stream(SEED, replication);
+            let mut machines = stream(SEED + 2, replication);
             let of = self.variation.resample(&mut random);
-            let machine = self.machine.as_ref().map(|machine| machine.but(normal(&mut random)));
+            let machine = self.machine.as_ref().map(|machine| machine.but(normal(&mut machines)));
             let progress = self.run(case, of, machine, question.rounds.clamp(1, LONGEST), random)?;
             late += progress.late;
             pushed += progress.late + progress.folded;
-            times.push(progress.time_s * question.workers as f64 / progress.folded.max(1) as f64);
+            let unknown = (1.0 + self.unknown(question) * normal(&mut machines)).max(0.0);
+            times.push(unknown * progress.time_s * question.workers as f64 / progress.folded.max(1) as f64);
         }
         let round_s = Interval::of(&times);
         let samples = self.samples_per_cycle(question) * question.workers as f64;
         let samples_per_s = round_s.map_inverse(samples);
         Ok(Prediction { round_s, samples_per_s, late: late as f64 / pushed.max(1) as f64 })
+    }
+
+    /// The standard deviation of what no trace of a run that computes can tell about another.
+    fn unknown(&self, question: &Question) -> f64 {
+        let own = self.measured.workers;
+        let shared =
+            question.machines == Machines::One && question.workers != own && question.workers.max(own) > 1;
+        match self.measured.injected {
+            Injected::Delays => 0.0,
+            Injected::Nothing | Injected::Times if shared => RUN_TO_RUN.hypot(SHARING),
+            Injected::Nothing | Injected::Times => RUN_TO_RUN,
+        }
     }
 
     /// Seconds that runs of `rounds` rounds take, one for each of so many draws from the trace as it is.
@@ -138,6 +159,11 @@ impl JobProfile {
         let measured = self.measured.workers;
         if question.workers > FARTHEST * measured {
             return Err(Error::TooFar { asked: question.workers, measured, limit: FARTHEST });
+        }
+        if matches!(question.sync, Sync::Backup { .. }) && question.servers > 1 {
+            let why = "with backup workers one server decides which gradients a round takes: ask for one"
+                .to_owned();
+            return Err(Error::CannotTell { why });
         }
         if question.workers == 0 || question.servers == 0 {
             return Err(Error::CannotTell { why: "there is at least one worker and one server".to_owned() });

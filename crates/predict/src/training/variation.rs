@@ -45,11 +45,11 @@ impl Variation {
         let rounds = of_worker.iter().map(Vec::len).min().unwrap_or(1).max(1);
         let chance = variance / rounds as f64;
         let spread = means.iter().map(|m| (m - grand).powi(2)).sum::<f64>() / (means.len().max(2) - 1) as f64;
-        // Differences that chance alone makes in one run of twenty count as none: else they would be repeated among the
+        // Differences that chance alone makes in one run of a hundred count as none: else they would be repeated among the
         // workers beyond those of the trace.
         let degrees = means.len().max(2) as f64 - 1.0;
         let sure =
-            if spread > chance * (1.0 + 2.0 * (2.0 / degrees).sqrt()) { 1.0 - chance / spread } else { 0.0 };
+            if spread > chance * (1.0 + 3.0 * (2.0 / degrees).sqrt()) { 1.0 - chance / spread } else { 0.0 };
         let variation = Self {
             persistent_s: means.iter().map(|m| sure * (m - grand)).collect(),
             persistent_sure: sure,
