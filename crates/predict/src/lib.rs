@@ -19,8 +19,10 @@
 
 mod error;
 mod interval;
+mod spark;
 mod training;
 
 pub use error::Error;
 pub use interval::Interval;
+pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
 pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};
