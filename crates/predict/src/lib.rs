@@ -21,11 +21,13 @@
 
 mod error;
 mod interval;
+mod spark;
 mod training;
 
 pub use error::Error;
 pub use interval::Interval;
+pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
 pub use training::{
     Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
-    Placement, Prediction, Price, Question, Serving, Setup, Stream, StreamAnswer, Tail, Variation, Without,
+    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation, Without,
 };

@@ -24,7 +24,7 @@ pub use cost::{Compute, Exchange, Serving};
 pub use cycles::{Cycle, Cycles};
 pub use machine::{Machine, Machines};
 pub use prediction::{Prediction, Without};
-pub use price::Price;
+pub use price::SyncPrice;
 pub use profile::{JobProfile, PROFILE_FORMAT};
 pub use question::Question;
 pub use setup::{Injected, Setup};

@@ -10,7 +10,7 @@ use crate::{Error, Interval, JobProfile, Question};
 
 /// One synchronisation point and its price.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Price {
+pub struct SyncPrice {
     /// Which: `gate`, `pull`, `push` or `update`.
     pub of: &'static str,
     /// Seconds of a round without it.
@@ -24,7 +24,7 @@ impl JobProfile {
     ///
     /// # Errors
     /// As for [`JobProfile::predict`].
-    pub fn prices(&self, question: &Question) -> Result<Vec<Price>, Error> {
+    pub fn prices(&self, question: &Question) -> Result<Vec<SyncPrice>, Error> {
         let whole = self.predict(question)?.round_s.value;
         let points = [
             ("gate", Question { sync: Sync::Asp, ..*question }, Without::Nothing),
@@ -35,7 +35,7 @@ impl JobProfile {
         let mut prices = Vec::new();
         for (of, question, without) in points {
             let round_s = self.predict_without(&question, without)?.round_s;
-            prices.push(Price { of, round_s, share: 1.0 - round_s.value / whole });
+            prices.push(SyncPrice { of, round_s, share: 1.0 - round_s.value / whole });
         }
         prices.sort_by(|a, b| b.share.total_cmp(&a.share));
         Ok(prices)
