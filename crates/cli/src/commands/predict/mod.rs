@@ -54,6 +54,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.trace.display()
         ))),
         Format::RunFile => training::run(args),
+        Format::Spark if args.training.is_used() => Err(Failure::Usage(format!(
+            "{} is a Spark log: of the options only those for Spark apply, such as --cores",
+            args.trace.display()
+        ))),
         Format::Spark => spark::run(args),
         Format::Chrome => Err(Failure::Failed(format!(
             "{}: only run files of syncline train --trace and Spark event logs can be predicted from",

@@ -62,6 +62,17 @@ pub struct Options {
     profile: Option<PathBuf>,
 }
 
+impl Options {
+    /// Whether anything was asked that only a training run can answer.
+    pub fn is_used(&self) -> bool {
+        let lists = [&self.workers, &self.servers, &self.batch, &self.every];
+        lists.iter().any(|list| list.is_some())
+            || self.machines.is_some()
+            || self.lambda.is_some()
+            || self.profile.is_some()
+    }
+}
+
 /// Where the workers that are asked about run.
 #[derive(Clone, Copy, ValueEnum)]
 enum Where {
