@@ -63,7 +63,6 @@ pub struct PlannerOptions {
     /// The internal case.
     pub locality: Locality,
     /// Which late completions the price bounds count.
-    #[serde(default)]
     pub late: LateShare,
     /// Where the random numbers of the rounding start.
     pub seed: u64,

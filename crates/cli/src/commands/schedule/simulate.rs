@@ -118,6 +118,9 @@ pub struct Args {
     /// The least late utility that the price bounds count, as a share of the greatest; 0: the formula as it is
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, help_heading = "Planning")]
     late_share: f64,
+    /// Dorm's bound on the distance from fair shares, of the most possible
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, help_heading = "Planning")]
+    unfairness: f64,
     /// Dorm's share of running jobs that one event may change
     #[arg(long, default_value_t = 1.0, help_heading = "Planning")]
     adjustable: f64,
@@ -372,7 +375,14 @@ impl Args {
             FloorName::Strict => Floor::Strict,
         };
         let setup = Setup::new(&cluster, grid, &[]);
-        let template = Setup { planner, packing, floor, adjustable: self.adjustable, ..setup };
+        let template = Setup {
+            planner,
+            packing,
+            floor,
+            unfairness: self.unfairness,
+            adjustable: self.adjustable,
+            ..setup
+        };
         Ok(Experiment { source, cluster, grid, options: Options { clock, physics, outages }, template })
     }
 
