@@ -33,6 +33,20 @@ pub enum Error {
         /// The factor up to which the trace is extrapolated.
         limit: usize,
     },
+    /// The log does not support an answer.
+    #[error("cannot tell: {why}")]
+    CannotTell {
+        /// What is missing or too far, and what to do.
+        why: String,
+    },
+    /// The trace names a setting that is not known here.
+    #[error("the trace's {what} is '{found}', which is not known: record it with this version")]
+    UnknownSetting {
+        /// Which one.
+        what: &'static str,
+        /// What the trace says.
+        found: String,
+    },
     /// The loop cannot be simulated.
     #[error(transparent)]
     Queueing(#[from] syncline_queueing::Error),

@@ -33,6 +33,16 @@ impl Interval {
         Self { value: self.value, low: self.value - below.hypot(more), high: self.value + above.hypot(more) }
     }
 
+    /// The range stretched to a value that the truth may also be.
+    pub(crate) fn containing(self, other: f64) -> Self {
+        Self { low: self.low.min(other), high: self.high.max(other), ..self }
+    }
+
+    /// The same range, later by so much.
+    pub(crate) fn shifted(self, by: f64) -> Self {
+        Self { value: self.value + by, low: self.low + by, high: self.high + by }
+    }
+
     /// Whether a value lies in the range.
     pub fn covers(&self, value: f64) -> bool {
         self.low <= value && value <= self.high

@@ -8,8 +8,8 @@
 //! use syncline_predict::{Cycle, Cycles, Question};
 //!
 //! let work = |worker: u32, round: u64| 1.0 + 0.1 * ((worker as u64 + round) % 2) as f64;
-//! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle { worker: w, round: r, start_s: 0.0, end_s: work(w, r) }));
-//! let cycles = Cycles::new(2, 32.0, cycles.collect())?;
+//! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle::new(w, r, 0.0, work(w, r))));
+//! let cycles = Cycles::new(2, cycles.collect())?;
 //! let wider = cycles.profile()?.predict(&Question { workers: 4, sync: "bsp".parse()? })?;
 //! assert!(wider.round_s.value > 1.0 && wider.round_s.value < 1.11);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,8 +19,10 @@
 
 mod error;
 mod interval;
+mod spark;
 mod training;
 
 pub use error::Error;
 pub use interval::Interval;
+pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
 pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};

@@ -90,6 +90,6 @@ fn what_cannot_be_told_is_said() {
     assert!(matches!(cycles.profile().unwrap().predict(&far), Err(Error::TooFar { asked: 17, .. })));
     let spare = Question { workers: 2, sync: "backup:2".parse().unwrap() };
     assert!(matches!(cycles.profile().unwrap().predict(&spare), Err(Error::Queueing(_))));
-    let missing = vec![Cycle { worker: 1, round: 0, start_s: 0.0, end_s: 1.0 }];
-    assert!(matches!(Cycles::new(2, 1.0, missing), Err(Error::NoRounds { .. })));
+    let missing = vec![Cycle::new(1, 0, 0.0, 1.0)];
+    assert!(matches!(Cycles::new(2, missing), Err(Error::NoRounds { .. })));
 }

@@ -1,5 +1,6 @@
 //! Training runs of our own parameter server: their rounds taken apart, fitted, and asked "what if".
 
+mod busy;
 mod check;
 mod cycles;
 mod prediction;

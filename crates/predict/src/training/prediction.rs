@@ -7,6 +7,7 @@
 use rand::RngExt;
 use syncline_queueing::sim::{Random, TrainingLoop, stream};
 use syncline_round::{Clock, Sync, WorkerId};
+use syncline_trace::Run;
 
 use crate::{Error, Interval, JobProfile};
 
@@ -22,6 +23,20 @@ pub struct Question {
     pub workers: usize,
     /// Under which policy.
     pub sync: Sync,
+}
+
+impl Question {
+    /// What a run was.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSetting`] where its trace does not say so in known words.
+    pub fn of(run: &Run) -> Result<Self, Error> {
+        let sync = run.info.sync.parse().map_err(|_| Error::UnknownSetting {
+            what: "synchronisation policy",
+            found: run.info.sync.clone(),
+        })?;
+        Ok(Self { workers: run.info.workers as usize, sync })
+    }
 }
 
 /// What would happen.

@@ -47,7 +47,8 @@ impl JobProfile {
             means.iter().map(|m| (m - work_s).powi(2)).sum::<f64>() / (means.len().max(2) - 1) as f64;
         let real = if spread > 0.0 { (1.0 - chance / spread).max(0.0) } else { 0.0 };
         let persistent_s = means.iter().map(|m| real * (m - work_s)).collect();
-        let (server_s, samples_per_cycle) = (cycles.server_s(), cycles.samples_per_cycle());
+        let server_s = cycles.update_s() / cycles.per_update() as f64;
+        let samples_per_cycle = cycles.samples_per_cycle();
         Ok(Self {
             workers: lists.len(),
             work_s,
@@ -82,10 +83,10 @@ mod tests {
             let cycles = (0..4).flat_map(|w| {
                 (0..110).map(move |i| {
                     let work = 10.0 + if w == 2 { slow } else { 0.0 } + noise(w, i);
-                    Cycle { worker: w, round: i, start_s: 0.0, end_s: work }
+                    Cycle::new(w, i, 0.0, work)
                 })
             });
-            Cycles::new(4, 1.0, cycles.collect()).and_then(|cycles| cycles.profile())
+            Cycles::new(4, cycles.collect()).and_then(|cycles| cycles.profile())
         };
         let equal = run(0.0).unwrap();
         assert!(equal.persistent_share() < 0.01, "{}", equal.persistent_share());
