@@ -21,6 +21,8 @@ use crate::{
 /// How long each of the four parts may take, unless three gradients take longer.
 const PART: Duration = Duration::from_millis(10);
 const FEWEST: usize = 3;
+/// Rounds before those that count.
+const WARM_UP: usize = 3;
 /// More cores at once than this tell nothing new.
 const MOST_CORES: usize = 64;
 /// A calibration of slow gradients must be less than a hundredth of the run.
@@ -40,6 +42,8 @@ pub(crate) struct Calibration {
     cores: usize,
     alone: Costs,
     together: Costs,
+    /// Relative standard error of the ratio of the two, from how far its two halves are apart.
+    error: f64,
 }
 
 impl Calibration {
@@ -53,14 +57,17 @@ impl Calibration {
         // The parts alternate, so that a machine that changes its speed meanwhile favours none.
         let (one, all) = (measure(run, 1, PART), measure(run, cores, PART));
         let (again, all_again) = (measure(run, 1, PART), measure(run, cores, PART));
-        Some(Self { cores, alone: one.mean(again), together: all.mean(all_again) })
+        let apart = |a: Duration, b: Duration| (a.as_secs_f64() - b.as_secs_f64()) / (a + b).as_secs_f64();
+        let error = apart(one.gradient, again.gradient).hypot(apart(all.gradient, all_again.gradient));
+        Some(Self { cores, alone: one.mean(again), together: all.mean(all_again), error })
     }
 
     /// Its entries among a trace's settings, in nanoseconds.
-    pub(crate) fn settings(&self) -> [(String, String); 5] {
+    pub(crate) fn settings(&self) -> [(String, String); 6] {
         let time = |name: &str, time: Duration| (name.to_owned(), time.as_nanos().to_string());
         [
             ("calibration_cores".to_owned(), self.cores.to_string()),
+            ("calibration_error".to_owned(), format!("{:.4}", self.error)),
             time("calibration_gradient_alone_ns", self.alone.gradient),
             time("calibration_gradient_together_ns", self.together.gradient),
             time("calibration_update_alone_ns", self.alone.update),
@@ -97,8 +104,8 @@ fn measure(run: &Run, threads: usize, time: Duration) -> Costs {
         barrier: Barrier::new(threads),
         parameters: RwLock::new(parameters),
     };
-    // The first round's time decides how many there are, and is not counted.
-    let rounds = Mutex::new(FEWEST + 1);
+    // The first rounds fill caches and buffers, and are not counted; the last of them decides how many follow.
+    let rounds = Mutex::new(FEWEST + WARM_UP);
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let (shared, rounds) = (&shared, &rounds);
@@ -107,7 +114,7 @@ fn measure(run: &Run, threads: usize, time: Duration) -> Costs {
         }
     });
     let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Costs { gradient: median(gradients), update: median(updates) }
+    Costs { gradient: typical(gradients), update: typical(updates) }
 }
 
 fn work(
@@ -131,17 +138,17 @@ fn work(
         let spent = now() - start;
         let dense = gradient.as_ref().is_some_and(|gradient| gradient.len() == run.parameters());
         lock(&shared.gradients)[thread] = gradient.filter(|_| dense);
-        if round > 0 {
+        if round >= WARM_UP {
             lock(&shared.times).0.push(spent);
         }
         shared.barrier.wait();
         if thread == 0 {
             let updated = update(shared, &mut state);
-            if round > 0 {
+            if round >= WARM_UP {
                 lock(&shared.times).1.push(updated);
             } else {
                 let fitting = time.as_nanos() / spent.as_nanos().max(1);
-                *lock(rounds) = FEWEST.max(fitting as usize) + 1;
+                *lock(rounds) = FEWEST.max(fitting as usize) + WARM_UP;
             }
         }
         shared.barrier.wait();
@@ -172,9 +179,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The lower quartile: what other programs take of the machine only ever adds.
+fn typical(mut times: Vec<Duration>) -> Duration {
     times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    times.get(times.len() / 4).copied().unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "it measures the machine, before the run's clock starts")]

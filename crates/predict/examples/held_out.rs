@@ -8,8 +8,6 @@
 use std::error::Error;
 
 use syncline_predict::{Check, Cycles, Question};
-use syncline_round::Sync;
-
 struct Measured {
     cycles: Cycles,
     question: Question,
@@ -19,9 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut runs = Vec::new();
     for path in std::env::args().skip(1) {
         let run = syncline_trace::read(&path)?;
-        let sync: Sync = run.info.sync.parse()?;
         let cycles = Cycles::of(&run)?;
-        let question = Question { workers: cycles.workers(), sync };
+        let question = Question::of(&run)?;
         runs.push(Measured { cycles, question });
     }
     println!(
@@ -30,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let (mut errors, mut covered) = (Vec::new(), 0);
     for from in &runs {
-        let check = Check::of(&from.cycles, from.question.sync)?;
+        let check = Check::of(&from.cycles)?;
         let profile = from.cycles.profile()?;
         for to in &runs {
             let Ok(prediction) = profile.predict(&to.question) else { continue };

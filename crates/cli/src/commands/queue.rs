@@ -140,7 +140,7 @@ fn bounds(model: &dyn Model, eps: Exceedance) -> Result<Vec<Estimate>, Failure> 
     Ok(list)
 }
 
-fn exceedance(text: &str) -> Result<Exceedance, String> {
+pub fn exceedance(text: &str) -> Result<Exceedance, String> {
     let value: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
     Exceedance::new(value).map_err(|error| error.to_string())
 }
