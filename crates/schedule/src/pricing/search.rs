@@ -15,7 +15,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ledger, Market, Offer, relaxation,
+    LateShare, Ledger, Market, Offer, relaxation,
     rounding::{self, Rounding},
 };
 use crate::{
@@ -62,6 +62,8 @@ pub struct PlannerOptions {
     pub external: External,
     /// The internal case.
     pub locality: Locality,
+    /// Which late completions the price bounds count.
+    pub late: LateShare,
     /// Where the random numbers of the rounding start.
     pub seed: u64,
 }
@@ -72,6 +74,7 @@ impl Default for PlannerOptions {
             quanta: Quanta::PerSlot(8),
             external: External::Rounded(Rounding::default()),
             locality: Locality::Aware,
+            late: LateShare::default(),
             seed: 1,
         }
     }
