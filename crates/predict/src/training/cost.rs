@@ -114,20 +114,26 @@ impl Exchange {
 
 /// What the servers' part takes. An update reads and writes the parameters and reads each gradient once; where somebody
 /// still reads the parameters it copies them first: (2 + gradients + 2 copied) passes over all bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Serving {
     /// Seconds for each pass over all parameters, when the gradients are from this core; 0 where no update was traced.
     pub pass_s: f64,
-    /// Seconds from when the gate opens until a held worker goes on.
-    pub wake_s: f64,
+    /// Seconds from when the gate opens until a held worker goes on: the means of up to fifty equal shares of what was
+    /// measured, in ascending order. A machine that does other things as well shows in the last of them.
+    pub wakes_s: Vec<f64>,
 }
 
 impl Serving {
     pub(crate) fn fit(cycles: &Cycles, setup: &Setup, slower: f64) -> Self {
         let copied = is_copied(setup.policy().unwrap_or(Sync::Bsp), cycles.workers());
         let passes = passes(cycles.per_update(), copied) * if cycles.workers() > 1 { slower } else { 1.0 };
-        Self { pass_s: cycles.update_s() / passes, wake_s: cycles.wake_s() }
+        Self { pass_s: cycles.update_s() / passes, wakes_s: shares(cycles.wakes_s()) }
+    }
+
+    /// The mean of [`Serving::wakes_s`].
+    pub fn wake_s(&self) -> f64 {
+        mean(self.wakes_s.iter().copied())
     }
 
     /// Seconds of one update from so many gradients of `workers`, one server's part after the other's.
@@ -141,6 +147,14 @@ impl Serving {
     pub(crate) fn local_step_s(&self, every: Every) -> f64 {
         if every == Every::Batch { 0.0 } else { 6.0 * self.pass_s }
     }
+}
+
+/// The means of equal shares of ascending values, so that the mean of all is kept.
+fn shares(sorted: &[f64]) -> Vec<f64> {
+    const SHARES: usize = 50;
+    let count = sorted.len().min(SHARES);
+    let cut = |share: usize| share * sorted.len() / count.max(1);
+    (0..count).map(|share| mean(sorted[cut(share)..cut(share + 1)].iter().copied())).collect()
 }
 
 fn passes(gradients: usize, copied: Copied) -> f64 {

@@ -92,8 +92,8 @@ pub struct Cycles {
     update_s: f64,
     /// Gradients in an update.
     per_update: usize,
-    /// Seconds from when a gate opened until a held worker went on.
-    wake_s: f64,
+    /// Seconds from when a gate opened until a held worker went on, in ascending order.
+    wakes_s: Vec<f64>,
     /// How many workers computed at once, while any did.
     concurrency: f64,
     /// When held-out rows were evaluated, which is not part of any round.
@@ -126,7 +126,7 @@ impl Cycles {
             folds,
             update_s: 0.0,
             per_update: 1,
-            wake_s: 0.0,
+            wakes_s: Vec::new(),
             concurrency: 1.0,
             evaluating: Busy::default(),
             setup,
@@ -197,14 +197,14 @@ impl Cycles {
         };
         let waits = run.spans.iter().filter(|span| span.phase == Phase::Wait);
         let woken = waits.filter_map(|span| span.end_ns.checked_sub(*opened.get(&span.round)?));
-        let mut woken: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
-        // The median: what a worker waits beyond that is its machine being busy with other things.
-        woken.sort_by(f64::total_cmp);
-        // Where workers outnumber the cores, only as many as there are cores go on at once.
+        let mut wakes_s: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
+        wakes_s.sort_by(f64::total_cmp);
+        // Where workers outnumber the cores, only as many as there are cores go on at once: the others wait for a core,
+        // which the simulation lets them do itself.
         let cores = run.info.settings.get("cores").and_then(|cores| cores.parse::<f64>().ok());
         let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
-        let wake_s = woken.get((0.5 * at_once * woken.len() as f64) as usize).copied().unwrap_or(0.0);
-        Self { folds, update_s, per_update, wake_s, ..self }
+        wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
+        Self { folds, update_s, per_update, wakes_s, ..self }
     }
 
     pub(crate) fn setup(&self) -> &Setup {
@@ -219,8 +219,8 @@ impl Cycles {
         self.concurrency
     }
 
-    pub(crate) fn wake_s(&self) -> f64 {
-        self.wake_s
+    pub(crate) fn wakes_s(&self) -> &[f64] {
+        &self.wakes_s
     }
 
     /// The workers of the run.

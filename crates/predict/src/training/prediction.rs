@@ -3,6 +3,7 @@
 //! Each replication resamples the trace (what it did not show), runs as many rounds as are asked for (what a single run
 //! shows by chance), and gives one value; their spread is the interval.
 
+use rand::RngExt;
 use syncline_queueing::sim::{Random, stream};
 use syncline_round::{Clock, Every, Sync, WorkerId};
 
@@ -343,8 +344,9 @@ impl Surroundings for World<'_> {
         Update { takes_s: takes_s * share, occupies_s: occupies_s * share }
     }
 
-    fn wake_s(&self) -> f64 {
-        self.profile.serving.wake_s
+    fn wake_s(&mut self) -> f64 {
+        let wakes = &self.profile.serving.wakes_s;
+        if wakes.is_empty() { 0.0 } else { wakes[self.random.random_range(0..wakes.len())] }
     }
 }
 

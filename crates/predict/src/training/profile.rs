@@ -128,7 +128,7 @@ impl JobProfile {
             ("exchange.latency_s", self.exchange.latency_s.unwrap_or(0.0)),
             ("exchange.per_byte_s", self.exchange.per_byte_s.unwrap_or(0.0)),
             ("serving.pass_s", self.serving.pass_s),
-            ("serving.wake_s", self.serving.wake_s),
+            ("serving.wakes_s", self.serving.wakes_s.iter().copied().fold(0.0, f64::max)),
             ("variation.deviation_s", *deviation_s),
             ("variation.persistent_sure", *persistent_sure),
             ("concurrency", self.concurrency),
@@ -152,6 +152,9 @@ impl JobProfile {
         if let Some((name, count)) = counts.into_iter().find(|(_, count)| !(1..=100_000_000).contains(count))
         {
             return wrong(format!("{name}: {count} is not between 1 and 100 million"));
+        }
+        if self.serving.wakes_s.iter().any(|x| x.is_nan() || *x < 0.0) {
+            return wrong("serving.wakes_s: a time is not a number, zero or more".to_owned());
         }
         if persistent_s.iter().chain(residual_s).any(|x| !x.is_finite()) {
             return wrong("variation: a time is not a finite number".to_owned());

@@ -21,7 +21,7 @@ pub(crate) trait Surroundings {
     /// What folding so many gradients takes.
     fn update(&self, gradients: usize) -> Update;
     /// Seconds from when a gate opens until a held worker goes on.
-    fn wake_s(&self) -> f64;
+    fn wake_s(&mut self) -> f64;
 }
 
 /// Seconds until an update is done, and until the servers can begin another.
@@ -190,7 +190,7 @@ mod tests {
         fn update(&self, _: usize) -> Update {
             Update { takes_s: self.update_s, occupies_s: self.update_s }
         }
-        fn wake_s(&self) -> f64 {
+        fn wake_s(&mut self) -> f64 {
             self.wake_s
         }
     }

@@ -91,7 +91,7 @@ fn own(run: &About) -> Vec<String> {
             time(serving.pass_s),
             run.parameter_bytes,
             1e9 * serving.pass_s / run.parameter_bytes as f64,
-            time(serving.wake_s)
+            time(serving.wake_s())
         ));
     }
     if let Some(tail) = &run.tail {
