@@ -15,11 +15,20 @@ impl Check {
     /// Asks a run about itself.
     ///
     /// # Errors
-    /// As for [`Cycles::profile`].
+    /// As for [`Cycles::profile`], and [`Error::CannotTell`] for a trace without a stretch in which all worked.
     pub fn of(cycles: &Cycles) -> Result<Self, Error> {
         let profile = cycles.profile()?;
         let predicted = profile.predict(&profile.question()?)?;
-        Ok(Self { measured: cycles.measured(), predicted })
+        let measured = cycles.measured();
+        let sound = |interval: Interval| {
+            interval.value > 0.0 && interval.low.is_finite() && interval.high.is_finite()
+        };
+        if !(sound(measured) && sound(predicted.round_s)) {
+            let why =
+                "the trace's times make no sense: no gradient was folded while all workers worked".to_owned();
+            return Err(Error::CannotTell { why });
+        }
+        Ok(Self { measured, predicted })
     }
 
     /// Predicted over measured, less one.

@@ -61,17 +61,17 @@ impl Cycle {
         let (start_s, end_s) = seconds(span);
         self.start_s = self.start_s.min(start_s);
         self.end_s = self.end_s.max(end_s);
-        self.bytes += span.bytes;
+        self.bytes = self.bytes.saturating_add(span.bytes);
         match span.phase {
             Phase::Compute => {
                 self.compute_s += end_s - start_s;
-                self.samples += span.records;
+                self.samples = self.samples.saturating_add(span.records);
             }
             phase => {
                 let served_s = busy.within(start_s, end_s);
                 self.served_s += served_s;
                 let own = if phase == Phase::Pull { &mut self.pull_s } else { &mut self.push_s };
-                *own += end_s - start_s - served_s;
+                *own += (end_s - start_s - served_s).max(0.0);
             }
         }
     }
@@ -164,7 +164,7 @@ impl Cycles {
         let any = Busy::new(of_phase(Phase::Compute)).total();
         let setup = Setup { workers: nodes.len(), ..Setup::of(run) };
         let found = Self {
-            concurrency: computing / any,
+            concurrency: if any > 0.0 { computing / any } else { 1.0 },
             evaluating: Busy::new(of_phase(Phase::Evaluate)),
             machine: Machine::of(&run.info.settings),
             setup,
@@ -187,11 +187,11 @@ impl Cycles {
         let one = applied.iter().filter(|span| span.node == first);
         let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();
         folds.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let total: u64 = applied.iter().map(|span| span.duration_ns()).sum();
-        let update_s = total as f64 * 1e-9 / folds.len().max(1) as f64;
+        let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
+        let update_s = total * 1e-9 / folds.len().max(1) as f64;
         // The gate of a round opens with the update that closes the one before.
         let opened: BTreeMap<u64, u64> = if per_update > 1 {
-            applied.iter().map(|span| (span.round + 1, span.end_ns)).collect()
+            applied.iter().map(|span| (span.round.saturating_add(1), span.end_ns)).collect()
         } else {
             BTreeMap::new()
         };

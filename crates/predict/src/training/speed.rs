@@ -30,7 +30,7 @@ pub enum Placement {
 impl JobProfile {
     /// Samples in a round of all workers of the traced run, which is the global batch F.
     pub fn global_batch(&self) -> u64 {
-        self.measured.batch.max(1) * self.measured.workers as u64
+        self.measured.batch.max(1).saturating_mul(self.measured.workers as u64)
     }
 
     /// Bytes of a gradient, and of the parameters.
