@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     ops::{Deref, Range},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -15,9 +16,12 @@ use std::{
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
 use syncline_wire::{Client, Indices, Message, Tensor};
+use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
+    computation::CompactRound,
+    gradient::Rows,
     protocol::{ServerReply, ServerRequest},
     server::Server,
 };
@@ -60,6 +64,30 @@ impl Deref for Values {
     }
 }
 
+/// A round's gradient.
+pub(crate) enum Push {
+    /// It stands on no samples.
+    Nothing,
+    /// A value for each parameter.
+    Whole(Tensor),
+    /// A value for each parameter that the round reads.
+    Touched(Arc<CompactRound>, Tensor),
+    /// The derivatives by the outputs of the rows.
+    Factors(Rows, Tensor),
+}
+
+impl Push {
+    /// The bytes of its values.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values) => {
+                size_of_val(&values[..]) as u64
+            }
+        }
+    }
+}
+
 /// The answer to a pull.
 pub(crate) struct Pulled {
     /// The round that this worker now works at.
@@ -88,6 +116,11 @@ impl Exchange {
         shards: Vec<Range<usize>>,
     ) -> Self {
         Self { worker, run_clock, servers, shards, own: Vec::new() }
+    }
+
+    /// Whether all parameters lie in one buffer of this process, so that pulling them costs nothing.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.servers.len() == 1 && self.is_local()
     }
 
     /// Whether the servers live in this process.
@@ -138,37 +171,53 @@ impl Exchange {
         }
     }
 
-    /// Hands a round's gradient to the servers; `gradient` holds a value a parameter, or a value a touched coordinate,
-    /// or nothing when it stands on no samples. It returns when every server has taken its part.
+    /// Hands a round's gradient to the servers. It returns when every server has taken its part.
     ///
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
-    pub(crate) async fn push(
-        &self,
-        clock: u64,
-        samples: u64,
-        touched: Option<&Touched>,
-        gradient: Option<Tensor>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn push(&self, clock: u64, samples: u64, gradient: Push) -> Result<(), Error> {
         let count = self.servers.len();
         let calls = (0..count).map(|turn| {
             let server = (turn + self.worker as usize) % count;
-            let mut message = Message::from(ServerRequest::Push { worker: self.worker, clock, samples });
-            if let Some(gradient) = &gradient {
-                let range = match touched {
-                    Some(touched) => {
-                        message = message.with_indices(touched.shards[server].1.clone());
-                        touched.shards[server].0.clone()
-                    }
-                    None => self.shards[server].clone(),
-                };
-                message = message.with_values(gradient.slice(range));
-            }
+            let message = self.part(server, clock, samples, &gradient);
             async move { self.servers[server].call(message).await }
         });
         try_join_all(calls).await?;
         Ok(())
     }
+
+    /// What one server gets of a gradient.
+    fn part(&self, server: usize, clock: u64, samples: u64, gradient: &Push) -> Message<ServerRequest> {
+        let push = |rows| Message::from(ServerRequest::Push { worker: self.worker, clock, samples, rows });
+        let shard = self.shards[server].clone();
+        match gradient {
+            Push::Nothing => push(None),
+            Push::Whole(values) => push(None).with_values(values.slice(shard)),
+            Push::Touched(round, values) => {
+                let (within, indices) = &round.touched.shards[server];
+                push(None).with_indices(indices.clone()).with_values(values.slice(within.clone()))
+            }
+            Push::Factors(rows, derivatives) if self.is_local() => {
+                push(Some(rows.clone())).with_values(derivatives.clone())
+            }
+            Push::Factors(rows, derivatives) => {
+                let (indices, values) = multiplied_out(rows, derivatives, shard);
+                push(None).with_indices(indices).with_values(values)
+            }
+        }
+    }
+}
+
+/// The coordinates and values of a gradient in factors, in the same order as its contributions.
+fn multiplied_out(rows: &Rows, derivatives: &[f32], shard: Range<usize>) -> (Vec<u32>, Vec<f32>) {
+    let (mut indices, mut values) = (Vec::new(), Vec::new());
+    if let Some(factors) = rows.factors(derivatives) {
+        factors.for_each_run(shard, |start, run, x| {
+            indices.extend((start as u32..).take(run.len()));
+            values.extend(run.iter().map(|d| x * d));
+        });
+    }
+    (indices, values)
 }
 
 /// How long a worker stays awake for another thread that may be about to open the gate. Going to sleep and being woken
@@ -184,8 +233,9 @@ async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(output);
             }
+            // A task whose turn is over stays pending until the runtime gives it another.
             let now = clock.now();
-            if now >= *deadline.get_or_insert(now + PATIENCE) {
+            if !has_budget_remaining() || now >= *deadline.get_or_insert(now + PATIENCE) {
                 return Poll::Pending;
             }
             std::thread::yield_now();

@@ -1,5 +1,10 @@
 //! A gradient as a server receives it, checked against the shard.
 
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+
+use syncline_data::Dataset;
+use syncline_learn::Factors;
+use syncline_round::SparseGradient;
 use syncline_wire::{Indices, Tensor};
 
 /// The gradient of one worker's round, within one shard.
@@ -14,28 +19,55 @@ pub(crate) struct Gradient {
 pub(crate) enum Values {
     /// One a parameter.
     Dense(Tensor),
-    /// One for each of these coordinates.
+    /// One for each of these coordinates, in any order; those of a coordinate that comes again add up.
     Sparse(Indices, Tensor),
+    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards.
+    Factors(Rows, Tensor),
     /// None: it stands on no samples.
     Empty,
+}
+
+/// Rows that a worker and a server of one process share.
+#[derive(Clone)]
+pub struct Rows {
+    pub(crate) data: Arc<Dataset>,
+    pub(crate) range: Range<usize>,
+}
+
+impl Rows {
+    /// The gradient whose derivatives by the outputs of these rows are given.
+    pub(crate) fn factors<'a>(&'a self, derivatives: &'a [f32]) -> Option<Factors<'a>> {
+        Factors::new(&self.data.batch(self.range.clone()), derivatives)
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rows {:?}", self.range)
+    }
 }
 
 impl Gradient {
     /// Takes what a peer sent, if it fits a shard of `parameters` parameters; otherwise says what does not.
     pub(crate) fn checked(
         samples: u64,
+        rows: Option<Rows>,
         indices: Option<Indices>,
         values: Option<Tensor>,
         parameters: usize,
     ) -> Result<Self, String> {
-        let values = match (indices, values) {
-            (None, None) if samples == 0 => Values::Empty,
-            (_, None) => return Err(format!("a gradient of {samples} samples has no values")),
-            (None, Some(values)) if values.len() == parameters => Values::Dense(values),
-            (None, Some(values)) => {
+        let values = match (rows, indices, values) {
+            (None, None, None) if samples == 0 => Values::Empty,
+            (_, _, None) => return Err(format!("a gradient of {samples} samples has no values")),
+            (Some(rows), _, Some(values)) => {
+                rows.factors(&values).ok_or("the derivatives do not fit their rows, or these are dense")?;
+                Values::Factors(rows, values)
+            }
+            (None, None, Some(values)) if values.len() == parameters => Values::Dense(values),
+            (None, None, Some(values)) => {
                 return Err(format!("a gradient has {} values for {parameters} parameters", values.len()));
             }
-            (Some(indices), Some(values)) => {
+            (None, Some(indices), Some(values)) => {
                 check_indices(&indices, parameters)?;
                 if indices.len() != values.len() {
                     let (indices, values) = (indices.len(), values.len());
@@ -48,15 +80,56 @@ impl Gradient {
     }
 }
 
-/// Whether coordinates rise strictly and lie within the shard.
+/// Whether coordinates lie within the shard.
 pub(crate) fn check_indices(indices: &[u32], parameters: usize) -> Result<(), String> {
-    if !indices.is_sorted_by(|a, b| a < b) {
-        return Err("coordinates must rise".to_owned());
-    }
-    match indices.last() {
-        Some(&last) if last as usize >= parameters => {
-            Err(format!("coordinate {last} is outside a shard of {parameters} parameters"))
+    match indices.iter().max() {
+        Some(&largest) if largest as usize >= parameters => {
+            Err(format!("coordinate {largest} is outside a shard of {parameters} parameters"))
         }
         _ => Ok(()),
+    }
+}
+
+impl Values {
+    /// The gradient as contributions; nothing if it has a value for each parameter anyway.
+    pub(crate) fn sparse(&self, shard: &Range<usize>) -> Option<Sparse<'_>> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Sparse(indices, values) => Some(Sparse::Coordinates(indices, values)),
+            Self::Factors(rows, derivatives) => {
+                Some(Sparse::Factors(rows.factors(derivatives)?, shard.clone()))
+            }
+            Self::Empty => Some(Sparse::Coordinates(&[], &[])),
+        }
+    }
+
+    /// A value for each parameter of the shard.
+    pub(crate) fn dense(&self, shard: &Range<usize>) -> Cow<'_, [f32]> {
+        if let Self::Dense(values) = self {
+            return Cow::Borrowed(values);
+        }
+        let mut dense = vec![0.0; shard.len()];
+        if let Some(sparse) = self.sparse(shard) {
+            sparse.for_each_run(|start, values, factor| {
+                let sums = dense[start..].iter_mut().zip(values);
+                sums.for_each(|(sum, value)| *sum += factor * value);
+            });
+        }
+        Cow::Owned(dense)
+    }
+}
+
+/// The contributions of one worker's round to the gradient of a shard.
+pub(crate) enum Sparse<'a> {
+    Coordinates(&'a [u32], &'a [f32]),
+    Factors(Factors<'a>, Range<usize>),
+}
+
+impl SparseGradient for Sparse<'_> {
+    fn for_each_run(&self, visit: impl FnMut(usize, &[f32], f32)) {
+        match self {
+            Self::Coordinates(indices, values) => (*indices, *values).for_each_run(visit),
+            Self::Factors(factors, shard) => factors.for_each_run(shard.clone(), visit),
+        }
     }
 }

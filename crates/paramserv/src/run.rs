@@ -54,8 +54,6 @@ impl Run {
             epochs: settings.epochs,
             seed: settings.seed,
             rate: settings.optimizer.rate(),
-            // A late backup worker learns only from the answer which round it joins.
-            pull: if matches!(settings.sync, Sync::Backup { .. }) { Pull::Whole } else { Pull::Touched },
             delays: settings.delays,
         };
         Self {
@@ -91,6 +89,7 @@ impl Run {
         Ok(Server::new(
             ctx.clock(),
             ctx.rank() as u32,
+            shard.clone(),
             Gate::new(self.sync, self.rows.len())?,
             self.fold,
             optimizer.state(shard.len(), &regularised),
@@ -111,6 +110,7 @@ impl Run {
             clients.push(server.connect(&ctx).await?);
         }
         let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
+        let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let batches = Batches::new(rows, self.batch, self.every);
         let computation = Computation::new(self.model(), data, batches, self.optimizer, self.fold);
@@ -126,9 +126,22 @@ impl Run {
             computation,
             validation,
             plan: self.plan.clone(),
+            pull,
             recorder: Recorder::new(self.spans),
             ctx,
         })
+    }
+
+    /// What a worker pulls for a round that reads few parameters.
+    fn pull(&self, exchange: &Exchange) -> Pull {
+        match self.sync {
+            // A late one learns only from the answer which round it joins.
+            Sync::Backup { .. } => Pull::Whole,
+            // Nobody steps while a worker reads, so that the server's own buffer can be read where it lies.
+            Sync::Bsp if exchange.is_shared() => Pull::Whole,
+            _ if exchange.is_shared() && self.rows.len() == 1 => Pull::Whole,
+            _ => Pull::Touched,
+        }
     }
 
     /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.

@@ -8,6 +8,7 @@
 //! and wakes the others.
 
 use std::{
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
 use tokio::sync::oneshot;
 
 use crate::{
-    gradient::{Gradient, Values, check_indices},
+    gradient::{Gradient, check_indices},
     parameters::Parameters,
     protocol::{ServerReply, ServerRequest, ServerStatistics},
     worker::nanoseconds,
@@ -28,10 +29,14 @@ use crate::{
 /// One shard, served to the workers.
 pub(crate) struct Server {
     clock: RunClock,
+    /// How many it holds.
+    parameters: usize,
     state: Mutex<State>,
 }
 
 struct State {
+    /// Which parameters these are.
+    shard: Range<usize>,
     gate: Gate,
     fold: Fold,
     optimizer: OptimizerState,
@@ -63,10 +68,11 @@ enum Pull {
 }
 
 impl Server {
-    /// A server of these parameters. `node` is its number in the trace.
+    /// A server of these parameters, which are the `shard` of all. `node` is its number in the trace.
     pub(crate) fn new(
         clock: RunClock,
         node: u32,
+        shard: Range<usize>,
         gate: Gate,
         fold: Fold,
         optimizer: OptimizerState,
@@ -81,6 +87,7 @@ impl Server {
             ..ServerStatistics::default()
         };
         let state = State {
+            shard: shard.clone(),
             gate,
             fold,
             optimizer,
@@ -91,7 +98,7 @@ impl Server {
             recorder,
             node,
         };
-        Self { clock, state: Mutex::new(state) }
+        Self { clock, parameters: shard.len(), state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -105,12 +112,12 @@ impl Server {
         worker: WorkerId,
         indices: Option<Indices>,
     ) -> Result<Message<ServerReply>, ServiceError> {
-        let asked = self.clock.now();
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
         let started = self.state().start(worker, pull)?;
         let ((clock, whole), held) = match started {
             Start::Now(go) => (go, Duration::ZERO),
             Start::Later(opened) => {
+                let asked = self.clock.now();
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
                 (opened.await.map_err(stopped)?, self.clock.now() - asked)
             }
@@ -129,12 +136,12 @@ impl Server {
         match state.gate.push(worker, clock)? {
             Arrival::Late => state.statistics.late += 1,
             Arrival::Kept => state.kept[worker.index()] = Some(gradient),
-            Arrival::Alone => self.update(&mut state, clock, &[gradient])?,
+            Arrival::Alone => self.update(&mut state, clock, &[gradient]),
             Arrival::Closes { workers } => {
                 state.statistics.last_arrivals[worker.index()] += 1;
                 state.kept[worker.index()] = Some(gradient);
                 let round: Vec<_> = workers.iter().filter_map(|w| state.kept[w.index()].take()).collect();
-                self.update(&mut state, clock, &round)?;
+                self.update(&mut state, clock, &round);
             }
         }
         let released = state.release();
@@ -147,9 +154,9 @@ impl Server {
     }
 
     /// Folds the gradients of a round and steps, and records how long that took.
-    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) -> Result<(), ServiceError> {
+    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) {
         let start = self.clock.now();
-        state.step(gradients)?;
+        state.step(gradients);
         let end = self.clock.now();
         state.statistics.fold_apply += end - start;
         if state.recorder.is_on() {
@@ -157,7 +164,6 @@ impl Server {
             let span = Span::new(state.node, Phase::Apply, nanoseconds(start), nanoseconds(end));
             state.recorder.record(Span { round: clock.round(), records: samples, ..span });
         }
-        Ok(())
     }
 }
 
@@ -209,27 +215,24 @@ impl State {
     }
 
     /// One optimiser step along the fold of the gradients that stand on samples.
-    fn step(&mut self, gradients: &[Gradient]) -> Result<(), ServiceError> {
+    fn step(&mut self, gradients: &[Gradient]) {
         let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
-        let (mut dense, mut sparse) = (Vec::new(), Vec::new());
-        for (gradient, weight) in gradients.iter().zip(self.fold.weights(&samples)) {
-            match &gradient.values {
-                Values::Empty => {}
-                Values::Dense(values) => dense.push((&values[..], weight)),
-                Values::Sparse(indices, values) => sparse.push((&indices[..], &values[..], weight)),
-            }
+        if samples.iter().sum::<u64>() == 0 {
+            return;
         }
-        let optimizer = &mut self.optimizer;
-        match (dense.is_empty(), sparse.is_empty()) {
-            (true, true) => return Ok(()),
-            (false, true) => self.parameters.update(|parameters| optimizer.step(parameters, &dense)),
-            (true, false) => self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse)),
-            (false, false) => {
-                return Err(ServiceError::new("a round has both dense and sparse gradients"));
-            }
+        let (shard, optimizer) = (&self.shard, &mut self.optimizer);
+        let weighted = || gradients.iter().zip(self.fold.weights(&samples)).filter(|(_, weight)| *weight != 0.0);
+        let sparse = weighted().map(|(gradient, weight)| Some((gradient.values.sparse(shard)?, weight)));
+        if let Some(sparse) = sparse.collect::<Option<Vec<_>>>() {
+            self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse));
+        } else {
+            // One dense gradient is enough for the step to be dense.
+            let dense: Vec<_> =
+                weighted().map(|(gradient, weight)| (gradient.values.dense(shard), weight)).collect();
+            let dense: Vec<_> = dense.iter().map(|(values, weight)| (&values[..], *weight)).collect();
+            self.parameters.update(|parameters| optimizer.step(parameters, &dense));
         }
         self.statistics.updates += 1;
-        Ok(())
     }
 }
 
@@ -240,10 +243,10 @@ impl Service for Server {
     async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
         match request.body {
             ServerRequest::Pull { worker } => self.pull(WorkerId::new(worker), request.indices).await,
-            ServerRequest::Push { worker, clock, samples } => {
-                let parameters = self.state().parameters.current().len();
-                let gradient = Gradient::checked(samples, request.indices, request.values, parameters)
-                    .map_err(ServiceError::new)?;
+            ServerRequest::Push { worker, clock, samples, rows } => {
+                let gradient =
+                    Gradient::checked(samples, rows, request.indices, request.values, self.parameters)
+                        .map_err(ServiceError::new)?;
                 self.push(WorkerId::new(worker), Clock::new(clock), gradient)?;
                 Ok(ServerReply::Taken.into())
             }
