@@ -6,7 +6,7 @@
 //! from the factors, without ever making the product.
 
 use std::ops::Range;
-use syncline_data::{Batch, CsrView, FeaturesView, SparseRow};
+use syncline_data::{Batch, CsrView, FeaturesView};
 
 /// The rows of a batch and the derivatives of its mean loss by their outputs.
 ///
@@ -50,27 +50,41 @@ impl<'a> Factors<'a> {
     /// way to cut the parameters into shards.
     pub fn for_each_run(&self, shard: Range<usize>, visit: impl FnMut(usize, &[f32], f32)) {
         match self.outputs {
-            // The common case of runs of one, known to the compiler.
-            1 => self.visit_runs(1, shard, visit),
-            outputs => self.visit_runs(outputs, shard, visit),
+            1 => self.for_each_single(shard, visit),
+            _ => self.for_each_longer(shard, visit),
         }
     }
 
-    #[inline(always)]
-    fn visit_runs(&self, outputs: usize, shard: Range<usize>, mut visit: impl FnMut(usize, &[f32], f32)) {
-        let columns = shard.start / outputs..shard.end.div_ceil(outputs);
-        for (row, derivatives) in self.x.iter().zip(self.derivatives.chunks_exact(outputs)) {
-            let row = within(row, &columns);
-            for (&column, &x) in row.indices.iter().zip(row.values) {
-                let start = column as usize * outputs;
-                // A longer run may lie across an end of the shard.
-                let run = if outputs == 1 { 0..1 } else { clip(start..start + outputs, &shard) };
-                visit(start + run.start - shard.start, &derivatives[run], x);
+    /// Runs of one, the common case, apart: none lies across an end of the shard, and a derivative stays in a register.
+    fn for_each_single(&self, shard: Range<usize>, mut visit: impl FnMut(usize, &[f32], f32)) {
+        for (row, &derivative) in self.x.iter().zip(self.derivatives) {
+            let entries = within(row.indices, &shard);
+            for (&column, &x) in row.indices[entries.clone()].iter().zip(&row.values[entries]) {
+                visit(column as usize - shard.start, &[derivative], x);
             }
         }
-        let biases = self.x.columns() * outputs;
-        for output in clip(biases..biases + outputs, &shard) {
-            visit(biases + output - shard.start, &[self.sum(output)], 1.0);
+        if shard.contains(&self.x.columns()) {
+            visit(self.x.columns() - shard.start, &[self.derivatives.iter().sum()], 1.0);
+        }
+    }
+
+    fn for_each_longer(&self, shard: Range<usize>, mut visit: impl FnMut(usize, &[f32], f32)) {
+        let outputs = self.outputs;
+        let mut clipped = |column: usize, run: &[f32], x: f32| {
+            let start = column * outputs;
+            let (from, to) = (start.max(shard.start), (start + outputs).min(shard.end));
+            visit(from - shard.start, &run[from - start..to - start], x);
+        };
+        let columns = shard.start / outputs..shard.end.div_ceil(outputs);
+        for (row, derivatives) in self.x.iter().zip(self.derivatives.chunks_exact(outputs)) {
+            let entries = within(row.indices, &columns);
+            for (&column, &x) in row.indices[entries.clone()].iter().zip(&row.values[entries]) {
+                clipped(column as usize, derivatives, x);
+            }
+        }
+        if columns.contains(&self.x.columns()) {
+            let sums: Vec<f32> = (0..outputs).map(|output| self.sum(output)).collect();
+            clipped(self.x.columns(), &sums, 1.0);
         }
     }
 
@@ -80,18 +94,13 @@ impl<'a> Factors<'a> {
     }
 }
 
-/// Which elements of a run at these positions lie in the shard.
-fn clip(run: Range<usize>, shard: &Range<usize>) -> Range<usize> {
-    let at = |end: usize| end.clamp(run.start, run.end) - run.start;
-    at(shard.start)..at(shard.end)
-}
-
-/// The entries of a row that lie in these columns.
-fn within<'a>(row: SparseRow<'a>, columns: &Range<usize>) -> SparseRow<'a> {
-    let at = |end: usize| match row.indices {
-        [.., last] if end <= *last as usize => row.indices.partition_point(|&column| (column as usize) < end),
+/// Which entries of a row lie in these columns.
+#[inline]
+fn within(indices: &[u32], columns: &Range<usize>) -> Range<usize> {
+    let at = |end: usize| match indices {
+        [.., last] if end <= *last as usize => indices.partition_point(|&column| (column as usize) < end),
         all => all.len(),
     };
-    let entries = if columns.start == 0 { 0..at(columns.end) } else { at(columns.start)..at(columns.end) };
-    SparseRow { indices: &row.indices[entries.clone()], values: &row.values[entries] }
+    let start = if columns.start == 0 { 0 } else { at(columns.start) };
+    start..at(columns.end)
 }

@@ -143,7 +143,7 @@ impl Exchange {
             };
             async move { Started::read(client.call(message).await?, server, expected) }
         });
-        let calls = try_join_all(calls);
+        let calls = all(calls);
         let mut started =
             if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let clock = started[0].clock;
@@ -180,9 +180,9 @@ impl Exchange {
         let calls = (0..count).map(|turn| {
             let server = (turn + self.worker as usize) % count;
             let message = self.part(server, clock, samples, &gradient);
-            async move { self.servers[server].call(message).await }
+            async move { Ok(self.servers[server].call(message).await?) }
         });
-        try_join_all(calls).await?;
+        all(calls).await?;
         Ok(())
     }
 
@@ -205,6 +205,16 @@ impl Exchange {
                 push(None).with_indices(indices).with_values(values)
             }
         }
+    }
+}
+
+/// What all calls yield, in order. A single one, the common case, is awaited where it stands.
+async fn all<T>(
+    mut calls: impl ExactSizeIterator<Item: Future<Output = Result<T, Error>>>,
+) -> Result<Vec<T>, Error> {
+    match calls.next() {
+        Some(only) if calls.len() == 0 => Ok(vec![only.await?]),
+        first => try_join_all(first.into_iter().chain(calls)).await,
     }
 }
 

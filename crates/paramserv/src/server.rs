@@ -221,7 +221,8 @@ impl State {
             return;
         }
         let (shard, optimizer) = (&self.shard, &mut self.optimizer);
-        let weighted = || gradients.iter().zip(self.fold.weights(&samples)).filter(|(_, weight)| *weight != 0.0);
+        let weighted =
+            || gradients.iter().zip(self.fold.weights(&samples)).filter(|(_, weight)| *weight != 0.0);
         let sparse = weighted().map(|(gradient, weight)| Some((gradient.values.sparse(shard)?, weight)));
         if let Some(sparse) = sparse.collect::<Option<Vec<_>>>() {
             self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse));

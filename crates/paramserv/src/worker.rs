@@ -160,12 +160,7 @@ impl Worker {
     }
 
     /// Hands the gradient to the servers.
-    async fn push(
-        &mut self,
-        clock: u64,
-        outcome: Outcome,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
+    async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Error> {
         let bytes = outcome.gradient.bytes();
         self.exchange.push(clock, outcome.score.rows, outcome.gradient).await?;
         let (start, end) = self.lap(tally);

@@ -41,7 +41,8 @@ impl OptimizerState {
         self.steps += 1;
         for (gradient, weight) in gradients {
             let rate = self.optimizer.rate * weight;
-            gradient.for_each_run(|start, values, factor| {
+            let parameters = &mut *parameters;
+            gradient.for_each_run(move |start, values, factor| {
                 let parameters = &mut parameters[start..start + values.len()];
                 parameters.iter_mut().zip(values).for_each(|(w, value)| *w -= rate * (factor * value));
             });
