@@ -21,7 +21,7 @@ pub(crate) enum Values {
     Dense(Tensor),
     /// One for each of these coordinates, in any order; those of a coordinate that comes again add up.
     Sparse(Indices, Tensor),
-    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards.
+    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads.
     Factors(Rows, Tensor),
     /// None: it stands on no samples.
     Empty,
@@ -29,9 +29,9 @@ pub(crate) enum Values {
 
 /// Rows that a worker and a server of one process share.
 #[derive(Clone)]
-pub struct Rows {
-    pub(crate) data: Arc<Dataset>,
-    pub(crate) range: Range<usize>,
+pub(crate) struct Rows {
+    pub data: Arc<Dataset>,
+    pub range: Range<usize>,
 }
 
 impl Rows {
@@ -51,23 +51,18 @@ impl Gradient {
     /// Takes what a peer sent, if it fits a shard of `parameters` parameters; otherwise says what does not.
     pub(crate) fn checked(
         samples: u64,
-        rows: Option<Rows>,
         indices: Option<Indices>,
         values: Option<Tensor>,
         parameters: usize,
     ) -> Result<Self, String> {
-        let values = match (rows, indices, values) {
-            (None, None, None) if samples == 0 => Values::Empty,
-            (_, _, None) => return Err(format!("a gradient of {samples} samples has no values")),
-            (Some(rows), _, Some(values)) => {
-                rows.factors(&values).ok_or("the derivatives do not fit their rows, or these are dense")?;
-                Values::Factors(rows, values)
-            }
-            (None, None, Some(values)) if values.len() == parameters => Values::Dense(values),
-            (None, None, Some(values)) => {
+        let values = match (indices, values) {
+            (None, None) if samples == 0 => Values::Empty,
+            (_, None) => return Err(format!("a gradient of {samples} samples has no values")),
+            (None, Some(values)) if values.len() == parameters => Values::Dense(values),
+            (None, Some(values)) => {
                 return Err(format!("a gradient has {} values for {parameters} parameters", values.len()));
             }
-            (None, Some(indices), Some(values)) => {
+            (Some(indices), Some(values)) => {
                 check_indices(&indices, parameters)?;
                 if indices.len() != values.len() {
                     let (indices, values) = (indices.len(), values.len());

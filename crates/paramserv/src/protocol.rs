@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 use syncline_learn::Score;
 use syncline_trace::Span;
 
-use crate::gradient::Rows;
-
 /// A request to a server. A worker has at most one under way at each server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ServerRequest {
@@ -18,8 +16,7 @@ pub enum ServerRequest {
         worker: u32,
     },
     /// The gradient of a round: a value for each parameter of the shard, or, when coordinates are sent along, for just
-    /// those, or, between threads, the derivatives by the outputs of some sparse rows; no values at all when it stands
-    /// on no samples.
+    /// those, in any order; no values at all when it stands on no samples.
     Push {
         /// Whose gradient.
         worker: u32,
@@ -27,9 +24,6 @@ pub enum ServerRequest {
         clock: u64,
         /// How many samples stand behind it.
         samples: u64,
-        /// The rows, where the values are the derivatives by their outputs. They cannot leave the process.
-        #[serde(skip)]
-        rows: Option<Rows>,
     },
     /// All parameters of the shard as they are now, past the gate.
     Parameters,

@@ -87,8 +87,7 @@ impl Run {
         let optimizer = if self.fold == Fold::Average { Optimizer::unit() } else { self.optimizer };
         let parameters = model.initialise(self.plan.seed)[shard.clone()].to_vec();
         Ok(Server::new(
-            ctx.clock(),
-            ctx.rank() as u32,
+            ctx,
             shard.clone(),
             Gate::new(self.sync, self.rows.len())?,
             self.fold,

@@ -4,8 +4,8 @@
 //! round, and the optimiser does the arithmetic. Gradients that have to wait for their round are kept as they came and
 //! folded in worker order when it closes, so the result does not depend on the order of arrival.
 //!
-//! Between threads a call runs on the caller's thread: the worker that closes a round folds it, with the state locked,
-//! and wakes the others.
+//! Between threads workers call [`Server::pull`] and [`Server::push`] themselves, without a message in between: the one
+//! that closes a round folds it on its own thread, with the state locked, and wakes the others.
 
 use std::{
     ops::Range,
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use syncline_program::Clock as RunClock;
+use syncline_program::{Clock as RunClock, Context};
 use syncline_round::{Arrival, Clock, Fold, Gate, OptimizerState, WorkerId};
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
@@ -47,6 +47,7 @@ struct State {
     held: Vec<Option<Held>>,
     statistics: ServerStatistics,
     recorder: Recorder,
+    /// Its number in the trace.
     node: u32,
 }
 
@@ -68,10 +69,9 @@ enum Pull {
 }
 
 impl Server {
-    /// A server of these parameters, which are the `shard` of all. `node` is its number in the trace.
+    /// A server of these parameters, which are the `shard` of all.
     pub(crate) fn new(
-        clock: RunClock,
-        node: u32,
+        ctx: &Context,
         shard: Range<usize>,
         gate: Gate,
         fold: Fold,
@@ -79,7 +79,7 @@ impl Server {
         parameters: Vec<f32>,
         recorder: Recorder,
     ) -> Self {
-        let workers = gate.workers();
+        let (clock, workers) = (ctx.clock(), gate.workers());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
             last_arrivals: vec![0; workers],
@@ -96,7 +96,7 @@ impl Server {
             held: (0..workers).map(|_| None).collect(),
             statistics,
             recorder,
-            node,
+            node: ctx.rank() as u32,
         };
         Self { clock, parameters: shard.len(), state: Mutex::new(state) }
     }
@@ -106,14 +106,10 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers when the gate lets the worker start its next round.
-    async fn pull(
-        &self,
-        worker: WorkerId,
-        indices: Option<Indices>,
-    ) -> Result<Message<ServerReply>, ServiceError> {
+    /// Answers when the gate lets the worker start its next round, with the values of these coordinates, or of all.
+    pub(crate) async fn pull(&self, worker: u32, indices: Option<Indices>) -> Result<Started, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
-        let started = self.state().start(worker, pull)?;
+        let started = self.state().start(WorkerId::new(worker), pull)?;
         let ((clock, whole), held) = match started {
             Start::Now(go) => (go, Duration::ZERO),
             Start::Later(opened) => {
@@ -126,11 +122,12 @@ impl Server {
             Some(whole) => whole,
             None => self.state().read(&indices.unwrap_or_default())?,
         };
-        Ok(Message::from(ServerReply::Started { clock: clock.round(), held }).with_values(values))
+        Ok(Started { clock: clock.round(), held, values })
     }
 
     /// Takes a gradient and does what the gate says with it.
-    fn push(&self, worker: WorkerId, clock: Clock, gradient: Gradient) -> Result<(), ServiceError> {
+    pub(crate) fn push(&self, worker: u32, clock: u64, gradient: Gradient) -> Result<(), ServiceError> {
+        let (worker, clock) = (WorkerId::new(worker), Clock::new(clock));
         let mut state = self.state();
         state.statistics.pushes += 1;
         match state.gate.push(worker, clock)? {
@@ -165,6 +162,16 @@ impl Server {
             state.recorder.record(Span { round: clock.round(), records: samples, ..span });
         }
     }
+}
+
+/// The answer to a pull.
+pub(crate) struct Started {
+    /// The round that the worker now works at.
+    pub clock: u64,
+    /// How long the gate held it.
+    pub held: Duration,
+    /// The parameters that it asked for.
+    pub values: Tensor,
 }
 
 /// Whether a worker may go on.
@@ -243,12 +250,14 @@ impl Service for Server {
 
     async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
         match request.body {
-            ServerRequest::Pull { worker } => self.pull(WorkerId::new(worker), request.indices).await,
-            ServerRequest::Push { worker, clock, samples, rows } => {
-                let gradient =
-                    Gradient::checked(samples, rows, request.indices, request.values, self.parameters)
-                        .map_err(ServiceError::new)?;
-                self.push(WorkerId::new(worker), Clock::new(clock), gradient)?;
+            ServerRequest::Pull { worker } => {
+                let Started { clock, held, values } = self.pull(worker, request.indices).await?;
+                Ok(Message::from(ServerReply::Started { clock, held }).with_values(values))
+            }
+            ServerRequest::Push { worker, clock, samples } => {
+                let gradient = Gradient::checked(samples, request.indices, request.values, self.parameters)
+                    .map_err(ServiceError::new)?;
+                self.push(worker, clock, gradient)?;
                 Ok(ServerReply::Taken.into())
             }
             ServerRequest::Parameters => {

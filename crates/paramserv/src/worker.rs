@@ -10,6 +10,7 @@ use syncline_learn::Score;
 use syncline_program::Context;
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::Client;
+use tokio::task::coop::consume_budget;
 
 use crate::{
     Delay, Error,
@@ -71,6 +72,8 @@ impl Worker {
         let mut tally = Tally { times, reported: started, lap: started, ..Tally::default() };
         let (mut epoch, mut next) = (0, 0);
         loop {
+            // Calls of this process may always be ready: without this the runtime could never stop the worker.
+            consume_budget().await;
             self.ctx.check()?;
             let (pulled, touched) = self.pull(next, &mut tally).await?;
             let clock = pulled.clock;
