@@ -1,21 +1,27 @@
-//! What would another size or policy cost? From the trace of one training run.
+//! What would another size or policy cost? From the trace of one training run, or the event log of one Spark application.
 //!
 //! [`Cycles`] takes the trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
 //! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
 //! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
 //!
+//! [`SparkLog`] reads an event log, [`SparkProfile`] takes it apart into whole tasks with their overheads and plays them
+//! again: on other numbers of slots, cut into other numbers of tasks, without a synchronisation point, as a stream.
+//!
 //! ```
-//! use syncline_predict::{Cycle, Cycles, Question};
+//! use syncline_predict::{Cycle, Cycles, Machines, Question};
 //!
 //! let work = |worker: u32, round: u64| 1.0 + 0.1 * ((worker as u64 + round) % 2) as f64;
 //! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle::new(w, r, 0.0, work(w, r))));
 //! let cycles = Cycles::new(2, cycles.collect())?;
-//! let wider = cycles.profile()?.predict(&Question { workers: 4, sync: "bsp".parse()? })?;
+//! let profile = cycles.profile()?;
+//! let question = Question { workers: 4, sync: "bsp".parse()?, machines: Machines::Own, ..profile.question()? };
+//! let wider = profile.predict(&question)?;
 //! assert!(wider.round_s.value > 1.0 && wider.round_s.value < 1.11);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Depends on `trace` for runs, `queueing` for the simulated loop, `round` for the policies. It reads no files itself.
+//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for models and simulated loops, `round` for the
+//! policies. It reads event logs through `explain` and no other file.
 
 mod error;
 mod interval;
@@ -28,4 +34,8 @@ pub use spark::{
     BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
     SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
 };
-pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};
+pub use training::{
+    Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
+    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation,
+    Without,
+};

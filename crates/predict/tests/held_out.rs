@@ -100,7 +100,7 @@ fn is_run_file(name: &str) -> bool {
 fn training(from: &Path, to: &Path) -> Outcome {
     let [from, to] = [from, to].map(|path| syncline_trace::read(path).unwrap());
     let cycles = Cycles::of(&from).unwrap();
-    let check = Check::of(&cycles, from.info.sync.parse().unwrap()).unwrap();
+    let check = Check::of(&cycles).unwrap();
     let prediction = cycles.profile().unwrap().predict(&Question::of(&to).unwrap()).unwrap();
     let measured = Cycles::of(&to).unwrap().measured().value;
     Outcome { predicted: check.widen(prediction).round_s, measured }
@@ -204,9 +204,20 @@ fn judge(of_family: impl Fn(&str) -> bool, predict: impl Fn(&Path, &Path) -> Out
     assert!(width <= bounds.width, "mean width {width}");
 }
 
+/// The recorded pairs of one kind of run.
+fn judge_training(kinds: &[&str], bounds: &Bounds) {
+    let of_kind = |name: &str| is_run_file(name) && kinds.iter().any(|kind| name.starts_with(kind));
+    judge(of_kind, training, bounds);
+}
+
 #[test]
-fn training_runs_predict_each_other() {
-    judge(is_run_file, training, &Bounds { error: 0.03, coverage: 0.85, width: 0.15 });
+fn sleeping_workers_predict_each_other() {
+    judge_training(&["exp-", "uni-", "slow-"], &Bounds { error: 0.025, coverage: 0.9, width: 0.15 });
+}
+
+#[test]
+fn computing_workers_predict_each_other() {
+    judge_training(&["live-", "times-"], &Bounds { error: 0.05, coverage: 0.85, width: 0.25 });
 }
 
 #[test]

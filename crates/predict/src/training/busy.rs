@@ -29,6 +29,11 @@ impl Busy {
         (self.until(to) - self.until(from)).max(0.0)
     }
 
+    /// All of it, in seconds.
+    pub(crate) fn total(&self) -> f64 {
+        self.stretches.last().map_or(0.0, |(start, end, before)| before + end - start)
+    }
+
     fn until(&self, time: f64) -> f64 {
         let after = self.stretches.partition_point(|stretch| stretch.0 <= time);
         let Some((start, end, before)) = after.checked_sub(1).map(|index| self.stretches[index]) else {

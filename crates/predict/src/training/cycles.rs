@@ -10,6 +10,8 @@ use syncline_round::Sync;
 use syncline_trace::{Phase, Run, Span};
 
 use super::busy::Busy;
+use super::machine::Machine;
+use super::setup::Setup;
 use crate::{Error, Interval, JobProfile};
 
 /// One worker's work in one round, in seconds since the start of the run.
@@ -25,8 +27,12 @@ pub struct Cycle {
     pub end_s: f64,
     /// Time of it that belongs to the servers, in seconds.
     pub served_s: f64,
+    /// Seconds of the pull, without the servers' time.
+    pub pull_s: f64,
     /// Seconds in which the gradient was computed.
     pub compute_s: f64,
+    /// Seconds of the push, without the servers' time.
+    pub push_s: f64,
     /// Samples that the gradient stands on.
     pub samples: u64,
     /// Bytes pulled and pushed.
@@ -37,30 +43,36 @@ impl Cycle {
     /// A round of which nothing but its computation is known.
     pub fn new(worker: u32, round: u64, start_s: f64, end_s: f64) -> Self {
         let compute_s = end_s - start_s;
-        Self { worker, round, start_s, end_s, served_s: 0.0, compute_s, samples: 0, bytes: 0 }
+        let (served_s, pull_s, push_s) = (0.0, 0.0, 0.0);
+        Self { worker, round, start_s, end_s, served_s, pull_s, compute_s, push_s, samples: 0, bytes: 0 }
     }
 
     /// How long the worker was busy by itself.
     pub fn work_s(&self) -> f64 {
-        self.end_s - self.start_s - self.served_s
+        self.pull_s + self.compute_s + self.push_s
     }
 
     /// What it did besides computing: pull and push.
     pub fn exchange_s(&self) -> f64 {
-        (self.work_s() - self.compute_s).max(0.0)
+        self.pull_s + self.push_s
     }
 
     fn take(&mut self, span: &Span, busy: &Busy) {
         let (start_s, end_s) = seconds(span);
         self.start_s = self.start_s.min(start_s);
         self.end_s = self.end_s.max(end_s);
-        self.bytes += span.bytes;
+        self.bytes = self.bytes.saturating_add(span.bytes);
         match span.phase {
             Phase::Compute => {
                 self.compute_s += end_s - start_s;
-                self.samples += span.records;
+                self.samples = self.samples.saturating_add(span.records);
             }
-            _ => self.served_s += busy.within(start_s, end_s),
+            phase => {
+                let served_s = busy.within(start_s, end_s);
+                self.served_s += served_s;
+                let own = if phase == Phase::Pull { &mut self.pull_s } else { &mut self.push_s };
+                *own += (end_s - start_s - served_s).max(0.0);
+            }
         }
     }
 }
@@ -80,6 +92,14 @@ pub struct Cycles {
     update_s: f64,
     /// Gradients in an update.
     per_update: usize,
+    /// Seconds from when a gate opened until a held worker went on, in ascending order.
+    wakes_s: Vec<f64>,
+    /// How many workers computed at once, while any did.
+    concurrency: f64,
+    /// When held-out rows were evaluated, which is not part of any round.
+    evaluating: Busy,
+    setup: Setup,
+    machine: Option<Machine>,
 }
 
 impl Cycles {
@@ -100,7 +120,18 @@ impl Cycles {
         of_worker.iter_mut().for_each(|list| list.sort_by_key(|cycle| cycle.round));
         let mut folds: Vec<_> = of_worker.iter().flatten().map(|cycle| (cycle.end_s, 1)).collect();
         folds.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(Self { of_worker, folds, update_s: 0.0, per_update: 1 })
+        let setup = Setup { workers, servers: 1, sync: "asp".to_owned(), ..Setup::default() };
+        Ok(Self {
+            of_worker,
+            folds,
+            update_s: 0.0,
+            per_update: 1,
+            wakes_s: Vec::new(),
+            concurrency: 1.0,
+            evaluating: Busy::default(),
+            setup,
+            machine: None,
+        })
     }
 
     /// The cycles of a training run's trace.
@@ -128,6 +159,17 @@ impl Cycles {
         let cycles =
             cycles.into_values().map(|cycle| Cycle { worker: rank(cycle.worker), ..cycle }).collect();
         let found = Self::new(nodes.len(), cycles).map_err(named)?;
+        let of_phase = |phase: Phase| run.spans.iter().filter(move |span| span.phase == phase).map(seconds);
+        let computing: f64 = of_phase(Phase::Compute).map(|(start, end)| end - start).sum();
+        let any = Busy::new(of_phase(Phase::Compute)).total();
+        let setup = Setup { workers: nodes.len(), ..Setup::of(run) };
+        let found = Self {
+            concurrency: if any > 0.0 { computing / any } else { 1.0 },
+            evaluating: Busy::new(of_phase(Phase::Evaluate)),
+            machine: Machine::of(&run.info.settings),
+            setup,
+            ..found
+        };
         Ok(found.with_servers(run))
     }
 
@@ -145,9 +187,40 @@ impl Cycles {
         let one = applied.iter().filter(|span| span.node == first);
         let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();
         folds.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let total: u64 = applied.iter().map(|span| span.duration_ns()).sum();
-        let update_s = total as f64 * 1e-9 / folds.len().max(1) as f64;
-        Self { folds, update_s, per_update, ..self }
+        let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
+        let update_s = total * 1e-9 / folds.len().max(1) as f64;
+        // The gate of a round opens with the update that closes the one before.
+        let opened: BTreeMap<u64, u64> = if per_update > 1 {
+            applied.iter().map(|span| (span.round.saturating_add(1), span.end_ns)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let waits = run.spans.iter().filter(|span| span.phase == Phase::Wait);
+        let woken = waits.filter_map(|span| span.end_ns.checked_sub(*opened.get(&span.round)?));
+        let mut wakes_s: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
+        wakes_s.sort_by(f64::total_cmp);
+        // Where workers outnumber the cores, only as many as there are cores go on at once: the others wait for a core,
+        // which the simulation lets them do itself.
+        let cores = run.info.settings.get("cores").and_then(|cores| cores.parse::<f64>().ok());
+        let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
+        wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
+        Self { folds, update_s, per_update, wakes_s, ..self }
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.machine.as_ref()
+    }
+
+    pub(crate) fn concurrency(&self) -> f64 {
+        self.concurrency
+    }
+
+    pub(crate) fn wakes_s(&self) -> &[f64] {
+        &self.wakes_s
     }
 
     /// The workers of the run.
@@ -194,7 +267,8 @@ impl Cycles {
         let counted: Vec<_> = self.folds.iter().filter(|(at, _)| *at > start && *at <= end).collect();
         let total: usize = counted.iter().map(|(_, gradients)| gradients).sum();
         let workers = self.workers() as f64;
-        let value = (end - start) * workers / total.max(1) as f64;
+        let spent = |from: f64, to: f64| to - from - self.evaluating.within(from, to);
+        let value = spent(start, end) * workers / total.max(1) as f64;
         // The relative error of the time from the spread of its parts, each of as many gradients.
         let mut from = start;
         let parts: Vec<f64> = counted
@@ -202,7 +276,7 @@ impl Cycles {
             .filter_map(|part| {
                 let gradients: usize = part.iter().map(|(_, gradients)| gradients).sum();
                 let until = part.last()?.0;
-                let each = (until - from) * workers / gradients as f64;
+                let each = spent(from, until) * workers / gradients as f64;
                 from = until;
                 Some(each)
             })

@@ -13,12 +13,11 @@ use crate::failure::Failure;
 /// Predict other sizes and policies from the trace of one run
 ///
 /// Reads run files of `syncline train --trace` and Apache Spark's event logs, packed or rolling. First comes the error of
-/// the prediction on the run itself. Every other number has an interval, widened by that error. Where the data do not
-/// support an answer it says so, and why.
+/// the prediction on the run itself. Every other number has an interval. Where the data do not support an answer it
+/// says so, and why.
 ///
-/// Training runs: a round is as many folded gradients as there are workers.
-/// Each worker is taken to have a machine of its own. Throughput is not convergence: stale or dropped gradients may need
-/// more of them.
+/// Training runs: a round is as many folded gradients as there are workers. Throughput is not convergence: stale or
+/// dropped gradients may need more of them.
 ///
 /// Spark: whole tasks with their overheads are scheduled again, stage after stage. Executors of one machine share its
 /// processor: how much that costs is read from the log.
@@ -26,6 +25,8 @@ use crate::failure::Failure;
 /// Examples:
 ///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
+///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
+///   syncline predict run.parquet --lambda 0.01 --job-rounds 5000 --profile job.json
 ///   syncline predict application_1.zstd
 ///   syncline predict application_1.zstd --cores 2..16 --machine-cores 16 --plot cores.svg
 ///   syncline predict eventlog_v2_application_1 --partitions 4,8..64 --depth 2..3 --arrival-rate 0.5,1 --tail 0.01
@@ -55,6 +56,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.trace.display()
         ))),
         Format::RunFile => training::run(args),
+        Format::Spark if args.training.is_used() => Err(Failure::Usage(format!(
+            "{} is a Spark log: of the options only those for Spark apply, such as --cores",
+            args.trace.display()
+        ))),
         Format::Spark => spark::run(args),
         Format::Chrome => Err(Failure::Failed(format!(
             "{}: only run files of syncline train --trace and Spark event logs can be predicted from",

@@ -47,7 +47,7 @@ pub struct Options {
     #[arg(long)]
     with_barrier: bool,
     /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
-    #[arg(long, visible_alias = "lambda", value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     arrival_rate: Option<Vec<f64>>,
     /// The share of jobs that may be later than the tail told
     #[arg(long, value_name = "EPS", default_value_t = 0.05)]
