@@ -23,7 +23,7 @@ const PART: Duration = Duration::from_millis(10);
 /// More cores at once than this tell nothing new.
 const MOST_CORES: usize = 64;
 /// Gradients up to here are calibrated in any run; slower ones where all of it is less than a hundredth of the run.
-const SHORT: Duration = Duration::from_millis(2);
+const SHORT: Duration = Duration::from_millis(4);
 
 /// How many rounds a part has.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,8 @@ pub(crate) fn cores() -> usize {
 struct Shared {
     parameters: RwLock<Vec<f32>>,
     gradients: Mutex<Vec<Option<Tensor>>>,
-    times: Mutex<(Vec<Duration>, Vec<Duration>)>,
+    /// Of gradients by thread, because the one that updates finds the parameters in its own cache, and of updates.
+    times: Mutex<(Vec<Vec<Duration>>, Vec<Duration>)>,
     barrier: Barrier,
 }
 
@@ -119,7 +120,7 @@ fn measure(run: &Run, threads: usize, length: Length) -> Costs {
     let parameters = run.initial();
     let shared = Shared {
         gradients: Mutex::new(vec![None; threads]),
-        times: Mutex::default(),
+        times: Mutex::new((vec![Vec::new(); threads], Vec::new())),
         barrier: Barrier::new(threads),
         parameters: RwLock::new(parameters),
     };
@@ -133,7 +134,8 @@ fn measure(run: &Run, threads: usize, length: Length) -> Costs {
         }
     });
     let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Costs { gradient: typical(gradients), update: typical(updates) }
+    let gradient = gradients.into_iter().map(typical).sum::<Duration>() / threads as u32;
+    Costs { gradient, update: typical(updates) }
 }
 
 fn work(
@@ -158,7 +160,7 @@ fn work(
         let dense = gradient.as_ref().is_some_and(|gradient| gradient.len() == run.parameters());
         lock(&shared.gradients)[thread] = gradient.filter(|_| dense);
         if round >= length.warm_up {
-            lock(&shared.times).0.push(spent);
+            lock(&shared.times).0[thread].push(spent);
         }
         shared.barrier.wait();
         if thread == 0 {
