@@ -123,7 +123,15 @@ fn workers_share_the_cores_that_the_trace_names() {
         ("calibration_gradient_together_ns", "1250"),
         ("calibration_error", "0"),
     ];
-    let settings = made().settings.into_iter().chain(calibration).collect();
+    let settings: Vec<_> = made().settings.into_iter().chain(calibration).collect();
+    let processes =
+        settings.iter().map(|&(name, value)| (name, if name == "on" { "processes" } else { value }));
+    let apart = Made { settings: processes.collect(), workers: 1, ..made() }.profile();
+    let asked = apart.predict(&Question { workers: 2, ..apart.question().unwrap() });
+    assert!(
+        matches!(asked, Err(Error::CannotTell { .. })),
+        "two workers and a server on two cores: {asked:?}"
+    );
     let profile = Made { settings, workers: 1, ..made() }.profile();
     let own = profile.question().unwrap();
     let rows = Question { batch: 30, ..own };

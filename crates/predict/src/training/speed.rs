@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use syncline_round::Sync;
 
-use super::prediction::Case;
+use super::world::Case;
 use crate::{Error, Interval, JobProfile, Machines, Question};
 
 /// Rounds of the simulated run.
