@@ -26,7 +26,10 @@ mod training;
 
 pub use error::Error;
 pub use interval::Interval;
-pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
+pub use spark::{
+    BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+};
 pub use training::{
     Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
     Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation,
