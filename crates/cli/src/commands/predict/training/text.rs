@@ -6,7 +6,7 @@ use super::{
     Answer,
     about::{About, Spare, Worth},
     plan::{Knee, Row, Told},
-    stream::Jobs,
+    stream::{AtRate, Jobs},
 };
 
 pub fn text(answer: &Answer) -> String {
@@ -157,29 +157,25 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
     let three = |[low, value, high]: [f64; 3]| format!("{value:.4} ({low:.4} .. {high:.4})");
     let mut lines = vec![
         String::new(),
-        format!(
-            "a stream of jobs of {} rounds, {} a second, first come first served:",
-            jobs.rounds, jobs.rate
-        ),
+        format!("a stream of jobs of {} rounds, first come first served:", jobs.rounds),
         format!(
             "  a job by itself takes {} s; stable up to {} jobs a second",
             three(jobs.job_s),
             three(jobs.largest_rate)
         ),
     ];
-    lines.push(match (jobs.sojourn_s, jobs.tail_s) {
+    lines.extend(jobs.rates.iter().map(|AtRate { rate, sojourn_s, tail_s }| match (sojourn_s, tail_s) {
         (Some(mean), Some(tail)) => format!(
-            "  from arrival to end {} s on average; {} % take longer than {} s",
-            three(mean),
+            "  {rate:.4} a second: from arrival to end {} s on average; {} % take longer than {} s",
+            three(*mean),
             100.0 * jobs.tail_share,
-            three(tail)
+            three(*tail)
         ),
         _ => format!(
-            "  unstable: {} jobs a second are {:.2} times the largest stable rate, the queue grows without end",
-            jobs.rate,
-            jobs.rate / jobs.largest_rate[1]
+            "  {rate:.4} a second: unstable, {:.2} times the largest stable rate, the queue grows without end",
+            rate / jobs.largest_rate[1]
         ),
-    });
+    }));
     lines
 }
 
