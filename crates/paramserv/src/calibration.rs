@@ -13,10 +13,7 @@ use std::{
 
 use syncline_wire::Tensor;
 
-use crate::{
-    computation::{Computation, Pull},
-    run::Run,
-};
+use crate::{computation::Computation, exchange::Push, run::Run};
 
 /// How long each of the four parts may take, unless its fewest rounds take longer.
 const PART: Duration = Duration::from_millis(10);
@@ -153,12 +150,13 @@ fn work(
         let start = now();
         let gradient = {
             let parameters = shared.parameters.read().unwrap_or_else(PoisonError::into_inner);
-            let compact = computation.compact(of_epoch, &run.shards);
-            computation.run(of_epoch, &parameters, Pull::Whole, compact.as_deref()).gradient
+            computation.run(of_epoch, &parameters, None, &run.shards).gradient
         };
         let spent = now() - start;
-        let dense = gradient.as_ref().is_some_and(|gradient| gradient.len() == run.parameters());
-        lock(&shared.gradients)[thread] = gradient.filter(|_| dense);
+        lock(&shared.gradients)[thread] = match gradient {
+            Push::Whole(values) => Some(values),
+            Push::Nothing | Push::Touched(..) | Push::Factors(..) => None,
+        };
         if round >= length.warm_up {
             lock(&shared.times).0[thread].push(spent);
         }
