@@ -20,11 +20,13 @@ impl Interval {
     }
 
     /// The mean of replications and the range in which 95 % of their like lie: 2.02 standard deviations for 40 of
-    /// them (Student's t).
-    pub(crate) fn of(values: &[f64]) -> Self {
+    /// them (Student's t). `less` is the part of their variance that is not asked about.
+    pub(crate) fn of(values: &[f64], less: f64) -> Self {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+        // Both are estimates: what is left is never less than a tenth.
+        let variance = (variance - less).max(0.1 * variance);
         Self::around(mean, 2.02 * (variance * (1.0 + 1.0 / count)).sqrt())
     }
 

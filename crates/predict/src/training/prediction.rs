@@ -13,8 +13,11 @@ use super::world::{Case, Without, World};
 use crate::{Error, Interval, JobProfile, Machine, Machines, Question};
 
 const REPLICATIONS: u64 = 40;
-/// Rounds simulated at most: a longer run would only be more certain.
-const LONGEST: u64 = 2000;
+/// Gradients that a replication simulates at most, unless that is fewer than [`FEWEST`] rounds: what a longer run's chance
+/// is follows from the parts of the simulated one.
+const GRADIENTS: u64 = 8000;
+const FEWEST: u64 = 200;
+const PARTS: u64 = 8;
 const SEED: u64 = 4;
 /// By how much two equal runs that compute differ (a standard deviation): what the machine makes of a program's place in
 /// memory and of its neighbours changes from start to start and shows in no single trace.
@@ -56,19 +59,25 @@ impl JobProfile {
     pub(crate) fn answer(&self, case: &Case<'_>) -> Result<Prediction, Error> {
         let question = case.question;
         self.check_question(question)?;
-        let (mut times, mut late, mut pushed) = (Vec::new(), 0, 0);
+        let workers = question.workers as u64;
+        let asked = question.rounds.max(1);
+        let rounds = asked.min((GRADIENTS / workers).max(FEWEST));
+        let (mut times, mut chance, mut late, mut pushed) = (Vec::new(), 0.0, 0, 0);
         for replication in 0..REPLICATIONS {
             let mut random = stream(SEED, replication);
             let mut machines = stream(SEED + 2, replication);
             let of = self.variation.resample(&mut random);
             let machine = self.machine.as_ref().map(|machine| machine.but(normal(&mut machines)));
-            let progress = self.run(case, of, machine, question.rounds.clamp(1, LONGEST), random)?;
-            late += progress.late;
-            pushed += progress.late + progress.folded;
+            let parts = self.run(case, of, machine, &cut(rounds * workers), random)?;
+            let whole = parts.last().copied().unwrap_or_default();
+            late += whole.late;
+            pushed += whole.late + whole.folded;
             let unknown = (1.0 + self.unknown(question) * normal(&mut machines)).max(0.0);
-            times.push(unknown * progress.time_s * question.workers as f64 / progress.folded.max(1) as f64);
+            times.push(unknown * whole.pace_since(&Progress::default()) * workers as f64);
+            chance += variance_of_mean(&parts) * (workers * workers) as f64 / REPLICATIONS as f64;
         }
-        let round_s = Interval::of(&times);
+        // A run of all rounds shows less chance than the simulated part of it.
+        let round_s = Interval::of(&times, chance * (1.0 - rounds as f64 / asked as f64));
         let samples = self.samples_per_cycle(question) * question.workers as f64;
         let samples_per_s = round_s.map_inverse(samples);
         Ok(Prediction { round_s, samples_per_s, late: late as f64 / pushed.max(1) as f64 })
@@ -93,7 +102,9 @@ impl JobProfile {
         let one = |run: u64| {
             let random = stream(SEED + 1, run);
             let of = self.variation.as_measured();
-            Ok(self.run(&Case::of(question), of, self.machine.clone(), rounds, random)?.time_s)
+            let pushes = rounds.saturating_mul(question.workers as u64);
+            let run = self.run(&Case::of(question), of, self.machine.clone(), &[pushes], random)?;
+            Ok(run.last().copied().unwrap_or_default().time_s)
         };
         (0..runs).map(one).collect()
     }
@@ -126,12 +137,24 @@ impl JobProfile {
         case: &Case<'_>,
         of: Resample<'_>,
         machine: Option<Machine>,
-        rounds: u64,
+        parts: &[u64],
         random: Random,
-    ) -> Result<Progress, Error> {
-        let question = case.question;
-        let pushes = rounds.saturating_mul(question.workers as u64);
-        let mut world = World::new(self, case, of, machine, random);
-        simulate(question.sync, question.workers, pushes, &mut world)
+    ) -> Result<Vec<Progress>, Error> {
+        let Question { sync, workers, .. } = *case.question;
+        simulate(sync, workers, parts, &mut World::new(self, case, of, machine, random))
     }
+}
+
+/// A run's gradients in parts of about the same size.
+fn cut(pushes: u64) -> Vec<u64> {
+    (0..PARTS).map(|part| pushes * (part + 1) / PARTS - pushes * part / PARTS).collect()
+}
+
+/// The variance of a run's mean time a gradient, from the spread of its parts.
+fn variance_of_mean(parts: &[Progress]) -> f64 {
+    let starts = std::iter::once(Progress::default()).chain(parts.iter().copied());
+    let paces: Vec<f64> = starts.zip(parts).map(|(before, part)| part.pace_since(&before)).collect();
+    let count = paces.len() as f64;
+    let mean = paces.iter().sum::<f64>() / count;
+    paces.iter().map(|pace| (pace - mean).powi(2)).sum::<f64>() / (count * (count - 1.0)).max(1.0)
 }

@@ -39,6 +39,13 @@ pub(crate) struct Progress {
     pub late: u64,
 }
 
+impl Progress {
+    /// Seconds a folded gradient since an earlier time.
+    pub(crate) fn pace_since(&self, before: &Self) -> f64 {
+        (self.time_s - before.time_s) / (self.folded - before.folded).max(1) as f64
+    }
+}
+
 /// A worker's finish, in attained work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Finish {
@@ -62,13 +69,13 @@ impl Ord for Finish {
     }
 }
 
-/// Runs `pushes` gradients through the loop.
+/// Runs a loop in parts of so many gradients each; tells how far it was after each.
 pub(crate) fn simulate(
     sync: Sync,
     workers: usize,
-    pushes: u64,
+    parts: &[u64],
     surroundings: &mut impl Surroundings,
-) -> Result<Progress, Error> {
+) -> Result<Vec<Progress>, Error> {
     let gate = Gate::new(sync, workers).map_err(Error::Policy)?;
     let waiting = (0..workers as u32).map(|index| Waiting {
         worker: WorkerId::new(index),
@@ -83,13 +90,16 @@ pub(crate) fn simulate(
         servers_free: 0.0,
         progress: Progress::default(),
     };
-    for _ in 0..pushes {
-        simulated.start(surroundings);
-        if !simulated.push(surroundings) {
-            break;
+    let mut part = |pushes: u64| {
+        for _ in 0..pushes {
+            simulated.start(surroundings);
+            if !simulated.push(surroundings) {
+                break;
+            }
         }
-    }
-    Ok(simulated.progress)
+        simulated.progress
+    };
+    Ok(parts.iter().map(|&pushes| part(pushes)).collect())
 }
 
 /// A worker at the gate.
@@ -197,7 +207,7 @@ mod tests {
 
     fn time(sync: &str, pushes: u64, mut given: Given) -> f64 {
         let workers = given.works.len();
-        simulate(sync.parse().unwrap(), workers, pushes, &mut given).unwrap().time_s
+        simulate(sync.parse().unwrap(), workers, &[pushes], &mut given).unwrap()[0].time_s
     }
 
     #[test]
