@@ -76,8 +76,8 @@ fn own(run: &About) -> Vec<String> {
                 time(1e6 * each)
             ),
             _ => format!(
-                "  pull {} and push {} for {:.0} bytes; latency and bandwidth cannot be told apart, because all messages \
-                 have about one size",
+                "  pull {} and push {} for {:.0} bytes; latency and bandwidth cannot be told apart, because messages have about \
+                 one size or their times do not follow it",
                 time(exchange.pull_s),
                 time(exchange.push_s),
                 exchange.bytes
