@@ -117,8 +117,12 @@ fn a_training_run_is_asked_for_more_than_sizes() {
     assert!(price("gate") > 0.2, "H_3 is 1.83 times the mean: {}", answer["prices"]);
     assert!(price("gate") > price("update"), "{}", answer["prices"]);
     assert_eq!(answer["backups"]["list"].as_array().unwrap().len(), 2);
-    assert!(answer["stream"]["largest_rate"][1].as_f64().unwrap() > 0.5, "{}", answer["stream"]);
-    let rates = &answer["stream"]["rates"];
+    assert!(
+        answer["stream"]["clusters"][0]["largest_rate"][1].as_f64().unwrap() > 0.5,
+        "{}",
+        answer["stream"]
+    );
+    let rates = &answer["stream"]["clusters"][0]["rates"];
     assert!(
         rates[0]["tail_s"].is_array() && rates[1]["tail_s"].is_null(),
         "99 a second are too many: {rates}"

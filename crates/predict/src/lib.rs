@@ -32,6 +32,6 @@ pub use spark::{
 };
 pub use training::{
     Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
-    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation,
-    Without,
+    Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer, SyncPrice, Tail,
+    Variation, Without,
 };

@@ -31,7 +31,7 @@ pub use profile::{JobProfile, PROFILE_FORMAT};
 pub use question::Question;
 pub use setup::{Injected, Setup};
 pub use speed::Placement;
-pub use stream::{Stream, StreamAnswer};
+pub use stream::{Sojourn, Stream, StreamAnswer};
 pub use tail::Tail;
 pub use variation::Variation;
 pub use world::Without;

@@ -1,7 +1,7 @@
-//! Jobs like the traced one that arrive as a stream.
+//! Jobs like the traced one that arrive as a stream at one cluster.
 
 use serde::Serialize;
-use syncline_predict::{JobProfile, Question, Stream};
+use syncline_predict::{JobProfile, Question, Sojourn, Stream, StreamAnswer};
 
 use super::{Args, three};
 use crate::failure::Failure;
@@ -11,9 +11,22 @@ use crate::failure::Failure;
 pub struct Jobs {
     pub rounds: u64,
     pub tail_share: f64,
-    pub job_s: [f64; 3],
-    pub largest_rate: [f64; 3],
-    pub rates: Vec<AtRate>,
+    pub clusters: Vec<Cluster>,
+}
+
+/// A cluster of so many workers.
+#[derive(Serialize)]
+pub struct Cluster {
+    pub workers: usize,
+    #[serde(flatten)]
+    pub answer: Told,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    Values { job_s: [f64; 3], largest_rate: [f64; 3], rates: Vec<AtRate> },
+    CannotTell { cannot_tell: String },
 }
 
 /// At one arrival rate; nothing where it is too large.
@@ -24,35 +37,43 @@ pub struct AtRate {
     pub tail_s: Option<[f64; 3]>,
 }
 
-/// The answer, if it was asked for: at the given rates, else at 50, 80 and 90 % of the largest stable one.
-pub fn answer(args: &Args, profile: &JobProfile, own: &Question) -> Result<Option<Jobs>, Failure> {
+/// The answer, if it was asked for, for clusters of so many workers under the question's policy.
+pub fn answer(
+    args: &Args,
+    profile: &JobProfile,
+    question: &Question,
+    workers: &[usize],
+) -> Result<Option<Jobs>, Failure> {
+    let given = args.streams.arrival_rate.as_deref();
     let Some(rounds) = args.training.job_rounds else {
-        return match args.streams.arrival_rate {
+        return match given {
             Some(_) => Err(Failure::Usage("--arrival-rate: say with --job-rounds how long a job is".into())),
             None => Ok(None),
         };
     };
-    let exceedance = args.streams.tail;
-    let ask = |rate: f64| profile.stream(own, &Stream { rate, rounds, exceedance }).map_err(Failure::failed);
-    let round_s = profile.predict(own).map_err(Failure::failed)?.round_s.value;
-    let largest = 1.0 / (round_s * rounds as f64);
-    let given = args.streams.arrival_rate.clone();
-    let rates = given.unwrap_or_else(|| [0.5, 0.8, 0.9].map(|share| share * largest).into());
-    let mut jobs = None;
-    for rate in rates {
-        if !(rate > 0.0 && rate.is_finite()) {
-            return Err(Failure::Usage(format!("--arrival-rate {rate}: jobs a second must be more than 0")));
-        }
-        let told = ask(rate)?;
-        let at = AtRate { rate, sojourn_s: told.sojourn_s.map(three), tail_s: told.tail_s.map(three) };
-        let jobs = jobs.get_or_insert_with(|| Jobs {
-            rounds,
-            tail_share: exceedance.get(),
-            job_s: three(told.job_s),
-            largest_rate: three(told.largest_rate),
-            rates: Vec::new(),
-        });
-        jobs.rates.push(at);
+    if let Some(wrong) = given.and_then(|rates| rates.iter().find(|rate| !(**rate > 0.0 && rate.is_finite())))
+    {
+        return Err(Failure::Usage(format!("--arrival-rate {wrong}: jobs a second must be more than 0")));
     }
-    Ok(jobs)
+    let exceedance = args.streams.tail;
+    let stream = Stream { rates: given.unwrap_or_default().to_vec(), rounds, exceedance };
+    let one = |&workers: &usize| {
+        let told = profile.stream(&Question { workers, ..*question }, &stream).map(Told::from);
+        let answer = told.unwrap_or_else(|error| Told::CannotTell { cannot_tell: error.to_string() });
+        Cluster { workers, answer }
+    };
+    let clusters = workers.iter().map(one).collect();
+    Ok(Some(Jobs { rounds, tail_share: exceedance.get(), clusters }))
+}
+
+impl From<StreamAnswer> for Told {
+    fn from(StreamAnswer { job_s, largest_rate, rates }: StreamAnswer) -> Self {
+        let at = |Sojourn { rate, mean_s, tail_s }: Sojourn| AtRate {
+            rate,
+            sojourn_s: mean_s.map(three),
+            tail_s: tail_s.map(three),
+        };
+        let rates = rates.into_iter().map(at).collect();
+        Self::Values { job_s: three(job_s), largest_rate: three(largest_rate), rates }
+    }
 }
