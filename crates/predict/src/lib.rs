@@ -31,7 +31,7 @@ pub use spark::{
     SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
 };
 pub use training::{
-    Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
-    Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer, SyncPrice, Tail,
-    Variation, Without,
+    Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,
+    PROFILE_FORMAT, Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer,
+    SyncPrice, Tail, Variation, Without,
 };

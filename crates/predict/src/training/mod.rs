@@ -22,7 +22,7 @@ mod world;
 
 pub use backups::Backup;
 pub use check::Check;
-pub use cost::{Compute, Exchange, Serving};
+pub use cost::{Compute, Exchange, Gradients, Serving};
 pub use cycles::{Cycle, Cycles};
 pub use machine::{Machine, Machines};
 pub use prediction::Prediction;

@@ -53,6 +53,7 @@ impl JobProfile {
         let measured = cycles.setup().clone();
         let compute = Compute::fit(cycles, &measured);
         let machine = cycles.machine().cloned().filter(|_| measured.injected == Injected::Nothing);
+        let exchange = Exchange::fit(cycles);
         let slower = machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
         // What a round would have taken with a full batch.
         let full = |cycle: &super::Cycle| {
@@ -65,8 +66,8 @@ impl JobProfile {
             format: PROFILE_FORMAT.to_owned(),
             rounds,
             fewest_rounds: FEWEST,
-            exchange: Exchange::fit(cycles),
-            serving: Serving::fit(cycles, &measured, slower),
+            serving: Serving::fit(cycles, &measured, &exchange, slower),
+            exchange,
             concurrency: cycles.concurrency(),
             compute,
             variation,
@@ -135,6 +136,7 @@ impl JobProfile {
             ("exchange.pull_s", exchange.pull_s),
             ("exchange.push_s", exchange.push_s),
             ("exchange.bytes", exchange.bytes),
+            ("exchange.pushed_bytes", exchange.pushed_bytes),
             ("exchange.latency_s", exchange.latency_s.unwrap_or(0.0)),
             ("exchange.per_byte_s", exchange.per_byte_s.unwrap_or(0.0)),
             ("serving.pass_s", serving.pass_s),

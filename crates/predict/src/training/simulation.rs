@@ -18,8 +18,8 @@ pub(crate) trait Surroundings {
     fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64;
     /// The speed of each of so many workers that compute at once.
     fn speed(&self, active: usize) -> f64;
-    /// What folding so many gradients takes.
-    fn update(&self, gradients: usize) -> Update;
+    /// What an update takes; all of a loop fold equally many gradients.
+    fn update(&self) -> Update;
     /// Seconds from when a gate opens until a held worker goes on.
     fn wake_s(&mut self) -> f64;
 }
@@ -169,7 +169,7 @@ impl Loop {
         let mut rest_s = 0.0;
         if gradients > 0 {
             progress.folded += gradients as u64;
-            let Update { takes_s, occupies_s } = surroundings.update(gradients);
+            let Update { takes_s, occupies_s } = surroundings.update();
             self.servers_free = self.servers_free.max(progress.time_s) + occupies_s;
             rest_s = (takes_s - occupies_s).max(0.0);
         }
@@ -197,7 +197,7 @@ mod tests {
         fn speed(&self, active: usize) -> f64 {
             (self.cores / active as f64).min(1.0)
         }
-        fn update(&self, _: usize) -> Update {
+        fn update(&self) -> Update {
             Update { takes_s: self.update_s, occupies_s: self.update_s }
         }
         fn wake_s(&mut self) -> f64 {

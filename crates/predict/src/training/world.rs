@@ -89,8 +89,11 @@ impl<'a> World<'a> {
             exchange_s: exchange_s + network_s,
         };
         if without != Without::Update {
-            let together = matches!(question.sync, Sync::Bsp | Sync::Backup { .. });
-            world.update = world.updates(if together { question.workers } else { 1 });
+            world.update = world.updates(match question.sync {
+                Sync::Bsp => question.workers,
+                Sync::Backup { spare } => question.workers.saturating_sub(spare as usize),
+                Sync::Asp | Sync::Ssp { .. } => 1,
+            });
         }
         world
     }
@@ -156,14 +159,8 @@ impl Surroundings for World<'_> {
         }
     }
 
-    fn update(&self, gradients: usize) -> Update {
-        // All updates of a loop fold equally many, but for backup workers.
-        let share = match self.question.sync {
-            Sync::Backup { .. } => (2.0 + gradients as f64) / (2.0 + self.question.workers as f64),
-            _ => 1.0,
-        };
-        let Update { takes_s, occupies_s } = self.update;
-        Update { takes_s: takes_s * share, occupies_s: occupies_s * share }
+    fn update(&self) -> Update {
+        self.update
     }
 
     fn wake_s(&mut self) -> f64 {
