@@ -19,6 +19,16 @@ const FEWEST: usize = 20;
 pub const PROFILE_FORMAT: &str = "syncline-job-profile/1";
 
 /// What one job costs. Times are in seconds.
+///
+/// ```no_run
+/// use syncline_predict::{JobProfile, Placement};
+///
+/// // Written by `syncline predict run.parquet --profile job.json`.
+/// let profile = JobProfile::from_json(&std::fs::read_to_string("job.json")?)?;
+/// let speed = profile.speed(8, 2, Placement::Across { gbps: 10.0 }, "bsp".parse()?)?;
+/// println!("{:.0} samples a second, {:.0} to {:.0}", speed.value, speed.low, speed.high);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobProfile {
