@@ -106,7 +106,7 @@ fn a_training_run_is_asked_for_more_than_sizes() {
     let train =
         "train --workers 3 --epochs 1 --batch 400 --validation 0 --model mlp:64 --inject all:exp:3ms --trace";
     assert!(syncline(&format!("{train} {}", trace.display())).status.success());
-    let asked = "--workers 3 --sync bsp --servers 1,2 --lambda 1.5 --job-rounds 50 --json --profile";
+    let asked = "--workers 3 --sync bsp --servers 1,2 --lambda 0.5,99 --job-rounds 50 --json --profile";
     let answer = json(&format!("predict {} {asked} {}", trace.display(), profile.display()));
     let rows = answer["predictions"].as_array().unwrap();
     assert_eq!((&rows[0]["servers"], &rows[1]["servers"]), (&1.into(), &2.into()));
@@ -117,7 +117,16 @@ fn a_training_run_is_asked_for_more_than_sizes() {
     assert!(price("gate") > 0.2, "H_3 is 1.83 times the mean: {}", answer["prices"]);
     assert!(price("gate") > price("update"), "{}", answer["prices"]);
     assert_eq!(answer["backups"]["list"].as_array().unwrap().len(), 2);
-    assert!(answer["stream"]["largest_rate"][1].as_f64().unwrap() > 0.5, "{}", answer["stream"]);
+    assert!(
+        answer["stream"]["clusters"][0]["largest_rate"][1].as_f64().unwrap() > 0.5,
+        "{}",
+        answer["stream"]
+    );
+    let rates = &answer["stream"]["clusters"][0]["rates"];
+    assert!(
+        rates[0]["tail_s"].is_array() && rates[1]["tail_s"].is_null(),
+        "99 a second are too many: {rates}"
+    );
     let profile: Value = serde_json::from_str(&std::fs::read_to_string(profile).unwrap()).unwrap();
     assert_eq!(profile["format"], "syncline-job-profile/1");
     assert_eq!(profile["measured"]["injected"], "delays");

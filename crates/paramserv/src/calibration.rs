@@ -17,10 +17,10 @@ use crate::{computation::Computation, exchange::Push, run::Run};
 
 /// How long each of the four parts may take, unless its fewest rounds take longer.
 const PART: Duration = Duration::from_millis(10);
-/// More cores at once than this tell nothing new.
-const MOST_CORES: usize = 64;
+/// Parameters of all cores' models at most: each has its own gradients and workspace.
+const MOST_PARAMETERS: usize = 64 << 20;
 /// Gradients up to here are calibrated in any run; slower ones where all of it is less than a hundredth of the run.
-const SHORT: Duration = Duration::from_millis(2);
+const SHORT: Duration = Duration::from_millis(4);
 
 /// How many rounds a part has.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +61,17 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// Measures, unless the run is too short for it or the machine has one core.
+    /// Measures, unless the run is too short for it, the machine has one core, or a model for each would need too much
+    /// memory.
     pub(crate) fn of(run: &Run) -> Option<Self> {
-        let cores = cores().min(MOST_CORES);
+        let (cores, parameters) = (cores(), run.shards.last().map_or(0, |shard| shard.end));
+        if cores == 1 || parameters.saturating_mul(cores) > MOST_PARAMETERS {
+            return None;
+        }
         let first = measure(run, 1, Length::GLANCE).gradient;
         let length = if first > SHORT { Length::LONG } else { Length::SHORT };
         let all = Length::GLANCE.rounds() + 4 * length.rounds();
-        if cores == 1 || (first > SHORT && run.rounds() < 100 * all as u64) {
+        if first > SHORT && run.rounds() < 100 * all as u64 {
             return None;
         }
         // The parts alternate, so that a machine that changes its speed meanwhile favours none.
@@ -107,7 +111,8 @@ pub(crate) fn cores() -> usize {
 struct Shared {
     parameters: RwLock<Vec<f32>>,
     gradients: Mutex<Vec<Option<Tensor>>>,
-    times: Mutex<(Vec<Duration>, Vec<Duration>)>,
+    /// Of gradients by thread, because the one that updates finds the parameters in its own cache, and of updates.
+    times: Mutex<(Vec<Vec<Duration>>, Vec<Duration>)>,
     barrier: Barrier,
 }
 
@@ -116,7 +121,7 @@ fn measure(run: &Run, threads: usize, length: Length) -> Costs {
     let parameters = run.initial();
     let shared = Shared {
         gradients: Mutex::new(vec![None; threads]),
-        times: Mutex::default(),
+        times: Mutex::new((vec![Vec::new(); threads], Vec::new())),
         barrier: Barrier::new(threads),
         parameters: RwLock::new(parameters),
     };
@@ -130,7 +135,8 @@ fn measure(run: &Run, threads: usize, length: Length) -> Costs {
         }
     });
     let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Costs { gradient: typical(gradients), update: typical(updates) }
+    let gradient = gradients.into_iter().map(typical).sum::<Duration>() / threads as u32;
+    Costs { gradient, update: typical(updates) }
 }
 
 fn work(
@@ -141,7 +147,7 @@ fn work(
     rounds: &Mutex<usize>,
     length: Length,
 ) {
-    let mut state = run.optimizer_state();
+    let mut state = (thread == 0).then(|| run.optimizer_state());
     let (mut round, mut of_epoch) = (0, 0);
     loop {
         shared.barrier.wait();
@@ -156,11 +162,11 @@ fn work(
             Push::Nothing | Push::Touched(..) | Push::Factors(..) => None,
         };
         if round >= length.warm_up {
-            lock(&shared.times).0.push(spent);
+            lock(&shared.times).0[thread].push(spent);
         }
         shared.barrier.wait();
-        if thread == 0 {
-            let updated = update(shared, &mut state);
+        if let Some(state) = &mut state {
+            let updated = update(shared, state);
             if round >= length.warm_up {
                 lock(&shared.times).1.push(updated);
             } else {

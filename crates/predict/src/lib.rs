@@ -1,10 +1,11 @@
-//! What would another size or policy cost? From the trace of one training run, or the event log of one Spark application.
+//! What would another size or policy cost? From the trace of one training run, or from one log of Apache Spark
+//! ([`SparkLog`], [`SparkProfile`]).
 //!
-//! [`Cycles`] takes the trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
+//! [`Cycles`] takes a training run's trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
 //! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
 //! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
 //!
-//! [`SparkLog`] reads an event log, [`SparkProfile`] takes it apart into whole tasks with their overheads and plays them
+//! [`SparkLog`] reads an event log; [`SparkProfile`] takes it apart into whole tasks with their overheads and plays them
 //! again: on other numbers of slots, cut into other numbers of tasks, without a synchronisation point, as a stream.
 //!
 //! ```
@@ -20,8 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for models and simulated loops, `round` for the
-//! policies. It reads event logs through `explain` and no other file.
+//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for models, queues and random streams, `round` for
+//! the gates that decide.
 
 mod error;
 mod interval;
@@ -35,7 +36,7 @@ pub use spark::{
     SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
 };
 pub use training::{
-    Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
-    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation,
-    Without,
+    Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,
+    PROFILE_FORMAT, Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer,
+    SyncPrice, Tail, Variation, Without,
 };

@@ -123,7 +123,15 @@ fn workers_share_the_cores_that_the_trace_names() {
         ("calibration_gradient_together_ns", "1250"),
         ("calibration_error", "0"),
     ];
-    let settings = made().settings.into_iter().chain(calibration).collect();
+    let settings: Vec<_> = made().settings.into_iter().chain(calibration).collect();
+    let processes =
+        settings.iter().map(|&(name, value)| (name, if name == "on" { "processes" } else { value }));
+    let apart = Made { settings: processes.collect(), workers: 1, ..made() }.profile();
+    let asked = apart.predict(&Question { workers: 2, ..apart.question().unwrap() });
+    assert!(
+        matches!(asked, Err(Error::CannotTell { .. })),
+        "two workers and a server on two cores: {asked:?}"
+    );
     let profile = Made { settings, workers: 1, ..made() }.profile();
     let own = profile.question().unwrap();
     let rows = Question { batch: 30, ..own };
@@ -176,16 +184,17 @@ fn backup_workers_follow_the_order_statistics() {
 fn a_stream_of_jobs_is_a_queue_whose_service_is_a_run() {
     let profile = Made { workers: 4, noise: 0.01, ..made() }.profile();
     let own = profile.question().unwrap();
-    let ask = |rate: f64| {
-        profile.stream(&own, &Stream { rate, rounds: 1000, exceedance: Exceedance::new(0.01).unwrap() })
+    let ask = |rates: Vec<f64>| {
+        profile.stream(&own, &Stream { rates, rounds: 1000, exceedance: Exceedance::new(0.01).unwrap() })
     };
     let job = 1000.0 * round_s(&profile, own);
-    let answer = ask(0.5 / job).unwrap();
+    let answer = ask(vec![0.5 / job, 1.1 / job]).unwrap();
     near(answer.largest_rate.value, 1.0 / job, 0.01);
     // Half loaded with services that hardly vary: M/D/1 waits half a service.
-    near(answer.sojourn_s.unwrap().value, 1.5 * job, 0.03);
-    assert!(answer.tail_s.unwrap().value > 3.0 * job);
-    let beyond = ask(1.1 / job).unwrap();
-    assert_eq!((beyond.sojourn_s, beyond.tail_s), (None, None));
-    assert!(matches!(ask(-1.0), Err(Error::Queueing(_))));
+    near(answer.rates[0].mean_s.unwrap().value, 1.5 * job, 0.03);
+    assert!(answer.rates[0].tail_s.unwrap().value > 3.0 * job);
+    assert_eq!((answer.rates[1].mean_s, answer.rates[1].tail_s), (None, None), "beyond the largest rate");
+    let loads = ask(Vec::new()).unwrap().rates;
+    assert!(loads.windows(2).all(|pair| pair[0].mean_s.unwrap().value < pair[1].mean_s.unwrap().value));
+    assert!(matches!(ask(vec![-1.0]), Err(Error::Queueing(_))));
 }

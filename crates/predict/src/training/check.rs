@@ -46,8 +46,8 @@ impl Check {
     /// A prediction with room for the systematic error.
     pub fn widen(&self, prediction: Prediction) -> Prediction {
         let error = self.systematic();
-        let (round_s, samples_per_s) =
-            (prediction.round_s.widened(error), prediction.samples_per_s.widened(error));
+        let widen = |interval: Interval| interval.widened(error).positive();
+        let (round_s, samples_per_s) = (widen(prediction.round_s), widen(prediction.samples_per_s));
         Prediction { round_s, samples_per_s, ..prediction }
     }
 }

@@ -37,6 +37,8 @@ pub struct Cycle {
     pub samples: u64,
     /// Bytes pulled and pushed.
     pub bytes: u64,
+    /// Bytes pushed.
+    pub pushed_bytes: u64,
 }
 
 impl Cycle {
@@ -44,7 +46,19 @@ impl Cycle {
     pub fn new(worker: u32, round: u64, start_s: f64, end_s: f64) -> Self {
         let compute_s = end_s - start_s;
         let (served_s, pull_s, push_s) = (0.0, 0.0, 0.0);
-        Self { worker, round, start_s, end_s, served_s, pull_s, compute_s, push_s, samples: 0, bytes: 0 }
+        Self {
+            worker,
+            round,
+            start_s,
+            end_s,
+            served_s,
+            pull_s,
+            compute_s,
+            push_s,
+            samples: 0,
+            bytes: 0,
+            pushed_bytes: 0,
+        }
     }
 
     /// How long the worker was busy by itself.
@@ -70,6 +84,9 @@ impl Cycle {
             phase => {
                 let served_s = busy.within(start_s, end_s);
                 self.served_s += served_s;
+                if phase == Phase::Push {
+                    self.pushed_bytes = self.pushed_bytes.saturating_add(span.bytes);
+                }
                 let own = if phase == Phase::Pull { &mut self.pull_s } else { &mut self.push_s };
                 *own += (end_s - start_s - served_s).max(0.0);
             }

@@ -46,12 +46,6 @@ pub struct Options {
     /// Tell the time if every stage ran in barrier mode and called barrier() once
     #[arg(long)]
     with_barrier: bool,
-    /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    arrival_rate: Option<Vec<f64>>,
-    /// The share of jobs that may be later than the tail told
-    #[arg(long, value_name = "EPS", default_value_t = 0.05)]
-    tail: f64,
 }
 
 impl Options {
@@ -61,7 +55,6 @@ impl Options {
         lists.iter().any(|list| list.is_some())
             || self.machine_cores.is_some()
             || self.pressure.is_some()
-            || self.arrival_rate.is_some()
             || self.without_barrier
             || self.with_barrier
     }
@@ -134,7 +127,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         synchronisation: barriers::ask(&profile, &args.spark),
         granularity: granularity::ask(&profile, &args.spark)?,
         speculation: speculation::ask(&profile),
-        streams: streams::ask(&profile, &args.spark)?,
+        streams: streams::ask(&profile, &args.streams)?,
     };
     if args.json { print_json(&answer) } else { print(&text(&answer)) }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 use syncline_predict::{Discipline, Error, SparkProfile};
 use syncline_queueing::Exceedance;
 
-use super::{Options, Told, shown, three};
-use crate::failure::Failure;
+use super::{Told, shown, three};
+use crate::{commands::predict::Streams, failure::Failure};
 
 /// Loads that are asked about unless rates are given: shares of the largest stable rate.
 const LOADS: [f64; 3] = [0.5, 0.8, 0.9];
@@ -41,16 +41,15 @@ struct Times {
 }
 
 /// Asks about both disciplines.
-pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Stream>, Failure> {
-    let tail = Exceedance::new(options.tail).map_err(|error| Failure::Usage(format!("--tail: {error}")))?;
-    let wanted = options.arrival_rate.as_deref();
+pub fn ask(profile: &SparkProfile, asked: &Streams) -> Result<Vec<Stream>, Failure> {
+    let wanted = asked.arrival_rate.as_deref();
     if wanted.is_some_and(|rates| rates.iter().any(|rate| !(*rate > 0.0 && rate.is_finite()))) {
         return Err(Failure::Usage("--arrival-rate: rates must be positive".into()));
     }
     let both = [("one at a time", Discipline::OneAtATime), ("side by side", Discipline::SideBySide)];
     let stream = |(name, discipline)| Stream {
         discipline: name,
-        answer: Told::of(rates(profile, discipline, wanted, tail)),
+        answer: Told::of(rates(profile, discipline, wanted, asked.tail)),
     };
     Ok(both.into_iter().map(stream).collect())
 }
