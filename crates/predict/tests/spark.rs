@@ -176,3 +176,75 @@ fn speculation_is_asked_only_of_what_was_measured() {
     let Some(skew) = profile("local2_skew") else { return };
     assert!(matches!(skew.speculation(), Err(Error::CannotTell { .. })), "16 tasks have no tail");
 }
+
+/// An event log made by hand: two executors of one core; a job of one stage for each list of (launch, finish), in ms.
+fn written(
+    jobs: &[&[(i64, i64)]],
+    with_metrics: &str,
+    barrier: bool,
+    ends: bool,
+) -> Result<SparkProfile, Error> {
+    let mut lines = vec![
+        r#"{"Event":"SparkListenerApplicationStart","App Name":"made","App ID":"a","Timestamp":0}"#
+            .to_owned(),
+    ];
+    for executor in 0..2 {
+        lines.push(format!(
+            r#"{{"Event":"SparkListenerExecutorAdded","Timestamp":0,"Executor ID":"{executor}","Executor Info":{{"Host":"h{executor}","Total Cores":1}}}}"#
+        ));
+    }
+    for (id, tasks) in jobs.iter().enumerate() {
+        let (start, end) = (tasks[0].0, tasks.iter().map(|task| task.1).max().unwrap());
+        let info = format!(
+            r#"{{"Stage ID":{id},"Stage Attempt ID":0,"Stage Name":"s","Number of Tasks":{},"Parent IDs":[],"Submission Time":{start},"Completion Time":{end},"RDD Info":[{{"Barrier":{barrier}}}]}}"#,
+            tasks.len()
+        );
+        lines.push(format!(r#"{{"Event":"SparkListenerJobStart","Job ID":{id},"Submission Time":{start},"Stage IDs":[{id}]}}"#));
+        lines.push(format!(r#"{{"Event":"SparkListenerStageSubmitted","Stage Info":{info}}}"#));
+        for (index, (launch, finish)) in tasks.iter().enumerate() {
+            let metrics = with_metrics.replace("RUN", &(finish - launch).to_string());
+            lines.push(format!(
+                r#"{{"Event":"SparkListenerTaskEnd","Stage ID":{id},"Stage Attempt ID":0,"Task Type":"ResultTask","Task End Reason":{{"Reason":"Success"}},"Task Info":{{"Task ID":{},"Index":{index},"Launch Time":{launch},"Finish Time":{finish},"Executor ID":"{}"}}{metrics}}}"#,
+                100 * id + index,
+                index % 2
+            ));
+        }
+        lines.push(format!(r#"{{"Event":"SparkListenerStageCompleted","Stage Info":{info}}}"#));
+        if ends {
+            lines.push(format!(
+                r#"{{"Event":"SparkListenerJobEnd","Job ID":{id},"Completion Time":{end},"Job Result":{{"Result":"JobSucceeded"}}}}"#
+            ));
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.join("\n")).unwrap();
+    SparkLog::read(file.path()).unwrap().profile()
+}
+
+const METRICS: &str = r#","Task Metrics":{"Executor Run Time":RUN}"#;
+
+#[test]
+fn a_log_made_by_hand_is_replayed_exactly() {
+    let jobs: [&[(i64, i64)]; 2] = [&[(0, 1000), (0, 3000), (1000, 2000)], &[(5000, 6000), (5000, 7000)]];
+    let log = written(&jobs, METRICS, false, true).unwrap();
+    assert_eq!((log.slots, log.executors, log.jobs, log.tasks), (2, 2, 2, 5));
+    assert_eq!(log.machine_cores(), None, "two hosts share no processor");
+    assert!((log.check().predicted_s - 5.0).abs() < 1e-9, "{:?}", log.check());
+    let alone = log.at(Size::of(1)).unwrap();
+    assert!((alone.job_s.value - 8.0).abs() < 1e-9, "{alone:?}");
+    assert!((log.driver_s - 2.0).abs() < 1e-9);
+}
+
+#[test]
+fn damaged_logs_say_what_they_lack() {
+    let one: [&[(i64, i64)]; 1] = [&[(0, 1000), (0, 3000)]];
+    let told = |profile: Result<SparkProfile, Error>| profile.map(|_| ()).unwrap_err().to_string();
+    assert!(told(written(&one, "", false, true)).contains("carry no metrics"));
+    assert!(told(written(&one, METRICS, false, false)).contains("no job of 'made' ended"));
+    assert!(told(written(&[&[(0, 0)]], METRICS, false, true)).contains("take no time"));
+    // More barrier tasks at once than executors are known: the log must not be replayed for ever.
+    let wide: [&[(i64, i64)]; 1] = [&[(0, 1000), (0, 1000), (0, 1000), (0, 1000)]];
+    let log = written(&wide, METRICS, true, true).unwrap();
+    assert!((log.check().predicted_s - 1.0).abs() < 1e-9, "{:?}", log.check());
+    assert!(log.prices().iter().all(|price| price.price_s.value.is_finite()));
+}

@@ -85,6 +85,12 @@ fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
             "the log of '{}' holds no finished tasks (a compacted log has lost them); take the log before compaction",
             log.name()
         )
+    } else if windows.iter().all(|window| window.bounds(end_of(window)).0 >= window.bounds(end_of(window)).1)
+    {
+        format!(
+            "the jobs of '{}' take no time by the log's clock, so there is nothing to compare with",
+            log.name()
+        )
     } else if 2 * measured < all {
         format!(
             "{} of {all} tasks of '{}' carry no metrics, so that work and overheads cannot be told apart",
@@ -97,7 +103,8 @@ fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
     Err(Error::CannotTell { why })
 }
 
-/// Slots of the executors that were there together, or what was seen to run at once if that is more.
+/// Slots of the executors that were there together; at least what a barrier stage took at once, whatever a damaged log
+/// says of its executors.
 fn most_slots(application: &Application, windows: &[&Window]) -> usize {
     let slots = |at: i64| -> usize {
         let there = application
@@ -107,7 +114,9 @@ fn most_slots(application: &Application, windows: &[&Window]) -> usize {
         there.map(|executor| application.slots(executor) as usize).sum()
     };
     // Executors may register while the first job already runs: its end counts, not its start.
-    windows.iter().map(|window| slots(end_of(window))).max().unwrap_or(0).max(1)
+    let there = windows.iter().map(|window| slots(end_of(window))).max().unwrap_or(0);
+    let barriers = windows.iter().flat_map(|window| &window.stages).filter(|stage| stage.is_barrier);
+    there.max(barriers.map(|stage| stage.tasks.len()).max().unwrap_or(0)).max(1)
 }
 
 /// Cores of the machine, if all executors share one and run on it as far as the log tells.

@@ -13,7 +13,7 @@ use crate::{Error, Interval};
 const FARTHEST: usize = 8;
 const REPLICATIONS: usize = 40;
 /// Tasks that are replayed over all replications: a log of millions is asked less often, and shows less chance.
-const REPLAYED: usize = 4_000_000;
+const REPLAYED: usize = 1_000_000;
 const SEED: u64 = 4;
 /// `spark.scheduler.revive.interval`, by default.
 pub(super) const REVIVE_S: f64 = 1.0;
@@ -209,13 +209,13 @@ impl Group {
     }
 
     /// The time that tasks hold slots.
-    fn busy_s(&self) -> f64 {
+    pub(super) fn busy_s(&self) -> f64 {
         self.stages.iter().flat_map(|stage| &stage.tasks).map(|task| task.work_s).sum()
     }
 }
 
 fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
-    let replications = (REPLAYED / tasks.max(1)).clamp(4, REPLICATIONS) as u64;
+    let replications = (REPLAYED / tasks.max(1)).clamp(8, REPLICATIONS) as u64;
     let draw = |index: u64| {
         let mut random = stream(SEED, index);
         let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();

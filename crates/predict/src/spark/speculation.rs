@@ -182,7 +182,8 @@ impl Times {
     /// The stage's time and the machine time on `slots`.
     fn play(&self, slots: usize, rule: Option<Rule>, random: &mut Random) -> (f64, f64) {
         let sizes: Vec<f64> = (0..self.tasks).map(|at| self.draw(at, random)).collect();
-        let mut free = vec![0.0f64; slots];
+        // No task has more than one copy.
+        let mut free = vec![0.0f64; slots.min(2 * self.tasks)];
         let mut running: Vec<Running> = Vec::with_capacity(self.tasks);
         for (at, size) in sizes.iter().enumerate() {
             let slot = earliest(&free);

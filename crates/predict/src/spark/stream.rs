@@ -21,6 +21,9 @@ const RUNS: u64 = 8;
 /// Tasks of one simulated run.
 const TASKS: usize = 40_000;
 
+/// Slots times tasks beyond which the chain of the exact model is too large.
+const LARGEST: usize = 100_000;
+
 /// How jobs share the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discipline {
@@ -111,12 +114,12 @@ impl SparkProfile {
     /// The log's jobs one by one, but the first.
     fn templates(&self) -> Result<Vec<Group>, Error> {
         let all = self.groups.iter().flat_map(|group| (0..group.jobs.len()).map(|job| group.only(job)));
-        let jobs: Vec<Group> = all.skip(1).filter(|job| !job.stages.is_empty()).collect();
+        let jobs: Vec<Group> = all.skip(1).filter(|job| job.busy_s() > 0.0).collect();
         if jobs.len() >= FEWEST {
             return Ok(jobs);
         }
         let why = format!(
-            "{} jobs of the log ran tasks after its first, which is too few for a stream; {FEWEST} are needed",
+            "{} jobs of the log ran tasks that took time after its first, which is too few for a stream; {FEWEST} are needed",
             jobs.len()
         );
         Err(Error::CannotTell { why })
@@ -144,7 +147,7 @@ impl SparkProfile {
         let stages: Vec<&StageWork> = jobs.iter().flat_map(|group| &group.stages).collect();
         let width = stages.first()?.tasks.len();
         let alike = stages.len() == jobs.len() && stages.iter().all(|stage| stage.tasks.len() == width);
-        if discipline != Discipline::SideBySide || !alike {
+        if discipline != Discipline::SideBySide || !alike || self.slots * width > LARGEST {
             return None;
         }
         let held: f64 =

@@ -17,6 +17,9 @@ use crate::{Error, Interval};
 /// Stages of one width below which nothing is said of them.
 const FEWEST: usize = 20;
 
+/// Slots beyond which the exact 1-barrier model takes too long.
+const MOST_SLOTS: usize = 256;
+
 /// Waiting of the barrier stages of one width, in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarrierWaits {
@@ -112,7 +115,7 @@ impl SparkProfile {
         blocked: Vec<f64>,
     ) -> Result<Option<WaitModels>, Error> {
         let rate = rate_per_s(own);
-        if !(rate > 0.0 && rate.is_finite()) {
+        if !(rate > 0.0 && rate.is_finite()) || self.slots > MOST_SLOTS {
             return Ok(None);
         }
         let lead_s = mean(own.iter().map(|stage| stage.lead_s));
