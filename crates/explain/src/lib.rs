@@ -6,7 +6,7 @@
 //!
 //! - [`source`]: from a path to lines, through whatever packs them.
 //! - `chrome`: Chrome and Kineto traces, one worker a rank.
-//! - `spark`: Spark's events, put together window by window in bounded memory.
+//! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
 //! - [`report`]: the answers as data, text and page.
 //!
@@ -23,7 +23,7 @@ mod replicate;
 pub mod report;
 pub mod source;
 mod spans;
-mod spark;
+pub mod spark;
 mod survey;
 mod workers;
 

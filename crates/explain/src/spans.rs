@@ -6,7 +6,7 @@ use syncline_trace::{Node, Phase, RunInfo, RunReader, Span};
 
 use crate::analysis::shares::{Share, task_parts};
 use crate::source::{Damage, Format, open};
-use crate::spark::{Application, Collector, Sink, Stage, Task, Window, feed};
+use crate::spark::{Application, Collector, Sink, Stage, Task, Window, follow};
 use crate::{Error, chrome};
 
 /// What takes spans as they come. The head grows: a span's node always stands in it.
@@ -20,13 +20,8 @@ pub(crate) fn read(path: &Path, sink: &mut impl SpanSink) -> Result<(RunInfo, Da
     let opened = open(path)?;
     match opened.format {
         Format::Spark => {
-            let notes = opened.notes();
-            let mut collector =
-                Collector::new(ToSpans { sink, info: RunInfo::default(), ended: None, failed: None });
-            let mut damage = feed(opened.text, |event| collector.take(event));
-            collector.finish();
-            notes().into_iter().for_each(|note| damage.note(note));
-            let Collector { application, sink: mut to, .. } = collector;
+            let to = ToSpans { sink, info: RunInfo::default(), ended: None, failed: None };
+            let (Collector { application, sink: mut to, .. }, damage) = follow(opened, to)?;
             if let Some(error) = to.failed.take() {
                 return Err(error);
             }

@@ -44,6 +44,10 @@ impl<'a> Lanes<'a> {
         let end = all().map(|span| span.end_ns).max().unwrap_or(0).max(start);
         Self { by_node, start, end }
     }
+
+    fn all(&self) -> impl Iterator<Item = &Span> {
+        self.by_node.values().flatten().copied()
+    }
 }
 
 /// The report of a run.
@@ -54,15 +58,11 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         |node: u32| info.nodes.get(node as usize).map_or_else(|| node.to_string(), |node| node.name.clone());
     let meetings = meetings(info, &lanes, spans);
     let workers = lanes.by_node.len() as u64;
-    let iterations = iterations(&lanes);
+    let iterations = iterations(info, &lanes);
     let computations = || spans.iter().filter(|span| span.phase == Phase::Compute);
-    let mut times = TaskTimes::default();
-    for span in spans.iter().filter(|span| matches!(span.phase, Phase::Compute | Phase::Push | Phase::Pull)) {
-        times.add(span.phase.name(), ms(span.duration_ns()));
-    }
     let (critical_path, slack) = critical_path(&lanes, wall_ns, &name);
     let core_seconds = wall_ns as f64 / 1e9 * workers.max(1) as f64;
-    let rounds = iterations.iter().map(|found| found.count).max().unwrap_or(0);
+    let rounds = lanes.by_node.values().map(|spans| rounds(spans)).max().unwrap_or(0);
     let mut report = Report {
         source,
         system: if info.system.is_empty() { "run".to_owned() } else { info.system.clone() },
@@ -84,7 +84,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         iterations,
         critical_path,
         slack,
-        distributions: times.finish(),
+        distributions: task_times(&lanes).finish(),
         clocks: clocks(info),
         timeline: timeline(spans, wall_ns, &name),
         ..Report::default()
@@ -233,23 +233,22 @@ fn note_starts(meeting: &mut Meeting, workers: &BTreeMap<u32, Round>) {
     }
 }
 
-/// Rounds, as the typical worker goes through them.
-fn iterations(lanes: &Lanes<'_>) -> Vec<Iterations> {
+/// Steps of the training loop where the trace marks them, else rounds, as the typical worker goes through them.
+fn iterations(info: &RunInfo, lanes: &Lanes<'_>) -> Vec<Iterations> {
+    // Our own runs count epochs there, which are no iterations.
+    let has_steps = info.system == "kineto" && lanes.all().any(|span| span.iteration > 0);
+    let turn = |span: &Span| if has_steps { u64::from(span.iteration) } else { span.round };
     let mut between = Vec::new();
     let (mut first, mut last, mut count) = (u64::MAX, 0, 0);
     let mut phases: Vec<&str> = Vec::new();
     for spans in lanes.by_node.values() {
-        let starts: Vec<(u64, u64)> = spans
-            .iter()
-            .filter(|span| span.phase == Phase::Compute)
-            .map(|span| (span.round, span.start_ns))
-            .collect();
+        let computations = spans.iter().filter(|span| span.phase == Phase::Compute);
+        let mut starts: Vec<(u64, u64)> = computations.map(|span| (turn(span), span.start_ns)).collect();
+        starts.dedup_by_key(|start| start.0);
         between.extend(
             starts.windows(2).filter(|pair| pair[1].0 > pair[0].0).map(|pair| ms(pair[1].1 - pair[0].1)),
         );
-        let mut rounds: Vec<u64> = starts.iter().map(|start| start.0).collect();
-        rounds.dedup();
-        count = count.max(rounds.len() as u64);
+        count = count.max(starts.len() as u64);
         first = first.min(starts.first().map_or(u64::MAX, |start| start.1));
         last = last.max(spans.last().map_or(0, |span| span.end_ns));
         for span in spans.iter().take(64) {
@@ -261,16 +260,41 @@ fn iterations(lanes: &Lanes<'_>) -> Vec<Iterations> {
     if count < 2 {
         return Vec::new();
     }
+    let meetings = lanes.by_node.values().map(|spans| rounds(spans)).max().unwrap_or(0);
     vec![Iterations {
         pattern: phases.join(" > "),
-        of: "rounds",
+        of: if has_steps { "steps" } else { "rounds" },
         count,
         from_ms: ms(first),
         to_ms: ms(last),
         median_ms: median(&between),
-        sync_points: 1,
+        sync_points: if has_steps { meetings.div_ceil(count).max(1) } else { 1 },
         samples: between,
     }]
+}
+
+/// In how many rounds a worker worked.
+fn rounds(spans: &[&Span]) -> u64 {
+    let mut rounds: Vec<u64> =
+        spans.iter().filter(|span| span.phase == Phase::Compute).map(|span| span.round).collect();
+    rounds.dedup();
+    rounds.len() as u64
+}
+
+/// How long each worker was busy with something in each round, whatever number of spans that took.
+fn task_times(lanes: &Lanes<'_>) -> TaskTimes {
+    let mut times = TaskTimes::default();
+    for spans in lanes.by_node.values() {
+        let mut busy: BTreeMap<(u64, Phase), u64> = BTreeMap::new();
+        let is_task = |span: &&&Span| matches!(span.phase, Phase::Compute | Phase::Push | Phase::Pull);
+        for span in spans.iter().filter(is_task) {
+            *busy.entry((span.round, span.phase)).or_default() += span.duration_ns();
+        }
+        for ((_, phase), ns) in busy {
+            times.add(phase.name(), ms(ns));
+        }
+    }
+    times
 }
 
 /// Walks back from the end. In a wait the path leaves the worker for the one that came last to the same gate; between

@@ -33,7 +33,7 @@ fn lz4_blocks(text: &[u8]) -> Vec<u8> {
         out.push(if plain.is_empty() { 0x16 } else { 0x26 });
         out.extend((packed.len() as u32).to_le_bytes());
         out.extend((plain.len() as u32).to_le_bytes());
-        out.extend([0; 4]);
+        out.extend((twox_hash::XxHash32::oneshot(0x9747_b28c, plain) & 0x0fff_ffff).to_le_bytes());
         out.extend(packed);
     }
     out
@@ -48,6 +48,12 @@ fn snappy_blocks(text: &[u8]) -> Vec<u8> {
         out.extend(packed);
     }
     out
+}
+
+/// compress-lzf's chunks; what does not pack is stored, and so is everything here.
+fn lzf_chunks(text: &[u8]) -> Vec<u8> {
+    let chunk = |plain: &[u8]| [&b"ZV\0"[..], &(plain.len() as u16).to_be_bytes(), plain].concat();
+    text.chunks(65_535).flat_map(chunk).collect()
 }
 
 fn gz(text: &[u8]) -> Vec<u8> {
@@ -69,7 +75,7 @@ fn every_packing_tells_the_same() {
     let (_folder, path) = place("plain", &text);
     let expected = figures(&explain(&path).unwrap());
     // The names do not help: content decides.
-    for packed in [frames, gz(&text), lz4_blocks(&text), snappy_blocks(&text)] {
+    for packed in [frames, gz(&text), lz4_blocks(&text), lzf_chunks(&text), snappy_blocks(&text)] {
         let (_folder, path) = place("app.inprogress", &packed);
         assert_eq!(figures(&explain(&path).unwrap()), expected);
     }

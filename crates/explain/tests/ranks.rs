@@ -181,3 +181,23 @@ fn damaged_traces_of_ranks_have_a_clear_outcome() {
         }
     }
 }
+
+/// Two ranks of PyTorch's DistributedDataParallel over gloo, on CPUs, recorded by its profiler; before each of its 12
+/// steps rank 1 slept for 30 ms in a range named `slow_input`.
+#[test]
+fn a_real_trace_of_two_ranks_names_the_slow_one() {
+    let fixture = |rank: u64| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/ddp_rank{rank}.json.gz"))
+    };
+    let reports = explain_all(&[fixture(0), fixture(1)]).unwrap();
+    let report = &reports[0];
+    assert!(report.damage.is_none(), "{:?}", report.damage);
+    let steps = &report.iterations[0];
+    assert_eq!((steps.of, steps.count), ("steps", 12));
+    assert!((30.0..60.0).contains(&steps.median_ms), "{}", steps.median_ms);
+    let slow = &report.stragglers[0];
+    assert_eq!((slow.who.as_str(), slow.late), ("rank/1", 12));
+    let injected = 12.0 * 0.030;
+    assert!((slow.excess_s - injected).abs() < 0.15 * injected, "{slow:?}");
+    assert!(report.shares.get("unknown").is_none_or(|unknown| *unknown < 0.05), "{:?}", report.shares);
+}

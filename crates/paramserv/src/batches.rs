@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::Every;
+use syncline_round::Every;
 
 /// One worker's rows, batch by batch.
 #[derive(Clone, Debug, PartialEq)]

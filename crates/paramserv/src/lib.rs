@@ -30,12 +30,12 @@
 //! where the time went.
 
 mod batches;
+mod calibration;
 mod computation;
 mod coordinator;
 mod delay;
 mod driver;
 mod error;
-mod every;
 mod exchange;
 mod gradient;
 mod parameters;
@@ -50,8 +50,7 @@ mod worker;
 pub use coordinator::Progress;
 pub use delay::Delay;
 pub use error::Error;
-pub use every::Every;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport};
 pub use syncline_data::Partition;
-pub use syncline_round::{Fold, Optimizer, Rule, Staleness, Sync};
+pub use syncline_round::{Every, Fold, Optimizer, Rule, Staleness, Sync};
 pub use train::{ParamServ, Trained};

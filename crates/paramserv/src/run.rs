@@ -9,11 +9,11 @@ use std::{
 use syncline_data::Dataset;
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
-use syncline_round::{Fold, Gate, Optimizer, Sync};
+use syncline_round::{Every, Fold, Gate, Optimizer, OptimizerState, Sync};
 use syncline_trace::Recorder;
 
 use crate::{
-    Error, Every, ParamServ,
+    Error, ParamServ,
     batches::Batches,
     computation::{Computation, Pull},
     coordinator::Coordinator,
@@ -111,8 +111,7 @@ impl Run {
         let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
-        let batches = Batches::new(rows, self.batch, self.every);
-        let computation = Computation::new(self.model(), data, batches, self.optimizer, self.fold);
+        let computation = self.computation(data, rows);
         let validation = self.validation.as_ref().map(|data| {
             let cut = |worker: usize| data.rows() * worker / self.rows.len();
             (Arc::clone(data), cut(rank)..cut(rank + 1))
@@ -129,6 +128,40 @@ impl Run {
             recorder: Recorder::new(self.spans),
             ctx,
         })
+    }
+
+    /// A worker's model and data.
+    fn computation(&self, data: Arc<Dataset>, rows: Range<usize>) -> Computation {
+        let batches = Batches::new(rows, self.batch, self.every);
+        Computation::new(self.model(), data, batches, self.optimizer, self.fold)
+    }
+
+    /// What one of `threads` computes like the first worker, on rows that lie together, so that none are copied.
+    pub(crate) fn trial(&self, thread: usize, threads: usize) -> Computation {
+        let rows = self.rows.first().map_or(0, Vec::len);
+        let start = (self.data.rows() - rows) * thread / threads;
+        self.computation(Arc::clone(&self.data), start..start + rows)
+    }
+
+    /// The parameters to start from.
+    pub(crate) fn initial(&self) -> Vec<f32> {
+        self.model().initialise(self.plan.seed)
+    }
+
+    /// The optimiser's state over all parameters, as if there were one server.
+    pub(crate) fn optimizer_state(&self) -> OptimizerState {
+        let model = self.model();
+        self.optimizer.state(model.parameters(), &model.regularised())
+    }
+
+    /// Rounds of the whole run.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.plan.rounds_per_epoch * u64::from(self.plan.epochs)
+    }
+
+    /// Rounds of an epoch in which no worker lacks rows, as in the last one it may; at least one.
+    pub(crate) fn full_rounds(&self) -> u64 {
+        (self.plan.rounds_per_epoch - 1).max(1)
     }
 
     /// What a worker pulls for a round that reads few parameters.

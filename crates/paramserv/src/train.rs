@@ -5,11 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 use syncline_data::{Dataset, Partition, Targets};
 use syncline_learn::Model;
 use syncline_program::{Executor, Program, launch};
-use syncline_round::{Fold, Gate, Optimizer, Rule, Sync};
+use syncline_round::{Every, Fold, Gate, Optimizer, Rule, Sync};
 use syncline_trace::{Node, RunFile, RunInfo};
 
 use crate::{
-    Delay, Error, Every, Progress, Report,
+    Delay, Error, Progress, Report,
+    calibration::{Calibration, cores},
     coordinator::{Coordinator, OnProgress},
     driver::{Outcome, drive},
     report::{Measure, Settings},
@@ -260,7 +261,7 @@ impl ParamServ {
 
     /// The graph: servers, workers that report to the coordinator, and a driver that collects the result.
     fn program(mut self, settings: &Settings) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
-        let trace = self.trace_file(settings)?;
+        let mut trace = self.trace_file(settings)?;
         let total = self.data.rows() as u64 * u64::from(self.epochs);
         let on_progress = self.on_progress.take();
         let coordinator = Arc::new(Coordinator::new(self.workers, self.epochs, total, on_progress));
@@ -269,6 +270,11 @@ impl ParamServ {
         program.fingerprint(format!("{settings:?}").as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
         let run = Arc::new(Run::new(self));
+        if let Some(trace) = &mut trace
+            && let Some(calibration) = Calibration::of(&run)
+        {
+            trace.info_mut().settings.extend(calibration.settings());
+        }
         let reports = program.service_here("coordinator", Arc::clone(&coordinator));
         let servers = program.services("server", run.shards.len(), {
             let run = Arc::clone(&run);
@@ -314,6 +320,7 @@ impl ParamServ {
                 ("fold", text(&settings.fold)),
                 ("on", text(&settings.on)),
                 ("inject", settings.inject.join(" ")),
+                ("cores", text(&cores())),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),

@@ -8,9 +8,8 @@
 use std::error::Error;
 
 use syncline_predict::{Check, Cycles, Question};
-use syncline_round::Sync;
-
 struct Measured {
+    name: String,
     cycles: Cycles,
     question: Question,
 }
@@ -19,18 +18,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut runs = Vec::new();
     for path in std::env::args().skip(1) {
         let run = syncline_trace::read(&path)?;
-        let sync: Sync = run.info.sync.parse()?;
         let cycles = Cycles::of(&run)?;
-        let question = Question { workers: cycles.workers(), sync };
-        runs.push(Measured { cycles, question });
+        let question = Question::of(&run)?;
+        let name = std::path::Path::new(&path)
+            .file_stem()
+            .map_or(String::new(), |name| name.to_string_lossy().into());
+        runs.push(Measured { name, cycles, question });
     }
     println!(
-        "{:>12} {:>12} {:>12} {:>20} {:>12} {:>8}",
+        "{:>18} {:>18} {:>12} {:>20} {:>12} {:>8}",
         "from", "to", "predicted s", "interval", "measured s", "error"
     );
     let (mut errors, mut covered) = (Vec::new(), 0);
     for from in &runs {
-        let check = Check::of(&from.cycles, from.question.sync)?;
+        let check = Check::of(&from.cycles)?;
         let profile = from.cycles.profile()?;
         for to in &runs {
             let Ok(prediction) = profile.predict(&to.question) else { continue };
@@ -42,9 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 covered += usize::from(round.covers(measured));
             }
             println!(
-                "{:>12} {:>12} {:>12.5} {:>9.5}..{:<9.5} {:>12.5} {:>7.1}%",
-                name(&from.question),
-                name(&to.question),
+                "{:>18} {:>18} {:>12.6} {:>9.6}..{:<9.6} {:>12.6} {:>+7.1}%",
+                from.name,
+                to.name,
                 round.value,
                 round.low,
                 round.high,
@@ -63,8 +64,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("{covered} of {} intervals cover the measured value", errors.len());
     Ok(())
-}
-
-fn name(question: &Question) -> String {
-    format!("{} x {}", question.workers, question.sync)
 }

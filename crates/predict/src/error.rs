@@ -33,6 +33,29 @@ pub enum Error {
         /// The factor up to which the trace is extrapolated.
         limit: usize,
     },
+    /// The trace does not hold what the question needs.
+    #[error("cannot tell: {why}")]
+    CannotTell {
+        /// What is missing, and how to get it.
+        why: String,
+    },
+    /// A job profile that cannot be.
+    #[error("the job profile cannot be used: {what}")]
+    Profile {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A policy that the number of workers does not allow.
+    #[error(transparent)]
+    Policy(syncline_round::Error),
+    /// The trace names a setting that is not known here.
+    #[error("the trace's {what} is '{found}', which is not known: record it with this version")]
+    UnknownSetting {
+        /// Which one.
+        what: &'static str,
+        /// What the trace says.
+        found: String,
+    },
     /// The loop cannot be simulated.
     #[error(transparent)]
     Queueing(#[from] syncline_queueing::Error),

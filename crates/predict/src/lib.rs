@@ -5,12 +5,14 @@
 //! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
 //!
 //! ```
-//! use syncline_predict::{Cycle, Cycles, Question};
+//! use syncline_predict::{Cycle, Cycles, Machines, Question};
 //!
 //! let work = |worker: u32, round: u64| 1.0 + 0.1 * ((worker as u64 + round) % 2) as f64;
-//! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle { worker: w, round: r, start_s: 0.0, end_s: work(w, r) }));
-//! let cycles = Cycles::new(2, 32.0, cycles.collect())?;
-//! let wider = cycles.profile()?.predict(&Question { workers: 4, sync: "bsp".parse()? })?;
+//! let cycles = (0..2).flat_map(|w| (0..50).map(move |r| Cycle::new(w, r, 0.0, work(w, r))));
+//! let cycles = Cycles::new(2, cycles.collect())?;
+//! let profile = cycles.profile()?;
+//! let question = Question { workers: 4, sync: "bsp".parse()?, machines: Machines::Own, ..profile.question()? };
+//! let wider = profile.predict(&question)?;
 //! assert!(wider.round_s.value > 1.0 && wider.round_s.value < 1.11);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -19,8 +21,17 @@
 
 mod error;
 mod interval;
+mod spark;
 mod training;
 
 pub use error::Error;
 pub use interval::Interval;
-pub use training::{Check, Cycle, Cycles, JobProfile, Prediction, Question};
+pub use spark::{
+    BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+};
+pub use training::{
+    Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
+    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation,
+    Without,
+};

@@ -5,6 +5,13 @@
 
 use std::cell::RefCell;
 
+use crate::Exceedance;
+use crate::distribution::PhaseType;
+use crate::root::{bisect, bracket};
+
+/// Operations that an exact quantile may take; a few seconds.
+const MOST_OPERATIONS: f64 = 1e9;
+
 /// A chain that is left by absorption, as the uniformisation needs it.
 pub(crate) trait Absorbing {
     /// The initial row vector.
@@ -55,6 +62,12 @@ impl<'a, C: Absorbing> Decay<'a, C> {
         total
     }
 
+    /// The smallest tau with P\[X > tau\] <= eps; `scale` is a time of its order.
+    pub(crate) fn quantile(&self, scale: f64, eps: Exceedance) -> f64 {
+        let excess = |x: f64| eps.get() - self.survival(x);
+        bisect(0.0, bracket(scale, excess), excess)
+    }
+
     fn mass(&self, n: usize) -> f64 {
         let progress = &mut *self.progress.borrow_mut();
         while progress.masses.len() <= n {
@@ -66,6 +79,14 @@ impl<'a, C: Absorbing> Decay<'a, C> {
         }
         progress.masses[n]
     }
+}
+
+/// The quantile of a chain's absorption time, which does not exceed `bound`; None if that is too much work.
+pub(crate) fn exact_quantile(chain: &PhaseType, eps: Exceedance, bound: f64) -> Option<f64> {
+    let steps = chain.rate() * bound;
+    (chain.phases() as f64 * (steps + 12.0 * steps.sqrt() + 40.0) < MOST_OPERATIONS)
+        .then(|| Decay::of(chain))
+        .map(|tail| bisect(0.0, bound, |x| eps.get() - tail.survival(x)))
 }
 
 fn ln_factorial(n: usize) -> f64 {

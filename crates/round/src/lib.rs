@@ -5,6 +5,7 @@
 //! the queueing simulator drive the same values, so what is predicted is what runs.
 //!
 //! - [`Sync`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`).
+//! - [`Every`]: how often a worker exchanges with the servers.
 //! - [`Gate`]: the policy's state over a fixed set of workers.
 //! - [`Fold`]: how the gradients of one round become one gradient.
 //! - [`Optimizer`]: the server's step, on dense and on sparse gradients.
@@ -24,6 +25,7 @@
 //! ```
 
 mod error;
+mod every;
 mod fold;
 mod gate;
 mod id;
@@ -31,6 +33,7 @@ mod optimizer;
 mod sync;
 
 pub use error::Error;
+pub use every::Every;
 pub use fold::{Fold, fold};
 pub use gate::{Arrival, Gate};
 pub use id::{Clock, Staleness, WorkerId};

@@ -102,6 +102,7 @@ proptest! {
             external: External::Greedy,
             locality: Locality::Aware,
             seed: 1,
+            ..PlannerOptions::default()
         };
         let search = Search::new(&cluster, &ledger, &options);
         for alternative in search.alternatives(&jobs[0], work, 0) {

@@ -22,6 +22,7 @@ fn run(setting: &Setting, policy: PolicyName, seed: u64) -> Outcome {
         expected: jobs.clone(),
         planner,
         packing: Packing::default(),
+        unfairness: 0.1,
         adjustable: 1.0,
         floor: Default::default(),
         seed,

@@ -20,7 +20,7 @@ use crate::{
 
 /// Explain where the time went, from a run's trace or another system's log
 ///
-/// Reads Spark event logs (3 and 4; plain, .gz, .zst, .lz4, .snappy, rolling folders; finished, live or cut), Chrome and
+/// Reads Spark event logs (3 and 4; plain, .gz, .zst, .lz4, .lzf, .snappy, rolling folders; finished, live or cut), Chrome and
 /// PyTorch (Kineto) traces, and run files of `syncline train --trace`. What a file is, its content tells.
 ///
 /// Examples:

@@ -1,6 +1,7 @@
 //! Kineto traces of the ranks of one run: one worker a rank, one meeting a collective.
 //!
-//! A rank's time is its device's, or without a device its CPU's: work where anything but a collective runs; a collective
+//! A rank's time is its device's, or without a device its CPU's: work where anything but a collective runs, on CPUs also
+//! what the program has named (`record_function`, data loaders) and no collective overlaps; a collective
 //! only where no work overlaps it. A collective's kernel waits inside for the last rank, so the stretch before the last
 //! rank's start is waiting. Ranks' clocks are compared by the ends of their collectives, which are common.
 
@@ -56,6 +57,7 @@ fn rank(trace: Trace, at: usize) -> Rank {
         |slice: &Slice| matches!(slice.category.as_str(), "kernel" | "gpu_memcpy" | "gpu_memset");
     let has_device = trace.slices.iter().any(is_on_device);
     let (mut work, mut collectives, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    let mut named = Vec::new();
     for slice in &trace.slices {
         let stretch = (slice.start, slice.end);
         let counts = if has_device { is_on_device(slice) } else { slice.category == "cpu_op" };
@@ -66,11 +68,15 @@ fn rank(trace: Trace, at: usize) -> Rank {
             collectives.push((stretch, bytes));
         } else if counts {
             work.push(stretch);
+        } else if !has_device && slice.category == "user_annotation" {
+            named.push(stretch);
         }
     }
     steps.sort_unstable();
     collectives.sort_unstable();
     collectives = joined_collectives(collectives);
+    let meeting: Vec<Stretch> = collectives.iter().map(|found| found.0).collect();
+    work.extend(named.into_iter().flat_map(|stretch| exposed(stretch, &meeting)));
     let number = trace.rank.unwrap_or(at as u64);
     Rank {
         name: format!("rank/{number}"),

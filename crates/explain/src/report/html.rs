@@ -79,14 +79,20 @@ fn body(report: &Report, timeline: String) -> String {
 }
 
 fn head(report: &Report) -> String {
-    let tiles = [
-        (time(report.wall_ms as f64), "wall time"),
-        (report.jobs.to_string(), "jobs"),
-        (report.stages.to_string(), if report.system == "spark" { "stages" } else { "rounds" }),
-        (report.tasks.to_string(), "tasks"),
-        (report.cores.to_string(), "cores"),
-        (percent(report.shares.get("wait").copied().unwrap_or(0.0)), "waiting"),
-    ];
+    let waiting = (percent(report.shares.get("wait").copied().unwrap_or(0.0)), "waiting");
+    let wall = (time(report.wall_ms as f64), "wall time");
+    let number = |count: u64, name: &'static str| (count.to_string(), name);
+    let tiles = match report.system.as_str() {
+        "spark" => vec![
+            wall,
+            number(report.jobs, "jobs"),
+            number(report.stages, "stages"),
+            number(report.tasks, "tasks"),
+            number(report.cores, "cores"),
+            waiting,
+        ],
+        _ => vec![wall, number(report.stages, "rounds"), number(report.executors, "workers"), waiting],
+    };
     let tiles: String = tiles
         .iter()
         .map(|(value, name)| format!("<li><b>{}</b><span>{name}</span></li>", escape(value)))

@@ -68,18 +68,15 @@ fn sync_points(out: &mut String, points: &[SyncPoint]) {
 fn head(out: &mut String, report: &Report) {
     let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
     line(out, &format!("{} ({}{version}) {}", or(&report.name, "unnamed"), report.system, report.id));
-    line(
-        out,
-        &format!(
-            "{:.1} s, {} jobs, {} stages, {} tasks on {} cores of {} executors\n",
-            report.wall_ms as f64 / 1000.0,
-            report.jobs,
-            report.stages,
-            report.tasks,
-            report.cores,
-            report.executors
-        ),
-    );
+    let seconds = report.wall_ms as f64 / 1000.0;
+    let Report { jobs, stages, tasks, cores, executors, .. } = report;
+    let extent = match report.system.as_str() {
+        "spark" => {
+            format!("{jobs} jobs, {stages} stages, {tasks} tasks on {cores} cores of {executors} executors")
+        }
+        _ => format!("{stages} rounds of {executors} workers"),
+    };
+    line(out, &format!("{seconds:.1} s, {extent}\n"));
     for sentence in &report.verdict {
         line(out, &wrapped(sentence));
     }
@@ -137,15 +134,18 @@ fn stragglers(out: &mut String, report: &Report) {
     line(out, "\nStragglers");
     for found in report.stragglers.iter().take(ROWS) {
         let recurrence = format!("{:?}", found.recurrence).to_lowercase();
+        let place = match found.place.as_str() {
+            "" => String::new(),
+            place => format!(" ({})", cut(place, 40)),
+        };
         let line_text = format!(
-            "  {recurrence:<10} {:<16} {:>5.1} x, last {} of {}, {:.2} core-s, {} ({})",
+            "  {recurrence:<10} {:<16} {:>5.1} x, last {} of {}, {:.2} core-s, {}{place}",
             or(&found.who, "anyone"),
             found.factor,
             found.late,
             found.meetings,
             found.idle_core_s,
-            found.cause,
-            cut(&found.place, 40)
+            found.cause
         );
         line(out, &line_text);
     }

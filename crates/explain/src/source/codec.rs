@@ -3,8 +3,10 @@
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::lz4::Lz4Blocks;
-use super::snappy::SnappyBlocks;
+use super::blocks::Unpacked;
+use super::lz4::Lz4;
+use super::lzf::Lzf;
+use super::snappy::Snappy;
 
 /// What decoders note while they read; shared because they run on their own thread.
 pub(super) type Notes = Arc<Mutex<Vec<String>>>;
@@ -21,8 +23,9 @@ pub(super) fn unpack(
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        [b'L', b'Z', b'4', b'B', b'l', b'o', b'c', b'k', ..] => Box::new(Lz4Blocks::new(packed)),
-        [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, ..] => Box::new(SnappyBlocks::new(packed)),
+        [b'L', b'Z', b'4', b'B', b'l', b'o', b'c', b'k', ..] => Box::new(Unpacked::<_, Lz4>::new(packed)),
+        [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, ..] => Box::new(Unpacked::<_, Snappy>::new(packed)),
+        [b'Z', b'V', 0 | 1, ..] => Box::new(Unpacked::<_, Lzf>::new(packed)),
         _ => return Ok(Box::new(packed)),
     };
     Ok(Box::new(UntilDamage { plain: Some(plain), name, notes: Arc::clone(notes) }))

@@ -3,11 +3,13 @@
 //! Nothing here trusts a name: codecs are recognised by their first bytes, formats by their first characters. Damage is
 //! an observation, not an error: what can be read is read and the rest is counted in [`Damage`].
 
+mod blocks;
 mod codec;
 mod damage;
 mod format;
 mod lines;
 mod lz4;
+mod lzf;
 mod rolling;
 mod snappy;
 

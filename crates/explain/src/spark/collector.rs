@@ -7,7 +7,7 @@ use super::model::{Application, Executor, Job, Stage, Task, Window};
 use super::totals::Totals;
 
 /// What looks at a log's windows as they come.
-pub(crate) trait Sink {
+pub trait Sink {
     /// Takes the jobs that overlapped, complete and with cores assigned. Windows come in order of time.
     fn window(&mut self, application: &Application, window: Window);
 }

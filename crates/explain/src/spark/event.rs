@@ -53,16 +53,21 @@ pub(crate) enum Event {
 
 /// A stage and which attempt at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct StageKey {
+pub struct StageKey {
+    /// The stage's id.
     pub id: i64,
+    /// 0 for the first attempt.
     pub attempt: i64,
 }
 
 /// Settings that change how a log is to be understood.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Properties {
+pub struct Properties {
+    /// `spark.master`
     pub master: Option<String>,
+    /// `spark.task.cpus`
     pub task_cpus: Option<u32>,
+    /// `spark.speculation`
     pub speculation: Option<String>,
 }
 
@@ -90,8 +95,10 @@ pub(crate) struct StageInfo {
 
 /// Whether a task's output goes to other tasks or to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TaskKind {
+pub enum TaskKind {
+    /// To other tasks, through a shuffle.
     ShuffleMap,
+    /// To the driver.
     Result,
 }
 
@@ -113,23 +120,42 @@ pub(crate) struct TaskEnd {
 
 /// What a task measured of itself: ms, bytes and records.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Metrics {
+pub struct Metrics {
+    /// Until its code and closure were there, in ms.
     pub deserialise: i64,
+    /// Processor time of that, in ns.
+    pub deserialise_cpu_ns: i64,
+    /// In its own code, in ms.
     pub run: i64,
+    /// Processor time of the executor's thread in that, in ns; that of a Python worker is not in it.
     pub cpu_ns: i64,
+    /// Packing the result, in ms.
     pub serialise: i64,
+    /// Collecting garbage, in ms.
     pub gc: i64,
+    /// Waiting for shuffled data, in ms.
     pub fetch_wait: i64,
+    /// Writing shuffled data, in ns.
     pub shuffle_write_ns: i64,
+    /// Shuffled bytes from other machines.
     pub remote_read: i64,
+    /// Shuffled bytes from the own machine.
     pub local_read: i64,
+    /// Shuffled records.
     pub records_read: i64,
+    /// Bytes written for other tasks.
     pub shuffle_written: i64,
+    /// Records written for other tasks.
     pub shuffle_records_written: i64,
+    /// Bytes from storage.
     pub input_bytes: i64,
+    /// Records from storage.
     pub input_records: i64,
+    /// Bytes to storage.
     pub output_bytes: i64,
+    /// Records to storage.
     pub output_records: i64,
+    /// Bytes spilled from memory and to disk.
     pub spilled: i64,
 }
 

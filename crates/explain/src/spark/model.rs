@@ -6,16 +6,24 @@ use super::event::{Metrics, Properties, StageKey, TaskKind};
 
 /// The application and its executors.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Application {
+pub struct Application {
+    /// Its name.
     pub name: String,
+    /// Its id; empty if the log does not tell.
     pub id: String,
+    /// Spark's version.
     pub version: String,
+    /// Settings that change how the log is to be understood.
     pub properties: Properties,
+    /// When it began, by its own word.
     pub started: Option<i64>,
+    /// When it ended, by its own word.
     pub ended: Option<i64>,
-    /// The earliest and latest time that any event names.
+    /// The earliest time that any event names.
     pub first: Option<i64>,
+    /// The latest time that any event names.
     pub last: Option<i64>,
+    /// Its executors, in order of arrival.
     pub executors: Vec<Executor>,
 }
 
@@ -31,7 +39,7 @@ impl Application {
     }
 
     /// Notes that something happened at `at`.
-    pub fn saw(&mut self, at: i64) {
+    pub(super) fn saw(&mut self, at: i64) {
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
         self.last = Some(self.last.map_or(at, |last| last.max(at)));
     }
@@ -44,38 +52,58 @@ impl Application {
 
 /// A process that runs tasks.
 #[derive(Clone, Debug)]
-pub(crate) struct Executor {
+pub struct Executor {
+    /// Its id; `driver` where tasks run beside the driver.
     pub id: String,
+    /// Its machine; empty if it was never added, as in a log that was cut.
     pub host: String,
+    /// How many cores it may use.
     pub cores: u32,
+    /// When it came.
     pub added: i64,
+    /// When it went.
     pub removed: Option<i64>,
 }
 
 /// An action of the program.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
+pub struct Job {
+    /// Its id.
     pub id: i64,
+    /// When it was submitted.
     pub started: i64,
+    /// When it ended; `None` if it was open at the end of the log.
     pub ended: Option<i64>,
+    /// Whether it did.
     pub succeeded: bool,
+    /// The SQL query that it ran for.
     pub sql_execution: Option<i64>,
+    /// The stages that it may need, in order of id; what was there already is skipped.
     pub stage_ids: Vec<i64>,
 }
 
 /// One attempt at a stage.
 #[derive(Clone, Debug)]
-pub(crate) struct Stage {
+pub struct Stage {
+    /// Which stage, and which attempt at it.
     pub key: StageKey,
+    /// The operation and its place in the program.
     pub name: String,
     /// The job that it ran for, by its position in the window.
     pub job: Option<usize>,
+    /// How many tasks it has, without retries.
     pub planned_tasks: u32,
+    /// Stages whose output it reads.
     pub parents: Vec<i64>,
+    /// Whether its tasks start together or not at all.
     pub is_barrier: bool,
+    /// When it could begin.
     pub submitted: i64,
+    /// When it was over, as the driver notes it.
     pub completed: Option<i64>,
+    /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Every attempt at a task that ended.
     pub tasks: Vec<Task>,
 }
 
@@ -98,19 +126,28 @@ impl Stage {
 
 /// One finished attempt at a task.
 #[derive(Clone, Debug)]
-pub(crate) struct Task {
+pub struct Task {
+    /// Its id.
     pub id: i64,
+    /// Its place in the stage.
     pub index: i64,
+    /// Where its output goes.
     pub kind: TaskKind,
     /// By its position in [`Application::executors`].
     pub executor: u32,
     /// Which of the executor's cores, as far as the times tell.
     pub slot: u32,
+    /// When the driver sent it out.
     pub launched: i64,
+    /// When the driver noted its end.
     pub finished: i64,
+    /// When the driver began to fetch a large result; 0 if it came along.
     pub getting_result: i64,
+    /// Whether it is a copy.
     pub speculative: bool,
+    /// Whether it did.
     pub succeeded: bool,
+    /// What it measured of itself.
     pub metrics: Option<Metrics>,
 }
 
@@ -151,7 +188,8 @@ impl Task {
 
 /// Jobs that overlapped in time, with all that ran for them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Window {
+pub struct Window {
+    /// In order of id.
     pub jobs: Vec<Job>,
     /// In order of submission.
     pub stages: Vec<Stage>,
@@ -169,7 +207,7 @@ impl Window {
     /// whose finish made the scheduler launch it. Clocks of driver and executor differ by some ms, so a task may seem
     /// to start before any core is free; then it takes the one that is free first, and only an executor of unknown
     /// size grows.
-    pub fn assign_slots(&mut self, application: &Application) {
+    pub(super) fn assign_slots(&mut self, application: &Application) {
         let mut order: Vec<(usize, usize)> = Vec::new();
         for (stage, tasks) in self.stages.iter().map(|stage| stage.tasks.len()).enumerate() {
             order.extend((0..tasks).map(|task| (stage, task)));

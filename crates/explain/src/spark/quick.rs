@@ -51,6 +51,7 @@ fn metrics(keys: &mut Keys<'_>) -> Option<Metrics> {
     keys.after(b"\"Task Metrics\":{")?;
     Some(Metrics {
         deserialise: keys.number(b"\"Executor Deserialize Time\":")?,
+        deserialise_cpu_ns: keys.number(b"\"Executor Deserialize CPU Time\":")?,
         run: keys.number(b"\"Executor Run Time\":")?,
         cpu_ns: keys.number(b"\"Executor CPU Time\":")?,
         gc: keys.number(b"\"JVM GC Time\":")?,

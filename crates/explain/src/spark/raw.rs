@@ -316,6 +316,8 @@ struct TaskInfo<'a> {
 struct TaskMetrics {
     #[serde(rename = "Executor Deserialize Time", default)]
     deserialise: Millis,
+    #[serde(rename = "Executor Deserialize CPU Time", default)]
+    deserialise_cpu_ns: Amount,
     #[serde(rename = "Executor Run Time", default)]
     run: Millis,
     #[serde(rename = "Executor CPU Time", default)]
@@ -384,6 +386,7 @@ impl From<TaskMetrics> for Metrics {
         let output = raw.output.unwrap_or_default();
         Self {
             deserialise: raw.deserialise.0,
+            deserialise_cpu_ns: raw.deserialise_cpu_ns.0,
             run: raw.run.0,
             cpu_ns: raw.cpu_ns.0,
             serialise: raw.serialise.0,

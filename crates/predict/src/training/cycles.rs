@@ -1,9 +1,17 @@
-//! A trace as the rounds of its workers: pull, compute and push, without the wait at the gate.
+//! A trace as the rounds of its workers: pull, compute and push, without the wait at the gate and for the servers.
+//!
+//! Between threads the worker that closes a round folds it itself, so that its push holds the servers' work; with
+//! asynchronous pushes workers queue for the servers. Both are taken out of the workers' time, because the servers are
+//! simulated beside them: what is left is what a worker does by itself.
 
 use std::collections::BTreeMap;
 
-use syncline_trace::{Phase, Run};
+use syncline_round::Sync;
+use syncline_trace::{Phase, Run, Span};
 
+use super::busy::Busy;
+use super::machine::Machine;
+use super::setup::Setup;
 use crate::{Error, Interval, JobProfile};
 
 /// One worker's work in one round, in seconds since the start of the run.
@@ -17,32 +25,89 @@ pub struct Cycle {
     pub start_s: f64,
     /// When its gradient was taken.
     pub end_s: f64,
+    /// Time of it that belongs to the servers, in seconds.
+    pub served_s: f64,
+    /// Seconds of the pull, without the servers' time.
+    pub pull_s: f64,
+    /// Seconds in which the gradient was computed.
+    pub compute_s: f64,
+    /// Seconds of the push, without the servers' time.
+    pub push_s: f64,
+    /// Samples that the gradient stands on.
+    pub samples: u64,
+    /// Bytes pulled and pushed.
+    pub bytes: u64,
 }
 
 impl Cycle {
-    /// How long the worker was busy.
-    pub fn work_s(&self) -> f64 {
-        self.end_s - self.start_s
+    /// A round of which nothing but its computation is known.
+    pub fn new(worker: u32, round: u64, start_s: f64, end_s: f64) -> Self {
+        let compute_s = end_s - start_s;
+        let (served_s, pull_s, push_s) = (0.0, 0.0, 0.0);
+        Self { worker, round, start_s, end_s, served_s, pull_s, compute_s, push_s, samples: 0, bytes: 0 }
     }
+
+    /// How long the worker was busy by itself.
+    pub fn work_s(&self) -> f64 {
+        self.pull_s + self.compute_s + self.push_s
+    }
+
+    /// What it did besides computing: pull and push.
+    pub fn exchange_s(&self) -> f64 {
+        self.pull_s + self.push_s
+    }
+
+    fn take(&mut self, span: &Span, busy: &Busy) {
+        let (start_s, end_s) = seconds(span);
+        self.start_s = self.start_s.min(start_s);
+        self.end_s = self.end_s.max(end_s);
+        self.bytes = self.bytes.saturating_add(span.bytes);
+        match span.phase {
+            Phase::Compute => {
+                self.compute_s += end_s - start_s;
+                self.samples = self.samples.saturating_add(span.records);
+            }
+            phase => {
+                let served_s = busy.within(start_s, end_s);
+                self.served_s += served_s;
+                let own = if phase == Phase::Pull { &mut self.pull_s } else { &mut self.push_s };
+                *own += (end_s - start_s - served_s).max(0.0);
+            }
+        }
+    }
+}
+
+fn seconds(span: &Span) -> (f64, f64) {
+    (span.start_ns as f64 * 1e-9, span.end_ns as f64 * 1e-9)
 }
 
 /// All cycles of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cycles {
-    workers: usize,
-    samples_per_cycle: f64,
     /// Each worker's cycles in the order of their rounds.
     of_worker: Vec<Vec<Cycle>>,
-    /// Mean time that the servers spend on one gradient.
-    server_s: f64,
+    /// When gradients were folded, and how many at once, in order.
+    folds: Vec<(f64, usize)>,
+    /// Mean time that the servers spend on one update, seconds, all servers together.
+    update_s: f64,
+    /// Gradients in an update.
+    per_update: usize,
+    /// Seconds from when a gate opened until a held worker went on, in ascending order.
+    wakes_s: Vec<f64>,
+    /// How many workers computed at once, while any did.
+    concurrency: f64,
+    /// When held-out rows were evaluated, which is not part of any round.
+    evaluating: Busy,
+    setup: Setup,
+    machine: Option<Machine>,
 }
 
 impl Cycles {
-    /// Cycles from anywhere; `workers` are numbered from 0.
+    /// Cycles from anywhere, every gradient folded as it came; `workers` are numbered from 0.
     ///
     /// # Errors
     /// [`Error::NoRounds`] if some worker has none.
-    pub fn new(workers: usize, samples_per_cycle: f64, cycles: Vec<Cycle>) -> Result<Self, Error> {
+    pub fn new(workers: usize, cycles: Vec<Cycle>) -> Result<Self, Error> {
         let mut of_worker = vec![Vec::new(); workers];
         for cycle in cycles {
             if let Some(list) = of_worker.get_mut(cycle.worker as usize) {
@@ -53,7 +118,20 @@ impl Cycles {
             return Err(Error::NoRounds { run: String::new() });
         }
         of_worker.iter_mut().for_each(|list| list.sort_by_key(|cycle| cycle.round));
-        Ok(Self { workers, samples_per_cycle, of_worker, server_s: 0.0 })
+        let mut folds: Vec<_> = of_worker.iter().flatten().map(|cycle| (cycle.end_s, 1)).collect();
+        folds.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let setup = Setup { workers, servers: 1, sync: "asp".to_owned(), ..Setup::default() };
+        Ok(Self {
+            of_worker,
+            folds,
+            update_s: 0.0,
+            per_update: 1,
+            wakes_s: Vec::new(),
+            concurrency: 1.0,
+            evaluating: Busy::default(),
+            setup,
+            machine: None,
+        })
     }
 
     /// The cycles of a training run's trace.
@@ -61,27 +139,18 @@ impl Cycles {
     /// # Errors
     /// [`Error::NoRounds`] if it is not one.
     pub fn of(run: &Run) -> Result<Self, Error> {
+        let served = |span: &&Span| matches!(span.phase, Phase::Apply | Phase::Fold);
+        let busy = Busy::new(run.spans.iter().filter(served).map(seconds));
         let mut cycles = BTreeMap::<(u32, u64), Cycle>::new();
-        let (mut samples, mut computed, mut server_ns) = (0, 0u64, 0);
         for span in &run.spans {
-            match span.phase {
-                Phase::Compute => {
-                    samples += span.records;
-                    computed += 1;
-                }
-                Phase::Pull | Phase::Push => {}
-                Phase::Apply | Phase::Fold => {
-                    server_ns += span.duration_ns();
-                    continue;
-                }
-                _ => continue,
+            if matches!(span.phase, Phase::Pull | Phase::Compute | Phase::Push) {
+                let start_s = seconds(span).0;
+                let fresh = Cycle { compute_s: 0.0, ..Cycle::new(span.node, span.round, start_s, start_s) };
+                cycles.entry((span.node, span.round)).or_insert(fresh).take(span, &busy);
             }
-            let (start_s, end_s) = (span.start_ns as f64 * 1e-9, span.end_ns as f64 * 1e-9);
-            let fresh = Cycle { worker: span.node, round: span.round, start_s, end_s };
-            let cycle = cycles.entry((span.node, span.round)).or_insert(fresh);
-            cycle.start_s = cycle.start_s.min(start_s);
-            cycle.end_s = cycle.end_s.max(end_s);
         }
+        // A pull without a push is of a run that was cut, or of the round after the last.
+        cycles.retain(|_, cycle| cycle.compute_s > 0.0);
         // Nodes are numbered over all of the program; workers by their place among those that computed.
         let mut nodes: Vec<u32> = cycles.keys().map(|key| key.0).collect();
         nodes.dedup();
@@ -89,24 +158,90 @@ impl Cycles {
         let rank = |node: u32| nodes.partition_point(|&other| other < node) as u32;
         let cycles =
             cycles.into_values().map(|cycle| Cycle { worker: rank(cycle.worker), ..cycle }).collect();
-        let per_cycle = samples as f64 / computed.max(1) as f64;
-        let found = Self::new(nodes.len(), per_cycle, cycles).map_err(named)?;
-        Ok(Self { server_s: server_ns as f64 * 1e-9 / computed.max(1) as f64, ..found })
+        let found = Self::new(nodes.len(), cycles).map_err(named)?;
+        let of_phase = |phase: Phase| run.spans.iter().filter(move |span| span.phase == phase).map(seconds);
+        let computing: f64 = of_phase(Phase::Compute).map(|(start, end)| end - start).sum();
+        let any = Busy::new(of_phase(Phase::Compute)).total();
+        let setup = Setup { workers: nodes.len(), ..Setup::of(run) };
+        let found = Self {
+            concurrency: if any > 0.0 { computing / any } else { 1.0 },
+            evaluating: Busy::new(of_phase(Phase::Evaluate)),
+            machine: Machine::of(&run.info.settings),
+            setup,
+            ..found
+        };
+        Ok(found.with_servers(run))
+    }
+
+    /// Adds what the servers' spans tell.
+    fn with_servers(self, run: &Run) -> Self {
+        let applied: Vec<&Span> = run.spans.iter().filter(|span| span.phase == Phase::Apply).collect();
+        let Some(first) = applied.iter().map(|span| span.node).min() else { return self };
+        let workers = self.of_worker.len();
+        let per_update = match run.info.sync.parse() {
+            Ok(Sync::Bsp) => workers,
+            Ok(Sync::Backup { spare }) => workers.saturating_sub(spare as usize).max(1),
+            _ => 1,
+        };
+        // Every server sees the same rounds.
+        let one = applied.iter().filter(|span| span.node == first);
+        let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();
+        folds.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
+        let update_s = total * 1e-9 / folds.len().max(1) as f64;
+        // The gate of a round opens with the update that closes the one before.
+        let opened: BTreeMap<u64, u64> = if per_update > 1 {
+            applied.iter().map(|span| (span.round.saturating_add(1), span.end_ns)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let waits = run.spans.iter().filter(|span| span.phase == Phase::Wait);
+        let woken = waits.filter_map(|span| span.end_ns.checked_sub(*opened.get(&span.round)?));
+        let mut wakes_s: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
+        wakes_s.sort_by(f64::total_cmp);
+        // Where workers outnumber the cores, only as many as there are cores go on at once: the others wait for a core,
+        // which the simulation lets them do itself.
+        let cores = run.info.settings.get("cores").and_then(|cores| cores.parse::<f64>().ok());
+        let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
+        wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
+        Self { folds, update_s, per_update, wakes_s, ..self }
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.machine.as_ref()
+    }
+
+    pub(crate) fn concurrency(&self) -> f64 {
+        self.concurrency
+    }
+
+    pub(crate) fn wakes_s(&self) -> &[f64] {
+        &self.wakes_s
     }
 
     /// The workers of the run.
     pub fn workers(&self) -> usize {
-        self.workers
+        self.of_worker.len()
     }
 
-    /// Samples in one worker's batch.
+    /// Samples in one worker's batch, on average.
     pub fn samples_per_cycle(&self) -> f64 {
-        self.samples_per_cycle
+        let all = || self.of_worker.iter().flatten();
+        all().map(|cycle| cycle.samples as f64).sum::<f64>() / all().count().max(1) as f64
     }
 
-    /// Mean time of the servers per gradient.
-    pub fn server_s(&self) -> f64 {
-        self.server_s
+    /// Mean time of the servers for one update, in seconds, one server's after the other's.
+    pub fn update_s(&self) -> f64 {
+        self.update_s
+    }
+
+    /// Gradients that an update folds.
+    pub fn per_update(&self) -> usize {
+        self.per_update
     }
 
     pub(crate) fn of_worker(&self) -> &[Vec<Cycle>] {
@@ -121,7 +256,7 @@ impl Cycles {
         JobProfile::fit(self)
     }
 
-    /// The measured time per round's worth of gradients: pushes until the first worker is through, because after that
+    /// The measured time per round's worth of gradients: folds until the first worker is through, because after that
     /// fewer workers run.
     pub fn measured(&self) -> Interval {
         const PARTS: usize = 10;
@@ -129,19 +264,26 @@ impl Cycles {
         let start = all().map(|cycle| cycle.start_s).fold(f64::INFINITY, f64::min);
         let last = |list: &Vec<Cycle>| list.iter().map(|cycle| cycle.end_s).fold(0.0, f64::max);
         let end = self.of_worker.iter().map(last).fold(f64::INFINITY, f64::min);
-        let each = (end - start) / PARTS as f64;
-        let parts: Vec<f64> = (0..PARTS)
-            .map(|part| {
-                let (from, to) = (start + part as f64 * each, start + (part + 1) as f64 * each);
-                all().filter(|cycle| cycle.end_s > from && cycle.end_s <= to).count() as f64
+        let counted: Vec<_> = self.folds.iter().filter(|(at, _)| *at > start && *at <= end).collect();
+        let total: usize = counted.iter().map(|(_, gradients)| gradients).sum();
+        let workers = self.workers() as f64;
+        let spent = |from: f64, to: f64| to - from - self.evaluating.within(from, to);
+        let value = spent(start, end) * workers / total.max(1) as f64;
+        // The relative error of the time from the spread of its parts, each of as many gradients.
+        let mut from = start;
+        let parts: Vec<f64> = counted
+            .chunks(counted.len().div_ceil(PARTS).max(1))
+            .filter_map(|part| {
+                let gradients: usize = part.iter().map(|(_, gradients)| gradients).sum();
+                let until = part.last()?.0;
+                let each = spent(from, until) * workers / gradients as f64;
+                from = until;
+                Some(each)
             })
             .collect();
-        let total: f64 = parts.iter().sum();
-        let value = (end - start) * self.workers as f64 / total.max(1.0);
-        // Relative error of the count from the spread of its parts.
-        let mean = total / PARTS as f64;
-        let spread =
-            parts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (PARTS * (PARTS - 1)) as f64;
-        Interval::around(value, 2.0 * value * spread.sqrt() / mean.max(1.0))
+        let count = parts.len().max(2) as f64;
+        let mean = parts.iter().sum::<f64>() / count;
+        let spread = parts.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / (count * (count - 1.0));
+        Interval::around(value, 2.0 * spread.sqrt())
     }
 }

@@ -1,95 +1,193 @@
-//! A job's work, split two ways: worker by round.
+//! What one job costs, fitted to one run: what the prediction and the schedule know of it.
 //!
-//! T(w, i) = mean + a_w + e(w, i). A worker that is always slow (a_w) gains nothing from staleness, a slow round (e) does,
-//! so the two must be told apart. The a_w are shrunk by the share of their spread that chance explains (the residuals'
-//! variance over the rounds), so that equal workers come out equal.
+//! A profile is plain data and can be kept: [`JobProfile::to_json`] writes it, [`JobProfile::from_json`] reads and checks
+//! it. docs/queueing.md lists its fields.
 
-use crate::{Cycle, Cycles, Error};
+use serde::{Deserialize, Serialize};
+
+use super::cost::{Compute, Exchange, Serving};
+use super::cycles::Cycles;
+use super::machine::Machine;
+use super::setup::{Injected, Setup};
+use super::tail::Tail;
+use super::variation::Variation;
+use crate::{Error, Question};
 
 /// Rounds per worker below which nothing is predicted.
 const FEWEST: usize = 20;
 
-/// What one job costs: the schedule's and the prediction's view of it.
-#[derive(Debug, Clone, PartialEq)]
+/// The version of the format.
+pub const PROFILE_FORMAT: &str = "syncline-job-profile/1";
+
+/// What one job costs. Times are in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JobProfile {
-    /// Workers of the trace.
-    pub workers: usize,
-    /// Mean work of a round, in seconds: pull, compute and push.
-    pub work_s: f64,
-    /// What each worker of the trace always takes more (or less) than the mean, in seconds.
-    pub persistent_s: Vec<f64>,
-    /// What the rounds add at random, in seconds, centred.
-    pub residual_s: Vec<f64>,
-    /// Time of the servers per gradient, one gradient after another.
-    pub server_s: f64,
-    /// Samples in one worker's batch.
-    pub samples_per_cycle: f64,
-    /// Rounds of the worker with the fewest.
+    /// [`PROFILE_FORMAT`].
+    pub format: String,
+    /// The run that was measured.
+    pub measured: Setup,
+    /// Rounds of its worker with the fewest.
     pub rounds: usize,
+    /// Rounds below which nothing would have been predicted.
+    pub fewest_rounds: usize,
+    /// Computing a gradient.
+    pub compute: Compute,
+    /// Pull and push.
+    pub exchange: Exchange,
+    /// The servers.
+    pub serving: Serving,
+    /// How workers and rounds differ from the mean of compute, pull and push.
+    pub variation: Variation,
+    /// The machine that the workers shared, where it was calibrated and they computed (and did not just sleep).
+    pub machine: Option<Machine>,
+    /// How many workers computed at once, on average, while any did.
+    pub concurrency: f64,
 }
 
 impl JobProfile {
     pub(crate) fn fit(cycles: &Cycles) -> Result<Self, Error> {
-        let lists = cycles.of_worker();
-        let rounds = lists.iter().map(Vec::len).min().unwrap_or(0);
+        let rounds = cycles.of_worker().iter().map(Vec::len).min().unwrap_or(0);
         if rounds < FEWEST {
             return Err(Error::TooShort { have: rounds, need: FEWEST });
         }
-        let means: Vec<f64> = lists.iter().map(|list| mean(list.iter().map(Cycle::work_s))).collect();
-        let work_s = mean(means.iter().copied());
-        let residual_s: Vec<f64> = lists
-            .iter()
-            .zip(&means)
-            .flat_map(|(list, mean)| list.iter().map(move |c| c.work_s() - mean))
-            .collect();
-        let chance = mean(residual_s.iter().map(|e| e * e)) / rounds as f64;
-        let spread =
-            means.iter().map(|m| (m - work_s).powi(2)).sum::<f64>() / (means.len().max(2) - 1) as f64;
-        let real = if spread > 0.0 { (1.0 - chance / spread).max(0.0) } else { 0.0 };
-        let persistent_s = means.iter().map(|m| real * (m - work_s)).collect();
-        let (server_s, samples_per_cycle) = (cycles.server_s(), cycles.samples_per_cycle());
+        let measured = cycles.setup().clone();
+        let compute = Compute::fit(cycles, &measured);
+        let machine = cycles.machine().cloned().filter(|_| measured.injected == Injected::Nothing);
+        let slower = machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
+        // What a round would have taken with a full batch.
+        let full = |cycle: &super::Cycle| {
+            cycle.work_s() - compute.of(cycle.samples as f64) + compute.of(compute.samples)
+        };
+        let works: Vec<Vec<f64>> =
+            cycles.of_worker().iter().map(|list| list.iter().map(full).collect()).collect();
+        let (_, variation) = Variation::fit(&works);
         Ok(Self {
-            workers: lists.len(),
-            work_s,
-            persistent_s,
-            residual_s,
-            server_s,
-            samples_per_cycle,
+            format: PROFILE_FORMAT.to_owned(),
             rounds,
+            fewest_rounds: FEWEST,
+            exchange: Exchange::fit(cycles),
+            serving: Serving::fit(cycles, &measured, slower),
+            concurrency: cycles.concurrency(),
+            compute,
+            variation,
+            machine,
+            measured,
         })
+    }
+
+    /// The question whose answer is the traced run itself.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSetting`] where its trace did not say in known words how it was set up.
+    pub fn question(&self) -> Result<Question, Error> {
+        Question::about(&self.measured, self.rounds as u64)
     }
 
     /// The share of the work's variance that belongs to workers and not to rounds.
     pub fn persistent_share(&self) -> f64 {
-        let workers = mean(self.persistent_s.iter().map(|a| a * a));
-        workers / (workers + mean(self.residual_s.iter().map(|e| e * e))).max(f64::MIN_POSITIVE)
+        self.variation.persistent_share()
     }
-}
 
-pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
-    sum / count.max(1) as f64
-}
+    /// The profile as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Profile`] if a number is not finite.
+    pub fn to_json(&self) -> Result<String, Error> {
+        self.check()?;
+        serde_json::to_string_pretty(self).map_err(|error| Error::Profile { what: error.to_string() })
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// [`Error::Profile`] for what is no profile of this format, or one whose numbers cannot be.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let profile: Self =
+            serde_json::from_str(text).map_err(|error| Error::Profile { what: error.to_string() })?;
+        profile.check()?;
+        Ok(profile)
+    }
 
-    #[test]
-    fn a_slow_worker_is_told_from_slow_rounds() {
-        let noise = |w: u32, i: u64| ((w as u64 * 31 + i * 17) % 11) as f64 / 11.0 - 5.0 / 11.0;
-        let run = |slow: f64| {
-            let cycles = (0..4).flat_map(|w| {
-                (0..110).map(move |i| {
-                    let work = 10.0 + if w == 2 { slow } else { 0.0 } + noise(w, i);
-                    Cycle { worker: w, round: i, start_s: 0.0, end_s: work }
-                })
-            });
-            Cycles::new(4, 1.0, cycles.collect()).and_then(|cycles| cycles.profile())
+    /// Checks every field.
+    fn check(&self) -> Result<(), Error> {
+        let wrong = |what: String| Err(Error::Profile { what });
+        if self.format != PROFILE_FORMAT {
+            return wrong(format!("its format is '{}', known is {PROFILE_FORMAT}", self.format));
+        }
+        let Variation { persistent_s, residual_s, deviation_s, samples, persistent_sure, tail } =
+            &self.variation;
+        let times = [
+            ("compute.full_s", self.compute.full_s),
+            ("compute.samples", self.compute.samples),
+            ("compute.fixed_s", self.compute.fixed_s.unwrap_or(0.0)),
+            ("compute.per_sample_s", self.compute.per_sample_s.unwrap_or(0.0)),
+            ("exchange.pull_s", self.exchange.pull_s),
+            ("exchange.push_s", self.exchange.push_s),
+            ("exchange.bytes", self.exchange.bytes),
+            ("exchange.latency_s", self.exchange.latency_s.unwrap_or(0.0)),
+            ("exchange.per_byte_s", self.exchange.per_byte_s.unwrap_or(0.0)),
+            ("serving.pass_s", self.serving.pass_s),
+            ("serving.wakes_s", self.serving.wakes_s.iter().copied().fold(0.0, f64::max)),
+            ("variation.deviation_s", *deviation_s),
+            ("variation.persistent_sure", *persistent_sure),
+            ("concurrency", self.concurrency),
+        ];
+        if let Some((name, value)) =
+            times.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
+        {
+            return wrong(format!("{name} is {value}: it must be a number, zero or more"));
+        }
+        if self.compute.full_s <= 0.0 {
+            return wrong("compute.full_s is 0: a gradient takes some time".to_owned());
+        }
+        let counts = [
+            ("measured.workers", self.measured.workers),
+            ("measured.servers", self.measured.servers),
+            ("rounds", self.rounds),
+            ("variation.samples", *samples),
+            ("variation.persistent_s", persistent_s.len()),
+            ("variation.residual_s", residual_s.len()),
+        ];
+        if let Some((name, count)) = counts.into_iter().find(|(_, count)| !(1..=100_000_000).contains(count))
+        {
+            return wrong(format!("{name}: {count} is not between 1 and 100 million"));
+        }
+        if self.serving.wakes_s.iter().any(|x| x.is_nan() || *x < 0.0) {
+            return wrong("serving.wakes_s: a time is not a number, zero or more".to_owned());
+        }
+        if persistent_s.iter().chain(residual_s).any(|x| !x.is_finite()) {
+            return wrong("variation: a time is not a finite number".to_owned());
+        }
+        let sound = |tail: &Tail| {
+            tail.threshold_s.is_finite()
+                && tail.scale_s.is_finite()
+                && tail.scale_s >= 0.0
+                && (-10.0..1.0).contains(&tail.shape)
         };
-        let equal = run(0.0).unwrap();
-        assert!(equal.persistent_share() < 0.01, "{}", equal.persistent_share());
-        let slow = run(8.0).unwrap();
-        assert!(slow.persistent_share() > 0.95 && (slow.persistent_s[2] - 6.0).abs() < 0.1, "{slow:?}");
+        if tail.as_ref().is_some_and(|tail| !sound(tail)) {
+            return wrong("variation.tail: the scale must be zero or more and the shape below 1".to_owned());
+        }
+        if let Some(Machine { cores, slowdown, update_slowdown, error }) = self.machine
+            && (cores == 0
+                || ![slowdown, update_slowdown].iter().all(|x| (1.0..1e6).contains(x))
+                || !(0.0..=1.0).contains(&error))
+        {
+            return wrong("machine: there is at least one core, and a slow-down is 1 or more".to_owned());
+        }
+        self.question().map(|_| ())
+    }
+
+    /// Mean seconds of a full round of a worker by itself.
+    pub fn work_s(&self) -> f64 {
+        self.compute.full_s + self.exchange.total_s()
+    }
+
+    /// Largest persistent difference between two workers, in seconds.
+    pub fn persistent_range_s(&self) -> f64 {
+        let list = &self.variation.persistent_s;
+        let (low, high) =
+            list.iter().fold((0.0, 0.0), |(low, high): (f64, f64), &a| (low.min(a), high.max(a)));
+        high - low
     }
 }

@@ -1,7 +1,7 @@
 //! What a row asks: a formula's value and a system to simulate.
 //!
-//! A row that leaves the arrival rate out is asked at the two loads which such files use, 0.5 and 0.8: it has to
-//! agree in formula and simulation at one of them, and the verdict says at which.
+//! A row that leaves the arrival rate out is asked at the load, of twenty, whose formula comes nearest to the row's:
+//! it has to agree there in formula and simulation, and the verdict says at which load.
 
 use syncline_queueing::sim::{Interval, System};
 use syncline_queueing::{Arrivals, Distribution, Exceedance};
@@ -9,8 +9,9 @@ use syncline_queueing::{Arrivals, Distribution, Exceedance};
 use crate::row::Row;
 use crate::{closed, open};
 
-/// The loads at which a row without an arrival rate is asked.
-const UNSTATED_LOADS: [f64; 2] = [0.5, 0.8];
+/// The loads at which a row without an arrival rate may have been taken, in per cent.
+const UNSTATED_LOADS: [u32; 20] =
+    [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 99];
 
 pub struct Case {
     pub formula: f64,
@@ -26,8 +27,8 @@ pub struct Case {
 pub enum Simulation {
     /// A queueing system, and what is read off it.
     System { key: String, start: Start, traffic: Box<Traffic>, reading: Reading },
-    /// Already simulated: a closed loop or independent draws.
-    Done(Interval),
+    /// Already simulated: a closed loop or independent draws. A run of the usual length has this error or more.
+    Done { simulated: Interval, usual_error: f64 },
 }
 
 pub type Start = Box<dyn Fn() -> Box<dyn System> + Sync>;
@@ -47,14 +48,20 @@ pub enum Reading {
 }
 
 impl Case {
-    /// The readings of a row: one, or one for each load if the row states none.
-    pub fn all(row: &Row) -> Result<Vec<Case>, String> {
+    /// What the row asks.
+    pub fn of(row: &Row) -> Result<Case, String> {
         if let Some(case) = closed::case(row)? {
-            return Ok(vec![case]);
+            return Ok(case);
         }
         if row.metric == "lambda_max" || open::rate(row)?.is_some() {
-            return Ok(vec![open::case(row, None)?]);
+            return open::case(row, None);
         }
-        UNSTATED_LOADS.iter().map(|load| open::case(row, Some(*load))).collect()
+        let away = |case: &Case| (case.formula / row.formula.value - 1.0).abs();
+        let cases: Vec<Case> = UNSTATED_LOADS
+            .iter()
+            .map(|percent| open::case(row, Some(f64::from(*percent) / 100.0)))
+            .collect::<Result<_, _>>()?;
+        let nearest = cases.into_iter().min_by(|a, b| away(a).total_cmp(&away(b)));
+        nearest.ok_or_else(|| "no load was tried".to_owned())
     }
 }

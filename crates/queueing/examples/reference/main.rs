@@ -3,7 +3,7 @@
 //!     cargo run --release -p syncline-queueing --example reference -- FILE.psv [--quick]
 //!
 //! Every row is evaluated from its parameters alone, by formula and by simulation, and printed beside the file's
-//! values; --quick simulates a twentieth. Exits with 1 if a row disagrees or is not understood, with 2 if there is no file to read.
+//! values; --quick simulates a tenth. Exits with 1 if a row disagrees or is not understood, with 2 if there is no file to read.
 
 mod case;
 mod check;

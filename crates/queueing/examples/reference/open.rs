@@ -115,7 +115,8 @@ fn system(row: &Row) -> Result<(&'static str, Build), String> {
         }
         "1-barrier exact" | "1-barrier bound (conv.)" | "1-barrier stability" => {
             let (s, k) = (workers()?, tasks()?);
-            ("", Box::new(move |w| boxed(OneBarrier::new(w, s, k))))
+            let method = if name.contains("bound") { "convolution bound" } else { "" };
+            (method, Box::new(move |w| boxed(OneBarrier::new(w, s, k))))
         }
         "2-barrier M/G/c approx" | "2-barrier stability" | "(s,k,l) 2-barrier" => {
             let (s, k) = (workers()?, tasks()?);

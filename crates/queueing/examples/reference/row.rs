@@ -122,8 +122,15 @@ fn tokens(params: &str) -> Vec<String> {
 
 fn printed(text: &str) -> Result<Printed, String> {
     let (value, error) = text.split_once('±').map_or((text, None), |(value, error)| (value, Some(error)));
-    let number = |text: &str| text.parse::<f64>().map_err(|_| format!("'{text}' is not a number"));
-    let error = error.map(number).transpose()?.filter(|error| *error > 0.0);
+    let number = |text: &str| match text.trim().parse::<f64>() {
+        Ok(number) if !number.is_nan() => Ok(number),
+        _ => Err(format!("'{text}' is not a number")),
+    };
+    let error = error.map(number).transpose()?;
+    if let Some(bad) = error.filter(|error| !(0.0..f64::INFINITY).contains(error)) {
+        return Err(format!("{bad} is no standard error"));
+    }
+    let error = error.filter(|error| *error > 0.0);
     Ok(Printed { value: number(value)?, rounding: rounding(value), error })
 }
 

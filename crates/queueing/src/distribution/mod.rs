@@ -14,6 +14,7 @@ mod survival;
 mod transform;
 
 pub use empirical::Empirical;
+pub(crate) use phase_type::Move;
 pub use phase_type::PhaseType;
 pub(crate) use sample::exponential as unit_exponential;
 

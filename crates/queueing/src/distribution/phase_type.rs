@@ -33,6 +33,13 @@ impl PhaseType {
     /// # Errors
     /// [`Error::Parameter`] if there is none or a rate is not positive.
     pub fn hypoexponential(rates: &[f64]) -> Result<Self> {
+        let mut initial = vec![0.0; rates.len().max(1)];
+        initial[0] = 1.0;
+        Self::in_line(initial, rates)
+    }
+
+    /// Stages passed one after the other with the given rates, entered at stage i with probability `initial[i]`.
+    pub(crate) fn in_line(initial: Vec<f64>, rates: &[f64]) -> Result<Self> {
         if rates.is_empty() {
             return Err(Error::parameter("number of phases", 0, "at least 1"));
         }
@@ -40,8 +47,6 @@ impl PhaseType {
             positive("rate", rate)?;
         }
         let last = rates.len() - 1;
-        let mut initial = vec![0.0; rates.len()];
-        initial[0] = 1.0;
         let mut exits = vec![0.0; rates.len()];
         exits[last] = rates[last];
         let moves = (0..last).map(|i| Move { from: i, to: i + 1, rate: rates[i] }).collect();
@@ -81,7 +86,8 @@ impl PhaseType {
         Ok(Self::assemble(initial, moves, exits))
     }
 
-    fn assemble(initial: Vec<f64>, moves: Vec<Move>, exits: Vec<f64>) -> Self {
+    /// The chain as it is: the caller vouches for its shape and for a way out of every phase.
+    pub(crate) fn assemble(initial: Vec<f64>, moves: Vec<Move>, exits: Vec<f64>) -> Self {
         let mut departures = exits.clone();
         for step in &moves {
             departures[step.from] += step.rate;

@@ -2,21 +2,24 @@
 //! task ends. FIFO without overtaking.
 //!
 //! For Poisson arrivals and exponential tasks the chain of (busy workers b, waiting jobs q) is a quasi-birth-death
-//! process whose levels can be left downwards only into b = s. That makes G = 1 e_s known, and with it the exact
-//! R = lam (-U)^(-1), U = A1 + lam 1 e_s: no truncation of the queue (Walker and Fidler 2025 for the bound).
+//! process that is solved level by level, which gives the exact mean and the exact tail (Walker and Fidler 2025 for
+//! the bound).
 
 mod backlog;
+mod levels;
+
+use levels::Levels;
 
 pub use backlog::Backlog;
 
 use crate::error::count;
 use crate::harmonic::harmonic_between;
-use crate::matrix::Matrix;
 use crate::quadrature::integrate;
 use crate::root::{bisect, bracket};
 use crate::sim::{BarrierSystem, System};
 use crate::single_server::Lundberg;
-use crate::{Error, Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
+use crate::uniformisation::exact_quantile;
+use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
 
 /// s workers, k tasks a job that start together.
 #[derive(Debug, Clone)]
@@ -30,7 +33,7 @@ impl OneBarrier {
     /// Jobs of `width` (k) on `workers` (s).
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless 1 <= k <= s.
+    /// [`crate::Error::Parameter`] unless 1 <= k <= s.
     pub fn new(workload: Workload, workers: usize, width: usize) -> Result<Self> {
         count("number of workers s", workers, 100_000)?;
         count("width of a job k", width, workers)?;
@@ -61,7 +64,15 @@ impl OneBarrier {
     fn exact_wait(&self) -> Result<f64> {
         self.check_stable()?;
         let (lam, mu) = self.workload.markov_or(self.name(), "the mean")?;
-        Ok(Levels { workers: self.workers, width: self.width, lam, mu }.mean_queue() / lam)
+        Ok(Levels::new(self.workers, self.width, lam, mu).mean_queue() / lam)
+    }
+
+    /// The exact quantile, unless the chain is too large; `bound` is a time that it does not exceed.
+    fn exact_quantile(&self, eps: Exceedance, bound: f64) -> Option<Estimate> {
+        let (lam, mu) = self.workload.as_markov()?;
+        let sojourn = Levels::new(self.workers, self.width, lam, mu).sojourn()?;
+        let value = exact_quantile(&sojourn, eps, bound)?;
+        Some(Estimate::exact(value, "quasi-birth-death chain", "derived for this project"))
     }
 }
 
@@ -93,97 +104,14 @@ impl Model for OneBarrier {
         let theta = self.wait_bound()?.decay();
         let excess = |t: f64| eps.get() - self.sojourn_tail(t, theta, mu);
         let value = bisect(0.0, bracket(1.0 / mu, excess), excess);
-        Ok(vec![
-            Estimate::new(value, Kind::UpperBound, "convolution bound")
-                .valid("1 to 7 % above simulation")
-                .from("Walker and Fidler 2025"),
-        ])
+        let bound = Estimate::new(value, Kind::UpperBound, "convolution bound")
+            .valid("1 to 7 % above simulation")
+            .from("Walker and Fidler 2025");
+        Ok(self.exact_quantile(eps, value).into_iter().chain([bound]).collect())
     }
 
     fn system(&self) -> Box<dyn System> {
         Box::new(BarrierSystem::one(self.workers, self.width, self.width))
-    }
-
-    fn no_formula(&self, quantity: &'static str) -> Error {
-        Error::NoFormula { model: self.name(), quantity, instead: "simulate it" }
-    }
-}
-
-/// The chain (b, q): q > 0 only while b > s - k.
-struct Levels {
-    workers: usize,
-    width: usize,
-    lam: f64,
-    mu: f64,
-}
-
-impl Levels {
-    /// E\[q\] = pi_1 (I - R)^(-2) 1 with pi_1 = (level 0's crowded states) R.
-    fn mean_queue(&self) -> f64 {
-        let crowded = self.level_zero();
-        // x R = lam x (-U)^(-1); with 1 R = lam 1 (-U)^(-1) every power is a solve with the same matrix.
-        let first = self.times_r(&crowded);
-        let row = self.times_inverse_of_one_minus_r(first);
-        self.times_inverse_of_one_minus_r(row).iter().sum()
-    }
-
-    /// -U on the phases b = s-k+1..s: rate lam + b mu out, (b -> b - 1) inside, and lam from anywhere into s.
-    fn minus_u(&self) -> Matrix {
-        let mut matrix = Matrix::zero(self.width);
-        for phase in 0..self.width {
-            let leaving = (self.workers - self.width + 1 + phase) as f64 * self.mu;
-            matrix.add(phase, phase, self.lam + leaving);
-            matrix.add(phase, self.width - 1, -self.lam);
-            if phase > 0 {
-                matrix.add(phase, phase - 1, -leaving);
-            }
-        }
-        matrix
-    }
-
-    fn times_r(&self, row: &[f64]) -> Vec<f64> {
-        self.minus_u().solve_left(row.iter().map(|x| x * self.lam).collect())
-    }
-
-    /// x (I - R)^(-1) = x (-U) (-U - lam I)^(-1).
-    fn times_inverse_of_one_minus_r(&self, row: Vec<f64>) -> Vec<f64> {
-        let matrix = self.minus_u();
-        let left = (0..self.width)
-            .map(|to| row.iter().enumerate().map(|(from, x)| x * matrix.get(from, to)).sum())
-            .collect();
-        let mut shifted = matrix;
-        for phase in 0..self.width {
-            shifted.add(phase, phase, -self.lam);
-        }
-        shifted.solve_left(left)
-    }
-
-    /// The stationary probabilities of q = 0, b > s - k, normalised over all levels.
-    fn level_zero(&self) -> Vec<f64> {
-        let (s, k) = (self.workers, self.width);
-        // With upward moves returned to b = s (that is where the excursion above ends), level 0 is a chain of its own.
-        let mut matrix = Matrix::zero(s + 1);
-        for b in 0..=s {
-            let (to, done) = (if b + k <= s { b + k } else { s }, b as f64 * self.mu);
-            matrix.add(b, b, -(self.lam + done));
-            matrix.add(b, to, self.lam);
-            if b > 0 {
-                matrix.add(b, b - 1, done);
-            }
-        }
-        // One equation is redundant: pi_0 = 1 takes its place, and the scale is set below.
-        let mut system = matrix.transpose();
-        for column in 0..=s {
-            let old = system.get(0, column);
-            system.add(0, column, if column == 0 { 1.0 - old } else { -old });
-        }
-        let mut right = vec![0.0; s + 1];
-        right[0] = 1.0;
-        let weights = system.solve(right);
-        let crowded = weights[s - k + 1..].to_vec();
-        let above: f64 = self.times_inverse_of_one_minus_r(self.times_r(&crowded)).iter().sum();
-        let total = weights.iter().sum::<f64>() + above;
-        crowded.iter().map(|weight| weight / total).collect()
     }
 }
 
@@ -213,6 +141,29 @@ mod tests {
         let barrier = OneBarrier::new(workload.clone(), 10, 10)?.mean()?.value;
         let merge = crate::models::SplitMerge::new(workload, 10)?.mean()?.value;
         assert!((barrier / merge - 1.0).abs() < 1e-10);
+        Ok(())
+    }
+
+    #[test]
+    fn the_tail_is_split_merges_at_full_width_and_the_pools_at_width_one() -> Result<()> {
+        for eps in [0.5, 1e-2, 1e-6] {
+            let eps = Exceedance::new(eps)?;
+            let workload = Workload::markov(0.273134, 1.0)?;
+            let barrier = OneBarrier::new(workload.clone(), 10, 10)?.quantile(eps)?;
+            let merge = crate::models::SplitMerge::new(workload, 10)?.quantile(eps)?;
+            assert!(barrier.kind == Kind::Exact && (barrier.value / merge.value - 1.0).abs() < 1e-9);
+            let workload = Workload::markov(8.0, 1.0)?;
+            let barrier = OneBarrier::new(workload.clone(), 10, 1)?.quantile(eps)?;
+            let pool = crate::models::SingleQueue::new(workload, 10, 1)?.quantile(eps)?;
+            assert!(pool.kind == Kind::Exact && (barrier.value / pool.value - 1.0).abs() < 1e-9);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_hundred_thousand_workers_are_no_matrix() -> Result<()> {
+        let model = OneBarrier::new(Workload::markov(1.0, 1.0)?, 100_000, 50_000)?;
+        assert!(model.mean()?.value > harmonic_between(0, 50_000));
         Ok(())
     }
 

@@ -7,7 +7,6 @@
 
 use crate::distribution::PhaseType;
 use crate::error::{positive, stable};
-use crate::root::{bisect, bracket};
 use crate::uniformisation::{Absorbing, Decay};
 use crate::{Exceedance, Result};
 
@@ -44,7 +43,7 @@ impl Mph1 {
 
     /// The smallest tau with P\[T > tau\] <= eps.
     pub fn sojourn_quantile(&self, eps: Exceedance) -> f64 {
-        quantile(&Decay::of(&Sojourn(self)), self.service.moment(1), eps)
+        Decay::of(&Sojourn(self)).quantile(self.service.moment(1), eps)
     }
 
     /// The smallest tau with P\[W > tau\] <= eps; 0 if a job finds the server free often enough.
@@ -52,7 +51,7 @@ impl Mph1 {
         if eps.get() >= self.utilisation {
             return 0.0;
         }
-        quantile(&Decay::of(&Waiting(self)), self.service.moment(1), eps)
+        Decay::of(&Waiting(self)).quantile(self.service.moment(1), eps)
     }
 
     /// `out = row * B`; returns row * t0.
@@ -64,12 +63,6 @@ impl Mph1 {
         }
         finished
     }
-}
-
-fn quantile<C: Absorbing>(tail: &Decay<'_, C>, scale: f64, eps: Exceedance) -> f64 {
-    let excess = |x: f64| eps.get() - tail.survival(x);
-    let high = bracket(scale, excess);
-    bisect(0.0, high, excess)
 }
 
 struct Waiting<'a>(&'a Mph1);

@@ -147,6 +147,8 @@ pub struct Setup {
     pub planner: PlannerOptions,
     /// How gangs of fixed size are put on machines.
     pub packing: Packing,
+    /// Dorm's theta 1: how far its shares may be from fair, in (0, 1].
+    pub unfairness: f64,
     /// Dorm's theta 2: the share of running jobs that one event may change, in (0, 1].
     pub adjustable: f64,
     /// What `syncline` promises.
@@ -164,6 +166,7 @@ impl Setup {
             expected: expected.to_vec(),
             planner: PlannerOptions::default(),
             packing: Packing::default(),
+            unfairness: 0.1,
             adjustable: 1.0,
             floor: Floor::default(),
             seed: 1,
@@ -245,14 +248,14 @@ impl PolicyName {
         match self {
             Self::PdOrs => Box::new(PdOrs::new(setup)),
             Self::Oasis => Box::new(Oasis::new(setup)),
-            Self::Dorm => Box::new(Dorm::new(setup.adjustable)),
+            Self::Dorm => Box::new(Dorm::new(setup.unfairness, setup.adjustable)),
             Self::Drf => Box::new(Drf),
             Self::Fifo => Box::new(Fifo::new(setup.seed)),
             Self::Rrh => Box::new(Rrh::new(setup.packing, setup.seed)),
             Self::Srtf => Box::new(Shortest::new(Measure::Time, setup.packing, setup.seed)),
             Self::Srsf => Box::new(Shortest::new(Measure::Service, setup.packing, setup.seed)),
             Self::TiresiasL => Box::new(Tiresias::new(setup.seed)),
-            Self::Optimus => Box::new(Optimus),
+            Self::Optimus => Box::new(Optimus::default()),
             Self::GavelLas => Box::new(Gavel::new(setup, Awareness::Blind)),
             Self::GavelLasAware => Box::new(Gavel::new(setup, Awareness::Aware)),
             Self::Syncline => Box::new(Ours::new(setup)),

@@ -32,8 +32,9 @@ impl Oasis {
         let pool = |range: std::ops::Range<usize>| {
             machines[range].iter().fold(Resources::default(), |sum, machine| sum.plus(&machine.capacity))
         };
-        let bounds =
-            |capacity: &Resources, roles| PriceRange::estimate(&setup.expected, capacity, &setup.grid, roles);
+        let bounds = |capacity: &Resources, roles| {
+            PriceRange::with_late(&setup.expected, capacity, &setup.grid, roles, setup.planner.late)
+        };
         let hired = PriceFunction::new(bounds(&pool(0..workers), Roles::Workers));
         let served = PriceFunction::new(bounds(&pool(workers..machines.len()), Roles::Servers));
         let ledger = Ledger::new(&setup.cluster, setup.grid, hired).with_pool(workers, served);

@@ -26,7 +26,8 @@ pub struct PdOrs {
 impl PdOrs {
     /// With price bounds estimated from the expected jobs.
     pub fn new(setup: &Setup) -> Self {
-        let range = PriceRange::estimate(&setup.expected, setup.cluster.total(), &setup.grid, Roles::Pooled);
+        let (jobs, late) = (&setup.expected, setup.planner.late);
+        let range = PriceRange::with_late(jobs, setup.cluster.total(), &setup.grid, Roles::Pooled, late);
         let ledger = Ledger::new(&setup.cluster, setup.grid, PriceFunction::new(range));
         Self {
             ledger,

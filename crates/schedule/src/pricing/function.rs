@@ -7,9 +7,15 @@
 //! 1/mu   = min_i ceil(V_i c_i) sum_r (alpha_i + beta_i) / (T sum_h sum_r C)
 //! ```
 //!
-//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits everything and
-//! a full resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when
+//! An urgent job that completes at the horizon is worth 1e-40, and it alone would set L: then prices rise by
+//! 40 orders of magnitude between an empty and a full machine, and half-empty machines already turn jobs away.
+//! [`LateShare`] says from where on a late completion counts as worth something.
+//!
+//! Invariant: `Q(0) = L`, `Q(C) = U_r`, and Q rises with the load, so an empty cluster admits every job
+//! whose latest utility L counts, and a full resource nothing. Everything is kept as logarithms: U / L spans tens of orders of magnitude when
 //! urgent jobs meet long horizons.
+
+use serde::{Deserialize, Serialize};
 
 use super::SlotGrid;
 use crate::model::{Job, KINDS, Resources};
@@ -40,6 +46,31 @@ impl Roles {
     }
 }
 
+/// The least utility `u_i(T - a_i)` that enters L, as a share of the greatest utility of any job.
+///
+/// With 0, L is the formula to the letter. Above it, completions worth less may be priced out on an empty
+/// cluster, and the guarantee holds for the others. The default of a hundredth is a utility of 1 in the papers'
+/// settings: there U / L spans ten orders of magnitude, as in the project's reference, and not forty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LateShare(pub f64);
+
+impl Default for LateShare {
+    fn default() -> Self {
+        Self(0.01)
+    }
+}
+
+impl LateShare {
+    /// The formula to the letter.
+    pub const NONE: Self = Self(0.0);
+
+    fn floor(self, jobs: &[Job]) -> f64 {
+        let best = jobs.iter().map(|job| job.utility.at(0.0)).fold(0.0, f64::max);
+        (self.0 * best).max(f64::MIN_POSITIVE)
+    }
+}
+
 /// The natural logarithms of L and of U for every resource type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PriceRange {
@@ -52,6 +83,18 @@ pub struct PriceRange {
 impl PriceRange {
     /// The bounds for a known (or estimated) set of jobs on machines with `capacity` in total over `grid`.
     pub fn estimate(jobs: &[Job], capacity: &Resources, grid: &SlotGrid, roles: Roles) -> Self {
+        Self::with_late(jobs, capacity, grid, roles, LateShare::default())
+    }
+
+    /// The bounds with another treatment of late completions.
+    pub fn with_late(
+        jobs: &[Job],
+        capacity: &Resources,
+        grid: &SlotGrid,
+        roles: Roles,
+        late: LateShare,
+    ) -> Self {
+        let floor = late.floor(jobs);
         let slots = |job: &Job, cost: f64| (job.workload * cost / grid.slot).ceil().max(1.0);
         let supply = grid.slots as f64 * capacity.sum();
         let mut inverse_mu = f64::INFINITY;
@@ -64,8 +107,7 @@ impl PriceRange {
             }
             inverse_mu = inverse_mu.min(slots(job, job.internal_cost()) * demand.sum() / supply);
             let last = job.utility.at(grid.hours(grid.slots.saturating_sub(grid.slot_of(job.arrival))));
-            let cheapest =
-                last.max(f64::MIN_POSITIVE).ln() - (slots(job, job.external_cost()) * demand.sum()).ln();
+            let cheapest = last.max(floor).ln() - (slots(job, job.external_cost()) * demand.sum()).ln();
             ln_base = ln_base.min(cheapest);
             let fastest =
                 (job.workload * job.internal_cost() / grid.slot / f64::from(job.workers.max)).ceil();
@@ -127,5 +169,24 @@ impl PriceFunction {
             }
         }
         Resources::from_array(prices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setting::Setting;
+
+    #[test]
+    fn urgent_jobs_alone_do_not_stretch_the_prices() {
+        let setting = Setting::calibrated();
+        let (capacity, jobs) = (setting.capacity.times(100.0), setting.draw(1));
+        let decades = |late| {
+            let range = PriceRange::with_late(&jobs, &capacity, &setting.grid, Roles::Pooled, late);
+            range.log_ratio() / std::f64::consts::LN_10
+        };
+        assert!(decades(LateShare::NONE) > 25.0, "{}", decades(LateShare::NONE));
+        let usual = decades(LateShare::default());
+        assert!((9.0..13.0).contains(&usual), "{usual}");
     }
 }

@@ -14,7 +14,7 @@ pub mod relaxation;
 pub mod rounding;
 mod search;
 
-pub use function::{PriceFunction, PriceRange, Roles};
+pub use function::{LateShare, PriceFunction, PriceRange, Roles};
 pub use ledger::{Ledger, SlotGrid};
 pub use market::{Market, Offer};
 pub use search::{Alternative, External, Locality, Plan, PlannerOptions, Quanta, Search};

@@ -1,5 +1,6 @@
 //! `syncline predict`: what another size or policy would cost, from one run's trace or log.
 
+mod spark;
 mod training;
 
 use std::path::PathBuf;
@@ -11,22 +12,32 @@ use crate::failure::Failure;
 
 /// Predict other sizes and policies from the trace of one run
 ///
-/// Reads run files of `syncline train --trace`. First comes the error of the prediction on the run itself. Every other
-/// number has an interval, widened by that error. A round is as many folded gradients as there are workers.
-/// Each worker is taken to have a machine of its own. Throughput is not convergence: stale or dropped gradients may need
-/// more of them.
+/// Reads run files of `syncline train --trace` and Apache Spark's event logs, packed or rolling. First comes the error of
+/// the prediction on the run itself. Every other number has an interval. Where the data do not support an answer it
+/// says so, and why.
+///
+/// Training runs: a round is as many folded gradients as there are workers. Throughput is not convergence: stale or
+/// dropped gradients may need more of them.
+///
+/// Spark: whole tasks with their overheads are scheduled again, stage after stage. Executors of one machine share its
+/// processor: how much that costs is read from the log.
 ///
 /// Examples:
 ///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
+///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
+///   syncline predict run.parquet --lambda 0.01 --job-rounds 5000 --profile job.json
+///   syncline predict application_1.zstd --cores 2..16 --plot cores.svg
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// A run file of `syncline train --trace`
+    /// A run file of `syncline train --trace`, or a Spark event log
     #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
     trace: PathBuf,
     #[command(flatten)]
     training: training::Options,
+    #[command(flatten)]
+    spark: spark::Options,
     /// Draw the speed over the size into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
@@ -38,9 +49,18 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
     match open(&args.trace).map_err(Failure::failed)?.format {
+        Format::RunFile if args.spark.is_used() => Err(Failure::Usage(format!(
+            "{} is a training run: of the options only those for training runs apply, such as --workers",
+            args.trace.display()
+        ))),
         Format::RunFile => training::run(args),
-        Format::Spark | Format::Chrome => Err(Failure::Failed(format!(
-            "{}: only run files of syncline train --trace can be predicted from",
+        Format::Spark if args.training.is_used() => Err(Failure::Usage(format!(
+            "{} is a Spark log: of the options only those for Spark apply, such as --cores",
+            args.trace.display()
+        ))),
+        Format::Spark => spark::run(args),
+        Format::Chrome => Err(Failure::Failed(format!(
+            "{}: only run files of syncline train --trace and Spark event logs can be predicted from",
             args.trace.display()
         ))),
     }

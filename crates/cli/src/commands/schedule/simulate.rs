@@ -14,7 +14,7 @@ use syncline::schedule::{
     compare::{Experiment, Source, Summary},
     jobs_file,
     policy::{Floor, Packing},
-    pricing::{External, PlannerOptions, Quanta, SlotGrid, rounding::Rounding},
+    pricing::{External, LateShare, PlannerOptions, Quanta, SlotGrid, rounding::Rounding},
     report::{self, PolicyResult, Sweep, SweepPoint},
     setting::{Arrivals, Mix, Setting},
     sim::{Clock, Metrics, Options, Outage, Run},
@@ -115,6 +115,12 @@ pub struct Args {
     /// Quanta in the whole job instead
     #[arg(long, help_heading = "Planning")]
     quanta_per_job: Option<u32>,
+    /// The least late utility that the price bounds count, as a share of the greatest; 0: the formula as it is
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, help_heading = "Planning")]
+    late_share: f64,
+    /// Dorm's bound on the distance from fair shares, of the most possible
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, help_heading = "Planning")]
+    unfairness: f64,
     /// Dorm's share of running jobs that one event may change
     #[arg(long, default_value_t = 1.0, help_heading = "Planning")]
     adjustable: f64,
@@ -359,13 +365,24 @@ impl Args {
         let quanta = self
             .quanta_per_job
             .map_or(Quanta::PerSlot(self.quanta.max(1)), |count| Quanta::PerJob(count.max(1)));
-        let planner = PlannerOptions { quanta, external, ..PlannerOptions::default() };
+        if !(0.0..=1.0).contains(&self.late_share) {
+            return Err(Failure::Usage(format!("--late-share {}: it is between 0 and 1", self.late_share)));
+        }
+        let late = LateShare(self.late_share);
+        let planner = PlannerOptions { quanta, external, late, ..PlannerOptions::default() };
         let floor = match self.floor {
             FloorName::Free => Floor::Free,
             FloorName::Strict => Floor::Strict,
         };
         let setup = Setup::new(&cluster, grid, &[]);
-        let template = Setup { planner, packing, floor, adjustable: self.adjustable, ..setup };
+        let template = Setup {
+            planner,
+            packing,
+            floor,
+            unfairness: self.unfairness,
+            adjustable: self.adjustable,
+            ..setup
+        };
         Ok(Experiment { source, cluster, grid, options: Options { clock, physics, outages }, template })
     }
 

@@ -21,7 +21,7 @@ impl Every {
     pub const VALID: &'static str = "batch, batches:N (such as batches:4) and epoch";
 
     /// Batches in a round, for a worker that has `batches` in an epoch.
-    pub(crate) fn batches(self, batches: usize) -> usize {
+    pub fn batches(self, batches: usize) -> usize {
         match self {
             Self::Batch => 1,
             Self::Batches(n) => n.get(),
@@ -38,7 +38,7 @@ impl FromStr for Every {
             ("batch", _) => Ok(Self::Batch),
             ("epoch", _) => Ok(Self::Epoch),
             (_, Some(Ok(n))) => Ok(Self::Batches(n)),
-            _ => Err(Error::Option { what: "every", got: text.to_owned(), valid: Self::VALID.to_owned() }),
+            _ => Err(Error::Unknown { what: "every", got: text.to_owned(), valid: Self::VALID }),
         }
     }
 }

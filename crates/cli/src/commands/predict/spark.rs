@@ -1,0 +1,204 @@
+//! What other sizes would cost an Apache Spark application, from its event log.
+
+mod barriers;
+mod granularity;
+mod list;
+mod sizes;
+mod speculation;
+mod streams;
+
+use serde::Serialize;
+use syncline_predict::{Interval, SparkCheck, SparkLog, SparkProfile};
+
+use self::list::numbers;
+use super::Args;
+use crate::{
+    failure::Failure,
+    output::{check_writable, print, print_json},
+};
+
+/// What is asked of a Spark application.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Spark event logs")]
+#[group(id = "spark")]
+pub struct Options {
+    /// Cores that run tasks, in total: a list, in which A..B stands for all from A to B [default: 1/2, 1, 2 and 4 times the log's]
+    #[arg(long, value_name = "LIST", conflicts_with = "executors")]
+    cores: Option<String>,
+    /// Executors of the log's kind: a list as for --cores
+    #[arg(long, value_name = "LIST")]
+    executors: Option<String>,
+    /// Cores of the machine that all executors share [default: as many as the log's executors use on one machine]
+    #[arg(long, value_name = "N")]
+    machine_cores: Option<f64>,
+    /// Numbers of partitions: a list as for --cores [default: the log's and around the best]
+    #[arg(long, value_name = "LIST")]
+    partitions: Option<String>,
+    /// Depths of treeAggregate: a list as for --cores; over the first of --partitions if given
+    #[arg(long, value_name = "LIST")]
+    depth: Option<String>,
+    /// Tell the time without barrier mode even if the log has none
+    #[arg(long)]
+    without_barrier: bool,
+    /// Tell the time if every stage ran in barrier mode and called barrier() once
+    #[arg(long)]
+    with_barrier: bool,
+    /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
+    #[arg(long, visible_alias = "lambda", value_name = "LIST", value_delimiter = ',')]
+    arrival_rate: Option<Vec<f64>>,
+    /// The share of jobs that may be later than the tail told
+    #[arg(long, value_name = "EPS", default_value_t = 0.05)]
+    tail: f64,
+}
+
+impl Options {
+    /// Whether any of them was given.
+    pub fn is_used(&self) -> bool {
+        let lists = [&self.cores, &self.executors, &self.partitions, &self.depth];
+        lists.iter().any(|list| list.is_some())
+            || self.machine_cores.is_some()
+            || self.arrival_rate.is_some()
+            || self.without_barrier
+            || self.with_barrier
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    run: Own,
+    sizes: Vec<sizes::Row>,
+    synchronisation: barriers::Answer,
+    granularity: granularity::Answer,
+    speculation: Told<speculation::Answer>,
+    streams: Vec<streams::Stream>,
+}
+
+/// The log, and how far off the replay is for it.
+#[derive(Serialize)]
+struct Own {
+    application: String,
+    slots: usize,
+    executors: usize,
+    jobs: usize,
+    tasks: usize,
+    wall_s: f64,
+    driver_s: f64,
+    measured_job_s: f64,
+    predicted_job_s: f64,
+    error: f64,
+    sparklens_error: f64,
+    busy_share: f64,
+    pressure: f64,
+    damaged_lines: u64,
+    tasks_left_out: usize,
+}
+
+/// A value with its interval, or why there is none.
+#[derive(Serialize, Clone)]
+#[serde(untagged)]
+enum Told<T> {
+    Values(T),
+    CannotTell { cannot_tell: String },
+}
+
+impl<T> Told<T> {
+    fn of<U: Into<T>>(answer: Result<U, syncline_predict::Error>) -> Self {
+        match answer {
+            Ok(value) => Self::Values(value.into()),
+            Err(error) => Self::CannotTell { cannot_tell: error.to_string() },
+        }
+    }
+}
+
+/// Answers for the event log.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = &args.plot {
+        check_writable(path)?;
+    }
+    let log = SparkLog::read(&args.trace).map_err(Failure::failed)?;
+    let profile =
+        log.profile().map_err(|error| Failure::Failed(format!("{}: {error}", args.trace.display())))?;
+    let sizes = sizes::ask(&profile, &args.spark)?;
+    if let Some(path) = &args.plot {
+        sizes::plot(path, &args.trace.display().to_string(), &sizes)?;
+    }
+    let answer = Answer {
+        run: own(&log, &profile, profile.check()),
+        sizes,
+        synchronisation: barriers::ask(&profile, &args.spark),
+        granularity: granularity::ask(&profile, &args.spark)?,
+        speculation: speculation::ask(&profile),
+        streams: streams::ask(&profile, &args.spark)?,
+    };
+    if args.json { print_json(&answer) } else { print(&text(&answer)) }
+}
+
+fn own(log: &SparkLog, profile: &SparkProfile, check: SparkCheck) -> Own {
+    Own {
+        application: profile.name.clone(),
+        slots: profile.slots,
+        executors: profile.executors,
+        jobs: profile.jobs,
+        tasks: profile.tasks,
+        wall_s: profile.wall_s,
+        driver_s: profile.driver_s,
+        measured_job_s: check.measured_s,
+        predicted_job_s: check.predicted_s,
+        error: check.error(),
+        sparklens_error: check.sparklens_error(),
+        busy_share: profile.busy_share,
+        pressure: profile.pressure(),
+        damaged_lines: log.damage.lines,
+        tasks_left_out: log.left_out,
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let parts = [
+        own_text(&answer.run),
+        sizes::text(&answer.sizes),
+        barriers::text(&answer.synchronisation),
+        granularity::text(&answer.granularity),
+        speculation::text(&answer.speculation),
+        streams::text(&answer.streams),
+    ];
+    parts.map(|lines| lines.join("\n")).join("\n\n")
+}
+
+fn own_text(own: &Own) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "this run: '{}', {} jobs of {} tasks on {} slots ({} executors), {:.1} s, {:.1} s of them outside of jobs",
+            own.application, own.jobs, own.tasks, own.slots, own.executors, own.wall_s, own.driver_s
+        ),
+        format!(
+            "  its jobs take {:.2} s measured, {:.2} s replayed: error {:+.1} % (run times alone, as Sparklens has it: {:+.1} %)",
+            own.measured_job_s,
+            own.predicted_job_s,
+            100.0 * own.error,
+            100.0 * own.sparklens_error
+        ),
+        format!(
+            "  slots are busy for {:.0} % of that; what computes takes {:.1} times its processor time",
+            100.0 * own.busy_share,
+            own.pressure
+        ),
+    ];
+    if own.damaged_lines > 0 {
+        lines.push(format!("  {} lines of the log are damaged and were left out", own.damaged_lines));
+    }
+    if own.tasks_left_out > 0 {
+        lines.push(format!("  the last {} tasks were left out: the log has too many", own.tasks_left_out));
+    }
+    lines
+}
+
+/// Low end, value, high end.
+fn three(interval: Interval) -> [f64; 3] {
+    [interval.low, interval.value, interval.high]
+}
+
+/// `value (low .. high)`.
+fn shown([low, value, high]: [f64; 3]) -> String {
+    format!("{value:>9.2} ({:>8.2} .. {high:>8.2})", low.max(0.0))
+}

@@ -1,0 +1,144 @@
+//! The table of predictions: every combination of what was asked for, and for each curve over the workers its knee.
+
+use serde::Serialize;
+use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question};
+
+use super::{Options, lists, series, three};
+use crate::{commands::queue::sweep, failure::Failure};
+
+/// What is asked: curves over these workers.
+pub struct Plan {
+    workers: Vec<usize>,
+    /// One question for each curve; its workers do not matter.
+    curves: Vec<Question>,
+    own: Question,
+}
+
+/// One prediction.
+#[derive(Serialize)]
+pub struct Row {
+    pub workers: usize,
+    pub servers: usize,
+    pub sync: String,
+    pub batch: u64,
+    pub every: String,
+    /// The curve that it lies on: the policy, and what else is not as in the trace.
+    #[serde(skip)]
+    pub curve: String,
+    #[serde(flatten)]
+    pub answer: Told,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    Values { round_s: [f64; 3], samples_per_s: [f64; 3], late: f64 },
+    CannotTell { cannot_tell: String },
+}
+
+/// The number of workers from which a further one brings less than half of what the first did.
+#[derive(Serialize)]
+pub struct Knee {
+    pub curve: String,
+    pub workers: usize,
+}
+
+type Asked = (usize, Result<Prediction, Error>);
+
+impl Plan {
+    pub fn new(options: &Options, profile: &JobProfile, machines: Machines) -> Result<Self, Failure> {
+        let own = profile.question().map_err(Failure::failed)?;
+        let workers = match &options.workers {
+            Some(text) => lists::counts("--workers", text)?,
+            None => std::iter::successors(Some(1), |n| Some(2 * n))
+                .take_while(|n| *n <= 4 * own.workers)
+                .collect(),
+        };
+        let servers = options
+            .servers
+            .as_deref()
+            .map_or(Ok(vec![own.servers]), |text| lists::counts("--servers", text))?;
+        let batches: Vec<u64> = match &options.batch {
+            Some(text) => lists::counts("--batch", text)?.into_iter().map(|batch| batch as u64).collect(),
+            None => vec![own.batch],
+        };
+        let every =
+            options.every.as_deref().map_or(Ok(vec![own.every]), |text| lists::named("--every", text))?;
+        let mut curves = Vec::new();
+        for &batch in &batches {
+            for &every in &every {
+                for &servers in &servers {
+                    let policies = lists::policies(&options.sync)?.into_iter();
+                    curves.extend(policies.map(|sync| Question {
+                        servers,
+                        sync,
+                        batch,
+                        every,
+                        machines,
+                        ..own
+                    }));
+                }
+            }
+        }
+        Ok(Self { workers, curves, own })
+    }
+
+    /// The curves of the plot, the rows of the table and the knees.
+    pub fn ask(&self, profile: &JobProfile, check: &Check) -> (Vec<sweep::Series>, Vec<Row>, Vec<Knee>) {
+        let (mut drawn, mut rows, mut knees) = (Vec::new(), Vec::new(), Vec::new());
+        for question in &self.curves {
+            let name = self.name(question);
+            let one = |&workers: &usize| {
+                let told = profile.predict(&Question { workers, ..*question });
+                (workers, told.map(|prediction| check.widen(prediction)))
+            };
+            let asked: Vec<Asked> = self.workers.iter().map(one).collect();
+            let told = asked
+                .iter()
+                .filter_map(|(workers, told)| Some((*workers, told.as_ref().ok()?.samples_per_s)));
+            drawn.push(series(&name, told.collect()));
+            knees.extend(knee(&name, &asked));
+            rows.extend(asked.into_iter().map(|(workers, told)| row(workers, question, &name, told)));
+        }
+        (drawn, rows, knees)
+    }
+
+    /// The policy, and what else is not as in the trace.
+    fn name(&self, question: &Question) -> String {
+        let mut name = question.sync.to_string();
+        if question.servers != self.own.servers {
+            name += &format!(" servers {}", question.servers);
+        }
+        if question.batch != self.own.batch {
+            name += &format!(" batch {}", question.batch);
+        }
+        if question.every != self.own.every {
+            name += &format!(" every {}", question.every);
+        }
+        name
+    }
+}
+
+fn row(workers: usize, question: &Question, curve: &str, told: Result<Prediction, Error>) -> Row {
+    let answer = match told {
+        Ok(Prediction { round_s, samples_per_s, late }) => {
+            Told::Values { round_s: three(round_s), samples_per_s: three(samples_per_s), late }
+        }
+        Err(error) => Told::CannotTell { cannot_tell: error.to_string() },
+    };
+    let Question { servers, batch, sync, every, .. } = *question;
+    let (sync, every) = (sync.to_string(), every.to_string());
+    Row { workers, servers, sync, batch, every, curve: curve.to_owned(), answer }
+}
+
+fn knee(curve: &str, asked: &[Asked]) -> Option<Knee> {
+    let told = asked
+        .iter()
+        .filter_map(|(workers, told)| Some((*workers as f64, told.as_ref().ok()?.samples_per_s.value)));
+    let speeds: Vec<(f64, f64)> = told.collect();
+    let first = speeds.first()?;
+    let each = first.1 / first.0;
+    let slow =
+        speeds.windows(2).find(|pair| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0) < 0.5 * each)?;
+    Some(Knee { curve: curve.to_owned(), workers: slow[0].0 as usize })
+}

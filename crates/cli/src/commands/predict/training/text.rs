@@ -1,0 +1,209 @@
+//! The answer for people.
+
+use syncline_predict::Machines;
+
+use super::{
+    Answer,
+    about::{About, Spare, Worth},
+    plan::{Knee, Row, Told},
+    stream::Jobs,
+};
+
+pub fn text(answer: &Answer) -> String {
+    let mut lines = own(&answer.run);
+    lines.extend(["".to_owned(), "without each synchronisation point of this run:".to_owned()]);
+    lines.extend(answer.prices.iter().map(worth));
+    if let Some(backups) = &answer.backups {
+        lines.extend(spare(backups, answer.run.workers));
+    }
+    if let Some(stream) = &answer.stream {
+        lines.extend(jobs(stream));
+    }
+    let wide = answer.predictions.iter().map(|row| row.curve.len()).max().unwrap_or(0).max(10);
+    lines.push(String::new());
+    lines.push(format!(
+        "{:>8} {:>wide$} {:>28} {:>34} {:>7}",
+        "workers", "sync", "ms per round of gradients", "samples per second", "late"
+    ));
+    lines.extend(answer.predictions.iter().map(|each| row(each, wide)));
+    for Knee { curve, workers } in &answer.knees {
+        lines.push(format!(
+            "{curve}: beyond {workers} workers a further one brings less than half of what the first did"
+        ));
+    }
+    lines.join("\n")
+}
+
+fn own(run: &About) -> Vec<String> {
+    let About { compute, exchange, serving, .. } = run;
+    let mut lines = vec![
+        format!("this run: {} workers, {}, {} rounds each", run.workers, run.sync, run.rounds_per_worker),
+        format!(
+            "  a round takes {} measured, {} predicted: error {:+.1} %",
+            time(run.measured_round_s),
+            time(run.predicted_round_s),
+            100.0 * run.error
+        ),
+        match (compute.fixed_s, compute.per_sample_s) {
+            (Some(fixed), Some(each)) => format!(
+                "  a gradient of {} samples takes {}: {} and {} a sample",
+                compute.samples,
+                time(compute.full_s),
+                time(fixed),
+                time(each)
+            ),
+            _ => format!(
+                "  a gradient of {} samples takes {}; how much of it does not depend on the samples cannot be told, \
+                 because all rounds that could show it are alike",
+                compute.samples,
+                time(compute.full_s)
+            ),
+        },
+        format!(
+            "  rounds differ by {} (standard deviation); {:.0} % of the variation belongs to workers that are always \
+             slower or faster{}",
+            time(run.deviation_s),
+            100.0 * run.persistent_share,
+            persistent(&run.persistent_s)
+        ),
+        match (exchange.latency_s, exchange.per_byte_s) {
+            (Some(latency), Some(each)) => format!(
+                "  pull {} and push {} for {:.0} bytes: {} and {} a MB",
+                time(exchange.pull_s),
+                time(exchange.push_s),
+                exchange.bytes,
+                time(latency),
+                time(1e6 * each)
+            ),
+            _ => format!(
+                "  pull {} and push {} for {:.0} bytes; latency and bandwidth cannot be told apart, because all messages \
+                 have about one size",
+                time(exchange.pull_s),
+                time(exchange.push_s),
+                exchange.bytes
+            ),
+        },
+    ];
+    if serving.pass_s > 0.0 && run.parameter_bytes > 0 {
+        lines.push(format!(
+            "  the servers take {} for each gradient's pass over {} bytes ({:.3} ns a byte); a held worker goes on {} after \
+             the gate has opened",
+            time(serving.pass_s),
+            run.parameter_bytes,
+            1e9 * serving.pass_s / run.parameter_bytes as f64,
+            time(serving.wake_s())
+        ));
+    }
+    if let Some(tail) = &run.tail {
+        lines.push(format!(
+            "  beyond the 90 % point: generalised Pareto with shape {:.2} and scale {}, used where workers outnumber a tenth of \
+             the rounds",
+            tail.shape,
+            time(tail.scale_s)
+        ));
+    }
+    lines.push(match (run.machines, &run.machine) {
+        (Machines::Own, _) => "each worker is taken to have a machine of its own (--machines own)".to_owned(),
+        (Machines::One, Some(machine)) => format!(
+            "workers are taken to share the traced run's machine (--machines one): {} cores, on which a gradient takes \
+             {:.2} times as long when all compute, an update from others' gradients {:.1} times a byte",
+            machine.cores, machine.slowdown, machine.update_slowdown
+        ),
+        (Machines::One, None) => "workers are taken to share the traced run's machine (--machines one), which was not \
+             calibrated: as if there were always a core free"
+            .to_owned(),
+    });
+    lines
+}
+
+fn persistent(list: &[f64]) -> String {
+    let slowest = list.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).filter(|(_, by)| **by > 0.0);
+    slowest.map_or(String::new(), |(worker, by)| format!(": worker {worker} by {}", time(*by)))
+}
+
+fn worth(Worth { of, round_s: [low, value, high], share }: &Worth) -> String {
+    format!(
+        "{of:>8}: {:>5.1} % of a round; {} ({} .. {})",
+        100.0 * share,
+        time(*value),
+        time(*low),
+        time(*high)
+    )
+}
+
+fn spare(Spare { best, ideal_best, list }: &Spare, workers: usize) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "backup workers: best {best} of {workers} as the gate works, which lets a late worker end its lost gradient; \
+             {ideal_best} if it were stopped"
+        ),
+        format!(
+            "{:>8} {:>34} {:>18} {:>24}",
+            "spare", "samples per second that count", "late ones stopped", "machine time a sample"
+        ),
+    ];
+    lines.extend(list.iter().map(|backup| {
+        let [low, value, high] = backup.samples_per_s;
+        format!(
+            "{:>8} {value:>14.0} ({low:>8.0} .. {high:>8.0}) {:>17.0} {:>23.2}x",
+            backup.spare, backup.ideal_samples_per_s, backup.machine_time
+        )
+    }));
+    lines
+}
+
+fn jobs(jobs: &Jobs) -> Vec<String> {
+    let three = |[low, value, high]: [f64; 3]| format!("{value:.4} ({low:.4} .. {high:.4})");
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "a stream of jobs of {} rounds, {} a second, first come first served:",
+            jobs.rounds, jobs.rate
+        ),
+        format!(
+            "  a job by itself takes {} s; stable up to {} jobs a second",
+            three(jobs.job_s),
+            three(jobs.largest_rate)
+        ),
+    ];
+    lines.push(match (jobs.sojourn_s, jobs.tail_s) {
+        (Some(mean), Some(tail)) => format!(
+            "  from arrival to end {} s on average; {} % take longer than {} s",
+            three(mean),
+            100.0 * jobs.tail_share,
+            three(tail)
+        ),
+        _ => format!(
+            "  unstable: {} jobs a second are {:.2} times the largest stable rate, the queue grows without end",
+            jobs.rate,
+            jobs.rate / jobs.largest_rate[1]
+        ),
+    });
+    lines
+}
+
+fn row(row: &Row, wide: usize) -> String {
+    let Row { workers, curve, .. } = row;
+    match &row.answer {
+        Told::Values { round_s: [low, value, high], samples_per_s: [least, rate, most], late } => format!(
+            "{workers:>8} {curve:>wide$} {:>10.3} ({:>7.3} .. {:>7.3}) {rate:>14.0} ({least:>8.0} .. {most:>8.0}) {:>5.1} %",
+            1e3 * value,
+            1e3 * low,
+            1e3 * high,
+            100.0 * late
+        ),
+        Told::CannotTell { cannot_tell } => format!("{workers:>8} {curve:>wide$} {cannot_tell}"),
+    }
+}
+
+/// Seconds with a unit that suits them.
+fn time(seconds: f64) -> String {
+    let size = seconds.abs();
+    match () {
+        () if size >= 1.0 => format!("{seconds:.3} s"),
+        () if size >= 1e-3 => format!("{:.3} ms", 1e3 * seconds),
+        () if size >= 1e-6 => format!("{:.2} us", 1e6 * seconds),
+        () => format!("{:.1} ns", 1e9 * seconds),
+    }
+}

@@ -1,0 +1,234 @@
+//! What the machine does to workers that share it: measured at the start of a traced run, for those who predict from
+//! the trace.
+//!
+//! Workers on one machine share its caches, its memory and its clock rate, so that a gradient takes longer when every
+//! core computes one, and an update reads gradients that other cores wrote. A run of one worker shows nothing of that
+//! and a run of many nothing else; so one gradient is timed alone, and as many as there are cores at once. It takes a few
+//! tens of milliseconds before the run's clock starts, and nothing without a trace.
+
+use std::{
+    sync::{Barrier, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use syncline_wire::Tensor;
+
+use crate::{computation::Computation, exchange::Push, run::Run};
+
+/// How long each of the four parts may take, unless its fewest rounds take longer.
+const PART: Duration = Duration::from_millis(10);
+/// More cores at once than this tell nothing new.
+const MOST_CORES: usize = 64;
+/// Gradients up to here are calibrated in any run; slower ones where all of it is less than a hundredth of the run.
+const SHORT: Duration = Duration::from_millis(2);
+
+/// How many rounds a part has.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    /// Rounds that fill caches and buffers, and are not counted.
+    warm_up: usize,
+    fewest: usize,
+    /// How long it may go on beyond these.
+    time: Duration,
+}
+
+impl Length {
+    const GLANCE: Self = Self { warm_up: 1, fewest: 1, time: Duration::ZERO };
+    const LONG: Self = Self { warm_up: 1, fewest: 2, time: Duration::ZERO };
+    const SHORT: Self = Self { warm_up: 3, fewest: 3, time: PART };
+
+    fn rounds(self) -> usize {
+        self.warm_up + self.fewest
+    }
+}
+
+/// Times of one gradient and one update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Costs {
+    gradient: Duration,
+    /// Of an update from one gradient of each core; zero where updates are sparse.
+    update: Duration,
+}
+
+/// How a core fares alone and in company.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Calibration {
+    cores: usize,
+    alone: Costs,
+    together: Costs,
+    /// Relative standard error of the ratio of the two, from how far its two halves are apart.
+    error: f64,
+}
+
+impl Calibration {
+    /// Measures, unless the run is too short for it or the machine has one core.
+    pub(crate) fn of(run: &Run) -> Option<Self> {
+        let cores = cores().min(MOST_CORES);
+        let first = measure(run, 1, Length::GLANCE).gradient;
+        let length = if first > SHORT { Length::LONG } else { Length::SHORT };
+        let all = Length::GLANCE.rounds() + 4 * length.rounds();
+        if cores == 1 || (first > SHORT && run.rounds() < 100 * all as u64) {
+            return None;
+        }
+        // The parts alternate, so that a machine that changes its speed meanwhile favours none.
+        let (one, all) = (measure(run, 1, length), measure(run, cores, length));
+        let (again, all_again) = (measure(run, 1, length), measure(run, cores, length));
+        let apart = |a: Duration, b: Duration| (a.as_secs_f64() - b.as_secs_f64()) / (a + b).as_secs_f64();
+        let error = apart(one.gradient, again.gradient).hypot(apart(all.gradient, all_again.gradient));
+        Some(Self { cores, alone: one.mean(again), together: all.mean(all_again), error })
+    }
+
+    /// Its entries among a trace's settings, in nanoseconds.
+    pub(crate) fn settings(&self) -> [(String, String); 6] {
+        let time = |name: &str, time: Duration| (name.to_owned(), time.as_nanos().to_string());
+        [
+            ("calibration_cores".to_owned(), self.cores.to_string()),
+            ("calibration_error".to_owned(), format!("{:.4}", self.error)),
+            time("calibration_gradient_alone_ns", self.alone.gradient),
+            time("calibration_gradient_together_ns", self.together.gradient),
+            time("calibration_update_alone_ns", self.alone.update),
+            time("calibration_update_together_ns", self.together.update),
+        ]
+    }
+}
+
+impl Costs {
+    fn mean(self, other: Self) -> Self {
+        Self { gradient: (self.gradient + other.gradient) / 2, update: (self.update + other.update) / 2 }
+    }
+}
+
+/// The cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What the threads of a measurement share.
+struct Shared {
+    parameters: RwLock<Vec<f32>>,
+    gradients: Mutex<Vec<Option<Tensor>>>,
+    times: Mutex<(Vec<Duration>, Vec<Duration>)>,
+    barrier: Barrier,
+}
+
+/// Rounds of as many workers as there are `threads`, each with a barrier before the update.
+fn measure(run: &Run, threads: usize, length: Length) -> Costs {
+    let parameters = run.initial();
+    let shared = Shared {
+        gradients: Mutex::new(vec![None; threads]),
+        times: Mutex::default(),
+        barrier: Barrier::new(threads),
+        parameters: RwLock::new(parameters),
+    };
+    // The last of the first rounds decides how many follow.
+    let rounds = Mutex::new(length.rounds());
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (shared, rounds) = (&shared, &rounds);
+            let computation = run.trial(thread, threads);
+            scope.spawn(move || work(run, shared, computation, thread, rounds, length));
+        }
+    });
+    let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Costs { gradient: typical(gradients), update: typical(updates) }
+}
+
+fn work(
+    run: &Run,
+    shared: &Shared,
+    mut computation: Computation,
+    thread: usize,
+    rounds: &Mutex<usize>,
+    length: Length,
+) {
+    let mut state = run.optimizer_state();
+    let (mut round, mut of_epoch) = (0, 0);
+    loop {
+        shared.barrier.wait();
+        let start = now();
+        let gradient = {
+            let parameters = shared.parameters.read().unwrap_or_else(PoisonError::into_inner);
+            computation.run(of_epoch, &parameters, None, &run.shards).gradient
+        };
+        let spent = now() - start;
+        lock(&shared.gradients)[thread] = match gradient {
+            Push::Whole(values) => Some(values),
+            Push::Nothing | Push::Touched(..) | Push::Factors(..) => None,
+        };
+        if round >= length.warm_up {
+            lock(&shared.times).0.push(spent);
+        }
+        shared.barrier.wait();
+        if thread == 0 {
+            let updated = update(shared, &mut state);
+            if round >= length.warm_up {
+                lock(&shared.times).1.push(updated);
+            } else {
+                let fitting = length.time.as_nanos() / spent.as_nanos().max(1);
+                *lock(rounds) = length.warm_up + length.fewest.max(fitting as usize);
+            }
+        }
+        shared.barrier.wait();
+        (round, of_epoch) = (round + 1, (of_epoch + 1) % run.full_rounds());
+        if round >= *lock(rounds) {
+            return;
+        }
+    }
+}
+
+/// One step along the mean of all threads' gradients.
+fn update(shared: &Shared, state: &mut syncline_round::OptimizerState) -> Duration {
+    let mut parameters = shared.parameters.write().unwrap_or_else(PoisonError::into_inner);
+    let mut gradients = lock(&shared.gradients);
+    let weight = 1.0 / gradients.len() as f32;
+    let folded: Vec<_> = gradients.iter().flatten().map(|gradient| (&gradient[..], weight)).collect();
+    if folded.is_empty() {
+        return Duration::ZERO;
+    }
+    let start = now();
+    state.step(&mut parameters, &folded);
+    let spent = now() - start;
+    gradients.iter_mut().for_each(|gradient| *gradient = None);
+    spent
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lower quartile: what other programs take of the machine only ever adds.
+fn typical(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 4).copied().unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures the machine, before the run's clock starts")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ParamServ;
+    use syncline_learn::Mlp;
+
+    #[test]
+    fn a_gradient_and_an_update_take_some_time_alone_and_together() {
+        let data = syncline_data::synthetic::blobs(400, 16, 3, 7);
+        let model = Mlp::new(&[16, 32, 3]);
+        let run = Run::new(ParamServ::new(model, data).workers(2).batch(32).epochs(5));
+        for threads in [1, 3] {
+            let costs = measure(&run, threads, Length::SHORT);
+            assert!(costs.gradient > Duration::ZERO && costs.update > Duration::ZERO, "{costs:?}");
+            assert!(costs.gradient < Duration::from_secs(1), "{costs:?}");
+        }
+        let Some(calibration) = Calibration::of(&run) else {
+            assert_eq!(cores(), 1, "these gradients are short");
+            return;
+        };
+        assert!((0.0..=1.5).contains(&calibration.error), "{calibration:?}");
+        let names = calibration.settings().map(|(name, _)| name);
+        assert!(names.iter().all(|name| name.starts_with("calibration_")));
+    }
+}

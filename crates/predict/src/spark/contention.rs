@@ -1,0 +1,42 @@
+//! How much slower the processor makes things because others want it too, read from the log itself.
+//!
+//! Deserialising a task is pure computing, and Spark notes both its wall and its processor time. Their ratio, the
+//! *pressure*, says how many runnable threads share a core; on the sample logs it agrees with the same ratio of tasks
+//! that only compute (1.9 and 1.9, 2.6 and 2.8, 7.9 and 8.1). Slots on one machine add to it: with b runnable threads of
+//! others, c slots that compute a share f of their time and m cores, pressure = max(1, (b + c f) / m). So from c to c'
+//! slots it changes by (c' - c) f / m, and everything that computes is stretched alike. Slots on machines of their own
+//! change nothing.
+
+/// Rate of stretching, and what it depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Contention {
+    /// Wall over processor time of what only computes.
+    pub pressure: f64,
+    /// The share of their time in jobs that slots compute.
+    pub computing: f64,
+    /// Cores of the machine; `None` if every executor has its own.
+    pub cores: Option<f64>,
+}
+
+impl Contention {
+    /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`.
+    pub fn stretch(&self, slots: usize, other: usize) -> f64 {
+        let Some(cores) = self.cores else { return 1.0 };
+        let more = (other as f64 - slots as f64) * self.computing / cores;
+        (self.pressure + more).max(1.0) / self.pressure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_one_machine_press_on_each_other() {
+        let shared = Contention { pressure: 2.0, computing: 0.2, cores: Some(2.0) };
+        assert!((shared.stretch(2, 4) - 1.1).abs() < 1e-12);
+        assert!((shared.stretch(4, 2) - 0.9).abs() < 1e-12);
+        assert_eq!(shared.stretch(100, 1), 0.5, "an idle processor stretches nothing");
+        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4), 1.0);
+    }
+}

@@ -1,0 +1,301 @@
+//! From a log's windows to work and overheads.
+//!
+//! The driver stamps a task's finish when it has looked at the result, which is often after the slot already has its
+//! next task: taken at face value the gap between two tasks of a slot is negative, and a model that clips it at zero and
+//! counts launch to finish as the slot's time counts those milliseconds twice. So a slot's time is split at the end that
+//! the executor saw (launch + deserialise + run + serialise): what follows until the slot's next launch is its *turn*,
+//! what follows until the driver's stamp is the task's *notice*. Which launch follows which end need not be known: the
+//! mean over a stage is the same for every assignment, so launches and ends are matched in order.
+
+use syncline_explain::spark::{Application, Job, Stage, Task, Window};
+
+use super::contention::Contention;
+use super::log::SparkLog;
+use super::work::{Group, JobWork, SparkProfile, StageWork, TaskWork};
+use crate::Error;
+
+/// Tasks whose deserialisation must have been measured before it says anything.
+const PROBES: usize = 20;
+
+const MS: f64 = 1e-3;
+
+impl SparkProfile {
+    pub(super) fn fit(log: &SparkLog) -> Result<Self, Error> {
+        let windows: Vec<&Window> = log.windows.iter().filter(|window| is_whole(window)).collect();
+        let tasks = || windows.iter().flat_map(|window| &window.stages).flat_map(|stage| &stage.tasks);
+        check(log, &windows)?;
+        let application = &log.application;
+        let slots = most_slots(application, &windows);
+        let pressure = pressure(&windows);
+        let mut groups = Vec::new();
+        let mut before = application.start();
+        for window in &windows {
+            let (start, end) = window.bounds(end_of(window));
+            groups.push(group(window, slots, pressure, (start - before).max(0) as f64 * MS));
+            before = before.max(end);
+        }
+        share_overheads(&mut groups);
+        let wall_s = (application.end() - application.start()) as f64 * MS;
+        let job_s: f64 = groups.iter().map(|group| group.measured_s).sum();
+        let busy_s: f64 = tasks().map(|task| slot_ms(task) as f64 * MS).sum();
+        let busy_share = (busy_s / (job_s * slots as f64)).min(1.0);
+        let cores = one_machine(application).map(f64::from);
+        let contention = Contention { pressure, computing: busy_share * computing(&groups), cores };
+        Ok(Self {
+            name: application.name.clone(),
+            slots,
+            executors: application.executors.len(),
+            jobs: windows.iter().map(|window| window.jobs.len()).sum(),
+            tasks: tasks().count(),
+            busy_share,
+            wall_s,
+            driver_s: (wall_s - job_s).max(0.0),
+            contention,
+            groups,
+        })
+    }
+}
+
+/// Whether every job of it ended; the last one of a log that was cut did not.
+fn is_whole(window: &Window) -> bool {
+    !window.jobs.is_empty() && window.jobs.iter().all(|job| job.ended.is_some())
+}
+
+fn end_of(window: &Window) -> i64 {
+    window.jobs.iter().filter_map(|job| job.ended).max().unwrap_or(0)
+}
+
+fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
+    let tasks = || windows.iter().flat_map(|window| &window.stages).flat_map(|stage| &stage.tasks);
+    let (all, measured) = (tasks().count(), tasks().filter(|task| task.metrics.is_some()).count());
+    let why = if windows.is_empty() {
+        format!(
+            "no job of '{}' ended, so nothing of it was measured; take the log of a run that ended",
+            log.name()
+        )
+    } else if all == 0 {
+        format!(
+            "the log of '{}' holds no finished tasks (a compacted log has lost them); take the log before compaction",
+            log.name()
+        )
+    } else if 2 * measured < all {
+        format!(
+            "{} of {all} tasks of '{}' carry no metrics, so that work and overheads cannot be told apart",
+            all - measured,
+            log.name()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::CannotTell { why })
+}
+
+/// How long the executor held the task: ms. All of its time where it measured nothing.
+fn slot_ms(task: &Task) -> i64 {
+    let measured = task.metrics.map(|metrics| metrics.deserialise + metrics.run + metrics.serialise);
+    measured.unwrap_or(task.duration()).min(task.duration()).max(0)
+}
+
+/// When the executor was through with it.
+fn end_ms(task: &Task) -> i64 {
+    task.launched + slot_ms(task)
+}
+
+/// Slots of the executors that were there together, or what was seen to run at once if that is more.
+fn most_slots(application: &Application, windows: &[&Window]) -> usize {
+    let slots = |at: i64| -> usize {
+        let there = application
+            .executors
+            .iter()
+            .filter(|executor| executor.added <= at && executor.removed.is_none_or(|removed| removed > at));
+        there.map(|executor| application.slots(executor) as usize).sum()
+    };
+    // Executors may register while the first job already runs: its end counts, not its start.
+    windows.iter().map(|window| slots(end_of(window))).max().unwrap_or(0).max(1)
+}
+
+/// Cores of the machine, if all executors share one and run on it as far as the log tells.
+fn one_machine(application: &Application) -> Option<u32> {
+    let mut hosts: Vec<&str> = application.executors.iter().map(|executor| executor.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    (hosts.len() == 1).then(|| application.executors.iter().map(|executor| executor.cores).sum())
+}
+
+/// Wall over processor time of deserialisation. The first window loads code from disk and does not count. Spark cuts the
+/// wall time to whole ms, which takes half of one away on average.
+fn pressure(windows: &[&Window]) -> f64 {
+    let metrics = windows
+        .iter()
+        .skip(1)
+        .flat_map(|window| &window.stages)
+        .flat_map(|stage| &stage.tasks)
+        .filter_map(|task| task.metrics)
+        .filter(|metrics| metrics.deserialise_cpu_ns > 0);
+    let (mut wall, mut processor, mut probes) = (0.0, 0.0, 0);
+    for metrics in metrics {
+        wall += metrics.deserialise as f64 + 0.5;
+        processor += metrics.deserialise_cpu_ns as f64 * 1e-6;
+        probes += 1;
+    }
+    if probes < PROBES { 1.0 } else { f64::max(wall / processor, 1.0) }
+}
+
+/// The share of a slot's time in which it computes.
+fn computing(groups: &[Group]) -> f64 {
+    let (mut computes, mut holds) = (0.0, 0.0);
+    for stage in groups.iter().flat_map(|group| &group.stages) {
+        for task in &stage.tasks {
+            computes += task.processor_s + stage.turn_s;
+            holds += task.work_s + stage.turn_s;
+        }
+    }
+    if holds > 0.0 { computes / holds } else { 0.0 }
+}
+
+fn group(window: &Window, slots: usize, pressure: f64, gap_s: f64) -> Group {
+    let (start, end) = window.bounds(end_of(window));
+    let stages: Vec<&Stage> = window.stages.iter().filter(|stage| stage.job.is_some()).collect();
+    let jobs = window.jobs.iter().enumerate().map(|(number, job)| job_work(job, number, &stages, start));
+    Group {
+        jobs: jobs.collect(),
+        stages: (0..stages.len()).map(|at| stage_work(at, &stages, window, slots, pressure)).collect(),
+        measured_s: (end - start) as f64 * MS,
+        gap_s,
+    }
+}
+
+fn job_work(job: &Job, number: usize, stages: &[&Stage], start: i64) -> JobWork {
+    let own = stages.iter().filter(|stage| stage.job == Some(number));
+    let last = own.filter_map(|stage| stage.last_finish()).max().unwrap_or(job.started);
+    let ended = job.ended.unwrap_or(last);
+    JobWork {
+        id: job.id,
+        start_s: (job.started - start) as f64 * MS,
+        tail_s: (ended - last).max(0) as f64 * MS,
+        measured_s: (ended - job.started) as f64 * MS,
+    }
+}
+
+fn stage_work(at: usize, stages: &[&Stage], window: &Window, slots: usize, pressure: f64) -> StageWork {
+    let stage = stages[at];
+    let job = stage.job.unwrap_or(0);
+    // A retry waits for whatever its first attempt waited for; only earlier ones, so that no log can make a circle.
+    let parents: Vec<usize> =
+        (0..at).filter(|&parent| stage.parents.contains(&stages[parent].key.id)).collect();
+    let ready = parents
+        .iter()
+        .filter_map(|&parent| stages[parent].last_finish())
+        .fold(window.jobs[job].started, i64::max);
+    let mut order: Vec<&Task> = stage.tasks.iter().collect();
+    order.sort_by_key(|task| (task.launched, task.id));
+    let shortest = fixed_ms(&order);
+    let need = if stage.is_barrier { stage.tasks.len() } else { 1 };
+    let waited = busy(stages, at, stage.submitted) + need > slots || queued(stages, at);
+    let first = stage.first_launch().unwrap_or(stage.submitted);
+    StageWork {
+        name: stage.name.clone(),
+        job,
+        parents,
+        barrier: stage.is_barrier,
+        delay_s: (stage.submitted - ready).max(0) as f64 * MS,
+        lead_s: if waited { f64::NAN } else { (first - stage.submitted).max(0) as f64 * MS },
+        waited_s: (first - stage.submitted).max(0) as f64 * MS,
+        blocked_s: waited.then(|| blocked(stages, at, first, need, slots)),
+        turn_s: turn(&order, stages, at, slots).unwrap_or(f64::NAN),
+        tasks: order.iter().map(|task| task_work(task, shortest, pressure)).collect(),
+    }
+}
+
+/// Tasks of other stages that run at `now`.
+fn busy(stages: &[&Stage], at: usize, now: i64) -> usize {
+    let others = stages.iter().enumerate().filter(|(other, _)| *other != at);
+    others
+        .flat_map(|(_, stage)| &stage.tasks)
+        .filter(|task| task.launched <= now && end_ms(task) > now)
+        .count()
+}
+
+/// Whether a stage before it still waited for its slots when it was submitted.
+fn queued(stages: &[&Stage], at: usize) -> bool {
+    let now = stages[at].submitted;
+    stages[..at]
+        .iter()
+        .any(|stage| stage.first_launch().is_some_and(|first| first > now) && stage.submitted < now)
+}
+
+/// From when the driver knew `need` of the slots were free to the first launch, or from the submission if
+/// that came later.
+fn blocked(stages: &[&Stage], at: usize, first: i64, need: usize, slots: usize) -> f64 {
+    let others = stages.iter().enumerate().filter(|(other, _)| *other != at);
+    let before = others.flat_map(|(_, stage)| &stage.tasks).filter(|task| task.launched < first);
+    let mut ends: Vec<i64> = before.map(|task| task.finished.min(first)).collect();
+    ends.sort_unstable_by(|a, b| b.cmp(a));
+    let enough = ends.get(slots.saturating_sub(need)).copied().unwrap_or(stages[at].submitted);
+    (first - enough.max(stages[at].submitted)).max(0) as f64 * MS
+}
+
+/// What every task of a stage takes at least, whatever its data, if the stage shows it: its shortest run time, where
+/// run times differ so much that the shortest is a floor and not a typical one. 0 otherwise. A task's own processor time
+/// does not hold what a Python worker computes; this does.
+fn fixed_ms(tasks: &[&Task]) -> i64 {
+    let shortest = tasks.iter().map(|task| task.run()).min().unwrap_or(0);
+    let mean = tasks.iter().map(|task| task.run()).sum::<i64>() / tasks.len().max(1) as i64;
+    if tasks.len() >= 8 && 2 * shortest < mean { shortest } else { 0 }
+}
+
+fn task_work(task: &Task, fixed_ms: i64, pressure: f64) -> TaskWork {
+    let work = slot_ms(task);
+    let run = task.run().min(work);
+    let computes = task.metrics.map_or(0.0, |metrics| metrics.cpu_ns as f64 * 1e-6 * pressure);
+    let other = (work - run) as f64;
+    TaskWork {
+        work_s: work as f64 * MS,
+        run_s: run as f64 * MS,
+        processor_s: (other + computes.max(fixed_ms as f64).min(run as f64)) * MS,
+        notice_s: (task.finished - end_ms(task)).max(0) as f64 * MS,
+    }
+}
+
+/// The mean time from a task's end on a slot to the next launch there: only where the stage had all slots to itself and
+/// more tasks than slots.
+fn turn(order: &[&Task], stages: &[&Stage], at: usize, slots: usize) -> Option<f64> {
+    let mut ends: Vec<i64> = order.iter().map(|task| end_ms(task)).collect();
+    ends.sort_unstable();
+    let (first, last) = (order.first()?.launched, *ends.last()?);
+    let shared = stages.iter().enumerate().any(|(other, stage)| {
+        other != at && stage.tasks.iter().any(|task| task.launched < last && end_ms(task) > first)
+    });
+    let together = order.iter().take_while(|task| task.launched <= ends[0]).count().min(slots);
+    if shared || order.len() <= together {
+        return None;
+    }
+    let again = order[together..].iter().zip(&ends).map(|(task, end)| (task.launched - end) as f64);
+    let count = (order.len() - together) as f64;
+    Some((again.sum::<f64>() / count).max(0.0) * MS)
+}
+
+/// Stages that did not show their turn or lead have the median of those that did. Without any, a slot has its next task
+/// once the driver has noted the end of the last one.
+fn share_overheads(groups: &mut [Group]) {
+    let stages = || groups.iter().flat_map(|group| &group.stages);
+    let notice = median(stages().flat_map(|stage| &stage.tasks).map(|task| task.notice_s)).unwrap_or(0.0);
+    let turn = median(stages().map(|stage| stage.turn_s)).unwrap_or(notice);
+    let lead = median(stages().map(|stage| stage.lead_s)).unwrap_or(0.0);
+    for stage in groups.iter_mut().flat_map(|group| &mut group.stages) {
+        if stage.turn_s.is_nan() {
+            stage.turn_s = turn;
+        }
+        if stage.lead_s.is_nan() {
+            stage.lead_s = lead;
+        }
+    }
+}
+
+/// The median of the numbers among the values.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some(0.5 * (low + high))
+}

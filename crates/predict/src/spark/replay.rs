@@ -1,0 +1,217 @@
+//! The same jobs on another number of slots, and first on their own.
+
+use rand::RngExt;
+use syncline_queueing::sim::{Random, stream};
+
+use super::Size;
+use super::schedule::{Slots, Timer, schedule};
+use super::work::{Group, SparkProfile, TaskWork};
+use crate::{Error, Interval};
+
+/// More or fewer slots than this many times those of the log are not predicted.
+const FARTHEST: usize = 8;
+const REPLICATIONS: usize = 40;
+/// Tasks that are replayed over all replications: a log of millions is asked less often, and shows less chance.
+const REPLAYED: usize = 4_000_000;
+const SEED: u64 = 4;
+/// `spark.scheduler.revive.interval`, by default.
+pub(super) const REVIVE_S: f64 = 1.0;
+
+/// What a size would give.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SparkForecast {
+    /// Tasks that can run at once.
+    pub slots: usize,
+    /// Time in jobs.
+    pub job_s: Interval,
+    /// Time of the whole application: in jobs and in the driver.
+    pub wall_s: Interval,
+    /// Time in jobs by Sparklens' method: the run times alone, list-scheduled.
+    pub sparklens_s: f64,
+    /// Share of the slots' time in jobs that tasks hold.
+    pub busy_share: f64,
+}
+
+/// How far off the replay is for the log itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SparkCheck {
+    /// Measured time in jobs.
+    pub measured_s: f64,
+    /// The same, replayed.
+    pub predicted_s: f64,
+    /// The same by Sparklens' method.
+    pub sparklens_s: f64,
+}
+
+impl SparkCheck {
+    /// Replayed over measured, less one.
+    pub fn error(&self) -> f64 {
+        self.predicted_s / self.measured_s - 1.0
+    }
+
+    /// The same for Sparklens' method.
+    pub fn sparklens_error(&self) -> f64 {
+        self.sparklens_s / self.measured_s - 1.0
+    }
+}
+
+impl SparkProfile {
+    /// Asks the log about itself.
+    pub fn check(&self) -> SparkCheck {
+        SparkCheck {
+            measured_s: self.job_s(),
+            predicted_s: self.total(&self.groups),
+            sparklens_s: self.sparklens(self.slots),
+        }
+    }
+
+    /// The time of some groups on the log's own slots.
+    pub(super) fn total(&self, groups: &[Group]) -> f64 {
+        total(groups, self.slots_of(self.slots, 0))
+    }
+
+    /// The time of the same jobs on another number of slots. The interval holds what another draw of the tasks would
+    /// change, the error on the log itself, and twice what the processor's contention is thought to change.
+    ///
+    /// # Errors
+    /// [`Error::CannotTell`] beyond eight times (or below an eighth of) the slots of the log, or if a barrier stage does
+    /// not fit.
+    pub fn at(&self, size: Size) -> Result<SparkForecast, Error> {
+        self.check_size(size.slots)?;
+        let stretch = self.contention_at(size).stretch(self.slots, size.slots);
+        let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
+        let (value, calm) = (self.total_at(&groups, size, 0), self.total_at(&self.groups, size, 0));
+        let half = self
+            .chance(&groups, size)
+            .hypot(2.0 * (value - calm).abs())
+            .hypot(self.check().error().abs() * value);
+        let job_s = Interval::around(value, half);
+        let busy: f64 = groups.iter().map(Group::busy_s).sum();
+        Ok(SparkForecast {
+            slots: size.slots,
+            job_s,
+            wall_s: Interval::around(value + self.driver_s, half),
+            sparklens_s: self.sparklens(size.slots),
+            busy_share: busy / (value * size.slots as f64),
+        })
+    }
+
+    fn total_at(&self, groups: &[Group], size: Size, index: u64) -> f64 {
+        total(groups, self.slots_of(size.slots, index))
+    }
+
+    /// What another draw of every stage's tasks would change: two standard deviations.
+    fn chance(&self, groups: &[Group], size: Size) -> f64 {
+        let replications = (REPLAYED / self.tasks.max(1)).clamp(4, REPLICATIONS);
+        let redrawn = (0..replications as u64).map(|index| {
+            let mut random = stream(SEED, index);
+            let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
+            self.total_at(&groups, size, index)
+        });
+        2.0 * deviation(&redrawn.collect::<Vec<_>>())
+    }
+
+    fn contention_at(&self, size: Size) -> super::contention::Contention {
+        let cores = size.machine_cores.or(self.contention.cores);
+        super::contention::Contention { cores, ..self.contention }
+    }
+
+    fn check_size(&self, slots: usize) -> Result<(), Error> {
+        if slots == 0 || slots > FARTHEST * self.slots || FARTHEST * slots < self.slots {
+            let why = format!(
+                "{slots} slots are more than {FARTHEST} times away from the {} of the log; record a run of another size",
+                self.slots
+            );
+            return Err(Error::CannotTell { why });
+        }
+        let barriers = self.groups.iter().flat_map(|group| &group.stages).filter(|stage| stage.barrier);
+        let widest = barriers.map(|stage| stage.tasks.len()).max().unwrap_or(0);
+        if widest > slots {
+            let why = format!(
+                "a barrier stage of {widest} tasks never starts on {slots} slots: Spark fails the job"
+            );
+            return Err(Error::CannotTell { why });
+        }
+        Ok(())
+    }
+
+    /// Slots of the log's kind; where the end of a task offers only its executor's, the timer's phase is drawn.
+    pub(super) fn slots_of(&self, number: usize, index: u64) -> Slots {
+        let phase_s = REVIVE_S * stream(SEED ^ 0x7469_636b, index).random::<f64>();
+        let timer = (self.executors > 1).then_some(Timer { period_s: REVIVE_S, phase_s });
+        Slots { number, timer }
+    }
+
+    /// Sparklens' method: run times alone, list-scheduled, at least a ms a task.
+    fn sparklens(&self, slots: usize) -> f64 {
+        let bare = self.groups.iter().map(|group| group.bare());
+        bare.map(|group| schedule(&group, Slots { number: slots, timer: None }).end_s()).sum()
+    }
+}
+
+impl Group {
+    /// Everything that computes takes `factor` times as long.
+    pub(super) fn stretched(&self, factor: f64) -> Self {
+        let mut group = self.clone();
+        group.jobs.iter_mut().for_each(|job| job.tail_s *= factor);
+        for stage in &mut group.stages {
+            stage.delay_s *= factor;
+            stage.lead_s *= factor;
+            stage.turn_s *= factor;
+            for task in &mut stage.tasks {
+                let computes = task.processor_s * factor;
+                *task = TaskWork {
+                    work_s: task.work_s - task.processor_s + computes,
+                    processor_s: computes,
+                    notice_s: task.notice_s * factor,
+                    ..*task
+                };
+            }
+        }
+        group
+    }
+
+    /// Each stage with as many tasks, drawn from its own.
+    pub(super) fn redrawn(&self, random: &mut Random) -> Self {
+        let mut group = self.clone();
+        for (stage, own) in group.stages.iter_mut().zip(&self.stages) {
+            for task in &mut stage.tasks {
+                *task = own.tasks[random.random_range(0..own.tasks.len())];
+            }
+        }
+        group
+    }
+
+    /// Without any overhead.
+    fn bare(&self) -> Self {
+        let mut group = self.clone();
+        group.jobs.iter_mut().for_each(|job| job.tail_s = 0.0);
+        for stage in &mut group.stages {
+            (stage.delay_s, stage.lead_s, stage.turn_s, stage.barrier) = (0.0, 0.0, 0.0, false);
+            for task in &mut stage.tasks {
+                *task = TaskWork { work_s: task.run_s.max(1e-3), notice_s: 0.0, ..*task };
+            }
+        }
+        group
+    }
+
+    /// The time that tasks hold slots.
+    fn busy_s(&self) -> f64 {
+        self.stages.iter().flat_map(|stage| &stage.tasks).map(|task| task.work_s).sum()
+    }
+}
+
+fn total(groups: &[Group], slots: Slots) -> f64 {
+    groups.iter().map(|group| schedule(group, slots).end_s()).sum()
+}
+
+/// A time of changed groups on the log's own slots with room for chance and for the error on the log itself.
+pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> Interval {
+    let own = profile.check().error().abs() * value;
+    Interval::around(value, profile.chance(groups, Size::of(profile.slots)).hypot(own))
+}
+
+pub(super) fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
+}

@@ -1,0 +1,261 @@
+//! Spark's scheduler over whole tasks: stages in the order of their jobs, tasks in the order of their launch, each to
+//! the next free slot.
+//!
+//! A barrier stage needs all its slots in one round of offers. The end of a task offers the slots of its executor only,
+//! so on executors with fewer slots than the stage has tasks it starts at the next full round: a submission, or the
+//! revive timer's tick (`spark.scheduler.revive.interval`). Later stages may overtake it meanwhile, as they do in Spark.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use super::work::Group;
+
+/// What tasks run on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Slots {
+    /// How many there are.
+    pub number: usize,
+    /// The revive timer, where the end of a task does not offer all slots.
+    pub timer: Option<Timer>,
+}
+
+/// The revive timer: ticks at `phase_s`, `phase_s + period_s` ...
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Timer {
+    pub period_s: f64,
+    pub phase_s: f64,
+}
+
+impl Timer {
+    fn next(self, now: f64) -> f64 {
+        let ticks = ((now - self.phase_s) / self.period_s).floor() + 1.0;
+        let at = self.phase_s + ticks.max(0.0) * self.period_s;
+        // Rounding must not give the tick that just was.
+        if at > now { at } else { at + self.period_s }
+    }
+}
+
+/// What came of a group of jobs, in seconds since its start.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Schedule {
+    /// The end of each job.
+    pub ended_s: Vec<f64>,
+    /// When each stage could launch, and when it did.
+    pub stages: Vec<Passage>,
+}
+
+/// A stage's way to its slots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Passage {
+    /// When it was ready to launch.
+    pub ready_s: f64,
+    /// When its first task was launched.
+    pub launched_s: f64,
+}
+
+impl Schedule {
+    /// The end of the last job.
+    pub fn end_s(&self) -> f64 {
+        self.ended_s.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+/// A time that sorts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct At(f64);
+
+impl Eq for At {}
+
+impl PartialOrd for At {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for At {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A slot can take a task again.
+    Free,
+    /// The stage can launch; offers go round.
+    Submitted(usize),
+    /// The timer revives all offers.
+    Tick,
+}
+
+struct Run<'a> {
+    group: &'a Group,
+    slots: Slots,
+    events: BinaryHeap<Reverse<(At, Event)>>,
+    free: usize,
+    /// Stages with tasks to launch, in order of (job, stage).
+    waiting: BTreeSet<(usize, usize)>,
+    /// The same for barrier stages.
+    gathering: BTreeSet<(usize, usize)>,
+    /// Tasks of the smallest barrier stage.
+    narrowest: usize,
+    next_task: Vec<usize>,
+    open_parents: Vec<usize>,
+    children: Vec<Vec<usize>>,
+    ready_s: Vec<f64>,
+    done_s: Vec<f64>,
+    passages: Vec<Option<Passage>>,
+    ticking: bool,
+}
+
+/// Plays a group on `slots`. Barrier stages must fit.
+pub(super) fn schedule(group: &Group, slots: Slots) -> Schedule {
+    let mut run = Run::new(group, slots);
+    run.start();
+    while let Some(Reverse((At(now), event))) = run.events.pop() {
+        run.take(now, event);
+    }
+    run.finish()
+}
+
+impl<'a> Run<'a> {
+    fn new(group: &'a Group, slots: Slots) -> Self {
+        let stages = &group.stages;
+        let mut children = vec![Vec::new(); stages.len()];
+        for (at, stage) in stages.iter().enumerate() {
+            stage.parents.iter().for_each(|&parent| children[parent].push(at));
+        }
+        Self {
+            group,
+            slots,
+            events: BinaryHeap::new(),
+            free: slots.number,
+            waiting: BTreeSet::new(),
+            gathering: BTreeSet::new(),
+            narrowest: stages
+                .iter()
+                .filter(|stage| stage.barrier)
+                .map(|stage| stage.tasks.len())
+                .min()
+                .unwrap_or(1),
+            next_task: vec![0; stages.len()],
+            open_parents: stages.iter().map(|stage| stage.parents.len()).collect(),
+            children,
+            ready_s: stages.iter().map(|stage| group.jobs[stage.job].start_s).collect(),
+            done_s: vec![0.0; stages.len()],
+            passages: vec![None; stages.len()],
+            ticking: false,
+        }
+    }
+
+    fn start(&mut self) {
+        for at in 0..self.group.stages.len() {
+            if self.open_parents[at] == 0 {
+                self.submit(at);
+            }
+        }
+    }
+
+    fn submit(&mut self, at: usize) {
+        let stage = &self.group.stages[at];
+        let time = self.ready_s[at] + stage.delay_s + stage.lead_s;
+        self.events.push(Reverse((At(time), Event::Submitted(at))));
+    }
+
+    fn take(&mut self, now: f64, event: Event) {
+        let mut is_full_round = self.slots.timer.is_none();
+        match event {
+            Event::Free => self.free += 1,
+            Event::Submitted(at) => {
+                self.ready_s[at] = now;
+                let stage = &self.group.stages[at];
+                if stage.barrier { &mut self.gathering } else { &mut self.waiting }.insert((stage.job, at));
+                is_full_round = true;
+                if self.group.stages[at].tasks.is_empty() {
+                    self.done(at, now);
+                }
+            }
+            Event::Tick => {
+                self.ticking = false;
+                is_full_round = true;
+            }
+        }
+        // What happens at one instant is seen together.
+        if self.events.peek().is_some_and(|next| next.0.0.0 == now && next.0.1 == Event::Free) {
+            return;
+        }
+        self.offer(now, is_full_round);
+    }
+
+    fn offer(&mut self, now: f64, is_full_round: bool) {
+        let mut from = (0, 0);
+        while self.free > 0 {
+            let Some((job, at)) = self.next_waiting(from, is_full_round) else { break };
+            from = (job, at + 1);
+            let left = self.group.stages[at].tasks.len() - self.next_task[at];
+            if !self.group.stages[at].barrier {
+                self.launch(at, left.min(self.free), now);
+            } else if left <= self.free {
+                self.launch(at, left, now);
+            }
+        }
+        self.wind(now);
+    }
+
+    /// The first stage from `from` on that might take free slots; a backlog of barrier stages is not looked through in vain.
+    fn next_waiting(&self, from: (usize, usize), is_full_round: bool) -> Option<(usize, usize)> {
+        let plain = self.waiting.range(from..).next();
+        let may_gather = is_full_round && self.free >= self.narrowest;
+        let barrier = if may_gather { self.gathering.range(from..).next() } else { None };
+        plain.into_iter().chain(barrier).min().copied()
+    }
+
+    /// Sets the timer while a barrier stage waits for it.
+    fn wind(&mut self, now: f64) {
+        let Some(timer) = self.slots.timer else { return };
+        if !self.ticking && !self.gathering.is_empty() {
+            self.ticking = true;
+            self.events.push(Reverse((At(timer.next(now)), Event::Tick)));
+        }
+    }
+
+    fn launch(&mut self, at: usize, number: usize, now: f64) {
+        let stage = &self.group.stages[at];
+        let from = self.next_task[at];
+        self.passages[at].get_or_insert(Passage { ready_s: self.ready_s[at], launched_s: now });
+        for task in &stage.tasks[from..from + number] {
+            self.free -= 1;
+            self.events.push(Reverse((At(now + task.work_s + stage.turn_s), Event::Free)));
+            self.done_s[at] = self.done_s[at].max(now + task.work_s + task.notice_s);
+        }
+        self.next_task[at] += number;
+        if self.next_task[at] == stage.tasks.len() {
+            self.done(at, self.done_s[at]);
+        }
+    }
+
+    fn done(&mut self, at: usize, time: f64) {
+        let stage = &self.group.stages[at];
+        if stage.barrier { &mut self.gathering } else { &mut self.waiting }.remove(&(stage.job, at));
+        self.done_s[at] = time;
+        for child in std::mem::take(&mut self.children[at]) {
+            self.ready_s[child] = self.ready_s[child].max(time);
+            self.open_parents[child] -= 1;
+            if self.open_parents[child] == 0 {
+                self.submit(child);
+            }
+        }
+    }
+
+    fn finish(self) -> Schedule {
+        let mut ended_s: Vec<f64> = self.group.jobs.iter().map(|job| job.start_s).collect();
+        for (at, stage) in self.group.stages.iter().enumerate() {
+            ended_s[stage.job] = ended_s[stage.job].max(self.done_s[at]);
+        }
+        for (ended, job) in ended_s.iter_mut().zip(&self.group.jobs) {
+            *ended += job.tail_s;
+        }
+        let never = Passage { ready_s: 0.0, launched_s: 0.0 };
+        Schedule { ended_s, stages: self.passages.into_iter().map(|at| at.unwrap_or(never)).collect() }
+    }
+}

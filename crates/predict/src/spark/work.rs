@@ -1,0 +1,145 @@
+//! What an application consists of, in the terms that questions change and the scheduler plays.
+
+use super::contention::Contention;
+
+/// One task's times, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TaskWork {
+    /// It holds its slot so long: deserialising, running, packing the result.
+    pub work_s: f64,
+    /// In its own code.
+    pub run_s: f64,
+    /// How much of `work_s` goes faster on an idle processor and slower on a busy one.
+    pub processor_s: f64,
+    /// From its end on the executor until the driver has noted it.
+    pub notice_s: f64,
+}
+
+/// One attempt at a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StageWork {
+    /// The operation, and its place in the program.
+    pub name: String,
+    /// The job that it runs for, by its position in the group.
+    pub job: usize,
+    /// Stages that must be done before, by their positions in the group, all before its own.
+    pub parents: Vec<usize>,
+    /// Whether all its tasks start together.
+    pub barrier: bool,
+    /// From the end of its parents (or the job's start) to its submission.
+    pub delay_s: f64,
+    /// From its submission to its first launch, where a slot was free.
+    pub lead_s: f64,
+    /// From its submission to its first launch, as it was.
+    pub waited_s: f64,
+    /// Where it had to wait for slots: from when there were enough to its first launch.
+    pub blocked_s: Option<f64>,
+    /// From a task's end on a slot to the next launch there.
+    pub turn_s: f64,
+    /// Its tasks in the order of their launch.
+    pub tasks: Vec<TaskWork>,
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct JobWork {
+    /// Its id in the log.
+    pub id: i64,
+    /// When it starts, since the start of its group.
+    pub start_s: f64,
+    /// From its last task, as the driver noted it, to its end; all of it where no task ran.
+    pub tail_s: f64,
+    /// How long it took.
+    pub measured_s: f64,
+}
+
+/// Jobs that overlapped in time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Group {
+    pub jobs: Vec<JobWork>,
+    /// In order of submission.
+    pub stages: Vec<StageWork>,
+    /// From its first start to its last end.
+    pub measured_s: f64,
+    /// The driver's time before it, since the group before.
+    pub gap_s: f64,
+}
+
+/// An application taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SparkProfile {
+    /// The application's name.
+    pub name: String,
+    /// Tasks that could run at once.
+    pub slots: usize,
+    /// Executors that they were spread over.
+    pub executors: usize,
+    /// Jobs that ended.
+    pub jobs: usize,
+    /// Tasks, all attempts.
+    pub tasks: usize,
+    /// Share of the slots' time in jobs that tasks held.
+    pub busy_share: f64,
+    /// From the application's start to its end.
+    pub wall_s: f64,
+    /// The time outside of jobs.
+    pub driver_s: f64,
+    pub(super) contention: Contention,
+    pub(super) groups: Vec<Group>,
+}
+
+impl SparkProfile {
+    /// Time in which at least one job was open.
+    pub fn job_s(&self) -> f64 {
+        self.groups.iter().map(|group| group.measured_s).sum()
+    }
+
+    /// Wall over processor time of what only computes (deserialisation): 1 on an idle machine.
+    pub fn pressure(&self) -> f64 {
+        self.contention.pressure
+    }
+}
+
+impl Group {
+    /// Without jobs.
+    pub(super) fn empty() -> Self {
+        Self { jobs: Vec::new(), stages: Vec::new(), measured_s: 0.0, gap_s: 0.0 }
+    }
+
+    /// Takes the jobs of another group over, which starts at `start_s`.
+    pub(super) fn absorb(&mut self, other: &Self, start_s: f64) {
+        let (jobs, stages) = (self.jobs.len(), self.stages.len());
+        let later = |job: &JobWork| JobWork { start_s: start_s + job.start_s, ..job.clone() };
+        self.jobs.extend(other.jobs.iter().map(later));
+        self.stages.extend(other.stages.iter().map(|stage| StageWork {
+            job: jobs + stage.job,
+            parents: stage.parents.iter().map(|parent| stages + parent).collect(),
+            ..stage.clone()
+        }));
+    }
+
+    /// The number of tasks of each stage, by which two runs of one program recognise a job.
+    pub(super) fn shape(&self) -> Vec<usize> {
+        self.stages.iter().map(|stage| stage.tasks.len()).collect()
+    }
+}
+
+impl SparkProfile {
+    /// Both applications without the jobs that only one of them ran: the groups whose stages have the same numbers of
+    /// tasks, in order. A program that cuts some data into as many parts as there are cores runs other jobs on another
+    /// number of cores; only the common ones can be compared.
+    pub fn common(&self, other: &Self) -> (Self, Self) {
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let mut from = 0;
+        for group in &self.groups {
+            let rest = other.groups.iter().enumerate().skip(from);
+            let found = rest.into_iter().find(|(_, twin)| twin.shape() == group.shape());
+            if let Some((at, twin)) = found {
+                mine.push(group.clone());
+                theirs.push(twin.clone());
+                from = at + 1;
+            }
+        }
+        (Self { groups: mine, ..self.clone() }, Self { groups: theirs, ..other.clone() })
+    }
+}

@@ -1,0 +1,178 @@
+//! What one round costs in parts: computing, exchanging, updating.
+
+use serde::{Deserialize, Serialize};
+use syncline_round::{Every, Sync};
+
+use super::cycles::Cycles;
+use super::line::{Line, mean};
+use super::setup::{Injected, Setup};
+
+/// What computing a gradient takes: `fixed + per_sample samples`, told apart only where rounds of different sizes were
+/// measured, such as the short last one of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compute {
+    /// Seconds of a full round.
+    pub full_s: f64,
+    /// Samples of a full round.
+    pub samples: f64,
+    /// Seconds that do not depend on the samples, where known.
+    pub fixed_s: Option<f64>,
+    /// Seconds a sample, where known.
+    pub per_sample_s: Option<f64>,
+}
+
+impl Compute {
+    pub(crate) fn fit(cycles: &Cycles, setup: &Setup) -> Self {
+        let rounds = cycles.of_worker().iter().flatten();
+        let points: Vec<(f64, f64)> = rounds.map(|cycle| (cycle.samples as f64, cycle.compute_s)).collect();
+        let samples = points.iter().map(|point| point.0).fold(0.0, f64::max);
+        let (full, short): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.0 >= 0.98 * samples);
+        let full_s = mean(full.iter().map(|point| point.1));
+        let typical_s = median(full.iter().map(|point| point.1));
+        let per_sample_s = slope(&full, &short, (samples, typical_s)).map(|slope| {
+            // An interruption is the likelier the longer a gradient takes; a delay comes once a round.
+            let interrupted = if setup.injected == Injected::Delays { 1.0 } else { full_s / typical_s };
+            (slope * interrupted).min(full_s / samples)
+        });
+        let fixed_s = per_sample_s.map(|slope| (full_s - slope * samples).max(0.0));
+        Self { full_s, samples, fixed_s, per_sample_s }
+    }
+
+    /// Seconds a sample in a full round, everything included.
+    pub fn each_s(&self) -> f64 {
+        self.full_s / self.samples.max(1.0)
+    }
+
+    /// Seconds of a round of so many samples; where the fixed part is unknown, in proportion.
+    pub(crate) fn of(&self, samples: f64) -> f64 {
+        match (self.fixed_s, self.per_sample_s) {
+            (Some(fixed), Some(each)) if samples > 0.0 => fixed + each * samples,
+            _ => self.each_s() * samples,
+        }
+    }
+}
+
+/// Seconds a sample from the rounds that are shorter than the full ones, by medians, because a machine that does other
+/// things as well makes outliers; nothing where the full rounds' own spread could have made it.
+fn slope(full: &[(f64, f64)], short: &[(f64, f64)], (samples, typical_s): (f64, f64)) -> Option<f64> {
+    const FEWEST: usize = 3;
+    const SURE: f64 = 3.0;
+    if short.len() < FEWEST || full.len() < FEWEST {
+        return None;
+    }
+    let slope = median(short.iter().map(|(x, y)| (typical_s - y) / (samples - x)));
+    // A normal sample's deviation is 1.48 times the median distance from its median, the median's error 1.25 times the
+    // mean's.
+    let deviation = 1.48 * median(full.iter().map(|(_, y)| (y - typical_s).abs()));
+    let apart = samples - mean(short.iter().map(|(x, _)| *x));
+    let error = 1.25 * deviation / (short.len() as f64).sqrt() / apart;
+    (slope > SURE * error).then_some(slope)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// What a worker's pull and push take by themselves, without the wait at the gate and the servers' work.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Mean seconds of a round's pull.
+    pub pull_s: f64,
+    /// Mean seconds of a round's push.
+    pub push_s: f64,
+    /// Mean bytes of both.
+    pub bytes: f64,
+    /// Seconds of both that do not depend on the bytes, where messages of different sizes were measured.
+    pub latency_s: Option<f64>,
+    /// Seconds a byte, likewise.
+    pub per_byte_s: Option<f64>,
+}
+
+impl Exchange {
+    pub(crate) fn fit(cycles: &Cycles) -> Self {
+        let all = || cycles.of_worker().iter().flatten();
+        let points: Vec<(f64, f64)> = all().map(|cycle| (cycle.bytes as f64, cycle.exchange_s())).collect();
+        let line = Line::fit(&points);
+        Self {
+            pull_s: mean(all().map(|cycle| cycle.pull_s)),
+            push_s: mean(all().map(|cycle| cycle.push_s)),
+            bytes: mean(points.iter().map(|point| point.0)),
+            latency_s: line.map(|line| line.at_zero),
+            per_byte_s: line.map(|line| line.slope),
+        }
+    }
+
+    /// Seconds of a round's pull and push.
+    pub fn total_s(&self) -> f64 {
+        self.pull_s + self.push_s
+    }
+}
+
+/// What the servers' part takes. An update reads and writes the parameters and reads each gradient once; where somebody
+/// still reads the parameters it copies them first: (2 + gradients + 2 copied) passes over all bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serving {
+    /// Seconds for each pass over all parameters, when the gradients are from this core; 0 where no update was traced.
+    pub pass_s: f64,
+    /// Seconds from when the gate opens until a held worker goes on: the means of up to fifty equal shares of what was
+    /// measured, in ascending order. A machine that does other things as well shows in the last of them.
+    pub wakes_s: Vec<f64>,
+}
+
+impl Serving {
+    pub(crate) fn fit(cycles: &Cycles, setup: &Setup, slower: f64) -> Self {
+        let copied = is_copied(setup.policy().unwrap_or(Sync::Bsp), cycles.workers());
+        let passes = passes(cycles.per_update(), copied) * if cycles.workers() > 1 { slower } else { 1.0 };
+        Self { pass_s: cycles.update_s() / passes, wakes_s: shares(cycles.wakes_s()) }
+    }
+
+    /// The mean of [`Serving::wakes_s`].
+    pub fn wake_s(&self) -> f64 {
+        mean(self.wakes_s.iter().copied())
+    }
+
+    /// Seconds of one update from so many gradients of `workers`, one server's part after the other's.
+    pub(crate) fn update_s(&self, gradients: usize, sync: Sync, workers: usize, slower: f64) -> f64 {
+        let slower = if workers > 1 { slower } else { 1.0 };
+        self.pass_s * passes(gradients, is_copied(sync, workers)) * slower
+    }
+
+    /// Seconds of the step that a worker does by itself after each batch where it exchanges less often: it reads and
+    /// writes its parameters and the sum, and reads the gradient twice.
+    pub(crate) fn local_step_s(&self, every: Every) -> f64 {
+        if every == Every::Batch { 0.0 } else { 6.0 * self.pass_s }
+    }
+}
+
+/// The means of equal shares of ascending values, so that the mean of all is kept.
+fn shares(sorted: &[f64]) -> Vec<f64> {
+    const SHARES: usize = 50;
+    let count = sorted.len().min(SHARES);
+    let cut = |share: usize| share * sorted.len() / count.max(1);
+    (0..count).map(|share| mean(sorted[cut(share)..cut(share + 1)].iter().copied())).collect()
+}
+
+fn passes(gradients: usize, copied: Copied) -> f64 {
+    2.0 + gradients as f64 + if copied == Copied::Before { 2.0 } else { 0.0 }
+}
+
+/// Whether parameters are copied before they are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    Before,
+    InPlace,
+}
+
+/// Asynchronous updates come while others compute with the parameters.
+fn is_copied(sync: Sync, workers: usize) -> Copied {
+    match sync {
+        Sync::Bsp => Copied::InPlace,
+        _ if workers == 1 => Copied::InPlace,
+        Sync::Asp | Sync::Ssp { .. } | Sync::Backup { .. } => Copied::Before,
+    }
+}

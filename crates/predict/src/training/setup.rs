@@ -1,0 +1,106 @@
+//! How a run was set up, as its trace says.
+
+use serde::{Deserialize, Serialize};
+use syncline_round::{Every, Sync};
+use syncline_trace::{Phase, Run};
+
+use crate::Error;
+
+/// How a run was set up. Unknown numbers are 0, unknown texts empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Setup {
+    /// The run's name.
+    pub name: String,
+    /// Workers.
+    pub workers: usize,
+    /// Servers.
+    pub servers: usize,
+    /// The synchronisation policy, as `syncline train --sync` takes it.
+    pub sync: String,
+    /// Rows in one worker's batch.
+    pub batch: u64,
+    /// How often workers exchange, as `syncline train --every` takes it.
+    pub every: String,
+    /// Rows trained on in an epoch.
+    pub rows: u64,
+    /// Bytes of all parameters, and so of a dense gradient.
+    pub parameter_bytes: u64,
+    /// Where the nodes ran: `threads` or `processes`.
+    pub on: String,
+    /// What delays were injected: such workers sleep and take no core.
+    pub injected: Injected,
+}
+
+/// Delays that were injected into a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Injected {
+    /// None: workers compute all the time.
+    #[default]
+    Nothing,
+    /// Times what is computed, so that they grow with the batch.
+    Times,
+    /// Of their own, once a round.
+    Delays,
+}
+
+impl Injected {
+    /// What `syncline train --inject` was given.
+    fn parse(text: &str) -> Self {
+        let mut delays = text.split_whitespace().peekable();
+        if delays.peek().is_none() {
+            return Self::Nothing;
+        }
+        if delays.all(|delay| delay.ends_with('x')) { Self::Times } else { Self::Delays }
+    }
+}
+
+impl Setup {
+    /// What a trace says of its run.
+    pub(crate) fn of(run: &Run) -> Self {
+        let text = |name: &str| run.info.settings.get(name).cloned().unwrap_or_default();
+        let number = |name: &str| text(name).parse::<u64>().unwrap_or(0);
+        let largest = run.spans.iter().filter(|span| span.phase == Phase::Compute).map(|span| span.records);
+        Self {
+            name: run.info.run.clone(),
+            workers: run.info.workers as usize,
+            servers: (run.info.servers as usize).max(1),
+            sync: run.info.sync.clone(),
+            batch: if number("batch") > 0 { number("batch") } else { largest.max().unwrap_or(0) },
+            every: text("every"),
+            rows: number("rows"),
+            parameter_bytes: number("parameters").saturating_mul(size_of::<f32>() as u64),
+            on: text("on"),
+            injected: Injected::parse(&text("inject")),
+        }
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSetting`] where it is not one that is known.
+    pub fn policy(&self) -> Result<Sync, Error> {
+        self.sync.parse().map_err(|_| unknown("synchronisation policy", &self.sync))
+    }
+
+    /// How often workers exchange; every batch where the trace does not say.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSetting`] where it is said in unknown words.
+    pub fn exchange(&self) -> Result<Every, Error> {
+        if self.every.is_empty() {
+            return Ok(Every::Batch);
+        }
+        self.every.parse().map_err(|_| unknown("update frequency", &self.every))
+    }
+
+    /// Whether nodes share one process, so that parameters and gradients are handed over and not sent.
+    pub(crate) fn shares_memory(&self) -> bool {
+        self.on == "threads"
+    }
+}
+
+fn unknown(what: &'static str, found: &str) -> Error {
+    Error::UnknownSetting { what, found: found.to_owned() }
+}

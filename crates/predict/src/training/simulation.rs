@@ -1,0 +1,228 @@
+//! The training loop once more, with what the trace knows of its surroundings: the live gate of `round` decides, servers
+//! serve one update after the other, and workers on one machine share its cores.
+//!
+//! Workers that compute at once all run at the same speed, which depends on their number alone (processor sharing), so
+//! that one clock of attained work orders their finishes: a worker that starts at attained work V with w seconds of
+//! work is done when V + w is attained. Invariant: attained work grows by `speed(active)` a second.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use syncline_round::{Arrival, Clock, Gate, Sync, WorkerId};
+
+use crate::Error;
+
+/// What surrounds the workers.
+pub(crate) trait Surroundings {
+    /// Seconds of work of a worker's round.
+    fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64;
+    /// The speed of each of so many workers that compute at once.
+    fn speed(&self, active: usize) -> f64;
+    /// What folding so many gradients takes.
+    fn update(&self, gradients: usize) -> Update;
+    /// Seconds from when a gate opens until a held worker goes on.
+    fn wake_s(&mut self) -> f64;
+}
+
+/// Seconds until an update is done, and until the servers can begin another.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Update {
+    pub takes_s: f64,
+    pub occupies_s: f64,
+}
+
+/// How far a loop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Progress {
+    pub time_s: f64,
+    pub folded: u64,
+    pub late: u64,
+}
+
+/// A worker's finish, in attained work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Finish {
+    attained: f64,
+    worker: WorkerId,
+    clock: Clock,
+}
+
+impl Eq for Finish {}
+
+impl PartialOrd for Finish {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The earliest finish is the greatest; ties go to the lower worker.
+impl Ord for Finish {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.attained.total_cmp(&self.attained).then_with(|| other.worker.cmp(&self.worker))
+    }
+}
+
+/// Runs `pushes` gradients through the loop.
+pub(crate) fn simulate(
+    sync: Sync,
+    workers: usize,
+    pushes: u64,
+    surroundings: &mut impl Surroundings,
+) -> Result<Progress, Error> {
+    let gate = Gate::new(sync, workers).map_err(Error::Policy)?;
+    let waiting = (0..workers as u32).map(|index| Waiting {
+        worker: WorkerId::new(index),
+        wakes: Wakes::No,
+        rest_s: 0.0,
+    });
+    let mut simulated = Loop {
+        gate,
+        working: BinaryHeap::new(),
+        waiting: waiting.collect(),
+        attained: 0.0,
+        servers_free: 0.0,
+        progress: Progress::default(),
+    };
+    for _ in 0..pushes {
+        simulated.start(surroundings);
+        if !simulated.push(surroundings) {
+            break;
+        }
+    }
+    Ok(simulated.progress)
+}
+
+/// A worker at the gate.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    worker: WorkerId,
+    wakes: Wakes,
+    /// Seconds of its own update after the servers can begin another.
+    rest_s: f64,
+}
+
+/// Whether a worker has to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wakes {
+    Yes,
+    No,
+}
+
+struct Loop {
+    gate: Gate,
+    working: BinaryHeap<Finish>,
+    waiting: Vec<Waiting>,
+    /// The work that each worker active since the start would have done.
+    attained: f64,
+    /// When the servers have done all that they were given.
+    servers_free: f64,
+    progress: Progress,
+}
+
+impl Loop {
+    /// Lets those go on whom the gate lets.
+    fn start(&mut self, surroundings: &mut impl Surroundings) {
+        let Self { gate, working, waiting, attained, servers_free, progress } = self;
+        let speed = surroundings.speed(working.len() + waiting.len());
+        waiting.retain_mut(|Waiting { worker, wakes, rest_s }| match gate.start(*worker) {
+            Some(clock) => {
+                let wake_s = if *wakes == Wakes::Yes { surroundings.wake_s() } else { 0.0 };
+                // The update under way must end first, and waiting is no work: it does not slow down in company.
+                let idle_s = (*servers_free - progress.time_s).max(0.0) + *rest_s + wake_s;
+                let work = surroundings.work_s(*worker, clock) + idle_s * speed;
+                working.push(Finish { attained: *attained + work, worker: *worker, clock });
+                false
+            }
+            None => {
+                *wakes = Wakes::Yes;
+                true
+            }
+        });
+    }
+
+    /// Lets the next worker finish and push; nobody works only if a gate broke its promise (GATE-4).
+    fn push(&mut self, surroundings: &mut impl Surroundings) -> bool {
+        let active = self.working.len();
+        let Some(Finish { attained, worker, clock }) = self.working.pop() else { return false };
+        let progress = &mut self.progress;
+        progress.time_s += (attained - self.attained).max(0.0) / surroundings.speed(active);
+        self.attained = attained;
+        let gradients = match self.gate.push(worker, clock) {
+            Ok(Arrival::Alone) => 1,
+            Ok(Arrival::Closes { workers }) => workers.len(),
+            Ok(Arrival::Late) => {
+                progress.late += 1;
+                0
+            }
+            Ok(Arrival::Kept) | Err(_) => 0,
+        };
+        let mut rest_s = 0.0;
+        if gradients > 0 {
+            progress.folded += gradients as u64;
+            let Update { takes_s, occupies_s } = surroundings.update(gradients);
+            self.servers_free = self.servers_free.max(progress.time_s) + occupies_s;
+            rest_s = (takes_s - occupies_s).max(0.0);
+        }
+        self.waiting.push(Waiting { worker, wakes: Wakes::No, rest_s });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Given works, so many cores, and an update of one second.
+    struct Given {
+        works: Vec<f64>,
+        cores: f64,
+        update_s: f64,
+        wake_s: f64,
+    }
+
+    impl Surroundings for Given {
+        fn work_s(&mut self, worker: WorkerId, _: Clock) -> f64 {
+            self.works[worker.index()]
+        }
+        fn speed(&self, active: usize) -> f64 {
+            (self.cores / active as f64).min(1.0)
+        }
+        fn update(&self, _: usize) -> Update {
+            Update { takes_s: self.update_s, occupies_s: self.update_s }
+        }
+        fn wake_s(&mut self) -> f64 {
+            self.wake_s
+        }
+    }
+
+    fn time(sync: &str, pushes: u64, mut given: Given) -> f64 {
+        let workers = given.works.len();
+        simulate(sync.parse().unwrap(), workers, pushes, &mut given).unwrap().time_s
+    }
+
+    #[test]
+    fn a_round_is_the_slowest_worker_the_update_and_the_wake() {
+        let given = || Given { works: vec![2.0, 3.0], cores: 9.0, update_s: 0.5, wake_s: 0.25 };
+        assert_eq!(time("bsp", 2, given()), 3.0);
+        // The slowest closes the round and goes on at once; the other one's wake hides behind it.
+        assert_eq!(time("bsp", 4, given()), 6.5);
+        let equal = Given { works: vec![3.0, 3.0], ..given() };
+        assert_eq!(time("bsp", 4, equal), 6.75);
+    }
+
+    #[test]
+    fn workers_beyond_the_cores_share_them() {
+        let given = Given { works: vec![1.0; 4], cores: 2.0, update_s: 0.0, wake_s: 0.0 };
+        assert_eq!(time("bsp", 8, given), 4.0);
+        // 2 cores, works 1 and 2 and 3: all share until 1 is done at 1.5, then each has a core.
+        let given = Given { works: vec![1.0, 2.0, 3.0], cores: 2.0, update_s: 0.0, wake_s: 0.0 };
+        assert_eq!(time("bsp", 3, given), 3.5);
+    }
+
+    #[test]
+    fn the_servers_limit_asynchronous_workers() {
+        let given = Given { works: vec![1.0; 8], cores: 9.0, update_s: 0.5, wake_s: 0.0 };
+        let each = time("asp", 8000, given) / 8000.0;
+        assert!((each - 0.5).abs() < 0.01, "{each}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Jobs that arrive one after another and each train for a while on the same cluster: a queue with one server, whose
+//! service is a whole run.
+
+use syncline_queueing::models::SplitMerge;
+use syncline_queueing::sim::{Plan, simulate};
+use syncline_queueing::{Arrivals, Distribution, Empirical, Exceedance, Model, Workload};
+
+use super::prediction::Prediction;
+use crate::{Error, Interval, JobProfile, Question};
+
+/// Simulated runs that make up the distribution of a job's length.
+const RUNS: u64 = 200;
+/// Arriving jobs simulated.
+const JOBS: u64 = 400_000;
+/// Rounds of a job that are simulated; longer jobs are made of as many such parts as fit.
+const PART: u64 = 200;
+
+/// A stream of jobs, one cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// Jobs a second that arrive, independent of each other (Poisson).
+    pub rate: f64,
+    /// Rounds of each.
+    pub rounds: u64,
+    /// Its tail is told at this share of jobs that take longer.
+    pub exceedance: Exceedance,
+}
+
+/// What such a stream meets. Times in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamAnswer {
+    /// How long a job runs by itself.
+    pub job_s: Interval,
+    /// Jobs a second from which on the queue grows without end.
+    pub largest_rate: Interval,
+    /// From a job's arrival to its end, on average; nothing at or beyond the largest rate.
+    pub sojourn_s: Option<Interval>,
+    /// The time that only the given share of jobs exceed.
+    pub tail_s: Option<Interval>,
+}
+
+impl JobProfile {
+    /// Answers for jobs like `question` that arrive as a stream, first come, first served.
+    ///
+    /// # Errors
+    /// As for [`JobProfile::predict`], and [`Error::Queueing`] for a rate or share that cannot be.
+    pub fn stream(&self, question: &Question, stream: &Stream) -> Result<StreamAnswer, Error> {
+        let predicted = self.predict(question)?;
+        let job_s = scaled(&predicted, stream.rounds);
+        let largest_rate = job_s.map_inverse(1.0);
+        let arrivals = Arrivals::poisson(stream.rate)?;
+        if stream.rate >= largest_rate.value {
+            return Ok(StreamAnswer { job_s, largest_rate, sojourn_s: None, tail_s: None });
+        }
+        let size =
+            Distribution::empirical(Empirical::new(self.lengths(question, stream.rounds, job_s.value)?)?);
+        let queue = SplitMerge::new(Workload { arrivals, size }, 1)?;
+        let plan = Plan { jobs: JOBS, quantiles: vec![stream.exceedance], ..Plan::default() };
+        let report = simulate(&queue, &plan)?;
+        let tail_s =
+            report.quantiles.first().map(|(_, tail)| Interval::around(tail.value, tail.half_width(0.95)));
+        let mean = queue.mean()?.value;
+        let sojourn_s = Some(Interval::around(mean, report.mean.half_width(0.95)));
+        Ok(StreamAnswer { job_s, largest_rate, sojourn_s, tail_s })
+    }
+
+    /// Lengths of jobs, with the spread that rounds give them: of parts of a few rounds each, because the variance of
+    /// many rounds is the sum of theirs, around the predicted length.
+    fn lengths(&self, question: &Question, rounds: u64, job_s: f64) -> Result<Vec<f64>, Error> {
+        let part = rounds.clamp(1, PART);
+        let lengths = self.durations(question, part, RUNS)?;
+        let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
+        let parts = rounds.max(1) as f64 / part as f64;
+        Ok(lengths.into_iter().map(|length| (job_s + (length - mean) * parts.sqrt()).max(0.0)).collect())
+    }
+}
+
+fn scaled(predicted: &Prediction, rounds: u64) -> Interval {
+    let rounds = rounds.max(1) as f64;
+    let Interval { value, low, high } = predicted.round_s;
+    Interval { value: value * rounds, low: low * rounds, high: high * rounds }
+}
