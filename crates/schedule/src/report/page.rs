@@ -7,7 +7,7 @@ use super::PolicyResult;
 /// Figures stay on white in the dark, since their ink is dark; wide tables scroll on a narrow screen.
 const STYLE: &str = ":root{color-scheme:light dark;--ink:#222;--page:#fff;--line:#ddd}\
 @media(prefers-color-scheme:dark){:root{--ink:#ddd;--page:#161616;--line:#444}}\
-body{font:15px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--page)}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--page)}\
 .wide{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap}\
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}\
 th:first-child,td:first-child{text-align:left}\
