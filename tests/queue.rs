@@ -100,6 +100,51 @@ fn a_training_run_predicts_itself_and_another_size() {
 }
 
 #[test]
+fn a_training_run_is_asked_for_more_than_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [trace, profile] = ["run.parquet", "job.json"].map(|name| folder.path().join(name));
+    let train =
+        "train --workers 3 --epochs 1 --batch 400 --validation 0 --model mlp:64 --inject all:exp:3ms --trace";
+    assert!(syncline(&format!("{train} {}", trace.display())).status.success());
+    let asked = "--workers 3 --sync bsp --servers 1,2 --lambda 0.5,99 --job-rounds 50 --json --profile";
+    let answer = json(&format!("predict {} {asked} {}", trace.display(), profile.display()));
+    let rows = answer["predictions"].as_array().unwrap();
+    assert_eq!((&rows[0]["servers"], &rows[1]["servers"]), (&1.into(), &2.into()));
+    let price = |of: &str| {
+        let prices = answer["prices"].as_array().unwrap();
+        prices.iter().find(|price| price["of"] == of).unwrap()["share"].as_f64().unwrap()
+    };
+    assert!(price("gate") > 0.2, "H_3 is 1.83 times the mean: {}", answer["prices"]);
+    assert!(price("gate") > price("update"), "{}", answer["prices"]);
+    assert_eq!(answer["backups"]["list"].as_array().unwrap().len(), 2);
+    assert!(
+        answer["stream"]["clusters"][0]["largest_rate"][1].as_f64().unwrap() > 0.5,
+        "{}",
+        answer["stream"]
+    );
+    let rates = &answer["stream"]["clusters"][0]["rates"];
+    assert!(
+        rates[0]["tail_s"].is_array() && rates[1]["tail_s"].is_null(),
+        "99 a second are too many: {rates}"
+    );
+    let profile: Value = serde_json::from_str(&std::fs::read_to_string(profile).unwrap()).unwrap();
+    assert_eq!(profile["format"], "syncline-job-profile/1");
+    assert_eq!(profile["measured"]["injected"], "delays");
+    for (wrong, why) in [
+        ("--workers 0", "from 1 on"),
+        ("--workers 1..1000000", "up to 1000"),
+        ("--every often", "batches:N"),
+        ("--lambda 1", "--job-rounds"),
+        ("--lambda 0 --job-rounds 5", "more than 0"),
+    ] {
+        let output = syncline(&format!("predict {} {wrong}", trace.display()));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(why), "{wrong}: {text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_run_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = syncline(&format!("predict {}", file.path().display()));

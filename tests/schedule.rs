@@ -38,7 +38,9 @@ fn simulate_reports_recorded_decisions_that_replay() {
         assert!(policies.iter().all(|policy| policy[field].is_number()), "{field}");
     }
     assert!(policies[0]["mean_utility"].as_f64() >= policies[1]["mean_utility"].as_f64());
-    for name in ["summary.csv", "classes.csv", "jobs.csv", "cdf.svg", "gantt-syncline.svg", "index.html"] {
+    let files =
+        ["summary.csv", "classes.csv", "jobs.csv", "summary.parquet", "classes.parquet", "jobs.parquet"];
+    for name in files.into_iter().chain(["cdf.svg", "gantt-syncline.svg", "index.html"]) {
         assert!(folder.path().join("report").join(name).metadata().unwrap().len() > 100, "{name}");
     }
     let (code, out, err) = syncline(folder.path(), "replay run.jsonl");
@@ -113,6 +115,25 @@ fn bound_is_above_what_policies_reach() {
 }
 
 #[test]
+fn bound_proves_the_optimum_of_small_instances() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = syncline(folder.path(), "bound --setting small --exact --seeds 16..17 --json");
+    assert_eq!(code, 0, "{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    for row in json.as_array().unwrap() {
+        let [optimum, bound] = ["optimum", "bound"].map(|field| row[field].as_f64().unwrap());
+        assert!(optimum <= bound * (1.0 + 1e-6), "{row}");
+        for policy in row["policies"].as_array().unwrap() {
+            assert!(policy["ratio"].as_f64().unwrap() >= 1.0 - 1e-6, "{row}");
+        }
+    }
+    let command = "bound --jobs 12 --machines 6 --seeds 1 --exact --limit 0.1 --policy drf";
+    let (code, out, err) = syncline(folder.path(), command);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("the optimum is not known: ") && out.contains("bound / reached"), "{out}");
+}
+
+#[test]
 fn mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, wanted_code, message) in [
@@ -125,6 +146,8 @@ fn mistakes_are_named() {
         ("simulate --outage 900:1..2", 2, "numbered from 0"),
         ("simulate --machines 0", 1, "no machine"),
         ("simulate --jobs 0", 1, "no job"),
+        ("bound --setting easy", 2, "unknown setting `easy`"),
+        ("bound --exact --limit 0", 2, "--limit 0"),
         ("replay absent.jsonl", 1, "absent.jsonl"),
     ] {
         let (code, _, err) = syncline(folder.path(), arguments);

@@ -107,11 +107,14 @@ fn every_model_and_optimizer_learns() {
 #[test]
 fn bsp_saves_the_same_bytes_on_threads_and_processes_whoever_is_late() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, data) in [("dense", csv(folder.path(), 900)), ("sparse", libsvm(folder.path(), 900, 50_000))] {
+    let (dense, sparse) = (csv(folder.path(), 900), libsvm(folder.path(), 900, 50_000));
+    for (name, data, optimizer) in
+        [("dense", &dense, "adam"), ("sparse", &sparse, "adam"), ("sparse", &sparse, "sgd")]
+    {
         let save = |on: &str, extra: &str| {
-            let model = folder.path().join(format!("{name}.safetensors"));
+            let model = folder.path().join(format!("{name}-{optimizer}.safetensors"));
             let output = run(&format!(
-                "train {} --workers 3 --servers 2 --epochs 3 --optimizer adam --on {on} --save {} {extra}",
+                "train {} --workers 3 --epochs 3 --optimizer {optimizer} --on {on} --save {} {extra}",
                 data.display(),
                 model.display()
             ));
@@ -119,7 +122,8 @@ fn bsp_saves_the_same_bytes_on_threads_and_processes_whoever_is_late() {
             std::fs::read(model).unwrap()
         };
         let reference = save("threads", "");
-        assert!(reference == save("processes", ""), "{name}: processes");
+        assert!(reference == save("threads", "--servers 2"), "{name}: two servers");
+        assert!(reference == save("processes", "--servers 2"), "{name}: processes");
         assert!(reference == save("threads", "--inject worker=0:exp:3ms"), "{name}: worker 0 is late");
         assert!(reference == save("processes", "--inject worker=2:exp:3ms"), "{name}: worker 2 is late");
         assert!(reference != save("threads", "--seed 2"), "{name}: another seed is another model");

@@ -22,6 +22,7 @@
 mod affine;
 mod compact;
 mod error;
+mod factors;
 mod linear;
 mod loss;
 mod matrix;
@@ -36,6 +37,7 @@ mod vector;
 
 pub use compact::Compact;
 pub use error::{Error, Result};
+pub use factors::Factors;
 pub use linear::{Linear, LinearModel, Logistic, Softmax, Svm};
 pub use loss::{CrossEntropy, Hinge, Logit, Loss, Squared};
 pub use mlp::Mlp;

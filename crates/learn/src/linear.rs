@@ -103,6 +103,15 @@ impl<L: Loss> Model for LinearModel<L> {
         score
     }
 
+    fn factors(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Option<(Score, &[f32])> {
+        let FeaturesView::Sparse(csr) = &batch.features else { return None };
+        if csr.values().len() > self.features {
+            return None;
+        }
+        let score = self.forward(parameters, batch);
+        Some((score, &self.buffer))
+    }
+
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
         self.forward(parameters, batch)
     }

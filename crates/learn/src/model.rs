@@ -49,6 +49,15 @@ pub trait Model: Send + 'static {
     /// Overwrites `gradient` with the gradient of the batch's *mean* loss; returns the batch's score before any step.
     fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score;
 
+    /// The gradient in another form, for a model that is linear in sparse features: the score as of [`Model::gradient`],
+    /// and the derivatives of the batch's mean loss by each row's outputs, row after row. With the rows they are the
+    /// gradient's [`Factors`](crate::Factors). `None`: the gradient is no such product, or has fewer values than the
+    /// batch; whether it is so must not depend on the parameters.
+    fn factors(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Option<(Score, &[f32])> {
+        let _ = (parameters, batch);
+        None
+    }
+
     /// The score of a batch, without a gradient.
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score;
 
@@ -79,6 +88,10 @@ impl Model for Box<dyn Model> {
 
     fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score {
         (**self).gradient(parameters, batch, gradient)
+    }
+
+    fn factors(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Option<(Score, &[f32])> {
+        (**self).factors(parameters, batch)
     }
 
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {

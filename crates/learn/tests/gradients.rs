@@ -5,7 +5,7 @@
 
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use syncline_data::{Csr, Dataset, Dense, Features, FeaturesView, Targets, synthetic};
-use syncline_learn::{Linear, Logistic, Mlp, Model, Softmax, Svm};
+use syncline_learn::{Factors, Linear, Logistic, Mlp, Model, Softmax, Svm};
 
 const ROWS: usize = 9;
 
@@ -152,6 +152,33 @@ fn a_compact_batch_gives_the_same_gradient() {
 }
 
 #[test]
+fn the_factors_of_a_gradient_make_it_up_however_the_parameters_are_cut() {
+    let data = synthetic::sparse_logistic(32, 1000, 12, 5);
+    let batch = data.batch(7..32);
+    let models: [Box<dyn Model>; 3] =
+        [Box::new(Logistic::new(1000)), Box::new(Softmax::new(1000, 3)), Box::new(Svm::new(1000, 2))];
+    for mut model in models {
+        let all = model.parameters();
+        let parameters: Vec<f32> = (0..all).map(|i| (i as f32).sin()).collect();
+        let mut gradient = vec![f32::NAN; all];
+        let score = model.gradient(&parameters, &batch, &mut gradient);
+        let (found, derivatives) = model.factors(&parameters, &batch).unwrap();
+        assert_eq!(found, score);
+        let factors = Factors::new(&batch, derivatives).unwrap();
+        for cuts in [vec![0, all], vec![0, 16, 16, 400, all - 1, all]] {
+            let mut product = vec![0.0; all];
+            for cut in cuts.windows(2) {
+                factors.for_each_run(cut[0]..cut[1], |start, run, x| {
+                    assert!(cut[0] + start + run.len() <= cut[1], "within the shard");
+                    product[cut[0] + start..].iter_mut().zip(run).for_each(|(sum, d)| *sum += x * d);
+                });
+            }
+            assert_eq!(product, gradient, "{cuts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_without_any_entry_reads_the_biases_only() {
     let data = synthetic::sparse_logistic(8, 100, 0, 1);
     let mut model = Logistic::new(100);
@@ -167,6 +194,7 @@ fn dense_batches_are_not_compacted() {
     let data = synthetic::blobs(8, 30, 2, 1);
     assert!(!matches!(data.batch(0..8).features, FeaturesView::Sparse(_)));
     assert!(Logistic::new(30).compact(&data.batch(0..8)).is_none());
+    assert!(Logistic::new(30).factors(&[0.0; 31], &data.batch(0..8)).is_none());
 }
 
 #[test]

@@ -13,20 +13,34 @@ use std::{
 
 use syncline_wire::Tensor;
 
-use crate::{
-    computation::{Computation, Pull},
-    run::Run,
-};
+use crate::{computation::Computation, exchange::Push, run::Run};
 
-/// How long each of the four parts may take, unless three gradients take longer.
+/// How long each of the four parts may take, unless its fewest rounds take longer.
 const PART: Duration = Duration::from_millis(10);
-const FEWEST: usize = 3;
-/// Rounds before those that count.
-const WARM_UP: usize = 3;
-/// More cores at once than this tell nothing new.
-const MOST_CORES: usize = 64;
-/// A calibration of slow gradients must be less than a hundredth of the run.
-const SHORT: Duration = Duration::from_millis(20);
+/// Parameters of all cores' models at most: each has its own gradients and workspace.
+const MOST_PARAMETERS: usize = 64 << 20;
+/// Gradients up to here are calibrated in any run; slower ones where all of it is less than a hundredth of the run.
+const SHORT: Duration = Duration::from_millis(4);
+
+/// How many rounds a part has.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    /// Rounds that fill caches and buffers, and are not counted.
+    warm_up: usize,
+    fewest: usize,
+    /// How long it may go on beyond these.
+    time: Duration,
+}
+
+impl Length {
+    const GLANCE: Self = Self { warm_up: 1, fewest: 1, time: Duration::ZERO };
+    const LONG: Self = Self { warm_up: 1, fewest: 2, time: Duration::ZERO };
+    const SHORT: Self = Self { warm_up: 3, fewest: 3, time: PART };
+
+    fn rounds(self) -> usize {
+        self.warm_up + self.fewest
+    }
+}
 
 /// Times of one gradient and one update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,16 +61,22 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// Measures, unless the run is too short for it or the machine has one core.
+    /// Measures, unless the run is too short for it, the machine has one core, or a model for each would need too much
+    /// memory.
     pub(crate) fn of(run: &Run) -> Option<Self> {
-        let cores = cores().min(MOST_CORES);
-        let first = measure(run, 1, Duration::ZERO).gradient;
-        if cores == 1 || (first > SHORT && run.rounds() < 100 * 8 * FEWEST as u64) {
+        let (cores, parameters) = (cores(), run.shards.last().map_or(0, |shard| shard.end));
+        if cores == 1 || parameters.saturating_mul(cores) > MOST_PARAMETERS {
+            return None;
+        }
+        let first = measure(run, 1, Length::GLANCE).gradient;
+        let length = if first > SHORT { Length::LONG } else { Length::SHORT };
+        let all = Length::GLANCE.rounds() + 4 * length.rounds();
+        if first > SHORT && run.rounds() < 100 * all as u64 {
             return None;
         }
         // The parts alternate, so that a machine that changes its speed meanwhile favours none.
-        let (one, all) = (measure(run, 1, PART), measure(run, cores, PART));
-        let (again, all_again) = (measure(run, 1, PART), measure(run, cores, PART));
+        let (one, all) = (measure(run, 1, length), measure(run, cores, length));
+        let (again, all_again) = (measure(run, 1, length), measure(run, cores, length));
         let apart = |a: Duration, b: Duration| (a.as_secs_f64() - b.as_secs_f64()) / (a + b).as_secs_f64();
         let error = apart(one.gradient, again.gradient).hypot(apart(all.gradient, all_again.gradient));
         Some(Self { cores, alone: one.mean(again), together: all.mean(all_again), error })
@@ -91,30 +111,32 @@ pub(crate) fn cores() -> usize {
 struct Shared {
     parameters: RwLock<Vec<f32>>,
     gradients: Mutex<Vec<Option<Tensor>>>,
-    times: Mutex<(Vec<Duration>, Vec<Duration>)>,
+    /// Of gradients by thread, because the one that updates finds the parameters in its own cache, and of updates.
+    times: Mutex<(Vec<Vec<Duration>>, Vec<Duration>)>,
     barrier: Barrier,
 }
 
-/// Rounds of as many workers as there are `threads`, each with a barrier before the update, for `time`.
-fn measure(run: &Run, threads: usize, time: Duration) -> Costs {
+/// Rounds of as many workers as there are `threads`, each with a barrier before the update.
+fn measure(run: &Run, threads: usize, length: Length) -> Costs {
     let parameters = run.initial();
     let shared = Shared {
         gradients: Mutex::new(vec![None; threads]),
-        times: Mutex::default(),
+        times: Mutex::new((vec![Vec::new(); threads], Vec::new())),
         barrier: Barrier::new(threads),
         parameters: RwLock::new(parameters),
     };
-    // The first rounds fill caches and buffers, and are not counted; the last of them decides how many follow.
-    let rounds = Mutex::new(FEWEST + WARM_UP);
+    // The last of the first rounds decides how many follow.
+    let rounds = Mutex::new(length.rounds());
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let (shared, rounds) = (&shared, &rounds);
             let computation = run.trial(thread, threads);
-            scope.spawn(move || work(run, shared, computation, thread, rounds, time));
+            scope.spawn(move || work(run, shared, computation, thread, rounds, length));
         }
     });
     let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Costs { gradient: typical(gradients), update: typical(updates) }
+    let gradient = gradients.into_iter().map(typical).sum::<Duration>() / threads as u32;
+    Costs { gradient, update: typical(updates) }
 }
 
 fn work(
@@ -123,32 +145,33 @@ fn work(
     mut computation: Computation,
     thread: usize,
     rounds: &Mutex<usize>,
-    time: Duration,
+    length: Length,
 ) {
-    let mut state = run.optimizer_state();
+    let mut state = (thread == 0).then(|| run.optimizer_state());
     let (mut round, mut of_epoch) = (0, 0);
     loop {
         shared.barrier.wait();
         let start = now();
         let gradient = {
             let parameters = shared.parameters.read().unwrap_or_else(PoisonError::into_inner);
-            let compact = computation.compact(of_epoch, &run.shards);
-            computation.run(of_epoch, &parameters, Pull::Whole, compact.as_deref()).gradient
+            computation.run(of_epoch, &parameters, None, &run.shards).gradient
         };
         let spent = now() - start;
-        let dense = gradient.as_ref().is_some_and(|gradient| gradient.len() == run.parameters());
-        lock(&shared.gradients)[thread] = gradient.filter(|_| dense);
-        if round >= WARM_UP {
-            lock(&shared.times).0.push(spent);
+        lock(&shared.gradients)[thread] = match gradient {
+            Push::Whole(values) => Some(values),
+            Push::Nothing | Push::Touched(..) | Push::Factors(..) => None,
+        };
+        if round >= length.warm_up {
+            lock(&shared.times).0[thread].push(spent);
         }
         shared.barrier.wait();
-        if thread == 0 {
-            let updated = update(shared, &mut state);
-            if round >= WARM_UP {
+        if let Some(state) = &mut state {
+            let updated = update(shared, state);
+            if round >= length.warm_up {
                 lock(&shared.times).1.push(updated);
             } else {
-                let fitting = time.as_nanos() / spent.as_nanos().max(1);
-                *lock(rounds) = FEWEST.max(fitting as usize) + WARM_UP;
+                let fitting = length.time.as_nanos() / spent.as_nanos().max(1);
+                *lock(rounds) = length.warm_up + length.fewest.max(fitting as usize);
             }
         }
         shared.barrier.wait();
@@ -188,4 +211,30 @@ fn typical(mut times: Vec<Duration>) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "it measures the machine, before the run's clock starts")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ParamServ;
+    use syncline_learn::Mlp;
+
+    #[test]
+    fn a_gradient_and_an_update_take_some_time_alone_and_together() {
+        let data = syncline_data::synthetic::blobs(400, 16, 3, 7);
+        let model = Mlp::new(&[16, 32, 3]);
+        let run = Run::new(ParamServ::new(model, data).workers(2).batch(32).epochs(5));
+        for threads in [1, 3] {
+            let costs = measure(&run, threads, Length::SHORT);
+            assert!(costs.gradient > Duration::ZERO && costs.update > Duration::ZERO, "{costs:?}");
+            assert!(costs.gradient < Duration::from_secs(1), "{costs:?}");
+        }
+        let Some(calibration) = Calibration::of(&run) else {
+            assert_eq!(cores(), 1, "these gradients are short");
+            return;
+        };
+        assert!((0.0..=1.5).contains(&calibration.error), "{calibration:?}");
+        let names = calibration.settings().map(|(name, _)| name);
+        assert!(names.iter().all(|name| name.starts_with("calibration_")));
+    }
 }

@@ -13,9 +13,13 @@ use std::{ops::Range, sync::Arc};
 use syncline_data::{Batch, Dataset};
 use syncline_learn::{Compact, Model, Score};
 use syncline_round::{Fold, Optimizer};
-use syncline_wire::{Pool, Tensor};
+use syncline_wire::Pool;
 
-use crate::{batches::Batches, exchange::Touched};
+use crate::{
+    batches::Batches,
+    exchange::{Push, Touched},
+    gradient::Rows,
+};
 
 /// Gradients under way at most: one is computed while another may still be in the servers' hands.
 const GRADIENTS: usize = 4;
@@ -54,8 +58,7 @@ pub(crate) struct Computation {
 /// What a round gave.
 pub(crate) struct Outcome {
     pub score: Score,
-    /// Nothing when there were no samples.
-    pub gradient: Option<Tensor>,
+    pub gradient: Push,
 }
 
 impl Computation {
@@ -90,24 +93,38 @@ impl Computation {
         known.clone()
     }
 
-    /// Computes round `round` of an epoch from the parameters that were pulled.
+    /// Computes round `round` of an epoch from what was pulled: just the parameters that the round reads where these
+    /// are given, else all of them.
     pub(crate) fn run(
         &mut self,
         round: u64,
         pulled: &[f32],
-        pull: Pull,
-        compact: Option<&CompactRound>,
+        touched: Option<Arc<CompactRound>>,
+        shards: &[Range<usize>],
     ) -> Outcome {
         let rows = self.batches.round(round);
         if rows.is_empty() {
-            return Outcome { score: Score::default(), gradient: None };
+            return Outcome { score: Score::default(), gradient: Push::Nothing };
         }
         let data = Arc::clone(&self.data);
         let whole = data.batch(rows.clone());
+        let local_steps = self.fold == Fold::Average || self.batches.within(rows.clone()).nth(1).is_some();
+        if !local_steps {
+            let batch = touched.as_ref().map_or(whole, |round| round.compact.batch(&whole));
+            if let Some((score, derivatives)) = self.model.factors(pulled, &batch) {
+                let mut values = self.gradients.take(derivatives.len());
+                // A buffer just taken has no other owner.
+                values.get_mut().unwrap_or_default().copy_from_slice(derivatives);
+                let rows = Rows { data: Arc::clone(&data), range: rows };
+                return Outcome { score, gradient: Push::Factors(rows, values) };
+            }
+        }
         let mut own = std::mem::take(&mut self.parameters);
-        let (batch, parameters) = match compact {
+        let known = touched.is_some();
+        let compact = touched.or_else(|| self.compact(round, shards));
+        let (batch, parameters) = match &compact {
             None => (whole, pulled),
-            Some(round) if pull == Pull::Touched => (round.compact.batch(&whole), pulled),
+            Some(round) if known => (round.compact.batch(&whole), pulled),
             Some(round) => {
                 own.resize(round.compact.touched().len(), 0.0);
                 round.compact.gather(pulled, &mut own);
@@ -115,18 +132,20 @@ impl Computation {
             }
         };
         let mut gradient = self.gradients.take(parameters.len());
-        // A buffer just taken has no other owner.
         let out = gradient.get_mut().unwrap_or_default();
-        let several = self.batches.within(rows.clone()).nth(1).is_some();
-        let score = if several || self.fold == Fold::Average {
+        let score = if local_steps {
             let start = rows.start;
             let batches = self.batches.within(rows).map(|rows| rows.start - start..rows.end - start);
-            self.run_batches(&batch, batches, parameters, compact, out)
+            self.run_batches(&batch, batches, parameters, compact.as_deref(), out)
         } else {
             self.model.gradient(parameters, &batch, out)
         };
         self.parameters = own;
-        Outcome { score, gradient: Some(gradient) }
+        let gradient = match compact {
+            Some(round) => Push::Touched(round, gradient),
+            None => Push::Whole(gradient),
+        };
+        Outcome { score, gradient }
     }
 
     /// Batches with a step of the worker's own after each: gives the sum of their gradients, or the change that the

@@ -8,18 +8,22 @@ use std::{
     future::poll_fn,
     ops::{Deref, Range},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_wire::{Client, Indices, Message, Tensor};
+use syncline_wire::{Client, Indices, Message, ServiceError, Tensor};
+use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
+    computation::CompactRound,
+    gradient::{Gradient, Rows, Values},
     protocol::{ServerReply, ServerRequest},
-    server::Server,
+    server::{Server, Started},
 };
 
 /// The coordinates that one round reads: over all parameters, and cut by server, counted from each shard's start.
@@ -42,20 +46,44 @@ impl Touched {
 }
 
 /// The parameters of a round, as they were pulled: all of them, or those that were asked for, in order.
-pub(crate) enum Values {
+pub(crate) enum Parameters {
     /// The server's own buffer, or the very bytes that it sent.
     Shared(Tensor),
     /// The worker's vector.
     Own(Vec<f32>),
 }
 
-impl Deref for Values {
+impl Deref for Parameters {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
         match self {
             Self::Shared(tensor) => tensor,
             Self::Own(values) => values,
+        }
+    }
+}
+
+/// A round's gradient.
+pub(crate) enum Push {
+    /// It stands on no samples.
+    Nothing,
+    /// A value for each parameter.
+    Whole(Tensor),
+    /// A value for each parameter that the round reads.
+    Touched(Arc<CompactRound>, Tensor),
+    /// The derivatives by the outputs of the rows.
+    Factors(Rows, Tensor),
+}
+
+impl Push {
+    /// The bytes of its values.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values) => {
+                size_of_val(&values[..]) as u64
+            }
         }
     }
 }
@@ -67,7 +95,7 @@ pub(crate) struct Pulled {
     /// How long the gate held it: the longest of the servers.
     pub held: Duration,
     /// The parameters.
-    pub values: Values,
+    pub values: Parameters,
 }
 
 /// The servers, as one worker sees them.
@@ -90,6 +118,11 @@ impl Exchange {
         Self { worker, run_clock, servers, shards, own: Vec::new() }
     }
 
+    /// Whether all parameters lie in one buffer of this process, so that pulling them costs nothing.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.servers.len() == 1 && self.is_local()
+    }
+
     /// Whether the servers live in this process.
     fn is_local(&self) -> bool {
         self.servers.iter().all(Client::is_local)
@@ -102,15 +135,8 @@ impl Exchange {
 
     /// Starts this worker's next round, as soon as every server's gate lets it.
     pub(crate) async fn pull(&mut self, touched: Option<&Touched>) -> Result<Pulled, Error> {
-        let calls = self.servers.iter().enumerate().map(|(server, client)| {
-            let message = Message::from(ServerRequest::Pull { worker: self.worker });
-            let (message, expected) = match touched.map(|touched| &touched.shards[server].1) {
-                Some(indices) => (message.with_indices(indices.clone()), indices.len()),
-                None => (message, self.shards[server].len()),
-            };
-            async move { Started::read(client.call(message).await?, server, expected) }
-        });
-        let calls = try_join_all(calls);
+        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, touched));
+        let calls = all(calls);
         let mut started =
             if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let clock = started[0].clock;
@@ -120,55 +146,111 @@ impl Exchange {
         }
         let held = started.iter().map(|started| started.held).max().unwrap_or_default();
         let values = match &mut started[..] {
-            [only] => Values::Shared(std::mem::take(&mut only.values)),
+            [only] => Parameters::Shared(std::mem::take(&mut only.values)),
             _ => {
                 let mut own = std::mem::take(&mut self.own);
                 own.clear();
                 started.iter().for_each(|started| own.extend_from_slice(&started.values));
-                Values::Own(own)
+                Parameters::Own(own)
             }
         };
         Ok(Pulled { clock, held, values })
     }
 
+    /// One server's part of a pull.
+    async fn pull_from(&self, server: usize, touched: Option<&Touched>) -> Result<Started, Error> {
+        let (client, worker) = (&self.servers[server], self.worker);
+        let indices = touched.map(|touched| touched.shards[server].1.clone());
+        if let Some(service) = client.service() {
+            return service.pull(worker, indices).await.map_err(failed);
+        }
+        let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
+        let message = Message { indices, ..ServerRequest::Pull { worker }.into() };
+        started(client.call(message).await?, server, expected)
+    }
+
     /// Lets go of the parameters, before a push, so that the server can step in place.
-    pub(crate) fn release(&mut self, values: Values) {
-        if let Values::Own(values) = values {
+    pub(crate) fn release(&mut self, values: Parameters) {
+        if let Parameters::Own(values) = values {
             self.own = values;
         }
     }
 
-    /// Hands a round's gradient to the servers; `gradient` holds a value a parameter, or a value a touched coordinate,
-    /// or nothing when it stands on no samples. It returns when every server has taken its part.
+    /// Hands a round's gradient to the servers. It returns when every server has taken its part.
     ///
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
-    pub(crate) async fn push(
-        &self,
-        clock: u64,
-        samples: u64,
-        touched: Option<&Touched>,
-        gradient: Option<Tensor>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn push(&self, clock: u64, samples: u64, gradient: Push) -> Result<(), Error> {
         let count = self.servers.len();
-        let calls = (0..count).map(|turn| {
-            let server = (turn + self.worker as usize) % count;
-            let mut message = Message::from(ServerRequest::Push { worker: self.worker, clock, samples });
-            if let Some(gradient) = &gradient {
-                let range = match touched {
-                    Some(touched) => {
-                        message = message.with_indices(touched.shards[server].1.clone());
-                        touched.shards[server].0.clone()
-                    }
-                    None => self.shards[server].clone(),
-                };
-                message = message.with_values(gradient.slice(range));
-            }
-            async move { self.servers[server].call(message).await }
-        });
-        try_join_all(calls).await?;
+        let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
+        let gradient = &gradient;
+        all(turns.map(|server| {
+            let gradient = Gradient { samples, values: self.part(server, gradient) };
+            self.push_to(server, clock, gradient)
+        }))
+        .await?;
         Ok(())
     }
+
+    /// One server's part of a push.
+    async fn push_to(&self, server: usize, clock: u64, gradient: Gradient) -> Result<(), Error> {
+        let (client, worker) = (&self.servers[server], self.worker);
+        if let Some(service) = client.service() {
+            return service.push(worker, clock, gradient).map_err(failed);
+        }
+        let push = Message::from(ServerRequest::Push { worker, clock, samples: gradient.samples });
+        let message = match gradient.values {
+            Values::Empty => push,
+            Values::Dense(values) => push.with_values(values),
+            Values::Sparse(indices, values) => push.with_indices(indices).with_values(values),
+            Values::Factors(rows, derivatives) => {
+                let (indices, values) = multiplied_out(&rows, &derivatives, self.shards[server].clone());
+                push.with_indices(indices).with_values(values)
+            }
+        };
+        client.call(message).await?;
+        Ok(())
+    }
+
+    /// What one server gets of a gradient.
+    fn part(&self, server: usize, gradient: &Push) -> Values {
+        match gradient {
+            Push::Nothing => Values::Empty,
+            Push::Whole(values) => Values::Dense(values.slice(self.shards[server].clone())),
+            Push::Touched(round, values) => {
+                let (within, indices) = &round.touched.shards[server];
+                Values::Sparse(indices.clone(), values.slice(within.clone()))
+            }
+            Push::Factors(rows, derivatives) => Values::Factors(rows.clone(), derivatives.clone()),
+        }
+    }
+}
+
+/// Why a server of this process could not answer.
+fn failed(error: ServiceError) -> Error {
+    syncline_wire::Error::Remote(error.to_string()).into()
+}
+
+/// What all calls yield, in order. A single one, the common case, is awaited where it stands.
+async fn all<T>(
+    mut calls: impl ExactSizeIterator<Item: Future<Output = Result<T, Error>>>,
+) -> Result<Vec<T>, Error> {
+    match calls.next() {
+        Some(only) if calls.len() == 0 => Ok(vec![only.await?]),
+        first => try_join_all(first.into_iter().chain(calls)).await,
+    }
+}
+
+/// The coordinates and values of a gradient in factors, in the same order as its contributions.
+fn multiplied_out(rows: &Rows, derivatives: &[f32], shard: Range<usize>) -> (Vec<u32>, Vec<f32>) {
+    let (mut indices, mut values) = (Vec::new(), Vec::new());
+    if let Some(factors) = rows.factors(derivatives) {
+        factors.for_each_run(shard, |start, run, x| {
+            indices.extend((start as u32..).take(run.len()));
+            values.extend(run.iter().map(|d| x * d));
+        });
+    }
+    (indices, values)
 }
 
 /// How long a worker stays awake for another thread that may be about to open the gate. Going to sleep and being woken
@@ -184,8 +266,9 @@ async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(output);
             }
+            // A task whose turn is over stays pending until the runtime gives it another.
             let now = clock.now();
-            if now >= *deadline.get_or_insert(now + PATIENCE) {
+            if !has_budget_remaining() || now >= *deadline.get_or_insert(now + PATIENCE) {
                 return Poll::Pending;
             }
             std::thread::yield_now();
@@ -194,24 +277,16 @@ async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
     .await
 }
 
-/// One server's answer to a pull.
-struct Started {
-    clock: u64,
-    held: Duration,
-    values: Tensor,
-}
-
-impl Started {
-    fn read(message: Message<ServerReply>, server: usize, expected: usize) -> Result<Self, Error> {
-        match (message.body, message.values) {
-            (ServerReply::Started { clock, held }, Some(values)) if values.len() == expected => {
-                Ok(Self { clock, held, values })
-            }
-            (body, values) => {
-                let sent = values.map_or(0, |values| values.len());
-                let what = format!("asked for {expected} parameters it sent {sent} and {body:?}");
-                Err(Error::Protocol { server, what })
-            }
+/// Reads the answer to a pull of `expected` parameters.
+fn started(message: Message<ServerReply>, server: usize, expected: usize) -> Result<Started, Error> {
+    match (message.body, message.values) {
+        (ServerReply::Started { clock, held }, Some(values)) if values.len() == expected => {
+            Ok(Started { clock, held, values })
+        }
+        (body, values) => {
+            let sent = values.map_or(0, |values| values.len());
+            let what = format!("asked for {expected} parameters it sent {sent} and {body:?}");
+            Err(Error::Protocol { server, what })
         }
     }
 }

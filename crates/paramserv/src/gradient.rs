@@ -1,5 +1,10 @@
 //! A gradient as a server receives it, checked against the shard.
 
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+
+use syncline_data::Dataset;
+use syncline_learn::Factors;
+use syncline_round::SparseGradient;
 use syncline_wire::{Indices, Tensor};
 
 /// The gradient of one worker's round, within one shard.
@@ -14,10 +19,32 @@ pub(crate) struct Gradient {
 pub(crate) enum Values {
     /// One a parameter.
     Dense(Tensor),
-    /// One for each of these coordinates.
+    /// One for each of these coordinates, in any order; those of a coordinate that comes again add up.
     Sparse(Indices, Tensor),
+    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads.
+    Factors(Rows, Tensor),
     /// None: it stands on no samples.
     Empty,
+}
+
+/// Rows that a worker and a server of one process share.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    pub data: Arc<Dataset>,
+    pub range: Range<usize>,
+}
+
+impl Rows {
+    /// The gradient whose derivatives by the outputs of these rows are given.
+    pub(crate) fn factors<'a>(&'a self, derivatives: &'a [f32]) -> Option<Factors<'a>> {
+        Factors::new(&self.data.batch(self.range.clone()), derivatives)
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rows {:?}", self.range)
+    }
 }
 
 impl Gradient {
@@ -48,15 +75,56 @@ impl Gradient {
     }
 }
 
-/// Whether coordinates rise strictly and lie within the shard.
+/// Whether coordinates lie within the shard.
 pub(crate) fn check_indices(indices: &[u32], parameters: usize) -> Result<(), String> {
-    if !indices.is_sorted_by(|a, b| a < b) {
-        return Err("coordinates must rise".to_owned());
-    }
-    match indices.last() {
-        Some(&last) if last as usize >= parameters => {
-            Err(format!("coordinate {last} is outside a shard of {parameters} parameters"))
+    match indices.iter().max() {
+        Some(&largest) if largest as usize >= parameters => {
+            Err(format!("coordinate {largest} is outside a shard of {parameters} parameters"))
         }
         _ => Ok(()),
+    }
+}
+
+impl Values {
+    /// The gradient as contributions; nothing if it has a value for each parameter anyway.
+    pub(crate) fn sparse(&self, shard: &Range<usize>) -> Option<Sparse<'_>> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Sparse(indices, values) => Some(Sparse::Coordinates(indices, values)),
+            Self::Factors(rows, derivatives) => {
+                Some(Sparse::Factors(rows.factors(derivatives)?, shard.clone()))
+            }
+            Self::Empty => Some(Sparse::Coordinates(&[], &[])),
+        }
+    }
+
+    /// A value for each parameter of the shard.
+    pub(crate) fn dense(&self, shard: &Range<usize>) -> Cow<'_, [f32]> {
+        if let Self::Dense(values) = self {
+            return Cow::Borrowed(values);
+        }
+        let mut dense = vec![0.0; shard.len()];
+        if let Some(sparse) = self.sparse(shard) {
+            sparse.for_each_run(|start, values, factor| {
+                let sums = dense[start..].iter_mut().zip(values);
+                sums.for_each(|(sum, value)| *sum += factor * value);
+            });
+        }
+        Cow::Owned(dense)
+    }
+}
+
+/// The contributions of one worker's round to the gradient of a shard.
+pub(crate) enum Sparse<'a> {
+    Coordinates(&'a [u32], &'a [f32]),
+    Factors(Factors<'a>, Range<usize>),
+}
+
+impl SparseGradient for Sparse<'_> {
+    fn for_each_run(&self, visit: impl FnMut(usize, &[f32], f32)) {
+        match self {
+            Self::Coordinates(indices, values) => (*indices, *values).for_each_run(visit),
+            Self::Factors(factors, shard) => factors.for_each_run(shard.clone(), visit),
+        }
     }
 }

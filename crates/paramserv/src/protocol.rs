@@ -16,7 +16,7 @@ pub enum ServerRequest {
         worker: u32,
     },
     /// The gradient of a round: a value for each parameter of the shard, or, when coordinates are sent along, for just
-    /// those; no values at all when it stands on no samples.
+    /// those, in any order; no values at all when it stands on no samples.
     Push {
         /// Whose gradient.
         worker: u32,

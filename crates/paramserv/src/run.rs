@@ -54,8 +54,6 @@ impl Run {
             epochs: settings.epochs,
             seed: settings.seed,
             rate: settings.optimizer.rate(),
-            // A late backup worker learns only from the answer which round it joins.
-            pull: if matches!(settings.sync, Sync::Backup { .. }) { Pull::Whole } else { Pull::Touched },
             delays: settings.delays,
         };
         Self {
@@ -89,8 +87,8 @@ impl Run {
         let optimizer = if self.fold == Fold::Average { Optimizer::unit() } else { self.optimizer };
         let parameters = model.initialise(self.plan.seed)[shard.clone()].to_vec();
         Ok(Server::new(
-            ctx.clock(),
-            ctx.rank() as u32,
+            ctx,
+            shard.clone(),
             Gate::new(self.sync, self.rows.len())?,
             self.fold,
             optimizer.state(shard.len(), &regularised),
@@ -111,6 +109,7 @@ impl Run {
             clients.push(server.connect(&ctx).await?);
         }
         let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
+        let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let computation = self.computation(data, rows);
         let validation = self.validation.as_ref().map(|data| {
@@ -125,6 +124,7 @@ impl Run {
             computation,
             validation,
             plan: self.plan.clone(),
+            pull,
             recorder: Recorder::new(self.spans),
             ctx,
         })
@@ -154,11 +154,6 @@ impl Run {
         self.optimizer.state(model.parameters(), &model.regularised())
     }
 
-    /// How many parameters there are.
-    pub(crate) fn parameters(&self) -> usize {
-        self.shards.last().map_or(0, |shard| shard.end)
-    }
-
     /// Rounds of the whole run.
     pub(crate) fn rounds(&self) -> u64 {
         self.plan.rounds_per_epoch * u64::from(self.plan.epochs)
@@ -167,6 +162,18 @@ impl Run {
     /// Rounds of an epoch in which no worker lacks rows, as in the last one it may; at least one.
     pub(crate) fn full_rounds(&self) -> u64 {
         (self.plan.rounds_per_epoch - 1).max(1)
+    }
+
+    /// What a worker pulls for a round that reads few parameters.
+    fn pull(&self, exchange: &Exchange) -> Pull {
+        match self.sync {
+            // A late one learns only from the answer which round it joins.
+            Sync::Backup { .. } => Pull::Whole,
+            // Nobody steps while a worker reads, so that the server's own buffer can be read where it lies.
+            Sync::Bsp if exchange.is_shared() => Pull::Whole,
+            _ if exchange.is_shared() && self.rows.len() == 1 => Pull::Whole,
+            _ => Pull::Touched,
+        }
     }
 
     /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.

@@ -4,22 +4,23 @@
 //! round, and the optimiser does the arithmetic. Gradients that have to wait for their round are kept as they came and
 //! folded in worker order when it closes, so the result does not depend on the order of arrival.
 //!
-//! Between threads a call runs on the caller's thread: the worker that closes a round folds it, with the state locked,
-//! and wakes the others.
+//! Between threads workers call [`Server::pull`] and [`Server::push`] themselves, without a message in between: the one
+//! that closes a round folds it on its own thread, with the state locked, and wakes the others.
 
 use std::{
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use syncline_program::Clock as RunClock;
+use syncline_program::{Clock as RunClock, Context};
 use syncline_round::{Arrival, Clock, Fold, Gate, OptimizerState, WorkerId};
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
 use tokio::sync::oneshot;
 
 use crate::{
-    gradient::{Gradient, Values, check_indices},
+    gradient::{Gradient, check_indices},
     parameters::Parameters,
     protocol::{ServerReply, ServerRequest, ServerStatistics},
     worker::nanoseconds,
@@ -28,10 +29,14 @@ use crate::{
 /// One shard, served to the workers.
 pub(crate) struct Server {
     clock: RunClock,
+    /// How many it holds.
+    parameters: usize,
     state: Mutex<State>,
 }
 
 struct State {
+    /// Which parameters these are.
+    shard: Range<usize>,
     gate: Gate,
     fold: Fold,
     optimizer: OptimizerState,
@@ -42,6 +47,7 @@ struct State {
     held: Vec<Option<Held>>,
     statistics: ServerStatistics,
     recorder: Recorder,
+    /// Its number in the trace.
     node: u32,
 }
 
@@ -63,17 +69,17 @@ enum Pull {
 }
 
 impl Server {
-    /// A server of these parameters. `node` is its number in the trace.
+    /// A server of these parameters, which are the `shard` of all.
     pub(crate) fn new(
-        clock: RunClock,
-        node: u32,
+        ctx: &Context,
+        shard: Range<usize>,
         gate: Gate,
         fold: Fold,
         optimizer: OptimizerState,
         parameters: Vec<f32>,
         recorder: Recorder,
     ) -> Self {
-        let workers = gate.workers();
+        let (clock, workers) = (ctx.clock(), gate.workers());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
             last_arrivals: vec![0; workers],
@@ -81,6 +87,7 @@ impl Server {
             ..ServerStatistics::default()
         };
         let state = State {
+            shard: shard.clone(),
             gate,
             fold,
             optimizer,
@@ -89,9 +96,9 @@ impl Server {
             held: (0..workers).map(|_| None).collect(),
             statistics,
             recorder,
-            node,
+            node: ctx.rank() as u32,
         };
-        Self { clock, state: Mutex::new(state) }
+        Self { clock, parameters: shard.len(), state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -99,18 +106,14 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers when the gate lets the worker start its next round.
-    async fn pull(
-        &self,
-        worker: WorkerId,
-        indices: Option<Indices>,
-    ) -> Result<Message<ServerReply>, ServiceError> {
-        let asked = self.clock.now();
+    /// Answers when the gate lets the worker start its next round, with the values of these coordinates, or of all.
+    pub(crate) async fn pull(&self, worker: u32, indices: Option<Indices>) -> Result<Started, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
-        let started = self.state().start(worker, pull)?;
+        let started = self.state().start(WorkerId::new(worker), pull)?;
         let ((clock, whole), held) = match started {
             Start::Now(go) => (go, Duration::ZERO),
             Start::Later(opened) => {
+                let asked = self.clock.now();
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
                 (opened.await.map_err(stopped)?, self.clock.now() - asked)
             }
@@ -119,22 +122,23 @@ impl Server {
             Some(whole) => whole,
             None => self.state().read(&indices.unwrap_or_default())?,
         };
-        Ok(Message::from(ServerReply::Started { clock: clock.round(), held }).with_values(values))
+        Ok(Started { clock: clock.round(), held, values })
     }
 
     /// Takes a gradient and does what the gate says with it.
-    fn push(&self, worker: WorkerId, clock: Clock, gradient: Gradient) -> Result<(), ServiceError> {
+    pub(crate) fn push(&self, worker: u32, clock: u64, gradient: Gradient) -> Result<(), ServiceError> {
+        let (worker, clock) = (WorkerId::new(worker), Clock::new(clock));
         let mut state = self.state();
         state.statistics.pushes += 1;
         match state.gate.push(worker, clock)? {
             Arrival::Late => state.statistics.late += 1,
             Arrival::Kept => state.kept[worker.index()] = Some(gradient),
-            Arrival::Alone => self.update(&mut state, clock, &[gradient])?,
+            Arrival::Alone => self.update(&mut state, clock, &[gradient]),
             Arrival::Closes { workers } => {
                 state.statistics.last_arrivals[worker.index()] += 1;
                 state.kept[worker.index()] = Some(gradient);
                 let round: Vec<_> = workers.iter().filter_map(|w| state.kept[w.index()].take()).collect();
-                self.update(&mut state, clock, &round)?;
+                self.update(&mut state, clock, &round);
             }
         }
         let released = state.release();
@@ -147,9 +151,9 @@ impl Server {
     }
 
     /// Folds the gradients of a round and steps, and records how long that took.
-    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) -> Result<(), ServiceError> {
+    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) {
         let start = self.clock.now();
-        state.step(gradients)?;
+        state.step(gradients);
         let end = self.clock.now();
         state.statistics.fold_apply += end - start;
         if state.recorder.is_on() {
@@ -157,8 +161,17 @@ impl Server {
             let span = Span::new(state.node, Phase::Apply, nanoseconds(start), nanoseconds(end));
             state.recorder.record(Span { round: clock.round(), records: samples, ..span });
         }
-        Ok(())
     }
+}
+
+/// The answer to a pull.
+pub(crate) struct Started {
+    /// The round that the worker now works at.
+    pub clock: u64,
+    /// How long the gate held it.
+    pub held: Duration,
+    /// The parameters that it asked for.
+    pub values: Tensor,
 }
 
 /// Whether a worker may go on.
@@ -209,27 +222,25 @@ impl State {
     }
 
     /// One optimiser step along the fold of the gradients that stand on samples.
-    fn step(&mut self, gradients: &[Gradient]) -> Result<(), ServiceError> {
+    fn step(&mut self, gradients: &[Gradient]) {
         let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
-        let (mut dense, mut sparse) = (Vec::new(), Vec::new());
-        for (gradient, weight) in gradients.iter().zip(self.fold.weights(&samples)) {
-            match &gradient.values {
-                Values::Empty => {}
-                Values::Dense(values) => dense.push((&values[..], weight)),
-                Values::Sparse(indices, values) => sparse.push((&indices[..], &values[..], weight)),
-            }
+        if samples.iter().sum::<u64>() == 0 {
+            return;
         }
-        let optimizer = &mut self.optimizer;
-        match (dense.is_empty(), sparse.is_empty()) {
-            (true, true) => return Ok(()),
-            (false, true) => self.parameters.update(|parameters| optimizer.step(parameters, &dense)),
-            (true, false) => self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse)),
-            (false, false) => {
-                return Err(ServiceError::new("a round has both dense and sparse gradients"));
-            }
+        let (shard, optimizer) = (&self.shard, &mut self.optimizer);
+        let weighted =
+            || gradients.iter().zip(self.fold.weights(&samples)).filter(|(_, weight)| *weight != 0.0);
+        let sparse = weighted().map(|(gradient, weight)| Some((gradient.values.sparse(shard)?, weight)));
+        if let Some(sparse) = sparse.collect::<Option<Vec<_>>>() {
+            self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse));
+        } else {
+            // One dense gradient is enough for the step to be dense.
+            let dense: Vec<_> =
+                weighted().map(|(gradient, weight)| (gradient.values.dense(shard), weight)).collect();
+            let dense: Vec<_> = dense.iter().map(|(values, weight)| (&values[..], *weight)).collect();
+            self.parameters.update(|parameters| optimizer.step(parameters, &dense));
         }
         self.statistics.updates += 1;
-        Ok(())
     }
 }
 
@@ -239,12 +250,14 @@ impl Service for Server {
 
     async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
         match request.body {
-            ServerRequest::Pull { worker } => self.pull(WorkerId::new(worker), request.indices).await,
+            ServerRequest::Pull { worker } => {
+                let Started { clock, held, values } = self.pull(worker, request.indices).await?;
+                Ok(Message::from(ServerReply::Started { clock, held }).with_values(values))
+            }
             ServerRequest::Push { worker, clock, samples } => {
-                let parameters = self.state().parameters.current().len();
-                let gradient = Gradient::checked(samples, request.indices, request.values, parameters)
+                let gradient = Gradient::checked(samples, request.indices, request.values, self.parameters)
                     .map_err(ServiceError::new)?;
-                self.push(WorkerId::new(worker), Clock::new(clock), gradient)?;
+                self.push(worker, clock, gradient)?;
                 Ok(ServerReply::Taken.into())
             }
             ServerRequest::Parameters => {

@@ -10,6 +10,7 @@ use syncline_learn::Score;
 use syncline_program::Context;
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::Client;
+use tokio::task::coop::consume_budget;
 
 use crate::{
     Delay, Error,
@@ -34,6 +35,7 @@ pub(crate) struct Worker {
     /// The rows that it evaluates at the end of an epoch.
     pub validation: Option<(Arc<Dataset>, Range<usize>)>,
     pub plan: Plan,
+    pub pull: Pull,
     pub recorder: Recorder,
 }
 
@@ -45,8 +47,6 @@ pub(crate) struct Plan {
     pub seed: u64,
     pub rate: f32,
     pub delays: Vec<Delay>,
-    /// Whether all parameters are pulled, or only those that a round reads, where it reads few.
-    pub pull: Pull,
 }
 
 /// What changes from round to round.
@@ -58,6 +58,8 @@ struct Tally {
     /// Since the last report of progress.
     recent: Score,
     reported: Duration,
+    /// The end of the last phase, at which the next one began.
+    lap: Duration,
     /// Injected beyond what the delays said.
     overslept: Duration,
 }
@@ -67,11 +69,13 @@ impl Worker {
     pub(crate) async fn run(mut self) -> Result<(), Error> {
         let started = self.now();
         let times = WorkerTimes { started, clock_error: self.ctx.clock().error(), ..WorkerTimes::default() };
-        let mut tally = Tally { times, reported: started, ..Tally::default() };
+        let mut tally = Tally { times, reported: started, lap: started, ..Tally::default() };
         let (mut epoch, mut next) = (0, 0);
         loop {
+            // Calls of this process may always be ready: without this the runtime could never stop the worker.
+            consume_budget().await;
             self.ctx.check()?;
-            let (pulled, pull) = self.pull(next, &mut tally).await?;
+            let (pulled, touched) = self.pull(next, &mut tally).await?;
             let clock = pulled.clock;
             while epoch < self.plan.epochs && u64::from(epoch) < clock / self.plan.rounds_per_epoch {
                 self.end_epoch(epoch, &pulled.values, &mut tally).await?;
@@ -81,31 +85,33 @@ impl Worker {
                 return Ok(());
             }
             let round = clock % self.plan.rounds_per_epoch;
-            let compact = self.computation.compact(round, self.exchange.shards());
-            let start = self.now();
-            let outcome = self.computation.run(round, &pulled.values, pull, compact.as_deref());
+            let outcome = self.computation.run(round, &pulled.values, touched, self.exchange.shards());
             self.exchange.release(pulled.values);
             self.check(&outcome.score, clock)?;
-            self.delay(clock, start, &mut tally).await;
-            self.computed(clock, start, &outcome.score, &mut tally);
-            self.push(clock, compact, outcome, &mut tally).await?;
+            self.delay(clock, &mut tally).await;
+            self.computed(clock, &outcome.score, &mut tally);
+            self.push(clock, outcome, &mut tally).await?;
             self.report_progress(&mut tally).await?;
             next = clock + 1;
         }
     }
 
-    /// Fetches the parameters of round `next`, or of the later one that the gate says.
-    async fn pull(&mut self, next: u64, tally: &mut Tally) -> Result<(Pulled, Pull), Error> {
+    /// Fetches the parameters of round `next`, or of the later one that the gate says: all of them, or those of the
+    /// compact round.
+    async fn pull(
+        &mut self,
+        next: u64,
+        tally: &mut Tally,
+    ) -> Result<(Pulled, Option<Arc<CompactRound>>), Error> {
         let round = next % self.plan.rounds_per_epoch;
         let compact = match round {
             // At the end of an epoch the whole model is looked at.
             0 if self.validation.is_some() => None,
-            _ if self.plan.pull == Pull::Whole => None,
+            _ if self.pull == Pull::Whole => None,
             _ => self.computation.compact(round, self.exchange.shards()),
         };
-        let start = self.now();
         let pulled = self.exchange.pull(compact.as_ref().map(|compact| &compact.touched)).await?;
-        let end = self.now();
+        let (start, end) = self.lap(tally);
         let opened = end.min(start + pulled.held);
         tally.times.wait += opened - start;
         tally.times.pull += end - opened;
@@ -117,7 +123,7 @@ impl Worker {
         }
         let bytes = size_of_val(&pulled.values[..]) as u64;
         self.record(Span { bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
-        Ok((pulled, if compact.is_some() { Pull::Touched } else { Pull::Whole }))
+        Ok((pulled, compact))
     }
 
     /// Refuses to go on from a loss that is no number.
@@ -131,11 +137,11 @@ impl Worker {
 
     /// Sleeps for as long as the injected delays say. A sleep lasts a little longer than it was meant to; that is taken
     /// off the next one, so that many short delays are right on average.
-    async fn delay(&self, clock: u64, start: Duration, tally: &mut Tally) {
+    async fn delay(&self, clock: u64, tally: &mut Tally) {
         if self.plan.delays.is_empty() {
             return;
         }
-        let computed = self.now() - start;
+        let computed = self.now() - tally.lap;
         let draw = |delay: &Delay| delay.draw(self.plan.seed, self.rank, clock, computed);
         let time: Duration = self.plan.delays.iter().map(draw).sum();
         let asleep = self.now();
@@ -145,9 +151,9 @@ impl Worker {
         tally.overslept = (tally.overslept + slept).saturating_sub(time);
     }
 
-    /// Accounts for a computation that began at `start` and has just ended.
-    fn computed(&mut self, clock: u64, start: Duration, score: &Score, tally: &mut Tally) {
-        let end = self.now();
+    /// Accounts for a computation that has just ended.
+    fn computed(&mut self, clock: u64, score: &Score, tally: &mut Tally) {
+        let (start, end) = self.lap(tally);
         tally.times.compute += end - start;
         tally.times.rounds += 1;
         tally.times.samples += score.rows;
@@ -157,30 +163,22 @@ impl Worker {
     }
 
     /// Hands the gradient to the servers.
-    async fn push(
-        &mut self,
-        clock: u64,
-        compact: Option<Arc<CompactRound>>,
-        outcome: Outcome,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
-        let start = self.now();
-        let bytes = outcome.gradient.as_ref().map_or(0, |gradient| size_of_val(&gradient[..]));
-        let touched = compact.as_ref().map(|compact| &compact.touched);
-        self.exchange.push(clock, outcome.score.rows, touched, outcome.gradient).await?;
-        let end = self.now();
+    async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Error> {
+        let bytes = outcome.gradient.bytes();
+        self.exchange.push(clock, outcome.score.rows, outcome.gradient).await?;
+        let (start, end) = self.lap(tally);
         tally.times.push += end - start;
-        self.record(Span { bytes: bytes as u64, ..self.span(Phase::Push, clock, start, end) });
+        self.record(Span { bytes, ..self.span(Phase::Push, clock, start, end) });
         Ok(())
     }
 
     /// Evaluates this worker's share of the validation rows and reports the epoch.
     async fn end_epoch(&mut self, epoch: u32, parameters: &[f32], tally: &mut Tally) -> Result<(), Error> {
-        let start = self.now();
+        let at = tally.lap;
         let mut validation = Score::default();
         if let Some((data, rows)) = &self.validation {
             validation = self.computation.score(parameters, data, rows.clone());
-            let end = self.now();
+            let (start, end) = self.lap(tally);
             tally.times.evaluate += end - start;
             let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
@@ -190,18 +188,19 @@ impl Worker {
             epoch,
             train: std::mem::take(&mut tally.train),
             validation,
-            at: start,
+            at,
             times: tally.times,
             spans: self.recorder.drain(),
             dropped: self.recorder.dropped(),
         };
         self.coordinator.call(CoordinatorRequest::Epoch(Box::new(end))).await?;
+        self.lap(tally);
         Ok(())
     }
 
     /// Tells the coordinator how far it is, a few times a second.
     async fn report_progress(&mut self, tally: &mut Tally) -> Result<(), Error> {
-        let now = self.now();
+        let now = tally.lap;
         if now - tally.reported < PROGRESS && !self.recorder.is_filling() {
             return Ok(());
         }
@@ -209,11 +208,19 @@ impl Worker {
         let score = std::mem::take(&mut tally.recent);
         let report = CoordinatorRequest::Progress { worker: self.rank, score, spans: self.recorder.drain() };
         self.coordinator.call(report).await?;
+        self.lap(tally);
         Ok(())
     }
 
     fn now(&self) -> Duration {
         self.ctx.clock().now()
+    }
+
+    /// Ends a phase: when it began and when it ended. One phase begins where another ends, so that a round needs few
+    /// looks at the clock.
+    fn lap(&self, tally: &mut Tally) -> (Duration, Duration) {
+        let start = std::mem::replace(&mut tally.lap, self.now());
+        (start, tally.lap)
     }
 
     /// A span of this worker.

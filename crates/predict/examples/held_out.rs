@@ -9,6 +9,7 @@ use std::error::Error;
 
 use syncline_predict::{Check, Cycles, Question};
 struct Measured {
+    name: String,
     cycles: Cycles,
     question: Question,
 }
@@ -19,10 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let run = syncline_trace::read(&path)?;
         let cycles = Cycles::of(&run)?;
         let question = Question::of(&run)?;
-        runs.push(Measured { cycles, question });
+        let name = std::path::Path::new(&path)
+            .file_stem()
+            .map_or(String::new(), |name| name.to_string_lossy().into());
+        runs.push(Measured { name, cycles, question });
     }
     println!(
-        "{:>12} {:>12} {:>12} {:>20} {:>12} {:>8}",
+        "{:>18} {:>18} {:>12} {:>20} {:>12} {:>8}",
         "from", "to", "predicted s", "interval", "measured s", "error"
     );
     let (mut errors, mut covered) = (Vec::new(), 0);
@@ -39,9 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 covered += usize::from(round.covers(measured));
             }
             println!(
-                "{:>12} {:>12} {:>12.5} {:>9.5}..{:<9.5} {:>12.5} {:>7.1}%",
-                name(&from.question),
-                name(&to.question),
+                "{:>18} {:>18} {:>12.6} {:>9.6}..{:<9.6} {:>12.6} {:>+7.1}%",
+                from.name,
+                to.name,
                 round.value,
                 round.low,
                 round.high,
@@ -60,8 +64,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("{covered} of {} intervals cover the measured value", errors.len());
     Ok(())
-}
-
-fn name(question: &Question) -> String {
-    format!("{} x {}", question.workers, question.sync)
 }

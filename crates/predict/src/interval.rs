@@ -20,12 +20,14 @@ impl Interval {
     }
 
     /// The mean of replications and the range in which 95 % of their like lie: 2.02 standard deviations for 40 of
-    /// them (Student's t).
-    pub(crate) fn of(values: &[f64]) -> Self {
+    /// them (Student's t). `less` is the part of their variance that is not asked about.
+    pub(crate) fn of(values: &[f64], less: f64) -> Self {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-        Self::around(mean, 2.02 * (variance * (1.0 + 1.0 / count)).sqrt())
+        // Both are estimates: what is left is never less than a tenth.
+        let variance = (variance - less).max(0.1 * variance);
+        Self::around(mean, 2.02 * (variance * (1.0 + 1.0 / count)).sqrt()).positive()
     }
 
     /// The interval of `dividend` over the value.
@@ -41,6 +43,13 @@ impl Interval {
         Self { value: self.value, low: self.value - below.hypot(more), high: self.value + above.hypot(more) }
     }
 
+    /// Keeps the lower end of a positive value positive: at least as many times below the value as the upper end is
+    /// above.
+    pub(crate) fn positive(self) -> Self {
+        let least = self.value * (self.value / self.high);
+        Self { low: if self.value > 0.0 { self.low.max(least) } else { self.low }, ..self }
+    }
+
     /// The range stretched to a value that the truth may also be.
     pub(crate) fn containing(self, other: f64) -> Self {
         Self { low: self.low.min(other), high: self.high.max(other), ..self }
@@ -54,5 +63,23 @@ impl Interval {
     /// Whether a value lies in the range.
     pub fn covers(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_of_times_stays_positive_and_can_be_turned_into_one_of_speeds() {
+        let wide = Interval::of(&[1.0, 1.0, 1.0, 9.0], 0.0);
+        assert!(wide.low > 0.0 && wide.covers(1.0), "{wide:?}");
+        let speed = wide.map_inverse(6.0);
+        assert!(speed.low < speed.value && speed.value < speed.high && speed.high.is_finite(), "{speed:?}");
+        let narrow = Interval::of(&[2.0, 2.1, 1.9, 2.0], 0.0);
+        assert!((narrow.value - 2.0).abs() < 1e-12 && narrow.low > 1.7 && narrow.high < 2.3, "{narrow:?}");
+        let less = Interval::of(&[2.0, 2.1, 1.9, 2.0], 1.0);
+        assert!(less.high - less.low < narrow.high - narrow.low, "never nothing: {less:?}");
+        assert!(less.high > less.low);
     }
 }

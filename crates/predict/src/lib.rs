@@ -1,6 +1,7 @@
-//! What would another size or policy cost? From the trace of one training run.
+//! What would another size or policy cost? From the trace of one training run, or from one log of Apache Spark
+//! ([`SparkLog`], [`SparkProfile`]).
 //!
-//! [`Cycles`] takes the trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
+//! [`Cycles`] takes a training run's trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
 //! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
 //! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
 //!
@@ -17,7 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Depends on `trace` for runs, `queueing` for the simulated loop, `round` for the policies. It reads no files itself.
+//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for queues and random streams, `round` for the
+//! gates that decide.
 
 mod error;
 mod interval;
@@ -26,8 +28,12 @@ mod training;
 
 pub use error::Error;
 pub use interval::Interval;
-pub use spark::{BarrierForecast, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile};
+pub use spark::{
+    BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+};
 pub use training::{
-    Backup, Check, Compute, Cycle, Cycles, Exchange, Injected, JobProfile, Machine, Machines, PROFILE_FORMAT,
-    Placement, Prediction, Question, Serving, Setup, Stream, StreamAnswer, SyncPrice, Tail, Variation, Without,
+    Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,
+    PROFILE_FORMAT, Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer,
+    SyncPrice, Tail, Variation, Without,
 };

@@ -98,7 +98,7 @@ fn what_is_no_profile_is_refused() {
     };
     assert!(changed("syncline-job-profile/1", "syncline-job-profile/9").contains("job-profile/9"));
     assert!(changed("\"full_s\": 0.0", "\"full_s\": -0.0").contains("compute.full_s"), "no more than zero");
-    assert!(changed("\"wake_s\": 0", "\"wake_s\": -1").contains("serving.wake_s"));
+    assert!(changed("\"wakes_s\": []", "\"wakes_s\": [-1.0]").contains("serving.wakes_s"));
     assert!(changed("\"samples\": 248", "\"samples\": 0").contains("variation.samples"));
     assert!(changed("\"sync\": \"bsp\"", "\"sync\": \"often\"").contains("often"));
     assert!(changed("\"rounds\"", "\"circles\"").contains("circles"));

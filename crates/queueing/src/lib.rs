@@ -4,7 +4,8 @@
 //! (n,k), redundancy, multi-stage, tiny tasks, barrier execution. It answers whether it is stable, its largest
 //! rate, its mean and its quantiles, and each answer is an [`Estimate`] that says whether it is exact, a bound, an
 //! approximation or a fit. [`sim`] runs the same systems, and what no formula reaches. [`training`] holds the
-//! closed loops of iterative learning, [`overhead`] the optimal number of tasks, [`communication`] the network.
+//! closed loops of iterative learning, [`overhead`] the optimal number of tasks, [`communication`] the network, [`scaling`]
+//! the laws fitted to a few runs.
 //!
 //! ```
 //! use syncline_queueing::{Exceedance, Kind, Model, Workload, models::ForkJoin};
@@ -33,6 +34,7 @@ pub mod overhead;
 pub mod polling;
 mod quadrature;
 mod root;
+pub mod scaling;
 pub mod sim;
 pub mod single_server;
 pub mod speculation;

@@ -37,5 +37,5 @@ pub use every::Every;
 pub use fold::{Fold, fold};
 pub use gate::{Arrival, Gate};
 pub use id::{Clock, Staleness, WorkerId};
-pub use optimizer::{Optimizer, OptimizerState, Rule};
+pub use optimizer::{Optimizer, OptimizerState, Rule, SparseGradient};
 pub use sync::Sync;

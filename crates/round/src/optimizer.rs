@@ -11,6 +11,7 @@ mod sparse;
 use std::ops::Range;
 
 pub use rule::Rule;
+pub use sparse::SparseGradient;
 
 use crate::{Error, fold};
 
@@ -95,7 +96,7 @@ pub struct OptimizerState {
     steps: u64,
     /// Holds the folded gradient of one block.
     block: Vec<f32>,
-    /// Holds a sparse gradient where the rule must see all coordinates; empty until then.
+    /// Holds the sum of sparse gradients where the rule must see it; zeros between steps, empty until it is needed.
     dense: Vec<f32>,
 }
 

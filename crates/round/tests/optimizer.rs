@@ -100,7 +100,7 @@ proptest! {
             let lists: Vec<(Vec<u32>, Vec<f32>)> =
                 round.iter().map(|g| (g.keys().copied().collect(), g.values().copied().collect())).collect();
             dense_state.step(&mut dense, &full.iter().map(|g| (&g[..], weight)).collect::<Vec<_>>());
-            sparse_state.step_sparse(&mut sparse, &lists.iter().map(|(i, v)| (&i[..], &v[..], weight)).collect::<Vec<_>>());
+            sparse_state.step_sparse(&mut sparse, &lists.iter().map(|(i, v)| ((&i[..], &v[..]), weight)).collect::<Vec<_>>());
         }
         for (i, (a, b)) in dense.iter().zip(&sparse).enumerate() {
             prop_assert!((a - b).abs() < 1e-6, "[{}]: {} and {}", i, a, b);

@@ -1,21 +1,28 @@
 //! An upper bound on the utility that any schedule can reach, even one that knows all jobs in advance.
 //!
-//! The fluid relaxation of the offline problem: machines are poured together, workers are divisible and every
-//! job runs at its faster bandwidth. With `x_it` worker-slots of job i in slot t and `y_ik` the fraction of
-//! it completed in slot k:
+//! A linear relaxation of the offline problem. Machines that are alike are poured together, workers and
+//! completions are divisible, but the two cases of the speed law are kept apart: a job alone on one machine is
+//! fast and cannot be larger than that machine; spread, it may have all its workers and is slow. With `y_ik`
+//! the fraction of job i completed in slot k, `x_itm` its workers on kind m of machines in the internal case,
+//! `w_itm, s_itm` its workers and servers in the external case, and `n_im` the most workers that one machine
+//! holds together with their servers:
 //!
 //! ```text
-//! max  sum_i sum_k u_i(k - a_i) y_ik
-//! s.t. sum_k y_ik <= 1                                           for every job
-//!      sum_{t <= k} x_it >= V_i c_i sum_{k' <= k} y_ik'          for every job and slot: work before completion
-//!      x_it <= W_i sum_{k >= t} y_ik                             for every job and slot
-//!      sum_i demand_ir x_it <= C_r                               for every slot and resource type
+//! max  sum_ik u_i(k - a_i) y_ik
+//! s.t. sum_k y_ik <= 1                                                  for every job
+//!      sum_{t <= k} (x_itm / c_int + w_itm / c_ext) >= V_i sum_{k' <= k} y_ik'   for every job and slot
+//!      sum_m x_itm / n_im + w_itm / W_i <= sum_{k >= t} y_ik            for every job and slot: one case at a time
+//!      sum_m s_itm >= max(1 / gamma, 1 / W_i) sum_m w_itm               whole servers: at least one
+//!      what they take of kind m in slot t fits                          for every resource type
 //! ```
+//!
+//! It is also the bound of the branch and bound in [`exact`](crate::exact), which narrows the slots in which
+//! jobs may complete.
 
 use crate::{
     error::Result,
-    lp::{LinearProgram, LpSolver, Sense},
-    model::{Cluster, Job},
+    lp::{LinearProgram, LpSolution, LpSolver, Sense},
+    model::{Cluster, DeviceId, Job, KINDS, Resources},
     pricing::SlotGrid,
 };
 
@@ -24,53 +31,236 @@ use crate::{
 /// # Errors
 /// The solver's failure.
 pub fn upper_bound(cluster: &Cluster, jobs: &[Job], grid: &SlotGrid, solver: &dyn LpSolver) -> Result<f64> {
-    let mut program = LinearProgram::default();
-    let mut demands: Vec<Vec<(usize, &Job)>> = vec![Vec::new(); grid.slots];
-    for job in jobs {
-        add(&mut program, &mut demands, job, grid);
+    let anywhere = vec![Window::default(); jobs.len()];
+    let relaxed = Relaxation::new(cluster, jobs, grid, &anywhere).solve(solver)?;
+    Ok(relaxed.map_or(0.0, |relaxed| relaxed.utility))
+}
+
+/// When a job may complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Window {
+    /// Not before this slot.
+    pub first: usize,
+    /// No later than in this slot, and it must; none: whenever, or not at all.
+    pub due: Option<usize>,
+}
+
+/// A solution of the relaxation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Relaxed {
+    /// The bound.
+    pub utility: f64,
+    /// By job: completion slots and the fractions completed in them, none of them zero.
+    pub completed: Vec<Vec<(usize, f64)>>,
+}
+
+/// Machines that are alike.
+struct Kind {
+    capacity: Resources,
+    device: DeviceId,
+    count: f64,
+}
+
+/// The program and where the completions are in it.
+pub(crate) struct Relaxation<'a> {
+    program: LinearProgram,
+    grid: &'a SlotGrid,
+    kinds: Vec<Kind>,
+    /// By slot, kind and resource type.
+    used: Vec<[Vec<(usize, f64)>; KINDS]>,
+    /// By job: completion slots and columns.
+    completions: Vec<Vec<(usize, usize)>>,
+}
+
+impl<'a> Relaxation<'a> {
+    /// For jobs that may complete in their windows.
+    pub fn new(cluster: &Cluster, jobs: &[Job], grid: &'a SlotGrid, windows: &[Window]) -> Self {
+        let kinds = kinds(cluster);
+        let used = vec![[const { Vec::new() }; KINDS]; grid.slots * kinds.len()];
+        let mut relaxation =
+            Self { program: LinearProgram::default(), grid, kinds, used, completions: Vec::new() };
+        for (job, window) in jobs.iter().zip(windows) {
+            let completions = relaxation.add(job, window);
+            relaxation.completions.push(completions);
+        }
+        relaxation.fit();
+        relaxation
     }
-    for users in &demands {
-        for (kind, capacity) in cluster.total().as_array().iter().enumerate() {
-            let need = |(work, job): &(usize, &Job)| (*work, job.bundle().as_array()[kind]);
-            let terms: Vec<_> = users.iter().map(need).filter(|(_, need)| *need > 0.0).collect();
-            if !terms.is_empty() {
-                program.row(terms, Sense::Le, *capacity);
+
+    /// The optimum; none if the windows cannot be kept even so.
+    pub fn solve(&self, solver: &dyn LpSolver) -> Result<Option<Relaxed>> {
+        let Some(LpSolution { cost, values }) = solver.solve(&self.program)? else { return Ok(None) };
+        let fraction = |&(slot, column): &(usize, usize)| (slot, values[column]);
+        let some = |(_, fraction): &(usize, f64)| *fraction > 1e-7;
+        let completed =
+            self.completions.iter().map(|slots| slots.iter().map(fraction).filter(some).collect()).collect();
+        Ok(Some(Relaxed { utility: -cost, completed }))
+    }
+
+    fn add(&mut self, job: &Job, window: &Window) -> Vec<(usize, usize)> {
+        let grid = self.grid;
+        let arrival = grid.slot_of(job.arrival);
+        let cases = self.cases(job);
+        let fastest = cases.iter().map(|case| case.rate * case.limit).fold(0.0, f64::max);
+        let shortest = (1.0 / fastest - 1e-9).ceil().max(1.0);
+        let first = window.first.max(arrival + (shortest.min(grid.slots as f64 + 1.0) as usize) - 1);
+        let end = window.due.map_or(grid.slots, |due| (due + 1).min(grid.slots));
+        let slots = first.max(arrival)..end;
+        let completions: Vec<(usize, usize)> = slots
+            .map(|slot| {
+                let utility = job.utility.at(grid.hours(slot - arrival));
+                (slot, self.program.real(-utility, f64::INFINITY))
+            })
+            .collect();
+        let all: Vec<_> = completions.iter().map(|&(_, column)| (column, 1.0)).collect();
+        // A job that must complete but cannot leaves the row 0 = 1, which no solution satisfies.
+        let sense = if window.due.is_some() { Sense::Eq } else { Sense::Le };
+        if all.is_empty() && sense == Sense::Eq {
+            let never = self.program.real(0.0, 0.0);
+            self.program.row(vec![(never, 1.0)], Sense::Eq, 1.0);
+        }
+        if all.is_empty() {
+            return completions;
+        }
+        self.program.row(all, sense, 1.0);
+        let mut progress = Vec::new();
+        for slot in arrival..end {
+            progress.extend(self.slot(job, slot, &completions, &cases));
+            let due = completions.iter().filter(|(at, _)| *at <= slot).map(|&(_, column)| (column, -1.0));
+            let due: Vec<_> = due.collect();
+            if !due.is_empty() {
+                self.program.row(progress.iter().copied().chain(due).collect(), Sense::Ge, 0.0);
+            }
+        }
+        completions
+    }
+
+    /// One slot of one job; returns its work as fractions of the whole.
+    fn slot(
+        &mut self,
+        job: &Job,
+        slot: usize,
+        completions: &[(usize, usize)],
+        cases: &[Case],
+    ) -> Vec<(usize, f64)> {
+        let later = completions.iter().filter(|(at, _)| *at >= slot).map(|&(_, column)| (column, -1.0));
+        let mut presence: Vec<(usize, f64)> = later.collect();
+        let (mut progress, mut servers) = (Vec::new(), Vec::new());
+        for case in cases {
+            let workers = self.program.real(0.0, f64::INFINITY);
+            progress.push((workers, case.rate));
+            presence.push((workers, 1.0 / case.limit));
+            self.take(slot, case.kind, workers, &case.demand);
+            if let Some(share) = case.servers_each {
+                servers.push((workers, -share));
+            }
+        }
+        self.program.row(presence, Sense::Le, 0.0);
+        if !servers.is_empty() {
+            for kind in 0..self.kinds.len() {
+                let column = self.program.real(0.0, f64::INFINITY);
+                self.take(slot, kind, column, &job.server);
+                servers.push((column, 1.0));
+            }
+            self.program.row(servers, Sense::Ge, 0.0);
+        }
+        progress
+    }
+
+    fn take(&mut self, slot: usize, kind: usize, column: usize, demand: &Resources) {
+        for (terms, need) in self.used[slot * self.kinds.len() + kind].iter_mut().zip(demand.as_array()) {
+            if *need > 0.0 {
+                terms.push((column, *need));
             }
         }
     }
-    Ok(solver.solve(&program)?.map_or(0.0, |solution| -solution.cost))
+
+    fn fit(&mut self) {
+        for (at, rows) in std::mem::take(&mut self.used).into_iter().enumerate() {
+            let Kind { capacity, count, .. } = &self.kinds[at % self.kinds.len()];
+            for (terms, whole) in rows.into_iter().zip(capacity.times(*count).as_array()) {
+                if !terms.is_empty() {
+                    self.program.row(terms, Sense::Le, *whole);
+                }
+            }
+        }
+    }
+
+    /// The ways in which the job can have workers.
+    fn cases(&self, job: &Job) -> Vec<Case> {
+        let per_slot = self.grid.slot / job.workload;
+        let (near, far) = (per_slot / job.internal_cost(), per_slot / job.external_cost());
+        let hosted: f64 =
+            self.kinds.iter().map(|kind| kind.count * f64::from(kind.capacity.how_many(&job.worker))).sum();
+        let most = f64::from(job.workers.max).min(hosted);
+        let ratio = job.workers_per_server;
+        let share = |limit: f64| ratio.map(|ratio| (1.0 / ratio).max(1.0 / limit));
+        let mut cases = Vec::new();
+        for (kind, machines) in self.kinds.iter().enumerate() {
+            let speed = job.speed_on(machines.device);
+            let inside = f64::from(most_inside(&machines.capacity, job));
+            let demand = |limit: f64| {
+                let mut demand = job.worker;
+                demand.add(&job.server, share(limit).unwrap_or(0.0));
+                demand
+            };
+            cases.push(Case {
+                kind,
+                rate: near * speed,
+                limit: inside,
+                demand: demand(inside),
+                servers_each: None,
+            });
+            // Spread is the same as alone where no bandwidth matters, but may be larger.
+            cases.push(Case {
+                kind,
+                rate: far * speed,
+                limit: most,
+                demand: job.worker,
+                servers_each: share(most),
+            });
+        }
+        cases.retain(|case| case.rate > 0.0 && case.limit >= f64::from(job.workers.min));
+        cases
+    }
 }
 
-fn add<'a>(
-    program: &mut LinearProgram,
-    demands: &mut [Vec<(usize, &'a Job)>],
-    job: &'a Job,
-    grid: &SlotGrid,
-) {
-    let arrival = grid.slot_of(job.arrival);
-    let fastest = job.speeds.iter().copied().fold(f64::NAN, f64::max);
-    let speed = if fastest.is_nan() { 1.0 } else { fastest };
-    let work = job.workload * job.internal_cost().min(job.external_cost()) / (grid.slot * speed);
-    let most = f64::from(job.workers.max);
-    let first = arrival + ((work / most - 1e-9).ceil().max(1.0) as usize) - 1;
-    if first >= grid.slots {
-        return;
+/// One way in which a job can have workers on one kind of machines.
+struct Case {
+    kind: usize,
+    /// Share of the job's work that a worker does in a slot.
+    rate: f64,
+    /// The most workers.
+    limit: f64,
+    /// What a worker takes.
+    demand: Resources,
+    /// Servers a worker, where they may be elsewhere.
+    servers_each: Option<f64>,
+}
+
+/// The most workers of a job that a machine holds together with their servers.
+pub(crate) fn most_inside(capacity: &Resources, job: &Job) -> u32 {
+    let fits = |workers: u32| {
+        let mut need = job.worker.times(f64::from(workers));
+        need.add(&job.server, f64::from(job.servers_for(workers)));
+        capacity.fits(&need)
+    };
+    let (mut low, mut high) = (0, job.workers.max.min(capacity.how_many(&job.worker)));
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if fits(middle) { low = middle } else { high = middle - 1 }
     }
-    // Completions from the first possible slot on; work from arrival on.
-    let completed: Vec<usize> = (first..grid.slots)
-        .map(|slot| program.real(-job.utility.at(grid.hours(slot - arrival)), f64::INFINITY))
-        .collect();
-    let workers: Vec<usize> = (arrival..grid.slots).map(|_| program.real(0.0, most)).collect();
-    program.row(completed.iter().map(|&column| (column, 1.0)).collect(), Sense::Le, 1.0);
-    for slot in first..grid.slots {
-        let done = workers[..=slot - arrival].iter().map(|&column| (column, 1.0));
-        let due = completed[..=slot - first].iter().map(|&column| (column, -work));
-        program.row(done.chain(due).collect(), Sense::Ge, 0.0);
+    low
+}
+
+fn kinds(cluster: &Cluster) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for machine in cluster.machines() {
+        let same = |kind: &&mut Kind| kind.capacity == machine.capacity && kind.device == machine.device;
+        match kinds.iter_mut().find(same) {
+            Some(kind) => kind.count += 1.0,
+            None => kinds.push(Kind { capacity: machine.capacity, device: machine.device, count: 1.0 }),
+        }
     }
-    for slot in arrival..grid.slots {
-        let column = workers[slot - arrival];
-        let later = completed[slot.saturating_sub(first)..].iter().map(|&column| (column, -most));
-        program.row(std::iter::once((column, 1.0)).chain(later).collect(), Sense::Le, 0.0);
-        demands[slot].push((column, job));
-    }
+    kinds
 }

@@ -67,6 +67,38 @@ pub enum Error {
         /// What it did.
         what: String,
     },
+    /// A machine that hosts more than it has: a defect of the policy or of the simulator.
+    #[error("policy `{policy}` at time {now}: machine {machine} hosts {used} of {kind}, it has {capacity}")]
+    Overbooked {
+        /// The policy.
+        policy: String,
+        /// The clock, in seconds.
+        now: f64,
+        /// The machine.
+        machine: MachineId,
+        /// The resource type.
+        kind: &'static str,
+        /// What it hosts.
+        used: f64,
+        /// What it has; nothing while it is down.
+        capacity: f64,
+    },
+    /// A job that completed before its work could have been done: a defect of the simulator.
+    #[error(
+        "policy `{policy}` at time {now}: job {job} completed with {done} of its {workload} samples done"
+    )]
+    Unfinished {
+        /// The policy.
+        policy: String,
+        /// The clock, in seconds.
+        now: f64,
+        /// The job.
+        job: JobId,
+        /// Samples that its placements could have processed.
+        done: f64,
+        /// Samples that it asked for.
+        workload: f64,
+    },
     /// A field of an input file that cannot be understood.
     #[error("{}:{line}: {field}: {what}", file.display())]
     Field {

@@ -346,8 +346,14 @@ impl State {
             let machine = share.machine;
             let used = &mut self.used[machine.index()];
             used.add(&share.demand(&state.job), 1.0);
-            if !self.up[machine.index()] || !self.cluster.capacity(machine).fits(used) {
-                return Err(format!("job {id} does not fit on machine {machine}: it is down or full"));
+            if !self.up[machine.index()] {
+                return Err(format!("job {id} may not run on machine {machine}: it is down"));
+            }
+            if let Some((kind, used, has)) = self.cluster.capacity(machine).lacks(used) {
+                let kind = kind.name();
+                return Err(format!(
+                    "job {id} does not fit on machine {machine}: {used} of {kind}, it has {has}"
+                ));
             }
         }
         if state.status == Status::Rejected {

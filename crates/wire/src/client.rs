@@ -46,6 +46,14 @@ impl<S: Service> Client<S> {
         matches!(self.place, Place::Local(_))
     }
 
+    /// The service itself, if it is in this process: a caller that knows its type can hand over more than messages.
+    pub fn service(&self) -> Option<&Arc<S>> {
+        match &self.place {
+            Place::Local(service) => Some(service),
+            Place::Remote(_) => None,
+        }
+    }
+
     /// How often receive buffers of values were used again; zeros for a local client, which needs none.
     pub fn reuse(&self) -> Reuse {
         match &self.place {

@@ -5,7 +5,9 @@ pub mod plot;
 mod simulate;
 pub mod sweep;
 mod system;
+mod table;
 mod tasks;
+mod variant;
 
 use clap::Subcommand;
 use syncline_queueing::{Error, Estimate, Exceedance, Model};
@@ -35,21 +37,27 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    Stability(Stability),
-    Mean(Mean),
+    /// Tell the largest stable arrival rate, and how far the given one is from it
+    ///
+    /// Example:
+    ///   syncline queue stability --system 1-barrier --workers 10 --tasks 5 --arrivals exp:1.2 --service exp:1
+    #[command(verbatim_doc_comment)]
+    Stability(Question),
+    /// Tell the mean time from arrival to departure by every formula known for the system
+    ///
+    /// Example:
+    ///   syncline queue mean --system split-merge --workers 10 --arrivals exp:0.3 --service exp:1
+    #[command(verbatim_doc_comment)]
+    Mean(Question),
     Bound(Bound),
     OptimalTasks(tasks::Args),
     Simulate(simulate::Args),
     Sweep(sweep::Args),
 }
 
-/// Tell the largest stable arrival rate, and how far the given one is from it
-///
-/// Example:
-///   syncline queue stability --system 1-barrier --workers 10 --tasks 5 --arrivals exp:1.2 --service exp:1
+/// A system under a workload.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-struct Stability {
+struct Question {
     #[command(flatten)]
     system: SystemArgs,
     #[command(flatten)]
@@ -59,20 +67,10 @@ struct Stability {
     json: bool,
 }
 
-/// Tell the mean time from arrival to departure by every formula known for the system
-///
-/// Example:
-///   syncline queue mean --system split-merge --workers 10 --arrivals exp:0.3 --service exp:1
-#[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-struct Mean {
-    #[command(flatten)]
-    system: SystemArgs,
-    #[command(flatten)]
-    workload: Workload,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+impl Question {
+    fn model(&self) -> Result<Box<dyn Model>, Failure> {
+        self.system.model(self.workload.read()?)
+    }
 }
 
 /// Tell the time that a job exceeds with at most the given probability, exactly or as a bound
@@ -83,15 +81,10 @@ struct Mean {
 #[command(verbatim_doc_comment)]
 struct Bound {
     #[command(flatten)]
-    system: SystemArgs,
-    #[command(flatten)]
-    workload: Workload,
+    question: Question,
     /// The probability with which the time may be exceeded
     #[arg(long, value_name = "EPS", value_parser = exceedance)]
     quantile: Exceedance,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the command.
@@ -106,8 +99,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn stability(args: &Stability) -> Result<(), Failure> {
-    let model = args.system.model(args.workload.read()?)?;
+fn stability(args: &Question) -> Result<(), Failure> {
+    let model = args.model()?;
     let largest = model.largest_rate().map_err(failure)?;
     let mut answer = Answer::about(&*model);
     answer.list("largest stable rate", vec![largest]);
@@ -115,8 +108,8 @@ fn stability(args: &Stability) -> Result<(), Failure> {
     model.check_stable().map_err(failure)
 }
 
-fn mean(args: &Mean) -> Result<(), Failure> {
-    let model = args.system.model(args.workload.read()?)?;
+fn mean(args: &Question) -> Result<(), Failure> {
+    let model = args.model()?;
     let mut answer = Answer::about(&*model);
     answer.list("mean time in the system", model.means().map_err(failure)?);
     if let Ok(waits) = model.waits() {
@@ -126,10 +119,10 @@ fn mean(args: &Mean) -> Result<(), Failure> {
 }
 
 fn bound(args: &Bound) -> Result<(), Failure> {
-    let model = args.system.model(args.workload.read()?)?;
+    let model = args.question.model()?;
     let mut answer = Answer::about(&*model);
     answer.list("time exceeded with at most that probability", bounds(&*model, args.quantile)?);
-    answer.show(args.json)
+    answer.show(args.question.json)
 }
 
 fn bounds(model: &dyn Model, eps: Exceedance) -> Result<Vec<Estimate>, Failure> {

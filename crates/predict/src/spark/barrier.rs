@@ -4,8 +4,10 @@
 //! a task that is not the last to arrive pays whole seconds. The log does not tell of the call, but its mark is
 //! clear: of each stage that calls it the longest task takes a second at least. A family of barrier stages that has one
 //! without this mark does not call it. One call a task is assumed, and one poll a call: more need arrivals that are more
-//! than a second apart.
+//! than a second apart. Beside the sleep the call asks the driver and hears from it: two messages, each taken to last as
+//! long as the driver takes to hear of a task's end.
 
+use super::fit::median;
 use super::replay::own_room;
 use super::work::{Group, SparkProfile, StageWork, TaskWork};
 use crate::{Error, Interval};
@@ -83,12 +85,14 @@ impl SparkProfile {
     /// The groups without barriers, and how many polls went.
     pub(super) fn plain(&self, polls: impl Fn(&TaskWork) -> f64) -> (Vec<Group>, usize) {
         let (mut gone, calls) = (0.0, self.polls());
+        let message_s = self.message_s();
         let mut groups = self.groups.clone();
         for stage in groups.iter_mut().flat_map(|group| &mut group.stages).filter(|stage| stage.barrier) {
             stage.barrier = false;
             for task in stage.tasks.iter_mut().filter(|_| calls) {
-                let waited = POLL_S * polls(task);
-                gone += waited / POLL_S;
+                let slept = POLL_S * polls(task);
+                gone += slept / POLL_S;
+                let waited = slept + (2.0 * message_s).min(task.run_s - slept);
                 task.run_s -= waited;
                 task.work_s -= waited;
             }
@@ -96,13 +100,19 @@ impl SparkProfile {
         (groups, gone.round() as usize)
     }
 
+    /// How long the driver takes to hear of a task's end.
+    fn message_s(&self) -> f64 {
+        median(self.stages().flat_map(|stage| &stage.tasks).map(|task| task.notice_s)).unwrap_or(0.0)
+    }
+
     fn with_polls(&self, poll_s: impl Fn(&TaskWork, f64) -> f64) -> Vec<Group> {
+        let message_s = self.message_s();
         let mut groups = self.groups.clone();
         for stage in groups.iter_mut().flat_map(|group| &mut group.stages).filter(|stage| !stage.barrier) {
             let longest = stage.tasks.iter().map(|task| task.work_s).fold(0.0, f64::max);
             stage.barrier = true;
             for task in &mut stage.tasks {
-                let waits = poll_s(task, longest);
+                let waits = poll_s(task, longest) + 2.0 * message_s;
                 task.run_s += waits;
                 task.work_s += waits;
             }

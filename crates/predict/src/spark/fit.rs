@@ -191,7 +191,7 @@ fn stage_work(at: usize, stages: &[&Stage], window: &Window, slots: usize, press
     order.sort_by_key(|task| (task.launched, task.id));
     let shortest = fixed_ms(&order);
     let need = if stage.is_barrier { stage.tasks.len() } else { 1 };
-    let waited = busy(stages, at, stage.submitted) + need > slots;
+    let waited = busy(stages, at, stage.submitted) + need > slots || queued(stages, at);
     let first = stage.first_launch().unwrap_or(stage.submitted);
     StageWork {
         name: stage.name.clone(),
@@ -200,6 +200,8 @@ fn stage_work(at: usize, stages: &[&Stage], window: &Window, slots: usize, press
         barrier: stage.is_barrier,
         delay_s: (stage.submitted - ready).max(0) as f64 * MS,
         lead_s: if waited { f64::NAN } else { (first - stage.submitted).max(0) as f64 * MS },
+        waited_s: (first - stage.submitted).max(0) as f64 * MS,
+        blocked_s: waited.then(|| blocked(stages, at, first, need, slots)),
         turn_s: turn(&order, stages, at, slots).unwrap_or(f64::NAN),
         tasks: order.iter().map(|task| task_work(task, shortest, pressure)).collect(),
     }
@@ -212,6 +214,25 @@ fn busy(stages: &[&Stage], at: usize, now: i64) -> usize {
         .flat_map(|(_, stage)| &stage.tasks)
         .filter(|task| task.launched <= now && end_ms(task) > now)
         .count()
+}
+
+/// Whether a stage before it still waited for its slots when it was submitted.
+fn queued(stages: &[&Stage], at: usize) -> bool {
+    let now = stages[at].submitted;
+    stages[..at]
+        .iter()
+        .any(|stage| stage.first_launch().is_some_and(|first| first > now) && stage.submitted < now)
+}
+
+/// From when the driver knew `need` of the slots were free to the first launch, or from the submission if
+/// that came later.
+fn blocked(stages: &[&Stage], at: usize, first: i64, need: usize, slots: usize) -> f64 {
+    let others = stages.iter().enumerate().filter(|(other, _)| *other != at);
+    let before = others.flat_map(|(_, stage)| &stage.tasks).filter(|task| task.launched < first);
+    let mut ends: Vec<i64> = before.map(|task| task.finished.min(first)).collect();
+    ends.sort_unstable_by(|a, b| b.cmp(a));
+    let enough = ends.get(slots.saturating_sub(need)).copied().unwrap_or(stages[at].submitted);
+    (first - enough.max(stages[at].submitted)).max(0) as f64 * MS
 }
 
 /// What every task of a stage takes at least, whatever its data, if the stage shows it: its shortest run time, where

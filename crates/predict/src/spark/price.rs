@@ -74,16 +74,8 @@ impl SparkProfile {
 
     /// All jobs in one queue: the next one's tasks take the slots that the last tasks of one leave.
     fn results(&self, now: f64) -> Price {
-        let mut all = Group { jobs: Vec::new(), stages: Vec::new(), measured_s: self.job_s(), gap_s: 0.0 };
-        for group in &self.groups {
-            let (jobs, stages) = (all.jobs.len(), all.stages.len());
-            all.jobs.extend(group.jobs.iter().cloned());
-            all.stages.extend(group.stages.iter().map(|stage| StageWork {
-                job: jobs + stage.job,
-                parents: stage.parents.iter().map(|parent| stages + parent).collect(),
-                ..stage.clone()
-            }));
-        }
+        let mut all = Group::empty();
+        self.groups.iter().for_each(|group| all.absorb(group, 0.0));
         let count = self.groups.len().saturating_sub(1);
         self.price("all result barriers (the driver waits for a job)", count, now, &[all])
     }

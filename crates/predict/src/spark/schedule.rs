@@ -95,6 +95,10 @@ struct Run<'a> {
     free: usize,
     /// Stages with tasks to launch, in order of (job, stage).
     waiting: BTreeSet<(usize, usize)>,
+    /// The same for barrier stages.
+    gathering: BTreeSet<(usize, usize)>,
+    /// Tasks of the smallest barrier stage.
+    narrowest: usize,
     next_task: Vec<usize>,
     open_parents: Vec<usize>,
     children: Vec<Vec<usize>>,
@@ -127,6 +131,13 @@ impl<'a> Run<'a> {
             events: BinaryHeap::new(),
             free: slots.number,
             waiting: BTreeSet::new(),
+            gathering: BTreeSet::new(),
+            narrowest: stages
+                .iter()
+                .filter(|stage| stage.barrier)
+                .map(|stage| stage.tasks.len())
+                .min()
+                .unwrap_or(1),
             next_task: vec![0; stages.len()],
             open_parents: stages.iter().map(|stage| stage.parents.len()).collect(),
             children,
@@ -157,7 +168,8 @@ impl<'a> Run<'a> {
             Event::Free => self.free += 1,
             Event::Submitted(at) => {
                 self.ready_s[at] = now;
-                self.waiting.insert((self.group.stages[at].job, at));
+                let stage = &self.group.stages[at];
+                if stage.barrier { &mut self.gathering } else { &mut self.waiting }.insert((stage.job, at));
                 is_full_round = true;
                 if self.group.stages[at].tasks.is_empty() {
                     self.done(at, now);
@@ -176,25 +188,32 @@ impl<'a> Run<'a> {
     }
 
     fn offer(&mut self, now: f64, is_full_round: bool) {
-        let order: Vec<(usize, usize)> = self.waiting.iter().copied().collect();
-        for (_, at) in order {
-            if self.free == 0 {
-                break;
-            }
+        let mut from = (0, 0);
+        while self.free > 0 {
+            let Some((job, at)) = self.next_waiting(from, is_full_round) else { break };
+            from = (job, at + 1);
             let left = self.group.stages[at].tasks.len() - self.next_task[at];
             if !self.group.stages[at].barrier {
                 self.launch(at, left.min(self.free), now);
-            } else if is_full_round && left <= self.free {
+            } else if left <= self.free {
                 self.launch(at, left, now);
             }
         }
         self.wind(now);
     }
 
+    /// The first stage from `from` on that might take free slots; a backlog of barrier stages is not looked through in vain.
+    fn next_waiting(&self, from: (usize, usize), is_full_round: bool) -> Option<(usize, usize)> {
+        let plain = self.waiting.range(from..).next();
+        let may_gather = is_full_round && self.free >= self.narrowest;
+        let barrier = if may_gather { self.gathering.range(from..).next() } else { None };
+        plain.into_iter().chain(barrier).min().copied()
+    }
+
     /// Sets the timer while a barrier stage waits for it.
     fn wind(&mut self, now: f64) {
         let Some(timer) = self.slots.timer else { return };
-        if !self.ticking && self.waiting.iter().any(|&(_, at)| self.group.stages[at].barrier) {
+        if !self.ticking && !self.gathering.is_empty() {
             self.ticking = true;
             self.events.push(Reverse((At(timer.next(now)), Event::Tick)));
         }
@@ -216,7 +235,8 @@ impl<'a> Run<'a> {
     }
 
     fn done(&mut self, at: usize, time: f64) {
-        self.waiting.remove(&(self.group.stages[at].job, at));
+        let stage = &self.group.stages[at];
+        if stage.barrier { &mut self.gathering } else { &mut self.waiting }.remove(&(stage.job, at));
         self.done_s[at] = time;
         for child in std::mem::take(&mut self.children[at]) {
             self.ready_s[child] = self.ready_s[child].max(time);

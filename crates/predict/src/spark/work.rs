@@ -30,6 +30,10 @@ pub(super) struct StageWork {
     pub delay_s: f64,
     /// From its submission to its first launch, where a slot was free.
     pub lead_s: f64,
+    /// From its submission to its first launch, as it was.
+    pub waited_s: f64,
+    /// Where it had to wait for slots: from when there were enough to its first launch.
+    pub blocked_s: Option<f64>,
     /// From a task's end on a slot to the next launch there.
     pub turn_s: f64,
     /// Its tasks in the order of their launch.
@@ -97,8 +101,25 @@ impl SparkProfile {
 }
 
 impl Group {
+    /// Without jobs.
+    pub(super) fn empty() -> Self {
+        Self { jobs: Vec::new(), stages: Vec::new(), measured_s: 0.0, gap_s: 0.0 }
+    }
+
+    /// Takes the jobs of another group over, which starts at `start_s`.
+    pub(super) fn absorb(&mut self, other: &Self, start_s: f64) {
+        let (jobs, stages) = (self.jobs.len(), self.stages.len());
+        let later = |job: &JobWork| JobWork { start_s: start_s + job.start_s, ..job.clone() };
+        self.jobs.extend(other.jobs.iter().map(later));
+        self.stages.extend(other.stages.iter().map(|stage| StageWork {
+            job: jobs + stage.job,
+            parents: stage.parents.iter().map(|parent| stages + parent).collect(),
+            ..stage.clone()
+        }));
+    }
+
     /// The number of tasks of each stage, by which two runs of one program recognise a job.
-    fn shape(&self) -> Vec<usize> {
+    pub(super) fn shape(&self) -> Vec<usize> {
         self.stages.iter().map(|stage| stage.tasks.len()).collect()
     }
 }

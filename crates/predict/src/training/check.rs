@@ -15,11 +15,20 @@ impl Check {
     /// Asks a run about itself.
     ///
     /// # Errors
-    /// As for [`Cycles::profile`].
+    /// As for [`Cycles::profile`], and [`Error::CannotTell`] for a trace without a stretch in which all worked.
     pub fn of(cycles: &Cycles) -> Result<Self, Error> {
         let profile = cycles.profile()?;
         let predicted = profile.predict(&profile.question()?)?;
-        Ok(Self { measured: cycles.measured(), predicted })
+        let measured = cycles.measured();
+        let sound = |interval: Interval| {
+            interval.value > 0.0 && interval.low.is_finite() && interval.high.is_finite()
+        };
+        if !(sound(measured) && sound(predicted.round_s)) {
+            let why =
+                "the trace's times make no sense: no gradient was folded while all workers worked".to_owned();
+            return Err(Error::CannotTell { why });
+        }
+        Ok(Self { measured, predicted })
     }
 
     /// Predicted over measured, less one.
@@ -37,8 +46,8 @@ impl Check {
     /// A prediction with room for the systematic error.
     pub fn widen(&self, prediction: Prediction) -> Prediction {
         let error = self.systematic();
-        let (round_s, samples_per_s) =
-            (prediction.round_s.widened(error), prediction.samples_per_s.widened(error));
+        let widen = |interval: Interval| interval.widened(error).positive();
+        let (round_s, samples_per_s) = (widen(prediction.round_s), widen(prediction.samples_per_s));
         Prediction { round_s, samples_per_s, ..prediction }
     }
 }

@@ -86,6 +86,8 @@ pub struct Exchange {
     pub push_s: f64,
     /// Mean bytes of both.
     pub bytes: f64,
+    /// Mean bytes of the push.
+    pub pushed_bytes: f64,
     /// Seconds of both that do not depend on the bytes, where messages of different sizes were measured.
     pub latency_s: Option<f64>,
     /// Seconds a byte, likewise.
@@ -101,6 +103,7 @@ impl Exchange {
             pull_s: mean(all().map(|cycle| cycle.pull_s)),
             push_s: mean(all().map(|cycle| cycle.push_s)),
             bytes: mean(points.iter().map(|point| point.0)),
+            pushed_bytes: mean(all().map(|cycle| cycle.pushed_bytes as f64)),
             latency_s: line.map(|line| line.at_zero),
             per_byte_s: line.map(|line| line.slope),
         }
@@ -112,28 +115,52 @@ impl Exchange {
     }
 }
 
+/// Whether a gradient has a value for every parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gradients {
+    /// It has.
+    Whole,
+    /// It has them for those that its rows read, or comes as factors.
+    Parts,
+}
+
 /// What the servers' part takes. An update reads and writes the parameters and reads each gradient once; where somebody
-/// still reads the parameters it copies them first: (2 + gradients + 2 copied) passes over all bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// still reads the parameters it copies them first: (2 + gradients + 2 copied) passes over all bytes. Gradients of parts
+/// cost a pass each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Serving {
-    /// Seconds for each pass over all parameters, when the gradients are from this core; 0 where no update was traced.
+    /// What gradients are.
+    pub gradients: Gradients,
+    /// Seconds for each pass over all parameters, or over a gradient of parts, when it is from this core; 0 where no
+    /// update was traced.
     pub pass_s: f64,
-    /// Seconds from when the gate opens until a held worker goes on.
-    pub wake_s: f64,
+    /// Seconds from when the gate opens until a held worker goes on: the means of up to fifty equal shares of what was
+    /// measured, in ascending order. A machine that does other things as well shows in the last of them.
+    pub wakes_s: Vec<f64>,
 }
 
 impl Serving {
-    pub(crate) fn fit(cycles: &Cycles, setup: &Setup, slower: f64) -> Self {
+    pub(crate) fn fit(cycles: &Cycles, setup: &Setup, exchange: &Exchange, slower: f64) -> Self {
         let copied = is_copied(setup.policy().unwrap_or(Sync::Bsp), cycles.workers());
-        let passes = passes(cycles.per_update(), copied) * if cycles.workers() > 1 { slower } else { 1.0 };
-        Self { pass_s: cycles.update_s() / passes, wake_s: cycles.wake_s() }
+        let is_partial =
+            exchange.pushed_bytes > 0.0 && exchange.pushed_bytes < 0.9 * setup.parameter_bytes as f64;
+        let gradients = if is_partial { Gradients::Parts } else { Gradients::Whole };
+        let slower = if cycles.workers() > 1 { slower } else { 1.0 };
+        let passes = gradients.passes(cycles.per_update(), copied) * slower;
+        Self { gradients, pass_s: cycles.update_s() / passes, wakes_s: shares(cycles.wakes_s()) }
+    }
+
+    /// The mean of [`Serving::wakes_s`].
+    pub fn wake_s(&self) -> f64 {
+        mean(self.wakes_s.iter().copied())
     }
 
     /// Seconds of one update from so many gradients of `workers`, one server's part after the other's.
     pub(crate) fn update_s(&self, gradients: usize, sync: Sync, workers: usize, slower: f64) -> f64 {
         let slower = if workers > 1 { slower } else { 1.0 };
-        self.pass_s * passes(gradients, is_copied(sync, workers)) * slower
+        self.pass_s * self.gradients.passes(gradients, is_copied(sync, workers)) * slower
     }
 
     /// Seconds of the step that a worker does by itself after each batch where it exchanges less often: it reads and
@@ -143,8 +170,22 @@ impl Serving {
     }
 }
 
-fn passes(gradients: usize, copied: Copied) -> f64 {
-    2.0 + gradients as f64 + if copied == Copied::Before { 2.0 } else { 0.0 }
+/// The means of equal shares of ascending values, so that the mean of all is kept.
+fn shares(sorted: &[f64]) -> Vec<f64> {
+    const SHARES: usize = 50;
+    let count = sorted.len().min(SHARES);
+    let cut = |share: usize| share * sorted.len() / count.max(1);
+    (0..count).map(|share| mean(sorted[cut(share)..cut(share + 1)].iter().copied())).collect()
+}
+
+impl Gradients {
+    fn passes(self, gradients: usize, copied: Copied) -> f64 {
+        match (self, copied) {
+            (Self::Whole, Copied::Before) => 4.0 + gradients as f64,
+            (Self::Whole, Copied::InPlace) => 2.0 + gradients as f64,
+            (Self::Parts, _) => gradients as f64,
+        }
+    }
 }
 
 /// Whether parameters are copied before they are changed.

@@ -37,6 +37,8 @@ pub struct Cycle {
     pub samples: u64,
     /// Bytes pulled and pushed.
     pub bytes: u64,
+    /// Bytes pushed.
+    pub pushed_bytes: u64,
 }
 
 impl Cycle {
@@ -44,7 +46,19 @@ impl Cycle {
     pub fn new(worker: u32, round: u64, start_s: f64, end_s: f64) -> Self {
         let compute_s = end_s - start_s;
         let (served_s, pull_s, push_s) = (0.0, 0.0, 0.0);
-        Self { worker, round, start_s, end_s, served_s, pull_s, compute_s, push_s, samples: 0, bytes: 0 }
+        Self {
+            worker,
+            round,
+            start_s,
+            end_s,
+            served_s,
+            pull_s,
+            compute_s,
+            push_s,
+            samples: 0,
+            bytes: 0,
+            pushed_bytes: 0,
+        }
     }
 
     /// How long the worker was busy by itself.
@@ -61,17 +75,20 @@ impl Cycle {
         let (start_s, end_s) = seconds(span);
         self.start_s = self.start_s.min(start_s);
         self.end_s = self.end_s.max(end_s);
-        self.bytes += span.bytes;
+        self.bytes = self.bytes.saturating_add(span.bytes);
         match span.phase {
             Phase::Compute => {
                 self.compute_s += end_s - start_s;
-                self.samples += span.records;
+                self.samples = self.samples.saturating_add(span.records);
             }
             phase => {
                 let served_s = busy.within(start_s, end_s);
                 self.served_s += served_s;
+                if phase == Phase::Push {
+                    self.pushed_bytes = self.pushed_bytes.saturating_add(span.bytes);
+                }
                 let own = if phase == Phase::Pull { &mut self.pull_s } else { &mut self.push_s };
-                *own += end_s - start_s - served_s;
+                *own += (end_s - start_s - served_s).max(0.0);
             }
         }
     }
@@ -92,8 +109,8 @@ pub struct Cycles {
     update_s: f64,
     /// Gradients in an update.
     per_update: usize,
-    /// Seconds from when a gate opened until a held worker went on.
-    wake_s: f64,
+    /// Seconds from when a gate opened until a held worker went on, in ascending order.
+    wakes_s: Vec<f64>,
     /// How many workers computed at once, while any did.
     concurrency: f64,
     /// When held-out rows were evaluated, which is not part of any round.
@@ -126,7 +143,7 @@ impl Cycles {
             folds,
             update_s: 0.0,
             per_update: 1,
-            wake_s: 0.0,
+            wakes_s: Vec::new(),
             concurrency: 1.0,
             evaluating: Busy::default(),
             setup,
@@ -164,7 +181,7 @@ impl Cycles {
         let any = Busy::new(of_phase(Phase::Compute)).total();
         let setup = Setup { workers: nodes.len(), ..Setup::of(run) };
         let found = Self {
-            concurrency: computing / any,
+            concurrency: if any > 0.0 { computing / any } else { 1.0 },
             evaluating: Busy::new(of_phase(Phase::Evaluate)),
             machine: Machine::of(&run.info.settings),
             setup,
@@ -187,24 +204,24 @@ impl Cycles {
         let one = applied.iter().filter(|span| span.node == first);
         let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();
         folds.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let total: u64 = applied.iter().map(|span| span.duration_ns()).sum();
-        let update_s = total as f64 * 1e-9 / folds.len().max(1) as f64;
+        let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
+        let update_s = total * 1e-9 / folds.len().max(1) as f64;
         // The gate of a round opens with the update that closes the one before.
         let opened: BTreeMap<u64, u64> = if per_update > 1 {
-            applied.iter().map(|span| (span.round + 1, span.end_ns)).collect()
+            applied.iter().map(|span| (span.round.saturating_add(1), span.end_ns)).collect()
         } else {
             BTreeMap::new()
         };
         let waits = run.spans.iter().filter(|span| span.phase == Phase::Wait);
         let woken = waits.filter_map(|span| span.end_ns.checked_sub(*opened.get(&span.round)?));
-        let mut woken: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
-        // The median: what a worker waits beyond that is its machine being busy with other things.
-        woken.sort_by(f64::total_cmp);
-        // Where workers outnumber the cores, only as many as there are cores go on at once.
+        let mut wakes_s: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
+        wakes_s.sort_by(f64::total_cmp);
+        // Where workers outnumber the cores, only as many as there are cores go on at once: the others wait for a core,
+        // which the simulation lets them do itself.
         let cores = run.info.settings.get("cores").and_then(|cores| cores.parse::<f64>().ok());
         let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
-        let wake_s = woken.get((0.5 * at_once * woken.len() as f64) as usize).copied().unwrap_or(0.0);
-        Self { folds, update_s, per_update, wake_s, ..self }
+        wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
+        Self { folds, update_s, per_update, wakes_s, ..self }
     }
 
     pub(crate) fn setup(&self) -> &Setup {
@@ -219,8 +236,8 @@ impl Cycles {
         self.concurrency
     }
 
-    pub(crate) fn wake_s(&self) -> f64 {
-        self.wake_s
+    pub(crate) fn wakes_s(&self) -> &[f64] {
+        &self.wakes_s
     }
 
     /// The workers of the run.

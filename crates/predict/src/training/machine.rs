@@ -52,6 +52,14 @@ impl Machine {
         })
     }
 
+    /// Whether there can be such a machine.
+    pub(crate) fn is_sound(&self) -> bool {
+        let Self { cores, slowdown, update_slowdown, error } = self;
+        *cores > 0
+            && [slowdown, update_slowdown].iter().all(|x| (1.0..1e6).contains(*x))
+            && (0.0..=1.0).contains(error)
+    }
+
     /// A machine that the calibration allows as well: `off` standard errors slower or faster.
     pub(crate) fn but(&self, off: f64) -> Self {
         let times = |ratio: f64| (ratio * (1.0 + off * self.error)).max(1.0);

@@ -4,19 +4,20 @@
 //! shows by chance), and gives one value; their spread is the interval.
 
 use syncline_queueing::sim::{Random, stream};
-use syncline_round::{Clock, Every, Sync, WorkerId};
+use syncline_round::{Clock, WorkerId};
 
-use super::question::Epoch;
 use super::setup::Injected;
-use super::simulation::{Progress, Surroundings, Update, simulate};
-use super::variation::{Resample, TailUse, normal};
+use super::simulation::{Progress, Surroundings, simulate};
+use super::variation::{Resample, normal};
+use super::world::{Case, Without, World};
 use crate::{Error, Interval, JobProfile, Machine, Machines, Question};
 
-/// More workers than this many times the trace's are not predicted.
-const FARTHEST: usize = 8;
 const REPLICATIONS: u64 = 40;
-/// Rounds simulated at most: a longer run would only be more certain.
-const LONGEST: u64 = 2000;
+/// Gradients that a replication simulates at most, unless that is fewer than [`FEWEST`] rounds: what a longer run's chance
+/// is follows from the parts of the simulated one.
+const GRADIENTS: u64 = 8000;
+const FEWEST: u64 = 200;
+const PARTS: u64 = 8;
 const SEED: u64 = 4;
 /// By how much two equal runs that compute differ (a standard deviation): what the machine makes of a program's place in
 /// memory and of its neighbours changes from start to start and shows in no single trace.
@@ -25,9 +26,6 @@ const RUN_TO_RUN: f64 = 0.015;
 /// a cache with whom, and whom the system puts on which core, is not in the calibration. Found on pairs of runs, see
 /// docs/queueing.md.
 const SHARING: f64 = 0.045;
-/// Draws that a round of many batches is the sum of, at most.
-const MOST_DRAWS: u64 = 64;
-
 /// What would happen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
@@ -37,34 +35,6 @@ pub struct Prediction {
     pub samples_per_s: Interval,
     /// The share of gradients that come too late.
     pub late: f64,
-}
-
-/// A cost that is imagined away, to see what it was the price of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Without {
-    /// Nothing: all is as it is.
-    Nothing,
-    /// Fetching parameters.
-    Pull,
-    /// Handing gradients over.
-    Push,
-    /// Folding and the optimiser's step.
-    Update,
-}
-
-/// A question with what is imagined away or added.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub question: &'a Question,
-    pub without: Without,
-    /// Seconds on the network in each round, beside what pull and push took when they were measured.
-    pub network_s: f64,
-}
-
-impl<'a> Case<'a> {
-    pub(crate) fn of(question: &'a Question) -> Self {
-        Self { question, without: Without::Nothing, network_s: 0.0 }
-    }
 }
 
 impl JobProfile {
@@ -89,19 +59,25 @@ impl JobProfile {
     pub(crate) fn answer(&self, case: &Case<'_>) -> Result<Prediction, Error> {
         let question = case.question;
         self.check_question(question)?;
-        let (mut times, mut late, mut pushed) = (Vec::new(), 0, 0);
+        let workers = question.workers as u64;
+        let asked = question.rounds.max(1);
+        let rounds = asked.min((GRADIENTS / workers).max(FEWEST));
+        let (mut times, mut chance, mut late, mut pushed) = (Vec::new(), 0.0, 0, 0);
         for replication in 0..REPLICATIONS {
             let mut random = stream(SEED, replication);
             let mut machines = stream(SEED + 2, replication);
             let of = self.variation.resample(&mut random);
             let machine = self.machine.as_ref().map(|machine| machine.but(normal(&mut machines)));
-            let progress = self.run(case, of, machine, question.rounds.clamp(1, LONGEST), random)?;
-            late += progress.late;
-            pushed += progress.late + progress.folded;
+            let parts = self.run(case, of, machine, &cut(rounds * workers), random)?;
+            let whole = parts.last().copied().unwrap_or_default();
+            late += whole.late;
+            pushed += whole.late + whole.folded;
             let unknown = (1.0 + self.unknown(question) * normal(&mut machines)).max(0.0);
-            times.push(unknown * progress.time_s * question.workers as f64 / progress.folded.max(1) as f64);
+            times.push(unknown * whole.pace_since(&Progress::default()) * workers as f64);
+            chance += variance_of_mean(&parts) * (workers * workers) as f64 / REPLICATIONS as f64;
         }
-        let round_s = Interval::of(&times);
+        // A run of all rounds shows less chance than the simulated part of it.
+        let round_s = Interval::of(&times, chance * (1.0 - rounds as f64 / asked as f64));
         let samples = self.samples_per_cycle(question) * question.workers as f64;
         let samples_per_s = round_s.map_inverse(samples);
         Ok(Prediction { round_s, samples_per_s, late: late as f64 / pushed.max(1) as f64 })
@@ -126,7 +102,9 @@ impl JobProfile {
         let one = |run: u64| {
             let random = stream(SEED + 1, run);
             let of = self.variation.as_measured();
-            Ok(self.run(&Case::of(question), of, self.machine.clone(), rounds, random)?.time_s)
+            let pushes = rounds.saturating_mul(question.workers as u64);
+            let run = self.run(&Case::of(question), of, self.machine.clone(), &[pushes], random)?;
+            Ok(run.last().copied().unwrap_or_default().time_s)
         };
         (0..runs).map(one).collect()
     }
@@ -154,202 +132,29 @@ impl JobProfile {
         if question.batch == 0 { self.compute.samples } else { epoch.mean() }
     }
 
-    /// Refuses what the trace cannot tell.
-    fn check_question(&self, question: &Question) -> Result<(), Error> {
-        let measured = self.measured.workers;
-        if question.workers > FARTHEST * measured {
-            return Err(Error::TooFar { asked: question.workers, measured, limit: FARTHEST });
-        }
-        if matches!(question.sync, Sync::Backup { .. }) && question.servers > 1 {
-            let why = "with backup workers one server decides which gradients a round takes: ask for one"
-                .to_owned();
-            return Err(Error::CannotTell { why });
-        }
-        if question.workers == 0 || question.servers == 0 {
-            return Err(Error::CannotTell { why: "there is at least one worker and one server".to_owned() });
-        }
-        if self.variation.needs_tail(question.workers) && self.variation.tail.is_none() {
-            let why = format!(
-                "{} rounds in all are too few for the slowest of {} workers, and too few to fit a tail",
-                self.variation.samples, question.workers
-            );
-            return Err(Error::CannotTell { why });
-        }
-        if question.machines == Machines::One
-            && self.machine.is_none()
-            && question.workers > 1
-            && measured == 1
-        {
-            let why = "one worker shows nothing of how workers share a machine, and the trace was not calibrated; record it \
-                       with this version, or ask for machines of their own"
-                .to_owned();
-            return Err(Error::CannotTell { why });
-        }
-        Ok(())
-    }
-
-    /// Refuses another batch where what a sample costs is not known.
-    fn check_batch(&self, question: &Question) -> Result<(), Error> {
-        let full = question.epoch(self.measured.rows).full;
-        let same = (full as f64 / self.compute.samples.max(1.0) - 1.0).abs() < 0.02;
-        if question.batch > 0 && !same && self.compute.per_sample_s.is_none() {
-            let why = format!(
-                "all rounds had {} samples, so that what a sample costs cannot be told from what a round costs; record a \
-                 run whose epochs end with a shorter batch, or with another --batch",
-                self.compute.samples
-            );
-            return Err(Error::CannotTell { why });
-        }
-        Ok(())
-    }
-
     fn run(
         &self,
         case: &Case<'_>,
         of: Resample<'_>,
         machine: Option<Machine>,
-        rounds: u64,
+        parts: &[u64],
         random: Random,
-    ) -> Result<Progress, Error> {
-        let question = case.question;
-        let pushes = rounds.saturating_mul(question.workers as u64);
-        let mut world = World::new(self, case, of, machine, random);
-        simulate(question.sync, question.workers, pushes, &mut world)
+    ) -> Result<Vec<Progress>, Error> {
+        let Question { sync, workers, .. } = *case.question;
+        simulate(sync, workers, parts, &mut World::new(self, case, of, machine, random))
     }
 }
 
-/// What one replication draws from.
-struct World<'a> {
-    profile: &'a JobProfile,
-    question: &'a Question,
-    of: Resample<'a>,
-    machine: Option<Machine>,
-    random: Random,
-    epoch: Epoch,
-    tail: TailUse,
-    /// What a core that computes alone needs, over what was measured.
-    alone: f64,
-    exchange_s: f64,
-    update: Update,
-    /// By how much the servers' time differs from the profile's.
-    slower: f64,
+/// A run's gradients in parts of about the same size.
+fn cut(pushes: u64) -> Vec<u64> {
+    (0..PARTS).map(|part| pushes * (part + 1) / PARTS - pushes * part / PARTS).collect()
 }
 
-impl<'a> World<'a> {
-    fn new(
-        profile: &'a JobProfile,
-        case: &Case<'a>,
-        of: Resample<'a>,
-        machine: Option<Machine>,
-        random: Random,
-    ) -> Self {
-        let Case { question, without, network_s } = *case;
-        let tail =
-            if profile.variation.needs_tail(question.workers) { TailUse::Fitted } else { TailUse::Measured };
-        let exchange = &profile.exchange;
-        let exchange_s = match without {
-            Without::Pull => exchange.push_s,
-            Without::Push => exchange.pull_s,
-            Without::Nothing | Without::Update => exchange.total_s(),
-        };
-        let mut world = Self {
-            epoch: question.epoch(profile.measured.rows),
-            alone: machine.as_ref().map_or(1.0, |machine| machine.speed(profile.concurrency)),
-            slower: machine.as_ref().map_or(1.0, |machine| machine.update_slowdown),
-            update: Update::default(),
-            profile,
-            question,
-            of,
-            machine,
-            random,
-            tail,
-            exchange_s: exchange_s + network_s,
-        };
-        if without != Without::Update {
-            let together = matches!(question.sync, Sync::Bsp | Sync::Backup { .. });
-            world.update = world.updates(if together { question.workers } else { 1 });
-        }
-        world
-    }
-
-    /// What an update costs. In one process the worker that closes a round updates all shards itself, and asynchronous
-    /// workers pass the shards one after the other; servers in processes of their own work side by side.
-    fn updates(&self, gradients: usize) -> Update {
-        let Question { sync, workers, servers, .. } = *self.question;
-        let all_s = self.profile.serving.update_s(gradients, sync, workers, self.slower);
-        let share_s = all_s / servers as f64;
-        match (self.profile.measured.shares_memory(), sync) {
-            (false, _) => Update { takes_s: share_s, occupies_s: share_s },
-            (true, Sync::Bsp | Sync::Backup { .. }) => Update { takes_s: all_s, occupies_s: all_s },
-            (true, Sync::Asp | Sync::Ssp { .. }) => Update { takes_s: all_s, occupies_s: share_s },
-        }
-    }
-
-    /// Seconds of computing a round, by a core that computes alone, before its variation.
-    fn compute_s(&self, samples: f64, batches: u64) -> f64 {
-        let compute = &self.profile.compute;
-        let every = self.question.every;
-        let steps = self.profile.serving.local_step_s(every) * batches as f64;
-        // Injected delays come once a round; anything else that does not depend on the samples comes with every batch.
-        let once = self.profile.measured.injected == Injected::Delays
-            || every == Every::Batch
-            || compute.fixed_s.is_none();
-        if once {
-            return compute.of(samples) + steps;
-        }
-        compute.of(samples / batches as f64) * batches as f64 + steps
-    }
-}
-
-impl Surroundings for World<'_> {
-    fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64 {
-        let (profile, question) = (self.profile, self.question);
-        let persistent_s = self.of.persistent(worker.index()) + self.of.shift;
-        if question.batch == 0 {
-            let residual_s = self.of.draw(&mut self.random, self.tail);
-            return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
-                + self.exchange_s;
-        }
-        let samples = self.epoch.samples(clock.round()) as f64;
-        let batches = (samples / question.batch as f64).ceil().max(1.0) as u64;
-        let measured = batches_of(profile);
-        let compute_s = self.compute_s(samples, batches);
-        // Delays do not grow with the batch; what a machine adds does.
-        let (draws, scale) = if profile.measured.injected == Injected::Delays {
-            (1, 1.0)
-        } else {
-            let draws = (batches / measured).clamp(1, MOST_DRAWS);
-            (draws, compute_s / draws as f64 / profile.compute.full_s)
-        };
-        let residual_s: f64 = (0..draws).map(|_| self.of.draw(&mut self.random, self.tail)).sum();
-        let varied = compute_s + scale * (draws as f64 * persistent_s + residual_s);
-        self.alone * varied.max(0.0) + self.exchange_s
-    }
-
-    fn speed(&self, active: usize) -> f64 {
-        match (&self.machine, self.question.machines) {
-            (Some(machine), Machines::One) => machine.speed(active as f64),
-            _ => 1.0,
-        }
-    }
-
-    fn update(&self, gradients: usize) -> Update {
-        // All updates of a loop fold equally many, but for backup workers.
-        let share = match self.question.sync {
-            Sync::Backup { .. } => (2.0 + gradients as f64) / (2.0 + self.question.workers as f64),
-            _ => 1.0,
-        };
-        let Update { takes_s, occupies_s } = self.update;
-        Update { takes_s: takes_s * share, occupies_s: occupies_s * share }
-    }
-
-    fn wake_s(&self) -> f64 {
-        self.profile.serving.wake_s
-    }
-}
-
-/// Batches in a full round of the traced run.
-fn batches_of(profile: &JobProfile) -> u64 {
-    let batch = profile.measured.batch.max(1) as f64;
-    (profile.compute.samples / batch).ceil().max(1.0) as u64
+/// The variance of a run's mean time a gradient, from the spread of its parts.
+fn variance_of_mean(parts: &[Progress]) -> f64 {
+    let starts = std::iter::once(Progress::default()).chain(parts.iter().copied());
+    let paces: Vec<f64> = starts.zip(parts).map(|(before, part)| part.pace_since(&before)).collect();
+    let count = paces.len() as f64;
+    let mean = paces.iter().sum::<f64>() / count;
+    paces.iter().map(|pace| (pace - mean).powi(2)).sum::<f64>() / (count * (count - 1.0)).max(1.0)
 }

@@ -5,7 +5,7 @@
 
 use syncline_round::Sync;
 
-use super::prediction::Without;
+use super::world::Without;
 use crate::{Error, Interval, JobProfile, Question};
 
 /// One synchronisation point and its price.

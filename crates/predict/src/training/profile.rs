@@ -9,7 +9,6 @@ use super::cost::{Compute, Exchange, Serving};
 use super::cycles::Cycles;
 use super::machine::Machine;
 use super::setup::{Injected, Setup};
-use super::tail::Tail;
 use super::variation::Variation;
 use crate::{Error, Question};
 
@@ -20,6 +19,16 @@ const FEWEST: usize = 20;
 pub const PROFILE_FORMAT: &str = "syncline-job-profile/1";
 
 /// What one job costs. Times are in seconds.
+///
+/// ```no_run
+/// use syncline_predict::{JobProfile, Placement};
+///
+/// // Written by `syncline predict run.parquet --profile job.json`.
+/// let profile = JobProfile::from_json(&std::fs::read_to_string("job.json")?)?;
+/// let speed = profile.speed(8, 2, Placement::Across { gbps: 10.0 }, "bsp".parse()?)?;
+/// println!("{:.0} samples a second, {:.0} to {:.0}", speed.value, speed.low, speed.high);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobProfile {
@@ -54,6 +63,7 @@ impl JobProfile {
         let measured = cycles.setup().clone();
         let compute = Compute::fit(cycles, &measured);
         let machine = cycles.machine().cloned().filter(|_| measured.injected == Injected::Nothing);
+        let exchange = Exchange::fit(cycles);
         let slower = machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
         // What a round would have taken with a full batch.
         let full = |cycle: &super::Cycle| {
@@ -66,8 +76,8 @@ impl JobProfile {
             format: PROFILE_FORMAT.to_owned(),
             rounds,
             fewest_rounds: FEWEST,
-            exchange: Exchange::fit(cycles),
-            serving: Serving::fit(cycles, &measured, slower),
+            serving: Serving::fit(cycles, &measured, &exchange, slower),
+            exchange,
             concurrency: cycles.concurrency(),
             compute,
             variation,
@@ -111,26 +121,38 @@ impl JobProfile {
 
     /// Checks every field.
     fn check(&self) -> Result<(), Error> {
-        let wrong = |what: String| Err(Error::Profile { what });
         if self.format != PROFILE_FORMAT {
             return wrong(format!("its format is '{}', known is {PROFILE_FORMAT}", self.format));
         }
-        let Variation { persistent_s, residual_s, deviation_s, samples, persistent_sure, tail } =
-            &self.variation;
+        self.check_times()?;
+        self.check_counts()?;
+        self.check_variation()?;
+        if self.machine.as_ref().is_some_and(|machine| !machine.is_sound()) {
+            return wrong(
+                "machine: there is at least one core, a slow-down is 1 or more, an error at most 1".into(),
+            );
+        }
+        self.question().map(|_| ())
+    }
+
+    fn check_times(&self) -> Result<(), Error> {
+        let Self { compute, exchange, serving, variation, .. } = self;
+        let longest = |list: &[f64]| list.iter().copied().fold(0.0, f64::max);
         let times = [
-            ("compute.full_s", self.compute.full_s),
-            ("compute.samples", self.compute.samples),
-            ("compute.fixed_s", self.compute.fixed_s.unwrap_or(0.0)),
-            ("compute.per_sample_s", self.compute.per_sample_s.unwrap_or(0.0)),
-            ("exchange.pull_s", self.exchange.pull_s),
-            ("exchange.push_s", self.exchange.push_s),
-            ("exchange.bytes", self.exchange.bytes),
-            ("exchange.latency_s", self.exchange.latency_s.unwrap_or(0.0)),
-            ("exchange.per_byte_s", self.exchange.per_byte_s.unwrap_or(0.0)),
-            ("serving.pass_s", self.serving.pass_s),
-            ("serving.wake_s", self.serving.wake_s),
-            ("variation.deviation_s", *deviation_s),
-            ("variation.persistent_sure", *persistent_sure),
+            ("compute.full_s", compute.full_s),
+            ("compute.samples", compute.samples),
+            ("compute.fixed_s", compute.fixed_s.unwrap_or(0.0)),
+            ("compute.per_sample_s", compute.per_sample_s.unwrap_or(0.0)),
+            ("exchange.pull_s", exchange.pull_s),
+            ("exchange.push_s", exchange.push_s),
+            ("exchange.bytes", exchange.bytes),
+            ("exchange.pushed_bytes", exchange.pushed_bytes),
+            ("exchange.latency_s", exchange.latency_s.unwrap_or(0.0)),
+            ("exchange.per_byte_s", exchange.per_byte_s.unwrap_or(0.0)),
+            ("serving.pass_s", serving.pass_s),
+            ("serving.wakes_s", longest(&serving.wakes_s)),
+            ("variation.deviation_s", variation.deviation_s),
+            ("variation.persistent_sure", variation.persistent_sure),
             ("concurrency", self.concurrency),
         ];
         if let Some((name, value)) =
@@ -138,41 +160,39 @@ impl JobProfile {
         {
             return wrong(format!("{name} is {value}: it must be a number, zero or more"));
         }
-        if self.compute.full_s <= 0.0 {
-            return wrong("compute.full_s is 0: a gradient takes some time".to_owned());
+        if serving.wakes_s.iter().any(|x| x.is_nan() || *x < 0.0) {
+            return wrong("serving.wakes_s: a time is not a number, zero or more".into());
         }
+        if compute.full_s <= 0.0 {
+            return wrong("compute.full_s is 0: a gradient takes some time".into());
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self) -> Result<(), Error> {
         let counts = [
             ("measured.workers", self.measured.workers),
             ("measured.servers", self.measured.servers),
             ("rounds", self.rounds),
-            ("variation.samples", *samples),
-            ("variation.persistent_s", persistent_s.len()),
-            ("variation.residual_s", residual_s.len()),
+            ("variation.samples", self.variation.samples),
+            ("variation.persistent_s", self.variation.persistent_s.len()),
+            ("variation.residual_s", self.variation.residual_s.len()),
         ];
-        if let Some((name, count)) = counts.into_iter().find(|(_, count)| !(1..=100_000_000).contains(count))
-        {
-            return wrong(format!("{name}: {count} is not between 1 and 100 million"));
+        match counts.into_iter().find(|(_, count)| !(1..=100_000_000).contains(count)) {
+            Some((name, count)) => wrong(format!("{name}: {count} is not between 1 and 100 million")),
+            None => Ok(()),
         }
+    }
+
+    fn check_variation(&self) -> Result<(), Error> {
+        let Variation { persistent_s, residual_s, tail, .. } = &self.variation;
         if persistent_s.iter().chain(residual_s).any(|x| !x.is_finite()) {
-            return wrong("variation: a time is not a finite number".to_owned());
+            return wrong("variation: a time is not a finite number".into());
         }
-        let sound = |tail: &Tail| {
-            tail.threshold_s.is_finite()
-                && tail.scale_s.is_finite()
-                && tail.scale_s >= 0.0
-                && (-10.0..1.0).contains(&tail.shape)
-        };
-        if tail.as_ref().is_some_and(|tail| !sound(tail)) {
-            return wrong("variation.tail: the scale must be zero or more and the shape below 1".to_owned());
+        if tail.as_ref().is_some_and(|tail| !tail.is_sound()) {
+            return wrong("variation.tail: the scale must be zero or more and the shape below 1".into());
         }
-        if let Some(Machine { cores, slowdown, update_slowdown, error }) = self.machine
-            && (cores == 0
-                || ![slowdown, update_slowdown].iter().all(|x| (1.0..1e6).contains(x))
-                || !(0.0..=1.0).contains(&error))
-        {
-            return wrong("machine: there is at least one core, and a slow-down is 1 or more".to_owned());
-        }
-        self.question().map(|_| ())
+        Ok(())
     }
 
     /// Mean seconds of a full round of a worker by itself.
@@ -187,4 +207,8 @@ impl JobProfile {
             list.iter().fold((0.0, 0.0), |(low, high): (f64, f64), &a| (low.min(a), high.max(a)));
         high - low
     }
+}
+
+fn wrong<T>(what: String) -> Result<T, Error> {
+    Err(Error::Profile { what })
 }

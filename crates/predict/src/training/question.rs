@@ -33,7 +33,7 @@ impl Question {
     /// [`Error::UnknownSetting`] where its trace does not say in known words how it was set up.
     pub fn of(run: &Run) -> Result<Self, Error> {
         let setup = Setup::of(run);
-        let rounds = run.spans.iter().map(|span| span.round + 1).max().unwrap_or(0);
+        let rounds = run.spans.iter().map(|span| span.round.saturating_add(1)).max().unwrap_or(0);
         Self::about(&setup, rounds)
     }
 
@@ -55,7 +55,11 @@ impl Question {
         let batch = self.batch.max(1);
         let own = rows.div_ceil(self.workers.max(1) as u64);
         if rows == 0 {
-            return Epoch { full: batch * self.every.batches(1) as u64, rounds: u64::MAX, last: 0 };
+            return Epoch {
+                full: batch.saturating_mul(self.every.batches(1) as u64),
+                rounds: u64::MAX,
+                last: 0,
+            };
         }
         let batches = own.div_ceil(batch);
         let full = batch.saturating_mul(self.every.batches(batches as usize) as u64).min(own);

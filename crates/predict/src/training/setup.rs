@@ -70,7 +70,7 @@ impl Setup {
             batch: if number("batch") > 0 { number("batch") } else { largest.max().unwrap_or(0) },
             every: text("every"),
             rows: number("rows"),
-            parameter_bytes: size_of::<f32>() as u64 * number("parameters"),
+            parameter_bytes: number("parameters").saturating_mul(size_of::<f32>() as u64),
             on: text("on"),
             injected: Injected::parse(&text("inject")),
         }

@@ -18,10 +18,10 @@ pub(crate) trait Surroundings {
     fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64;
     /// The speed of each of so many workers that compute at once.
     fn speed(&self, active: usize) -> f64;
-    /// What folding so many gradients takes.
-    fn update(&self, gradients: usize) -> Update;
+    /// What an update takes; all of a loop fold equally many gradients.
+    fn update(&self) -> Update;
     /// Seconds from when a gate opens until a held worker goes on.
-    fn wake_s(&self) -> f64;
+    fn wake_s(&mut self) -> f64;
 }
 
 /// Seconds until an update is done, and until the servers can begin another.
@@ -37,6 +37,13 @@ pub(crate) struct Progress {
     pub time_s: f64,
     pub folded: u64,
     pub late: u64,
+}
+
+impl Progress {
+    /// Seconds a folded gradient since an earlier time.
+    pub(crate) fn pace_since(&self, before: &Self) -> f64 {
+        (self.time_s - before.time_s) / (self.folded - before.folded).max(1) as f64
+    }
 }
 
 /// A worker's finish, in attained work.
@@ -62,13 +69,13 @@ impl Ord for Finish {
     }
 }
 
-/// Runs `pushes` gradients through the loop.
+/// Runs a loop in parts of so many gradients each; tells how far it was after each.
 pub(crate) fn simulate(
     sync: Sync,
     workers: usize,
-    pushes: u64,
+    parts: &[u64],
     surroundings: &mut impl Surroundings,
-) -> Result<Progress, Error> {
+) -> Result<Vec<Progress>, Error> {
     let gate = Gate::new(sync, workers).map_err(Error::Policy)?;
     let waiting = (0..workers as u32).map(|index| Waiting {
         worker: WorkerId::new(index),
@@ -83,13 +90,16 @@ pub(crate) fn simulate(
         servers_free: 0.0,
         progress: Progress::default(),
     };
-    for _ in 0..pushes {
-        simulated.start(surroundings);
-        if !simulated.push(surroundings) {
-            break;
+    let mut part = |pushes: u64| {
+        for _ in 0..pushes {
+            simulated.start(surroundings);
+            if !simulated.push(surroundings) {
+                break;
+            }
         }
-    }
-    Ok(simulated.progress)
+        simulated.progress
+    };
+    Ok(parts.iter().map(|&pushes| part(pushes)).collect())
 }
 
 /// A worker at the gate.
@@ -159,7 +169,7 @@ impl Loop {
         let mut rest_s = 0.0;
         if gradients > 0 {
             progress.folded += gradients as u64;
-            let Update { takes_s, occupies_s } = surroundings.update(gradients);
+            let Update { takes_s, occupies_s } = surroundings.update();
             self.servers_free = self.servers_free.max(progress.time_s) + occupies_s;
             rest_s = (takes_s - occupies_s).max(0.0);
         }
@@ -187,17 +197,17 @@ mod tests {
         fn speed(&self, active: usize) -> f64 {
             (self.cores / active as f64).min(1.0)
         }
-        fn update(&self, _: usize) -> Update {
+        fn update(&self) -> Update {
             Update { takes_s: self.update_s, occupies_s: self.update_s }
         }
-        fn wake_s(&self) -> f64 {
+        fn wake_s(&mut self) -> f64 {
             self.wake_s
         }
     }
 
     fn time(sync: &str, pushes: u64, mut given: Given) -> f64 {
         let workers = given.works.len();
-        simulate(sync.parse().unwrap(), workers, pushes, &mut given).unwrap().time_s
+        simulate(sync.parse().unwrap(), workers, &[pushes], &mut given).unwrap()[0].time_s
     }
 
     #[test]

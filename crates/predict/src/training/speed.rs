@@ -8,7 +8,8 @@
 use serde::{Deserialize, Serialize};
 use syncline_round::Sync;
 
-use super::prediction::Case;
+use super::cost::Gradients;
+use super::world::Case;
 use crate::{Error, Interval, JobProfile, Machines, Question};
 
 /// Rounds of the simulated run.
@@ -30,12 +31,15 @@ pub enum Placement {
 impl JobProfile {
     /// Samples in a round of all workers of the traced run, which is the global batch F.
     pub fn global_batch(&self) -> u64 {
-        self.measured.batch.max(1) * self.measured.workers as u64
+        self.measured.batch.max(1).saturating_mul(self.measured.workers as u64)
     }
 
-    /// Bytes of a gradient, and of the parameters.
+    /// Bytes of a gradient: of all parameters, or of what is pushed where that is less.
     pub fn gradient_bytes(&self) -> u64 {
-        self.measured.parameter_bytes
+        match self.serving.gradients {
+            Gradients::Whole => self.measured.parameter_bytes,
+            Gradients::Parts => self.exchange.pushed_bytes as u64,
+        }
     }
 
     /// Seconds of computing a sample on one worker, tau: what a full round takes over its samples where the fixed part

@@ -15,11 +15,15 @@ const JOBS: u64 = 400_000;
 /// Rounds of a job that are simulated; longer jobs are made of as many such parts as fit.
 const PART: u64 = 200;
 
+/// Rates that are told unless some are given: shares of the largest stable one.
+const LOADS: [f64; 3] = [0.5, 0.8, 0.9];
+
 /// A stream of jobs, one cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
-    /// Jobs a second that arrive, independent of each other (Poisson).
-    pub rate: f64,
+    /// Jobs a second that arrive, independent of each other (Poisson); none: half, four fifths and nine tenths of the
+    /// largest stable rate.
+    pub rates: Vec<f64>,
     /// Rounds of each.
     pub rounds: u64,
     /// Its tail is told at this share of jobs that take longer.
@@ -33,8 +37,17 @@ pub struct StreamAnswer {
     pub job_s: Interval,
     /// Jobs a second from which on the queue grows without end.
     pub largest_rate: Interval,
+    /// At each rate.
+    pub rates: Vec<Sojourn>,
+}
+
+/// What a stream of one rate meets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sojourn {
+    /// Jobs a second.
+    pub rate: f64,
     /// From a job's arrival to its end, on average; nothing at or beyond the largest rate.
-    pub sojourn_s: Option<Interval>,
+    pub mean_s: Option<Interval>,
     /// The time that only the given share of jobs exceed.
     pub tail_s: Option<Interval>,
 }
@@ -48,20 +61,19 @@ impl JobProfile {
         let predicted = self.predict(question)?;
         let job_s = scaled(&predicted, stream.rounds);
         let largest_rate = job_s.map_inverse(1.0);
-        let arrivals = Arrivals::poisson(stream.rate)?;
-        if stream.rate >= largest_rate.value {
-            return Ok(StreamAnswer { job_s, largest_rate, sojourn_s: None, tail_s: None });
-        }
-        let size =
-            Distribution::empirical(Empirical::new(self.lengths(question, stream.rounds, job_s.value)?)?);
-        let queue = SplitMerge::new(Workload { arrivals, size }, 1)?;
-        let plan = Plan { jobs: JOBS, quantiles: vec![stream.exceedance], ..Plan::default() };
-        let report = simulate(&queue, &plan)?;
-        let tail_s =
-            report.quantiles.first().map(|(_, tail)| Interval::around(tail.value, tail.half_width(0.95)));
-        let mean = queue.mean()?.value;
-        let sojourn_s = Some(Interval::around(mean, report.mean.half_width(0.95)));
-        Ok(StreamAnswer { job_s, largest_rate, sojourn_s, tail_s })
+        let loads = LOADS.map(|load| load * largest_rate.value);
+        let rates = if stream.rates.is_empty() { &loads } else { &stream.rates[..] };
+        let lengths = self.lengths(question, stream.rounds, job_s.value)?;
+        let size = Distribution::empirical(Empirical::new(lengths)?);
+        let one = |&rate: &f64| {
+            let arrivals = Arrivals::poisson(rate)?;
+            if rate >= largest_rate.value {
+                return Ok(Sojourn { rate, mean_s: None, tail_s: None });
+            }
+            sojourn(rate, Workload { arrivals, size: size.clone() }, stream.exceedance)
+        };
+        let rates = rates.iter().map(one).collect::<Result<_, Error>>()?;
+        Ok(StreamAnswer { job_s, largest_rate, rates })
     }
 
     /// Lengths of jobs, with the spread that rounds give them: of parts of a few rounds each, because the variance of
@@ -79,4 +91,15 @@ fn scaled(predicted: &Prediction, rounds: u64) -> Interval {
     let rounds = rounds.max(1) as f64;
     let Interval { value, low, high } = predicted.round_s;
     Interval { value: value * rounds, low: low * rounds, high: high * rounds }
+}
+
+/// The mean by formula, the tail by simulation.
+fn sojourn(rate: f64, workload: Workload, exceedance: Exceedance) -> Result<Sojourn, Error> {
+    let queue = SplitMerge::new(workload, 1)?;
+    let plan = Plan { jobs: JOBS, quantiles: vec![exceedance], ..Plan::default() };
+    let report = simulate(&queue, &plan)?;
+    let tail = report.quantiles.first();
+    let tail_s = tail.map(|(_, tail)| Interval::around(tail.value, tail.half_width(0.95)));
+    let mean_s = Some(Interval::around(queue.mean()?.value, report.mean.half_width(0.95)));
+    Ok(Sojourn { rate, mean_s, tail_s })
 }

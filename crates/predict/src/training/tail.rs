@@ -54,6 +54,12 @@ impl Tail {
         Some(Self { threshold_s, shape, scale_s })
     }
 
+    /// Whether it is a distribution with a mean.
+    pub(crate) fn is_sound(&self) -> bool {
+        let Self { threshold_s, shape, scale_s } = *self;
+        threshold_s.is_finite() && scale_s.is_finite() && scale_s >= 0.0 && (-10.0..1.0).contains(&shape)
+    }
+
     /// A value above the threshold.
     pub(crate) fn draw(&self, random: &mut Random) -> f64 {
         let uniform = 1.0 - random.random::<f64>();

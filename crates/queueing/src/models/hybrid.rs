@@ -117,8 +117,4 @@ impl Model for Hybrid {
     fn system(&self) -> Box<dyn System> {
         Box::new(HybridSystem::new(self.workers, &self.classes))
     }
-
-    fn no_formula(&self, quantity: &'static str) -> Error {
-        Error::NoFormula { model: self.name(), quantity, instead: "simulate it" }
-    }
 }

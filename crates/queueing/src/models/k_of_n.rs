@@ -4,7 +4,7 @@
 use super::SplitMerge;
 use crate::error::count;
 use crate::sim::{KOfNSystem, System};
-use crate::{Error, Estimate, Exceedance, Kind, Model, Result, Workload};
+use crate::{Estimate, Exceedance, Kind, Model, Result, Workload};
 
 /// n queues, any k of a job's n tasks complete it.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl KOfN {
     /// The first `needed` (k) of `servers` (n) tasks.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless 1 <= k <= n.
+    /// [`crate::Error::Parameter`] unless 1 <= k <= n.
     pub fn new(workload: Workload, needed: usize, servers: usize) -> Result<Self> {
         count("number of servers n", servers, 1_000_000)?;
         count("number of needed tasks k", needed, servers)?;
@@ -28,7 +28,7 @@ impl KOfN {
     /// The lower bound sum_{j<k} 1 / ((n - j) mu - lam).
     ///
     /// # Errors
-    /// [`Error::Unstable`] beyond the rate of the bound itself, [`Error::NoFormula`] unless Markovian.
+    /// [`crate::Error::Unstable`] beyond the rate of the bound itself, [`crate::Error::NoFormula`] unless Markovian.
     pub fn lower_bound(&self) -> Result<Estimate> {
         let (lam, mu) = self.workload.markov_or(self.name(), "the mean")?;
         let slowest = (self.servers - self.needed + 1) as f64 * mu;
@@ -40,7 +40,7 @@ impl KOfN {
     /// Split-merge waits for everyone's k-th task before it goes on: an upper bound while it is stable itself.
     ///
     /// # Errors
-    /// [`Error::Unstable`] where split-merge is unstable although this system may not be.
+    /// [`crate::Error::Unstable`] where split-merge is unstable although this system may not be.
     pub fn upper_bound(&self) -> Result<Estimate> {
         let bound = SplitMerge::first_of(self.workload.clone(), self.needed, self.servers)?.mean()?;
         Ok(Estimate { kind: Kind::UpperBound, method: "split-merge", ..bound }
@@ -95,9 +95,5 @@ impl Model for KOfN {
 
     fn system(&self) -> Box<dyn System> {
         Box::new(KOfNSystem::new(self.servers, self.servers, self.needed))
-    }
-
-    fn no_formula(&self, quantity: &'static str) -> Error {
-        Error::NoFormula { model: self.name(), quantity, instead: "simulate it" }
     }
 }

@@ -19,7 +19,7 @@ use crate::root::{bisect, bracket};
 use crate::sim::{BarrierSystem, System};
 use crate::single_server::Lundberg;
 use crate::uniformisation::exact_quantile;
-use crate::{Error, Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
+use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
 
 /// s workers, k tasks a job that start together.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl OneBarrier {
     /// Jobs of `width` (k) on `workers` (s).
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless 1 <= k <= s.
+    /// [`crate::Error::Parameter`] unless 1 <= k <= s.
     pub fn new(workload: Workload, workers: usize, width: usize) -> Result<Self> {
         count("number of workers s", workers, 100_000)?;
         count("width of a job k", width, workers)?;
@@ -112,10 +112,6 @@ impl Model for OneBarrier {
 
     fn system(&self) -> Box<dyn System> {
         Box::new(BarrierSystem::one(self.workers, self.width, self.width))
-    }
-
-    fn no_formula(&self, quantity: &'static str) -> Error {
-        Error::NoFormula { model: self.name(), quantity, instead: "simulate it" }
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::error::count;
 use crate::sim::{System, TinyTasksSystem};
 use crate::single_server::{Lundberg, Mg1, Mph1};
-use crate::{Error, Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
+use crate::{Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
 
 /// k tasks a job on s workers, k >= s, exponential tasks.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ impl TinyTasks {
     /// `tasks` (k) a job on `workers` (s).
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless 1 <= s <= k.
+    /// [`crate::Error::Parameter`] unless 1 <= s <= k.
     pub fn new(workload: Workload, workers: usize, tasks: usize) -> Result<Self> {
         count("number of tasks k", tasks, 1_000_000)?;
         count("number of workers s", workers, tasks)?;
@@ -48,7 +48,7 @@ impl TinyTasks {
     /// The share of the workers' capacity that can be used at most: 1 / (1 + (s/k)(H_s - 1)).
     ///
     /// # Errors
-    /// [`Error::NoFormula`] unless tasks are exponential.
+    /// [`crate::Error::NoFormula`] unless tasks are exponential.
     pub fn largest_utilisation(&self) -> Result<f64> {
         let work = self.tasks as f64 * self.workload.size.mean();
         Ok(self.largest_rate()?.value * work / self.workers as f64)
@@ -90,10 +90,6 @@ impl Model for TinyTasks {
 
     fn system(&self) -> Box<dyn System> {
         Box::new(TinyTasksSystem::new(self.workers, self.tasks))
-    }
-
-    fn no_formula(&self, quantity: &'static str) -> Error {
-        Error::NoFormula { model: self.name(), quantity, instead: "simulate it" }
     }
 }
 

@@ -1,12 +1,15 @@
 //! The simulator: each system is a map from (arrival, task sizes) to (start, departure) of one job after the other.
 //!
 //! Where the system is max-plus linear that map is a plain recursion over the workers' clocks, one maximum and one
-//! addition a task; where tasks share a queue it is a heap of the workers' clocks. Neither needs an event list.
+//! addition a task; where tasks share a queue it is a heap of the workers' clocks. Neither needs an event list. Only
+//! what later jobs can still change, by priority, preemption or failures, has one: [`events`].
 //! [`simulate`] feeds a system with jobs in independent replications on several threads: replication i always has
 //! the i-th stream of the seed, so that a result does not depend on the number of threads.
 
 mod barrier;
 mod clocks;
+pub mod events;
+mod feed;
 mod fork_join;
 mod hybrid;
 mod interval;
@@ -26,6 +29,7 @@ mod training_loop;
 mod warm_up;
 
 pub use barrier::BarrierSystem;
+pub use feed::Jobs;
 pub use fork_join::ForkJoinSystem;
 pub use hybrid::HybridSystem;
 pub use interval::Interval;
@@ -35,8 +39,8 @@ pub use partial_mapping::PartialMappingSystem;
 pub use plan::Plan;
 pub use polling::PollingSystem;
 pub use quantiles::Quantiles;
-pub use replicate::{Jobs, Progress, simulate, simulate_with};
-pub use report::Report;
+pub use replicate::{Progress, simulate, simulate_with};
+pub use report::{ClassReport, Report};
 pub use single_queue::SingleQueueSystem;
 pub use split_merge::SplitMergeSystem;
 pub use ssp::StaleLoop;

@@ -3,33 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use super::warm_up::mser;
+use super::feed::{ClassSums, Feed, Jobs, Passages, Passed};
+use super::report::ClassReport;
+use super::warm_up::warm_up;
 use super::{Interval, Plan, Quantiles, Random, Report, System, stream};
-use crate::{Arrivals, Distribution, Exceedance, Model, Result};
+use crate::{Exceedance, Model, Result};
 
-/// The seeds of pilots are kept apart from those of the runs that count.
-const PILOT: u64 = 0x70_69_6c_6f_74;
-const PILOTS: u64 = 4;
-const BATCHES: u64 = 200;
-const LONGEST_PILOT: u64 = 2_000_000;
 const MOST_ROUNDS: usize = 64;
-
-/// What is fed to a system.
-#[derive(Debug, Clone, Copy)]
-pub enum Jobs<'a> {
-    /// Jobs that arrive.
-    Arriving {
-        /// When.
-        arrivals: &'a Arrivals,
-        /// How large their tasks are.
-        size: &'a Distribution,
-    },
-    /// A job is always waiting: the throughput is the largest stable rate.
-    Backlogged {
-        /// How large the tasks are.
-        size: &'a Distribution,
-    },
-}
 
 /// How far a simulation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +53,21 @@ pub fn simulate_with(
     plan: &Plan,
     progress: &dyn Fn(Progress),
 ) -> Result<Report> {
+    replicate(&|random| Feed::new(system(), jobs, random), plan, progress)
+}
+
+/// Replications of whatever `start` starts with a random stream.
+pub(crate) fn replicate<P: Passages>(
+    start: &(impl Fn(Random) -> P + Sync),
+    plan: &Plan,
+    progress: &dyn Fn(Progress),
+) -> Result<Report> {
     plan.check()?;
-    let warm_up = warm_up(system, jobs, plan);
+    let warm_up = warm_up(start, plan);
     let mut runs = Vec::new();
     for round in 0..MOST_ROUNDS {
         let first = round * plan.replications;
-        runs.extend(run_round(system, jobs, plan, warm_up, first, progress));
+        runs.extend(run_round(start, plan, warm_up, first, progress));
         let mean = Interval::of(&runs.iter().map(|run| run.mean).collect::<Vec<_>>());
         let narrow = |precision: f64| mean.half_width(0.95) <= precision * mean.value;
         if plan.precision.is_none_or(narrow) {
@@ -97,11 +86,11 @@ struct Run {
     samples: Option<Quantiles>,
     throughput: f64,
     tasks: u64,
+    classes: Vec<ClassSums>,
 }
 
-fn run_round(
-    system: &(dyn Fn() -> Box<dyn System> + Sync),
-    jobs: Jobs<'_>,
+fn run_round<P: Passages>(
+    start: &(impl Fn(Random) -> P + Sync),
     plan: &Plan,
     warm_up: u64,
     first: usize,
@@ -121,7 +110,7 @@ fn run_round(
                     }
                     let random = stream(plan.seed, (first + index) as u64);
                     // The receiver outlives the scope, so that sending cannot fail.
-                    let _ = sender.send((index, run(&mut *system(), jobs, plan, warm_up, random)));
+                    let _ = sender.send((index, run(start(random), plan, warm_up)));
                 }
             });
         }
@@ -135,18 +124,18 @@ fn run_round(
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
-fn run(system: &mut dyn System, jobs: Jobs<'_>, plan: &Plan, warm_up: u64, random: Random) -> Run {
-    let mut feed = Feed::new(system, jobs, random);
+fn run(mut feed: impl Passages, plan: &Plan, warm_up: u64) -> Run {
     for _ in 0..warm_up {
         feed.next();
     }
-    let from = feed.last;
+    feed.count_from_here();
+    let from = feed.clock();
     let counted = plan.jobs_each();
     let keep = if plan.quantiles.is_empty() { None } else { Some(plan.exact_samples) };
     let mut quantiles = keep.map(Quantiles::new);
     let (mut sojourns, mut waits) = (0.0, 0.0);
     for _ in 0..counted {
-        let (wait, sojourn) = feed.next();
+        let Passed { wait, sojourn } = feed.next();
         waits += wait;
         sojourns += sojourn;
         if let Some(quantiles) = &mut quantiles {
@@ -162,81 +151,10 @@ fn run(system: &mut dyn System, jobs: Jobs<'_>, plan: &Plan, warm_up: u64, rando
         wait: waits / counted as f64,
         quantiles: values,
         samples: quantiles,
-        throughput: counted as f64 / (feed.last - from),
-        tasks: feed.tasks,
+        throughput: counted as f64 / (feed.clock() - from),
+        tasks: feed.tasks(),
+        classes: feed.classes(),
     }
-}
-
-/// One replication's jobs, one after the other.
-struct Feed<'a> {
-    system: &'a mut dyn System,
-    source: Option<crate::arrivals::Source<'a>>,
-    size: &'a Distribution,
-    random: Random,
-    sizes: Vec<f64>,
-    now: f64,
-    /// The start of the latest job.
-    last: f64,
-    tasks: u64,
-}
-
-impl<'a> Feed<'a> {
-    fn new(system: &'a mut dyn System, jobs: Jobs<'a>, mut random: Random) -> Self {
-        let (source, size) = match jobs {
-            Jobs::Arriving { arrivals, size } => (Some(arrivals.source(&mut random)), size),
-            Jobs::Backlogged { size } => (None, size),
-        };
-        Self { system, source, size, random, sizes: Vec::new(), now: 0.0, last: 0.0, tasks: 0 }
-    }
-
-    /// The next job's wait and sojourn.
-    #[inline]
-    fn next(&mut self) -> (f64, f64) {
-        if let Some(source) = &mut self.source {
-            self.now += source.gap(&mut self.random);
-        }
-        let tasks = self.system.tasks(&mut self.random);
-        self.sizes.resize(tasks, 0.0);
-        self.size.fill(&mut self.random, &mut self.sizes);
-        self.tasks += tasks as u64;
-        let passage = self.system.admit(self.now, &self.sizes, &mut self.random);
-        self.last = passage.started;
-        (passage.started - self.now, passage.departed - self.now)
-    }
-}
-
-/// Jobs to drop: twice what MSER finds on pilots of a quarter of a replication, at least a tenth of one. Very long
-/// replications need no longer pilots.
-fn warm_up(system: &(dyn Fn() -> Box<dyn System> + Sync), jobs: Jobs<'_>, plan: &Plan) -> u64 {
-    let each = plan.jobs_each();
-    let batch = (each.min(LONGEST_PILOT) / 4 / BATCHES).max(1);
-    let one = |index: u64| pilot(&mut *system(), jobs, stream(plan.seed ^ PILOT, index), batch);
-    let pilots: Vec<Vec<f64>> = if plan.threads == 1 {
-        (0..PILOTS).map(one).collect()
-    } else {
-        std::thread::scope(|scope| {
-            let one = &one;
-            let running: Vec<_> = (0..PILOTS).map(|index| scope.spawn(move || one(index))).collect();
-            running.into_iter().filter_map(|pilot| pilot.join().ok()).collect()
-        })
-    };
-    let batches: Vec<f64> =
-        (0..BATCHES as usize).map(|i| pilots.iter().map(|pilot| pilot[i]).sum()).collect();
-    (2 * mser(&batches) as u64 * batch).max(each / 10)
-}
-
-/// The batch totals of one pilot's sojourn times; a backlogged system has none that settle, but the time between
-/// starts does.
-fn pilot(system: &mut dyn System, jobs: Jobs<'_>, random: Random, batch: u64) -> Vec<f64> {
-    let mut feed = Feed::new(system, jobs, random);
-    let mut started = 0.0;
-    (0..BATCHES)
-        .map(|_| {
-            let total: f64 = (0..batch).map(|_| feed.next().1).sum();
-            let apart = feed.last - std::mem::replace(&mut started, feed.last);
-            if matches!(jobs, Jobs::Backlogged { .. }) { apart } else { total }
-        })
-        .collect()
 }
 
 fn summarise(mut runs: Vec<Run>, plan: &Plan, warm_up: u64) -> Report {
@@ -253,7 +171,23 @@ fn summarise(mut runs: Vec<Run>, plan: &Plan, warm_up: u64) -> Report {
         tasks: runs.iter().map(|run| run.tasks).sum(),
         warm_up,
         exact_quantiles,
+        classes: classes(&runs),
     }
+}
+
+fn classes(runs: &[Run]) -> Vec<ClassReport> {
+    let number = runs.first().map_or(0, |run| run.classes.len());
+    let class = |class: usize| {
+        let over = |value: &dyn Fn(&ClassSums) -> f64| {
+            Interval::of(&runs.iter().map(|run| value(&run.classes[class])).collect::<Vec<_>>())
+        };
+        ClassReport {
+            mean: over(&|sums| sums.sojourns / sums.jobs),
+            wait: over(&|sums| sums.waits / sums.jobs),
+            jobs: runs.iter().map(|run| run.classes[class].jobs as u64).sum(),
+        }
+    };
+    (0..number).map(class).collect()
 }
 
 /// Quantiles over the samples of all replications: the mean of their own ones is too low where a replication holds

@@ -22,4 +22,24 @@ pub struct Report {
     pub warm_up: u64,
     /// Whether quantiles are exact; otherwise they carry a relative error of 2^-11.
     pub exact_quantiles: bool,
+    /// The same by class of jobs, the most urgent first; empty where jobs have none.
+    pub classes: Vec<ClassReport>,
+}
+
+/// The means over the jobs of one class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassReport {
+    /// E\[T\].
+    pub mean: Interval,
+    /// E\[W\].
+    pub wait: Interval,
+    /// Jobs counted.
+    pub jobs: u64,
+}
+
+impl Report {
+    /// Whether the 95 % interval of the mean is this narrow relative to the mean.
+    pub fn is_precise(&self, precision: f64) -> bool {
+        self.mean.half_width(0.95) <= precision * self.mean.value
+    }
 }

@@ -1,72 +1,90 @@
-//! Steps along sparse gradients: sorted, unique coordinates with a value each.
+//! Steps along sparse gradients.
+//!
+//! A sparse gradient is a list of contributions in any order; the derivative by a parameter is the sum of those that
+//! name it. So a gradient need not be sorted or freed of repetitions before it is pushed, and the gradient of a linear
+//! model need not even be multiplied out.
 
 use super::{OptimizerState, Rule};
 
-/// A sparse gradient and its weight in the fold.
-type Weighted<'a> = (&'a [u32], &'a [f32], f32);
+/// The contributions that a sparse gradient is made of.
+pub trait SparseGradient {
+    /// Calls `visit(start, values, factor)` for each run of contributions: `factor * values[k]` is added to the
+    /// derivative by parameter `start + k`. The order is part of the gradient, as it decides how sums are rounded.
+    fn for_each_run(&self, visit: impl FnMut(usize, &[f32], f32));
+}
+
+/// Coordinates and a value for each.
+impl SparseGradient for (&[u32], &[f32]) {
+    fn for_each_run(&self, mut visit: impl FnMut(usize, &[f32], f32)) {
+        let contributions = self.0.iter().zip(self.1);
+        contributions.for_each(|(&index, value)| visit(index as usize, std::slice::from_ref(value), 1.0));
+    }
+}
 
 impl OptimizerState {
-    /// Folds weighted sparse `gradients` in the order given and takes one step. The coordinates of each are sorted,
-    /// unique and within `parameters`, which the caller has checked.
-    pub fn step_sparse(&mut self, parameters: &mut [f32], gradients: &[Weighted<'_>]) {
-        if self.optimizer.rule.rests_at_zero() && self.regularised.is_empty() {
-            self.step_touched(parameters, gradients);
-        } else {
-            self.step_dense(parameters, gradients);
+    /// Folds weighted sparse `gradients` in the order given and takes one step.
+    ///
+    /// # Panics
+    /// If a contribution lies outside of `parameters`.
+    pub fn step_sparse<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
+        match self.optimizer.rule {
+            Rule::Sgd if self.regularised.is_empty() => self.descend(parameters, gradients),
+            rule if rule.rests_at_zero() && self.regularised.is_empty() => {
+                self.step_touched(parameters, gradients);
+            }
+            _ => self.step_all(parameters, gradients),
         }
     }
 
-    /// Steps only the coordinates that some gradient names.
-    fn step_touched(&mut self, parameters: &mut [f32], gradients: &[Weighted<'_>]) {
+    /// Gradient descent is linear in the gradient: one contribution after the other is the same as their sum.
+    fn descend<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
         self.steps += 1;
-        let (rule, rate) = (self.optimizer.rule, self.optimizer.rate);
-        if rule == Rule::Sgd {
-            // The step is linear in the gradient: one after the other is the same as their sum.
-            return gradients.iter().for_each(|gradient| descend(parameters, *gradient, rate));
+        for (gradient, weight) in gradients {
+            let rate = self.optimizer.rate * weight;
+            let parameters = &mut *parameters;
+            gradient.for_each_run(move |start, values, factor| {
+                let parameters = &mut parameters[start..start + values.len()];
+                parameters.iter_mut().zip(values).for_each(|(w, value)| *w -= rate * (factor * value));
+            });
         }
-        let first = &mut self.moments[0];
-        merge(gradients, |index, g| {
-            rule.step(&mut parameters[index..=index], &[g], (&mut first[index..=index], &mut []), rate);
-        });
     }
 
-    /// Steps all coordinates, for rules that move even where the gradient is zero.
-    fn step_dense(&mut self, parameters: &mut [f32], gradients: &[Weighted<'_>]) {
-        let mut dense = std::mem::take(&mut self.dense);
-        dense.clear();
-        dense.resize(parameters.len(), 0.0);
-        merge(gradients, |index, g| dense[index] = g);
-        self.step(parameters, &[(&dense, 1.0)]);
+    /// Steps only the parameters that some contribution names. One that is named again is stepped again, but by then
+    /// its derivative has been taken, and the rule rests at zero.
+    fn step_touched<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
+        self.steps += 1;
+        let mut dense = self.sum(parameters.len(), gradients);
+        let (rule, rate) = (self.optimizer.rule, self.optimizer.rate);
+        let first = &mut self.moments[0];
+        for (gradient, _) in gradients {
+            gradient.for_each_run(|start, values, _| {
+                let run = start..start + values.len();
+                let derivatives = &mut dense[run.clone()];
+                rule.step(&mut parameters[run.clone()], derivatives, (&mut first[run], &mut []), rate);
+                derivatives.fill(0.0);
+            });
+        }
         self.dense = dense;
     }
-}
 
-/// One gradient's step of gradient descent.
-fn descend(parameters: &mut [f32], (indices, values, weight): Weighted<'_>, rate: f32) {
-    let rate = rate * weight;
-    for (&index, g) in indices.iter().zip(values) {
-        parameters[index as usize] -= rate * g;
+    /// Steps all parameters, for rules that move even where the gradient is zero.
+    fn step_all<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
+        let mut dense = self.sum(parameters.len(), gradients);
+        self.step(parameters, &[(&dense, 1.0)]);
+        dense.fill(0.0);
+        self.dense = dense;
     }
-}
 
-/// Visits the coordinates of all gradients in rising order, each once, with its weighted sum in the order given.
-fn merge(gradients: &[Weighted<'_>], mut visit: impl FnMut(usize, f32)) {
-    if let [(indices, values, weight)] = gradients {
-        return indices.iter().zip(*values).for_each(|(&index, g)| visit(index as usize, weight * g));
-    }
-    let mut heads = vec![0; gradients.len()];
-    let next = |heads: &[usize]| {
-        let head = |(&head, (indices, ..)): (&usize, &Weighted<'_>)| indices.get(head).copied();
-        heads.iter().zip(gradients).filter_map(head).min()
-    };
-    while let Some(index) = next(&heads) {
-        let mut sum = 0.0;
-        for (head, (indices, values, weight)) in heads.iter_mut().zip(gradients) {
-            if indices.get(*head) == Some(&index) {
-                sum += weight * values[*head];
-                *head += 1;
-            }
+    /// The weighted sum of the gradients, as long as the shard, to be given back with zeros only.
+    fn sum<G: SparseGradient>(&mut self, parameters: usize, gradients: &[(G, f32)]) -> Vec<f32> {
+        let mut dense = std::mem::take(&mut self.dense);
+        dense.resize(parameters, 0.0);
+        for (gradient, weight) in gradients {
+            gradient.for_each_run(|start, values, factor| {
+                let sums = &mut dense[start..start + values.len()];
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * (factor * value));
+            });
         }
-        visit(index as usize, sum);
+        dense
     }
 }

@@ -123,6 +123,11 @@ impl Cluster {
         &self.total
     }
 
+    /// By what a job's external bandwidth is divided when it spans racks.
+    pub fn oversubscription(&self) -> f64 {
+        self.oversubscription
+    }
+
     /// How many of `unit` fit into the empty cluster.
     pub fn how_many(&self, unit: &Resources) -> u32 {
         self.machines.iter().fold(0, |sum: u32, machine| sum.saturating_add(machine.capacity.how_many(unit)))

@@ -107,6 +107,12 @@ impl Resources {
         self.0.iter().zip(&need.0).all(|(have, need)| *need <= have + SLACK)
     }
 
+    /// The first type of which there is too little for `need`: what is needed and what there is.
+    pub fn lacks(&self, need: &Self) -> Option<(Resource, f64, f64)> {
+        let short = |kind: &Resource| need[*kind] > self[*kind] + SLACK;
+        Resource::ALL.into_iter().find(short).map(|kind| (kind, need[kind], self[kind]))
+    }
+
     /// How many units fit at once. A unit that needs nothing fits without end: `u32::MAX`.
     pub fn how_many(&self, unit: &Self) -> u32 {
         let whole = |(have, unit): (&f64, &f64)| ((have + SLACK) / unit).floor().max(0.0);

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quanta {
-    /// So many quanta in what the job does in one slot at full size.
+    /// So many quanta in what the job does in one slot at full size, as far as the cluster holds it.
     PerSlot(u32),
     /// So many quanta in the whole job.
     PerJob(u32),
@@ -172,7 +172,8 @@ impl<'a> Search<'a> {
         let quantum = match self.options.quanta {
             // On slow networks one machine alone does many slots' worth: there the whole job sets the grain.
             Quanta::PerSlot(count) => {
-                let per_slot = f64::from(job.workers.max) / external / f64::from(count);
+                let most = self.cluster.how_many(&job.bundle()).clamp(1, job.workers.max);
+                let per_slot = f64::from(most) / external / f64::from(count);
                 let slots = grid.slots.saturating_sub(from).max(1) as f64;
                 per_slot.max(work / (f64::from(count) * slots))
             }

@@ -1,11 +1,13 @@
-//! A comparison as files: CSV tables, SVG figures and one HTML page that holds them all.
+//! A comparison as files: tables as CSV and Parquet, SVG figures and one HTML page that holds them all.
 
 mod figure;
 mod page;
+mod table;
 mod tables;
 
 use std::path::Path;
 
+use self::table::Table;
 use crate::{
     compare::Summary,
     error::{Error, Result},
@@ -44,8 +46,9 @@ pub struct Sweep {
     pub points: Vec<SweepPoint>,
 }
 
-/// Writes `summary.csv`, `classes.csv`, `jobs.csv`, `cdf.svg`, `gantt-POLICY.svg`, with a sweep `sweep.csv`
-/// and `sweep.svg`, and `index.html` into a folder, which is made if need be.
+/// Writes the tables `summary`, `classes` and `jobs` (and `sweep`) as `.csv` and `.parquet`, the figures
+/// `cdf.svg` and `gantt-POLICY.svg` (and `sweep.svg`), and `index.html` into a folder, which is made if need
+/// be.
 ///
 /// # Errors
 /// A file that cannot be written, a figure that cannot be drawn.
@@ -63,12 +66,16 @@ pub fn write(folder: &Path, title: &str, results: &[PolicyResult], sweep: Option
             source,
         })
     };
-    save("summary.csv", &tables::summary(results.iter().map(|result| &result.summary)))?;
-    save("classes.csv", &tables::classes(results))?;
-    save("jobs.csv", &tables::jobs(results))?;
+    let tabulate = |name: &str, table: &Table| {
+        save(&format!("{name}.csv"), &table.csv())?;
+        table.write_parquet(&folder.join(format!("{name}.parquet")))
+    };
+    tabulate("summary", &tables::summary(results))?;
+    tabulate("classes", &tables::classes(results))?;
+    tabulate("jobs", &tables::jobs(results))?;
     let mut figures = vec![("Completion times".to_owned(), "cdf.svg".to_owned(), figure::cdf(results)?)];
     if let Some(sweep) = sweep {
-        save("sweep.csv", &tables::sweep(sweep))?;
+        tabulate("sweep", &tables::sweep(sweep))?;
         figures.push((format!("Utility against {}", sweep.over), "sweep.svg".into(), figure::sweep(sweep)?));
     }
     for result in results {

@@ -1,99 +1,120 @@
-//! CSV.
+//! What is written about a comparison: policies, a sweep, classes of urgency, jobs.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::collections::BTreeSet;
 
-use super::{PolicyResult, Sweep};
-use crate::compare::Summary;
-
-const COLUMNS: &str = "mean_utility,ci95,mean_admitted,mean_completed,mean_jct,median_jct,p99_jct,makespan,utilisation,unfairness,median_decision_ms";
-
-fn row(summary: &Summary) -> String {
-    let values = [
-        summary.mean_utility,
-        summary.ci95,
-        summary.mean_admitted,
-        summary.mean_completed,
-        summary.mean_jct,
-        summary.median_jct,
-        summary.p99_jct,
-        summary.makespan,
-        summary.utilisation,
-        summary.unfairness,
-        summary.median_decision_ms,
-    ];
-    values.map(|value| value.to_string()).join(",")
-}
+use super::{
+    PolicyResult, Sweep,
+    table::{Table, Values},
+};
+use crate::{compare::Summary, sim::JobOutcome};
 
 /// A row a policy.
-pub fn summary<'a>(summaries: impl Iterator<Item = &'a Summary>) -> String {
-    let mut text = format!("policy,{COLUMNS}\n");
-    for summary in summaries {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{},{}", summary.name, row(summary));
-    }
-    text
+pub fn summary(results: &[PolicyResult]) -> Table {
+    let rows: Vec<&Summary> = results.iter().map(|result| &result.summary).collect();
+    means(Table::of(rows.len()), &rows)
 }
 
 /// A row a point and policy.
-pub fn sweep(sweep: &Sweep) -> String {
-    let mut text = format!("{},policy,{COLUMNS}\n", sweep.over);
-    for point in &sweep.points {
-        for summary in &point.summaries {
-            let _ = writeln!(text, "{},{},{}", point.at, summary.name, row(summary));
-        }
+pub fn sweep(sweep: &Sweep) -> Table {
+    let point = |point: &'_ super::SweepPoint| vec![point.at; point.summaries.len()];
+    let at = sweep.points.iter().flat_map(point).collect();
+    let rows: Vec<&Summary> = sweep.points.iter().flat_map(|point| &point.summaries).collect();
+    means(Table::of(rows.len()).with(&sweep.over, Values::Real(at)), &rows)
+}
+
+fn means(table: Table, rows: &[&Summary]) -> Table {
+    let real = |value: fn(&Summary) -> f64| Values::Real(rows.iter().map(|row| value(row)).collect());
+    table
+        .with("policy", Values::Text(rows.iter().map(|row| row.name.clone()).collect()))
+        .with("mean_utility", real(|row| row.mean_utility))
+        .with("ci95", real(|row| row.ci95))
+        .with("mean_admitted", real(|row| row.mean_admitted))
+        .with("mean_completed", real(|row| row.mean_completed))
+        .with("mean_jct", real(|row| row.mean_jct))
+        .with("median_jct", real(|row| row.median_jct))
+        .with("p99_jct", real(|row| row.p99_jct))
+        .with("makespan", real(|row| row.makespan))
+        .with("utilisation", real(|row| row.utilisation))
+        .with("unfairness", real(|row| row.unfairness))
+        .with("median_decision_ms", real(|row| row.median_decision_ms))
+}
+
+/// Jobs of one class under one policy.
+struct Class<'a> {
+    policy: String,
+    class: &'static str,
+    runs: f64,
+    jobs: Vec<&'a JobOutcome>,
+}
+
+impl Class<'_> {
+    fn times(&self) -> Vec<f64> {
+        self.jobs.iter().filter_map(|job| job.jct()).collect()
     }
-    text
+
+    fn utility(&self) -> f64 {
+        self.jobs.iter().map(|job| job.utility).sum::<f64>() / self.jobs.len() as f64
+    }
+
+    fn jct(&self) -> f64 {
+        let times = self.times();
+        times.iter().sum::<f64>() / times.len().max(1) as f64
+    }
 }
 
 /// A row a policy and class of urgency: jobs and completions a run, mean utility of a job, mean completion
 /// time.
-pub fn classes(results: &[PolicyResult]) -> String {
-    let mut text = String::from("policy,class,jobs,completed,mean_utility,mean_jct\n");
-    for result in results {
-        let runs = result.outcomes.len().max(1) as f64;
-        let jobs: Vec<_> = result.outcomes.iter().flat_map(|outcome| &outcome.jobs).collect();
-        let classes: BTreeSet<&str> = jobs.iter().map(|job| job.class).collect();
-        for class in classes {
-            let members: Vec<_> = jobs.iter().filter(|job| job.class == class).collect();
-            let times: Vec<f64> = members.iter().filter_map(|job| job.jct()).collect();
-            let (count, done) = (members.len() as f64, times.len() as f64);
-            let utility = members.iter().map(|job| job.utility).sum::<f64>() / count;
-            let jct = times.iter().sum::<f64>() / done.max(1.0);
-            let _ =
-                writeln!(text, "{},{class},{},{},{utility},{jct}", result.policy, count / runs, done / runs);
-        }
-    }
-    text
+pub fn classes(results: &[PolicyResult]) -> Table {
+    let rows: Vec<Class> = results.iter().flat_map(split).collect();
+    let real = |value: &dyn Fn(&Class) -> f64| Values::Real(rows.iter().map(value).collect());
+    Table::of(rows.len())
+        .with("policy", Values::Text(rows.iter().map(|row| row.policy.clone()).collect()))
+        .with("class", Values::Text(rows.iter().map(|row| row.class.to_owned()).collect()))
+        .with("jobs", real(&|row| row.jobs.len() as f64 / row.runs))
+        .with("completed", real(&|row| row.times().len() as f64 / row.runs))
+        .with("mean_utility", real(&|row| row.utility()))
+        .with("mean_jct", real(&|row| row.jct()))
+}
+
+fn split(result: &PolicyResult) -> Vec<Class<'_>> {
+    let jobs: Vec<&JobOutcome> = result.outcomes.iter().flat_map(|outcome| &outcome.jobs).collect();
+    let classes: BTreeSet<&'static str> = jobs.iter().map(|job| job.class).collect();
+    let class = |class| Class {
+        policy: result.policy.to_string(),
+        class,
+        runs: result.outcomes.len().max(1) as f64,
+        jobs: jobs.iter().copied().filter(|job| job.class == class).collect(),
+    };
+    classes.into_iter().map(class).collect()
 }
 
 /// A row a job, run and policy.
-pub fn jobs(results: &[PolicyResult]) -> String {
-    let mut text = String::from(
-        "policy,run,job,class,group,arrival,admitted,started,finished,utility,shortest,attained,changes\n",
-    );
-    let time = |time: Option<f64>| time.map(|time| time.to_string()).unwrap_or_default();
-    for result in results {
-        for (run, outcome) in result.outcomes.iter().enumerate() {
-            for job in &outcome.jobs {
-                let _ = writeln!(
-                    text,
-                    "{},{},{},{},{},{},{},{},{},{},{},{},{}",
-                    result.policy,
-                    run + 1,
-                    job.job,
-                    job.class,
-                    job.group.replace(',', ";"),
-                    job.arrival,
-                    job.admitted,
-                    time(job.started),
-                    time(job.finished),
-                    job.utility,
-                    job.shortest,
-                    job.attained,
-                    job.changes
-                );
-            }
-        }
-    }
-    text
+pub fn jobs(results: &[PolicyResult]) -> Table {
+    let runs = results.iter().flat_map(|result| {
+        let name = result.policy.as_str();
+        result.outcomes.iter().enumerate().map(move |(run, outcome)| (name, run as i64 + 1, outcome))
+    });
+    let rows: Vec<(&str, i64, &JobOutcome)> =
+        runs.flat_map(|(name, run, outcome)| outcome.jobs.iter().map(move |job| (name, run, job))).collect();
+    let text =
+        |value: fn(&JobOutcome) -> String| Values::Text(rows.iter().map(|(_, _, job)| value(job)).collect());
+    let real =
+        |value: fn(&JobOutcome) -> f64| Values::Real(rows.iter().map(|(_, _, job)| value(job)).collect());
+    let time = |value: fn(&JobOutcome) -> Option<f64>| {
+        Values::Optional(rows.iter().map(|(_, _, job)| value(job)).collect())
+    };
+    Table::of(rows.len())
+        .with("policy", Values::Text(rows.iter().map(|(name, _, _)| (*name).to_owned()).collect()))
+        .with("run", Values::Whole(rows.iter().map(|(_, run, _)| *run).collect()))
+        .with("job", text(|job| job.job.to_string()))
+        .with("class", text(|job| job.class.to_owned()))
+        .with("group", text(|job| job.group.clone()))
+        .with("arrival", real(|job| job.arrival))
+        .with("admitted", Values::Flag(rows.iter().map(|(_, _, job)| job.admitted).collect()))
+        .with("started", time(|job| job.started))
+        .with("finished", time(|job| job.finished))
+        .with("utility", real(|job| job.utility))
+        .with("shortest", real(|job| job.shortest))
+        .with("attained", real(|job| job.attained))
+        .with("changes", Values::Whole(rows.iter().map(|(_, _, job)| i64::from(job.changes)).collect()))
 }

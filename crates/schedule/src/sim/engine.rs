@@ -2,15 +2,15 @@
 //!
 //! Time moves to the next slot boundary, or to the next arrival, completion, failure or wake-up; running jobs
 //! work until then; what happened is told to the policy at once; its decisions are applied. Invariants: SIM-1
-//! no event is told twice or out of order; SIM-2 capacities hold after every step (checked by
-//! [`State::apply`]); SIM-3 the work done on completed jobs equals their workload (`conserved` in
-//! the outcome holds both; tests compare them).
+//! no event is told twice or out of order; SIM-2 capacities hold after every step; SIM-3 completed jobs have
+//! had their work. The last two are checked in every simulation, by [`State::apply`] and again by the
+//! [`Audit`].
 
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Outcome;
+use super::{audit::Audit, metrics::Outcome};
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job, JobId, MachineId},
@@ -98,7 +98,7 @@ pub fn simulate(
     options: &Options,
     stopwatch: Option<Stopwatch>,
 ) -> Result<Run> {
-    let mut engine = Engine::new(cluster, jobs, options)?;
+    let mut engine = Engine::new(cluster, jobs, options, policy.name())?;
     while let Some(next) = engine.next_time() {
         engine.step(next, policy, stopwatch)?;
     }
@@ -107,6 +107,7 @@ pub fn simulate(
 
 struct Engine<'a> {
     state: State,
+    audit: Audit,
     options: &'a Options,
     future: std::iter::Peekable<std::vec::IntoIter<Arc<Job>>>,
     outages: Vec<(f64, Event)>,
@@ -118,7 +119,7 @@ struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    fn new(cluster: &Arc<Cluster>, jobs: &[Job], options: &'a Options) -> Result<Self> {
+    fn new(cluster: &Arc<Cluster>, jobs: &[Job], options: &'a Options, policy: &'static str) -> Result<Self> {
         let mut jobs = jobs.to_vec();
         if jobs.is_empty() {
             return Err(Error::Empty { what: "job" });
@@ -133,6 +134,7 @@ impl<'a> Engine<'a> {
         let arcs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
         Ok(Self {
             state: State::new(Arc::clone(cluster), options.physics),
+            audit: Audit::new(cluster, policy),
             options,
             future: arcs.into_iter().peekable(),
             outages,
@@ -182,6 +184,7 @@ impl<'a> Engine<'a> {
         } else if self.wake.is_some_and(|wake| wake <= next) {
             events.push(Event::Wake);
         }
+        self.audit.observe(next, &events)?;
         events.iter().for_each(|event| self.state.observe(event));
         if last {
             return Ok(());
@@ -192,6 +195,7 @@ impl<'a> Engine<'a> {
             self.time(&events, read().saturating_sub(begun));
         }
         self.state.apply(policy.name(), &decisions)?;
+        self.audit.decide(next, &self.state.cluster, &decisions)?;
         // The wish to be woken is part of the latest decisions; an older one is void.
         self.wake = None;
         for decision in &decisions {
@@ -236,8 +240,13 @@ impl<'a> Engine<'a> {
 
     fn finish(self, policy: &str) -> Run {
         let unseen = self.future.count();
-        let outcome =
-            Outcome::new(policy, &self.state, unseen, self.options.clock, self.busy, self.decision_times);
+        let outcome = Outcome {
+            unseen,
+            busy: self.busy,
+            decision_seconds: self.decision_times.iter().map(Duration::as_secs_f64).collect(),
+            conserved: self.audit.conserved(),
+            ..Outcome::new(policy, &self.state, self.options.clock)
+        };
         Run { outcome, log: self.log }
     }
 }

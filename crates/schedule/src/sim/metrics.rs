@@ -1,7 +1,5 @@
 //! What became of the jobs, and the numbers by which policies are compared.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::Clock;
@@ -80,31 +78,22 @@ pub struct Outcome {
     pub end: f64,
     /// Seconds that each arriving job's decision took, where a stopwatch was given.
     pub decision_seconds: Vec<f64>,
-    /// Work done and work demanded by completed jobs, in samples.
+    /// Samples that the placements of completed jobs could have processed (to each no more than it asked for),
+    /// and what they asked for.
     pub conserved: (f64, f64),
 }
 
 impl Outcome {
-    pub(super) fn new(
-        policy: &str,
-        state: &State,
-        unseen: usize,
-        clock: Clock,
-        busy: f64,
-        decisions: Vec<Duration>,
-    ) -> Self {
-        let done = state.jobs.iter().filter(|job| job.finished.is_some());
-        let conserved = done.fold((0.0, 0.0), |(done, asked), job| {
-            (done + job.job.workload - job.remaining, asked + job.job.workload)
-        });
+    /// The fates of the jobs, with nothing else filled in.
+    pub(super) fn new(policy: &str, state: &State, clock: Clock) -> Self {
         Self {
             policy: policy.into(),
             jobs: state.jobs.iter().map(|job| JobOutcome::of(job, clock)).collect(),
-            unseen,
-            busy,
+            unseen: 0,
+            busy: 0.0,
             end: state.now,
-            decision_seconds: decisions.iter().map(Duration::as_secs_f64).collect(),
-            conserved,
+            decision_seconds: Vec::new(),
+            conserved: (0.0, 0.0),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The cluster simulator: drives a policy through arrivals, completions and failures, in slots or in
-//! continuous time.
+//! continuous time, with a second set of books beside it.
 
+mod audit;
 mod engine;
 mod metrics;
 

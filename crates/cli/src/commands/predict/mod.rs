@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::ValueHint;
 use syncline_explain::source::{Format, open};
+use syncline_queueing::Exceedance;
 
+use super::queue::exceedance;
 use crate::failure::Failure;
 
 /// Predict other sizes and policies from the trace of one run
@@ -26,7 +28,7 @@ use crate::failure::Failure;
 ///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
 ///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
-///   syncline predict run.parquet --lambda 0.01 --job-rounds 5000 --profile job.json
+///   syncline predict run.parquet --job-rounds 5000 --lambda 0.01,0.02 --profile job.json
 ///   syncline predict application_1.zstd --cores 2..16 --plot cores.svg
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -38,12 +40,26 @@ pub struct Args {
     training: training::Options,
     #[command(flatten)]
     spark: spark::Options,
+    #[command(flatten)]
+    streams: Streams,
     /// Draw the speed over the size into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Jobs like the traced one that arrive one after another.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Streams of jobs")]
+struct Streams {
+    /// Arrival rates of such jobs, a second [default: for Spark 50, 80 and 90 % of the largest stable one]
+    #[arg(long, visible_alias = "lambda", value_name = "LIST", value_delimiter = ',')]
+    arrival_rate: Option<Vec<f64>>,
+    /// The share of jobs that may be later than the tail told
+    #[arg(long, value_name = "EPS", default_value = "0.05", value_parser = exceedance)]
+    tail: Exceedance,
 }
 
 /// Runs the command.
@@ -54,6 +70,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.trace.display()
         ))),
         Format::RunFile => training::run(args),
+        Format::Spark if args.training.is_used() => Err(Failure::Usage(format!(
+            "{} is a Spark log: of the options only those for Spark apply, such as --cores",
+            args.trace.display()
+        ))),
         Format::Spark => spark::run(args),
         Format::Chrome => Err(Failure::Failed(format!(
             "{}: only run files of syncline train --trace and Spark event logs can be predicted from",

@@ -1,7 +1,11 @@
 //! What other sizes would cost an Apache Spark application, from its event log.
 
+mod barriers;
+mod granularity;
 mod list;
 mod sizes;
+mod speculation;
+mod streams;
 
 use serde::Serialize;
 use syncline_predict::{Interval, SparkCheck, SparkLog, SparkProfile};
@@ -27,12 +31,28 @@ pub struct Options {
     /// Cores of the machine that all executors share [default: as many as the log's executors use on one machine]
     #[arg(long, value_name = "N")]
     machine_cores: Option<f64>,
+    /// Numbers of partitions: a list as for --cores [default: the log's and around the best]
+    #[arg(long, value_name = "LIST")]
+    partitions: Option<String>,
+    /// Depths of treeAggregate: a list as for --cores; over the first of --partitions if given
+    #[arg(long, value_name = "LIST")]
+    depth: Option<String>,
+    /// Tell the time without barrier mode even if the log has none
+    #[arg(long)]
+    without_barrier: bool,
+    /// Tell the time if every stage ran in barrier mode and called barrier() once
+    #[arg(long)]
+    with_barrier: bool,
 }
 
 impl Options {
     /// Whether any of them was given.
     pub fn is_used(&self) -> bool {
-        self.cores.is_some() || self.executors.is_some() || self.machine_cores.is_some()
+        let lists = [&self.cores, &self.executors, &self.partitions, &self.depth];
+        lists.iter().any(|list| list.is_some())
+            || self.machine_cores.is_some()
+            || self.without_barrier
+            || self.with_barrier
     }
 }
 
@@ -40,6 +60,10 @@ impl Options {
 struct Answer {
     run: Own,
     sizes: Vec<sizes::Row>,
+    synchronisation: barriers::Answer,
+    granularity: granularity::Answer,
+    speculation: Told<speculation::Answer>,
+    streams: Vec<streams::Stream>,
 }
 
 /// The log, and how far off the replay is for it.
@@ -91,7 +115,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         sizes::plot(path, &args.trace.display().to_string(), &sizes)?;
     }
-    let answer = Answer { run: own(&log, &profile, profile.check()), sizes };
+    let answer = Answer {
+        run: own(&log, &profile, profile.check()),
+        sizes,
+        synchronisation: barriers::ask(&profile, &args.spark),
+        granularity: granularity::ask(&profile, &args.spark)?,
+        speculation: speculation::ask(&profile),
+        streams: streams::ask(&profile, &args.streams)?,
+    };
     if args.json { print_json(&answer) } else { print(&text(&answer)) }
 }
 
@@ -116,10 +147,15 @@ fn own(log: &SparkLog, profile: &SparkProfile, check: SparkCheck) -> Own {
 }
 
 fn text(answer: &Answer) -> String {
-    let mut lines = own_text(&answer.run);
-    lines.push(String::new());
-    lines.extend(sizes::text(&answer.sizes));
-    lines.join("\n")
+    let parts = [
+        own_text(&answer.run),
+        sizes::text(&answer.sizes),
+        barriers::text(&answer.synchronisation),
+        granularity::text(&answer.granularity),
+        speculation::text(&answer.speculation),
+        streams::text(&answer.streams),
+    ];
+    parts.map(|lines| lines.join("\n")).join("\n\n")
 }
 
 fn own_text(own: &Own) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{ValueEnum, ValueHint};
 use serde::Serialize;
 use syncline::trace;
-use syncline_predict::{Check, Cycles, Interval, Machines};
+use syncline_predict::{Check, Cycles, Interval, Machines, Question};
 
 use super::Args;
 use crate::commands::queue::{plot, sweep};
@@ -47,19 +47,24 @@ pub struct Options {
     /// were injected, because sleeping workers take no core]
     #[arg(long, value_enum)]
     machines: Option<Where>,
-    /// Jobs a second that arrive at one cluster of the traced run's size: tells the largest stable rate and the tail of
-    /// their latency
-    #[arg(long, value_name = "RATE", requires = "job_rounds")]
-    lambda: Option<f64>,
-    /// Rounds of each of these jobs
-    #[arg(long, value_name = "ROUNDS", requires = "lambda", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Rounds of the jobs that arrive at one cluster, of the traced run's size or of each of --workers: tells the largest
+    /// stable rate and, at each --arrival-rate, the tail of their latency
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u64).range(1..))]
     job_rounds: Option<u64>,
-    /// The share of these jobs that may take longer than the tail latency
-    #[arg(long, value_name = "EPS", default_value = "0.01", value_parser = crate::commands::queue::exceedance)]
-    tail: syncline_queueing::Exceedance,
     /// Write what the job costs to this file, for a scheduler (JSON)
     #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
     profile: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether anything was asked that only a training run can answer.
+    pub fn is_used(&self) -> bool {
+        let lists = [&self.workers, &self.servers, &self.batch, &self.every];
+        lists.iter().any(|list| list.is_some())
+            || self.machines.is_some()
+            || self.job_rounds.is_some()
+            || self.profile.is_some()
+    }
 }
 
 /// Where the workers that are asked about run.
@@ -109,6 +114,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let own = profile.question().map_err(Failure::failed)?;
     let machines = options.machines.map_or(own.machines, Machines::from);
     let plan = plan::Plan::new(options, &profile, machines)?;
+    // A stream is simulated for each size that was asked for by name.
+    let clusters = if options.workers.is_some() { plan.workers.clone() } else { vec![own.workers] };
     let (curves, predictions, knees) = plan.ask(&profile, &check);
     if let Some(path) = &args.plot {
         plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
@@ -119,7 +126,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         knees,
         prices: about::prices(&profile, &own)?,
         backups: about::backups(&profile, &own)?,
-        stream: stream::answer(options, &profile, &own)?,
+        stream: stream::answer(args, &profile, &Question { machines, ..own }, &clusters)?,
     };
     if args.json { print_json(&answer) } else { print(&text::text(&answer)) }
 }

@@ -2,9 +2,11 @@
 
 use indicatif::ProgressBar;
 use serde::Serialize;
-use syncline_queueing::sim::{Interval, Jobs, Plan, Progress, Report, simulate_with};
+use syncline_queueing::sim::events::{Pool, simulate_pool};
+use syncline_queueing::sim::{ClassReport, Interval, Jobs, Plan, Progress, Report, System, simulate_with};
 use syncline_queueing::{Exceedance, Model};
 
+use super::variant::{Simulated, Variant};
 use super::{SystemArgs, Workload, exceedance, failure};
 use crate::{
     failure::Failure,
@@ -13,8 +15,10 @@ use crate::{
 
 /// Simulate the system: means, quantiles and throughput with their errors
 ///
-/// Example:
+/// Examples:
 ///   syncline queue simulate --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1 --quantile 0.01
+///   syncline queue simulate --system single-queue --workers 3 --tasks 1 --arrivals exp:1.5 --service exp:1 \
+///       --speeds 1,1,0.5 --priorities 0.2,0.8 --preemption resume --failures 100,5 --loss 0.25
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -24,6 +28,8 @@ pub struct Args {
     workload: Workload,
     #[command(flatten)]
     size: Size,
+    #[command(flatten)]
+    variant: Variant,
     /// Keep a job waiting at all times instead of --arrivals: the throughput is the largest stable rate
     #[arg(long)]
     saturated: bool,
@@ -83,6 +89,18 @@ struct Shown {
     warm_up_jobs_per_replication: u64,
     exact_quantiles: bool,
     seed: u64,
+    /// Absent without --precision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precise: Option<bool>,
+    /// The most urgent first; empty without --priorities, --speeds and --failures.
+    classes: Vec<Class>,
+}
+
+#[derive(Serialize)]
+struct Class {
+    mean: Value,
+    wait: Value,
+    jobs: u64,
 }
 
 #[derive(Serialize)]
@@ -90,6 +108,12 @@ struct Value {
     value: f64,
     standard_error: f64,
     half_width_95: f64,
+}
+
+impl From<&ClassReport> for Class {
+    fn from(class: &ClassReport) -> Self {
+        Self { mean: class.mean.into(), wait: class.wait.into(), jobs: class.jobs }
+    }
 }
 
 impl From<Interval> for Value {
@@ -105,6 +129,32 @@ impl From<Interval> for Value {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let model = args.system.model(args.workload.read()?)?;
+    let report = match args.variant.of(&args.system, &*model)? {
+        Simulated::Pool(_) if args.saturated => {
+            let message = "--saturated cannot be had with --speeds, --priorities or --failures";
+            return Err(Failure::Usage(message.into()));
+        }
+        Simulated::Pool(pool) => events(args, &*model, &pool)?,
+        Simulated::System(start) => recursion(args, &*model, &*start)?,
+    };
+    if let Some(precision) = args.size.precision.filter(|precision| !report.is_precise(*precision)) {
+        eprintln!(
+            "warning: after {} jobs the 95 % interval is still wider than {precision} of the mean: raise --jobs",
+            report.jobs
+        );
+    }
+    show(args, &*model, &report)
+}
+
+fn events(args: &Args, model: &dyn Model, pool: &Pool) -> Result<Report, Failure> {
+    with_bar(args, |advance| simulate_pool(pool, model.workload(), &args.size.plan(), advance))
+}
+
+fn recursion(
+    args: &Args,
+    model: &dyn Model,
+    start: &(dyn Fn() -> Box<dyn System> + Sync),
+) -> Result<Report, Failure> {
     if !args.saturated && model.largest_rate().is_ok() {
         model.check_stable().map_err(failure)?;
     }
@@ -114,14 +164,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         Jobs::Arriving { arrivals: &workload.arrivals, size: &workload.size }
     };
+    with_bar(args, |advance| simulate_with(start, jobs, &args.size.plan(), advance))
+}
+
+/// Shows on a terminal how many replications are done.
+fn with_bar(
+    args: &Args,
+    simulation: impl FnOnce(&dyn Fn(Progress)) -> syncline_queueing::Result<Report>,
+) -> Result<Report, Failure> {
     let bar = ProgressBar::new(args.size.replications as u64);
-    let advance = |progress: Progress| {
+    let report = simulation(&|progress: Progress| {
         bar.set_length(progress.begun as u64);
         bar.set_position(progress.done as u64);
-    };
-    let report = simulate_with(&|| model.system(), jobs, &args.size.plan(), &advance).map_err(failure)?;
+    });
     bar.finish_and_clear();
-    show(args, &*model, &report)
+    report.map_err(failure)
 }
 
 fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> {
@@ -137,6 +194,8 @@ fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> 
             warm_up_jobs_per_replication: report.warm_up,
             exact_quantiles: report.exact_quantiles,
             seed: args.size.seed,
+            precise: args.size.precision.map(|precision| report.is_precise(precision)),
+            classes: report.classes.iter().map(Class::from).collect(),
         });
     }
     let mut lines = vec![format!("{}: {} jobs, {} tasks", model.name(), report.jobs, report.tasks)];
@@ -150,6 +209,10 @@ fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> 
         line("mean wait for the first task's start", report.wait);
         for (eps, value) in &report.quantiles {
             line(&format!("exceeded with probability {}", eps.get()), *value);
+        }
+        for (number, class) in report.classes.iter().enumerate().filter(|_| report.classes.len() > 1) {
+            line(&format!("mean time of class {}", number + 1), class.mean);
+            line(&format!("mean wait of class {}", number + 1), class.wait);
         }
     }
     print(&lines.join("\n"))

@@ -1,7 +1,6 @@
 //! `syncline queue sweep`: formulas and simulation over a range of arrival rates, as CSV and as a plot.
 
-use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueHint;
@@ -10,10 +9,10 @@ use serde::Serialize;
 use syncline_queueing::sim::simulate;
 use syncline_queueing::{Arrivals, Error, Exceedance, Model, Workload};
 
-use super::{SystemArgs, exceedance, failure, plot, simulate::Size, system};
+use super::{SystemArgs, exceedance, failure, plot, simulate::Size, system, table};
 use crate::{
     failure::Failure,
-    output::{check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json},
 };
 
 /// Sweep the arrival rate: every formula, and the simulated value, at each rate
@@ -21,6 +20,7 @@ use crate::{
 /// Examples:
 ///   syncline queue sweep --system fork-join --workers 16 --service exp:1 --lambda 0.1..0.9:0.05 --plot fork-join.svg
 ///   syncline queue sweep --system split-merge --workers 10 --service exp:1 --lambda 0.05..0.3:0.05 --tail 1e-3
+///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --lambda 0.1..1.4:0.1 --out t.parquet
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -46,6 +46,9 @@ pub struct Args {
     /// Draw the sweep into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
+    /// Write the table into this file, as Parquet if its name ends in .parquet, else as CSV
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
     /// Print JSON instead of CSV
     #[arg(long)]
     json: bool,
@@ -106,9 +109,9 @@ pub struct Point {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(path) = &args.plot {
-        check_writable(path)?;
-    }
+    let outputs: Vec<&Path> = args.plot.iter().chain(&args.out).map(PathBuf::as_path).collect();
+    check_distinct(&outputs, &[])?;
+    outputs.iter().try_for_each(|path| check_writable(path))?;
     let shape = system::arrivals(&args.arrivals)?;
     let size = system::service(&args.service)?;
     let mut list = Vec::new();
@@ -135,7 +138,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             .map_or("mean time in the system".into(), |eps| format!("{} quantile of the time", eps.get()));
         plot::draw(path, &args.system.title(), ("arrival rate", &what), &list)?;
     }
-    if args.json { print_json(&list) } else { print(&csv(&list)) }
+    match &args.out {
+        Some(path) => table::write(path, &list)?,
+        None if !args.json => return print(&table::csv(&list)),
+        None => {}
+    }
+    if args.json { print_json(&list) } else { Ok(()) }
 }
 
 fn at_rate(shape: &Arrivals, rate: f64) -> Result<Arrivals, Failure> {
@@ -185,17 +193,6 @@ fn add(list: &mut Vec<Series>, name: &str, kind: &str, point: Point) {
         Some(series) => series.points.push(point),
         None => list.push(Series { name: name.into(), kind: kind.into(), points: vec![point] }),
     }
-}
-
-fn csv(list: &[Series]) -> String {
-    let mut text = "lambda,method,kind,value,half_width_95\n".to_owned();
-    for series in list {
-        for point in &series.points {
-            let Point { rate, value, half_width } = point;
-            let _ = writeln!(text, "{rate},{},{},{value},{half_width}", series.name, series.kind);
-        }
-    }
-    text
 }
 
 #[cfg(test)]

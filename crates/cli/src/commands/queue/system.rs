@@ -13,7 +13,7 @@ use super::failure;
 use crate::failure::Failure;
 
 /// The systems.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// The next job starts when the current one is done
     SplitMerge,
@@ -39,6 +39,13 @@ pub enum Kind {
     TwoBarrier,
     /// A --barrier-share of the jobs starts its tasks together
     Hybrid,
+}
+
+impl Kind {
+    /// As it is written on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+    }
 }
 
 /// The shape of the system.
@@ -70,7 +77,7 @@ pub struct SystemArgs {
 impl SystemArgs {
     /// The system in words, for a plot.
     pub fn title(&self) -> String {
-        let name = self.system.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+        let name = self.system.name();
         let part = |name: &str, value: Option<usize>| {
             value.map_or(String::new(), |value| format!(", {value} {name}"))
         };
@@ -82,11 +89,35 @@ impl SystemArgs {
         )
     }
 
+    /// The system.
+    pub fn kind(&self) -> Kind {
+        self.system
+    }
+
+    /// s.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// k: where every worker gets a task, the number of workers is the number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.tasks.unwrap_or(self.workers)
+    }
+
+    /// h.
+    pub fn stages(&self) -> usize {
+        self.stages
+    }
+
+    /// Whether a job is done before all its tasks are.
+    pub fn needs_fewer(&self) -> bool {
+        self.needed.is_some_and(|needed| needed != self.tasks())
+    }
+
     /// The model of this system under a workload.
     pub fn model(&self, workload: queueing::Workload) -> Result<Box<dyn Model>, Failure> {
         let s = self.workers;
-        // Where every worker gets a task, the number of workers is the number of tasks.
-        let k = self.tasks.unwrap_or(s);
+        let k = self.tasks();
         let l = self.needed.unwrap_or(k);
         match self.system {
             Kind::SplitMerge => boxed(SplitMerge::first_of(workload, l, k)),

@@ -1,9 +1,13 @@
 //! `syncline schedule bound`: how far from the best possible.
 
+use std::{sync::Arc, time::Duration};
+
+use indicatif::ProgressBar;
 use serde::Serialize;
 use syncline::schedule::{
-    PolicyName, Setup,
+    Cluster, Job, PolicyName, Setup,
     bound::upper_bound,
+    exact::{self, Instance, Patience},
     lp::Microlp,
     pricing::{PriceRange, Roles},
     setting::Setting,
@@ -19,31 +23,39 @@ use crate::{
 
 /// Bound the best possible utility by a linear program, and compare policies with it
 ///
-/// The bound knows all jobs in advance and pours the machines together, so no schedule reaches more.
+/// The bound knows all jobs in advance and pours the machines together, so no schedule reaches more. With
+/// --exact the optimum itself is proved; that is possible for a handful of jobs, machines and slots.
 ///
 /// Example:
 ///   syncline schedule bound --jobs 20 --machines 10 --seeds 1..3 --policy pd-ors,syncline
+///   syncline schedule bound --setting small --exact --seeds 1..4
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// The policies, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "pd-ors,syncline")]
     policy: Vec<PolicyName>,
-    /// calibrated or literal
+    /// calibrated, literal or small (small enough for --exact)
     #[arg(long, default_value = "calibrated")]
     setting: String,
-    /// How many jobs to draw
-    #[arg(long, default_value_t = 20)]
-    jobs: usize,
-    /// The number of machines
-    #[arg(long, default_value_t = 10)]
-    machines: usize,
-    /// The number of one-hour slots
-    #[arg(long, default_value_t = 20)]
-    slots: usize,
+    /// How many jobs to draw [default: 20; 5 if small]
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// The number of machines [default: 10; 2 if small]
+    #[arg(long)]
+    machines: Option<usize>,
+    /// The number of one-hour slots [default: 20; 5 if small]
+    #[arg(long)]
+    slots: Option<usize>,
     /// The seeds, both ends included
     #[arg(long, default_value = "1..3")]
     seeds: Span<u64>,
+    /// Prove the optimum too
+    #[arg(long)]
+    exact: bool,
+    /// Give up on an optimum after so many seconds
+    #[arg(long, default_value_t = 60.0, requires = "exact")]
+    limit: f64,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -53,6 +65,12 @@ pub struct Args {
 struct Row {
     seed: u64,
     bound: f64,
+    /// With --exact, if it was proved in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optimum: Option<f64>,
+    /// Why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unproved: Option<String>,
     /// The factor of PD-ORS' guarantee, `2 max(1, ln U / L)`, to be multiplied by the rounding's `3 G / delta`.
     log_ratio: f64,
     policies: Vec<Reached>,
@@ -62,43 +80,101 @@ struct Row {
 struct Reached {
     name: String,
     utility: f64,
-    ratio: f64,
+    /// The optimum, or else the bound, over this utility; none if that is zero.
+    ratio: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let named = Setting::named(&args.setting).map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut setting = Setting { jobs: args.jobs, machines: args.machines, ..named };
-    setting.grid.slots = args.slots;
-    let rows = (args.seeds.first..=args.seeds.last).map(|seed| row(&args, &setting, seed));
+    let setting = args.setting()?;
+    let cluster = Arc::new(setting.cluster()?);
+    let rows = (args.seeds.first..=args.seeds.last).map(|seed| row(&args, &cluster, &setting, seed));
     let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
-    if args.json {
-        return print_json(&rows);
+    if args.json { print_json(&rows) } else { rows.iter().try_for_each(show) }
+}
+
+fn show(row: &Row) -> Result<(), Failure> {
+    print(&format!("seed {}: no schedule reaches more than {:.1}", row.seed, row.bound))?;
+    if let Some(optimum) = row.optimum {
+        print(&format!("  {:<17} {optimum:>9.1}", "optimum"))?;
     }
-    for row in rows {
-        print(&format!("seed {}: no schedule reaches more than {:.1}", row.seed, row.bound))?;
-        for reached in row.policies {
-            print(&format!(
-                "  {:<17} {:>9.1}   bound / reached = {:.3}",
-                reached.name, reached.utility, reached.ratio
-            ))?;
-        }
+    if let Some(why) = &row.unproved {
+        print(&format!("  the optimum is not known: {why}"))?;
+    }
+    let best = if row.optimum.is_some() { "optimum" } else { "bound" };
+    for reached in &row.policies {
+        let ratio = reached.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+        print(&format!("  {:<17} {:>9.1}   {best} / reached = {ratio}", reached.name, reached.utility))?;
     }
     Ok(())
 }
 
-fn row(args: &Args, setting: &Setting, seed: u64) -> Result<Row, Failure> {
-    let cluster = std::sync::Arc::new(setting.cluster()?);
+impl Args {
+    fn setting(&self) -> Result<Setting, Failure> {
+        if !(self.limit.is_finite() && self.limit > 0.0) {
+            return Err(Failure::Usage(format!(
+                "--limit {}: it is a positive number of seconds",
+                self.limit
+            )));
+        }
+        let mut setting = match self.setting.as_str() {
+            "small" => exact::small(),
+            name => {
+                let named = Setting::named(name);
+                let named = named.map_err(|error| Failure::Usage(format!("{error}, and here small")))?;
+                Setting { jobs: 20, machines: 10, ..named }
+            }
+        };
+        setting.jobs = self.jobs.unwrap_or(setting.jobs);
+        setting.machines = self.machines.unwrap_or(setting.machines);
+        setting.grid.slots = self.slots.unwrap_or(setting.grid.slots);
+        Ok(setting)
+    }
+}
+
+fn row(args: &Args, cluster: &Arc<Cluster>, setting: &Setting, seed: u64) -> Result<Row, Failure> {
     let jobs = setting.draw(seed);
-    let bound = upper_bound(&cluster, &jobs, &setting.grid, &Microlp)?;
+    let bound = upper_bound(cluster, &jobs, &setting.grid, &Microlp)?;
     let range = PriceRange::estimate(&jobs, cluster.total(), &setting.grid, Roles::Pooled);
+    let reach =
+        |policy: &PolicyName| Ok((policy.to_string(), reach(*policy, cluster, setting, &jobs, seed)?));
+    let reached = args.policy.iter().map(reach).collect::<Result<Vec<(String, f64)>, Failure>>()?;
+    let most = reached.iter().map(|(_, utility)| *utility).fold(0.0, f64::max);
+    let (optimum, unproved) = match args.exact.then(|| optimum(args, cluster, setting, &jobs, most)) {
+        None => (None, None),
+        Some(Ok(best)) => (Some(best), None),
+        Some(Err(why)) => (None, Some(why.to_string())),
+    };
+    let best = optimum.unwrap_or(bound);
+    let ratio = |utility: f64| (utility > 0.0).then(|| best / utility);
+    let policies =
+        reached.into_iter().map(|(name, utility)| Reached { name, utility, ratio: ratio(utility) }).collect();
+    Ok(Row { seed, bound, optimum, unproved, log_ratio: 2.0 * range.log_ratio(), policies })
+}
+
+fn reach(
+    policy: PolicyName,
+    cluster: &Arc<Cluster>,
+    setting: &Setting,
+    jobs: &[Job],
+    seed: u64,
+) -> Result<f64, Failure> {
     let physics = Physics { overhead: Overhead::Never, ..Physics::default() };
     let options = Options { clock: Clock::slots(&setting.grid), physics, outages: Vec::new() };
-    let reach = |policy: &PolicyName| {
-        let setup = Setup { seed, ..Setup::new(&cluster, setting.grid, &jobs) };
-        let run = simulate(&cluster, &jobs, policy.build(&setup).as_mut(), &options, None)?;
-        let utility = run.outcome.metrics().utility;
-        Ok(Reached { name: policy.to_string(), utility, ratio: bound / utility })
-    };
-    let policies = args.policy.iter().map(reach).collect::<Result<_, Failure>>()?;
-    Ok(Row { seed, bound, log_ratio: 2.0 * range.log_ratio(), policies })
+    let setup = Setup { seed, ..Setup::new(cluster, setting.grid, jobs) };
+    let run = simulate(cluster, jobs, policy.build(&setup).as_mut(), &options, None)?;
+    Ok(run.outcome.metrics().utility)
+}
+
+fn optimum(
+    args: &Args,
+    cluster: &Cluster,
+    setting: &Setting,
+    jobs: &[Job],
+    reached: f64,
+) -> syncline::schedule::error::Result<f64> {
+    // A bar that is never drawn is this command's clock.
+    let bar = ProgressBar::hidden();
+    let clock = || bar.elapsed();
+    let patience = Patience { limit: Duration::from_secs_f64(args.limit), clock: &clock };
+    exact::optimum(&Instance { cluster, jobs, grid: &setting.grid }, reached, &patience)
 }

@@ -100,10 +100,16 @@ impl Levels {
         let mut weights = vec![1.0];
         let mut window = 1.0;
         for b in 0..s {
-            let next: f64 = self.lam * window / ((b + 1) as f64 * self.mu);
-            weights.push(next);
-            window = weights[(b + 2).saturating_sub(k)..].iter().sum::<f64>();
-            if next > 1e200 {
+            weights.push(self.lam * window / ((b + 1) as f64 * self.mu));
+            window += weights[b + 1];
+            if b + 1 >= k {
+                window -= weights[b + 1 - k];
+            }
+            // Summing afresh once in k steps keeps the rounding of the sliding sum from piling up.
+            if b % k == 0 {
+                window = weights[(b + 2).saturating_sub(k)..].iter().sum();
+            }
+            if window > 1e200 {
                 weights.iter_mut().for_each(|weight| *weight *= 1e-200);
                 window *= 1e-200;
             }

@@ -52,7 +52,7 @@ impl About {
             tail: profile.variation.tail,
             compute: profile.compute,
             exchange: profile.exchange,
-            serving: profile.serving,
+            serving: profile.serving.clone(),
             parameter_bytes: profile.gradient_bytes(),
             machine: profile.machine.clone(),
             machines,

@@ -8,7 +8,7 @@ use crate::{commands::queue::sweep, failure::Failure};
 
 /// What is asked: curves over these workers.
 pub struct Plan {
-    workers: Vec<usize>,
+    pub workers: Vec<usize>,
     /// One question for each curve; its workers do not matter.
     curves: Vec<Question>,
     own: Question,

@@ -1,39 +1,79 @@
-//! Jobs like the traced one that arrive as a stream.
+//! Jobs like the traced one that arrive as a stream at one cluster.
 
 use serde::Serialize;
-use syncline_predict::{JobProfile, Question, Stream};
+use syncline_predict::{JobProfile, Question, Sojourn, Stream, StreamAnswer};
 
-use super::{Options, three};
+use super::{Args, three};
 use crate::failure::Failure;
 
-/// What the stream meets.
+/// What a stream meets.
 #[derive(Serialize)]
 pub struct Jobs {
-    pub rate: f64,
     pub rounds: u64,
     pub tail_share: f64,
-    pub job_s: [f64; 3],
-    pub largest_rate: [f64; 3],
-    /// Nothing where the rate is too large.
+    pub clusters: Vec<Cluster>,
+}
+
+/// A cluster of so many workers.
+#[derive(Serialize)]
+pub struct Cluster {
+    pub workers: usize,
+    #[serde(flatten)]
+    pub answer: Told,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    Values { job_s: [f64; 3], largest_rate: [f64; 3], rates: Vec<AtRate> },
+    CannotTell { cannot_tell: String },
+}
+
+/// At one arrival rate; nothing where it is too large.
+#[derive(Serialize)]
+pub struct AtRate {
+    pub rate: f64,
     pub sojourn_s: Option<[f64; 3]>,
     pub tail_s: Option<[f64; 3]>,
 }
 
-/// The answer, if it was asked for.
-pub fn answer(options: &Options, profile: &JobProfile, own: &Question) -> Result<Option<Jobs>, Failure> {
-    let (Some(rate), Some(rounds)) = (options.lambda, options.job_rounds) else { return Ok(None) };
-    if !(rate > 0.0 && rate.is_finite()) {
-        return Err(Failure::Usage(format!("--lambda {rate}: jobs a second must be more than 0")));
+/// The answer, if it was asked for, for clusters of so many workers under the question's policy.
+pub fn answer(
+    args: &Args,
+    profile: &JobProfile,
+    question: &Question,
+    workers: &[usize],
+) -> Result<Option<Jobs>, Failure> {
+    let given = args.streams.arrival_rate.as_deref();
+    let Some(rounds) = args.training.job_rounds else {
+        return match given {
+            Some(_) => Err(Failure::Usage("--arrival-rate: say with --job-rounds how long a job is".into())),
+            None => Ok(None),
+        };
+    };
+    if let Some(wrong) = given.and_then(|rates| rates.iter().find(|rate| !(**rate > 0.0 && rate.is_finite())))
+    {
+        return Err(Failure::Usage(format!("--arrival-rate {wrong}: jobs a second must be more than 0")));
     }
-    let stream = Stream { rate, rounds, exceedance: options.tail };
-    let told = profile.stream(own, &stream).map_err(Failure::failed)?;
-    Ok(Some(Jobs {
-        rate,
-        rounds,
-        tail_share: options.tail.get(),
-        job_s: three(told.job_s),
-        largest_rate: three(told.largest_rate),
-        sojourn_s: told.sojourn_s.map(three),
-        tail_s: told.tail_s.map(three),
-    }))
+    let exceedance = args.streams.tail;
+    let stream = Stream { rates: given.unwrap_or_default().to_vec(), rounds, exceedance };
+    let one = |&workers: &usize| {
+        let told = profile.stream(&Question { workers, ..*question }, &stream).map(Told::from);
+        let answer = told.unwrap_or_else(|error| Told::CannotTell { cannot_tell: error.to_string() });
+        Cluster { workers, answer }
+    };
+    let clusters = workers.iter().map(one).collect();
+    Ok(Some(Jobs { rounds, tail_share: exceedance.get(), clusters }))
+}
+
+impl From<StreamAnswer> for Told {
+    fn from(StreamAnswer { job_s, largest_rate, rates }: StreamAnswer) -> Self {
+        let at = |Sojourn { rate, mean_s, tail_s }: Sojourn| AtRate {
+            rate,
+            sojourn_s: mean_s.map(three),
+            tail_s: tail_s.map(three),
+        };
+        let rates = rates.into_iter().map(at).collect();
+        Self::Values { job_s: three(job_s), largest_rate: three(largest_rate), rates }
+    }
 }

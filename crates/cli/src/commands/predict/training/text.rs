@@ -6,7 +6,7 @@ use super::{
     Answer,
     about::{About, Spare, Worth},
     plan::{Knee, Row, Told},
-    stream::Jobs,
+    stream::{self, AtRate, Cluster, Jobs},
 };
 
 pub fn text(answer: &Answer) -> String {
@@ -76,8 +76,8 @@ fn own(run: &About) -> Vec<String> {
                 time(1e6 * each)
             ),
             _ => format!(
-                "  pull {} and push {} for {:.0} bytes; latency and bandwidth cannot be told apart, because all messages \
-                 have about one size",
+                "  pull {} and push {} for {:.0} bytes; latency and bandwidth cannot be told apart, because messages have about \
+                 one size or their times do not follow it",
                 time(exchange.pull_s),
                 time(exchange.push_s),
                 exchange.bytes
@@ -91,7 +91,7 @@ fn own(run: &About) -> Vec<String> {
             time(serving.pass_s),
             run.parameter_bytes,
             1e9 * serving.pass_s / run.parameter_bytes as f64,
-            time(serving.wake_s)
+            time(serving.wake_s())
         ));
     }
     if let Some(tail) = &run.tail {
@@ -154,33 +154,43 @@ fn spare(Spare { best, ideal_best, list }: &Spare, workers: usize) -> Vec<String
 }
 
 fn jobs(jobs: &Jobs) -> Vec<String> {
-    let three = |[low, value, high]: [f64; 3]| format!("{value:.4} ({low:.4} .. {high:.4})");
-    let mut lines = vec![
-        String::new(),
-        format!(
-            "a stream of jobs of {} rounds, {} a second, first come first served:",
-            jobs.rounds, jobs.rate
-        ),
-        format!(
-            "  a job by itself takes {} s; stable up to {} jobs a second",
-            three(jobs.job_s),
-            three(jobs.largest_rate)
-        ),
-    ];
-    lines.push(match (jobs.sojourn_s, jobs.tail_s) {
+    let mut lines =
+        vec![String::new(), format!("a stream of jobs of {} rounds, first come first served:", jobs.rounds)];
+    for Cluster { workers, answer } in &jobs.clusters {
+        match answer {
+            stream::Told::Values { job_s, largest_rate, rates } => {
+                lines.push(format!(
+                    "  {workers} workers: a job by itself takes {} s; stable up to {} jobs a second",
+                    of_three(job_s),
+                    of_three(largest_rate)
+                ));
+                lines.extend(rates.iter().map(|at| at_rate(at, largest_rate[1], jobs.tail_share)));
+            }
+            stream::Told::CannotTell { cannot_tell } => {
+                lines.push(format!("  {workers} workers: {cannot_tell}"))
+            }
+        }
+    }
+    lines
+}
+
+fn at_rate(AtRate { rate, sojourn_s, tail_s }: &AtRate, largest: f64, tail_share: f64) -> String {
+    match (sojourn_s, tail_s) {
         (Some(mean), Some(tail)) => format!(
-            "  from arrival to end {} s on average; {} % take longer than {} s",
-            three(mean),
-            100.0 * jobs.tail_share,
-            three(tail)
+            "    {rate:.4} a second: from arrival to end {} s on average; {} % take longer than {} s",
+            of_three(mean),
+            100.0 * tail_share,
+            of_three(tail)
         ),
         _ => format!(
-            "  unstable: {} jobs a second are {:.2} times the largest stable rate, the queue grows without end",
-            jobs.rate,
-            jobs.rate / jobs.largest_rate[1]
+            "    {rate:.4} a second: unstable, {:.2} times the largest stable rate, the queue grows without end",
+            rate / largest
         ),
-    });
-    lines
+    }
+}
+
+fn of_three([low, value, high]: &[f64; 3]) -> String {
+    format!("{value:.4} ({low:.4} .. {high:.4})")
 }
 
 fn row(row: &Row, wide: usize) -> String {

@@ -1,0 +1,140 @@
+//! Other numbers of partitions, and other depths of treeAggregate.
+
+use serde::Serialize;
+use syncline_predict::{Cut, SparkProfile, TreeForecast};
+
+use super::{Options, Told, numbers, shown, three};
+use crate::failure::Failure;
+
+/// How finely the application's work might be cut.
+#[derive(Serialize)]
+pub struct Answer {
+    partitions: Told<Curve>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trees: Vec<Tree>,
+}
+
+#[derive(Serialize, Clone)]
+struct Curve {
+    stage: String,
+    slots: usize,
+    work_s: f64,
+    overhead_per_task_s: [f64; 3],
+    optimal_partitions: [f64; 3],
+    points: Vec<Point>,
+}
+
+#[derive(Serialize, Clone)]
+struct Point {
+    partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured_job_s: Option<f64>,
+    job_s: Told<[f64; 3]>,
+}
+
+#[derive(Serialize)]
+struct Tree {
+    depth: usize,
+    #[serde(flatten)]
+    answer: Told<Shape>,
+}
+
+#[derive(Serialize, Clone)]
+struct Shape {
+    jobs: usize,
+    levels_now: Vec<usize>,
+    levels: Vec<usize>,
+    now_s: f64,
+    then_s: [f64; 3],
+}
+
+impl From<TreeForecast> for Shape {
+    fn from(TreeForecast { jobs, levels_now, levels, now_s, then_s }: TreeForecast) -> Self {
+        Self { jobs, levels_now, levels, now_s, then_s: three(then_s) }
+    }
+}
+
+/// Asks for the partitions and depths wanted.
+pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Answer, Failure> {
+    let wanted = options.partitions.as_deref().map(|list| numbers("partitions", list)).transpose()?;
+    let depths = options.depth.as_deref().map(|list| numbers("depth", list)).transpose()?.unwrap_or_default();
+    // Jobs of several stages are cut only as a tree: all leaves of it at once.
+    let leaves = wanted.as_ref().and_then(|list| list.first().copied());
+    let tree = |depth: usize| Tree { depth, answer: Told::of(profile.tree(depth, leaves)) };
+    let trees = depths.into_iter().map(tree).collect();
+    let partitions = Told::of(profile.cut(None).map(|cut| curve(&cut, wanted)));
+    Ok(Answer { partitions, trees })
+}
+
+fn curve(cut: &Cut, wanted: Option<Vec<usize>>) -> Curve {
+    let measured =
+        |partitions: usize| cut.measured.iter().find(|(tasks, _)| *tasks == partitions).map(|at| at.1);
+    let point = |partitions: usize| Point {
+        partitions,
+        measured_job_s: measured(partitions),
+        job_s: Told::of::<[f64; 3]>(cut.job_s(partitions).map(three)),
+    };
+    Curve {
+        stage: cut.stage.clone(),
+        slots: cut.slots,
+        work_s: cut.work_s,
+        overhead_per_task_s: three(cut.overhead_s),
+        optimal_partitions: three(cut.optimal()),
+        points: wanted.unwrap_or_else(|| usual(cut)).into_iter().map(point).collect(),
+    }
+}
+
+/// The log's own numbers, and powers of two times the slots up to the largest of them or four times the optimum.
+fn usual(cut: &Cut) -> Vec<usize> {
+    let most = cut.measured.iter().map(|at| at.0).max().unwrap_or(1);
+    let best = cut.optimal().value;
+    let far = if best.is_finite() { (4.0 * best) as usize } else { 0 }.min(8 * most);
+    let doubled = std::iter::successors(Some(cut.slots), |tasks| Some(2 * tasks))
+        .take_while(|tasks| *tasks <= far.max(most));
+    let mut list: Vec<usize> = cut.measured.iter().map(|at| at.0).chain(doubled).collect();
+    list.sort_unstable();
+    list.dedup();
+    list
+}
+
+/// The answers as lines.
+pub fn text(answer: &Answer) -> Vec<String> {
+    let mut lines = match &answer.partitions {
+        Told::CannotTell { cannot_tell } => vec![format!("other numbers of partitions: {cannot_tell}")],
+        Told::Values(curve) => curve_text(curve),
+    };
+    for Tree { depth, answer } in &answer.trees {
+        lines.push(match answer {
+            Told::CannotTell { cannot_tell } => format!("treeAggregate of depth {depth}: {cannot_tell}"),
+            Told::Values(Shape { jobs, levels_now, levels, now_s, then_s }) => format!(
+                "treeAggregate of depth {depth}: {jobs} jobs of {levels_now:?} tasks take {now_s:.2} s, of {levels:?} tasks {} s",
+                shown(*then_s).trim_start()
+            ),
+        });
+    }
+    lines
+}
+
+fn curve_text(curve: &Curve) -> Vec<String> {
+    let [low, best, high] = curve.optimal_partitions;
+    let [least, overhead, most] = curve.overhead_per_task_s.map(|s| 1e3 * s.max(0.0));
+    let mut lines = vec![
+        format!(
+            "other numbers of partitions for '{}' on {} slots: best about {best:.1} ({low:.1} .. {high:.1})",
+            curve.stage, curve.slots
+        ),
+        format!(
+            "  {:.2} s of work, and {overhead:.0} ms ({least:.0} .. {most:.0}) of overhead with every task",
+            curve.work_s
+        ),
+        format!("{:>10} {:>30} {:>12}", "partitions", "s a job", "measured s"),
+    ];
+    for Point { partitions, measured_job_s, job_s } in &curve.points {
+        let measured = measured_job_s.map_or(String::new(), |job_s| format!("{job_s:>12.2}"));
+        lines.push(match job_s {
+            Told::Values(job_s) => format!("{partitions:>10} {} {measured}", shown(*job_s)),
+            Told::CannotTell { cannot_tell } => format!("{partitions:>10} {cannot_tell}"),
+        });
+    }
+    lines
+}

@@ -1,0 +1,121 @@
+//! Such jobs as a stream.
+
+use serde::Serialize;
+use syncline_predict::{Discipline, Error, SparkProfile};
+use syncline_queueing::Exceedance;
+
+use super::{Told, shown, three};
+use crate::{commands::predict::Streams, failure::Failure};
+
+/// Loads that are asked about unless rates are given: shares of the largest stable rate.
+const LOADS: [f64; 3] = [0.5, 0.8, 0.9];
+
+/// A stream under one discipline.
+#[derive(Serialize)]
+pub struct Stream {
+    discipline: &'static str,
+    #[serde(flatten)]
+    answer: Told<Rates>,
+}
+
+#[derive(Serialize, Clone)]
+struct Rates {
+    largest_jobs_per_s: [f64; 3],
+    tail: f64,
+    rates: Vec<Rate>,
+}
+
+#[derive(Serialize, Clone)]
+struct Rate {
+    jobs_per_s: f64,
+    #[serde(flatten)]
+    answer: Told<Times>,
+}
+
+#[derive(Serialize, Clone)]
+struct Times {
+    mean_s: [f64; 3],
+    tail_s: Told<[f64; 3]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exponential_mean_s: Option<f64>,
+}
+
+/// Asks about both disciplines.
+pub fn ask(profile: &SparkProfile, asked: &Streams) -> Result<Vec<Stream>, Failure> {
+    let wanted = asked.arrival_rate.as_deref();
+    if wanted.is_some_and(|rates| rates.iter().any(|rate| !(*rate > 0.0 && rate.is_finite()))) {
+        return Err(Failure::Usage("--arrival-rate: rates must be positive".into()));
+    }
+    let both = [("one at a time", Discipline::OneAtATime), ("side by side", Discipline::SideBySide)];
+    let stream = |(name, discipline)| Stream {
+        discipline: name,
+        answer: Told::of(rates(profile, discipline, wanted, asked.tail)),
+    };
+    Ok(both.into_iter().map(stream).collect())
+}
+
+fn rates(
+    profile: &SparkProfile,
+    discipline: Discipline,
+    wanted: Option<&[f64]>,
+    tail: Exceedance,
+) -> Result<Rates, Error> {
+    let largest = profile.largest_rate(discipline)?;
+    let usual = || LOADS.iter().map(|load| load * largest.value).collect();
+    let rate = |jobs_per_s: f64| {
+        let answer = profile.stream(jobs_per_s, discipline, tail).map(|forecast| Times {
+            mean_s: three(forecast.mean_s),
+            tail_s: Told::of::<[f64; 3]>(forecast.tail_s.map(three)),
+            exponential_mean_s: forecast.formula.map(|estimate| estimate.value),
+        });
+        Rate { jobs_per_s, answer: Told::of(answer) }
+    };
+    let rates: Vec<f64> = wanted.map_or_else(usual, <[f64]>::to_vec);
+    Ok(Rates {
+        largest_jobs_per_s: three(largest),
+        tail: tail.get(),
+        rates: rates.into_iter().map(rate).collect(),
+    })
+}
+
+/// The answers as lines.
+pub fn text(streams: &[Stream]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Stream { discipline, answer } in streams {
+        match answer {
+            Told::CannotTell { cannot_tell } => {
+                lines.push(format!("such jobs as a stream, {discipline}: {cannot_tell}"));
+            }
+            Told::Values(rates) => lines.extend(rates_text(discipline, rates)),
+        }
+    }
+    lines
+}
+
+fn rates_text(discipline: &str, rates: &Rates) -> Vec<String> {
+    let [low, value, high] = rates.largest_jobs_per_s;
+    let mut lines = vec![
+        format!("such jobs as a stream, {discipline}: at most {value:.3} a second ({low:.3} .. {high:.3})"),
+        format!(
+            "{:>8} {:>30} {:>30} {:>18}",
+            "a second",
+            "mean s",
+            format!("exceeded by {}", rates.tail),
+            "exponential model"
+        ),
+    ];
+    for Rate { jobs_per_s, answer } in &rates.rates {
+        lines.push(match answer {
+            Told::CannotTell { cannot_tell } => format!("{jobs_per_s:>8.3} {cannot_tell}"),
+            Told::Values(Times { mean_s, tail_s, exponential_mean_s }) => {
+                let tail = match tail_s {
+                    Told::Values(tail_s) => shown(*tail_s),
+                    Told::CannotTell { cannot_tell } => cannot_tell.clone(),
+                };
+                let model = exponential_mean_s.map_or(String::new(), |mean| format!("{mean:>18.2}"));
+                format!("{jobs_per_s:>8.3} {} {tail} {model}", shown(*mean_s))
+            }
+        });
+    }
+    lines
+}

@@ -1,0 +1,252 @@
+//! When Spark should start copies of slow tasks: `spark.speculation.quantile` and `spark.speculation.multiplier`.
+//!
+//! Spark looks ten times a second. Once a share `quantile` of a stage's tasks is done, a task that has run longer than
+//! `multiplier` times the median of those gets one copy on a free slot; who is first counts, the other is killed. A copy
+//! helps against bad luck, not against much data: where the log has the stage several times, the part of a task's time
+//! that always belongs to its place in the stage is told apart (as for the workers of a training run) and the copy has it
+//! too; else its time is taken to be a fresh draw, which flatters speculation.
+
+use rand::RngExt;
+use syncline_queueing::sim::{Random, stream};
+
+use super::replay::deviation;
+use super::work::{SparkProfile, StageWork};
+use crate::{Error, Interval};
+
+const QUANTILES: [f64; 4] = [0.5, 0.75, 0.9, 0.95];
+const MULTIPLIERS: [f64; 4] = [1.2, 1.5, 2.0, 3.0];
+const FEWEST: usize = 40;
+const REPEATS: usize = 3;
+const RUNS: u64 = 200;
+/// `spark.speculation.interval`
+const LOOK_S: f64 = 0.1;
+
+/// A rule and what it gives, over no speculation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Copies {
+    /// `spark.speculation.quantile`
+    pub quantile: f64,
+    /// `spark.speculation.multiplier`
+    pub multiplier: f64,
+    /// The stage's time over that without speculation.
+    pub time: Interval,
+    /// The machine time over that without speculation.
+    pub cost: f64,
+}
+
+/// What speculation gives the stage that most of the tasks' time is spent in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpeculationForecast {
+    /// The operation, and its place in the program.
+    pub stage: String,
+    /// Its tasks.
+    pub tasks: usize,
+    /// Tasks of the log that its times are drawn from.
+    pub samples: usize,
+    /// The share of the variance that belongs to a task's place; `None` if the log has the stage too seldom to tell.
+    pub persistent: Option<f64>,
+    /// Every rule that the samples support.
+    pub rules: Vec<Copies>,
+}
+
+impl SpeculationForecast {
+    /// The rule with the shortest stage, if it is shorter than without by more than chance.
+    pub fn best(&self) -> Option<Copies> {
+        let helps = self.rules.iter().filter(|rule| rule.time.high < 1.0);
+        helps.copied().min_by(|a, b| a.time.value.total_cmp(&b.time.value))
+    }
+}
+
+impl SparkProfile {
+    /// Tries rules on the stage that most of the tasks' time is spent in.
+    ///
+    /// # Errors
+    /// [`Error::CannotTell`] if no stage has more than one task, or too few were measured.
+    pub fn speculation(&self) -> Result<SpeculationForecast, Error> {
+        let alike = self.busiest().ok_or_else(|| Error::CannotTell {
+            why: "no ordinary stage of the log has two tasks or more, so that there is nobody to be ahead of"
+                .into(),
+        })?;
+        let times = Times::of(&alike);
+        let samples = times.residual_s.len();
+        if samples < FEWEST {
+            let why =
+                format!("{samples} tasks of '{}' do not show their tail; {FEWEST} are needed", alike[0].name);
+            return Err(Error::CannotTell { why });
+        }
+        // Ten of the samples must lie beyond what a rule waits for.
+        let supported =
+            QUANTILES.into_iter().filter(|quantile| (1.0 - quantile) * samples as f64 >= 10.0 - 1e-9);
+        let rules = supported
+            .flat_map(|quantile| MULTIPLIERS.into_iter().map(move |multiplier| Rule { quantile, multiplier }))
+            .map(|rule| self.compare(&times, rule));
+        Ok(SpeculationForecast {
+            stage: alike[0].name.clone(),
+            tasks: times.tasks,
+            samples,
+            persistent: times.persistent,
+            rules: rules.collect(),
+        })
+    }
+
+    /// Stages of one name and number of tasks, those that hold slots longest; the first of the log warms up.
+    fn busiest(&self) -> Option<Vec<&StageWork>> {
+        let stages = self.groups.iter().skip(1).flat_map(|group| &group.stages);
+        let mut stages: Vec<&StageWork> =
+            stages.filter(|stage| stage.tasks.len() > 1 && !stage.barrier).collect();
+        stages.sort_by_key(|stage| stage.family());
+        let families = stages.chunk_by(|a, b| a.family() == b.family()).map(<[&StageWork]>::to_vec);
+        let held = |family: &[&StageWork]| -> f64 {
+            family.iter().flat_map(|stage| &stage.tasks).map(|task| task.work_s).sum()
+        };
+        families.max_by(|a, b| held(a).total_cmp(&held(b)))
+    }
+
+    fn compare(&self, times: &Times, rule: Rule) -> Copies {
+        let (mut without, mut with, mut ratios) = ((0.0, 0.0), (0.0, 0.0), Vec::new());
+        for index in 0..RUNS {
+            // The same draws for both.
+            let plain = times.play(self.slots, None, &mut stream(17, index));
+            let spared = times.play(self.slots, Some(rule), &mut stream(17, index));
+            ratios.push(spared.0 / plain.0);
+            without = (without.0 + plain.0, without.1 + plain.1);
+            with = (with.0 + spared.0, with.1 + spared.1);
+        }
+        let error = deviation(&ratios) / (ratios.len() as f64).sqrt();
+        Copies {
+            quantile: rule.quantile,
+            multiplier: rule.multiplier,
+            time: Interval::around(with.0 / without.0, 2.0 * error),
+            cost: with.1 / without.1,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    quantile: f64,
+    multiplier: f64,
+}
+
+/// Task times of a stage, split by place and chance.
+struct Times {
+    tasks: usize,
+    persistent: Option<f64>,
+    place_s: Vec<f64>,
+    residual_s: Vec<f64>,
+    shortest_s: f64,
+}
+
+impl Times {
+    fn of(alike: &[&StageWork]) -> Self {
+        let tasks = alike[0].tasks.len();
+        let work = |stage: &StageWork, at: usize| stage.tasks[at].work_s + stage.turn_s;
+        let all = || alike.iter().flat_map(|stage| (0..tasks).map(|at| work(stage, at)));
+        let mean = all().sum::<f64>() / (alike.len() * tasks) as f64;
+        let shortest_s = all().fold(f64::INFINITY, f64::min);
+        if alike.len() < REPEATS {
+            let place_s = vec![mean; tasks];
+            return Self {
+                tasks,
+                persistent: None,
+                place_s,
+                residual_s: all().map(|s| s - mean).collect(),
+                shortest_s,
+            };
+        }
+        let repeats = alike.len() as f64;
+        let means: Vec<f64> =
+            (0..tasks).map(|at| alike.iter().map(|stage| work(stage, at)).sum::<f64>() / repeats).collect();
+        let square =
+            |values: &mut dyn Iterator<Item = f64>, count: f64| values.map(|x| x * x).sum::<f64>() / count;
+        let within = square(
+            &mut alike.iter().flat_map(|stage| (0..tasks).map(|at| work(stage, at) - means[at])),
+            (repeats - 1.0) * tasks as f64,
+        );
+        let between = square(&mut means.iter().map(|place| place - mean), (tasks - 1) as f64);
+        // Means of repeats differ by chance alone, too; what is left belongs to the place.
+        let real = (between - within / repeats).max(0.0);
+        let keep = if between > 0.0 { real / between } else { 0.0 };
+        let place_s: Vec<f64> = means.iter().map(|place| mean + keep * (place - mean)).collect();
+        let residual_s =
+            alike.iter().flat_map(|stage| (0..tasks).map(|at| work(stage, at) - place_s[at])).collect();
+        let persistent = Some(real / (real + within).max(f64::MIN_POSITIVE));
+        Self { tasks, persistent, place_s, residual_s, shortest_s }
+    }
+
+    fn draw(&self, at: usize, random: &mut Random) -> f64 {
+        let residual = self.residual_s[random.random_range(0..self.residual_s.len())];
+        (self.place_s[at] + residual).max(self.shortest_s)
+    }
+
+    /// The stage's time and the machine time on `slots`.
+    fn play(&self, slots: usize, rule: Option<Rule>, random: &mut Random) -> (f64, f64) {
+        let sizes: Vec<f64> = (0..self.tasks).map(|at| self.draw(at, random)).collect();
+        let mut free = vec![0.0f64; slots];
+        let mut running: Vec<Running> = Vec::with_capacity(self.tasks);
+        for (at, size) in sizes.iter().enumerate() {
+            let slot = earliest(&free);
+            running.push(Running { at, slot, started: free[slot], ended: free[slot] + size });
+            free[slot] += size;
+        }
+        let end = running.iter().map(|task| task.ended).fold(0.0, f64::max);
+        let busy: f64 = sizes.iter().sum();
+        match rule {
+            None => (end, busy),
+            Some(rule) => self.with_copies(rule, running, free, busy, random),
+        }
+    }
+
+    /// Copies of slow tasks once all others are launched: before that no slot is free.
+    fn with_copies(
+        &self,
+        rule: Rule,
+        mut running: Vec<Running>,
+        mut free: Vec<f64>,
+        mut busy: f64,
+        random: &mut Random,
+    ) -> (f64, f64) {
+        let needed = ((rule.quantile * self.tasks as f64).ceil() as usize).max(1);
+        let mut ends: Vec<f64> = running.iter().map(|task| task.ended).collect();
+        ends.sort_by(f64::total_cmp);
+        let mut copied = vec![false; running.len()];
+        let mut now = (ends[needed.min(ends.len()) - 1] / LOOK_S).ceil() * LOOK_S;
+        while running.iter().any(|task| task.ended > now) {
+            let mut done: Vec<f64> = running
+                .iter()
+                .filter(|task| task.ended <= now)
+                .map(|task| task.ended - task.started)
+                .collect();
+            done.sort_by(f64::total_cmp);
+            let limit = rule.multiplier * done.get(done.len() / 2).copied().unwrap_or(f64::INFINITY);
+            for at in 0..running.len() {
+                let task = running[at];
+                let slot = earliest(&free);
+                let slow = task.started <= now && task.ended > now && now - task.started > limit;
+                if copied[at] || !slow || free[slot] > now {
+                    continue;
+                }
+                copied[at] = true;
+                let ended = task.ended.min(now + self.draw(task.at, random));
+                busy += (ended - now) - (task.ended - ended);
+                free[task.slot] = free[task.slot].min(ended);
+                free[slot] = ended;
+                running[at].ended = ended;
+            }
+            now += LOOK_S.max(1e-3 * now);
+        }
+        (running.iter().map(|task| task.ended).fold(0.0, f64::max), busy)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    at: usize,
+    slot: usize,
+    started: f64,
+    ended: f64,
+}
+
+fn earliest(free: &[f64]) -> usize {
+    (0..free.len()).min_by(|&a, &b| free[a].total_cmp(&free[b])).unwrap_or(0)
+}

@@ -1,0 +1,75 @@
+//! What a trace supports: which questions it answers, and of which it cannot tell, and why.
+
+use syncline_round::{Every, Sync};
+
+use crate::{Error, JobProfile, Machines, Question};
+
+/// More workers than this many times the trace's are not predicted.
+const FARTHEST: usize = 8;
+
+impl JobProfile {
+    /// Refuses what the trace cannot tell.
+    pub(crate) fn check_question(&self, question: &Question) -> Result<(), Error> {
+        let measured = self.measured.workers;
+        if question.workers > FARTHEST * measured {
+            return Err(Error::TooFar { asked: question.workers, measured, limit: FARTHEST });
+        }
+        if matches!(question.sync, Sync::Backup { .. }) && question.servers > 1 {
+            let why = "with backup workers one server decides which gradients a round takes: ask for one"
+                .to_owned();
+            return Err(Error::CannotTell { why });
+        }
+        if question.workers == 0 || question.servers == 0 {
+            return Err(Error::CannotTell { why: "there is at least one worker and one server".to_owned() });
+        }
+        if self.variation.needs_tail(question.workers) && self.variation.tail.is_none() {
+            let why = format!(
+                "{} rounds in all are too few for the slowest of {} workers, and too few to fit a tail",
+                self.variation.samples, question.workers
+            );
+            return Err(Error::CannotTell { why });
+        }
+        if let Some(machine) = &self.machine
+            && question.machines == Machines::One
+            && question.workers != measured
+            && !self.measured.shares_memory()
+            && question.workers.max(measured) + question.servers.max(self.measured.servers) > machine.cores
+        {
+            let why = format!(
+                "workers and servers in processes of their own need more than the machine's {} cores, and how they share \
+                 them is not in the trace; record a run of {} workers, or ask for machines of their own",
+                machine.cores, question.workers
+            );
+            return Err(Error::CannotTell { why });
+        }
+        if question.machines == Machines::One
+            && self.machine.is_none()
+            && question.workers > 1
+            && measured == 1
+        {
+            let why = "one worker shows nothing of how workers share a machine, and the trace was not calibrated; record it \
+                       with this version, or ask for machines of their own"
+                .to_owned();
+            return Err(Error::CannotTell { why });
+        }
+        Ok(())
+    }
+
+    /// Refuses another batch where what a sample costs is not known.
+    pub(crate) fn check_batch(&self, question: &Question) -> Result<(), Error> {
+        let own = self.question()?;
+        let as_measured = (question.batch, question.every) == (own.batch, own.every)
+            && (question.every != Every::Epoch || question.workers == own.workers);
+        let full = question.epoch(self.measured.rows).full;
+        let same = as_measured || (full as f64 / self.compute.samples.max(1.0) - 1.0).abs() < 0.02;
+        if question.batch > 0 && !same && self.compute.per_sample_s.is_none() {
+            let why = format!(
+                "all rounds had {} samples, so that what a sample costs cannot be told from what a round costs; record a \
+                 run whose epochs end with a shorter batch, or with another --batch",
+                self.compute.samples
+            );
+            return Err(Error::CannotTell { why });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! What a simulated loop is surrounded by: workers that draw their rounds from a profile, the machine and the servers.
+
+use rand::RngExt;
+use syncline_queueing::sim::Random;
+use syncline_round::{Clock, Every, Sync, WorkerId};
+
+use super::question::Epoch;
+use super::setup::Injected;
+use super::simulation::{Surroundings, Update};
+use super::variation::{Resample, TailUse};
+use crate::{JobProfile, Machine, Machines, Question};
+
+/// Draws that a round of many batches is the sum of, at most.
+const MOST_DRAWS: u64 = 64;
+
+/// A cost that is imagined away, to see what it was the price of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// Nothing: all is as it is.
+    Nothing,
+    /// Fetching parameters.
+    Pull,
+    /// Handing gradients over.
+    Push,
+    /// Folding and the optimiser's step.
+    Update,
+}
+
+/// A question with what is imagined away or added.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub question: &'a Question,
+    pub without: Without,
+    /// Seconds on the network in each round, beside what pull and push took when they were measured.
+    pub network_s: f64,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn of(question: &'a Question) -> Self {
+        Self { question, without: Without::Nothing, network_s: 0.0 }
+    }
+}
+
+/// What one replication draws from.
+pub(crate) struct World<'a> {
+    profile: &'a JobProfile,
+    question: &'a Question,
+    of: Resample<'a>,
+    machine: Option<Machine>,
+    random: Random,
+    epoch: Epoch,
+    tail: TailUse,
+    /// What a core that computes alone needs, over what was measured.
+    alone: f64,
+    exchange_s: f64,
+    update: Update,
+    /// By how much the servers' time differs from the profile's.
+    slower: f64,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        profile: &'a JobProfile,
+        case: &Case<'a>,
+        of: Resample<'a>,
+        machine: Option<Machine>,
+        random: Random,
+    ) -> Self {
+        let Case { question, without, network_s } = *case;
+        let tail =
+            if profile.variation.needs_tail(question.workers) { TailUse::Fitted } else { TailUse::Measured };
+        let exchange = &profile.exchange;
+        let exchange_s = match without {
+            Without::Pull => exchange.push_s,
+            Without::Push => exchange.pull_s,
+            Without::Nothing | Without::Update => exchange.total_s(),
+        };
+        let mut world = Self {
+            epoch: question.epoch(profile.measured.rows),
+            alone: machine.as_ref().map_or(1.0, |machine| machine.speed(profile.concurrency)),
+            slower: machine.as_ref().map_or(1.0, |machine| machine.update_slowdown),
+            update: Update::default(),
+            profile,
+            question,
+            of,
+            machine,
+            random,
+            tail,
+            exchange_s: exchange_s + network_s,
+        };
+        if without != Without::Update {
+            world.update = world.updates(match question.sync {
+                Sync::Bsp => question.workers,
+                Sync::Backup { spare } => question.workers.saturating_sub(spare as usize),
+                Sync::Asp | Sync::Ssp { .. } => 1,
+            });
+        }
+        world
+    }
+
+    /// What an update costs. In one process the worker that closes a round updates all shards itself, and asynchronous
+    /// workers pass the shards one after the other; servers in processes of their own work side by side.
+    fn updates(&self, gradients: usize) -> Update {
+        let Question { sync, workers, servers, .. } = *self.question;
+        let all_s = self.profile.serving.update_s(gradients, sync, workers, self.slower);
+        let share_s = all_s / servers as f64;
+        match (self.profile.measured.shares_memory(), sync) {
+            (false, _) => Update { takes_s: share_s, occupies_s: share_s },
+            (true, Sync::Bsp | Sync::Backup { .. }) => Update { takes_s: all_s, occupies_s: all_s },
+            (true, Sync::Asp | Sync::Ssp { .. }) => Update { takes_s: all_s, occupies_s: share_s },
+        }
+    }
+
+    /// Seconds of computing a round, by a core that computes alone, before its variation.
+    fn compute_s(&self, samples: f64, batches: u64) -> f64 {
+        let compute = &self.profile.compute;
+        let every = self.question.every;
+        let steps = self.profile.serving.local_step_s(every) * batches as f64;
+        // Injected delays come once a round; anything else that does not depend on the samples comes with every batch.
+        let once = self.profile.measured.injected == Injected::Delays
+            || every == Every::Batch
+            || compute.fixed_s.is_none();
+        if once {
+            return compute.of(samples) + steps;
+        }
+        compute.of(samples / batches as f64) * batches as f64 + steps
+    }
+}
+
+impl Surroundings for World<'_> {
+    fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64 {
+        let (profile, question) = (self.profile, self.question);
+        let persistent_s = self.of.persistent(worker.index()) + self.of.shift;
+        if question.batch == 0 {
+            let residual_s = self.of.draw(&mut self.random, self.tail);
+            return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
+                + self.exchange_s;
+        }
+        let samples = self.epoch.samples(clock.round()) as f64;
+        let batches = (samples / question.batch as f64).ceil().max(1.0) as u64;
+        let measured = batches_of(profile);
+        let compute_s = self.compute_s(samples, batches);
+        // Delays do not grow with the batch; what a machine adds does.
+        let (draws, scale) = if profile.measured.injected == Injected::Delays {
+            (1, 1.0)
+        } else {
+            let draws = (batches / measured).clamp(1, MOST_DRAWS);
+            (draws, compute_s / draws as f64 / profile.compute.full_s)
+        };
+        let residual_s: f64 = (0..draws).map(|_| self.of.draw(&mut self.random, self.tail)).sum();
+        let varied = compute_s + scale * (draws as f64 * persistent_s + residual_s);
+        self.alone * varied.max(0.0) + self.exchange_s
+    }
+
+    fn speed(&self, active: usize) -> f64 {
+        match (&self.machine, self.question.machines) {
+            (Some(machine), Machines::One) => machine.speed(active as f64),
+            _ => 1.0,
+        }
+    }
+
+    fn update(&self) -> Update {
+        self.update
+    }
+
+    fn wake_s(&mut self) -> f64 {
+        let wakes = &self.profile.serving.wakes_s;
+        if wakes.is_empty() { 0.0 } else { wakes[self.random.random_range(0..wakes.len())] }
+    }
+}
+
+/// Batches in a full round of the traced run.
+fn batches_of(profile: &JobProfile) -> u64 {
+    let batch = profile.measured.batch.max(1) as f64;
+    (profile.compute.samples / batch).ceil().max(1.0) as u64
+}
