@@ -147,6 +147,14 @@ pub enum Error {
         /// The cause with line and column.
         source: serde_json::Error,
     },
+    /// A job profile that is none, or whose speed cannot be told.
+    #[error("{}: {source}; write it with `syncline predict TRACE --profile FILE`", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: syncline_predict::Error,
+    },
     /// An unknown policy, format or setting.
     #[error("unknown {kind} `{name}`; valid are {valid}")]
     Unknown {

@@ -391,8 +391,14 @@ impl Args {
         let quanta = self
             .quanta_per_job
             .map_or(Quanta::PerSlot(self.quanta.max(1)), |count| Quanta::PerJob(count.max(1)));
-        if !(0.0..=1.0).contains(&self.late_share) {
-            return Err(Failure::Usage(format!("--late-share {}: it is between 0 and 1", self.late_share)));
+        for (option, share) in [
+            ("--late-share", self.late_share),
+            ("--unfairness", self.unfairness),
+            ("--adjustable", self.adjustable),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Failure::Usage(format!("{option} {share}: it is between 0 and 1")));
+            }
         }
         let late = LateShare(self.late_share);
         let planner = PlannerOptions { quanta, external, late, ..PlannerOptions::default() };
