@@ -182,6 +182,42 @@ fn a_training_run_is_asked_for_more_than_sizes() {
 }
 
 #[test]
+fn a_spark_log_predicts_itself_and_other_sizes() {
+    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/../predict/tests/held_out/scaling_n2.json.zst");
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("cores.svg");
+    let answer = json(&format!(
+        "predict {log} --cores 2,4,17 --partitions 16,64 --depth 2 --with-barrier --plot {} --json",
+        plot.display()
+    ));
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.01, "{}", answer["run"]);
+    assert!(answer["run"]["sparklens_error"].as_f64().unwrap() < -0.1, "{}", answer["run"]);
+    let sizes = answer["sizes"].as_array().unwrap();
+    let job_s = |index: usize| sizes[index]["job_s"][1].as_f64().unwrap();
+    assert!(job_s(1) < 0.6 * job_s(0) && job_s(1) > 0.5 * job_s(0), "{sizes:?}");
+    let cannot_tell =
+        |value: &Value| value["cannot_tell"].as_str().is_some_and(|why| why.starts_with("cannot tell"));
+    assert!(cannot_tell(&sizes[2]), "{sizes:?}");
+    assert!(cannot_tell(&answer["synchronisation"]["with_barrier"]));
+    assert!(cannot_tell(&answer["granularity"]["trees"][0]));
+    assert_eq!(answer["granularity"]["partitions"]["points"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["streams"].as_array().unwrap().len(), 2);
+    assert!(std::fs::read_to_string(plot).unwrap().contains("seconds in jobs"));
+    for (wrong, why) in [
+        ("--cores 4..2", "runs backwards"),
+        ("--machine-cores 0", "must be positive"),
+        ("--pressure 0.5", "1 on an idle machine"),
+        ("--tail 2", "between 0 and 1"),
+        ("--workers 4", "Spark"),
+    ] {
+        let output = syncline(&format!("predict {log} {wrong}"));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(why), "{wrong}: {text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_run_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = syncline(&format!("predict {}", file.path().display()));

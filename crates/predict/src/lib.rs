@@ -5,6 +5,9 @@
 //! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
 //! it for any number of workers and any policy. [`Check`] says first how far off that is for the run itself.
 //!
+//! [`SparkLog`] reads an event log; [`SparkProfile`] takes it apart into whole tasks with their overheads and plays them
+//! again: on other numbers of slots, cut into other numbers of tasks, without a synchronisation point, as a stream.
+//!
 //! ```
 //! use syncline_predict::{Cycle, Cycles, Machines, Question};
 //!
@@ -18,8 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for queues and random streams, `round` for the
-//! gates that decide.
+//! Depends on `trace` for runs, `explain` for Spark's logs, `queueing` for models, queues and random streams, `round` for
+//! the gates that decide.
 
 mod error;
 mod interval;
@@ -30,7 +33,7 @@ pub use error::Error;
 pub use interval::Interval;
 pub use spark::{
     BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
-    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, Waits,
+    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
 };
 pub use training::{
     Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,

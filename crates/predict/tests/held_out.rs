@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use syncline_predict::{Check, Cycles, Interval, Question};
+use syncline_predict::{Check, Cycles, Interval, Question, Size, SparkLog, SparkProfile};
 
 /// What a family of pairs must reach together.
 struct Bounds {
@@ -86,6 +86,12 @@ fn pairs() -> Vec<Pair> {
     lines.map(read).collect()
 }
 
+/// A run's name without what all share.
+fn short(name: &str) -> &str {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.split('.').next().unwrap_or(file)
+}
+
 fn is_run_file(name: &str) -> bool {
     name.ends_with(".parquet")
 }
@@ -98,6 +104,55 @@ fn training(from: &Path, to: &Path) -> Outcome {
     let prediction = cycles.profile().unwrap().predict(&Question::of(&to).unwrap()).unwrap();
     let measured = Cycles::of(&to).unwrap().measured().value;
     Outcome { predicted: check.widen(prediction).round_s, measured }
+}
+
+fn is_spark_log(name: &str) -> bool {
+    name.ends_with(".json.zst")
+}
+
+fn spark_log(path: &Path) -> SparkProfile {
+    SparkLog::read(path).unwrap().profile().unwrap()
+}
+
+/// One Spark log predicts another: what is asked follows from what the other has.
+fn spark(from: &Path, to: &Path) -> Outcome {
+    let [from, to] = [from, to].map(spark_log);
+    if let (Ok(mine), Ok(theirs)) = (from.tree(1, None), to.tree(1, None))
+        && mine.levels_now != theirs.levels_now
+    {
+        return trees(&from, &theirs.levels_now, theirs.now_s / theirs.jobs as f64);
+    }
+    let measured = to.job_s();
+    let predicted = match (from.barrier_stages() > 0, to.barrier_stages() > 0) {
+        (true, false) => from.without_barrier().unwrap().job_s,
+        (false, true) => from.with_barrier().unwrap().job_s,
+        _ => {
+            let (from, to) = from.common(&to);
+            let predicted = from.at(Size::of(to.slots)).unwrap().job_s;
+            return Outcome { predicted, measured: to.job_s() };
+        }
+    };
+    Outcome { predicted, measured }
+}
+
+/// The mean time of a tree with these levels: of the depth at which Spark makes them.
+fn trees(from: &SparkProfile, levels: &[usize], measured: f64) -> Outcome {
+    let shaped = (1..=8).filter_map(|depth| from.tree(depth, Some(levels[0])).ok());
+    let then = shaped.into_iter().find(|then| then.levels == levels).unwrap();
+    let jobs = then.jobs as f64;
+    let Interval { value, low, high } = then.then_s;
+    Outcome { predicted: Interval { value: value / jobs, low: low / jobs, high: high / jobs }, measured }
+}
+
+/// Every number of tasks that a log has its work in, predicted from its other jobs.
+fn cuts(log: &Path) -> Vec<(usize, Outcome)> {
+    let profile = spark_log(log);
+    let all = profile.cut(None).unwrap();
+    let outcome = |&(tasks, measured): &(usize, f64)| {
+        let predicted = profile.cut(Some(tasks)).unwrap().job_s(tasks).unwrap();
+        (tasks, Outcome { predicted, measured })
+    };
+    all.measured.iter().map(outcome).collect()
 }
 
 /// Prints and judges one family of pairs.
@@ -114,8 +169,8 @@ fn judge(of_family: impl Fn(&str) -> bool, predict: impl Fn(&Path, &Path) -> Out
         let Interval { value, low, high } = outcome.predicted;
         let line = format!(
             "{:>22} {:>22} {value:>11.6} {low:>11.6}..{high:<10.6} {:>11.6} {:>+7.2}% {:>5.0}%{}",
-            pair.from.trim_end_matches(".parquet"),
-            pair.to.trim_end_matches(".parquet"),
+            short(&pair.from),
+            short(&pair.to),
             outcome.measured,
             100.0 * outcome.error(),
             100.0 * pair.goal,
@@ -163,4 +218,39 @@ fn sleeping_workers_predict_each_other() {
 #[test]
 fn computing_workers_predict_each_other() {
     judge_training(&["live-", "times-"], &Bounds { error: 0.05, coverage: 0.85, width: 0.25 });
+}
+
+#[test]
+fn spark_logs_predict_each_other() {
+    judge(is_spark_log, spark, &Bounds { error: 0.12, coverage: 0.8, width: 0.5 });
+}
+
+#[test]
+fn a_number_of_partitions_is_predicted_from_the_others() {
+    // The machine of the second was so busy, and so unevenly, that its times double and halve on the way.
+    for (name, error, coverage) in
+        [("local2_tiny.local-1795253207118", 0.1, 0.85), ("lc2_tiny.app-20261121094455-0000", 0.5, 0.5)]
+    {
+        let Some(log) = path(&format!("shared:data/spark-eventlogs/{name}.json.zst")) else { return };
+        let outcomes = cuts(&log);
+        for (tasks, outcome) in &outcomes {
+            let Interval { value, low, high } = outcome.predicted;
+            println!(
+                "{name:>32} {tasks:>4} tasks {value:>8.3} {low:>8.3}..{high:<8.3} {:>8.3} {:>+7.2}%{}",
+                outcome.measured,
+                100.0 * outcome.error(),
+                if outcome.covers() { "" } else { "  not covered" },
+            );
+        }
+        let count = outcomes.len() as f64;
+        let mean = outcomes.iter().map(|(_, outcome)| outcome.error().abs()).sum::<f64>() / count;
+        let covered = outcomes.iter().filter(|(_, outcome)| outcome.covers()).count() as f64 / count;
+        println!(
+            "{} numbers of tasks: mean absolute error {:.1} %, coverage {:.0} %",
+            count,
+            100.0 * mean,
+            100.0 * covered
+        );
+        assert!(outcomes.len() >= 7 && mean <= error && covered >= coverage, "{name}: {mean} {covered}");
+    }
 }

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use syncline_predict::{Error, Size, SparkLog, SparkProfile};
+use syncline_predict::{Discipline, Error, Size, SparkLog, SparkProfile};
+use syncline_queueing::Exceedance;
 
 /// The folder of real event logs, if it is there.
 fn logs() -> Option<PathBuf> {
@@ -35,9 +36,15 @@ fn error(from: &SparkProfile, to: &SparkProfile) -> (f64, f64) {
     (forecast.job_s.value / to.job_s() - 1.0, forecast.sparklens_s / to.job_s() - 1.0)
 }
 
+/// A log that lies beside this test.
+fn fixture(name: &str) -> SparkProfile {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/held_out").join(name);
+    SparkLog::read(&path).unwrap().profile().unwrap()
+}
+
 #[test]
 fn two_cores_predict_four_and_four_predict_two() {
-    let (Some(two), Some(four)) = (profile("scaling_n2"), profile("scaling_n4")) else { return };
+    let (two, four) = (fixture("scaling_n2.json.zst"), fixture("scaling_n4.json.zst"));
     assert_eq!((two.slots, four.slots), (2, 4));
     let (up, sparklens_up) = error(&two, &four);
     assert!(up.abs() < 0.05, "{up}");
@@ -76,4 +83,96 @@ fn what_cannot_be_told_is_said() {
     assert!(matches!(log.at(Size::of(17)), Err(Error::CannotTell { .. })));
     assert!(told(17).contains("more than 8 times"), "{}", told(17));
     assert!(told(1).contains("never starts on 1 slots"), "{}", told(1));
+}
+
+#[test]
+fn the_best_number_of_partitions_is_the_measured_one() {
+    let Some(log) = profile("local2_tiny") else { return };
+    let best = log.cut(None).unwrap().optimal();
+    assert!((best.value - 4.0).abs() < 0.5, "measured 4, and 3.7 by hand: {best:?}");
+    let few = fixture("scaling_n2.json.zst").cut(None).unwrap();
+    assert!(few.overhead_s.low < few.overhead_s.value, "one number of tasks leaves the inner overhead open");
+    assert!(matches!(few.job_s(1), Err(Error::CannotTell { .. })));
+    assert!(matches!(few.job_s(10_000), Err(Error::CannotTell { .. })));
+}
+
+#[test]
+fn barrier_mode_is_priced_by_its_polls() {
+    let (Some(barrier), Some(plain)) = (profile("local2_barrier"), profile("local2_plain")) else { return };
+    let without = barrier.without_barrier().unwrap();
+    assert_eq!(without.stages, 20);
+    assert!((28..=40).contains(&without.polls), "{without:?}");
+    assert!(without.job_s.covers(plain.job_s()), "{without:?}");
+    let price = barrier.prices().into_iter().find(|price| price.point == "barrier mode").unwrap();
+    let saved = barrier.job_s() - plain.job_s();
+    assert!((price.price_s.value / saved - 1.0).abs() < 0.12, "{price:?} against {saved} measured");
+    assert!(matches!(plain.without_barrier(), Err(Error::CannotTell { .. })));
+    assert!(matches!(barrier.with_barrier(), Err(Error::CannotTell { .. })));
+}
+
+#[test]
+fn barrier_stages_that_wait_pay_for_polling() {
+    let Some(log) = profile("arrivals_barrier") else { return };
+    let check = log.check();
+    assert!(check.error().abs() < 0.05, "{check:?}");
+    let waits = log.barrier_waits().unwrap();
+    assert_eq!((waits.len(), waits[0].width, waits[0].stages), (1, 2, 150));
+    let models = waits[0].models.unwrap();
+    assert!(models.overhead_measured_s.covers(models.overhead_s), "{models:?}");
+    assert!(models.one_barrier_s < waits[0].measured_s.value, "without polling it would be less: {waits:?}");
+    assert!(models.polling_s > waits[0].measured_s.value, "one at a time it would be more: {waits:?}");
+    assert!((waits[0].replayed_s / waits[0].measured_s.value - 1.0).abs() < 0.35, "{waits:?}");
+}
+
+#[test]
+fn synchronisation_points_have_prices() {
+    let Some(log) = profile("local2_lrtree") else { return };
+    let prices = log.prices();
+    let price = |name: &str| prices.iter().find(|price| price.point.contains(name)).unwrap();
+    assert_eq!(price("all stage boundaries").count, 20);
+    assert_eq!(price("driver gaps").count, 15);
+    let each: f64 =
+        prices.iter().filter(|price| price.point.contains(" > ")).map(|price| price.price_s.value).sum();
+    let all = price("all stage boundaries").price_s.value;
+    assert!(all > 0.0 && (each / all - 1.0).abs() < 0.5, "{each} {all}");
+    for price in &prices {
+        assert!(
+            price.price_s.covers(price.price_s.value) && price.wall_s.covers(price.wall_s.value),
+            "{price:?}"
+        );
+    }
+}
+
+#[test]
+fn streams_are_stable_up_to_their_largest_rate() {
+    let log = fixture("scaling_n2.json.zst");
+    let tail = Exceedance::new(0.05).unwrap();
+    for discipline in [Discipline::OneAtATime, Discipline::SideBySide] {
+        let largest = log.largest_rate(discipline).unwrap().value;
+        let half = log.stream(0.5 * largest, discipline, tail).unwrap();
+        let most = log.stream(0.9 * largest, discipline, tail).unwrap();
+        assert!(most.mean_s.value > 2.0 * half.mean_s.value, "{discipline:?}: {half:?} {most:?}");
+        assert!(half.tail_s.unwrap().value > half.mean_s.value);
+        let unstable = log.stream(1.1 * largest, discipline, tail).unwrap_err().to_string();
+        assert!(unstable.contains("never worked off"), "{unstable}");
+    }
+    // One at a time is an M/G/1 queue: with so little variance nearly E S (1 + rho / (2 (1 - rho))).
+    let alone = log.largest_rate(Discipline::OneAtATime).unwrap().value;
+    let mean = log.stream(0.5 * alone, Discipline::OneAtATime, tail).unwrap().mean_s.value;
+    assert!((mean * alone / 1.5 - 1.0).abs() < 0.08, "{mean} at most {alone}");
+    let rare = log.stream(0.5 * alone, Discipline::OneAtATime, Exceedance::new(1e-6).unwrap()).unwrap();
+    assert!(
+        matches!(rare.tail_s, Err(Error::CannotTell { .. })),
+        "twelve jobs know nothing of one in a million"
+    );
+}
+
+#[test]
+fn speculation_is_asked_only_of_what_was_measured() {
+    let told = fixture("scaling_n2.json.zst").speculation().unwrap();
+    assert_eq!((told.tasks, told.samples), (64, 768));
+    assert_eq!(told.rules.len(), 16);
+    assert!(told.persistent.unwrap() < 0.1, "{told:?}");
+    let Some(skew) = profile("local2_skew") else { return };
+    assert!(matches!(skew.speculation(), Err(Error::CannotTell { .. })), "16 tasks have no tail");
 }

@@ -47,8 +47,8 @@ impl SparkProfile {
             return Err(Error::CannotTell { why: "no stage of the log has a barrier".into() });
         }
         let most = |task: &TaskWork| (task.run_s / POLL_S).floor();
-        let (groups, polls) = self.plain(|task| most(task).min(1.0));
-        let (fewest, _) = self.plain(most);
+        let (groups, polls) = self.plain(&self.groups, |task| most(task).min(1.0));
+        let (fewest, _) = self.plain(&self.groups, most);
         let stages = self.barrier_stages();
         self.compared(&groups, &fewest).map(|job_s| BarrierForecast { stages, polls, job_s })
     }
@@ -82,11 +82,11 @@ impl SparkProfile {
         self.groups.iter().flat_map(|group| &group.stages)
     }
 
-    /// The groups without barriers, and how many polls went.
-    pub(super) fn plain(&self, polls: impl Fn(&TaskWork) -> f64) -> (Vec<Group>, usize) {
+    /// Groups of this log without barriers, and how many polls went.
+    pub(super) fn plain(&self, groups: &[Group], polls: impl Fn(&TaskWork) -> f64) -> (Vec<Group>, usize) {
         let (mut gone, calls) = (0.0, self.polls());
         let message_s = self.message_s();
-        let mut groups = self.groups.clone();
+        let mut groups = groups.to_vec();
         for stage in groups.iter_mut().flat_map(|group| &mut group.stages).filter(|stage| stage.barrier) {
             stage.barrier = false;
             for task in stage.tasks.iter_mut().filter(|_| calls) {

@@ -5,13 +5,16 @@
 //! that only compute (1.9 and 1.9, 2.6 and 2.8, 7.9 and 8.1). Slots on one machine add to it: with b runnable threads of
 //! others, c slots that compute a share f of their time and m cores, pressure = max(1, (b + c f) / m). So from c to c'
 //! slots it changes by (c' - c) f / m, and everything that computes is stretched alike. Slots on machines of their own
-//! change nothing.
+//! change nothing. Others come and go: how much the pressure differs between the quarters of a log says how much it may
+//! differ between two runs.
 
 /// Rate of stretching, and what it depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Contention {
     /// Wall over processor time of what only computes.
     pub pressure: f64,
+    /// Its relative deviation between the quarters of the log: what another run's may be off, too.
+    pub drift: f64,
     /// The share of their time in jobs that slots compute.
     pub computing: f64,
     /// Cores of the machine; `None` if every executor has its own.
@@ -19,11 +22,11 @@ pub(super) struct Contention {
 }
 
 impl Contention {
-    /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`.
-    pub fn stretch(&self, slots: usize, other: usize) -> f64 {
-        let Some(cores) = self.cores else { return 1.0 };
-        let more = (other as f64 - slots as f64) * self.computing / cores;
-        (self.pressure + more).max(1.0) / self.pressure
+    /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`, under the pressure
+    /// `base` of the log or of another machine.
+    pub fn stretch(&self, slots: usize, other: usize, base: f64) -> f64 {
+        let more = self.cores.map_or(0.0, |cores| (other as f64 - slots as f64) * self.computing / cores);
+        (base + more).max(1.0) / self.pressure
     }
 }
 
@@ -33,10 +36,11 @@ mod tests {
 
     #[test]
     fn slots_of_one_machine_press_on_each_other() {
-        let shared = Contention { pressure: 2.0, computing: 0.2, cores: Some(2.0) };
-        assert!((shared.stretch(2, 4) - 1.1).abs() < 1e-12);
-        assert!((shared.stretch(4, 2) - 0.9).abs() < 1e-12);
-        assert_eq!(shared.stretch(100, 1), 0.5, "an idle processor stretches nothing");
-        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4), 1.0);
+        let shared = Contention { pressure: 2.0, drift: 0.0, computing: 0.2, cores: Some(2.0) };
+        assert!((shared.stretch(2, 4, 2.0) - 1.1).abs() < 1e-12);
+        assert!((shared.stretch(4, 2, 2.0) - 0.9).abs() < 1e-12);
+        assert_eq!(shared.stretch(100, 1, 2.0), 0.5, "an idle processor stretches nothing");
+        assert_eq!(shared.stretch(2, 2, 6.0), 3.0, "a busier machine");
+        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4, 2.0), 1.0);
     }
 }

@@ -7,10 +7,14 @@
 //! what follows until the driver's stamp is the task's *notice*. Which launch follows which end need not be known: the
 //! mean over a stage is the same for every assignment, so launches and ends are matched in order.
 
+use std::collections::HashMap;
+
 use syncline_explain::spark::{Application, Job, Stage, Task, Window};
 
 use super::contention::Contention;
 use super::log::SparkLog;
+use super::replay::deviation;
+use super::timeline::{Timeline, end_ms, slot_ms};
 use super::work::{Group, JobWork, SparkProfile, StageWork, TaskWork};
 use crate::Error;
 
@@ -26,12 +30,13 @@ impl SparkProfile {
         check(log, &windows)?;
         let application = &log.application;
         let slots = most_slots(application, &windows);
-        let pressure = pressure(&windows);
+        let (pressure, drift) = pressure(&windows);
         let mut groups = Vec::new();
         let mut before = application.start();
         for window in &windows {
             let (start, end) = window.bounds(end_of(window));
-            groups.push(group(window, slots, pressure, (start - before).max(0) as f64 * MS));
+            let (origin, gap_s) = (application.start(), (start - before).max(0) as f64 * MS);
+            groups.push(Group { gap_s, ..group(window, slots, pressure, origin) });
             before = before.max(end);
         }
         share_overheads(&mut groups);
@@ -40,8 +45,8 @@ impl SparkProfile {
         let busy_s: f64 = tasks().map(|task| slot_ms(task) as f64 * MS).sum();
         let busy_share = (busy_s / (job_s * slots as f64)).min(1.0);
         let cores = one_machine(application).map(f64::from);
-        let contention = Contention { pressure, computing: busy_share * computing(&groups), cores };
-        Ok(Self {
+        let contention = Contention { pressure, drift, computing: busy_share * computing(&groups), cores };
+        let profile = Self {
             name: application.name.clone(),
             slots,
             executors: application.executors.len(),
@@ -52,7 +57,9 @@ impl SparkProfile {
             driver_s: (wall_s - job_s).max(0.0),
             contention,
             groups,
-        })
+            own_error: 0.0,
+        };
+        Ok(Self { own_error: profile.check().error().abs(), ..profile })
     }
 }
 
@@ -90,17 +97,6 @@ fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
     Err(Error::CannotTell { why })
 }
 
-/// How long the executor held the task: ms. All of its time where it measured nothing.
-fn slot_ms(task: &Task) -> i64 {
-    let measured = task.metrics.map(|metrics| metrics.deserialise + metrics.run + metrics.serialise);
-    measured.unwrap_or(task.duration()).min(task.duration()).max(0)
-}
-
-/// When the executor was through with it.
-fn end_ms(task: &Task) -> i64 {
-    task.launched + slot_ms(task)
-}
-
 /// Slots of the executors that were there together, or what was seen to run at once if that is more.
 fn most_slots(application: &Application, windows: &[&Window]) -> usize {
     let slots = |at: i64| -> usize {
@@ -122,23 +118,29 @@ fn one_machine(application: &Application) -> Option<u32> {
     (hosts.len() == 1).then(|| application.executors.iter().map(|executor| executor.cores).sum())
 }
 
-/// Wall over processor time of deserialisation. The first window loads code from disk and does not count. Spark cuts the
-/// wall time to whole ms, which takes half of one away on average.
-fn pressure(windows: &[&Window]) -> f64 {
-    let metrics = windows
+/// Wall over processor time of deserialisation, and its relative deviation between quarters of the log. The first window
+/// loads code from disk and does not count. Spark cuts the wall time to whole ms, which takes half of one away on average.
+fn pressure(windows: &[&Window]) -> (f64, f64) {
+    let probes: Vec<(f64, f64)> = windows
         .iter()
         .skip(1)
         .flat_map(|window| &window.stages)
         .flat_map(|stage| &stage.tasks)
         .filter_map(|task| task.metrics)
-        .filter(|metrics| metrics.deserialise_cpu_ns > 0);
-    let (mut wall, mut processor, mut probes) = (0.0, 0.0, 0);
-    for metrics in metrics {
-        wall += metrics.deserialise as f64 + 0.5;
-        processor += metrics.deserialise_cpu_ns as f64 * 1e-6;
-        probes += 1;
+        .filter(|metrics| metrics.deserialise_cpu_ns > 0)
+        .map(|metrics| (metrics.deserialise as f64 + 0.5, metrics.deserialise_cpu_ns as f64 * 1e-6))
+        .collect();
+    if probes.len() < PROBES {
+        return (1.0, 0.0);
     }
-    if probes < PROBES { 1.0 } else { f64::max(wall / processor, 1.0) }
+    let ratio = |probes: &[(f64, f64)]| {
+        let (wall, processor) =
+            probes.iter().fold((0.0, 0.0), |sum, probe| (sum.0 + probe.0, sum.1 + probe.1));
+        f64::max(wall / processor, 1.0)
+    };
+    let all = ratio(&probes);
+    let quarters: Vec<f64> = probes.chunks(probes.len().div_ceil(4)).map(ratio).collect();
+    (all, deviation(&quarters) / all)
 }
 
 /// The share of a slot's time in which it computes.
@@ -153,21 +155,38 @@ fn computing(groups: &[Group]) -> f64 {
     if holds > 0.0 { computes / holds } else { 0.0 }
 }
 
-fn group(window: &Window, slots: usize, pressure: f64, gap_s: f64) -> Group {
+fn group(window: &Window, slots: usize, pressure: f64, origin: i64) -> Group {
     let (start, end) = window.bounds(end_of(window));
     let stages: Vec<&Stage> = window.stages.iter().filter(|stage| stage.job.is_some()).collect();
-    let jobs = window.jobs.iter().enumerate().map(|(number, job)| job_work(job, number, &stages, start));
+    let mut last: Vec<i64> = window.jobs.iter().map(|job| job.started).collect();
+    for stage in &stages {
+        if let (Some(job), Some(finish)) = (stage.job, stage.last_finish()) {
+            last[job] = last[job].max(finish);
+        }
+    }
+    let timeline = Timeline::of(&stages);
+    let mut known = HashMap::<i64, Vec<usize>>::new();
+    let work = |(at, stage): (usize, &&Stage)| {
+        // A retry waits for whatever its first attempt waited for; only earlier ones, so that no log can make a circle.
+        let parents: Vec<usize> =
+            stage.parents.iter().filter_map(|id| known.get(id)).flatten().copied().collect();
+        known.entry(stage.key.id).or_default().push(at);
+        let ends = parents.iter().filter_map(|&parent| stages[parent].last_finish());
+        let ready = ends.fold(window.jobs[stage.job.unwrap_or(0)].started, i64::max);
+        let submitted_s = (stage.submitted - origin) as f64 * MS;
+        let delay_s = (stage.submitted - ready).max(0) as f64 * MS;
+        StageWork { parents, submitted_s, delay_s, ..stage_work(stage, &timeline, slots, pressure) }
+    };
+    let stages_work = stages.iter().enumerate().map(work).collect();
     Group {
-        jobs: jobs.collect(),
-        stages: (0..stages.len()).map(|at| stage_work(at, &stages, window, slots, pressure)).collect(),
+        jobs: window.jobs.iter().zip(last).map(|(job, last)| job_work(job, last, start)).collect(),
+        stages: stages_work,
         measured_s: (end - start) as f64 * MS,
-        gap_s,
+        gap_s: 0.0,
     }
 }
 
-fn job_work(job: &Job, number: usize, stages: &[&Stage], start: i64) -> JobWork {
-    let own = stages.iter().filter(|stage| stage.job == Some(number));
-    let last = own.filter_map(|stage| stage.last_finish()).max().unwrap_or(job.started);
+fn job_work(job: &Job, last: i64, start: i64) -> JobWork {
     let ended = job.ended.unwrap_or(last);
     JobWork {
         id: job.id,
@@ -177,62 +196,31 @@ fn job_work(job: &Job, number: usize, stages: &[&Stage], start: i64) -> JobWork 
     }
 }
 
-fn stage_work(at: usize, stages: &[&Stage], window: &Window, slots: usize, pressure: f64) -> StageWork {
-    let stage = stages[at];
-    let job = stage.job.unwrap_or(0);
-    // A retry waits for whatever its first attempt waited for; only earlier ones, so that no log can make a circle.
-    let parents: Vec<usize> =
-        (0..at).filter(|&parent| stage.parents.contains(&stages[parent].key.id)).collect();
-    let ready = parents
-        .iter()
-        .filter_map(|&parent| stages[parent].last_finish())
-        .fold(window.jobs[job].started, i64::max);
+/// A stage by itself; when it is submitted is left to its group.
+fn stage_work(stage: &Stage, timeline: &Timeline, slots: usize, pressure: f64) -> StageWork {
     let mut order: Vec<&Task> = stage.tasks.iter().collect();
     order.sort_by_key(|task| (task.launched, task.id));
     let shortest = fixed_ms(&order);
     let need = if stage.is_barrier { stage.tasks.len() } else { 1 };
-    let waited = busy(stages, at, stage.submitted) + need > slots || queued(stages, at);
+    let waited = timeline.running(stage.submitted) + need > slots || timeline.waiting(stage.submitted) > 0;
     let first = stage.first_launch().unwrap_or(stage.submitted);
+    let blocked = || {
+        let enough = timeline.at_most(slots.saturating_sub(need), first).unwrap_or(stage.submitted);
+        (first - enough.max(stage.submitted)).max(0) as f64 * MS
+    };
     StageWork {
         name: stage.name.clone(),
-        job,
-        parents,
+        job: stage.job.unwrap_or(0),
+        parents: Vec::new(),
         barrier: stage.is_barrier,
-        delay_s: (stage.submitted - ready).max(0) as f64 * MS,
+        delay_s: 0.0,
         lead_s: if waited { f64::NAN } else { (first - stage.submitted).max(0) as f64 * MS },
+        submitted_s: 0.0,
         waited_s: (first - stage.submitted).max(0) as f64 * MS,
-        blocked_s: waited.then(|| blocked(stages, at, first, need, slots)),
-        turn_s: turn(&order, stages, at, slots).unwrap_or(f64::NAN),
+        blocked_s: waited.then(blocked),
+        turn_s: turn(&order, timeline, slots).unwrap_or(f64::NAN),
         tasks: order.iter().map(|task| task_work(task, shortest, pressure)).collect(),
     }
-}
-
-/// Tasks of other stages that run at `now`.
-fn busy(stages: &[&Stage], at: usize, now: i64) -> usize {
-    let others = stages.iter().enumerate().filter(|(other, _)| *other != at);
-    others
-        .flat_map(|(_, stage)| &stage.tasks)
-        .filter(|task| task.launched <= now && end_ms(task) > now)
-        .count()
-}
-
-/// Whether a stage before it still waited for its slots when it was submitted.
-fn queued(stages: &[&Stage], at: usize) -> bool {
-    let now = stages[at].submitted;
-    stages[..at]
-        .iter()
-        .any(|stage| stage.first_launch().is_some_and(|first| first > now) && stage.submitted < now)
-}
-
-/// From when the driver knew `need` of the slots were free to the first launch, or from the submission if
-/// that came later.
-fn blocked(stages: &[&Stage], at: usize, first: i64, need: usize, slots: usize) -> f64 {
-    let others = stages.iter().enumerate().filter(|(other, _)| *other != at);
-    let before = others.flat_map(|(_, stage)| &stage.tasks).filter(|task| task.launched < first);
-    let mut ends: Vec<i64> = before.map(|task| task.finished.min(first)).collect();
-    ends.sort_unstable_by(|a, b| b.cmp(a));
-    let enough = ends.get(slots.saturating_sub(need)).copied().unwrap_or(stages[at].submitted);
-    (first - enough.max(stages[at].submitted)).max(0) as f64 * MS
 }
 
 /// What every task of a stage takes at least, whatever its data, if the stage shows it: its shortest run time, where
@@ -259,13 +247,10 @@ fn task_work(task: &Task, fixed_ms: i64, pressure: f64) -> TaskWork {
 
 /// The mean time from a task's end on a slot to the next launch there: only where the stage had all slots to itself and
 /// more tasks than slots.
-fn turn(order: &[&Task], stages: &[&Stage], at: usize, slots: usize) -> Option<f64> {
+fn turn(order: &[&Task], timeline: &Timeline, slots: usize) -> Option<f64> {
     let mut ends: Vec<i64> = order.iter().map(|task| end_ms(task)).collect();
     ends.sort_unstable();
-    let (first, last) = (order.first()?.launched, *ends.last()?);
-    let shared = stages.iter().enumerate().any(|(other, stage)| {
-        other != at && stage.tasks.iter().any(|task| task.launched < last && end_ms(task) > first)
-    });
+    let shared = timeline.stages_between(order.first()?.launched, *ends.last()?) > 1;
     let together = order.iter().take_while(|task| task.launched <= ends[0]).count().min(slots);
     if shared || order.len() <= together {
         return None;

@@ -4,6 +4,7 @@ use rand::RngExt;
 use syncline_queueing::sim::{Random, stream};
 
 use super::Size;
+use super::contention::Contention;
 use super::schedule::{Slots, Timer, schedule};
 use super::work::{Group, SparkProfile, TaskWork};
 use crate::{Error, Interval};
@@ -71,20 +72,26 @@ impl SparkProfile {
     }
 
     /// The time of the same jobs on another number of slots. The interval holds what another draw of the tasks would
-    /// change, the error on the log itself, and twice what the processor's contention is thought to change.
+    /// change, what a machine as busy as in another quarter of the log would, the error on the log itself, and twice what
+    /// the slots' own contention is thought to change.
     ///
     /// # Errors
     /// [`Error::CannotTell`] beyond eight times (or below an eighth of) the slots of the log, or if a barrier stage does
     /// not fit.
     pub fn at(&self, size: Size) -> Result<SparkForecast, Error> {
         self.check_size(size.slots)?;
-        let stretch = self.contention_at(size).stretch(self.slots, size.slots);
+        let contention =
+            Contention { cores: size.machine_cores.or(self.contention.cores), ..self.contention };
+        let base = size.pressure.unwrap_or(contention.pressure);
+        let stretch = contention.stretch(self.slots, size.slots, base);
         let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
-        let (value, calm) = (self.total_at(&groups, size, 0), self.total_at(&self.groups, size, 0));
+        let (value, calm) =
+            (self.total_on(&groups, size.slots, 0), self.total_on(&self.groups, size.slots, 0));
         let half = self
             .chance(&groups, size)
             .hypot(2.0 * (value - calm).abs())
-            .hypot(self.check().error().abs() * value);
+            .hypot(self.drift(&groups, size))
+            .hypot(self.own_error * value);
         let job_s = Interval::around(value, half);
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
@@ -96,24 +103,30 @@ impl SparkProfile {
         })
     }
 
-    fn total_at(&self, groups: &[Group], size: Size, index: u64) -> f64 {
-        total(groups, self.slots_of(size.slots, index))
+    /// The time of some groups on so many slots; the timer of a log of many executors has its `index`-th phase.
+    pub(super) fn total_on(&self, groups: &[Group], slots: usize, index: u64) -> f64 {
+        total(groups, self.slots_of(slots, index))
     }
 
     /// What another draw of every stage's tasks would change: two standard deviations.
     fn chance(&self, groups: &[Group], size: Size) -> f64 {
-        let replications = (REPLAYED / self.tasks.max(1)).clamp(4, REPLICATIONS);
-        let redrawn = (0..replications as u64).map(|index| {
-            let mut random = stream(SEED, index);
-            let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
-            self.total_at(&groups, size, index)
-        });
-        2.0 * deviation(&redrawn.collect::<Vec<_>>())
+        2.0 * deviation(&redrawn(groups, self.tasks, |groups, index| {
+            self.total_on(groups, size.slots, index)
+        }))
     }
 
-    fn contention_at(&self, size: Size) -> super::contention::Contention {
-        let cores = size.machine_cores.or(self.contention.cores);
-        super::contention::Contention { cores, ..self.contention }
+    /// What a machine that is busier than in the log changes: two standard deviations.
+    fn drift(&self, groups: &[Group], size: Size) -> f64 {
+        let busier: Vec<Group> =
+            groups.iter().map(|group| group.stretched(1.0 + self.contention.drift)).collect();
+        // The means of two runs, each of four such quarters: sqrt(2/4) of the deviation of one.
+        2.0 * 0.5f64.sqrt()
+            * (self.total_on(&busier, size.slots, 0) - self.total_on(groups, size.slots, 0)).abs()
+    }
+
+    /// What some figure is when every stage's tasks are drawn again, once for each replication.
+    pub(super) fn redrawn(&self, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
+        redrawn(&self.groups, self.tasks, figure)
     }
 
     fn check_size(&self, slots: usize) -> Result<(), Error> {
@@ -201,14 +214,26 @@ impl Group {
     }
 }
 
+fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
+    let replications = (REPLAYED / tasks.max(1)).clamp(4, REPLICATIONS) as u64;
+    let draw = |index: u64| {
+        let mut random = stream(SEED, index);
+        let groups: Vec<Group> = groups.iter().map(|group| group.redrawn(&mut random)).collect();
+        figure(&groups, index)
+    };
+    (0..replications).map(draw).collect()
+}
+
 fn total(groups: &[Group], slots: Slots) -> f64 {
     groups.iter().map(|group| schedule(group, slots).end_s()).sum()
 }
 
-/// A time of changed groups on the log's own slots with room for chance and for the error on the log itself.
+/// A time of changed groups on the log's own slots with room for chance, for a machine that is busier or less busy, and
+/// for the error on the log itself.
 pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> Interval {
-    let own = profile.check().error().abs() * value;
-    Interval::around(value, profile.chance(groups, Size::of(profile.slots)).hypot(own))
+    let own = profile.own_error * value;
+    let size = Size::of(profile.slots);
+    Interval::around(value, profile.chance(groups, size).hypot(profile.drift(groups, size)).hypot(own))
 }
 
 pub(super) fn deviation(values: &[f64]) -> f64 {

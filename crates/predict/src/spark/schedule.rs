@@ -259,3 +259,63 @@ impl<'a> Run<'a> {
         Schedule { ended_s, stages: self.passages.into_iter().map(|at| at.unwrap_or(never)).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::work::{JobWork, StageWork, TaskWork};
+    use super::*;
+
+    fn stage(job: usize, parents: &[usize], works: &[f64]) -> StageWork {
+        let task = |&work_s: &f64| TaskWork { work_s, run_s: work_s, processor_s: 0.0, notice_s: 0.0 };
+        StageWork {
+            name: String::new(),
+            job,
+            parents: parents.to_vec(),
+            barrier: false,
+            delay_s: 0.0,
+            lead_s: 0.0,
+            submitted_s: 0.0,
+            waited_s: 0.0,
+            blocked_s: None,
+            turn_s: 0.0,
+            tasks: works.iter().map(task).collect(),
+        }
+    }
+
+    fn group(starts: &[f64], stages: Vec<StageWork>) -> Group {
+        let job = |&start_s: &f64| JobWork { id: 0, start_s, tail_s: 0.0, measured_s: 0.0 };
+        Group { jobs: starts.iter().map(job).collect(), stages, ..Group::empty() }
+    }
+
+    fn slots(number: usize) -> Slots {
+        Slots { number, timer: None }
+    }
+
+    #[test]
+    fn tasks_go_to_the_next_free_slot_and_stages_wait_for_their_parents() {
+        let chain = group(&[0.0], vec![stage(0, &[], &[3.0, 1.0, 1.0]), stage(0, &[0], &[2.0, 2.0, 2.0])]);
+        assert_eq!(schedule(&chain, slots(2)).ended_s, [7.0]);
+        assert_eq!(schedule(&chain, slots(3)).ended_s, [5.0]);
+        let overheads = StageWork { delay_s: 0.5, lead_s: 0.25, turn_s: 1.0, ..stage(0, &[], &[1.0, 1.0]) };
+        assert_eq!(schedule(&group(&[0.0], vec![overheads]), slots(1)).ended_s, [3.75]);
+    }
+
+    #[test]
+    fn older_jobs_go_first() {
+        let jobs = group(&[0.0, 0.5], vec![stage(0, &[], &[1.0; 3]), stage(1, &[], &[1.0])]);
+        let ended = schedule(&jobs, slots(1)).ended_s;
+        assert_eq!(ended, [3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_barrier_stage_waits_for_a_full_round_of_offers_and_is_overtaken() {
+        let barrier = StageWork { barrier: true, ..stage(1, &[], &[1.0, 1.0]) };
+        let jobs = group(&[0.0, 0.1, 0.2], vec![stage(0, &[], &[1.0, 1.3]), barrier, stage(2, &[], &[0.2])]);
+        let alone = schedule(&jobs, slots(2));
+        // The end of a task offers all slots: the third job has one at 1.0, the barrier stage both at 1.3.
+        assert_eq!((alone.ended_s[2], alone.stages[1].launched_s), (1.2, 1.3));
+        let timer = Some(Timer { period_s: 1.0, phase_s: 0.75 });
+        let polled = schedule(&jobs, Slots { number: 2, timer });
+        assert_eq!((polled.ended_s[2], polled.stages[1].launched_s), (1.2, 1.75));
+    }
+}

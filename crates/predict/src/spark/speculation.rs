@@ -250,3 +250,46 @@ struct Running {
 fn earliest(free: &[f64]) -> usize {
     (0..free.len()).min_by(|&a, &b| free[a].total_cmp(&free[b])).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use syncline_queueing::speculation::{Original, single_fork};
+    use syncline_queueing::{Distribution, Empirical};
+
+    use super::*;
+
+    #[test]
+    fn with_slots_to_spare_it_is_the_single_fork() {
+        // A tenth of the tasks takes ten times as long, wherever it is.
+        let sizes: Vec<f64> =
+            (0..100).map(|at| if at % 10 == 0 { 100.0 } else { 10.0 + 0.01 * f64::from(at) }).collect();
+        let mean = sizes.iter().sum::<f64>() / 100.0;
+        let times = Times {
+            tasks: 40,
+            persistent: None,
+            place_s: vec![mean; 40],
+            residual_s: sizes.iter().map(|size| size - mean).collect(),
+            shortest_s: 10.0,
+        };
+        let rule = Rule { quantile: 0.75, multiplier: 1.0 };
+        let played: f64 =
+            (0..400).map(|index| times.play(80, Some(rule), &mut stream(3, index)).0).sum::<f64>() / 400.0;
+        let size = Distribution::empirical(Empirical::new(sizes).unwrap());
+        let forked = single_fork(&size, 40, 0.25, 1, Original::Kept).unwrap().latency;
+        assert!((played / forked - 1.0).abs() < 0.1, "{played} {forked}");
+        let without: f64 =
+            (0..400).map(|index| times.play(80, None, &mut stream(3, index)).0).sum::<f64>() / 400.0;
+        assert!(played < 0.6 * without, "{played} {without}");
+    }
+
+    #[test]
+    fn copies_do_not_help_where_the_data_are_slow() {
+        let place_s: Vec<f64> = (0..20).map(|at| if at == 0 { 100.0 } else { 10.0 }).collect();
+        let times =
+            Times { tasks: 20, persistent: Some(1.0), place_s, residual_s: vec![0.0], shortest_s: 10.0 };
+        let rule = Rule { quantile: 0.5, multiplier: 1.5 };
+        let (time, busy) = times.play(40, Some(rule), &mut stream(3, 0));
+        assert_eq!(time, 100.0);
+        assert!(busy > 370.0, "the copy ran for nothing: {busy}");
+    }
+}

@@ -108,18 +108,15 @@ impl SparkProfile {
         Ok(StreamForecast { largest_per_s, mean_s: over(&means), tail_s, formula })
     }
 
-    fn templates(&self) -> Result<Vec<&Group>, Error> {
-        let jobs: Vec<&Group> = self
-            .groups
-            .iter()
-            .skip(1)
-            .filter(|group| group.jobs.len() == 1 && !group.stages.is_empty())
-            .collect();
+    /// The log's jobs one by one, but the first.
+    fn templates(&self) -> Result<Vec<Group>, Error> {
+        let all = self.groups.iter().flat_map(|group| (0..group.jobs.len()).map(|job| group.only(job)));
+        let jobs: Vec<Group> = all.skip(1).filter(|job| !job.stages.is_empty()).collect();
         if jobs.len() >= FEWEST {
             return Ok(jobs);
         }
         let why = format!(
-            "{} jobs of the log ran by themselves after its first, which is too few for a stream; {FEWEST} are needed",
+            "{} jobs of the log ran tasks after its first, which is too few for a stream; {FEWEST} are needed",
             jobs.len()
         );
         Err(Error::CannotTell { why })
@@ -128,14 +125,14 @@ impl SparkProfile {
     /// The ends of jobs drawn from `jobs` that arrive at the times given.
     fn pass(
         &self,
-        jobs: &[&Group],
+        jobs: &[Group],
         discipline: Discipline,
         arrivals: &[f64],
         random: &mut Random,
         index: u64,
     ) -> Vec<f64> {
         let slots = self.slots_of(self.slots, index);
-        let drawn = arrivals.iter().map(|arrival| (*arrival, jobs[random.random_range(0..jobs.len())]));
+        let drawn = arrivals.iter().map(|arrival| (*arrival, &jobs[random.random_range(0..jobs.len())]));
         match discipline {
             Discipline::OneAtATime => one_at_a_time(drawn, slots),
             Discipline::SideBySide => schedule(&side_by_side(drawn), slots).ended_s,
@@ -143,7 +140,7 @@ impl SparkProfile {
     }
 
     /// Single queue, or 1-barrier, for jobs of one stage and one width.
-    fn formula(&self, jobs: &[&Group], rate: f64, discipline: Discipline) -> Option<Estimate> {
+    fn formula(&self, jobs: &[Group], rate: f64, discipline: Discipline) -> Option<Estimate> {
         let stages: Vec<&StageWork> = jobs.iter().flat_map(|group| &group.stages).collect();
         let width = stages.first()?.tasks.len();
         let alike = stages.len() == jobs.len() && stages.iter().all(|stage| stage.tasks.len() == width);
@@ -162,7 +159,7 @@ impl SparkProfile {
     }
 }
 
-fn number(jobs: &[&Group]) -> usize {
+fn number(jobs: &[Group]) -> usize {
     let tasks: usize = jobs.iter().flat_map(|group| &group.stages).map(|stage| stage.tasks.len()).sum();
     (TASKS * jobs.len() / tasks.max(1)).clamp(200, 4000)
 }

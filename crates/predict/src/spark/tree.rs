@@ -42,7 +42,8 @@ impl SparkProfile {
     pub fn tree(&self, depth: usize, partitions: Option<usize>) -> Result<TreeForecast, Error> {
         let trees: Vec<&Group> = self.trees();
         let Some(first) = trees.first() else {
-            return Err(Error::CannotTell { why: "no job of the log is a treeAggregate".into() });
+            let why = "the log has no two jobs that are the same treeAggregate".into();
+            return Err(Error::CannotTell { why });
         };
         if depth == 0 {
             return Err(Error::CannotTell { why: "a tree of depth 0 has no leaves".into() });
@@ -72,7 +73,8 @@ impl SparkProfile {
         })
     }
 
-    /// Jobs that are a chain of treeAggregate stages, those of the most frequent shape.
+    /// Jobs that are a chain of treeAggregate stages: those of the most frequent kind, without the first of them, which
+    /// warms its code up.
     fn trees(&self) -> Vec<&Group> {
         let is_tree = |group: &&Group| {
             let chained =
@@ -80,10 +82,11 @@ impl SparkProfile {
             let named = group.stages.iter().all(|stage| stage.name.contains("treeAggregate"));
             group.jobs.len() == 1 && group.stages.len() > 1 && chained && named
         };
+        let kind = |tree: &Group| (tree.stages[0].name.clone(), tree.shape());
         let mut trees: Vec<&Group> = self.groups.iter().filter(is_tree).collect();
-        trees.sort_by_key(|tree| tree.shape());
-        let most = trees.chunk_by(|a, b| a.shape() == b.shape()).max_by_key(|alike| alike.len());
-        most.map_or(Vec::new(), <[&Group]>::to_vec)
+        trees.sort_by_key(|tree| kind(tree));
+        let most = trees.chunk_by(|a, b| kind(a) == kind(b)).max_by_key(|alike| alike.len());
+        most.map_or(Vec::new(), |alike| alike[1..].to_vec())
     }
 }
 

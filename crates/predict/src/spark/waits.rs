@@ -1,11 +1,13 @@
 //! How long barrier stages waited for their slots, beside what models say.
 //!
-//! Three models of growing detail. The *overhead formula* tells only how long a stage that has its slots still waits for
-//! a full round of offers: O = min(U(0, T0), Exp(events)). The *polling system* of `queueing` adds the waiting for slots
-//! under Poisson arrivals and equal widths. The *replay* submits the log's own stages at their own times.
+//! The *overhead formula* tells only how long a stage that has its slots still waits for a full round of offers:
+//! O = min(U(0, T0), Exp(submissions)). The *1-barrier* model has no such overhead, the *polling system* pays it for one
+//! stage after the other; Spark, where one round may start several stages and a later one may overtake, lies between.
+//! Both take Poisson arrivals of stages of one width. The *replay* submits the log's own stages at their own times.
 
-use syncline_queueing::sim::{Jobs, Plan, PollingSystem, simulate_with};
-use syncline_queueing::{Arrivals, Distribution, Empirical, polling};
+use syncline_queueing::models::OneBarrier;
+use syncline_queueing::sim::{Jobs, Plan, PollingSystem, System, simulate_with};
+use syncline_queueing::{Arrivals, Distribution, Empirical, Model, Workload, polling};
 
 use super::replay::{REVIVE_S, deviation};
 use super::schedule::schedule;
@@ -15,7 +17,7 @@ use crate::{Error, Interval};
 /// Stages of one width below which nothing is said of them.
 const FEWEST: usize = 20;
 
-/// Waiting of the barrier stages of one width.
+/// Waiting of the barrier stages of one width, in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarrierWaits {
     /// Tasks that start together.
@@ -24,21 +26,27 @@ pub struct BarrierWaits {
     pub stages: usize,
     /// Those that found enough free slots.
     pub at_once: usize,
-    /// From submission to launch, over all.
-    pub wait: Waits,
-    /// From enough free slots to launch, over those that had to wait; `None` if none had to.
-    pub blocked: Option<Waits>,
+    /// From submission to launch: the measured mean, with two standard errors.
+    pub measured_s: Interval,
+    /// The same by the replay.
+    pub replayed_s: f64,
+    /// The same by models, where stages had to wait; `None` if none had to: they came one after the other.
+    pub models: Option<WaitModels>,
 }
 
-/// A measured mean beside predicted ones, in seconds.
+/// What models say of barrier stages that arrive as a stream, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Waits {
-    /// Measured, with two standard errors.
-    pub measured_s: Interval,
-    /// By the log's own stages, submitted at their own times.
-    pub replayed_s: f64,
-    /// By the model: the polling system for waits, the overhead formula for blocking.
-    pub model_s: f64,
+pub struct WaitModels {
+    /// Stages of that width submitted a second.
+    pub rate_per_s: f64,
+    /// The mean wait of the 1-barrier system with exponential tasks.
+    pub one_barrier_s: f64,
+    /// The mean wait of the polling system with the log's tasks.
+    pub polling_s: f64,
+    /// From enough free slots to launch: the measured mean of those that had to wait.
+    pub overhead_measured_s: Interval,
+    /// The same by the formula.
+    pub overhead_s: f64,
 }
 
 impl SparkProfile {
@@ -84,49 +92,62 @@ impl SparkProfile {
     fn waits_of(&self, width: usize, replayed: &[(usize, f64)]) -> Result<BarrierWaits, Error> {
         let own: Vec<&StageWork> =
             self.stages().filter(|stage| stage.barrier && stage.tasks.len() == width).collect();
-        let (rate, lead_s) = (self.submissions_per_s(), mean(own.iter().map(|stage| stage.lead_s)));
         let blocked: Vec<f64> = own.iter().filter_map(|stage| stage.blocked_s).collect();
-        let overhead_s = if self.executors > 1 { polling::mean_overhead(rate, REVIVE_S)? } else { 0.0 };
+        let at_once = own.len() - blocked.len();
         let played = replayed.iter().filter(|(k, _)| *k == width).map(|(_, wait)| *wait);
         Ok(BarrierWaits {
             width,
             stages: own.len(),
-            at_once: own.len() - blocked.len(),
-            wait: Waits {
-                measured_s: measured(own.iter().map(|stage| stage.waited_s).collect()),
-                replayed_s: mean(played),
-                model_s: lead_s + self.polling_wait(&own, width, rate)?,
-            },
-            blocked: (!blocked.is_empty()).then(|| Waits {
-                measured_s: measured(blocked),
-                replayed_s: overhead_s,
-                model_s: overhead_s,
-            }),
+            at_once,
+            measured_s: measured(own.iter().map(|stage| stage.waited_s).collect()),
+            replayed_s: mean(played),
+            models: if blocked.is_empty() { None } else { self.models(&own, width, blocked)? },
         })
     }
 
-    /// Stages submitted a second, while jobs are open.
-    fn submissions_per_s(&self) -> f64 {
-        self.stages().count() as f64 / self.job_s().max(f64::MIN_POSITIVE)
+    fn models(
+        &self,
+        own: &[&StageWork],
+        width: usize,
+        blocked: Vec<f64>,
+    ) -> Result<Option<WaitModels>, Error> {
+        let rate = rate_per_s(own);
+        if !(rate > 0.0 && rate.is_finite()) {
+            return Ok(None);
+        }
+        let lead_s = mean(own.iter().map(|stage| stage.lead_s));
+        let times: Vec<f64> =
+            own.iter().flat_map(|stage| stage.tasks.iter().map(|task| task.work_s + stage.turn_s)).collect();
+        let workload = Workload::markov(rate, 1.0 / mean(times.iter().copied()))?;
+        let one_barrier = OneBarrier::new(workload, self.slots, width)?.waits()?;
+        Ok(Some(WaitModels {
+            rate_per_s: rate,
+            one_barrier_s: lead_s + one_barrier.first().map_or(f64::NAN, |estimate| estimate.value),
+            polling_s: lead_s + self.polling_wait(times, width, rate)?,
+            overhead_measured_s: measured(blocked),
+            overhead_s: if self.executors > 1 { polling::mean_overhead(rate, REVIVE_S)? } else { 0.0 },
+        }))
     }
 
-    /// The mean wait of the polling system with these stages' task times and the log's rate.
-    fn polling_wait(&self, own: &[&StageWork], width: usize, rate: f64) -> Result<f64, Error> {
-        let times = own.iter().flat_map(|stage| stage.tasks.iter().map(|task| task.work_s + stage.turn_s));
-        let size = Distribution::empirical(Empirical::new(times.collect())?);
+    /// The mean wait of the polling system with these task times.
+    fn polling_wait(&self, times: Vec<f64>, width: usize, rate: f64) -> Result<f64, Error> {
+        let size = Distribution::empirical(Empirical::new(times)?);
         let arrivals = Arrivals::poisson(rate)?;
-        let (slots, timer) = (self.slots, self.executors > 1);
         // Where the end of a task offers all slots the timer does not matter: a very short period stands for that.
-        let period = if timer { REVIVE_S } else { 1e-6 };
-        PollingSystem::new(slots, width, period, rate)?;
-        let system = || -> Box<dyn syncline_queueing::sim::System> {
-            #[expect(clippy::expect_used, reason = "the same parameters were accepted a line above")]
-            Box::new(PollingSystem::new(slots, width, period, rate).expect("valid parameters"))
-        };
+        let period = if self.executors > 1 { REVIVE_S } else { 1e-6 };
+        let empty = PollingSystem::new(self.slots, width, period, rate)?;
+        let system = || -> Box<dyn System> { Box::new(empty.clone()) };
         let plan = Plan { jobs: 200_000, ..Plan::default() };
         let jobs = Jobs::Arriving { arrivals: &arrivals, size: &size };
         Ok(simulate_with(&system, jobs, &plan, &|_| {})?.wait.value)
     }
+}
+
+/// Submissions a second from the first to the last.
+fn rate_per_s(own: &[&StageWork]) -> f64 {
+    let at = || own.iter().map(|stage| stage.submitted_s);
+    let span = at().fold(f64::NEG_INFINITY, f64::max) - at().fold(f64::INFINITY, f64::min);
+    (own.len() - 1) as f64 / span
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

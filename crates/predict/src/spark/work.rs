@@ -30,6 +30,8 @@ pub(super) struct StageWork {
     pub delay_s: f64,
     /// From its submission to its first launch, where a slot was free.
     pub lead_s: f64,
+    /// When it was submitted, since the start of the application.
+    pub submitted_s: f64,
     /// From its submission to its first launch, as it was.
     pub waited_s: f64,
     /// Where it had to wait for slots: from when there were enough to its first launch.
@@ -86,12 +88,19 @@ pub struct SparkProfile {
     pub driver_s: f64,
     pub(super) contention: Contention,
     pub(super) groups: Vec<Group>,
+    /// How far off the replay of the log itself is, without sign.
+    pub(super) own_error: f64,
 }
 
 impl SparkProfile {
     /// Time in which at least one job was open.
     pub fn job_s(&self) -> f64 {
         self.groups.iter().map(|group| group.measured_s).sum()
+    }
+
+    /// Cores of the machine that all slots share, as far as the log tells; `None` if executors have machines of their own.
+    pub fn machine_cores(&self) -> Option<f64> {
+        self.contention.cores
     }
 
     /// Wall over processor time of what only computes (deserialisation): 1 on an idle machine.
@@ -116,6 +125,19 @@ impl Group {
             parents: stage.parents.iter().map(|parent| stages + parent).collect(),
             ..stage.clone()
         }));
+    }
+
+    /// One of its jobs by itself; stages of other jobs that it waited for are taken to be there already.
+    pub(super) fn only(&self, job: usize) -> Self {
+        let own: Vec<usize> = (0..self.stages.len()).filter(|&at| self.stages[at].job == job).collect();
+        let place = |parent: &usize| own.iter().position(|at| at == parent);
+        let stages = own.iter().map(|&at| {
+            let stage = &self.stages[at];
+            StageWork { job: 0, parents: stage.parents.iter().filter_map(place).collect(), ..stage.clone() }
+        });
+        let alone = JobWork { start_s: 0.0, ..self.jobs[job].clone() };
+        let measured_s = alone.measured_s;
+        Self { jobs: vec![alone], stages: stages.collect(), measured_s, gap_s: 0.0 }
     }
 
     /// The number of tasks of each stage, by which two runs of one program recognise a job.

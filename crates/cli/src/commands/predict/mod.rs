@@ -29,25 +29,27 @@ use crate::failure::Failure;
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
 ///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
 ///   syncline predict run.parquet --job-rounds 5000 --lambda 0.01,0.02 --profile job.json
-///   syncline predict application_1.zstd --cores 2..16 --plot cores.svg
+///   syncline predict application_1.zstd
+///   syncline predict application_1.zstd --cores 2..16 --machine-cores 16 --plot cores.svg
+///   syncline predict eventlog_v2_application_1 --partitions 4,8..64 --depth 2..3 --lambda 0.5,1 --tail 0.01
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// A run file of `syncline train --trace`, or a Spark event log
     #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
     trace: PathBuf,
-    #[command(flatten)]
-    training: training::Options,
-    #[command(flatten)]
-    spark: spark::Options,
-    #[command(flatten)]
-    streams: Streams,
     /// Draw the speed over the size into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    training: training::Options,
+    #[command(flatten)]
+    spark: spark::Options,
+    #[command(flatten)]
+    streams: Streams,
 }
 
 /// Jobs like the traced one that arrive one after another.

@@ -8,7 +8,7 @@ mod speculation;
 mod streams;
 
 use serde::Serialize;
-use syncline_predict::{Interval, SparkCheck, SparkLog, SparkProfile};
+use syncline_predict::{Interval, SparkLog, SparkProfile};
 
 use self::list::numbers;
 use super::Args;
@@ -31,6 +31,9 @@ pub struct Options {
     /// Cores of the machine that all executors share [default: as many as the log's executors use on one machine]
     #[arg(long, value_name = "N")]
     machine_cores: Option<f64>,
+    /// How busy the machine is: wall over processor time of what only computes, 1 on an idle one [default: the log's]
+    #[arg(long, value_name = "RATIO")]
+    pressure: Option<f64>,
     /// Numbers of partitions: a list as for --cores [default: the log's and around the best]
     #[arg(long, value_name = "LIST")]
     partitions: Option<String>,
@@ -51,6 +54,7 @@ impl Options {
         let lists = [&self.cores, &self.executors, &self.partitions, &self.depth];
         lists.iter().any(|list| list.is_some())
             || self.machine_cores.is_some()
+            || self.pressure.is_some()
             || self.without_barrier
             || self.with_barrier
     }
@@ -82,6 +86,8 @@ struct Own {
     sparklens_error: f64,
     busy_share: f64,
     pressure: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine_cores: Option<f64>,
     damaged_lines: u64,
     tasks_left_out: usize,
 }
@@ -116,7 +122,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         sizes::plot(path, &args.trace.display().to_string(), &sizes)?;
     }
     let answer = Answer {
-        run: own(&log, &profile, profile.check()),
+        run: own(&log, &profile, args.spark.machine_cores),
         sizes,
         synchronisation: barriers::ask(&profile, &args.spark),
         granularity: granularity::ask(&profile, &args.spark)?,
@@ -126,7 +132,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.json { print_json(&answer) } else { print(&text(&answer)) }
 }
 
-fn own(log: &SparkLog, profile: &SparkProfile, check: SparkCheck) -> Own {
+fn own(log: &SparkLog, profile: &SparkProfile, machine_cores: Option<f64>) -> Own {
+    let check = profile.check();
     Own {
         application: profile.name.clone(),
         slots: profile.slots,
@@ -141,6 +148,7 @@ fn own(log: &SparkLog, profile: &SparkProfile, check: SparkCheck) -> Own {
         sparklens_error: check.sparklens_error(),
         busy_share: profile.busy_share,
         pressure: profile.pressure(),
+        machine_cores: machine_cores.or(profile.machine_cores()),
         damaged_lines: log.damage.lines,
         tasks_left_out: log.left_out,
     }
@@ -149,7 +157,7 @@ fn own(log: &SparkLog, profile: &SparkProfile, check: SparkCheck) -> Own {
 fn text(answer: &Answer) -> String {
     let parts = [
         own_text(&answer.run),
-        sizes::text(&answer.sizes),
+        sizes::text(&answer.sizes, answer.run.machine_cores),
         barriers::text(&answer.synchronisation),
         granularity::text(&answer.granularity),
         speculation::text(&answer.speculation),
@@ -161,7 +169,7 @@ fn text(answer: &Answer) -> String {
 fn own_text(own: &Own) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "this run: '{}', {} jobs of {} tasks on {} slots ({} executors), {:.1} s, {:.1} s of them outside of jobs",
+            "this run: '{}', {} jobs of {} tasks on {} slots of {} executor(s), {:.1} s, {:.1} s of them outside of jobs",
             own.application, own.jobs, own.tasks, own.slots, own.executors, own.wall_s, own.driver_s
         ),
         format!(

@@ -21,7 +21,7 @@ pub struct Answer {
 struct Priced {
     point: String,
     count: usize,
-    price_s: f64,
+    price_s: [f64; 3],
     wall_s_without: [f64; 3],
 }
 
@@ -39,11 +39,17 @@ struct Waited {
     at_once: usize,
     measured_wait_s: [f64; 3],
     replayed_wait_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Models>,
+}
+
+#[derive(Serialize, Clone)]
+struct Models {
+    stages_per_s: f64,
+    one_barrier_wait_s: f64,
     polling_system_wait_s: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    measured_overhead_s: Option<[f64; 3]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    formula_overhead_s: Option<f64>,
+    measured_overhead_s: [f64; 3],
+    formula_overhead_s: f64,
 }
 
 impl From<BarrierForecast> for Changed {
@@ -58,11 +64,15 @@ impl From<BarrierWaits> for Waited {
             width: waits.width,
             stages: waits.stages,
             at_once: waits.at_once,
-            measured_wait_s: three(waits.wait.measured_s),
-            replayed_wait_s: waits.wait.replayed_s,
-            polling_system_wait_s: waits.wait.model_s,
-            measured_overhead_s: waits.blocked.map(|blocked| three(blocked.measured_s)),
-            formula_overhead_s: waits.blocked.map(|blocked| blocked.model_s),
+            measured_wait_s: three(waits.measured_s),
+            replayed_wait_s: waits.replayed_s,
+            models: waits.models.map(|models| Models {
+                stages_per_s: models.rate_per_s,
+                one_barrier_wait_s: models.one_barrier_s,
+                polling_system_wait_s: models.polling_s,
+                measured_overhead_s: three(models.overhead_measured_s),
+                formula_overhead_s: models.overhead_s,
+            }),
         }
     }
 }
@@ -73,7 +83,7 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Answer {
     let prices = profile.prices().into_iter().map(|Price { point, count, wall_s, price_s }| Priced {
         point,
         count,
-        price_s,
+        price_s: three(price_s),
         wall_s_without: three(wall_s),
     });
     let waits = || {
@@ -93,13 +103,13 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Answer {
 pub fn text(answer: &Answer) -> Vec<String> {
     let mut lines = vec![
         "what each synchronisation point costs, and the whole time without it".to_owned(),
-        format!("{:>9} {:>6} {:>30}  synchronisation point", "costs s", "times", "s in all without"),
+        format!("{:>30} {:>6} {:>30}  synchronisation point", "costs s", "times", "s in all without"),
     ];
     lines.extend(answer.prices.iter().map(|priced| {
         let Priced { point, count, price_s, wall_s_without } = priced;
-        format!("{price_s:>9.3} {count:>6} {}  {point}", shown(*wall_s_without))
+        format!("{} {count:>6} {}  {point}", signed(*price_s), shown(*wall_s_without))
     }));
-    if answer.prices.iter().any(|priced| priced.price_s < -0.05) {
+    if answer.prices.iter().any(|priced| priced.price_s[1] < -0.05) {
         lines.push("  below 0: a barrier stage that finds no free slots starts with the next full round of offers only".to_owned());
     }
     lines.extend(
@@ -127,20 +137,28 @@ fn changed(name: &str, how: &str, told: &Told<Changed>) -> String {
 }
 
 fn waited_text(waited: &Waited) -> Vec<String> {
-    let Waited { width, stages, at_once, measured_wait_s, replayed_wait_s, polling_system_wait_s, .. } =
-        waited;
+    let Waited { width, stages, at_once, measured_wait_s, replayed_wait_s, models } = waited;
     let mut lines = vec![format!(
-        "{stages} barrier stages of {width} tasks ({at_once} found their slots free) waited {} s; replayed {replayed_wait_s:.3}, \
-         polling system {polling_system_wait_s:.3}",
+        "{stages} barrier stages of {width} tasks ({at_once} found their slots free) waited {} s; replayed {replayed_wait_s:.3}",
         precise(*measured_wait_s)
     )];
-    if let (Some(measured), Some(formula)) = (waited.measured_overhead_s, waited.formula_overhead_s) {
+    if let Some(models) = models {
         lines.push(format!(
-            "  those that did not still waited {} s once they were; min(U(0, 1 s), Exp(submissions)) has the mean {formula:.3}",
-            precise(measured)
+            "  as a stream of {:.3} a second: 1-barrier without overhead {:.3}, polling system {:.3}",
+            models.stages_per_s, models.one_barrier_wait_s, models.polling_system_wait_s
+        ));
+        lines.push(format!(
+            "  with their slots free, the others waited {} s more; min(U(0, 1 s), Exp(submissions)) has the mean {:.3}",
+            precise(models.measured_overhead_s),
+            models.formula_overhead_s
         ));
     }
     lines
+}
+
+/// Like `shown`, but below 0 makes sense.
+fn signed([low, value, high]: [f64; 3]) -> String {
+    format!("{value:>9.2} ({low:>8.2} .. {high:>8.2})")
 }
 
 fn precise([low, value, high]: [f64; 3]) -> String {

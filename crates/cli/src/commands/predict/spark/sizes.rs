@@ -34,8 +34,12 @@ impl From<SparkForecast> for Values {
 
 /// Asks for every size.
 pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failure> {
-    if options.machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
+    let Options { machine_cores, pressure, .. } = *options;
+    if machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
         return Err(Failure::Usage("--machine-cores must be positive".into()));
+    }
+    if pressure.is_some_and(|ratio| !(ratio >= 1.0 && ratio.is_finite())) {
+        return Err(Failure::Usage("--pressure is 1 on an idle machine and more on a busy one".into()));
     }
     let slots = match (&options.cores, &options.executors) {
         (Some(list), _) => numbers("cores", list)?,
@@ -50,18 +54,22 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failur
             .collect(),
     };
     let row = |slots: usize| {
-        let answer = Told::of(profile.at(Size { slots, machine_cores: options.machine_cores }));
+        let answer = Told::of(profile.at(Size { slots, machine_cores, pressure }));
         Row { cores: slots, answer }
     };
     Ok(slots.into_iter().map(row).collect())
 }
 
 /// The answers as lines.
-pub fn text(rows: &[Row]) -> Vec<String> {
-    let mut lines = vec![format!(
+pub fn text(rows: &[Row], machine_cores: Option<f64>) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(machine_cores.map(|cores| {
+        format!("other sizes, on one machine whose {cores} cores all slots share (--machine-cores if it has others)")
+    }));
+    lines.push(format!(
         "{:>6} {:>30} {:>30} {:>12} {:>6}",
         "cores", "s in jobs", "s in all", "run times", "busy"
-    )];
+    ));
     for Row { cores, answer } in rows {
         lines.push(match answer {
             Told::Values(values) => format!(
