@@ -77,6 +77,43 @@ fn a_sweep_ends_where_the_system_does_and_draws_it() {
 }
 
 #[test]
+fn a_sweep_is_written_as_parquet() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("sweep.parquet");
+    let sweep = "queue sweep --system 1-barrier --workers 4 --tasks 2 --service exp:1 --lambda 0.1..0.3:0.1";
+    let output = syncline(&format!("{sweep} --no-simulation --out {}", table.display()));
+    assert!(output.status.success() && output.stdout.is_empty());
+    let bytes = std::fs::read(table).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+}
+
+#[test]
+fn urgent_jobs_wait_less_on_workers_that_differ_and_fail() {
+    let system = "--system single-queue --workers 2 --tasks 1 --arrivals exp:1 --service exp:1 --jobs 40000";
+    let options = "--speeds 1,0.8 --priorities 0.3,0.7 --preemption resume --failures 50,2 --loss 0.5";
+    let answer = json(&format!("queue simulate {system} {options} --json"));
+    let wait = |class: usize| answer["classes"][class]["wait"]["value"].as_f64().unwrap();
+    assert!(wait(0) < 0.5 * wait(1), "{answer}");
+    for wrong in [
+        "queue simulate --system hybrid --workers 2 --arrivals exp:1 --service exp:1 --speeds 1,1",
+        "queue simulate --system single-queue --workers 2 --arrivals exp:1 --service exp:1 --speeds 1",
+        "queue simulate --system split-merge --workers 2 --arrivals exp:1 --service exp:1 --polling 1",
+    ] {
+        assert_eq!(syncline(wrong).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn a_polling_scheduler_costs_time() {
+    let system =
+        "--system 1-barrier --workers 4 --tasks 2 --arrivals exp:0.8 --service exp:1 --jobs 40000 --json";
+    let mean = |options: &str| {
+        json(&format!("queue simulate {system} {options}"))["mean"]["value"].as_f64().unwrap()
+    };
+    assert!(mean("--polling 1") > 1.05 * mean(""));
+}
+
+#[test]
 fn the_optimal_number_of_tasks() {
     let answer = json(
         "queue optimal-tasks --workers 10 --work 10 --task-overhead 0.0031 --task-departure 7.4e-6 --json",

@@ -71,6 +71,33 @@ fn plan_says_why() {
     assert!(err.contains("there are j0, j1"), "{err}");
 }
 
+/// A run is trained and traced, its profile fitted, and a thousand epochs of it planned.
+#[test]
+fn a_trained_run_is_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args(command.split_whitespace())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("train --workers 2 --epochs 1 --model softmax --inject all:exp:3ms --trace run.parquet");
+    run("predict run.parquet --profile run.json");
+    let jobs = r#"[{"name": "softmax", "profile": "run.json", "epochs": 1000, "worker": {"cpu": 1},
+                    "server": {"cpu": 1}, "external_gbps": 1}]"#;
+    std::fs::write(folder.path().join("jobs.json"), jobs).unwrap();
+    std::fs::write(folder.path().join("cluster.json"), r#"{"machines": [{"capacity": {"cpu": 4}}]}"#)
+        .unwrap();
+    let (code, out, err) = syncline(folder.path(), "plan jobs.json cluster.json --json");
+    assert_eq!(code, 0, "{err}");
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan["explained"]["admitted"], true, "{out}");
+    let steps = plan["explained"]["steps"].as_array().unwrap();
+    assert!(!steps.is_empty() && steps.iter().all(|step| step["internal"] == true), "{out}");
+}
+
 #[test]
 fn bound_is_above_what_policies_reach() {
     let folder = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::plain::{self, Settings};
-use syncline_learn::{Logistic, Mlp, Model, Softmax};
+use syncline_learn::{Factors, Logistic, Mlp, Model, Softmax};
 
 const BATCH: usize = 64;
 const SIZES: [usize; 4] = [784, 256, 128, 10];
@@ -60,9 +60,10 @@ fn sparse() {
     let samples = (data.rows() * settings.epochs) as f64;
     let mut model = Logistic::new(1_000_000);
     let compact = Compacted::new(&data, &model);
-    let (mut direct, mut compacted) = (f64::MAX, f64::MAX);
+    let (mut direct, mut factored, mut compacted) = (f64::MAX, f64::MAX, f64::MAX);
     for _ in 0..REPETITIONS {
         direct = direct.min(seconds(|| drop(black_box(plain::train_linear(&mut model, &data, settings)))));
+        factored = factored.min(seconds(|| drop(black_box(train_factored(&mut model, &data, settings)))));
         compacted = compacted.min(seconds(|| drop(black_box(compact.train(&mut model, &data, settings)))));
     }
     println!(
@@ -70,9 +71,14 @@ fn sparse() {
         samples / direct
     );
     println!(
+        "sparse logistic 1e6 x 50, batch {BATCH}: gradients in factors    {:9.0} samples/s",
+        samples / factored
+    );
+    println!(
         "sparse logistic 1e6 x 50, batch {BATCH}: compact batches         {:9.0} samples/s",
         samples / compacted
     );
+    println!("sparse logistic 1e6 x 50, batch {BATCH}: factors / in place      {:.3}", direct / factored);
     println!("sparse logistic 1e6 x 50, batch {BATCH}: compact / in place      {:.3}", direct / compacted);
 }
 
@@ -82,7 +88,27 @@ fn seconds(work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// The work of a worker and a server over compact batches, without anything between them: gather, gradient, scatter.
+/// The work of a worker and a server of one process, without anything between them: derivatives, then a step along the
+/// rows.
+fn train_factored(model: &mut Logistic, data: &Dataset, settings: Settings) -> Vec<f32> {
+    let mut parameters = model.initialise(settings.seed);
+    let (all, mut pushed) = (0..parameters.len(), Vec::new());
+    for _ in 0..settings.epochs {
+        for start in (0..data.rows()).step_by(settings.batch) {
+            let batch = data.batch(start..data.rows().min(start + settings.batch));
+            pushed.clear();
+            pushed.extend_from_slice(model.factors(&parameters, &batch).unwrap().1);
+            let (parameters, rate) = (&mut parameters[..], settings.learning_rate);
+            Factors::new(&batch, &pushed).unwrap().for_each_run(all.clone(), move |start, run, x| {
+                let parameters = &mut parameters[start..start + run.len()];
+                parameters.iter_mut().zip(run).for_each(|(w, d)| *w -= rate * (x * d));
+            });
+        }
+    }
+    parameters
+}
+
+/// The same over compact batches, as rounds of several batches need them: gather, gradient, scatter.
 struct Compacted(Vec<syncline_learn::Compact>);
 
 impl Compacted {

@@ -4,9 +4,11 @@
 //! pushed is the sum of the batches' gradients, as SystemDS defines NBATCHES and EPOCH, or, for model averaging, how the
 //! copy has changed. The optimiser of those steps starts afresh in every round, as the parameters do.
 //!
-//! Where a round's rows read few of the parameters, it is [compacted](Compact): the model then computes with just
-//! those, and the gradient has as many values. That depends on the rows alone, so it is done once for each round of an
-//! epoch.
+//! Over sparse rows the gradient of one batch of a linear model is handed over as its [factors](syncline_learn::Factors),
+//! so that a server of this process can step straight along the rows. Where any other round's rows read few of the
+//! parameters, it is [compacted](Compact): the model then computes with just those, and the gradient has as many values.
+//! That depends on the rows alone, so it is done once for each round of an epoch. Which form a gradient takes does not
+//! depend on the executor or on what was pulled, so that BSP gives the same bits everywhere.
 
 use std::{ops::Range, sync::Arc};
 
@@ -47,8 +49,8 @@ pub(crate) struct Computation {
     batches: Batches,
     optimizer: Optimizer,
     fold: Fold,
-    /// The compacted rounds of an epoch, each once it has come.
-    compacted: Vec<Option<Arc<CompactRound>>>,
+    /// The compacted rounds of an epoch, each once it has been asked for; nothing where that is not worth while.
+    compacted: Vec<Option<Option<Arc<CompactRound>>>>,
     gradients: Pool<f32>,
     /// The parameters of a round where they are not used as pulled, and one batch's gradient.
     parameters: Vec<f32>,
@@ -84,13 +86,12 @@ impl Computation {
 
     /// Round `round` of an epoch over the parameters that it reads; nothing where it reads them all, or has no rows.
     pub(crate) fn compact(&mut self, round: u64, shards: &[Range<usize>]) -> Option<Arc<CompactRound>> {
-        let known = self.compacted.get_mut(round as usize)?;
-        if known.is_none() {
+        let compacted = || {
             let compact = self.model.compact(&self.data.batch(self.batches.round(round)))?;
             let touched = Touched::new(compact.touched(), shards);
-            *known = Some(Arc::new(CompactRound { compact, touched }));
-        }
-        known.clone()
+            Some(Arc::new(CompactRound { compact, touched }))
+        };
+        self.compacted.get_mut(round as usize)?.get_or_insert_with(compacted).clone()
     }
 
     /// Computes round `round` of an epoch from what was pulled: just the parameters that the round reads where these
@@ -106,19 +107,12 @@ impl Computation {
         if rows.is_empty() {
             return Outcome { score: Score::default(), gradient: Push::Nothing };
         }
+        let local_steps = self.fold == Fold::Average || self.batches.within(rows.clone()).nth(1).is_some();
+        if !local_steps && let Some(outcome) = self.factors(&rows, pulled, touched.as_deref()) {
+            return outcome;
+        }
         let data = Arc::clone(&self.data);
         let whole = data.batch(rows.clone());
-        let local_steps = self.fold == Fold::Average || self.batches.within(rows.clone()).nth(1).is_some();
-        if !local_steps {
-            let batch = touched.as_ref().map_or(whole, |round| round.compact.batch(&whole));
-            if let Some((score, derivatives)) = self.model.factors(pulled, &batch) {
-                let mut values = self.gradients.take(derivatives.len());
-                // A buffer just taken has no other owner.
-                values.get_mut().unwrap_or_default().copy_from_slice(derivatives);
-                let rows = Rows { data: Arc::clone(&data), range: rows };
-                return Outcome { score, gradient: Push::Factors(rows, values) };
-            }
-        }
         let mut own = std::mem::take(&mut self.parameters);
         let known = touched.is_some();
         let compact = touched.or_else(|| self.compact(round, shards));
@@ -146,6 +140,23 @@ impl Computation {
             None => Push::Whole(gradient),
         };
         Outcome { score, gradient }
+    }
+
+    /// The gradient of one batch in factors, where the model has them.
+    fn factors(
+        &mut self,
+        rows: &Range<usize>,
+        pulled: &[f32],
+        touched: Option<&CompactRound>,
+    ) -> Option<Outcome> {
+        let whole = self.data.batch(rows.clone());
+        let batch = touched.map_or(whole, |round| round.compact.batch(&whole));
+        let (score, derivatives) = self.model.factors(pulled, &batch)?;
+        let mut values = self.gradients.take(derivatives.len());
+        // A buffer just taken has no other owner.
+        values.get_mut().unwrap_or_default().copy_from_slice(derivatives);
+        let rows = Rows { data: Arc::clone(&self.data), range: rows.clone() };
+        Some(Outcome { score, gradient: Push::Factors(rows, values) })
     }
 
     /// Batches with a step of the worker's own after each: gives the sum of their gradients, or the change that the

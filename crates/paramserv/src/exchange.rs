@@ -3,6 +3,10 @@
 //! A round's parameters come whole or, where its rows read few of them, as just the coordinates that they read. What a
 //! single server sends is used where it lies, between threads in the server's own buffer; what several servers send is
 //! put together in a vector of the worker's own.
+//!
+//! Between threads a worker calls the servers themselves, and may hand over a gradient in factors, whose rows both sides
+//! share. Between processes messages travel, and such a gradient is multiplied out first: its contributions are the same
+//! in the same order, so both ways give the same bits.
 
 use std::{
     future::poll_fn,

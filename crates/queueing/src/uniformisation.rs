@@ -11,6 +11,8 @@ use crate::root::{bisect, bracket};
 
 /// Operations that an exact quantile may take; a few seconds.
 const MOST_OPERATIONS: f64 = 1e9;
+/// Chains of queues leave out states with less than 1e-20 of the weight: a rarer event is not theirs to tell.
+const RAREST: f64 = 1e-12;
 
 /// A chain that is left by absorption, as the uniformisation needs it.
 pub(crate) trait Absorbing {
@@ -83,10 +85,14 @@ impl<'a, C: Absorbing> Decay<'a, C> {
 
 /// The quantile of a chain's absorption time, which does not exceed `bound`; None if that is too much work.
 pub(crate) fn exact_quantile(chain: &PhaseType, eps: Exceedance, bound: f64) -> Option<f64> {
-    let steps = chain.rate() * bound;
-    (chain.phases() as f64 * (steps + 12.0 * steps.sqrt() + 40.0) < MOST_OPERATIONS)
+    (eps.get() >= RAREST && is_affordable(chain.phases(), chain.rate() * bound))
         .then(|| Decay::of(chain))
         .map(|tail| bisect(0.0, bound, |x| eps.get() - tail.survival(x)))
+}
+
+/// Whether so many states can be followed over so many mean steps.
+pub(crate) fn is_affordable(states: usize, steps: f64) -> bool {
+    states as f64 * (steps + 12.0 * steps.sqrt() + 40.0) < MOST_OPERATIONS
 }
 
 fn ln_factorial(n: usize) -> f64 {

@@ -104,3 +104,19 @@ fn texts_that_are_no_distribution_are_refused_with_the_forms_there_are() {
     }
     assert!("gauss:1,2".parse::<Distribution>().unwrap_err().to_string().contains("erlang:m,rate"));
 }
+
+#[test]
+fn a_question_too_large_for_a_formula_is_answered_by_less_or_refused() {
+    let eps = Exceedance::new(1e-3).unwrap();
+    let small = |lam| Workload::markov(lam, 1.0).unwrap();
+    // A million phases: the bound alone.
+    assert_eq!(SplitMerge::new(small(0.01), 1_000_000).unwrap().quantiles(eps).unwrap().len(), 1);
+    assert_eq!(TinyTasks::new(small(1e-4), 1000, 1_000_000).unwrap().quantiles(eps).unwrap().len(), 1);
+    assert!(ForkJoin::new(small(0.01), 1_000_000).unwrap().mean().is_ok());
+    let pool = SingleQueue::new(small(0.05), 100_000, 1_000_000).unwrap();
+    assert!(matches!(pool.mean(), Err(Error::NoFormula { .. })));
+    assert_eq!(pool.quantiles(eps).unwrap().len(), 1);
+    // Chains of queues are cut where 1e-20 of the weight is left, so that they are not asked for less.
+    let rare = Exceedance::new(1e-300).unwrap();
+    assert_eq!(SingleQueue::new(small(0.5), 4, 4).unwrap().quantiles(rare).unwrap().len(), 1);
+}

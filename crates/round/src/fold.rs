@@ -59,6 +59,7 @@ impl fmt::Display for Fold {
 }
 
 /// Writes the weighted sum of equally long `gradients` into `out`, in the order given: out = sum of w_i g_i.
+#[inline(always)]
 pub fn fold(out: &mut [f32], gradients: &[(&[f32], f32)]) {
     let Some(((first, weight), rest)) = gradients.split_first() else { return out.fill(0.0) };
     for (out, g) in out.iter_mut().zip(*first) {

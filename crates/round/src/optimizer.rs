@@ -10,6 +10,7 @@ mod sparse;
 
 use std::ops::Range;
 
+use pulp::Arch;
 pub use rule::Rule;
 pub use sparse::SparseGradient;
 
@@ -128,7 +129,11 @@ impl OptimizerState {
     fn step_block(&mut self, parameters: &mut [f32], range: Range<usize>, gradient: &[f32], rate: f32) {
         let [first, second] = &mut self.moments;
         let moments = (block_of(first, &range), block_of(second, &range));
-        self.optimizer.rule.step(&mut parameters[range], gradient, moments, rate);
+        let (rule, parameters) = (self.optimizer.rule, &mut parameters[range]);
+        wide(
+            #[inline(always)]
+            || rule.step(parameters, gradient, moments, rate),
+        );
     }
 
     /// Adds the L2 penalty's gradient, l2 w, for the regularised part of the block.
@@ -152,13 +157,26 @@ fn fold_block(out: &mut [f32], gradients: &[(&[f32], f32)], range: &Range<usize>
         [(a, v), (b, w)] => {
             // Two workers are the common case: one pass over both.
             let pairs = a[range.clone()].iter().zip(&b[range.clone()]);
-            out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = v * a + w * b);
+            wide(
+                #[inline(always)]
+                || out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = v * a + w * b),
+            );
         }
         _ => {
             let blocks: Vec<_> = gradients.iter().map(|(g, weight)| (&g[range.clone()], *weight)).collect();
-            fold(out, &blocks);
+            wide(
+                #[inline(always)]
+                || fold(out, &blocks),
+            );
         }
     }
+}
+
+/// Runs a loop over elements with the widest vectors of this machine, since a portable binary would otherwise use the
+/// narrowest. No element depends on another, so every width gives the same bits.
+#[inline(always)]
+fn wide<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(work)
 }
 
 /// The block of a moment, empty where the rule keeps none.

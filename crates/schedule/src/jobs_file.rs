@@ -1,15 +1,23 @@
 //! Jobs and clusters from files that people write: JSON, or a CSV table of jobs.
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job, JobId, Resources, Utility, WorkerRange},
+    profile::Measured,
     trace::Table,
 };
 
 /// The columns that a CSV table of jobs must have.
-const REQUIRED: [&str; 5] = ["workload", "batch", "seconds_per_sample", "worker_gpu", "worker_cpu"];
+const REQUIRED: [&str; 2] = ["worker_gpu", "worker_cpu"];
+/// What else it must have, unless a profile says it.
+const MEASURED: [&str; 3] = ["workload", "batch", "seconds_per_sample"];
 
 /// Reads jobs from a JSON array or, by the ending `.csv`, from a table with at least the columns `workload`,
 /// `batch`, `seconds_per_sample`, `worker_gpu` and `worker_cpu`; the others are `name`, `arrival`,
@@ -17,20 +25,42 @@ const REQUIRED: [&str; 5] = ["workload", "batch", "seconds_per_sample", "worker_
 /// `server_storage`, `internal_gbps`, `external_gbps`, `min_workers`, `max_workers`, `restart`, and `value`,
 /// `decay`, `target` of the utility.
 ///
+/// A job may name the `profile` of a measured run, a file beside the jobs' own. Then `batch`,
+/// `seconds_per_sample`, `gradient_mb`, `workers_per_server` and the most workers come from there unless they are
+/// given, and `epochs` may stand for `workload`.
+///
 /// # Errors
 /// An unreadable file, a field that is not what it should be, or a job that is not valid.
 pub fn read_jobs(path: &Path) -> Result<Vec<Job>> {
     let mut jobs: Vec<Job> =
-        if path.extension().is_some_and(|ending| ending == "csv") { table(path)? } else { json(path)? };
+        if path.extension().is_some_and(|ending| ending == "csv") { table(path)? } else { list(path)? };
     if jobs.is_empty() {
         return Err(Error::Empty { what: "job" });
     }
+    unique_names(path, &jobs)?;
     jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
     for (index, job) in jobs.iter_mut().enumerate() {
         job.id = JobId(index as u32);
-        job.validate()?;
     }
     Ok(jobs)
+}
+
+fn list(path: &Path) -> Result<Vec<Job>> {
+    let jobs = objects(path)?;
+    for (index, job) in jobs.iter().enumerate() {
+        // In the order of the file, which is what its writer can count.
+        let job = Job { id: JobId(index as u32), ..job.clone() };
+        let entry = |source| Error::Entry { file: path.into(), entry: index + 1, source: Box::new(source) };
+        job.validate().map_err(entry)?;
+    }
+    Ok(jobs)
+}
+
+/// Jobs without a name are told apart by their numbers.
+pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
+    let mut known = HashSet::new();
+    let twice = jobs.iter().find(|job| !job.name.is_empty() && !known.insert(&job.name));
+    twice.map_or(Ok(()), |job| Err(Error::Duplicate { file: path.into(), name: job.name.clone() }))
 }
 
 /// Reads a cluster from JSON: `{"machines": [{"capacity": {"gpu": 8, "cpu": 64, "memory": 512}}]}`.
@@ -41,6 +71,61 @@ pub fn read_cluster(path: &Path) -> Result<Cluster> {
     json(path)
 }
 
+/// Jobs from JSON. Only those with a profile go through a loose form, so that faults of the others name their line.
+fn objects(path: &Path) -> Result<Vec<Job>> {
+    let loose: Vec<Value> = json(path)?;
+    if loose.iter().all(|job| job.get("profile").is_none()) {
+        return json(path);
+    }
+    loose.into_iter().map(|job| object(path, job)).collect()
+}
+
+fn object(path: &Path, mut job: Value) -> Result<Job> {
+    let wrong = |source| Error::Json { path: path.into(), source };
+    if let Some(fields) = job.as_object_mut()
+        && let Some(profile) = fields.remove("profile")
+    {
+        let name: String = serde_json::from_value(profile).map_err(wrong)?;
+        complete(path, fields, &Measured::read(&beside(path, &name))?)?;
+    }
+    serde_json::from_value(job).map_err(wrong)
+}
+
+/// A file named in another is looked for beside it.
+fn beside(path: &Path, name: &str) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Adds what was measured to what is given.
+fn complete(path: &Path, fields: &mut Map<String, Value>, measured: &Measured) -> Result<()> {
+    let number = |fields: &Map<String, Value>, field: &str| fields.get(field).and_then(Value::as_f64);
+    if let Some(epochs) = fields.remove("epochs") {
+        let fault = |wanted| Error::Invalid {
+            subject: path.display().to_string(),
+            field: "epochs".into(),
+            found: epochs.to_string(),
+            wanted,
+        };
+        let count = epochs.as_f64().ok_or_else(|| fault("it is a number"))?;
+        let epoch = measured.epoch.ok_or_else(|| fault(NO_EPOCH))?;
+        fields.entry("workload").or_insert(json!(count * epoch));
+    }
+    let gbps = number(fields, "internal_gbps").unwrap_or(100.0);
+    let batch = number(fields, "batch").map_or(measured.batch, |batch| batch as u32);
+    for (field, value) in [
+        ("batch", json!(measured.batch)),
+        ("seconds_per_sample", json!(measured.seconds_per_sample(gbps))),
+        ("gradient_mb", json!(measured.gradient_mb)),
+        ("workers_per_server", json!(measured.workers_per_server)),
+        ("workers", json!({ "min": 1, "max": measured.most_workers.min(batch) })),
+    ] {
+        fields.entry(field).or_insert(value);
+    }
+    Ok(())
+}
+
+const NO_EPOCH: &str = "the profile's trace does not say how many samples an epoch has; give `workload`";
+
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })?;
@@ -49,10 +134,16 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn table(path: &Path) -> Result<Vec<Job>> {
     let table = Table::read(path, &REQUIRED)?;
-    table.rows().map(|row| job(&row)).collect()
+    if !table.has("profile") {
+        Table::read(path, &MEASURED)?;
+    }
+    table.rows().map(|row| job(path, &row)).collect()
 }
 
-fn job(row: &crate::trace::Row) -> Result<Job> {
+fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
+    let profile = row.text("profile");
+    let measured = if profile.is_empty() { None } else { Some(Measured::read(&beside(path, profile))?) };
+    let measured = measured.as_ref();
     let or = |column: &str, default: f64| {
         if row.text(column).is_empty() { Ok(default) } else { row.amount(column) }
     };
@@ -63,9 +154,27 @@ fn job(row: &crate::trace::Row) -> Result<Job> {
     let count = |column: &str, default: u32| {
         if row.text(column).is_empty() { Ok(default) } else { row.count(column) }
     };
-    let batch = row.count("batch")?;
+    let given = |column: &str| !row.text(column).is_empty();
+    let batch = match measured {
+        Some(measured) if !given("batch") => measured.batch,
+        _ => row.count("batch")?,
+    };
+    let internal_gbps = or("internal_gbps", 100.0)?;
+    let seconds_per_sample = match measured {
+        Some(measured) if !given("seconds_per_sample") => measured.seconds_per_sample(internal_gbps),
+        _ => row.amount("seconds_per_sample")?,
+    };
+    let workload = match measured {
+        Some(measured) if !given("workload") => {
+            let epoch = measured.epoch.ok_or_else(|| row.fault("epochs", NO_EPOCH.into()))?;
+            row.amount("epochs")? * epoch
+        }
+        _ => row.amount("workload")?,
+    };
+    let most = measured.map_or(batch, |measured| measured.most_workers.min(batch));
     let server = demand("server")?;
-    let ratio = or("workers_per_server", if server.is_zero() { 0.0 } else { 1.0 })?;
+    let usual = if server.is_zero() { 0.0 } else { 1.0 };
+    let ratio = or("workers_per_server", measured.map_or(usual, |measured| measured.workers_per_server))?;
     let utility = if row.text("decay").is_empty() {
         Utility::Constant { value: or("value", 1.0)? }
     } else {
@@ -79,22 +188,22 @@ fn job(row: &crate::trace::Row) -> Result<Job> {
         id: JobId(0),
         name: row.text("name").to_owned(),
         arrival: or("arrival", 0.0)?,
-        workload: row.amount("workload")?,
+        workload,
         estimate: None,
         batch,
-        seconds_per_sample: row.amount("seconds_per_sample")?,
-        gradient_mb: or("gradient_mb", 0.0)?,
+        seconds_per_sample,
+        gradient_mb: or("gradient_mb", measured.map_or(0.0, |measured| measured.gradient_mb))?,
         workers_per_server: (ratio > 0.0).then_some(ratio),
         worker: demand("worker")?,
         server,
-        internal_gbps: or("internal_gbps", 100.0)?,
+        internal_gbps,
         external_gbps: or("external_gbps", 100.0)?,
         utility,
-        workers: WorkerRange { min: count("min_workers", 1)?, max: count("max_workers", batch)? },
+        workers: WorkerRange { min: count("min_workers", 1)?, max: count("max_workers", most)? },
         speeds: Vec::new(),
         restart: or("restart", 0.0)?,
         group: String::new(),
     };
-    job.validate().map_err(|error| row.fault("job", error.to_string()))?;
+    job.validate().map_err(|error| row.fault("job", error.detail()))?;
     Ok(job)
 }

@@ -7,12 +7,13 @@
 //! - [`pricing`]: prices, and the best schedule of one job at them, with [`lp`] for linear programs.
 //! - [`state`] and [`policy`]: what a scheduler knows, what happened, what it decides; one module a policy.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
-//! - [`setting`], [`trace`], [`jobs_file`]: where jobs come from.
+//! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
 //!
 //! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
 //! `replay`. It depends on microlp for linear programs (with the feature `highs` on HiGHS for integer
-//! programs), plotters for SVG figures, csv, parquet and serde_json for files, rand for seeded draws.
+//! programs), plotters for SVG figures, csv, parquet and serde_json for files, rand for seeded draws, and on
+//! `predict` for the profiles of measured jobs.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -38,6 +39,7 @@ pub mod lp;
 pub mod model;
 pub mod policy;
 pub mod pricing;
+pub mod profile;
 pub mod replay;
 pub mod report;
 pub mod setting;

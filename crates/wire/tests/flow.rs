@@ -112,6 +112,13 @@ async fn local_tensors_are_shared_not_copied() {
 }
 
 #[tokio::test]
+async fn a_local_client_gives_the_very_service() {
+    let probe = Arc::new(Probe::default());
+    let client = Client::local(Arc::clone(&probe));
+    assert!(client.service().is_some_and(|service| Arc::ptr_eq(service, &probe)));
+}
+
+#[tokio::test]
 async fn receive_buffers_are_used_again() {
     let served = Served::unix(Limits::default()).await;
     let client = served.client().await;

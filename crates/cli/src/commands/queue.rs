@@ -83,7 +83,7 @@ struct Bound {
     #[command(flatten)]
     question: Question,
     /// The probability with which the time may be exceeded
-    #[arg(long, value_name = "EPS", value_parser = exceedance)]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = exceedance)]
     quantile: Exceedance,
 }
 

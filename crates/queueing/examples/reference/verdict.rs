@@ -146,9 +146,11 @@ impl Distance {
         self.apart / self.ours.hypot(self.theirs).max(f64::MIN_POSITIVE)
     }
 
-    /// Whether a longer run of ours could turn the verdict.
+    /// Whether a longer run of ours could turn the verdict. The spread of a short run is itself uncertain, so that no
+    /// row is accused by one, unless by far.
     fn is_open(self) -> bool {
-        (self.apart - ERRORS * self.theirs).abs() < OPEN * self.ours
+        let accused = self.errors() > ERRORS && self.errors() < 2.0 * CHANCE && self.ours > 0.0;
+        accused || (self.apart - ERRORS * self.theirs).abs() < OPEN * self.ours
     }
 }
 

@@ -9,6 +9,7 @@ mod empirical;
 mod moments;
 mod parse;
 mod phase_type;
+mod phases;
 mod sample;
 mod survival;
 mod transform;

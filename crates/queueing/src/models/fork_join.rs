@@ -3,14 +3,17 @@
 //! Exact means are known for two workers only, so every other number here says what it is. A job may need only the
 //! first l of its k tasks; without purging, the leftovers keep their workers busy.
 
+mod markov;
+
+pub(crate) use markov::nelson_tantawi;
+
+use self::markov::dm1_root;
 use super::split_merge::kingman;
-use super::varma_makowski::light_traffic_constant;
 use crate::error::count;
 use crate::harmonic::harmonic;
-use crate::root::bisect;
 use crate::sim::{ForkJoinSystem, System};
 use crate::single_server::{Lundberg, Mph1};
-use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, PhaseType, Result, Workload};
+use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
 
 /// k workers with a queue each; a job is done when l of its k tasks are.
 #[derive(Debug, Clone)]
@@ -37,35 +40,6 @@ impl ForkJoin {
         count("number of tasks k", tasks, 1_000_000)?;
         count("number of needed tasks l", needed, tasks)?;
         Ok(Self { workload, tasks, needed })
-    }
-
-    fn markov_means(&self, lam: f64, mu: f64) -> Vec<Estimate> {
-        let (k, rho) = (self.tasks, lam / mu);
-        let mut list = Vec::new();
-        if k <= 2 {
-            let value = if k == 1 { 1.0 } else { (12.0 - rho) / 8.0 } / (mu - lam);
-            list.push(Estimate::exact(
-                value,
-                "two-server formula",
-                "Flatto and Hahn 1984; Nelson and Tantawi 1988",
-            ));
-        }
-        list.push(nelson_tantawi(k, lam, mu));
-        list.push(
-            Estimate::new(varma_makowski(k, lam, mu), Kind::Approximation, "Varma-Makowski")
-                .valid("exact in light and heavy traffic in theory; -12 % at k = 100, rho = .9")
-                .from("Varma and Makowski 1994"),
-        );
-        list.push(
-            Estimate::new(varki(k, lam, mu), Kind::Approximation, "Varki")
-                .valid("-1 to -12 % at rho = .9 for k = 2 to 100")
-                .from("Varki, Merchant, Chen"),
-        );
-        list.push(
-            Estimate::new(harmonic(k) / (mu - lam), Kind::UpperBound, "independent branches")
-                .from("association; Baccelli, Makowski, Shwartz 1989"),
-        );
-        list
     }
 
     /// R_k = E\[X_{k:k}\] + W [1 + (H_k - 1)(1 - r)^p], r = Ca^2 / (Ca^2 + Cs^2), p = 0.42 + 0.06 ln k.
@@ -162,7 +136,7 @@ impl Model for ForkJoin {
             list.extend(self.deterministic_bound());
         }
         if let Some((lam, mu)) = self.workload.as_markov() {
-            list.extend(self.markov_means(lam, mu));
+            list.extend(markov::means(self.tasks, lam, mu));
             list.extend(self.deterministic_bound());
         }
         match self.general_fit() {
@@ -186,57 +160,6 @@ impl Model for ForkJoin {
 
     fn system(&self) -> Box<dyn System> {
         Box::new(ForkJoinSystem::new(self.tasks, self.needed))
-    }
-}
-
-/// R_k = [H_k / H_2 + (4 rho / 11)(1 - H_k / H_2)] R_2.
-pub(crate) fn nelson_tantawi(k: usize, lam: f64, mu: f64) -> Estimate {
-    let rho = lam / mu;
-    let growth = harmonic(k) / harmonic(2);
-    let two = (12.0 - rho) / 8.0 / (mu - lam);
-    let factor = if k == 1 { 8.0 / (12.0 - rho) } else { growth + 4.0 * rho / 11.0 * (1.0 - growth) };
-    Estimate::new(factor * two, Kind::Approximation, "Nelson-Tantawi")
-        .valid(
-            "published for k = 2..32, within 4 %; beyond that still the best cheap mean (-3 % at rho = .9)",
-        )
-        .from("Nelson and Tantawi 1988")
-}
-
-fn varma_makowski(k: usize, lam: f64, mu: f64) -> f64 {
-    let h = harmonic(k);
-    (h + (light_traffic_constant(k) - h) * lam / mu) / (mu - lam)
-}
-
-fn varki(k: usize, lam: f64, mu: f64) -> f64 {
-    let rho = lam / mu;
-    let first: f64 = (1..=k).map(|i| 1.0 / (i as f64 - rho)).sum();
-    let second: f64 = (1..=k).map(|i| 1.0 / (i as f64 * (i as f64 - rho))).sum();
-    (harmonic(k) + rho / (2.0 * (1.0 - rho)) * (first + (1.0 - 2.0 * rho) * second)) / mu
-}
-
-/// The root sigma < 1 of sigma = e^(-mu (1 - sigma) / lam), which makes D/M/1 sojourns Exp(mu (1 - sigma)).
-/// Searched as the gap g = 1 - sigma, which keeps its digits near saturation.
-fn dm1_root(lam: f64, mu: f64) -> f64 {
-    1.0 - bisect(0.0, 1.0, |gap| gap + (-mu * gap / lam).exp_m1())
-}
-
-impl crate::Distribution {
-    /// The distribution as a chain of phases, where it is one.
-    pub(crate) fn phases(&self) -> Option<PhaseType> {
-        use crate::distribution::Law;
-        match &self.0 {
-            Law::Exponential { rate } => PhaseType::hypoexponential(&[*rate]).ok(),
-            Law::Gamma { shape, rate } if shape.fract() == 0.0 && *shape <= 1000.0 => {
-                PhaseType::hypoexponential(&vec![*rate; *shape as usize]).ok()
-            }
-            Law::HyperExponential { branches } => {
-                let none = vec![vec![0.0; branches.len()]; branches.len()];
-                let (initial, exits) = branches.iter().copied().unzip();
-                PhaseType::new(initial, &none, exits).ok()
-            }
-            Law::PhaseType(phases) => Some(phases.clone()),
-            _ => None,
-        }
     }
 }
 

@@ -10,10 +10,12 @@ use crate::error::count;
 use crate::sim::{SingleQueueSystem, System};
 use crate::single_server::Lundberg;
 use crate::uniformisation::exact_quantile;
-use crate::{Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
+use crate::{Error, Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
 
 /// Pairs of a task ahead and an own task that an exact tail follows at most.
 const MOST_STATES: usize = 2_000_000;
+/// Pairs that the exact mean follows at most; a few seconds.
+const MOST_STEPS: usize = 2_000_000_000;
 
 /// s workers, k tasks a job.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ impl SingleQueue {
     /// `tasks` (k) a job on `workers` (s).
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] if either is 0.
+    /// [`Error::Parameter`] if either is 0.
     pub fn new(workload: Workload, workers: usize, tasks: usize) -> Result<Self> {
         count("number of workers s", workers, 100_000)?;
         count("number of tasks k", tasks, 1_000_000)?;
@@ -38,6 +40,10 @@ impl SingleQueue {
     fn exact(&self) -> Result<(f64, f64)> {
         self.check_stable()?;
         let (lam, mu) = self.workload.markov_or(self.name(), "the mean")?;
+        if self.workers.saturating_mul(self.tasks) > MOST_STEPS {
+            let instead = "its recursion takes s times k steps, here too many; simulate it";
+            return Err(Error::NoFormula { model: self.name(), quantity: "the mean", instead });
+        }
         let ahead = self.tasks_in_system(lam, mu);
         let times = self.sojourns(mu);
         let pool = self.workers as f64 * mu;

@@ -6,6 +6,7 @@
 use crate::error::count;
 use crate::sim::{SplitMergeSystem, System};
 use crate::single_server::{Lundberg, Mg1, Mph1};
+use crate::uniformisation::is_affordable;
 use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, PhaseType, Result, Workload};
 
 /// k tasks on k workers, the job holds them all until l tasks are done.
@@ -105,15 +106,15 @@ impl Model for SplitMerge {
 
     fn quantiles(&self, eps: Exceedance) -> Result<Vec<Estimate>> {
         self.check_stable()?;
+        let stages = self.workload.arrivals.is_poisson().then(|| self.service().ok()?.stages()).flatten();
+        let bound = self.bound().map(|bound| bound.sojourn_quantile(eps));
         let mut list = Vec::new();
-        if let (true, Some(stages)) = (self.workload.arrivals.is_poisson(), self.service()?.stages()) {
-            let queue = Mph1::new(self.workload.rate(), PhaseType::hypoexponential(&stages)?)?;
-            list.push(Estimate::exact(queue.sojourn_quantile(eps), "M/PH/1", "Neuts, phase-type tails"));
+        if let Some(stages) = stages {
+            list.extend(exact_tail(self.workload.rate(), &stages, eps, bound.as_ref().ok().copied())?);
         }
-        match self.bound() {
-            Ok(bound) => list.push(
-                Estimate::new(bound.sojourn_quantile(eps), Kind::UpperBound, "exponential bound")
-                    .from("Fidler and Jiang 2016"),
+        match bound {
+            Ok(value) => list.push(
+                Estimate::new(value, Kind::UpperBound, "exponential bound").from("Fidler and Jiang 2016"),
             ),
             Err(error) if list.is_empty() => return Err(error),
             Err(_) => {}
@@ -124,6 +125,23 @@ impl Model for SplitMerge {
     fn system(&self) -> Box<dyn System> {
         Box::new(SplitMergeSystem::new(self.tasks, self.needed))
     }
+}
+
+/// The exact quantile behind Poisson arrivals of a service that passes these stages, unless the chain is too large; the
+/// quantile does not exceed `bound`.
+pub(crate) fn exact_tail(
+    rate: f64,
+    stages: &[f64],
+    eps: Exceedance,
+    bound: Option<f64>,
+) -> Result<Option<Estimate>> {
+    let fastest = stages.iter().copied().fold(0.0, f64::max);
+    // Twice the stages: those of the wait and those of the service.
+    if bound.is_some_and(|bound| !is_affordable(2 * stages.len(), fastest * bound)) {
+        return Ok(None);
+    }
+    let queue = Mph1::new(rate, PhaseType::hypoexponential(stages)?)?;
+    Ok(Some(Estimate::exact(queue.sojourn_quantile(eps), "M/PH/1", "Neuts, phase-type tails")))
 }
 
 /// W ~ rho / (1 - rho) * (Ca^2 + Cs^2) / 2 * E S; exact for Poisson arrivals.

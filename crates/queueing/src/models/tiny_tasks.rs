@@ -2,10 +2,11 @@
 //!
 //! Service = Erlang(k - s, s mu) + sum_{i<=s} Exp(i mu), so M/PH/1 answers everything (Fidler, Walker, Bora 2020).
 
+use super::split_merge::exact_tail;
 use crate::error::count;
 use crate::sim::{System, TinyTasksSystem};
-use crate::single_server::{Lundberg, Mg1, Mph1};
-use crate::{Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
+use crate::single_server::{Lundberg, Mg1};
+use crate::{Estimate, Exceedance, Kind, Model, Result, Workload};
 
 /// k tasks a job on s workers, k >= s, exponential tasks.
 #[derive(Debug, Clone)]
@@ -84,8 +85,8 @@ impl Model for TinyTasks {
         if !self.workload.arrivals.is_poisson() {
             return Ok(vec![bound]);
         }
-        let queue = Mph1::new(self.workload.rate(), PhaseType::hypoexponential(&self.stages()?)?)?;
-        Ok(vec![Estimate::exact(queue.sojourn_quantile(eps), "M/PH/1", "Neuts, phase-type tails"), bound])
+        let exact = exact_tail(self.workload.rate(), &self.stages()?, eps, Some(bound.value))?;
+        Ok(exact.into_iter().chain([bound]).collect())
     }
 
     fn system(&self) -> Box<dyn System> {

@@ -64,7 +64,8 @@ impl Rule {
         }
     }
 
-    /// Steps `parameters` along `gradient`.
+    /// Steps `parameters` along `gradient`. Compiled into its callers, for the vectors that they choose.
+    #[inline(always)]
     pub(super) fn step(self, w: &mut [f32], g: &[f32], moments: (&mut [f32], &mut [f32]), rate: f32) {
         let (first, second) = moments;
         match self {

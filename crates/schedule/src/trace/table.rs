@@ -39,6 +39,11 @@ impl<'a> Table<'a> {
         Ok(Self { path, headers, rows })
     }
 
+    /// Whether there is such a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.headers.iter().any(|header| header == column)
+    }
+
     /// The rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.rows.iter().map(|record| Row { table: self, record })

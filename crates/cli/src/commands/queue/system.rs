@@ -119,6 +119,11 @@ impl SystemArgs {
         let s = self.workers;
         let k = self.tasks();
         let l = self.needed.unwrap_or(k);
+        if self.system == Kind::Redundancy && self.tasks.is_some() {
+            return Err(Failure::Usage(
+                "a job under redundancy is one task: leave --tasks out, or see --copies".into(),
+            ));
+        }
         match self.system {
             Kind::SplitMerge => boxed(SplitMerge::first_of(workload, l, k)),
             Kind::ForkJoin => boxed(ForkJoin::first_of(workload, l, k)),

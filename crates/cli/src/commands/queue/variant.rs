@@ -31,7 +31,7 @@ pub struct Variant {
     #[arg(long, value_name = "all|nothing|WORK", default_value = "all", requires = "failures")]
     loss: LossArg,
     /// Let jobs that waited start only when the scheduler looks again, at the latest after so long (1-barrier)
-    #[arg(long, value_name = "PERIOD")]
+    #[arg(long, value_name = "PERIOD", allow_negative_numbers = true)]
     polling: Option<f64>,
     /// Draw a task's size once for all stages (multi-stage)
     #[arg(long)]

@@ -8,7 +8,7 @@
 use crate::distribution::PhaseType;
 
 /// Weights beyond this share of the whole are left out of a tail.
-const NEGLIGIBLE: f64 = 1e-17;
+const NEGLIGIBLE: f64 = 1e-20;
 const MOST_STATES: usize = 4_000_000;
 
 pub(super) struct Levels {

@@ -14,6 +14,7 @@
 //! ```
 
 mod agenda;
+mod jobs;
 mod pool;
 mod ready;
 mod run;

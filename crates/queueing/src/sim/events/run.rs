@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 
 use super::agenda::{Agenda, Event};
+use super::jobs::{Job, Jobs};
 use super::pool::{Failures, Loss, Pool, Preemption, Queues};
 use super::ready::{Ready, Task};
 use crate::Workload;
@@ -33,14 +34,6 @@ struct Worker {
     epoch: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Job {
-    arrival: f64,
-    class: usize,
-    left: usize,
-    started: Option<f64>,
-}
-
 /// One replication.
 pub(super) struct PoolRun<'a> {
     pool: &'a Pool,
@@ -52,9 +45,7 @@ pub(super) struct PoolRun<'a> {
     workers: Vec<Worker>,
     idle: BTreeSet<usize>,
     ready: Ready,
-    jobs: Vec<Job>,
-    /// Places in `jobs` whose job has departed.
-    vacant: Vec<usize>,
+    jobs: Jobs,
     sizes: Vec<f64>,
     tasks: u64,
     sums: Vec<ClassSums>,
@@ -76,8 +67,7 @@ impl<'a> PoolRun<'a> {
             workers: vec![Worker { state: State::Idle, epoch: 0 }; number],
             idle: (0..number).collect(),
             ready: Ready::new(homes, pool.shares().len()),
-            jobs: Vec::new(),
-            vacant: Vec::new(),
+            jobs: Jobs::default(),
             sizes: vec![0.0; pool.tasks()],
             tasks: 0,
             sums: vec![ClassSums::default(); pool.shares().len()],
@@ -125,20 +115,10 @@ impl<'a> PoolRun<'a> {
         let class = self.draw_class();
         let mut sizes = std::mem::take(&mut self.sizes);
         self.size.fill(&mut self.random, &mut sizes);
-        let job = Job { arrival: self.now, class, left: sizes.len(), started: None };
-        let place = match self.vacant.pop() {
-            Some(place) => {
-                self.jobs[place] = job;
-                place
-            }
-            None => {
-                self.jobs.push(job);
-                self.jobs.len() - 1
-            }
-        };
+        let job = self.jobs.add(Job { arrival: self.now, class, left: sizes.len(), started: None });
         self.tasks += sizes.len() as u64;
         for (i, &size) in sizes.iter().enumerate() {
-            self.ready.add(Task { job: place, class, home: self.home(i), size, left: size });
+            self.ready.add(Task { job, class, home: self.home(i), size, left: size });
         }
         let homes = if self.pool.queues() == Queues::Shared { 1 } else { sizes.len() };
         self.sizes = sizes;
@@ -162,12 +142,7 @@ impl<'a> PoolRun<'a> {
         let State::Busy { task, .. } = self.workers[worker].state else { return None };
         self.release(worker);
         self.serve(self.home(worker));
-        let job = &mut self.jobs[task.job];
-        job.left -= 1;
-        (job.left == 0).then(|| {
-            self.vacant.push(task.job);
-            self.jobs[task.job]
-        })
+        self.jobs.finish_task(task.job)
     }
 
     fn release(&mut self, worker: usize) {
@@ -237,7 +212,7 @@ impl<'a> PoolRun<'a> {
 
     fn start(&mut self, worker: usize, task: Task) {
         self.idle.remove(&worker);
-        self.jobs[task.job].started.get_or_insert(self.now);
+        self.jobs.start(task.job, self.now);
         let entry = &mut self.workers[worker];
         entry.state = State::Busy { task, since: self.now };
         entry.epoch += 1;

@@ -25,8 +25,8 @@ use crate::{
 
 /// Samples kept of one job, the oldest go first; the authors use five to ten.
 const SAMPLES: usize = 10;
-/// Gang sizes that are tried before the first start: 1, 2, 4, ... workers.
-const TRIALS: u32 = 6;
+/// Gang sizes that are tried before the first start, from the smallest to the largest in equal ratios.
+const TRIALS: u32 = 8;
 
 /// The policy with what it has seen.
 #[derive(Debug, Clone, Default)]
@@ -153,12 +153,14 @@ fn grow(shares: &mut [Share], mut free: Resources) {
 /// Speeds of a few gang sizes on the fewest machines of the empty cluster.
 fn trials(state: &State, job: &Job) -> Vec<Observation> {
     let empty = state.capacities();
-    let sizes = (0..TRIALS).map(|step| job.workers.min.saturating_mul(1 << step).min(job.workers.max));
+    let (least, most) = (f64::from(job.workers.min), f64::from(job.workers.max));
+    let size = |trial| least * (most / least).powf(f64::from(trial) / f64::from(TRIALS - 1));
+    let sizes = (0..TRIALS).map(|trial| size(trial).round() as u32);
     let mut samples: Vec<Observation> = Vec::new();
     for workers in sizes {
         let servers = job.servers_for(workers);
         if samples.iter().any(|seen| seen.workers == workers) {
-            break;
+            continue;
         }
         let Some(placement) = compact(&empty, job, workers, servers) else { break };
         let rate = state.cluster.rate(job, &placement);
