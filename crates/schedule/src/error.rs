@@ -28,7 +28,7 @@ pub enum Error {
     )]
     TooLarge {
         /// The job.
-        job: JobId,
+        job: String,
         /// `worker` or `server`.
         task: &'static str,
         /// The type that does not fit; when several machines each lack another, the first that the best of
@@ -45,7 +45,7 @@ pub enum Error {
     )]
     GangTooLarge {
         /// The job.
-        job: JobId,
+        job: String,
         /// Its smallest gang.
         need: u32,
         /// What fits.
@@ -111,6 +111,24 @@ pub enum Error {
         /// What was found and what is expected.
         what: String,
     },
+    /// An entry of a JSON list that is not valid.
+    #[error("{}: entry {entry} of the list: {source}", file.display())]
+    Entry {
+        /// The file.
+        file: PathBuf,
+        /// Which one, from 1.
+        entry: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// Two jobs of one name.
+    #[error("{}: two jobs are named `{name}`; names tell jobs apart, so give each its own", file.display())]
+    Duplicate {
+        /// The file.
+        file: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A file that cannot be read or written.
     #[error("{}: {doing}: {source}", path.display())]
     Io {
@@ -173,6 +191,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The message without the subject, where a line of a file is the subject already.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Invalid { field, found, wanted, .. } => format!("{field} is {found}; {wanted}"),
+            other => other.to_string(),
+        }
+    }
+
     /// An invalid field of a machine.
     pub(crate) fn machine(id: MachineId, kind: Resource, found: f64) -> Self {
         Self::Invalid {

@@ -130,12 +130,14 @@ fn reason(job: &Job, ledger: &Ledger, plan: Option<&Plan>, needed: f64) -> Strin
         None => {
             let left = grid.slots.saturating_sub(grid.slot_of(job.arrival));
             let alone = (job.shortest() / grid.slot).ceil();
-            let why = if alone > left as f64 {
-                "no utility would admit it"
+            let needs = format!("with all its workers it would need {alone} of the {left} slots that remain");
+            if alone > left as f64 {
+                format!("{needs}, so no utility would admit it")
             } else {
-                "but the room that earlier reservations leave holds too few workers, so no utility would admit it"
-            };
-            format!("with all its workers it would need {alone} of the {left} slots that remain: {why}")
+                format!(
+                    "{needs}, but earlier reservations leave room for too few, so no utility would admit it"
+                )
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Jobs and clusters from files that people write: JSON, or a CSV table of jobs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -30,16 +33,34 @@ const MEASURED: [&str; 3] = ["workload", "batch", "seconds_per_sample"];
 /// An unreadable file, a field that is not what it should be, or a job that is not valid.
 pub fn read_jobs(path: &Path) -> Result<Vec<Job>> {
     let mut jobs: Vec<Job> =
-        if path.extension().is_some_and(|ending| ending == "csv") { table(path)? } else { objects(path)? };
+        if path.extension().is_some_and(|ending| ending == "csv") { table(path)? } else { list(path)? };
     if jobs.is_empty() {
         return Err(Error::Empty { what: "job" });
     }
+    unique_names(path, &jobs)?;
     jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
     for (index, job) in jobs.iter_mut().enumerate() {
         job.id = JobId(index as u32);
-        job.validate()?;
     }
     Ok(jobs)
+}
+
+fn list(path: &Path) -> Result<Vec<Job>> {
+    let jobs = objects(path)?;
+    for (index, job) in jobs.iter().enumerate() {
+        // In the order of the file, which is what its writer can count.
+        let job = Job { id: JobId(index as u32), ..job.clone() };
+        let entry = |source| Error::Entry { file: path.into(), entry: index + 1, source: Box::new(source) };
+        job.validate().map_err(entry)?;
+    }
+    Ok(jobs)
+}
+
+/// Jobs without a name are told apart by their numbers.
+pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
+    let mut known = HashSet::new();
+    let twice = jobs.iter().find(|job| !job.name.is_empty() && !known.insert(&job.name));
+    twice.map_or(Ok(()), |job| Err(Error::Duplicate { file: path.into(), name: job.name.clone() }))
 }
 
 /// Reads a cluster from JSON: `{"machines": [{"capacity": {"gpu": 8, "cpu": 64, "memory": 512}}]}`.
@@ -92,7 +113,6 @@ fn complete(path: &Path, fields: &mut Map<String, Value>, measured: &Measured) -
     let gbps = number(fields, "internal_gbps").unwrap_or(100.0);
     let batch = number(fields, "batch").map_or(measured.batch, |batch| batch as u32);
     for (field, value) in [
-        ("name", json!(measured.name)),
         ("batch", json!(measured.batch)),
         ("seconds_per_sample", json!(measured.seconds_per_sample(gbps))),
         ("gradient_mb", json!(measured.gradient_mb)),
@@ -184,6 +204,6 @@ fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
         restart: or("restart", 0.0)?,
         group: String::new(),
     };
-    job.validate().map_err(|error| row.fault("job", error.to_string()))?;
+    job.validate().map_err(|error| row.fault("job", error.detail()))?;
     Ok(job)
 }

@@ -1,6 +1,6 @@
 //! The offline optimum of a small instance: what somebody who knows all jobs in advance could reach.
 //!
-//! Two ways that share nothing but the model: [`by_program`] hands the whole integer [`program`] to a solver;
+//! Two ways that share nothing but the model: [`by_program`] hands the whole integer program to a solver;
 //! [`by_completions`] decides who completes when, and asks whether that can be had. With the feature `highs`
 //! the first is the faster; without it the second is. Tests hold them against each other.
 

@@ -163,7 +163,7 @@ impl Cluster {
         }
         let fits = self.how_many(&job.worker);
         if fits < job.workers.min {
-            return Err(Error::GangTooLarge { job: job.id, need: job.workers.min, fits });
+            return Err(Error::GangTooLarge { job: job.label(), need: job.workers.min, fits });
         }
         Ok(())
     }
@@ -173,7 +173,13 @@ impl Cluster {
             |kind: Resource| self.machines.iter().map(|machine| machine.capacity[kind]).fold(0.0, f64::max);
         let kind =
             Resource::ALL.into_iter().find(|&kind| need[kind] > largest(kind)).unwrap_or(Resource::Memory);
-        Error::TooLarge { job: job.id, task, kind: kind.name(), need: need[kind], largest: largest(kind) }
+        Error::TooLarge {
+            job: job.label(),
+            task,
+            kind: kind.name(),
+            need: need[kind],
+            largest: largest(kind),
+        }
     }
 }
 

@@ -112,6 +112,11 @@ fn fast() -> f64 {
 }
 
 impl Job {
+    /// Number and name, for messages.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { self.id.to_string() } else { format!("{} (`{}`)", self.id, self.name) }
+    }
+
     /// Seconds per sample and worker at bandwidth `gbps`: equation (1).
     pub fn sample_cost(&self, gbps: f64) -> f64 {
         let Some(ratio) = self.workers_per_server else { return self.seconds_per_sample };
@@ -180,7 +185,12 @@ impl Job {
     /// The first field out of range.
     pub fn validate(&self) -> Result<()> {
         let invalid = |field: &str, found: String, wanted| {
-            Err(Error::Invalid { subject: format!("job {}", self.id), field: field.into(), found, wanted })
+            Err(Error::Invalid {
+                subject: format!("job {}", self.label()),
+                field: field.into(),
+                found,
+                wanted,
+            })
         };
         for (field, value) in [
             ("workload", self.workload),

@@ -95,6 +95,20 @@ impl Ledger {
         &self.prices[slot * machines..(slot + 1) * machines]
     }
 
+    /// A ledger of what is reserved in this one: that is free there, and nothing else.
+    pub fn inverse(&self) -> Self {
+        let mut inverse = self.clone();
+        for at in 0..inverse.free.len() {
+            let machine = at % self.capacity.len();
+            let mut reserved = self.capacity[machine];
+            reserved.add(&self.free[at], -1.0);
+            // What rounding left below zero is nothing.
+            inverse.free[at] = Resources::from_array(reserved.as_array().map(|amount| amount.max(0.0)));
+            inverse.reprice(at, MachineId(machine as u32));
+        }
+        inverse
+    }
+
     /// Reserves a placement in a slot.
     pub fn take(&mut self, slot: usize, job: &Job, placement: &Placement) {
         self.change(slot, job, placement, -1.0);

@@ -4,18 +4,23 @@ use std::fmt::Write;
 
 use super::PolicyResult;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#222}\
-table{border-collapse:collapse}th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #ddd}\
-th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}";
+/// Figures stay on white in the dark, since their ink is dark; wide tables scroll on a narrow screen.
+const STYLE: &str = ":root{color-scheme:light dark;--ink:#222;--page:#fff;--line:#ddd}\
+@media(prefers-color-scheme:dark){:root{--ink:#ddd;--page:#161616;--line:#444}}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--page)}\
+.wide{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap}\
+th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}\
+th:first-child,td:first-child{text-align:left}\
+svg{display:block;max-width:100%;height:auto;background:#fff;border-radius:6px}";
 
 /// The table of means and all figures.
 pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, String)]) -> String {
     let mut text = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style></head>\n<body><h1>{0}</h1>\n",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{0}</title><style>{STYLE}</style></head>\n<body><h1>{0}</h1>\n",
         escape(title)
     );
     text.push_str(
-        "<table><tr><th>policy</th><th>utility</th><th>95 % interval</th><th>admitted</th><th>completed</th>\
+        "<div class=\"wide\"><table><tr><th>policy</th><th>utility</th><th>95 % interval</th><th>admitted</th><th>completed</th>\
          <th>mean JCT, h</th><th>p99 JCT, h</th><th>GPUs used</th><th>decision, ms</th></tr>\n",
     );
     for row in results.iter().map(|result| &result.summary) {
@@ -34,7 +39,7 @@ pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, S
             row.median_decision_ms
         );
     }
-    text.push_str("</table>\n");
+    text.push_str("</table></div>\n");
     for (heading, _, svg) in figures {
         let _ = writeln!(text, "<h2>{}</h2>\n{svg}", escape(heading));
     }

@@ -114,6 +114,8 @@ struct Engine<'a> {
     slot: usize,
     wake: Option<f64>,
     busy: f64,
+    /// `busy` at the latest completion.
+    busy_at_completion: f64,
     log: Vec<Entry>,
     decision_times: Vec<Duration>,
 }
@@ -141,6 +143,7 @@ impl<'a> Engine<'a> {
             slot: 0,
             wake: None,
             busy: 0.0,
+            busy_at_completion: 0.0,
             log: Vec::new(),
             decision_times: Vec::new(),
         })
@@ -168,6 +171,9 @@ impl<'a> Engine<'a> {
     fn step(&mut self, next: f64, policy: &mut dyn Policy, stopwatch: Option<Stopwatch>) -> Result<()> {
         let due = self.due(next);
         self.busy += self.load() * (next - self.state.now);
+        if !due.is_empty() {
+            self.busy_at_completion = self.busy;
+        }
         self.state.advance(next);
         let mut events: Vec<Event> = due.into_iter().map(|job| Event::Completion { job }).collect();
         while self.outages.last().is_some_and(|(time, _)| *time <= next) {
@@ -242,7 +248,7 @@ impl<'a> Engine<'a> {
         let unseen = self.future.count();
         let outcome = Outcome {
             unseen,
-            busy: self.busy,
+            busy: self.busy_at_completion,
             decision_seconds: self.decision_times.iter().map(Duration::as_secs_f64).collect(),
             conserved: self.audit.conserved(),
             ..Outcome::new(policy, &self.state, self.options.clock)

@@ -72,7 +72,7 @@ pub struct Outcome {
     pub jobs: Vec<JobOutcome>,
     /// Jobs that never arrived before the end.
     pub unseen: usize,
-    /// Integral of the used share of the cluster, in seconds.
+    /// Integral of the used share of the cluster until the last completion, in seconds.
     pub busy: f64,
     /// The end of the simulation.
     pub end: f64,

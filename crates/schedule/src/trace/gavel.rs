@@ -94,6 +94,6 @@ fn job(path: &Path, line: u64, text: &str, throughputs: &Throughputs) -> Result<
         speeds.ok_or_else(|| fault("job type", format!("the throughputs lack `{kind}` on {gpus} GPUs")))?;
     let job = gang(kind, number("arrival", arrival)?, gpus, number("total steps", steps)?, 1.0);
     let job = Job { speeds, group: kind.to_owned(), ..job };
-    job.validate().map_err(|error| fault("total steps", error.to_string()))?;
+    job.validate().map_err(|error| fault("total steps", error.detail()))?;
     Ok(job)
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::{in_order, table::Table};
 use crate::{
     error::Result,
+    jobs_file::unique_names,
     model::{Job, Resources, Utility, WorkerRange},
 };
 
@@ -51,10 +52,12 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
             iteration,
         );
         let job = Job { restart: restart_seconds(&model, gpus), group: model, ..job };
-        job.validate().map_err(|error| row.fault("iterations", error.to_string()))?;
+        job.validate().map_err(|error| row.fault("iterations", error.detail()))?;
         Ok(job)
     };
-    in_order(table.rows().map(job).collect::<Result<_>>()?)
+    let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
+    unique_names(path, &jobs)?;
+    in_order(jobs)
 }
 
 /// Reads a Tiresias trace: seconds and a duration.
@@ -67,10 +70,12 @@ pub fn read_tiresias(path: &Path) -> Result<Vec<Job>> {
         let gpus = row.count("num_gpu")?;
         let job = gang(row.text("job_id"), row.amount("submit_time")?, gpus, row.amount("duration")?, 1.0);
         let job = Job { group: row.text("model_name").to_owned(), ..job };
-        job.validate().map_err(|error| row.fault("duration", error.to_string()))?;
+        job.validate().map_err(|error| row.fault("duration", error.detail()))?;
         Ok(job)
     };
-    in_order(table.rows().map(job).collect::<Result<_>>()?)
+    let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
+    unique_names(path, &jobs)?;
+    in_order(jobs)
 }
 
 /// A job that holds `gpus` GPUs for `steps` steps of `seconds` each.

@@ -116,8 +116,10 @@ fn text(output: &Output, job: &Job, grid: &SlotGrid) -> String {
             text += &match row.completion {
                 Some(slot) => {
                     format!(
-                        "  {:<16} admitted, done in slot {slot}, utility {:.2}, price {:.3}\n",
-                        row.job, row.utility, row.cost
+                        "  {:<16} admitted, done in slot {slot}, utility {:.2}, price {}\n",
+                        row.job,
+                        row.utility,
+                        money(row.cost)
                     )
                 }
                 None => format!("  {:<16} turned down\n", row.job),
@@ -149,16 +151,21 @@ fn steps(explained: &Explanation) -> String {
     );
     for step in &explained.steps {
         text += &format!(
-            "  {:>4}  {:>7}  {:>7}  {:<38}  {:.3e} ({:.3e})\n",
+            "  {:>4}  {:>7}  {:>7}  {:<38}  {} ({})\n",
             step.slot,
             step.placement.workers(),
             step.placement.servers(),
             place(step),
-            step.paid_worker_price,
-            step.mean_worker_price
+            money(step.paid_worker_price),
+            money(step.mean_worker_price)
         );
     }
     text
+}
+
+/// Prices span hundreds of orders of magnitude; below a thousandth of a unit of utility they do not matter.
+fn money(amount: f64) -> String {
+    if amount > 0.0 && amount < 0.001 { "<0.001".into() } else { format!("{amount:.3}") }
 }
 
 fn place(step: &Step) -> String {
@@ -193,8 +200,11 @@ fn choices(explained: &Explanation) -> String {
         if let Some(cost) = choice.cost {
             let gain = choice.utility - cost;
             text += &format!(
-                "  {:>4}  {:>9.3}  {cost:>9.3}  {gain:>9.3}{mark}\n",
-                choice.completion, choice.utility
+                "  {:>4}  {:>9}  {:>9}  {:>9}{mark}\n",
+                choice.completion,
+                money(choice.utility),
+                money(cost),
+                money(gain)
             );
         }
     }

@@ -125,8 +125,8 @@ pub struct Args {
     #[arg(long, default_value_t = 1.0, help_heading = "Planning")]
     adjustable: f64,
 
-    /// What `syncline` promises: free (the most utility), or strict (on every instance at least PD-ORS')
-    #[arg(long, value_enum, default_value = "free", help_heading = "Planning")]
+    /// What `syncline` promises: strict (on every instance at least PD-ORS'), or free (a little more on average)
+    #[arg(long, value_enum, default_value = "strict", help_heading = "Planning")]
     floor: FloorName,
     /// Planners only know the workload up to a factor drawn from this range, such as 0.5..2
     #[arg(long, value_name = "LOW..HIGH", help_heading = "Planning")]
@@ -183,6 +183,7 @@ struct SweepRow<'a> {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    args.check()?;
     let experiment = args.experiment()?;
     let sweep = args.sweep.as_deref().map(|text| args.sweep_points(text)).transpose()?;
     let rounds = 1 + sweep.as_ref().map_or(0, |(_, points)| points.len());
@@ -210,6 +211,31 @@ fn bar(args: &Args, rounds: usize) -> ProgressBar {
 }
 
 impl Args {
+    /// Numbers that no library type guards.
+    fn check(&self) -> Result<(), Failure> {
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let or_zero = |value: f64| value.is_finite() && value >= 0.0;
+        for (option, value, valid, wanted) in [
+            ("--restart", self.restart, or_zero as fn(f64) -> bool, "seconds, not negative"),
+            ("--checkpoint-every", self.checkpoint_every, positive, "a positive number of seconds"),
+            ("--checkpoint-cost", self.checkpoint_cost, or_zero, "seconds, not negative"),
+            (
+                "--adjustable",
+                Some(self.adjustable),
+                |share| share > 0.0 && share <= 1.0,
+                "a share above 0, at most 1",
+            ),
+        ] {
+            if let Some(value) = value.filter(|value| !valid(*value)) {
+                return Err(Failure::Usage(format!("{option} {value}: it is {wanted}")));
+            }
+        }
+        if self.slots == 0 || self.slots > 100_000 {
+            return Err(Failure::Usage(format!("--slots {}: from 1 to 100000", self.slots)));
+        }
+        Ok(())
+    }
+
     fn policies(
         &self,
         experiment: &Experiment,

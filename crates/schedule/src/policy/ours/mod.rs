@@ -12,9 +12,9 @@
 //!   loses;
 //! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an
 //!   estimate has run out;
-//! - **floor**: PD-ORS itself runs in the shadow. Under [`Floor::Strict`] every job that it would have
-//!   admitted is never behind its plan there (FLOOR-1), so on every instance without failures, restart times
-//!   and unknown workloads the utility is at least PD-ORS', and so is its competitive ratio; see [`floor`].
+//! - **floor**: under [`Floor::Strict`] PD-ORS itself runs in the shadow, and there is always a way back to
+//!   plans worth as much as its (FLOOR-1), so on every instance without failures, restart times and unknown
+//!   workloads the utility is at least PD-ORS', and so is its competitive ratio; see [`floor`].
 //!
 //! Gangs of fixed size in continuous time need no plan: see [`dispatch`].
 
@@ -41,10 +41,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Floor {
-    /// Never less than PD-ORS on any instance: the competitive guarantee holds.
+    /// Never less than PD-ORS on any instance: the competitive guarantee holds. The promise assumes that plans
+    /// can be kept; with the first failure, restart time or unknown workload it ends, and with it its cost.
+    #[default]
     Strict,
     /// The best plan that is found, without a promise for single instances.
-    #[default]
     Free,
 }
 
@@ -86,16 +87,24 @@ impl Ours {
             Planner { state, options: &self.options, slot, rng: &mut self.rng, locked: &nobody };
         self.book = planner.revise(kept, fresh.clone(), EFFORT);
         let allocation = lend::allocation(&self.book, state, slot);
-        match &self.shadow {
-            Some(shadow) if !shadow.can_follow(state, &allocation, slot) => {
-                let locked = shadow.book(state, slot, fresh);
-                let jobs: BTreeSet<_> = locked.plans.keys().copied().collect();
-                planner.locked = &jobs;
-                self.book = planner.fill(locked, EFFORT);
-                lend::allocation(&self.book, state, slot)
-            }
-            _ => allocation,
+        let Some(shadow) = &mut self.shadow else { return allocation };
+        if shadow.certify(state, &self.options, &allocation, slot) {
+            return allocation;
         }
+        let retreat = shadow.book(state, slot, fresh);
+        let jobs: BTreeSet<_> = retreat.plans.keys().copied().collect();
+        planner.locked = &jobs;
+        self.book = planner.fill(retreat, EFFORT);
+        lend::allocation(&self.book, state, slot)
+    }
+}
+
+/// Whether plans can no longer be relied upon after this event.
+fn voids(event: &Event) -> bool {
+    match event {
+        Event::Failure { .. } => true,
+        Event::Arrival { job } => job.restart > 0.0 || job.estimate.is_some(),
+        _ => false,
     }
 }
 
@@ -121,6 +130,9 @@ impl Policy for Ours {
         let in_slots = events.iter().any(|event| matches!(event, Event::Slot { .. }));
         if slot >= grid.slots || (!in_slots && dispatch::applies(state)) {
             return dispatch::decide(state);
+        }
+        if events.iter().any(voids) {
+            self.shadow = None;
         }
         if let Some(shadow) = &mut self.shadow {
             shadow.observe(state, events, slot);
