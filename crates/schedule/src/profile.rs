@@ -27,8 +27,6 @@ pub const LINEAR: f64 = 0.8;
 /// The fields of a [`Job`] that a measured run tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// The run's name.
-    pub name: String,
     /// The global batch F.
     pub batch: u32,
     /// Seconds per sample and worker on one machine, everything included.
@@ -80,7 +78,6 @@ impl Measured {
             most = wider;
         }
         Ok(Self {
-            name: profile.measured.name.clone(),
             batch,
             inside_seconds_per_sample: each,
             gradient_mb: profile.gradient_bytes() as f64 / 1e6,
