@@ -121,14 +121,12 @@ fn the_optimal_number_of_tasks() {
     assert_eq!(answer["tasks"], 247);
 }
 
+/// Of a recorded run, so that what else this machine does at the moment decides nothing.
 #[test]
 fn a_training_run_predicts_itself_and_another_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("run.parquet");
-    let train = "train --workers 2 --epochs 1 --model softmax --inject all:exp:3ms --trace";
-    assert!(syncline(&format!("{train} {}", trace.display())).status.success());
-    let answer = json(&format!("predict {} --workers 2,4,64 --sync bsp,asp --json", trace.display()));
-    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.25, "{}", answer["run"]);
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/../predict/tests/held_out/exp-4-bsp.parquet");
+    let answer = json(&format!("predict {trace} --workers 4,8,64 --sync bsp,asp --json"));
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.1, "{}", answer["run"]);
     let predictions = answer["predictions"].as_array().unwrap();
     let rate = |index: usize| predictions[index]["samples_per_s"][1].as_f64();
     assert!(rate(1) > rate(0), "{predictions:?}");

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The power of the gang's width.
-const WIDTH: f64 = 0.8;
+const WIDTH: f64 = 0.9;
 
 /// Whether all that wants to run has a fixed gang.
 pub fn applies(state: &State) -> bool {
