@@ -1,5 +1,5 @@
 //! Systems in which a job's departure depends on what happens after it has begun: priorities, preemption, workers of
-//! different speed, workers that fail and come back. They need a list of future events, and cost some ten times what a
+//! different speed, workers that fail and come back. They need a list of future events, and cost a few times what a
 //! recursion does; a system without any of these is better off with a [`super::System`].
 //!
 //! ```
