@@ -169,7 +169,8 @@ fn backup_workers_follow_the_order_statistics() {
     let own = profile.question().unwrap();
     let list = profile.backups(&own).unwrap();
     assert_eq!(list.len(), 5);
-    let samples = 8.0 * list[0].ideal_samples_per_s / 8.0 * harmonic(8);
+    // The mean round of a worker takes a second.
+    let samples = 8.0 * 60.0 * (20.0 + 0.5) / 21.0;
     for backup in &list {
         let (n, b) = (8, backup.spare);
         let round = harmonic(n) - harmonic(b);
@@ -178,6 +179,42 @@ fn backup_workers_follow_the_order_statistics() {
         near(backup.machine_time, list[0].samples_per_s.value / backup.samples_per_s.value, 1e-9);
         assert!(backup.samples_per_s.value < 1.05 * backup.ideal_samples_per_s, "{backup:?}");
     }
+}
+
+/// Without spare workers nobody is late, so that stopping late ones changes nothing: on shared cores, too.
+#[test]
+fn without_spare_workers_the_ideal_is_the_live_gate() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/held_out/live-4-bsp.parquet");
+    let profile =
+        Cycles::of(&syncline_trace::read(std::path::Path::new(path)).unwrap()).unwrap().profile().unwrap();
+    let own = profile.question().unwrap();
+    assert_eq!(own.machines, Machines::One);
+    let list = profile.backups(&own).unwrap();
+    near(list[0].ideal_samples_per_s, list[0].samples_per_s.value, 0.05);
+    assert!(
+        list.iter().all(|backup| backup.ideal_samples_per_s > 0.95 * backup.samples_per_s.value),
+        "{list:?}"
+    );
+    assert!(matches!(profile.backups(&Question { workers: 100, ..own }), Err(Error::TooFar { .. })));
+}
+
+#[test]
+fn a_delay_comes_once_a_round_however_short_its_batch() {
+    let inject = ("inject", "all:uniform:2ms..6ms");
+    let settings = made().settings.into_iter().chain([inject]).collect();
+    let made = Made { settings, each: 0.0, ..made() };
+    let profile = made.profile();
+    assert!(profile.variation.deviation_s < 1e-6, "all rounds are alike: {:?}", profile.variation);
+    let measured = Cycles::of(&made.run()).unwrap().measured().value;
+    near(round_s(&profile, profile.question().unwrap()), measured, 0.005);
+}
+
+#[test]
+fn a_profile_of_a_hundred_million_rounds_is_answered_at_once() {
+    let mut profile = made().profile();
+    profile.variation.samples = 100_000_000;
+    let own = profile.question().unwrap();
+    near(round_s(&profile, own), 0.004 + 0.0001 * BATCH as f64 + PUSH, 0.02);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::schedule::{Slots, Timer, schedule};
 use super::work::{Group, SparkProfile, TaskWork};
 use crate::{Error, Interval};
 
-/// More or fewer slots than this many times those of the log are not predicted.
-const FARTHEST: usize = 8;
+/// More or fewer slots than this many times those of the log are not predicted, nor more tasks.
+pub(super) const FARTHEST: usize = 8;
 const REPLICATIONS: usize = 40;
 /// Tasks that are replayed over all replications: a log of millions is asked less often, and shows less chance.
 const REPLAYED: usize = 1_000_000;

@@ -1,7 +1,7 @@
 //! When Spark should start copies of slow tasks: `spark.speculation.quantile` and `spark.speculation.multiplier`.
 //!
-//! Spark looks ten times a second. Once a share `quantile` of a stage's tasks is done, a task that has run longer than
-//! `multiplier` times the median of those gets one copy on a free slot; who is first counts, the other is killed. A copy
+//! Spark looks ten times a second. Once a share `quantile` of a stage's tasks is done (rounded down, at least one), a task
+//! that has run longer than `multiplier` times the median of those, and than 100 ms, gets one copy on a free slot; who is first counts, the other is killed. A copy
 //! helps against bad luck, not against much data: where the log has the stage several times, the part of a task's time
 //! that always belongs to its place in the stage is told apart (as for the workers of a training run) and the copy has it
 //! too; else its time is taken to be a fresh draw, which flatters speculation.
@@ -20,6 +20,12 @@ const REPEATS: usize = 3;
 const RUNS: u64 = 200;
 /// `spark.speculation.interval`
 const LOOK_S: f64 = 0.1;
+/// `spark.speculation.minTaskRuntime`: no task that has run for less is copied.
+const LEAST_S: f64 = 0.1;
+/// Tasks that are drawn for a rule, over all its runs.
+const DRAWN: u64 = 200_000;
+/// Stages of more tasks than this would be played for minutes.
+const MOST_TASKS: usize = 10_000;
 
 /// A rule and what it gives, over no speculation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +67,7 @@ impl SparkProfile {
     /// Tries rules on the stage that most of the tasks' time is spent in.
     ///
     /// # Errors
-    /// [`Error::CannotTell`] if no stage has more than one task, or too few were measured.
+    /// [`Error::CannotTell`] if no stage has more than one task, or too few or too many were measured.
     pub fn speculation(&self) -> Result<SpeculationForecast, Error> {
         let alike = self.busiest().ok_or_else(|| Error::CannotTell {
             why: "no ordinary stage of the log has two tasks or more, so that there is nobody to be ahead of"
@@ -72,6 +78,11 @@ impl SparkProfile {
         if samples < FEWEST {
             let why =
                 format!("{samples} tasks of '{}' do not show their tail; {FEWEST} are needed", alike[0].name);
+            return Err(Error::CannotTell { why });
+        }
+        if times.tasks > MOST_TASKS {
+            let why =
+                format!("'{}' has {} tasks; {MOST_TASKS} are played at most", alike[0].name, times.tasks);
             return Err(Error::CannotTell { why });
         }
         // Ten of the samples must lie beyond what a rule waits for.
@@ -104,7 +115,7 @@ impl SparkProfile {
 
     fn compare(&self, times: &Times, rule: Rule) -> Copies {
         let (mut without, mut with, mut ratios) = ((0.0, 0.0), (0.0, 0.0), Vec::new());
-        for index in 0..RUNS {
+        for index in 0..(DRAWN / times.tasks as u64).clamp(10, RUNS) {
             // The same draws for both.
             let plain = times.play(self.slots, None, &mut stream(17, index));
             let spared = times.play(self.slots, Some(rule), &mut stream(17, index));
@@ -207,25 +218,34 @@ impl Times {
         mut busy: f64,
         random: &mut Random,
     ) -> (f64, f64) {
-        let needed = ((rule.quantile * self.tasks as f64).ceil() as usize).max(1);
+        let needed = ((rule.quantile * self.tasks as f64).floor() as usize).max(1);
         let mut ends: Vec<f64> = running.iter().map(|task| task.ended).collect();
         ends.sort_by(f64::total_cmp);
+        let (mut open, mut done) = ((0..running.len()).collect::<Vec<_>>(), Vec::<f64>::new());
         let mut copied = vec![false; running.len()];
         let mut now = (ends[needed.min(ends.len()) - 1] / LOOK_S).ceil() * LOOK_S;
-        while running.iter().any(|task| task.ended > now) {
-            let mut done: Vec<f64> = running
-                .iter()
-                .filter(|task| task.ended <= now)
-                .map(|task| task.ended - task.started)
-                .collect();
-            done.sort_by(f64::total_cmp);
-            let limit = rule.multiplier * done.get(done.len() / 2).copied().unwrap_or(f64::INFINITY);
-            for at in 0..running.len() {
+        loop {
+            open.retain(|&at| {
+                let Running { started, ended, .. } = running[at];
+                if ended <= now {
+                    let took = ended - started;
+                    done.insert(done.partition_point(|other| *other < took), took);
+                }
+                ended > now
+            });
+            if open.is_empty() {
+                break;
+            }
+            let median = done.get(done.len() / 2).copied().unwrap_or(f64::INFINITY);
+            let limit = (rule.multiplier * median).max(LEAST_S);
+            for &at in &open {
                 let task = running[at];
-                let slot = earliest(&free);
-                let slow = task.started <= now && task.ended > now && now - task.started > limit;
-                if copied[at] || !slow || free[slot] > now {
+                if copied[at] || now - task.started <= limit {
                     continue;
+                }
+                let slot = earliest(&free);
+                if free[slot] > now {
+                    break;
                 }
                 copied[at] = true;
                 let ended = task.ended.min(now + self.draw(task.at, random));
@@ -281,6 +301,38 @@ mod tests {
         let without: f64 =
             (0..400).map(|index| times.play(80, None, &mut stream(3, index)).0).sum::<f64>() / 400.0;
         assert!(played < 0.6 * without, "{played} {without}");
+    }
+
+    #[test]
+    fn a_task_of_less_than_a_tenth_of_a_second_is_never_copied() {
+        let stage = |longest: f64| Times {
+            tasks: 10,
+            persistent: None,
+            place_s: (0..10).map(|at| if at == 0 { longest } else { 0.01 }).collect(),
+            residual_s: vec![0.0],
+            shortest_s: 0.01,
+        };
+        let busy = |times: &Times, rule| times.play(20, rule, &mut stream(3, 0)).1;
+        let rule = Some(Rule { quantile: 0.5, multiplier: 1.5 });
+        // Spark looks at 0.1 s, when the task has run for no longer than that, and again at 0.2 s.
+        assert_eq!(busy(&stage(0.15), rule), busy(&stage(0.15), None));
+        assert!(busy(&stage(0.35), rule) > busy(&stage(0.35), None));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+    fn a_stage_of_thousands_of_tasks_is_played_at_once() {
+        let times = Times {
+            tasks: 10_000,
+            persistent: None,
+            place_s: vec![1.0; 10_000],
+            residual_s: (0..1000).map(|at| f64::from(at % 100) / 50.0 - 0.9).collect(),
+            shortest_s: 0.1,
+        };
+        let started = std::time::Instant::now();
+        times.play(500, Some(Rule { quantile: 0.5, multiplier: 1.2 }), &mut stream(3, 0));
+        // It took minutes when every look went over all tasks and all slots.
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -20,6 +20,8 @@ const FEWEST: usize = 10;
 const RUNS: u64 = 8;
 /// Tasks of one simulated run.
 const TASKS: usize = 40_000;
+/// Tasks of a job, on average, beyond which even the fewest jobs of a run are too much work.
+const MOST_TASKS: usize = 10_000;
 
 /// Slots times tasks beyond which the chain of the exact model is too large.
 const LARGEST: usize = 100_000;
@@ -115,6 +117,14 @@ impl SparkProfile {
     fn templates(&self) -> Result<Vec<Group>, Error> {
         let all = self.groups.iter().flat_map(|group| (0..group.jobs.len()).map(|job| group.only(job)));
         let jobs: Vec<Group> = all.skip(1).filter(|job| job.busy_s() > 0.0).collect();
+        let tasks: usize = jobs.iter().flat_map(|group| &group.stages).map(|stage| stage.tasks.len()).sum();
+        if tasks > MOST_TASKS * jobs.len() {
+            let each = tasks / jobs.len();
+            let why = format!(
+                "jobs of {each} tasks are too large for a stream; {MOST_TASKS} each are played at most"
+            );
+            return Err(Error::CannotTell { why });
+        }
         if jobs.len() >= FEWEST {
             return Ok(jobs);
         }

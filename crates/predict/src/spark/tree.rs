@@ -4,7 +4,7 @@
 //! inserts a level of P/scale tasks. A task of an inner level costs a + b m for the m results that it reads; where the
 //! log shows one m only, the truth lies between all of it fixed and all of it proportional. Leaves keep their work.
 
-use super::replay::own_room;
+use super::replay::{FARTHEST, own_room};
 use super::work::{Group, SparkProfile, StageWork, TaskWork};
 use crate::{Error, Interval};
 
@@ -38,7 +38,7 @@ impl SparkProfile {
     /// The treeAggregate jobs of the log at another depth; `partitions` leaves share the same work.
     ///
     /// # Errors
-    /// [`Error::CannotTell`] if the log has no such jobs.
+    /// [`Error::CannotTell`] if the log has no such jobs, or `partitions` are more than eight times its leaves.
     pub fn tree(&self, depth: usize, partitions: Option<usize>) -> Result<TreeForecast, Error> {
         let trees: Vec<&Group> = self.trees();
         let Some(first) = trees.first() else {
@@ -50,6 +50,11 @@ impl SparkProfile {
         }
         let levels_now: Vec<usize> = first.stages.iter().map(|stage| stage.tasks.len()).collect();
         let leaves = partitions.unwrap_or(levels_now[0]).max(1);
+        if leaves > FARTHEST * levels_now[0] {
+            let why =
+                format!("{leaves} leaves are more than {FARTHEST} times the {} of the log", levels_now[0]);
+            return Err(Error::CannotTell { why });
+        }
         let mut levels = vec![leaves];
         levels.extend(inner_levels(leaves, depth));
         if levels_now.len() > 1 && levels_now.last() == Some(&1) {
@@ -80,7 +85,9 @@ impl SparkProfile {
             let chained =
                 group.stages.iter().enumerate().all(|(at, stage)| at == 0 || stage.parents == [at - 1]);
             let named = group.stages.iter().all(|stage| stage.name.contains("treeAggregate"));
-            group.jobs.len() == 1 && group.stages.len() > 1 && chained && named
+            // A stage whose tasks the log has lost has no work to share out.
+            let whole = group.stages.iter().all(|stage| !stage.tasks.is_empty());
+            group.jobs.len() == 1 && group.stages.len() > 1 && chained && named && whole
         };
         let kind = |tree: &Group| (tree.stages[0].name.clone(), tree.shape());
         let mut trees: Vec<&Group> = self.groups.iter().filter(is_tree).collect();

@@ -33,7 +33,8 @@ pub struct BarrierWaits {
     pub measured_s: Interval,
     /// The same by the replay.
     pub replayed_s: f64,
-    /// The same by models, where stages had to wait; `None` if none had to: they came one after the other.
+    /// The same by models, where stages had to wait; `None` if none had to, because they came
+    /// one after the other, or if the models never work so many off.
     pub models: Option<WaitModels>,
 }
 
@@ -46,8 +47,8 @@ pub struct WaitModels {
     pub one_barrier_s: f64,
     /// The mean wait of the polling system with the log's tasks.
     pub polling_s: f64,
-    /// From enough free slots to launch: the measured mean of those that had to wait.
-    pub overhead_measured_s: Interval,
+    /// From enough free slots to launch: the measured mean of those that had to wait; `None` if only one had to.
+    pub overhead_measured_s: Option<Interval>,
     /// The same by the formula.
     pub overhead_s: f64,
 }
@@ -71,10 +72,10 @@ impl SparkProfile {
         let enough =
             widths.chunk_by(|a, b| a == b).filter(|alike| alike.len() >= FEWEST).map(|alike| alike[0]);
         let replayed = self.replayed_waits();
-        enough.map(|width| self.waits_of(width, &replayed)).collect()
+        Ok(enough.map(|width| self.waits_of(width, &replayed)).collect())
     }
 
-    /// Width, wait and blocking of every barrier stage when the log's groups are played again; the mean over phases of
+    /// Width and wait of every barrier stage when the log's groups are played again; the mean over phases of
     /// the timer.
     fn replayed_waits(&self) -> Vec<(usize, f64)> {
         const PHASES: u64 = 20;
@@ -92,30 +93,25 @@ impl SparkProfile {
         waits
     }
 
-    fn waits_of(&self, width: usize, replayed: &[(usize, f64)]) -> Result<BarrierWaits, Error> {
+    fn waits_of(&self, width: usize, replayed: &[(usize, f64)]) -> BarrierWaits {
         let own: Vec<&StageWork> =
             self.stages().filter(|stage| stage.barrier && stage.tasks.len() == width).collect();
         let blocked: Vec<f64> = own.iter().filter_map(|stage| stage.blocked_s).collect();
         let at_once = own.len() - blocked.len();
         let played = replayed.iter().filter(|(k, _)| *k == width).map(|(_, wait)| *wait);
-        Ok(BarrierWaits {
+        BarrierWaits {
             width,
             stages: own.len(),
             at_once,
-            measured_s: measured(own.iter().map(|stage| stage.waited_s).collect()),
+            measured_s: measured(&own.iter().map(|stage| stage.waited_s).collect::<Vec<_>>()),
             replayed_s: mean(played),
-            models: if blocked.is_empty() { None } else { self.models(&own, width, blocked)? },
-        })
+            models: self.models(&own, width, &blocked).ok().flatten(),
+        }
     }
 
-    fn models(
-        &self,
-        own: &[&StageWork],
-        width: usize,
-        blocked: Vec<f64>,
-    ) -> Result<Option<WaitModels>, Error> {
+    fn models(&self, own: &[&StageWork], width: usize, blocked: &[f64]) -> Result<Option<WaitModels>, Error> {
         let rate = rate_per_s(own);
-        if !(rate > 0.0 && rate.is_finite()) || self.slots > MOST_SLOTS {
+        if blocked.is_empty() || !(rate > 0.0 && rate.is_finite()) || self.slots > MOST_SLOTS {
             return Ok(None);
         }
         let lead_s = mean(own.iter().map(|stage| stage.lead_s));
@@ -127,7 +123,7 @@ impl SparkProfile {
             rate_per_s: rate,
             one_barrier_s: lead_s + one_barrier.first().map_or(f64::NAN, |estimate| estimate.value),
             polling_s: lead_s + self.polling_wait(times, width, rate)?,
-            overhead_measured_s: measured(blocked),
+            overhead_measured_s: (blocked.len() > 1).then(|| measured(blocked)),
             overhead_s: if self.executors > 1 { polling::mean_overhead(rate, REVIVE_S)? } else { 0.0 },
         }))
     }
@@ -158,7 +154,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count.max(1) as f64
 }
 
-fn measured(values: Vec<f64>) -> Interval {
-    let error = if values.len() > 1 { deviation(&values) / (values.len() as f64).sqrt() } else { f64::NAN };
-    Interval::around(mean(values.into_iter()), 2.0 * error)
+/// The mean of two or more values with two standard errors.
+fn measured(values: &[f64]) -> Interval {
+    let error = deviation(values) / (values.len() as f64).sqrt();
+    Interval::around(mean(values.iter().copied()), 2.0 * error)
 }

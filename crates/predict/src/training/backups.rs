@@ -5,6 +5,7 @@
 
 use syncline_round::{Clock, Sync, WorkerId};
 
+use super::world::speed_on;
 use crate::{Error, Interval, JobProfile, Question};
 
 /// Draws of a worker's round for the ideal.
@@ -30,6 +31,8 @@ impl JobProfile {
     /// # Errors
     /// As for [`JobProfile::predict`].
     pub fn backups(&self, question: &Question) -> Result<Vec<Backup>, Error> {
+        self.check_question(question)?;
+        self.check_batch(question)?;
         let ideal = self.ideal_rounds(question);
         let samples = self.samples_per_cycle(question);
         let mut without = None;
@@ -59,9 +62,21 @@ impl JobProfile {
             let mut times: Vec<f64> =
                 (0..workers as u32).map(|worker| draw(WorkerId::new(worker), clock)).collect();
             times.sort_by(f64::total_cmp);
+            self.share_cores(question, &mut times);
             sums.iter_mut().zip(times.iter().rev()).for_each(|(sum, time)| *sum += time);
         }
-        let update_s = self.update_s(question);
-        sums.into_iter().map(|sum| sum / rounds as f64 + update_s).collect()
+        let update_s = |spare: usize| self.update_s(workers, workers - spare);
+        sums.iter().enumerate().map(|(spare, sum)| sum / rounds as f64 + update_s(spare)).collect()
+    }
+
+    /// Turns ascending times of workers that have a core each into those of workers that share the machine's: fewer
+    /// share it when the first have ended.
+    fn share_cores(&self, question: &Question, times: &mut [f64]) {
+        let workers = times.len();
+        let (mut now, mut attained) = (0.0, 0.0);
+        for (ended, time) in times.iter_mut().enumerate() {
+            now += (*time - attained) / speed_on(self.machine.as_ref(), question.machines, workers - ended);
+            (attained, *time) = (*time, now);
+        }
     }
 }

@@ -44,10 +44,12 @@ impl Compute {
         self.full_s / self.samples.max(1.0)
     }
 
-    /// Seconds of a round of so many samples; where the fixed part is unknown, in proportion.
-    pub(crate) fn of(&self, samples: f64) -> f64 {
+    /// Seconds of a round of so many samples; where the fixed part is unknown, in proportion, unless injected delays make
+    /// nearly all of it, which come once a round.
+    pub(crate) fn of(&self, samples: f64, injected: Injected) -> f64 {
         match (self.fixed_s, self.per_sample_s) {
             (Some(fixed), Some(each)) if samples > 0.0 => fixed + each * samples,
+            _ if injected == Injected::Delays && samples > 0.0 => self.full_s,
             _ => self.each_s() * samples,
         }
     }

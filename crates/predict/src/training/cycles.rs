@@ -207,11 +207,7 @@ impl Cycles {
         let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
         let update_s = total * 1e-9 / folds.len().max(1) as f64;
         // The gate of a round opens with the update that closes the one before.
-        let opened: BTreeMap<u64, u64> = if per_update > 1 {
-            applied.iter().map(|span| (span.round.saturating_add(1), span.end_ns)).collect()
-        } else {
-            BTreeMap::new()
-        };
+        let opened: BTreeMap<u64, u64> = if per_update > 1 { last_ends(&applied) } else { BTreeMap::new() };
         let waits = run.spans.iter().filter(|span| span.phase == Phase::Wait);
         let woken = waits.filter_map(|span| span.end_ns.checked_sub(*opened.get(&span.round)?));
         let mut wakes_s: Vec<f64> = woken.map(|ns| ns as f64 * 1e-9).collect();
@@ -302,5 +298,31 @@ impl Cycles {
         let mean = parts.iter().sum::<f64>() / count;
         let spread = parts.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / (count * (count - 1.0));
         Interval::around(value, 2.0 * spread.sqrt())
+    }
+}
+
+/// When the last server's update ended, by the round that it opens.
+fn last_ends(applied: &[&Span]) -> BTreeMap<u64, u64> {
+    let mut opened = BTreeMap::new();
+    for span in applied {
+        let at = opened.entry(span.round.saturating_add(1)).or_insert(0);
+        *at = span.end_ns.max(*at);
+    }
+    opened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_opens_with_the_last_server() {
+        let update = |server: u32, round: u64, end_ns: u64| Span {
+            round,
+            ..Span::new(server, Phase::Apply, 0, end_ns)
+        };
+        let spans = [update(0, 0, 50), update(1, 0, 40), update(0, 1, 60), update(1, 1, 90)];
+        let all: Vec<&Span> = spans.iter().collect();
+        assert_eq!(last_ends(&all), BTreeMap::from([(1, 50), (2, 90)]));
     }
 }

@@ -4,7 +4,7 @@
 //! shows by chance), and gives one value; their spread is the interval.
 
 use syncline_queueing::sim::{Random, stream};
-use syncline_round::{Clock, WorkerId};
+use syncline_round::{Clock, Sync, WorkerId};
 
 use super::setup::Injected;
 use super::simulation::{Progress, Surroundings, simulate};
@@ -120,10 +120,10 @@ impl JobProfile {
         move |worker, clock| world.work_s(worker, clock)
     }
 
-    /// Seconds of an update that folds all workers' gradients.
-    pub(crate) fn update_s(&self, question: &Question) -> f64 {
+    /// Seconds of an update that folds so many gradients while nobody computes.
+    pub(crate) fn update_s(&self, workers: usize, gradients: usize) -> f64 {
         let slower = self.machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
-        self.serving.update_s(question.workers, question.sync, question.workers, slower)
+        self.serving.update_s(gradients, Sync::Bsp, workers, slower)
     }
 
     /// Samples of a worker's round on average.

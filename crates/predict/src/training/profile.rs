@@ -67,7 +67,8 @@ impl JobProfile {
         let slower = machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
         // What a round would have taken with a full batch.
         let full = |cycle: &super::Cycle| {
-            cycle.work_s() - compute.of(cycle.samples as f64) + compute.of(compute.samples)
+            let of = |samples: f64| compute.of(samples, measured.injected);
+            cycle.work_s() - of(cycle.samples as f64) + of(compute.samples)
         };
         let works: Vec<Vec<f64>> =
             cycles.of_worker().iter().map(|list| list.iter().map(full).collect()).collect();

@@ -13,6 +13,8 @@ use super::tail::Tail;
 
 /// Residuals that a profile keeps: quantiles of all of them.
 const KEPT: usize = 1000;
+/// Residuals that a resample holds at most.
+const MOST_DRAWN: usize = 20 * KEPT;
 
 /// The spread of a round's work, in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,8 +77,10 @@ impl Variation {
     /// What the truth may be, as far as the measurements tell: a resample.
     pub(crate) fn resample(&self, random: &mut Random) -> Resample<'_> {
         let size = self.samples;
-        let mut drawn: Vec<f64> =
-            (0..size).map(|_| self.residual_s[random.random_range(0..self.residual_s.len())]).collect();
+        // A profile may claim any number of samples; more than these show nothing new.
+        let mut drawn: Vec<f64> = (0..size.min(MOST_DRAWN))
+            .map(|_| self.residual_s[random.random_range(0..self.residual_s.len())])
+            .collect();
         let centre = mean(drawn.iter().copied());
         drawn.iter_mut().for_each(|e| *e -= centre);
         let workers = self.persistent_s.len() as f64;

@@ -113,17 +113,18 @@ impl<'a> World<'a> {
 
     /// Seconds of computing a round, by a core that computes alone, before its variation.
     fn compute_s(&self, samples: f64, batches: u64) -> f64 {
-        let compute = &self.profile.compute;
-        let every = self.question.every;
-        let steps = self.profile.serving.local_step_s(every) * batches as f64;
-        // Injected delays come once a round; anything else that does not depend on the samples comes with every batch.
-        let once = self.profile.measured.injected == Injected::Delays
-            || every == Every::Batch
-            || compute.fixed_s.is_none();
-        if once {
-            return compute.of(samples) + steps;
-        }
-        compute.of(samples / batches as f64) * batches as f64 + steps
+        let JobProfile { measured, compute, serving, .. } = self.profile;
+        // Injected delays come once a round; anything else that does not depend on the samples comes with every batch. The
+        // traced rounds hold as many batches, and steps between them, as they had.
+        let again_s = match compute.fixed_s {
+            Some(fixed_s) if measured.injected != Injected::Delays => {
+                fixed_s * (batches as f64 / batches_of(self.profile) as f64 - 1.0)
+            }
+            _ => 0.0,
+        };
+        let own = measured.exchange().unwrap_or(Every::Batch);
+        let step_s = serving.local_step_s(self.question.every) - serving.local_step_s(own);
+        (compute.of(samples, measured.injected) + again_s + step_s * batches as f64).max(0.0)
     }
 }
 
@@ -153,10 +154,7 @@ impl Surroundings for World<'_> {
     }
 
     fn speed(&self, active: usize) -> f64 {
-        match (&self.machine, self.question.machines) {
-            (Some(machine), Machines::One) => machine.speed(active as f64),
-            _ => 1.0,
-        }
+        speed_on(self.machine.as_ref(), self.question.machines, active)
     }
 
     fn update(&self) -> Update {
@@ -173,4 +171,12 @@ impl Surroundings for World<'_> {
 fn batches_of(profile: &JobProfile) -> u64 {
     let batch = profile.measured.batch.max(1) as f64;
     (profile.compute.samples / batch).ceil().max(1.0) as u64
+}
+
+/// The speed of each of so many workers that compute at once, over that of one alone.
+pub(super) fn speed_on(machine: Option<&Machine>, machines: Machines, active: usize) -> f64 {
+    match (machine, machines) {
+        (Some(machine), Machines::One) => machine.speed(active as f64),
+        _ => 1.0,
+    }
 }

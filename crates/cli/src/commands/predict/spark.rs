@@ -2,7 +2,6 @@
 
 mod barriers;
 mod granularity;
-mod list;
 mod sizes;
 mod speculation;
 mod streams;
@@ -10,11 +9,10 @@ mod streams;
 use serde::Serialize;
 use syncline_predict::{Interval, SparkLog, SparkProfile};
 
-use self::list::numbers;
-use super::Args;
+use super::{Args, list::numbers};
 use crate::{
     failure::Failure,
-    output::{check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json},
 };
 
 /// What is asked of a Spark application.
@@ -113,22 +111,22 @@ impl<T> Told<T> {
 pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         check_writable(path)?;
+        check_distinct(&[path], &[&args.trace])?;
     }
     let log = SparkLog::read(&args.trace).map_err(Failure::failed)?;
     let profile =
         log.profile().map_err(|error| Failure::Failed(format!("{}: {error}", args.trace.display())))?;
-    let sizes = sizes::ask(&profile, &args.spark)?;
-    if let Some(path) = &args.plot {
-        sizes::plot(path, &args.trace.display().to_string(), &sizes)?;
-    }
     let answer = Answer {
         run: own(&log, &profile, args.spark.machine_cores),
-        sizes,
+        sizes: sizes::ask(&profile, &args.spark)?,
         synchronisation: barriers::ask(&profile, &args.spark),
         granularity: granularity::ask(&profile, &args.spark)?,
         speculation: speculation::ask(&profile),
         streams: streams::ask(&profile, &args.streams)?,
     };
+    if let Some(path) = &args.plot {
+        sizes::plot(path, &args.trace.display().to_string(), &answer.sizes)?;
+    }
     if args.json { print_json(&answer) } else { print(&text(&answer)) }
 }
 

@@ -1,7 +1,6 @@
 //! What another size, policy, batch or update frequency would cost a training run.
 
 mod about;
-mod lists;
 mod plan;
 mod stream;
 mod text;
@@ -34,9 +33,9 @@ pub struct Options {
     /// Numbers of servers [default: the trace's]
     #[arg(long, value_name = "LIST")]
     servers: Option<String>,
-    /// Policies: a list, in which ssp:A..B stands for all bounds from A to B
-    #[arg(long, value_name = "LIST", default_value = "bsp,ssp:1..3,asp")]
-    sync: String,
+    /// Policies: a list, in which ssp:A..B stands for all bounds from A to B [default: bsp,ssp:1..3,asp]
+    #[arg(long, value_name = "LIST")]
+    sync: Option<String>,
     /// Rows in one worker's batch [default: the trace's]
     #[arg(long, value_name = "LIST")]
     batch: Option<String>,
@@ -59,7 +58,7 @@ pub struct Options {
 impl Options {
     /// Whether anything was asked that only a training run can answer.
     pub fn is_used(&self) -> bool {
-        let lists = [&self.workers, &self.servers, &self.batch, &self.every];
+        let lists = [&self.workers, &self.servers, &self.sync, &self.batch, &self.every];
         lists.iter().any(|list| list.is_some())
             || self.machines.is_some()
             || self.job_rounds.is_some()
@@ -107,27 +106,28 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let cycles = Cycles::of(&run).map_err(Failure::failed)?;
     let check = Check::of(&cycles).map_err(Failure::failed)?;
     let profile = cycles.profile().map_err(Failure::failed)?;
-    if let Some(path) = &options.profile {
-        let text = profile.to_json().map_err(Failure::failed)?;
-        std::fs::write(path, text + "\n").map_err(|error| cannot_write(path, &error))?;
-    }
     let own = profile.question().map_err(Failure::failed)?;
     let machines = options.machines.map_or(own.machines, Machines::from);
     let plan = plan::Plan::new(options, &profile, machines)?;
+    let jobs = stream::asked(args)?;
     // A stream is simulated for each size that was asked for by name.
     let clusters = if options.workers.is_some() { plan.workers.clone() } else { vec![own.workers] };
     let (curves, predictions, knees) = plan.ask(&profile, &check);
-    if let Some(path) = &args.plot {
-        plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
-    }
     let answer = Answer {
         run: About::new(&profile, &check, machines),
         predictions,
         knees,
         prices: about::prices(&profile, &own)?,
         backups: about::backups(&profile, &own)?,
-        stream: stream::answer(args, &profile, &Question { machines, ..own }, &clusters)?,
+        stream: jobs.map(|jobs| stream::answer(jobs, &profile, &Question { machines, ..own }, &clusters)),
     };
+    if let Some(path) = &options.profile {
+        let text = profile.to_json().map_err(Failure::failed)?;
+        std::fs::write(path, text + "\n").map_err(|error| cannot_write(path, &error))?;
+    }
+    if let Some(path) = &args.plot {
+        plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
+    }
     if args.json { print_json(&answer) } else { print(&text::text(&answer)) }
 }
 

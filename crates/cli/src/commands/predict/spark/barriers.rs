@@ -48,7 +48,8 @@ struct Models {
     stages_per_s: f64,
     one_barrier_wait_s: f64,
     polling_system_wait_s: f64,
-    measured_overhead_s: [f64; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured_overhead_s: Option<[f64; 3]>,
     formula_overhead_s: f64,
 }
 
@@ -70,7 +71,7 @@ impl From<BarrierWaits> for Waited {
                 stages_per_s: models.rate_per_s,
                 one_barrier_wait_s: models.one_barrier_s,
                 polling_system_wait_s: models.polling_s,
-                measured_overhead_s: three(models.overhead_measured_s),
+                measured_overhead_s: models.overhead_measured_s.map(three),
                 formula_overhead_s: models.overhead_s,
             }),
         }
@@ -147,11 +148,13 @@ fn waited_text(waited: &Waited) -> Vec<String> {
             "  as a stream of {:.3} a second: 1-barrier without overhead {:.3}, polling system {:.3}",
             models.stages_per_s, models.one_barrier_wait_s, models.polling_system_wait_s
         ));
-        lines.push(format!(
-            "  with their slots free, the others waited {} s more; min(U(0, 1 s), Exp(submissions)) has the mean {:.3}",
-            precise(models.measured_overhead_s),
-            models.formula_overhead_s
-        ));
+        lines.extend(models.measured_overhead_s.map(|overhead_s| {
+            format!(
+                "  with their slots free, the others waited {} s more; min(U(0, 1 s), Exp(submissions)) has the mean {:.3}",
+                precise(overhead_s),
+                models.formula_overhead_s
+            )
+        }));
     }
     lines
 }

@@ -56,8 +56,9 @@ impl From<TreeForecast> for Shape {
 
 /// Asks for the partitions and depths wanted.
 pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Answer, Failure> {
-    let wanted = options.partitions.as_deref().map(|list| numbers("partitions", list)).transpose()?;
-    let depths = options.depth.as_deref().map(|list| numbers("depth", list)).transpose()?.unwrap_or_default();
+    let wanted = options.partitions.as_deref().map(|list| numbers("--partitions", list)).transpose()?;
+    let depths =
+        options.depth.as_deref().map(|list| numbers("--depth", list)).transpose()?.unwrap_or_default();
     // Jobs of several stages are cut only as a tree: all leaves of it at once.
     let leaves = wanted.as_ref().and_then(|list| list.first().copied());
     let tree = |depth: usize| Tree { depth, answer: Told::of(profile.tree(depth, leaves)) };

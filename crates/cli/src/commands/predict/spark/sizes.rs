@@ -38,15 +38,16 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failur
     if machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
         return Err(Failure::Usage("--machine-cores must be positive".into()));
     }
-    if pressure.is_some_and(|ratio| !(ratio >= 1.0 && ratio.is_finite())) {
-        return Err(Failure::Usage("--pressure is 1 on an idle machine and more on a busy one".into()));
+    if pressure.is_some_and(|ratio| !(1.0..=1e6).contains(&ratio)) {
+        let why = "--pressure is 1 on an idle machine and more, up to a million, on a busy one";
+        return Err(Failure::Usage(why.into()));
     }
     let slots = match (&options.cores, &options.executors) {
-        (Some(list), _) => numbers("cores", list)?,
+        (Some(list), _) => numbers("--cores", list)?,
         (None, Some(list)) => {
             let each = profile.slots as f64 / profile.executors.max(1) as f64;
             let slots = |count: usize| ((count as f64 * each).round() as usize).max(1);
-            numbers("executors", list)?.into_iter().map(slots).collect()
+            numbers("--executors", list)?.into_iter().map(slots).collect()
         }
         (None, None) => [profile.slots / 2, profile.slots, 2 * profile.slots, 4 * profile.slots]
             .into_iter()

@@ -3,8 +3,14 @@
 use serde::Serialize;
 use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question};
 
-use super::{Options, lists, series, three};
-use crate::{commands::queue::sweep, failure::Failure};
+use super::{Options, series, three};
+use crate::{
+    commands::{predict::list, queue::sweep},
+    failure::Failure,
+};
+
+/// Predictions at most.
+const MOST: usize = 20_000;
 
 /// What is asked: curves over these workers.
 pub struct Plan {
@@ -48,28 +54,35 @@ type Asked = (usize, Result<Prediction, Error>);
 impl Plan {
     pub fn new(options: &Options, profile: &JobProfile, machines: Machines) -> Result<Self, Failure> {
         let own = profile.question().map_err(Failure::failed)?;
-        let workers = match &options.workers {
-            Some(text) => lists::counts("--workers", text)?,
+        let mut workers = match &options.workers {
+            Some(text) => list::numbers("--workers", text)?,
             None => std::iter::successors(Some(1), |n| Some(2 * n))
                 .take_while(|n| *n <= 4 * own.workers)
                 .collect(),
         };
+        workers.sort_unstable();
+        workers.dedup();
         let servers = options
             .servers
             .as_deref()
-            .map_or(Ok(vec![own.servers]), |text| lists::counts("--servers", text))?;
+            .map_or(Ok(vec![own.servers]), |text| list::numbers("--servers", text))?;
         let batches: Vec<u64> = match &options.batch {
-            Some(text) => lists::counts("--batch", text)?.into_iter().map(|batch| batch as u64).collect(),
+            Some(text) => list::numbers("--batch", text)?.into_iter().map(|batch| batch as u64).collect(),
             None => vec![own.batch],
         };
         let every =
-            options.every.as_deref().map_or(Ok(vec![own.every]), |text| lists::named("--every", text))?;
+            options.every.as_deref().map_or(Ok(vec![own.every]), |text| list::named("--every", text))?;
+        let policies = list::policies(options.sync.as_deref().unwrap_or("bsp,ssp:1..3,asp"))?;
+        let lengths = [workers.len(), servers.len(), batches.len(), every.len(), policies.len()];
+        if lengths.iter().product::<usize>() > MOST {
+            let why = format!("the lists combine to more than {MOST} predictions: ask for fewer at once");
+            return Err(Failure::Usage(why));
+        }
         let mut curves = Vec::new();
         for &batch in &batches {
             for &every in &every {
                 for &servers in &servers {
-                    let policies = lists::policies(&options.sync)?.into_iter();
-                    curves.extend(policies.map(|sync| Question {
+                    curves.extend(policies.iter().map(|&sync| Question {
                         servers,
                         sync,
                         batch,

@@ -37,13 +37,8 @@ pub struct AtRate {
     pub tail_s: Option<[f64; 3]>,
 }
 
-/// The answer, if it was asked for, for clusters of so many workers under the question's policy.
-pub fn answer(
-    args: &Args,
-    profile: &JobProfile,
-    question: &Question,
-    workers: &[usize],
-) -> Result<Option<Jobs>, Failure> {
+/// What stream was asked for, if any.
+pub fn asked(args: &Args) -> Result<Option<Stream>, Failure> {
     let given = args.streams.arrival_rate.as_deref();
     let Some(rounds) = args.training.job_rounds else {
         return match given {
@@ -55,15 +50,19 @@ pub fn answer(
     {
         return Err(Failure::Usage(format!("--arrival-rate {wrong}: jobs a second must be more than 0")));
     }
-    let exceedance = args.streams.tail;
-    let stream = Stream { rates: given.unwrap_or_default().to_vec(), rounds, exceedance };
+    let rates = given.unwrap_or_default().to_vec();
+    Ok(Some(Stream { rates, rounds, exceedance: args.streams.tail }))
+}
+
+/// The answer for clusters of so many workers under the question's policy.
+pub fn answer(stream: Stream, profile: &JobProfile, question: &Question, workers: &[usize]) -> Jobs {
     let one = |&workers: &usize| {
         let told = profile.stream(&Question { workers, ..*question }, &stream).map(Told::from);
         let answer = told.unwrap_or_else(|error| Told::CannotTell { cannot_tell: error.to_string() });
         Cluster { workers, answer }
     };
     let clusters = workers.iter().map(one).collect();
-    Ok(Some(Jobs { rounds, tail_share: exceedance.get(), clusters }))
+    Jobs { rounds: stream.rounds, tail_share: stream.exceedance.get(), clusters }
 }
 
 impl From<StreamAnswer> for Told {
