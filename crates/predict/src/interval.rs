@@ -36,6 +36,11 @@ impl Interval {
         Self { value: dividend / self.value, low: dividend / self.high, high: dividend / self.low.max(least) }
     }
 
+    /// Half the range, over the value.
+    pub(crate) fn relative(self) -> f64 {
+        0.5 * (self.high - self.low) / self.value
+    }
+
     /// Makes room for a relative error that the range does not know of.
     pub(crate) fn widened(self, relative: f64) -> Self {
         let (below, above) = (self.value - self.low, self.high - self.value);

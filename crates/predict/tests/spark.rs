@@ -185,19 +185,26 @@ fn streams_are_stable_up_to_their_largest_rate() {
     let log = fixture("scaling_n2.json.zst");
     let tail = Exceedance::new(0.05).unwrap();
     for discipline in [Discipline::OneAtATime, Discipline::SideBySide] {
-        let largest = log.largest_rate(discipline).unwrap().value;
-        let half = log.stream(0.5 * largest, discipline, tail).unwrap();
-        let most = log.stream(0.9 * largest, discipline, tail).unwrap();
-        assert!(most.mean_s.value > 2.0 * half.mean_s.value, "{discipline:?}: {half:?} {most:?}");
+        let most = log.largest_rate(discipline).unwrap();
+        let largest = most.value;
+        let half = log.stream(0.5 * largest, discipline, most, tail).unwrap();
+        let busy = log.stream(0.9 * largest, discipline, most, tail).unwrap();
+        assert!(busy.mean_s.value > 2.0 * half.mean_s.value, "{discipline:?}: {half:?} {busy:?}");
+        let room = 0.5 * (most.high - most.low) / most.value;
+        assert!(
+            busy.mean_s.high / busy.mean_s.value > 1.0 + 5.0 * room,
+            "an error of {room} grows with the load: {busy:?}"
+        );
         assert!(half.tail_s.unwrap().value > half.mean_s.value);
-        let unstable = log.stream(1.1 * largest, discipline, tail).unwrap_err().to_string();
+        let unstable = log.stream(1.1 * largest, discipline, most, tail).unwrap_err().to_string();
         assert!(unstable.contains("never worked off"), "{unstable}");
     }
     // One at a time is an M/G/1 queue: with so little variance nearly E S (1 + rho / (2 (1 - rho))).
-    let alone = log.largest_rate(Discipline::OneAtATime).unwrap().value;
-    let mean = log.stream(0.5 * alone, Discipline::OneAtATime, tail).unwrap().mean_s.value;
+    let most = log.largest_rate(Discipline::OneAtATime).unwrap();
+    let alone = most.value;
+    let mean = log.stream(0.5 * alone, Discipline::OneAtATime, most, tail).unwrap().mean_s.value;
     assert!((mean * alone / 1.5 - 1.0).abs() < 0.08, "{mean} at most {alone}");
-    let rare = log.stream(0.5 * alone, Discipline::OneAtATime, Exceedance::new(1e-6).unwrap()).unwrap();
+    let rare = log.stream(0.5 * alone, Discipline::OneAtATime, most, Exceedance::new(1e-6).unwrap()).unwrap();
     assert!(
         matches!(rare.tail_s, Err(Error::CannotTell { .. })),
         "twelve jobs know nothing of one in a million"

@@ -75,7 +75,13 @@ fn end_of(window: &Window) -> i64 {
 fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
     let tasks = || windows.iter().flat_map(|window| &window.stages).flat_map(|stage| &stage.tasks);
     let (all, measured) = (tasks().count(), tasks().filter(|task| task.metrics.is_some()).count());
-    let why = if windows.is_empty() {
+    let ended = log.windows.iter().flat_map(|window| &window.jobs).filter(|job| job.ended.is_some()).count();
+    let why = if windows.is_empty() && ended > 0 {
+        format!(
+            "the {ended} jobs of '{}' that ended overlapped one that had not ended; take the log of a run that ended",
+            log.name()
+        )
+    } else if windows.is_empty() {
         format!(
             "no job of '{}' ended, so nothing of it was measured; take the log of a run that ended",
             log.name()

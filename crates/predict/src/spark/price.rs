@@ -57,7 +57,7 @@ impl SparkProfile {
         Price {
             point: point.to_owned(),
             count,
-            wall_s: now.shifted(self.wall_s - self.job_s() - price),
+            wall_s: now.shifted(self.wall_s - self.job_s() - price).positive(),
             price_s: Interval::around(price, (2.0 * deviation(&differences)).hypot(own)),
         }
     }
@@ -106,7 +106,7 @@ impl SparkProfile {
         // Another run has as many gaps, each drawn from these.
         let chance = if gaps.len() > 1 { deviation(&gaps) * (gaps.len() as f64).sqrt() } else { total };
         let price_s = Interval::around(total, (2.0 * chance).min(total));
-        let wall_s = now.shifted(self.wall_s - self.job_s() - total);
+        let wall_s = now.shifted(self.wall_s - self.job_s() - total).positive();
         let count = gaps.iter().filter(|gap| **gap > 0.0).count();
         Price { point: "all driver gaps between jobs".into(), count, wall_s, price_s }
     }

@@ -92,12 +92,12 @@ impl SparkProfile {
             .hypot(2.0 * (value - calm).abs())
             .hypot(self.drift(&groups, size))
             .hypot(self.own_error * value);
-        let job_s = Interval::around(value, half);
+        let job_s = Interval::around(value, half).positive();
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
             slots: size.slots,
             job_s,
-            wall_s: Interval::around(value + self.driver_s, half),
+            wall_s: Interval::around(value + self.driver_s, half).positive(),
             sparklens_s: self.sparklens(size.slots),
             busy_share: busy / (value * size.slots as f64),
         })
@@ -234,6 +234,7 @@ pub(super) fn own_room(profile: &SparkProfile, groups: &[Group], value: f64) -> 
     let own = profile.own_error * value;
     let size = Size::of(profile.slots);
     Interval::around(value, profile.chance(groups, size).hypot(profile.drift(groups, size)).hypot(own))
+        .positive()
 }
 
 pub(super) fn deviation(values: &[f64]) -> f64 {

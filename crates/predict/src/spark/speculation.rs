@@ -56,9 +56,9 @@ pub struct SpeculationForecast {
 }
 
 impl SpeculationForecast {
-    /// The rule with the shortest stage, if it is shorter than without by more than chance.
+    /// The rule with the shortest stage, if it is shorter than without by a hundredth at least and by more than chance.
     pub fn best(&self) -> Option<Copies> {
-        let helps = self.rules.iter().filter(|rule| rule.time.high < 1.0);
+        let helps = self.rules.iter().filter(|rule| rule.time.value < 0.99 && rule.time.high < 1.0);
         helps.copied().min_by(|a, b| a.time.value.total_cmp(&b.time.value))
     }
 }

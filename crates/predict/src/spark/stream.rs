@@ -10,7 +10,7 @@ use syncline_queueing::models::{OneBarrier, SingleQueue};
 use syncline_queueing::sim::{Random, stream};
 use syncline_queueing::{Distribution, Estimate, Exceedance, Model, Workload};
 
-use super::replay::deviation;
+use super::replay::{deviation, own_room};
 use super::schedule::{Slots, schedule};
 use super::work::{Group, SparkProfile, StageWork};
 use crate::{Error, Interval};
@@ -38,8 +38,6 @@ pub enum Discipline {
 /// What a stream of jobs would meet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamForecast {
-    /// Jobs a second from which on the backlog grows.
-    pub largest_per_s: Interval,
     /// From arrival to end, in seconds.
     pub mean_s: Interval,
     /// The time that the share of jobs asked for exceeds.
@@ -61,10 +59,10 @@ impl SparkProfile {
             let end = self.pass(&jobs, discipline, &vec![0.0; number], &mut random, index);
             number as f64 / end.into_iter().fold(0.0, f64::max)
         });
-        Ok(over(&rates.collect::<Vec<_>>()))
+        Ok(over(&rates.collect::<Vec<_>>()).widened(self.job_error()).positive())
     }
 
-    /// What jobs meet that arrive at `rate` a second.
+    /// What jobs meet that arrive at `rate` a second; `largest_per_s` is what [`SparkProfile::largest_rate`] said.
     ///
     /// # Errors
     /// [`Error::CannotTell`] from fewer than ten jobs, or if the rate is not stable.
@@ -72,10 +70,10 @@ impl SparkProfile {
         &self,
         rate: f64,
         discipline: Discipline,
+        largest_per_s: Interval,
         tail: Exceedance,
     ) -> Result<StreamForecast, Error> {
         let jobs = self.templates()?;
-        let largest_per_s = self.largest_rate(discipline)?;
         if !(rate > 0.0 && rate < largest_per_s.value) {
             let why = format!(
                 "jobs that arrive at {rate:.4} a second are never worked off: at most {:.4} can be served",
@@ -95,6 +93,9 @@ impl SparkProfile {
             means.push(settled.iter().sum::<f64>() / settled.len() as f64);
             tails.push(exceeded(settled, tail.get()));
         }
+        // A job that is longer by r makes a queue of this load longer by about r / (1 - load).
+        let error = self.job_error() / (1.0 - rate / largest_per_s.value);
+        let room = |runs: &[f64]| over(runs).widened(error).positive();
         let beyond = tail.get() * (RUNS as usize * number) as f64;
         let tail_s = if tail.get() * (jobs.len() as f64) < 0.1 {
             let (have, need) = (jobs.len(), (0.1 / tail.get()).ceil() as usize);
@@ -107,10 +108,15 @@ impl SparkProfile {
             let why = format!("only {beyond:.1} simulated jobs would lie beyond so rare a time");
             Err(Error::CannotTell { why })
         } else {
-            Ok(over(&tails))
+            Ok(room(&tails))
         };
         let formula = self.formula(&jobs, rate, discipline);
-        Ok(StreamForecast { largest_per_s, mean_s: over(&means), tail_s, formula })
+        Ok(StreamForecast { mean_s: room(&means), tail_s, formula })
+    }
+
+    /// By how much the jobs' time may be off, over that time.
+    fn job_error(&self) -> f64 {
+        own_room(self, &self.groups, self.total(&self.groups)).relative()
     }
 
     /// The log's jobs one by one, but the first.

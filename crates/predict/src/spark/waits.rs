@@ -157,5 +157,5 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// The mean of two or more values with two standard errors.
 fn measured(values: &[f64]) -> Interval {
     let error = deviation(values) / (values.len() as f64).sqrt();
-    Interval::around(mean(values.iter().copied()), 2.0 * error)
+    Interval::around(mean(values.iter().copied()), 2.0 * error).positive()
 }

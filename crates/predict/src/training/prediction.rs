@@ -51,7 +51,7 @@ impl JobProfile {
     ///
     /// # Errors
     /// As for [`JobProfile::predict`].
-    pub fn predict_without(&self, question: &Question, without: Without) -> Result<Prediction, Error> {
+    pub(crate) fn predict_without(&self, question: &Question, without: Without) -> Result<Prediction, Error> {
         self.check_batch(question)?;
         self.answer(&Case { without, ..Case::of(question) })
     }

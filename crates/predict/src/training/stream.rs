@@ -70,7 +70,8 @@ impl JobProfile {
             if rate >= largest_rate.value {
                 return Ok(Sojourn { rate, mean_s: None, tail_s: None });
             }
-            sojourn(rate, Workload { arrivals, size: size.clone() }, stream.exceedance)
+            let sojourn = sojourn(rate, Workload { arrivals, size: size.clone() }, stream.exceedance)?;
+            Ok(sojourn.widened(job_s.relative() / (1.0 - rate / largest_rate.value)))
         };
         let rates = rates.iter().map(one).collect::<Result<_, Error>>()?;
         Ok(StreamAnswer { job_s, largest_rate, rates })
@@ -84,6 +85,14 @@ impl JobProfile {
         let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
         let parts = rounds.max(1) as f64 / part as f64;
         Ok(lengths.into_iter().map(|length| (job_s + (length - mean) * parts.sqrt()).max(0.0)).collect())
+    }
+}
+
+impl Sojourn {
+    /// With room for a relative error of the job's length r, which a queue of this load makes r / (1 - load).
+    fn widened(self, relative: f64) -> Self {
+        let widen = |interval: Interval| interval.widened(relative).positive();
+        Self { mean_s: self.mean_s.map(widen), tail_s: self.tail_s.map(widen), ..self }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Args {
     /// A run file of `syncline train --trace`, or a Spark event log
     #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
     trace: PathBuf,
-    /// Draw the speed over the size into this SVG file
+    /// Draw the speed (of a Spark application the time in jobs) over the size into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
     /// Print JSON
@@ -57,7 +57,7 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Streams of jobs")]
 struct Streams {
-    /// Arrival rates of such jobs, a second [default: for Spark 50, 80 and 90 % of the largest stable one]
+    /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
     #[arg(long, visible_alias = "lambda", value_name = "LIST", value_delimiter = ',')]
     arrival_rate: Option<Vec<f64>>,
     /// The share of jobs that may be later than the tail told

@@ -187,7 +187,10 @@ fn own_text(own: &Own) -> Vec<String> {
         lines.push(format!("  {} lines of the log are damaged and were left out", own.damaged_lines));
     }
     if own.tasks_left_out > 0 {
-        lines.push(format!("  the last {} tasks were left out: the log has too many", own.tasks_left_out));
+        lines.push(format!(
+            "  {} tasks were left out, of jobs that were too large to keep beside those before them",
+            own.tasks_left_out
+        ));
     }
     lines
 }

@@ -117,8 +117,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         run: About::new(&profile, &check, machines),
         predictions,
         knees,
-        prices: about::prices(&profile, &own)?,
-        backups: about::backups(&profile, &own)?,
+        prices: about::prices(&profile, &Question { machines, ..own })?,
+        backups: about::backups(&profile, &Question { machines, ..own })?,
         stream: jobs.map(|jobs| stream::answer(jobs, &profile, &Question { machines, ..own }, &clusters)),
     };
     if let Some(path) = &options.profile {

@@ -53,7 +53,9 @@ pub fn text(told: &Told<Answer>) -> Vec<String> {
     };
     let Answer { stage, tasks, samples, persistent_share, best, .. } = answer;
     let mut lines = vec![match best {
-        None => format!("speculation: no rule makes '{stage}' of {tasks} tasks shorter by more than chance"),
+        None => format!(
+            "speculation: no rule makes '{stage}' of {tasks} tasks shorter by 1 % or more, beyond chance"
+        ),
         Some(Rule { quantile, multiplier, stage_time_ratio: [low, value, high], machine_time_ratio }) => {
             format!(
                 "speculation: quantile {quantile}, multiplier {multiplier} changes the time of '{stage}' of {tasks} tasks by {:+.1} % \

@@ -63,7 +63,7 @@ fn rates(
     let largest = profile.largest_rate(discipline)?;
     let usual = || LOADS.iter().map(|load| load * largest.value).collect();
     let rate = |jobs_per_s: f64| {
-        let answer = profile.stream(jobs_per_s, discipline, tail).map(|forecast| Times {
+        let answer = profile.stream(jobs_per_s, discipline, largest, tail).map(|forecast| Times {
             mean_s: three(forecast.mean_s),
             tail_s: Told::of::<[f64; 3]>(forecast.tail_s.map(three)),
             exponential_mean_s: forecast.formula.map(|estimate| estimate.value),

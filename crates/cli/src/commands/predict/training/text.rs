@@ -177,20 +177,23 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
 fn at_rate(AtRate { rate, sojourn_s, tail_s }: &AtRate, largest: f64, tail_share: f64) -> String {
     match (sojourn_s, tail_s) {
         (Some(mean), Some(tail)) => format!(
-            "    {rate:.4} a second: from arrival to end {} s on average; {} % take longer than {} s",
+            "    {} a second: from arrival to end {} s on average; {} % take longer than {} s",
+            significant(*rate),
             of_three(mean),
             100.0 * tail_share,
             of_three(tail)
         ),
         _ => format!(
-            "    {rate:.4} a second: unstable, {:.2} times the largest stable rate, the queue grows without end",
+            "    {} a second: unstable, {:.2} times the largest stable rate, the queue grows without end",
+            significant(*rate),
             rate / largest
         ),
     }
 }
 
 fn of_three([low, value, high]: &[f64; 3]) -> String {
-    format!("{value:.4} ({low:.4} .. {high:.4})")
+    let [low, value, high] = [low, value, high].map(|number| significant(*number));
+    format!("{value} ({low} .. {high})")
 }
 
 fn row(row: &Row, wide: usize) -> String {
@@ -205,6 +208,12 @@ fn row(row: &Row, wide: usize) -> String {
         ),
         Told::CannotTell { cannot_tell } => format!("{workers:>8} {curve:>wide$} {cannot_tell}"),
     }
+}
+
+/// With four significant digits.
+fn significant(number: f64) -> String {
+    let digits = number.abs().max(f64::MIN_POSITIVE).log10().floor();
+    format!("{number:.*}", (3.0 - digits).clamp(0.0, 20.0) as usize)
 }
 
 /// Seconds with a unit that suits them.
