@@ -38,5 +38,5 @@ pub use spark::{
 pub use training::{
     Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,
     PROFILE_FORMAT, Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer,
-    SyncPrice, Tail, Variation, Without,
+    SyncPrice, Tail, Variation,
 };

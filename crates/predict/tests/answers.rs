@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use syncline_predict::{Cycles, Error, JobProfile, Machines, Question, Stream};
+use std::path::Path;
+
+use syncline_predict::{Check, Cycles, Error, JobProfile, Machines, Question, Stream};
 use syncline_queueing::sim::stream;
 use syncline_queueing::{Distribution, Exceedance, harmonic};
 use syncline_trace::{Node, Phase, Run, RunInfo, Span};
@@ -76,6 +78,12 @@ impl Made {
         };
         Run { info, spans }
     }
+}
+
+/// A run that lies beside this test.
+fn recorded(name: &str) -> Cycles {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/held_out").join(name);
+    Cycles::of(&syncline_trace::read(path).unwrap()).unwrap()
 }
 
 fn round_s(profile: &JobProfile, question: Question) -> f64 {
@@ -196,6 +204,15 @@ fn without_spare_workers_the_ideal_is_the_live_gate() {
         "{list:?}"
     );
     assert!(matches!(profile.backups(&Question { workers: 100, ..own }), Err(Error::TooFar { .. })));
+}
+
+/// Of four batches a round; the part of a gradient that comes with every batch is in the traced rounds four times already.
+#[test]
+fn a_run_of_many_batches_a_round_predicts_itself() {
+    for name in ["live-1-every4.parquet", "live-2-every4.parquet"] {
+        let check = Check::of(&recorded(name)).unwrap();
+        assert!(check.error().abs() < 0.02, "{name}: {check:?}");
+    }
 }
 
 #[test]

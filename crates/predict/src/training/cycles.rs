@@ -248,12 +248,12 @@ impl Cycles {
     }
 
     /// Mean time of the servers for one update, in seconds, one server's after the other's.
-    pub fn update_s(&self) -> f64 {
+    pub(crate) fn update_s(&self) -> f64 {
         self.update_s
     }
 
     /// Gradients that an update folds.
-    pub fn per_update(&self) -> usize {
+    pub(crate) fn per_update(&self) -> usize {
         self.per_update
     }
 

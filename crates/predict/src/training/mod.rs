@@ -34,4 +34,3 @@ pub use speed::Placement;
 pub use stream::{Sojourn, Stream, StreamAnswer};
 pub use tail::Tail;
 pub use variation::Variation;
-pub use world::Without;

@@ -200,14 +200,6 @@ impl JobProfile {
     pub fn work_s(&self) -> f64 {
         self.compute.full_s + self.exchange.total_s()
     }
-
-    /// Largest persistent difference between two workers, in seconds.
-    pub fn persistent_range_s(&self) -> f64 {
-        let list = &self.variation.persistent_s;
-        let (low, high) =
-            list.iter().fold((0.0, 0.0), |(low, high): (f64, f64), &a| (low.min(a), high.max(a)));
-        high - low
-    }
 }
 
 fn wrong<T>(what: String) -> Result<T, Error> {

@@ -15,7 +15,7 @@ const MOST_DRAWS: u64 = 64;
 
 /// A cost that is imagined away, to see what it was the price of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Without {
+pub(crate) enum Without {
     /// Nothing: all is as it is.
     Nothing,
     /// Fetching parameters.
