@@ -206,6 +206,7 @@ fn a_spark_log_predicts_itself_and_other_sizes() {
     for (wrong, why) in [
         ("--cores 4..2", "runs backwards"),
         ("--machine-cores 0", "must be positive"),
+        ("--machine-cores 1e-308", "must be positive"),
         ("--pressure 0.5", "1 on an idle machine"),
         ("--tail 2", "between 0 and 1"),
         ("--pressure 1e308", "up to a million"),

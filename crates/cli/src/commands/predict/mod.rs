@@ -7,7 +7,9 @@ mod training;
 use std::path::PathBuf;
 
 use clap::ValueHint;
+use serde::Serialize;
 use syncline_explain::source::{Format, open};
+use syncline_predict::{Error, Interval};
 use syncline_queueing::Exceedance;
 
 use super::queue::exceedance;
@@ -83,4 +85,26 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.trace.display()
         ))),
     }
+}
+
+/// A value with its interval, or why there is none.
+#[derive(Serialize, Clone)]
+#[serde(untagged)]
+enum Told<T> {
+    Values(T),
+    CannotTell { cannot_tell: String },
+}
+
+impl<T> Told<T> {
+    fn of<U: Into<T>>(answer: Result<U, Error>) -> Self {
+        match answer {
+            Ok(value) => Self::Values(value.into()),
+            Err(error) => Self::CannotTell { cannot_tell: error.to_string() },
+        }
+    }
+}
+
+/// Low end, value, high end.
+fn three(interval: Interval) -> [f64; 3] {
+    [interval.low, interval.value, interval.high]
 }

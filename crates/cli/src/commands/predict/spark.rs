@@ -6,10 +6,12 @@ mod sizes;
 mod speculation;
 mod streams;
 
-use serde::Serialize;
-use syncline_predict::{Interval, SparkLog, SparkProfile};
+use std::path::{Path, PathBuf};
 
-use super::{Args, list::numbers};
+use serde::Serialize;
+use syncline_predict::{SparkLog, SparkProfile};
+
+use super::{Args, Told, list::numbers, three};
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, print, print_json},
@@ -90,28 +92,11 @@ struct Own {
     tasks_left_out: usize,
 }
 
-/// A value with its interval, or why there is none.
-#[derive(Serialize, Clone)]
-#[serde(untagged)]
-enum Told<T> {
-    Values(T),
-    CannotTell { cannot_tell: String },
-}
-
-impl<T> Told<T> {
-    fn of<U: Into<T>>(answer: Result<U, syncline_predict::Error>) -> Self {
-        match answer {
-            Ok(value) => Self::Values(value.into()),
-            Err(error) => Self::CannotTell { cannot_tell: error.to_string() },
-        }
-    }
-}
-
 /// Answers for the event log.
 pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         check_writable(path)?;
-        check_distinct(&[path], &[&args.trace])?;
+        check_distinct(&[path], &parts(&args.trace).iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
     let log = SparkLog::read(&args.trace).map_err(Failure::failed)?;
     let profile =
@@ -128,6 +113,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         sizes::plot(path, &args.trace.display().to_string(), &answer.sizes)?;
     }
     if args.json { print_json(&answer) } else { print(&text(&answer)) }
+}
+
+/// The files of a log: itself, or those of a rolling log's folder.
+fn parts(trace: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(trace).into_iter().flatten().flatten().map(|entry| entry.path());
+    std::iter::once(trace.to_owned()).chain(files).collect()
 }
 
 fn own(log: &SparkLog, profile: &SparkProfile, machine_cores: Option<f64>) -> Own {
@@ -193,11 +184,6 @@ fn own_text(own: &Own) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Low end, value, high end.
-fn three(interval: Interval) -> [f64; 3] {
-    [interval.low, interval.value, interval.high]
 }
 
 /// `value (low .. high)`.

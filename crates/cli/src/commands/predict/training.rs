@@ -12,7 +12,7 @@ use serde::Serialize;
 use syncline::trace;
 use syncline_predict::{Check, Cycles, Interval, Machines, Question};
 
-use super::Args;
+use super::{Args, Told, three};
 use crate::commands::queue::{plot, sweep};
 use crate::{
     failure::Failure,
@@ -133,11 +133,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot write {}: {error}", path.display()))
-}
-
-/// The lower end, the value and the upper end.
-fn three(interval: Interval) -> [f64; 3] {
-    [interval.low, interval.value, interval.high]
 }
 
 /// A curve of the plot.

@@ -35,8 +35,8 @@ impl From<SparkForecast> for Values {
 /// Asks for every size.
 pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failure> {
     let Options { machine_cores, pressure, .. } = *options;
-    if machine_cores.is_some_and(|cores| !(cores > 0.0 && cores.is_finite())) {
-        return Err(Failure::Usage("--machine-cores must be positive".into()));
+    if machine_cores.is_some_and(|cores| !(0.1..=1e6).contains(&cores)) {
+        return Err(Failure::Usage("--machine-cores must be positive: from 0.1 to a million".into()));
     }
     if pressure.is_some_and(|ratio| !(1.0..=1e6).contains(&ratio)) {
         let why = "--pressure is 1 on an idle machine and more, up to a million, on a busy one";

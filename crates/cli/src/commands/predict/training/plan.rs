@@ -3,7 +3,7 @@
 use serde::Serialize;
 use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question};
 
-use super::{Options, series, three};
+use super::{Options, Told, series, three};
 use crate::{
     commands::{predict::list, queue::sweep},
     failure::Failure,
@@ -32,14 +32,21 @@ pub struct Row {
     #[serde(skip)]
     pub curve: String,
     #[serde(flatten)]
-    pub answer: Told,
+    pub answer: Told<Values>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Told {
-    Values { round_s: [f64; 3], samples_per_s: [f64; 3], late: f64 },
-    CannotTell { cannot_tell: String },
+/// What is predicted.
+#[derive(Serialize, Clone)]
+pub struct Values {
+    pub round_s: [f64; 3],
+    pub samples_per_s: [f64; 3],
+    pub late: f64,
+}
+
+impl From<Prediction> for Values {
+    fn from(Prediction { round_s, samples_per_s, late }: Prediction) -> Self {
+        Self { round_s: three(round_s), samples_per_s: three(samples_per_s), late }
+    }
 }
 
 /// The number of workers from which a further one brings less than half of what the first did.
@@ -133,15 +140,9 @@ impl Plan {
 }
 
 fn row(workers: usize, question: &Question, curve: &str, told: Result<Prediction, Error>) -> Row {
-    let answer = match told {
-        Ok(Prediction { round_s, samples_per_s, late }) => {
-            Told::Values { round_s: three(round_s), samples_per_s: three(samples_per_s), late }
-        }
-        Err(error) => Told::CannotTell { cannot_tell: error.to_string() },
-    };
     let Question { servers, batch, sync, every, .. } = *question;
     let (sync, every) = (sync.to_string(), every.to_string());
-    Row { workers, servers, sync, batch, every, curve: curve.to_owned(), answer }
+    Row { workers, servers, sync, batch, every, curve: curve.to_owned(), answer: Told::of(told) }
 }
 
 fn knee(curve: &str, asked: &[Asked]) -> Option<Knee> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use syncline_predict::{JobProfile, Question, Sojourn, Stream, StreamAnswer};
 
-use super::{Args, three};
+use super::{Args, Told, three};
 use crate::failure::Failure;
 
 /// What a stream meets.
@@ -19,18 +19,19 @@ pub struct Jobs {
 pub struct Cluster {
     pub workers: usize,
     #[serde(flatten)]
-    pub answer: Told,
+    pub answer: Told<Values>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Told {
-    Values { job_s: [f64; 3], largest_rate: [f64; 3], rates: Vec<AtRate> },
-    CannotTell { cannot_tell: String },
+/// What jobs meet there.
+#[derive(Serialize, Clone)]
+pub struct Values {
+    pub job_s: [f64; 3],
+    pub largest_rate: [f64; 3],
+    pub rates: Vec<AtRate>,
 }
 
 /// At one arrival rate; nothing where it is too large.
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
 pub struct AtRate {
     pub rate: f64,
     pub sojourn_s: Option<[f64; 3]>,
@@ -57,15 +58,14 @@ pub fn asked(args: &Args) -> Result<Option<Stream>, Failure> {
 /// The answer for clusters of so many workers under the question's policy.
 pub fn answer(stream: Stream, profile: &JobProfile, question: &Question, workers: &[usize]) -> Jobs {
     let one = |&workers: &usize| {
-        let told = profile.stream(&Question { workers, ..*question }, &stream).map(Told::from);
-        let answer = told.unwrap_or_else(|error| Told::CannotTell { cannot_tell: error.to_string() });
-        Cluster { workers, answer }
+        let told = profile.stream(&Question { workers, ..*question }, &stream);
+        Cluster { workers, answer: Told::of(told) }
     };
     let clusters = workers.iter().map(one).collect();
     Jobs { rounds: stream.rounds, tail_share: stream.exceedance.get(), clusters }
 }
 
-impl From<StreamAnswer> for Told {
+impl From<StreamAnswer> for Values {
     fn from(StreamAnswer { job_s, largest_rate, rates }: StreamAnswer) -> Self {
         let at = |Sojourn { rate, mean_s, tail_s }: Sojourn| AtRate {
             rate,
@@ -73,6 +73,6 @@ impl From<StreamAnswer> for Told {
             tail_s: tail_s.map(three),
         };
         let rates = rates.into_iter().map(at).collect();
-        Self::Values { job_s: three(job_s), largest_rate: three(largest_rate), rates }
+        Self { job_s: three(job_s), largest_rate: three(largest_rate), rates }
     }
 }

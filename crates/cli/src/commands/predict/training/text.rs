@@ -3,9 +3,9 @@
 use syncline_predict::Machines;
 
 use super::{
-    Answer,
+    Answer, Told,
     about::{About, Spare, Worth},
-    plan::{Knee, Row, Told},
+    plan::{Knee, Row, Values},
     stream::{self, AtRate, Cluster, Jobs},
 };
 
@@ -158,7 +158,7 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
         vec![String::new(), format!("a stream of jobs of {} rounds, first come first served:", jobs.rounds)];
     for Cluster { workers, answer } in &jobs.clusters {
         match answer {
-            stream::Told::Values { job_s, largest_rate, rates } => {
+            Told::Values(stream::Values { job_s, largest_rate, rates }) => {
                 lines.push(format!(
                     "  {workers} workers: a job by itself takes {} s; stable up to {} jobs a second",
                     of_three(job_s),
@@ -166,9 +166,7 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
                 ));
                 lines.extend(rates.iter().map(|at| at_rate(at, largest_rate[1], jobs.tail_share)));
             }
-            stream::Told::CannotTell { cannot_tell } => {
-                lines.push(format!("  {workers} workers: {cannot_tell}"))
-            }
+            Told::CannotTell { cannot_tell } => lines.push(format!("  {workers} workers: {cannot_tell}")),
         }
     }
     lines
@@ -199,13 +197,15 @@ fn of_three([low, value, high]: &[f64; 3]) -> String {
 fn row(row: &Row, wide: usize) -> String {
     let Row { workers, curve, .. } = row;
     match &row.answer {
-        Told::Values { round_s: [low, value, high], samples_per_s: [least, rate, most], late } => format!(
-            "{workers:>8} {curve:>wide$} {:>10.3} ({:>7.3} .. {:>7.3}) {rate:>14.0} ({least:>8.0} .. {most:>8.0}) {:>5.1} %",
-            1e3 * value,
-            1e3 * low,
-            1e3 * high,
-            100.0 * late
-        ),
+        Told::Values(Values { round_s: [low, value, high], samples_per_s: [least, rate, most], late }) => {
+            format!(
+                "{workers:>8} {curve:>wide$} {:>10.3} ({:>7.3} .. {:>7.3}) {rate:>14.0} ({least:>8.0} .. {most:>8.0}) {:>5.1} %",
+                1e3 * value,
+                1e3 * low,
+                1e3 * high,
+                100.0 * late
+            )
+        }
         Told::CannotTell { cannot_tell } => format!("{workers:>8} {curve:>wide$} {cannot_tell}"),
     }
 }
