@@ -336,6 +336,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_recommended_from_one_percent_on() {
+        let of = |time: Interval| SpeculationForecast {
+            stage: "s".into(),
+            tasks: 2,
+            samples: 40,
+            persistent: None,
+            rules: vec![Copies { quantile: 0.5, multiplier: 1.5, time, cost: 1.0 }],
+        };
+        assert_eq!(of(Interval::around(0.999, 0.0005)).best(), None);
+        assert_eq!(of(Interval::around(0.9, 0.2)).best(), None);
+        assert!(of(Interval::around(0.9, 0.05)).best().is_some());
+    }
+
+    #[test]
     fn copies_do_not_help_where_the_data_are_slow() {
         let place_s: Vec<f64> = (0..20).map(|at| if at == 0 { 100.0 } else { 10.0 }).collect();
         let times =

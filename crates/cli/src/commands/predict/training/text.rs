@@ -226,3 +226,14 @@ fn time(seconds: f64) -> String {
         () => format!("{:.1} ns", 1e9 * seconds),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::significant;
+
+    #[test]
+    fn small_rates_keep_their_digits() {
+        let shown = [0.000_012_344, 0.5, 12.3456, 123_456.0].map(significant);
+        assert_eq!(shown, ["0.00001234", "0.5000", "12.35", "123456"]);
+    }
+}
