@@ -68,14 +68,15 @@ pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
 /// # Errors
 /// An unreadable file or a cluster that is not valid.
 pub fn read_cluster(path: &Path) -> Result<Cluster> {
-    json(path)
+    parse(path, &text(path)?)
 }
 
 /// Jobs from JSON. Only those with a profile go through a loose form, so that faults of the others name their line.
 fn objects(path: &Path) -> Result<Vec<Job>> {
-    let loose: Vec<Value> = json(path)?;
+    let text = text(path)?;
+    let loose: Vec<Value> = parse(path, &text)?;
     if loose.iter().all(|job| job.get("profile").is_none()) {
-        return json(path);
+        return parse(path, &text);
     }
     let numbered = loose.into_iter().enumerate();
     let entry =
@@ -143,10 +144,13 @@ const NO_EPOCH: &str = "the profile's trace does not say how many samples an epo
 const BOTH: &str = "`workload` is given too; give one of them";
 const SLOW_LINK: &str = "the measured run's link was faster than that; give `seconds_per_sample` too";
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+fn text(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })?;
-    serde_json::from_str(&text).map_err(|source| Error::Json { path: path.into(), source })
+    text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|source| Error::Json { path: path.into(), source })
 }
 
 fn table(path: &Path) -> Result<Vec<Job>> {

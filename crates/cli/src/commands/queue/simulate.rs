@@ -214,13 +214,16 @@ fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> 
         for (eps, value) in &report.quantiles {
             line(&format!("exceeded with probability {}", eps.get()), *value);
         }
-        let several = report.classes.len() > 1;
-        for (number, class) in
-            report.classes.iter().enumerate().filter(|(_, class)| several && class.jobs > 0)
-        {
-            line(&format!("mean time of class {}", number + 1), class.mean);
-            line(&format!("mean wait of class {}", number + 1), class.wait);
+        for (number, class) in report.classes.iter().enumerate().filter(|_| report.classes.len() > 1) {
+            if class.jobs > 0 {
+                line(&format!("mean time of class {}", number + 1), class.mean);
+                line(&format!("mean wait of class {}", number + 1), class.wait);
+            }
         }
+    }
+    if report.classes.len() > 1 {
+        let none = report.classes.iter().enumerate().filter(|(_, class)| class.jobs == 0);
+        lines.extend(none.map(|(number, _)| format!("no job of class {}", number + 1)));
     }
     print(&lines.join("\n"))
 }
