@@ -44,8 +44,9 @@ pub fn simulate_pool(
         return Err(stuck(pool));
     }
     // What restarts cost is in no formula, but jobs that leave more slowly than they come pile up.
+    // Student's t, because the error of a few replications may be small by chance.
     let done = report.throughput;
-    if done.value + 4.5 * done.error < workload.rate() {
+    if done.value + done.half_width(0.999_99) < workload.rate() {
         stable(workload.rate(), done.value)?;
     }
     Ok(report)
