@@ -12,6 +12,16 @@ use support::{children, is_running, signal, start, stderr, wait_for, wait_for_th
 /// A run that would take minutes: every round sleeps.
 const LONG: &str = "train --workers 3 --servers 2 --epochs 1000 --inject all:5ms --on processes";
 
+/// So much, or ten times what the start took on a machine that is busy with other things.
+fn patience(seconds: u64, start: Duration) -> Duration {
+    Duration::from_secs(seconds).max(10 * start)
+}
+
+/// What it took since `begun`, without the moment in which the run was left alone.
+fn start_took(begun: Instant) -> Duration {
+    begun.elapsed().saturating_sub(Duration::from_millis(500))
+}
+
 /// Waits until the run has a process for each of its 5 nodes and has had time to train a little.
 fn nodes(launcher: u32) -> Vec<(u32, String)> {
     let nodes =
@@ -27,8 +37,10 @@ fn assert_gone(nodes: &[(u32, String)]) {
 #[test]
 fn a_killed_node_ends_the_run_within_a_second_and_is_named() {
     for victim in ["worker/1", "server/0"] {
+        let begun = Instant::now();
         let run = start(LONG);
         let nodes = nodes(run.id());
+        let limit = patience(1, start_took(begun));
         let (pid, _) = nodes.iter().find(|(_, name)| name == victim).unwrap();
         let killed = Instant::now();
         signal(*pid, "KILL");
@@ -37,7 +49,7 @@ fn a_killed_node_ends_the_run_within_a_second_and_is_named() {
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{message}");
         assert!(message.contains(victim) && message.contains("signal 9"), "{message}");
-        assert!(took < Duration::from_secs(1), "{victim}: it took {took:?}");
+        assert!(took < limit, "{victim}: it took {took:?}");
         assert_gone(&nodes);
     }
 }
@@ -45,29 +57,33 @@ fn a_killed_node_ends_the_run_within_a_second_and_is_named() {
 #[test]
 fn an_interrupted_run_stops_cleanly() {
     for on in ["threads", "processes"] {
+        let begun = Instant::now();
         let run = start(&LONG.replace("processes", on));
         let nodes = if on == "processes" { nodes(run.id()) } else { Vec::new() };
         if on == "threads" {
             wait_for_thread(run.id(), "worker/0");
         }
+        let limit = patience(3, start_took(begun));
         signal(run.id(), "INT");
         let stopped = Instant::now();
         let output = run.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{on}: {}", stderr(&output));
-        assert!(stopped.elapsed() < Duration::from_secs(3), "{on}");
+        assert!(stopped.elapsed() < limit, "{on}");
         assert_gone(&nodes);
     }
 }
 
 #[test]
 fn a_worker_that_never_waits_is_interrupted_too() {
+    let begun = Instant::now();
     let run = start("train --workers 1 --epochs 1000000");
     wait_for_thread(run.id(), "worker/0");
+    let limit = patience(2, start_took(begun));
     signal(run.id(), "INT");
     let stopped = Instant::now();
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < limit, "{:?}", stopped.elapsed());
 }
 
 #[test]

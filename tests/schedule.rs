@@ -127,7 +127,7 @@ fn bound_proves_the_optimum_of_small_instances() {
             assert!(policy["ratio"].as_f64().unwrap() >= 1.0 - 1e-6, "{row}");
         }
     }
-    let command = "bound --jobs 12 --machines 6 --seeds 1 --exact --limit 0.1 --policy drf";
+    let command = "bound --jobs 12 --machines 6 --seeds 1 --exact --limit 1e-9 --policy drf";
     let (code, out, err) = syncline(folder.path(), command);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("the optimum is not known: ") && out.contains("bound / reached"), "{out}");
@@ -144,8 +144,15 @@ fn mistakes_are_named() {
         ("simulate --trace absent.trace --format gavel", 2, "--throughputs"),
         ("simulate --cluster 8by8 --trace a.csv --format muri", 2, "such as 8x8"),
         ("simulate --outage 900:1..2", 2, "numbered from 0"),
-        ("simulate --machines 0", 1, "no machine"),
-        ("simulate --jobs 0", 1, "no job"),
+        ("simulate --machines 0", 2, "no machine"),
+        ("simulate --jobs 0", 2, "no job"),
+        ("simulate --external-gbps 0..0", 2, "external_gbps"),
+        ("simulate --quanta 0", 2, "1..=1000"),
+        ("simulate --quanta-per-job 100000", 2, "1..=1000"),
+        ("simulate --slots 100001", 2, "from 1 to 100000"),
+        ("bound --slots 100000000000", 2, "from 1 to 100000"),
+        ("bound --exact --limit 1e300", 2, "--limit"),
+        ("plan absent.json absent.json --slots 18446744073709551615", 2, "from 1 to 100000"),
         ("bound --setting easy", 2, "unknown setting `easy`"),
         ("bound --exact --limit 0", 2, "--limit 0"),
         ("replay absent.jsonl", 1, "absent.jsonl"),

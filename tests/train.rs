@@ -108,13 +108,18 @@ fn every_model_and_optimizer_learns() {
 fn bsp_saves_the_same_bytes_on_threads_and_processes_whoever_is_late() {
     let folder = tempfile::tempdir().unwrap();
     let (dense, sparse) = (csv(folder.path(), 900), libsvm(folder.path(), 900, 50_000));
-    for (name, data, optimizer) in
-        [("dense", &dense, "adam"), ("sparse", &sparse, "adam"), ("sparse", &sparse, "sgd")]
-    {
+    for (name, data, options) in [
+        ("dense", &dense, "--optimizer adam"),
+        ("sparse", &sparse, "--optimizer adam"),
+        ("sparse", &sparse, "--optimizer sgd"),
+        ("sparse", &sparse, "--optimizer sgd --l2 0.01"),
+        ("sparse", &sparse, "--optimizer sgd --every batches:2"),
+        ("sparse", &sparse, "--optimizer adam --l2 0.01 --every batches:2"),
+    ] {
         let save = |on: &str, extra: &str| {
-            let model = folder.path().join(format!("{name}-{optimizer}.safetensors"));
+            let model = folder.path().join(format!("{name}.safetensors"));
             let output = run(&format!(
-                "train {} --workers 3 --epochs 3 --optimizer {optimizer} --on {on} --save {} {extra}",
+                "train {} --workers 3 --epochs 3 {options} --on {on} --save {} {extra}",
                 data.display(),
                 model.display()
             ));
@@ -122,10 +127,16 @@ fn bsp_saves_the_same_bytes_on_threads_and_processes_whoever_is_late() {
             std::fs::read(model).unwrap()
         };
         let reference = save("threads", "");
-        assert!(reference == save("threads", "--servers 2"), "{name}: two servers");
-        assert!(reference == save("processes", "--servers 2"), "{name}: processes");
-        assert!(reference == save("threads", "--inject worker=0:exp:3ms"), "{name}: worker 0 is late");
-        assert!(reference == save("processes", "--inject worker=2:exp:3ms"), "{name}: worker 2 is late");
+        assert!(reference == save("threads", "--servers 2"), "{name} {options}: two servers");
+        assert!(reference == save("processes", "--servers 2"), "{name} {options}: processes");
+        assert!(
+            reference == save("threads", "--inject worker=0:exp:3ms"),
+            "{name} {options}: worker 0 is late"
+        );
+        assert!(
+            reference == save("processes", "--inject worker=2:exp:3ms"),
+            "{name} {options}: worker 2 is late"
+        );
         assert!(reference != save("threads", "--seed 2"), "{name}: another seed is another model");
     }
 }
@@ -184,14 +195,14 @@ fn the_slow_worker_is_named() {
     let findings = report["findings"].to_string();
     assert!(findings.contains("worker 2 was the last to arrive in"), "{findings}");
     let wait = |worker: usize| report["workers"][worker]["wait_s"].as_f64().unwrap();
-    assert!(wait(0) > 10.0 * wait(2) && wait(1) > 10.0 * wait(2), "{report}");
+    assert!(wait(0) > 2.0 * wait(2) && wait(1) > 2.0 * wait(2), "{report}");
 }
 
 #[test]
 fn backup_workers_do_not_wait_for_the_slow_one() {
     let time = |sync: &str| {
         let report =
-            json(&format!("train --workers 3 --epochs 1 --batch 512 --inject worker=1:15ms --sync {sync}"));
+            json(&format!("train --workers 3 --epochs 1 --batch 512 --inject worker=1:60ms --sync {sync}"));
         report["wall_s"].as_f64().unwrap()
     };
     assert!(time("bsp") > 2.0 * time("backup:1"));

@@ -37,11 +37,16 @@ pub struct Factors<'a> {
 }
 
 impl<'a> Factors<'a> {
-    /// The factors of a batch; nothing if it is dense, or there is not the same number of derivatives for each row.
+    /// The factors of a batch; nothing if it is dense, or there is not the same number of derivatives for each row, at
+    /// least one.
     pub fn new(batch: &Batch<'a>, derivatives: &'a [f32]) -> Option<Factors<'a>> {
         let FeaturesView::Sparse(x) = batch.features else { return None };
         let outputs = derivatives.len().checked_div(x.rows())?;
-        (derivatives.len() == x.rows() * outputs).then_some(Factors { x, derivatives, outputs })
+        (outputs > 0 && derivatives.len() == x.rows() * outputs).then_some(Factors {
+            x,
+            derivatives,
+            outputs,
+        })
     }
 
     /// Calls `visit(start, derivatives, x)` for each run of contributions to the gradient by the parameters of a

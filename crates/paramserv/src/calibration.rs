@@ -7,7 +7,11 @@
 //! tens of milliseconds before the run's clock starts, and nothing without a trace.
 
 use std::{
-    sync::{Barrier, Mutex, PoisonError, RwLock},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Barrier, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -61,22 +65,22 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// Measures, unless the run is too short for it, the machine has one core, or a model for each would need too much
-    /// memory.
+    /// Measures, unless the run is too short for it, the machine has one core, a model for each would need too much
+    /// memory, or a gradient panics, which the run itself reports.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let (cores, parameters) = (cores(), run.shards.last().map_or(0, |shard| shard.end));
         if cores == 1 || parameters.saturating_mul(cores) > MOST_PARAMETERS {
             return None;
         }
-        let first = measure(run, 1, Length::GLANCE).gradient;
+        let first = measure(run, 1, Length::GLANCE)?.gradient;
         let length = if first > SHORT { Length::LONG } else { Length::SHORT };
         let all = Length::GLANCE.rounds() + 4 * length.rounds();
         if first > SHORT && run.rounds() < 100 * all as u64 {
             return None;
         }
         // The parts alternate, so that a machine that changes its speed meanwhile favours none.
-        let (one, all) = (measure(run, 1, length), measure(run, cores, length));
-        let (again, all_again) = (measure(run, 1, length), measure(run, cores, length));
+        let (one, all) = (measure(run, 1, length)?, measure(run, cores, length)?);
+        let (again, all_again) = (measure(run, 1, length)?, measure(run, cores, length)?);
         let apart = |a: Duration, b: Duration| (a.as_secs_f64() - b.as_secs_f64()) / (a + b).as_secs_f64();
         let error = apart(one.gradient, again.gradient).hypot(apart(all.gradient, all_again.gradient));
         Some(Self { cores, alone: one.mean(again), together: all.mean(all_again), error })
@@ -114,15 +118,18 @@ struct Shared {
     /// Of gradients by thread, because the one that updates finds the parameters in its own cache, and of updates.
     times: Mutex<(Vec<Vec<Duration>>, Vec<Duration>)>,
     barrier: Barrier,
+    /// A gradient has panicked: all threads leave together, because a barrier would wait for the one for ever.
+    panicked: AtomicBool,
 }
 
-/// Rounds of as many workers as there are `threads`, each with a barrier before the update.
-fn measure(run: &Run, threads: usize, length: Length) -> Costs {
+/// Rounds of as many workers as there are `threads`, each with a barrier before the update; nothing if one panics.
+fn measure(run: &Run, threads: usize, length: Length) -> Option<Costs> {
     let parameters = run.initial();
     let shared = Shared {
         gradients: Mutex::new(vec![None; threads]),
         times: Mutex::new((vec![Vec::new(); threads], Vec::new())),
         barrier: Barrier::new(threads),
+        panicked: AtomicBool::new(false),
         parameters: RwLock::new(parameters),
     };
     // The last of the first rounds decides how many follow.
@@ -134,9 +141,12 @@ fn measure(run: &Run, threads: usize, length: Length) -> Costs {
             scope.spawn(move || work(run, shared, computation, thread, rounds, length));
         }
     });
+    if shared.panicked.into_inner() {
+        return None;
+    }
     let (gradients, updates) = shared.times.into_inner().unwrap_or_else(PoisonError::into_inner);
     let gradient = gradients.into_iter().map(typical).sum::<Duration>() / threads as u32;
-    Costs { gradient, update: typical(updates) }
+    Some(Costs { gradient, update: typical(updates) })
 }
 
 fn work(
@@ -152,25 +162,31 @@ fn work(
     loop {
         shared.barrier.wait();
         let start = now();
-        let gradient = {
+        // What a panic leaves behind in the computation is never used again.
+        let gradient = catch_unwind(AssertUnwindSafe(|| {
             let parameters = shared.parameters.read().unwrap_or_else(PoisonError::into_inner);
             computation.run(of_epoch, &parameters, None, &run.shards).gradient
-        };
+        }));
         let spent = now() - start;
+        shared.panicked.fetch_or(gradient.is_err(), Ordering::Relaxed);
         lock(&shared.gradients)[thread] = match gradient {
-            Push::Whole(values) => Some(values),
-            Push::Nothing | Push::Touched(..) | Push::Factors(..) => None,
+            Ok(Push::Whole(values)) => Some(values),
+            Ok(Push::Nothing | Push::Touched(..) | Push::Factors(..)) | Err(_) => None,
         };
         if round >= length.warm_up {
             lock(&shared.times).0[thread].push(spent);
         }
         shared.barrier.wait();
+        if shared.panicked.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(state) = &mut state {
             let updated = update(shared, state);
             if round >= length.warm_up {
                 lock(&shared.times).1.push(updated);
             } else {
-                let fitting = length.time.as_nanos() / spent.as_nanos().max(1);
+                // Of the whole round: where gradients are short, barriers and the update take most of it.
+                let fitting = length.time.as_nanos() / (now() - start).as_nanos().max(1);
                 *lock(rounds) = length.warm_up + length.fewest.max(fitting as usize);
             }
         }
@@ -217,7 +233,8 @@ fn now() -> Instant {
 mod tests {
     use super::*;
     use crate::ParamServ;
-    use syncline_learn::Mlp;
+    use syncline_data::Batch;
+    use syncline_learn::{Mlp, Model, Score};
 
     #[test]
     fn a_gradient_and_an_update_take_some_time_alone_and_together() {
@@ -225,7 +242,7 @@ mod tests {
         let model = Mlp::new(&[16, 32, 3]);
         let run = Run::new(ParamServ::new(model, data).workers(2).batch(32).epochs(5));
         for threads in [1, 3] {
-            let costs = measure(&run, threads, Length::SHORT);
+            let costs = measure(&run, threads, Length::SHORT).unwrap();
             assert!(costs.gradient > Duration::ZERO && costs.update > Duration::ZERO, "{costs:?}");
             assert!(costs.gradient < Duration::from_secs(1), "{costs:?}");
         }
@@ -236,5 +253,48 @@ mod tests {
         assert!((0.0..=1.5).contains(&calibration.error), "{calibration:?}");
         let names = calibration.settings().map(|(name, _)| name);
         assert!(names.iter().all(|name| name.starts_with("calibration_")));
+    }
+
+    #[test]
+    fn gradients_much_shorter_than_a_round_do_not_make_it_long() {
+        let data = syncline_data::synthetic::blobs(400, 2, 2, 7);
+        let run = Run::new(ParamServ::new(Mlp::new(&[2, 2]), data).workers(2).batch(1).epochs(5));
+        let begun = now();
+        Calibration::of(&run);
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    }
+
+    /// A model whose gradient panics.
+    #[derive(Clone)]
+    struct Broken;
+
+    impl Model for Broken {
+        fn parameters(&self) -> usize {
+            2
+        }
+
+        fn initialise(&self, _: u64) -> Vec<f32> {
+            vec![0.0; 2]
+        }
+
+        fn gradient(&mut self, _: &[f32], _: &Batch<'_>, _: &mut [f32]) -> Score {
+            panic!("no gradient")
+        }
+
+        fn score(&mut self, _: &[f32], _: &Batch<'_>) -> Score {
+            Score::default()
+        }
+
+        fn boxed_clone(&self) -> Box<dyn Model> {
+            Box::new(self.clone())
+        }
+    }
+
+    #[test]
+    fn a_model_that_panics_ends_the_measurement() {
+        let data = syncline_data::synthetic::blobs(400, 2, 2, 7);
+        let run = Run::new(ParamServ::new(Broken, data).workers(2).batch(8).epochs(5));
+        assert_eq!(measure(&run, 1, Length::SHORT), None);
+        assert_eq!(measure(&run, 3, Length::SHORT), None);
     }
 }

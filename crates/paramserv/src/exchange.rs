@@ -80,18 +80,6 @@ pub(crate) enum Push {
     Factors(Rows, Tensor),
 }
 
-impl Push {
-    /// The bytes of its values.
-    pub(crate) fn bytes(&self) -> u64 {
-        match self {
-            Self::Nothing => 0,
-            Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values) => {
-                size_of_val(&values[..]) as u64
-            }
-        }
-    }
-}
-
 /// The answer to a pull.
 pub(crate) struct Pulled {
     /// The round that this worker now works at.
@@ -180,27 +168,30 @@ impl Exchange {
         }
     }
 
-    /// Hands a round's gradient to the servers. It returns when every server has taken its part.
+    /// Hands a round's gradient to the servers. It returns when every server has taken its part, with the bytes of the
+    /// values and coordinates that they were handed, as many as travel between processes.
     ///
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
-    pub(crate) async fn push(&self, clock: u64, samples: u64, gradient: Push) -> Result<(), Error> {
+    pub(crate) async fn push(&self, clock: u64, samples: u64, gradient: Push) -> Result<u64, Error> {
         let count = self.servers.len();
         let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
         let gradient = &gradient;
-        all(turns.map(|server| {
+        let sent = all(turns.map(|server| {
             let gradient = Gradient { samples, values: self.part(server, gradient) };
             self.push_to(server, clock, gradient)
         }))
         .await?;
-        Ok(())
+        Ok(sent.into_iter().sum())
     }
 
-    /// One server's part of a push.
-    async fn push_to(&self, server: usize, clock: u64, gradient: Gradient) -> Result<(), Error> {
+    /// One server's part of a push; returns the bytes of what it was sent.
+    async fn push_to(&self, server: usize, clock: u64, gradient: Gradient) -> Result<u64, Error> {
         let (client, worker) = (&self.servers[server], self.worker);
         if let Some(service) = client.service() {
-            return service.push(worker, clock, gradient).map_err(failed);
+            let bytes = gradient.values.bytes();
+            service.push(worker, clock, gradient).map_err(failed)?;
+            return Ok(bytes);
         }
         let push = Message::from(ServerRequest::Push { worker, clock, samples: gradient.samples });
         let message = match gradient.values {
@@ -212,8 +203,10 @@ impl Exchange {
                 push.with_indices(indices).with_values(values)
             }
         };
+        let indices = message.indices.as_deref().map_or(0, size_of_val);
+        let bytes = indices + message.values.as_deref().map_or(0, size_of_val);
         client.call(message).await?;
-        Ok(())
+        Ok(bytes as u64)
     }
 
     /// What one server gets of a gradient.

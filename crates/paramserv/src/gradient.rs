@@ -27,6 +27,18 @@ pub(crate) enum Values {
     Empty,
 }
 
+impl Values {
+    /// The bytes of the values and of their coordinates.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Empty => 0,
+            Self::Dense(values) | Self::Factors(_, values) => size_of_val(&values[..]),
+            Self::Sparse(indices, values) => size_of_val(&indices[..]) + size_of_val(&values[..]),
+        };
+        bytes as u64
+    }
+}
+
 /// Rows that a worker and a server of one process share.
 #[derive(Clone)]
 pub(crate) struct Rows {

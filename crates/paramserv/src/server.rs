@@ -224,7 +224,7 @@ impl State {
     /// One optimiser step along the fold of the gradients that stand on samples.
     fn step(&mut self, gradients: &[Gradient]) {
         let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
-        if samples.iter().sum::<u64>() == 0 {
+        if samples.iter().all(|&samples| samples == 0) {
             return;
         }
         let (shard, optimizer) = (&self.shard, &mut self.optimizer);

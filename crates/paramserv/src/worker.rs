@@ -164,8 +164,7 @@ impl Worker {
 
     /// Hands the gradient to the servers.
     async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Error> {
-        let bytes = outcome.gradient.bytes();
-        self.exchange.push(clock, outcome.score.rows, outcome.gradient).await?;
+        let bytes = self.exchange.push(clock, outcome.score.rows, outcome.gradient).await?;
         let (start, end) = self.lap(tally);
         tally.times.push += end - start;
         self.record(Span { bytes, ..self.span(Phase::Push, clock, start, end) });

@@ -166,7 +166,7 @@ fn f1_a_loop_that_never_waits_ends_at_its_check() {
     let run = launch(program, Executor::threads()).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     run.stop_and_wait().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn f4_a_polite_node_that_takes_too_long_is_dropped_after_the_notice() {
     let run = launch(program, Executor::threads().notice(Duration::from_millis(100))).unwrap();
     std::thread::sleep(Duration::from_millis(30));
     run.stop_and_wait().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -202,14 +202,14 @@ fn f8_a_thread_that_blocks_does_not_hold_up_a_failure() {
     program.nodes("worker", 2, async |ctx| match ctx.rank() {
         1 => Err("no more".into()),
         _ => {
-            std::thread::sleep(Duration::from_secs(3));
+            std::thread::sleep(Duration::from_secs(30));
             Ok(())
         }
     });
     let begun = Instant::now();
     let failure = failure(launch(program, Executor::threads()).unwrap());
     assert_eq!(failure.to_string(), "worker/1 failed: no more");
-    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
 #[test]

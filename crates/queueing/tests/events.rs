@@ -193,3 +193,25 @@ fn what_cannot_be_is_refused() -> Result<(), Error> {
     assert!(matches!(simulate_pool(&hopeless, &workload, &plan, &|_| {}), Err(Error::Parameter { .. })));
     Ok(())
 }
+
+/// A task of length 2 that begins again after each failure, on average every 2, keeps its worker for 2.5 (e - 1) = 4.3:
+/// too long for arrivals every 3.3, though the worker is up for long enough if nothing were lost.
+#[test]
+fn work_that_is_lost_counts_towards_instability() -> Result<(), Error> {
+    let pool = one_worker().with_failures(Failures::new(2.0, 0.5, Loss::Everything)?);
+    let workload = poisson(0.3, "const:2");
+    let result = simulate_pool(&pool, &workload, &Plan { jobs: JOBS, ..Plan::default() }, &|_| {});
+    assert!(matches!(result, Err(Error::Unstable { .. })), "{result:?}");
+    Ok(())
+}
+
+#[test]
+fn a_class_too_rare_for_some_replications_has_a_mean_over_the_others() -> Result<(), Error> {
+    let rare = 1.0 / JOBS as f64;
+    let report = run(&one_worker().with_classes(vec![rare, 1.0 - rare])?, &poisson(0.5, "exp:1"));
+    let class = &report.classes[0];
+    assert!(class.jobs == 0 || class.mean.value.is_finite(), "{class:?}");
+    assert!(report.classes[1].mean.value.is_finite());
+    assert!(one_worker().with_classes(vec![0.0, 1.0]).is_err(), "a class without jobs is none");
+    Ok(())
+}

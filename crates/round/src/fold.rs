@@ -25,7 +25,8 @@ impl Fold {
 
     /// The weight of each gradient, given the number of samples behind it; one that stands on none counts nothing.
     pub fn weights(self, samples: &[u64]) -> Vec<f32> {
-        let total: u64 = samples.iter().sum();
+        // A peer may claim any number of samples.
+        let total = samples.iter().fold(0u64, |sum, &samples| sum.saturating_add(samples));
         let weight = |&samples: &u64| match self {
             _ if samples == 0 => 0.0,
             Self::Mean | Self::Average => (samples as f64 / total as f64) as f32,
@@ -81,6 +82,7 @@ mod tests {
         assert_eq!(Fold::Mean.weights(&[30, 10, 0]), [0.75, 0.25, 0.0]);
         assert_eq!(Fold::Sum.weights(&[30, 10, 0]), [1.0, 1.0, 0.0]);
         assert_eq!(Fold::Mean.weights(&[7]), [1.0]);
+        assert_eq!(Fold::Mean.weights(&[u64::MAX, u64::MAX]), [1.0, 1.0], "a claim beyond all counting");
         assert_eq!(Fold::Mean.weights(&[0, 0]), [0.0, 0.0], "nothing to count is no gradient, not NaN");
     }
 

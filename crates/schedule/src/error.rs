@@ -112,7 +112,7 @@ pub enum Error {
         what: String,
     },
     /// An entry of a JSON list that is not valid.
-    #[error("{}: entry {entry} of the list: {source}", file.display())]
+    #[error("{}: entry {entry} of the list: {}", file.display(), source.without_path())]
     Entry {
         /// The file.
         file: PathBuf,
@@ -195,6 +195,14 @@ impl Error {
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Invalid { field, found, wanted, .. } => format!("{field} is {found}; {wanted}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// The message without the file, where that is named already.
+    fn without_path(&self) -> String {
+        match self {
+            Self::Json { source, .. } => source.to_string(),
             other => other.to_string(),
         }
     }

@@ -68,16 +68,20 @@ pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
 /// # Errors
 /// An unreadable file or a cluster that is not valid.
 pub fn read_cluster(path: &Path) -> Result<Cluster> {
-    json(path)
+    parse(path, &text(path)?)
 }
 
 /// Jobs from JSON. Only those with a profile go through a loose form, so that faults of the others name their line.
 fn objects(path: &Path) -> Result<Vec<Job>> {
-    let loose: Vec<Value> = json(path)?;
+    let text = text(path)?;
+    let loose: Vec<Value> = parse(path, &text)?;
     if loose.iter().all(|job| job.get("profile").is_none()) {
-        return json(path);
+        return parse(path, &text);
     }
-    loose.into_iter().map(|job| object(path, job)).collect()
+    let numbered = loose.into_iter().enumerate();
+    let entry =
+        |entry: usize| move |source| Error::Entry { file: path.into(), entry, source: Box::new(source) };
+    numbered.map(|(index, job)| object(path, job).map_err(entry(index + 1))).collect()
 }
 
 fn object(path: &Path, mut job: Value) -> Result<Job> {
@@ -108,13 +112,24 @@ fn complete(path: &Path, fields: &mut Map<String, Value>, measured: &Measured) -
         };
         let count = epochs.as_f64().ok_or_else(|| fault("it is a number"))?;
         let epoch = measured.epoch.ok_or_else(|| fault(NO_EPOCH))?;
-        fields.entry("workload").or_insert(json!(count * epoch));
+        if fields.contains_key("workload") {
+            return Err(fault(BOTH));
+        }
+        fields.insert("workload".into(), json!(count * epoch));
     }
     let gbps = number(fields, "internal_gbps").unwrap_or(100.0);
     let batch = number(fields, "batch").map_or(measured.batch, |batch| batch as u32);
+    if !fields.contains_key("seconds_per_sample") {
+        let seconds = measured.seconds_per_sample(gbps).ok_or_else(|| Error::Invalid {
+            subject: "link".into(),
+            field: "internal_gbps".into(),
+            found: gbps.to_string(),
+            wanted: SLOW_LINK,
+        })?;
+        fields.insert("seconds_per_sample".into(), json!(seconds));
+    }
     for (field, value) in [
         ("batch", json!(measured.batch)),
-        ("seconds_per_sample", json!(measured.seconds_per_sample(gbps))),
         ("gradient_mb", json!(measured.gradient_mb)),
         ("workers_per_server", json!(measured.workers_per_server)),
         ("workers", json!({ "min": 1, "max": measured.most_workers.min(batch) })),
@@ -126,10 +141,16 @@ fn complete(path: &Path, fields: &mut Map<String, Value>, measured: &Measured) -
 
 const NO_EPOCH: &str = "the profile's trace does not say how many samples an epoch has; give `workload`";
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+const BOTH: &str = "`workload` is given too; give one of them";
+const SLOW_LINK: &str = "the measured run's link was faster than that; give `seconds_per_sample` too";
+
+fn text(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })?;
-    serde_json::from_str(&text).map_err(|source| Error::Json { path: path.into(), source })
+    text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|source| Error::Json { path: path.into(), source })
 }
 
 fn table(path: &Path) -> Result<Vec<Job>> {
@@ -161,9 +182,14 @@ fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
     };
     let internal_gbps = or("internal_gbps", 100.0)?;
     let seconds_per_sample = match measured {
-        Some(measured) if !given("seconds_per_sample") => measured.seconds_per_sample(internal_gbps),
+        Some(measured) if !given("seconds_per_sample") => measured
+            .seconds_per_sample(internal_gbps)
+            .ok_or_else(|| row.fault("internal_gbps", SLOW_LINK.into()))?,
         _ => row.amount("seconds_per_sample")?,
     };
+    if given("epochs") && given("workload") {
+        return Err(row.fault("epochs", BOTH.into()));
+    }
     let workload = match measured {
         Some(measured) if !given("workload") => {
             let epoch = measured.epoch.ok_or_else(|| row.fault("epochs", NO_EPOCH.into()))?;

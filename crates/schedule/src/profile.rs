@@ -88,10 +88,10 @@ impl Measured {
     }
 
     /// The time per sample tau of a job whose workers and servers on one machine are linked at `internal_gbps`: the
-    /// measured time holds that link already. Not positive if the link is slower than what was measured.
-    pub fn seconds_per_sample(&self, internal_gbps: f64) -> f64 {
+    /// measured time holds that link already. None if the link is slower than what was measured.
+    pub fn seconds_per_sample(&self, internal_gbps: f64) -> Option<f64> {
         let link =
             self.workers_per_server / f64::from(self.batch) * Job::transfer(self.gradient_mb, internal_gbps);
-        self.inside_seconds_per_sample - link
+        Some(self.inside_seconds_per_sample - link).filter(|seconds| *seconds > 0.0)
     }
 }

@@ -96,10 +96,20 @@ impl Recording {
             Error::Field { file: path.into(), line, field: "json".into(), what }
         };
         let (line, text) = lines.next().ok_or(Error::Empty { what: "recording" })??;
-        let header = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+        let header: Header = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+        let fault =
+            |line, field: &str, what| Error::Field { file: path.into(), line, field: field.into(), what };
+        header.grid.validate().map_err(|error| fault(line, "grid", error.detail()))?;
+        let mut before = 0.0;
         let entry = |item: Result<(u64, String)>| {
             let (line, text) = item?;
-            serde_json::from_str(&text).map_err(|error| wrong(line, error))
+            let entry: Entry = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+            if !(before..f64::INFINITY).contains(&entry.now) {
+                let what = format!("{} comes after {before}; time does not go back", entry.now);
+                return Err(fault(line, "now", what));
+            }
+            before = entry.now;
+            Ok(entry)
         };
         Ok(Self { header, entries: lines.map(entry).collect::<Result<_>>()? })
     }

@@ -131,6 +131,30 @@ impl Setting {
         Cluster::uniform(self.machines, self.capacity)
     }
 
+    /// Refuses numbers of which nothing can be drawn.
+    ///
+    /// # Errors
+    /// No machine, no job, no slots, a range of bandwidths or estimates that is not positive.
+    pub fn validate(&self) -> Result<()> {
+        for (what, count) in [("machine", self.machines), ("job", self.jobs)] {
+            if count == 0 {
+                return Err(Error::Empty { what });
+            }
+        }
+        let positive = |field: &str, range: &RangeInclusive<f64>| {
+            let valid = *range.start() > 0.0 && range.end().is_finite();
+            valid.then_some(()).ok_or_else(|| Error::Invalid {
+                subject: "setting".into(),
+                field: field.into(),
+                found: format!("{range:?}"),
+                wanted: "it is a range of positive numbers",
+            })
+        };
+        positive("external_gbps", &self.external_gbps)?;
+        self.misestimate.iter().try_for_each(|range| positive("misestimate", range))?;
+        self.grid.validate()
+    }
+
     /// The jobs of a seed, in order of arrival.
     pub fn draw(&self, seed: u64) -> Vec<Job> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

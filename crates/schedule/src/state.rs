@@ -158,6 +158,11 @@ impl State {
         }
     }
 
+    /// The rules by which jobs work.
+    pub fn physics(&self) -> &Physics {
+        &self.physics
+    }
+
     /// One job.
     pub fn job(&self, id: JobId) -> &JobState {
         &self.jobs[id.index()]

@@ -14,7 +14,7 @@ use syncline_schedule::{
     Cluster, PolicyName, Resources, Setup,
     bound::upper_bound,
     exact::{Instance, Patience, by_completions, by_program, small},
-    lp::{BranchAndBound, Microlp},
+    lp::{BranchAndBound, Limit, Microlp},
     policy::Floor,
     pricing::SlotGrid,
     setting::Setting,
@@ -94,8 +94,9 @@ fn the_search_over_completions_finds_what_the_whole_program_has() {
     for seed in 1..=12 {
         let jobs = setting.draw(seed);
         let instance = Instance { cluster: &cluster, jobs: &jobs, grid: &setting.grid };
-        let whole = by_program(&instance, &BranchAndBound { time_limit: Duration::from_secs(20) }).unwrap();
-        let best = search(&instance, 0.0, 20).unwrap();
+        let whole =
+            by_program(&instance, &BranchAndBound { limit: Limit::Time(Duration::from_secs(300)) }).unwrap();
+        let best = search(&instance, 0.0, 300).unwrap();
         assert!((best - whole).abs() <= 1e-6 * (1.0 + whole), "seed {seed}: {best} and {whole}");
         gained += u32::from(best > 0.0);
     }
@@ -119,14 +120,16 @@ fn gangs_of_fixed_size_run_whole_or_not_at_all() {
     }
     let grid = SlotGrid { slot: 3600.0, slots: 3 };
     let instance = Instance { cluster: &cluster, jobs: &jobs, grid: &grid };
-    let whole = by_program(&instance, &BranchAndBound { time_limit: Duration::from_secs(20) }).unwrap();
+    let whole =
+        by_program(&instance, &BranchAndBound { limit: Limit::Time(Duration::from_secs(300)) }).unwrap();
     assert!((whole - 10.0).abs() < 1e-6, "four GPUs hold one gang of three: {whole}");
-    assert_eq!(search(&instance, 0.0, 20).map(f64::round), Some(10.0));
+    assert_eq!(search(&instance, 0.0, 300).map(f64::round), Some(10.0));
     for job in &mut jobs {
         job.workers.min = 1;
     }
     let instance = Instance { cluster: &cluster, jobs: &jobs, grid: &grid };
-    let whole = by_program(&instance, &BranchAndBound { time_limit: Duration::from_secs(20) }).unwrap();
+    let whole =
+        by_program(&instance, &BranchAndBound { limit: Limit::Time(Duration::from_secs(300)) }).unwrap();
     assert!((whole - 20.0).abs() < 1e-6, "4 + 4 + 4 worker-slots are both jobs' 6 + 6: {whole}");
 }
 

@@ -116,4 +116,13 @@ fn what_is_no_profile_is_named() {
     assert!(error.contains("jobs.json") && error.contains("--profile"), "{error}");
     let error = read("epochs", &profile, "jobs.json", &JSON.replace("1000", "\"many\"")).unwrap_err();
     assert!(error.contains("epochs is \"many\"; it is a number"), "{error}");
+    let both = JSON.replace("\"epochs\": 1000", "\"epochs\": 1000, \"workload\": 5");
+    let error = read("both", &profile, "jobs.json", &both).unwrap_err();
+    assert!(error.contains("entry 1") && error.contains("`workload` is given too"), "{error}");
+    let slow = JSON.replace("\"epochs\": 1000", "\"epochs\": 1000, \"internal_gbps\": 1e-5");
+    let error = read("slow", &profile, "jobs.json", &slow).unwrap_err();
+    assert!(error.contains("internal_gbps is 0.00001; the measured run's link was faster"), "{error}");
+    let second = JSON.replace("}]", "}, {\"workload\": \"much\"}]");
+    let error = read("second", &profile, "jobs.json", &second).unwrap_err();
+    assert!(error.contains("entry 2 of the list"), "{error}");
 }

@@ -38,6 +38,8 @@ pub struct Launcher {
     lines: Receiver<String>,
     seen: Vec<String>,
     directory: TempDir,
+    begun: Instant,
+    start_took: Duration,
 }
 
 /// What came of a launcher.
@@ -56,12 +58,13 @@ impl Launcher {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["scenario", scenario]).env("TMPDIR", directory.path()).env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
+        let begun = Instant::now();
         let child = command.spawn().unwrap();
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        Self { child, lines, seen: Vec::new(), directory }
+        Self { child, lines, seen: Vec::new(), directory, begun, start_took: Duration::ZERO }
     }
 
     /// Waits for a line that starts with `start`, and gives the rest of it.
@@ -69,6 +72,9 @@ impl Launcher {
         let begun = Instant::now();
         loop {
             if let Some(rest) = self.seen.iter().find_map(|line| line.strip_prefix(start)) {
+                if self.start_took.is_zero() {
+                    self.start_took = self.begun.elapsed();
+                }
                 return rest.trim().to_owned();
             }
             match self.lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
@@ -76,6 +82,11 @@ impl Launcher {
                 Err(_) => panic!("no line `{start}` came; there were {:#?}", self.seen),
             }
         }
+    }
+
+    /// How long the first line that was waited for took: the pace of the machine.
+    pub fn start_took(&self) -> Duration {
+        self.start_took
     }
 
     /// Waits for `node` to tell its process's number.

@@ -59,11 +59,16 @@ fn fails(scenario: &str, said: &str) -> Outcome {
     outcome
 }
 
-/// The launcher must end within a second from now, as the promise goes; measured where the machine has time for it.
+/// So much, or ten times what the start took on a machine that is busy with other things.
+fn patience(seconds: u64, start: Duration) -> Duration {
+    Duration::from_secs(seconds).max(10 * start)
+}
+
+/// The launcher must end within a second from now, as the promise goes.
 fn ends_within_a_second(launcher: Launcher) -> Outcome {
-    let begun = Instant::now();
+    let (begun, limit) = (Instant::now(), patience(1, launcher.start_took()));
     let outcome = launcher.end();
-    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < limit, "it took {:?}", begun.elapsed());
     outcome
 }
 
@@ -167,10 +172,10 @@ fn f10_nothing_survives_a_killed_launcher() {
     }
     assert!(pids.iter().all(|pid| lives(*pid)));
     launcher.signal(Signal::KILL);
-    let begun = Instant::now();
+    let (begun, limit) = (Instant::now(), patience(1, launcher.start_took()));
     assert_eq!(launcher.end().code, None);
     eventually("all processes are gone", || !pids.iter().any(|pid| lives(*pid)));
-    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < limit, "it took {:?}", begun.elapsed());
 }
 
 fn f10_nothing_survives_a_launcher_killed_at_the_start() {
@@ -247,16 +252,18 @@ fn f5_after_a_run_an_interrupt_has_its_usual_effect() {
 }
 
 fn l4_output_that_nobody_reads_does_not_stop_the_launcher() {
+    let starting = Instant::now();
     let launcher = Launcher::start("floods");
     let idle = [launcher.mark(), "SYNCLINE_NODE=worker/1".to_owned()];
     eventually("the idle worker runs", || !marked(&idle).is_empty());
+    let limit = patience(3, starting.elapsed());
     // The flood needs a moment to fill every buffer.
     std::thread::sleep(Duration::from_millis(300));
     send(marked(&idle)[0], Signal::KILL);
     let begun = Instant::now();
     let outcome = launcher.end();
     assert!(outcome.text.contains("error: worker/1 was killed by signal 9"), "{outcome:#?}");
-    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < limit, "it took {:?}", begun.elapsed());
 }
 
 fn h5_a_process_that_never_takes_part_is_named() {

@@ -16,6 +16,8 @@ use crate::{Error, Estimate, Exceedance, Kind, Model, PhaseType, Result, Workloa
 const MOST_STATES: usize = 2_000_000;
 /// Pairs that the exact mean follows at most; a few seconds.
 const MOST_STEPS: usize = 2_000_000_000;
+/// Tasks in the system that its distribution reaches at most: 400 MB. More are likely only next to saturation.
+const MOST_TASKS: usize = 50_000_000;
 
 /// s workers, k tasks a job.
 #[derive(Debug, Clone)]
@@ -44,7 +46,10 @@ impl SingleQueue {
             let instead = "its recursion takes s times k steps, here too many; simulate it";
             return Err(Error::NoFormula { model: self.name(), quantity: "the mean", instead });
         }
-        let ahead = self.tasks_in_system(lam, mu);
+        let Some(ahead) = self.tasks_in_system(lam, mu) else {
+            let instead = "so near to saturation its queue is too long; simulate it, or lower the load";
+            return Err(Error::NoFormula { model: self.name(), quantity: "the mean", instead });
+        };
         let times = self.sojourns(mu);
         let pool = self.workers as f64 * mu;
         let mut mean = (0.0, 0.0);
@@ -63,18 +68,22 @@ impl SingleQueue {
         if self.workers.saturating_mul(self.tasks) > MOST_STATES {
             return None;
         }
-        let ahead = self.tasks_in_system(lam, mu);
+        // A longer queue would take too many steps anyway.
+        let ahead = self.tasks_in_system(lam, mu).filter(|ahead| ahead.len() <= MOST_STATES)?;
         let value = exact_quantile(&sojourn(&ahead, self.workers, self.tasks, mu), eps, bound)?;
         Some(Estimate::exact(value, "M^[k]/M/s chain", "derived for this project"))
     }
 
-    /// pi_{n+1} min(n+1, s) mu = lam (pi_{n-k+1} + ... + pi_n), the cut between n and n + 1.
-    fn tasks_in_system(&self, lam: f64, mu: f64) -> Vec<f64> {
+    /// pi_{n+1} min(n+1, s) mu = lam (pi_{n-k+1} + ... + pi_n), the cut between n and n + 1; none if it is too long.
+    fn tasks_in_system(&self, lam: f64, mu: f64) -> Option<Vec<f64>> {
         let mut weights = vec![1.0];
         let mut total = 1.0;
         let mut window = 1.0;
         loop {
             let n = weights.len();
+            if n > MOST_TASKS {
+                return None;
+            }
             let next = lam * window / (n.min(self.workers) as f64 * mu);
             weights.push(next);
             total += next;
@@ -95,7 +104,8 @@ impl SingleQueue {
                 (total, window) = (total * 1e-250, window * 1e-250);
             }
         }
-        weights.iter().map(|weight| weight / total).collect()
+        weights.iter_mut().for_each(|weight| *weight /= total);
+        Some(weights)
     }
 
     /// t(a, k) for a < s: t(a, 0) = 0 and, with j = min(r, s - a) own tasks running,
@@ -207,6 +217,15 @@ mod tests {
                 "{ours:?} {theirs}"
             );
         }
+        Ok(())
+    }
+
+    #[test]
+    fn next_to_saturation_there_is_no_formula() -> Result<()> {
+        let model = SingleQueue::new(Workload::markov(0.999_999_999_9, 1.0)?, 1, 1)?;
+        assert!(matches!(model.mean(), Err(Error::NoFormula { .. })));
+        let quantile = model.quantile(Exceedance::new(0.01)?)?;
+        assert_eq!(quantile.kind, Kind::UpperBound, "the bound remains: {quantile:?}");
         Ok(())
     }
 

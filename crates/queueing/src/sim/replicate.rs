@@ -70,7 +70,8 @@ pub(crate) fn replicate<P: Passages>(
         runs.extend(run_round(start, plan, warm_up, first, progress));
         let mean = Interval::of(&runs.iter().map(|run| run.mean).collect::<Vec<_>>());
         let narrow = |precision: f64| mean.half_width(0.95) <= precision * mean.value;
-        if plan.precision.is_none_or(narrow) {
+        // A system that is stuck has no mean, and more runs give it none.
+        if mean.value.is_nan() || plan.precision.is_none_or(narrow) {
             break;
         }
     }
@@ -178,8 +179,11 @@ fn summarise(mut runs: Vec<Run>, plan: &Plan, warm_up: u64) -> Report {
 fn classes(runs: &[Run]) -> Vec<ClassReport> {
     let number = runs.first().map_or(0, |run| run.classes.len());
     let class = |class: usize| {
+        // A rare class may have no job in some of the runs.
+        let some: Vec<&ClassSums> =
+            runs.iter().map(|run| &run.classes[class]).filter(|sums| sums.jobs > 0.0).collect();
         let over = |value: &dyn Fn(&ClassSums) -> f64| {
-            Interval::of(&runs.iter().map(|run| value(&run.classes[class])).collect::<Vec<_>>())
+            Interval::of(&some.iter().map(|sums| value(sums)).collect::<Vec<_>>())
         };
         ClassReport {
             mean: over(&|sums| sums.sojourns / sums.jobs),

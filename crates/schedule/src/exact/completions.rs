@@ -15,7 +15,7 @@ use super::{Instance, Patience, check, program};
 use crate::{
     bound::{Relaxation, Relaxed, Window},
     error::{Error, Result},
-    lp::{BranchAndBound, LpSolver, Microlp},
+    lp::{BranchAndBound, Limit, LpSolver, Microlp},
     model::Job,
 };
 
@@ -42,7 +42,7 @@ pub fn by_completions(instance: &Instance, reached: f64, patience: &Patience) ->
         }
         let children = match node.split() {
             Some(children) => children.to_vec(),
-            None if node.can_be_met(instance, &BranchAndBound { time_limit })? => {
+            None if node.can_be_met(instance, &BranchAndBound { limit: Limit::Time(time_limit) })? => {
                 return Ok(node.relaxed.utility);
             }
             None => node.later(),

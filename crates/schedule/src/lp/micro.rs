@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use microlp::{ComparisonOp, OptimizationDirection, Problem, SolutionStatus};
+use microlp::{ComparisonOp, OptimizationDirection, Problem, SolutionStatus, SolveOptions};
 
 use super::{Column, Integrality, LinearProgram, LpSolution, LpSolver, Sense};
 use crate::error::{Error, Result};
@@ -21,22 +21,28 @@ impl LpSolver for Microlp {
 /// jobs.
 #[derive(Debug, Clone, Copy)]
 pub struct BranchAndBound {
-    /// Give up after this long.
-    pub time_limit: Duration,
+    /// When to give up.
+    pub limit: Limit,
+}
+
+/// When branch and bound gives up.
+#[derive(Debug, Clone, Copy)]
+pub enum Limit {
+    /// After this long.
+    Time(Duration),
+    /// After so many nodes, the same on every machine.
+    Nodes(u64),
 }
 
 impl LpSolver for BranchAndBound {
     fn solve(&self, program: &LinearProgram) -> Result<Option<LpSolution>> {
-        solve(program, Some(self.time_limit))
+        solve(program, Some(self.limit))
     }
 }
 
-/// With a time limit whole variables are whole; without, they are relaxed.
-fn solve(program: &LinearProgram, whole: Option<Duration>) -> Result<Option<LpSolution>> {
+/// With a limit whole variables are whole; without, they are relaxed.
+fn solve(program: &LinearProgram, whole: Option<Limit>) -> Result<Option<LpSolution>> {
     let mut problem = Problem::new(OptimizationDirection::Minimize);
-    if let Some(limit) = whole {
-        problem.set_time_limit(limit);
-    }
     let variable = |column: &Column| match column.integer {
         Integrality::Whole if whole.is_some() => {
             problem.add_integer_var(column.cost, (0, column.upper as i32))
@@ -53,12 +59,18 @@ fn solve(program: &LinearProgram, whole: Option<Duration>) -> Result<Option<LpSo
         let terms: Vec<_> = row.terms.iter().map(|&(column, weight)| (variables[column], weight)).collect();
         problem.add_constraint(terms.as_slice(), sense, row.bound);
     }
-    match problem.solve().map(microlp::SolveOutcome::into_solution) {
+    let mut options = SolveOptions::default();
+    match whole {
+        Some(Limit::Time(limit)) => options.time_limit = Some(limit),
+        Some(Limit::Nodes(limit)) => options.node_limit = Some(limit),
+        None => {}
+    }
+    match problem.solve_with(options).map(microlp::SolveOutcome::into_solution) {
         Ok(Ok(solution)) if solution.status() == SolutionStatus::Optimal => Ok(Some(LpSolution {
             cost: solution.objective(),
             values: variables.iter().map(|&variable| solution.var_value(variable)).collect(),
         })),
-        Ok(Ok(_)) => Err(Error::LinearProgram("the time limit passed before the optimum was proved".into())),
+        Ok(Ok(_)) => Err(Error::LinearProgram("the limit was reached before the optimum was proved".into())),
         Err(microlp::Error::Infeasible) => Ok(None),
         Ok(Err(stopped)) => {
             Err(Error::LinearProgram(format!("stopped early: {:?}", stopped.termination_reason())))

@@ -9,7 +9,7 @@ mod micro;
 
 #[cfg(feature = "highs")]
 pub use highs::Highs;
-pub use micro::{BranchAndBound, Microlp};
+pub use micro::{BranchAndBound, Limit, Microlp};
 
 use crate::error::Result;
 

@@ -5,7 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::PriceFunction;
-use crate::model::{Cluster, Job, MachineId, Placement, Resources};
+use crate::{
+    error::{Error, Result},
+    model::{Cluster, Job, MachineId, Placement, Resources},
+};
 
 /// Time cut into slots of equal length.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,6 +20,26 @@ pub struct SlotGrid {
 }
 
 impl SlotGrid {
+    /// The most slots: planners keep the prices of every machine in each of them.
+    pub const MOST: usize = 100_000;
+
+    /// Refuses a grid without slots or length, or with more than [`SlotGrid::MOST`].
+    ///
+    /// # Errors
+    /// The field that is wrong.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |field: &str, found: String, wanted| {
+            Err(Error::Invalid { subject: "the slots".into(), field: field.into(), found, wanted })
+        };
+        if self.slots == 0 || self.slots > Self::MOST {
+            return invalid("number", self.slots.to_string(), "it is from 1 to 100000");
+        }
+        if !(self.slot.is_finite() && self.slot > 0.0) {
+            return invalid("length in seconds", self.slot.to_string(), "it is a positive number");
+        }
+        Ok(())
+    }
+
     /// The slot that `time` (seconds) falls in.
     pub fn slot_of(&self, time: f64) -> usize {
         (time / self.slot + 1e-9).floor().max(0.0) as usize

@@ -131,7 +131,7 @@ impl<'a> Engine<'a> {
             cluster.admits(job)?;
             job.id = JobId(index as u32);
         }
-        let mut outages: Vec<_> = options.outages.iter().flat_map(both_ends).collect();
+        let mut outages: Vec<_> = merged(&options.outages).iter().flat_map(both_ends).collect();
         outages.sort_by(|a, b| b.0.total_cmp(&a.0));
         let arcs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
         Ok(Self {
@@ -257,7 +257,41 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Outages of one machine that touch or overlap become one, and empty ones none: a machine is up again only once.
+fn merged(outages: &[Outage]) -> Vec<Outage> {
+    let mut all: Vec<Outage> = outages.iter().filter(|outage| outage.from < outage.until).copied().collect();
+    all.sort_by(|a, b| a.machine.cmp(&b.machine).then(a.from.total_cmp(&b.from)));
+    all.dedup_by(|next, last| {
+        let one = next.machine == last.machine && next.from <= last.until;
+        if one {
+            last.until = last.until.max(next.until);
+        }
+        one
+    });
+    all
+}
+
 fn both_ends(outage: &Outage) -> [(f64, Event); 2] {
     let Outage { machine, from, until } = *outage;
     [(from, Event::Failure { machine }), (until, Event::Recovery { machine })]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_that_touch_or_overlap_are_one() {
+        let outage = |machine, from, until| Outage { machine: MachineId(machine), from, until };
+        let given = [
+            outage(1, 3.0, 4.0),
+            outage(0, 2.0, 3.0),
+            outage(0, 1.0, 8.0),
+            outage(0, 8.0, 9.0),
+            outage(0, 20.0, 21.0),
+            outage(2, 2.0, 2.0),
+        ];
+        let wanted = [outage(0, 1.0, 9.0), outage(0, 20.0, 21.0), outage(1, 3.0, 4.0)];
+        assert_eq!(merged(&given), wanted);
+    }
 }

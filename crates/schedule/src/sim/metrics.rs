@@ -132,7 +132,8 @@ impl Metrics {
     fn of(outcome: &Outcome) -> Self {
         let jobs = &outcome.jobs;
         let mut times: Vec<f64> = jobs.iter().filter_map(JobOutcome::jct).collect();
-        let mean_jct = times.iter().sum::<f64>() / times.len().max(1) as f64;
+        // Adding zero, because the sum of nothing is -0.
+        let mean_jct = (times.iter().sum::<f64>() + 0.0) / times.len().max(1) as f64;
         times.sort_by(f64::total_cmp);
         let alone = |job: &JobOutcome| job.jct().map(|jct| jct / job.shortest);
         let mut stretch: Vec<f64> = jobs.iter().filter_map(alone).collect();
@@ -141,7 +142,7 @@ impl Metrics {
         decisions.sort_by(f64::total_cmp);
         let makespan = jobs.iter().filter_map(|job| job.finished).fold(0.0, f64::max);
         Self {
-            utility: jobs.iter().map(|job| job.utility).sum(),
+            utility: jobs.iter().map(|job| job.utility).sum::<f64>() + 0.0,
             admitted: jobs.iter().filter(|job| job.admitted).count(),
             completed: times.len(),
             mean_jct,

@@ -22,7 +22,7 @@ impl<'a> Table<'a> {
     pub fn read(path: &'a Path, columns: &[&str]) -> Result<Self> {
         let file = std::fs::File::open(path);
         let file =
-            file.map_err(|source| Error::Io { doing: "opening a trace", path: path.into(), source })?;
+            file.map_err(|source| Error::Io { doing: "opening a table", path: path.into(), source })?;
         let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
         let fault = |error: csv::Error| Error::Field {
             file: path.into(),

@@ -98,8 +98,11 @@ struct Shown {
 
 #[derive(Serialize)]
 struct Class {
-    mean: Value,
-    wait: Value,
+    /// Absent, as the wait, where the class had no job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<Value>,
     jobs: u64,
 }
 
@@ -112,7 +115,8 @@ struct Value {
 
 impl From<&ClassReport> for Class {
     fn from(class: &ClassReport) -> Self {
-        Self { mean: class.mean.into(), wait: class.wait.into(), jobs: class.jobs }
+        let some = |interval: Interval| (class.jobs > 0).then(|| interval.into());
+        Self { mean: some(class.mean), wait: some(class.wait), jobs: class.jobs }
     }
 }
 
@@ -211,9 +215,15 @@ fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> 
             line(&format!("exceeded with probability {}", eps.get()), *value);
         }
         for (number, class) in report.classes.iter().enumerate().filter(|_| report.classes.len() > 1) {
-            line(&format!("mean time of class {}", number + 1), class.mean);
-            line(&format!("mean wait of class {}", number + 1), class.wait);
+            if class.jobs > 0 {
+                line(&format!("mean time of class {}", number + 1), class.mean);
+                line(&format!("mean wait of class {}", number + 1), class.wait);
+            }
         }
+    }
+    if report.classes.len() > 1 {
+        let none = report.classes.iter().enumerate().filter(|(_, class)| class.jobs == 0);
+        lines.extend(none.map(|(number, _)| format!("no job of class {}", number + 1)));
     }
     print(&lines.join("\n"))
 }

@@ -110,9 +110,9 @@ fn show(row: &Row) -> Result<(), Failure> {
 
 impl Args {
     fn setting(&self) -> Result<Setting, Failure> {
-        if !(self.limit.is_finite() && self.limit > 0.0) {
+        if !(self.limit > 0.0 && self.limit <= 1e9) {
             return Err(Failure::Usage(format!(
-                "--limit {}: it is a positive number of seconds",
+                "--limit {}: it is a positive number of seconds, at most 1e9",
                 self.limit
             )));
         }
@@ -127,6 +127,7 @@ impl Args {
         setting.jobs = self.jobs.unwrap_or(setting.jobs);
         setting.machines = self.machines.unwrap_or(setting.machines);
         setting.grid.slots = self.slots.unwrap_or(setting.grid.slots);
+        setting.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(setting)
     }
 }

@@ -62,9 +62,8 @@ struct Output {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    if !(args.slot_seconds.is_finite() && args.slot_seconds > 0.0 && args.slots > 0) {
-        return Err(Failure::Usage("--slots and --slot-seconds are positive".into()));
-    }
+    let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots };
+    grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
     let jobs = jobs_file::read_jobs(&args.jobs)?;
     let cluster = jobs_file::read_cluster(&args.cluster)?;
     for job in &jobs {
@@ -77,7 +76,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Failure::Usage(format!("--job {name}: there is no such job; there are {}", known.join(", ")))
         })?,
     };
-    let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots };
     let range = PriceRange::estimate(&jobs, cluster.total(), &grid, Roles::Pooled);
     let mut ledger = Ledger::new(&cluster, grid, PriceFunction::new(range));
     let options = PlannerOptions::default();

@@ -110,10 +110,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "rounded", help_heading = "Planning")]
     external: ExternalName,
     /// Quanta in what a job does in one slot
-    #[arg(long, default_value_t = 8, conflicts_with = "quanta_per_job", help_heading = "Planning")]
+    #[arg(long, default_value_t = 8, conflicts_with = "quanta_per_job", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Planning")]
     quanta: u32,
     /// Quanta in the whole job instead
-    #[arg(long, help_heading = "Planning")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Planning")]
     quanta_per_job: Option<u32>,
     /// The least late utility that the price bounds count, as a share of the greatest; 0: the formula as it is
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, help_heading = "Planning")]
@@ -125,7 +125,9 @@ pub struct Args {
     #[arg(long, default_value_t = 1.0, help_heading = "Planning")]
     adjustable: f64,
 
-    /// What `syncline` promises: strict (on every instance at least PD-ORS'), or free (a little more on average)
+    /// What `syncline` promises: strict (on every instance at least PD-ORS', in slots
+    /// and while plans can be kept: no failures, restart times, checkpoint costs, shared links or unknown workloads), or
+    /// free (a little more on average)
     #[arg(long, value_enum, default_value = "strict", help_heading = "Planning")]
     floor: FloorName,
     /// Planners only know the workload up to a factor drawn from this range, such as 0.5..2
@@ -214,6 +216,7 @@ impl Args {
     /// Numbers that no library type guards.
     fn check(&self) -> Result<(), Failure> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
+        let share = |value: f64| (0.0..=1.0).contains(&value);
         let or_zero = |value: f64| value.is_finite() && value >= 0.0;
         for (option, value, valid, wanted) in [
             ("--restart", self.restart, or_zero as fn(f64) -> bool, "seconds, not negative"),
@@ -223,15 +226,14 @@ impl Args {
                 "--adjustable",
                 Some(self.adjustable),
                 |share| share > 0.0 && share <= 1.0,
-                "a share above 0, at most 1",
+                "above 0, at most 1",
             ),
+            ("--late-share", Some(self.late_share), share, "between 0 and 1"),
+            ("--unfairness", Some(self.unfairness), share, "between 0 and 1"),
         ] {
             if let Some(value) = value.filter(|value| !valid(*value)) {
                 return Err(Failure::Usage(format!("{option} {value}: it is {wanted}")));
             }
-        }
-        if self.slots == 0 || self.slots > 100_000 {
-            return Err(Failure::Usage(format!("--slots {}: from 1 to 100000", self.slots)));
         }
         Ok(())
     }
@@ -325,6 +327,7 @@ impl Args {
         if let Some(path) = &self.arrivals {
             setting.arrivals = Arrivals::Weighted(trace::hourly_arrivals(path)?);
         }
+        setting.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(setting)
     }
 
@@ -388,18 +391,7 @@ impl Args {
             ExternalName::Greedy => External::Greedy,
             ExternalName::Rounded => External::Rounded(Rounding::default()),
         };
-        let quanta = self
-            .quanta_per_job
-            .map_or(Quanta::PerSlot(self.quanta.max(1)), |count| Quanta::PerJob(count.max(1)));
-        for (option, share) in [
-            ("--late-share", self.late_share),
-            ("--unfairness", self.unfairness),
-            ("--adjustable", self.adjustable),
-        ] {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Failure::Usage(format!("{option} {share}: it is between 0 and 1")));
-            }
-        }
+        let quanta = self.quanta_per_job.map_or(Quanta::PerSlot(self.quanta), Quanta::PerJob);
         let late = LateShare(self.late_share);
         let planner = PlannerOptions { quanta, external, late, ..PlannerOptions::default() };
         let floor = match self.floor {

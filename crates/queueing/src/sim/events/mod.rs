@@ -30,8 +30,8 @@ use crate::{Error, Result, Workload};
 /// Simulates a pool; `progress` is called after each replication.
 ///
 /// # Errors
-/// [`Error::Unstable`] if more work arrives than the workers can do while they are up, [`Error::Parameter`] if tasks
-/// are lost again and again so that none ends, [`Error::TooFewSamples`] if the plan is too small for a quantile.
+/// [`Error::Unstable`] if more work arrives than the workers can do while they are up, or than the simulation shows them
+/// to do once work is lost; [`Error::Parameter`] if tasks are lost again and again so that none ends, [`Error::TooFewSamples`] if the plan is too small for a quantile.
 pub fn simulate_pool(
     pool: &Pool,
     workload: &Workload,
@@ -41,11 +41,29 @@ pub fn simulate_pool(
     stable(workload.rate(), pool.largest_rate(workload.size.mean()))?;
     let report = replicate(&|random| PoolRun::new(pool, workload, random), plan, progress)?;
     if report.mean.value.is_nan() {
-        return Err(Error::parameter(
-            "mean time to failure",
-            pool.failures().map_or(0.0, |failures| failures.mean_up()),
-            "long enough for a task, or a checkpoint, to be completed between failures",
-        ));
+        return Err(stuck(pool));
+    }
+    // What restarts cost is in no formula, but jobs that leave more slowly than they come pile up.
+    // Student's t, because the error of a few replications may be small by chance.
+    let done = report.throughput;
+    if done.value + done.half_width(0.999_99) < workload.rate() {
+        stable(workload.rate(), done.value)?;
     }
     Ok(report)
+}
+
+/// Why no job ends.
+fn stuck(pool: &Pool) -> Error {
+    match pool.failures() {
+        Some(failures) => Error::parameter(
+            "mean time to failure",
+            failures.mean_up(),
+            "long enough for a task, or a checkpoint, to be completed between failures",
+        ),
+        None => Error::parameter(
+            "shares of the classes",
+            format!("{:?}", pool.shares()),
+            "such that tasks which begin again after each preemption come to an end",
+        ),
+    }
 }

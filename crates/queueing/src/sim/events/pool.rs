@@ -1,6 +1,6 @@
 //! The description of a pool: its workers, the classes of its jobs, and what befalls a task that is interrupted.
 
-use crate::error::{count, non_negative, positive};
+use crate::error::{count, positive};
 use crate::{Error, Result};
 
 /// What a more urgent task does to one that is running when no worker is idle.
@@ -117,11 +117,11 @@ impl Pool {
     /// Jobs of several classes, the most urgent first, with these shares of the arrivals.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the shares sum to 1.
+    /// [`Error::Parameter`] unless the shares are positive and sum to 1.
     pub fn with_classes(self, shares: Vec<f64>) -> Result<Self> {
         count("number of classes", shares.len(), 1000)?;
         for &share in &shares {
-            non_negative("share of a class", share)?;
+            positive("share of a class", share)?;
         }
         let total: f64 = shares.iter().sum();
         if (total - 1.0).abs() > 1e-9 {

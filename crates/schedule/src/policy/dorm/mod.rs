@@ -11,18 +11,18 @@
 
 mod program;
 
-use std::time::Duration;
-
 use self::program::{Bounds, Entry, Tasks};
 use super::{Allocation, Decision, Drf, Event, Policy, drf::grow};
 use crate::{
-    lp::{BranchAndBound, Microlp},
+    lp::{BranchAndBound, Limit, Microlp},
     model::{Job, KINDS, MachineId, Placement, Resource, Resources},
     state::{JobState, State, Status},
 };
 
 /// Pairs of job and machine up to which the integer program is solved as it stands.
-const SMALL: usize = 4;
+const MOST_PAIRS: usize = 4;
+/// Nodes of its search after which it is given up.
+const MOST_NODES: u64 = 20_000;
 
 /// The bounds of the policy.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +56,8 @@ impl Dorm {
         let jobs: Vec<&JobState> = takers(state);
         let entries: Vec<Entry> = jobs.iter().map(|job| entry(state, fair, job)).collect();
         let bounds = Bounds { unfairness: self.unfairness(state), changes: Some(self.changes(state)) };
-        // The size is bounded; the limit is only a safety net.
-        let solver = BranchAndBound { time_limit: Duration::from_secs(10) };
+        // The size is bounded; the limit is only a safety net, in nodes so that a replay decides the same.
+        let solver = BranchAndBound { limit: Limit::Nodes(MOST_NODES) };
         let counts = program::solve(&entries, &state.capacities(), &bounds, Tasks::Whole, &solver);
         let counts = counts.ok().flatten()?;
         let mut allocation = Allocation::empty(state);
@@ -178,7 +178,7 @@ impl Policy for Dorm {
             return Vec::new();
         }
         let fair = Drf::fill(state);
-        let small = state.active.len() * state.cluster.machines().len() <= SMALL;
+        let small = state.active.len() * state.cluster.machines().len() <= MOST_PAIRS;
         let exact = if small { self.exactly(state, &fair) } else { None };
         exact.unwrap_or_else(|| self.roughly(state, &fair)).decisions(state)
     }
@@ -241,7 +241,7 @@ mod tests {
         let fair = Drf::fill(&state);
         let jobs = takers(&state);
         let entries: Vec<Entry> = jobs.iter().map(|job| entry(&state, &fair, job)).collect();
-        let solver = BranchAndBound { time_limit: Duration::from_secs(10) };
+        let solver = BranchAndBound { limit: Limit::Nodes(MOST_NODES) };
         let solve = |unfairness| {
             let bounds = Bounds { unfairness, changes: None };
             let counts = program::solve(&entries, &state.capacities(), &bounds, Tasks::Whole, &solver);
@@ -292,6 +292,7 @@ mod tests {
     #[test]
     fn the_exact_program_uses_no_less_than_its_rounded_relaxation() {
         let dorm = Dorm::new(0.1, 1.0);
+        let mut solved = 0;
         for (machines, jobs) in [(1, 4), (2, 2), (4, 1), (1, 3)] {
             for seed in 1..=4 {
                 let setting =
@@ -302,6 +303,7 @@ mod tests {
                 }
                 let fair = Drf::fill(&state);
                 let Some(exact) = dorm.exactly(&state, &fair) else { continue };
+                solved += 1;
                 let rough = dorm.roughly(&state, &fair);
                 let nothing = Resources::default();
                 assert!([&exact, &rough].iter().all(|all| all.free.iter().all(|free| free.fits(&nothing))));
@@ -313,6 +315,26 @@ mod tests {
                     "{machines} machines, seed {seed}: {most} {less}"
                 );
             }
+        }
+        assert!(solved >= 8, "only {solved} of 16 instances have a solution");
+    }
+
+    /// A worker of gamma 0.5 needs two servers: four workers have eight, more than there are workers.
+    #[test]
+    fn a_worker_may_have_several_servers() {
+        let cluster = Cluster::uniform(1, Resources::new(8.0, 12.0, 0.0, 0.0)).unwrap();
+        let mut state = State::new(Arc::new(cluster), Physics::default());
+        let job = Job {
+            workers_per_server: Some(0.5),
+            server: Resources::new(0.0, 1.0, 0.0, 0.0),
+            workers: crate::model::WorkerRange { min: 1, max: 4 },
+            ..Job::clone(&job(0, 1.0))
+        };
+        state.observe(&Event::Arrival { job: Arc::new(job) });
+        let fair = Drf::fill(&state);
+        let dorm = Dorm::new(0.1, 1.0);
+        for allocation in [dorm.exactly(&state, &fair).unwrap(), dorm.roughly(&state, &fair)] {
+            assert_eq!(allocation.workers(JobId(0)), 4);
         }
     }
 }

@@ -105,11 +105,12 @@ impl Builder {
         let job = entry.job;
         let (hired, served) = (self.worth(&job.worker), self.worth(&job.server));
         let most = f64::from(job.workers.max);
+        let servers = f64::from(job.servers_for(job.workers.max));
         let pairs: Pairs = pools
             .iter()
             .map(|_| {
                 let x = self.column(-hired, most);
-                (x, job.workers_per_server.map(|_| self.column(-served, most)))
+                (x, job.workers_per_server.map(|_| self.column(-served, servers)))
             })
             .collect();
         let workers: Vec<(usize, f64)> = pairs.iter().map(|pair| (pair.0, 1.0)).collect();
@@ -165,7 +166,8 @@ impl Builder {
             let Some(present) = entry.present else { continue };
             let change = self.column(0.0, 1.0);
             changed.push((change, 1.0));
-            let limit = f64::from(entry.job.workers.max);
+            let workers = entry.job.workers.max;
+            let limit = f64::from(workers.max(entry.job.servers_for(workers)));
             for (pool, &(x, z)) in pairs.iter().enumerate() {
                 let share = present.shares().iter().find(|share| share.machine.index() == pool);
                 let (hired, served) = share.map_or((0, 0), |share| (share.workers, share.servers));

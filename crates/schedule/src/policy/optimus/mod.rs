@@ -56,8 +56,8 @@ impl Share<'_> {
         self.left / self.model.rate(workers, servers)
     }
 
-    /// The better of one more worker (and the server that it may need) and one more server; a gain of zero if
-    /// neither helps.
+    /// The better of one more worker (and the server that it may need) and one more server; its gain is
+    /// not positive if neither helps.
     fn step(&self) -> Step {
         let to = |workers: u32, servers: u32| Step {
             workers: workers - self.workers,

@@ -8,8 +8,10 @@
 //! It holds at the start, where both are nothing. An arrival that the shadow admits adds the same plan, into
 //! room that no retreat uses, to both sides. In a slot, either the chosen allocation leaves a retreat for the
 //! next one ([`Shadow::certify`] looks for it), or the present retreat runs, to which loans only add. After
-//! the last slot only completed jobs are left. So on every instance with known workloads, no failures and no
-//! restart time the utility is at least PD-ORS', whose competitive ratio therefore holds.
+//! the last slot only completed jobs are left. So in slots, on every instance with known workloads and without
+//! failures, restart times, checkpoint costs and shared links, the utility is at least PD-ORS', whose
+//! competitive ratio therefore holds. Elsewhere a slot's work is not what a plan counts on, and there is no
+//! shadow.
 
 use std::collections::BTreeMap;
 

@@ -13,8 +13,9 @@
 //! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an
 //!   estimate has run out;
 //! - **floor**: under [`Floor::Strict`] PD-ORS itself runs in the shadow, and there is always a way back to
-//!   plans worth as much as its (FLOOR-1), so on every instance without failures, restart times and unknown
-//!   workloads the utility is at least PD-ORS', and so is its competitive ratio; see [`floor`].
+//!   plans worth as much as its (FLOOR-1), so in slots, on every instance without failures, restart times,
+//!   checkpoint costs, shared links and unknown workloads, the utility is at least PD-ORS', and so is its
+//!   competitive ratio; see [`floor`].
 //!
 //! Gangs of fixed size in continuous time need no plan: see [`dispatch`].
 
@@ -34,15 +35,16 @@ use super::{Allocation, Decision, Event, Policy, Setup};
 use crate::{
     model::Job,
     pricing::{External, Ledger, PlannerOptions, PriceFunction, PriceRange, Roles},
-    state::{JobState, State},
+    state::{Contention, JobState, Physics, State},
 };
 
 /// What the policy promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Floor {
-    /// Never less than PD-ORS on any instance: the competitive guarantee holds. The promise assumes that plans
-    /// can be kept; with the first failure, restart time or unknown workload it ends, and with it its cost.
+    /// Never less than PD-ORS on any instance in slots: the competitive guarantee holds. The promise assumes that
+    /// plans can be kept: without shared links and checkpoint costs. With the first failure, restart time or
+    /// unknown workload it ends, and with it its cost.
     #[default]
     Strict,
     /// The best plan that is found, without a promise for single instances.
@@ -108,6 +110,12 @@ fn voids(event: &Event) -> bool {
     }
 }
 
+/// Whether machines do in a slot what a plan of whole slots counts on.
+fn keeps(physics: &Physics) -> bool {
+    physics.contention == Contention::None
+        && physics.checkpoints.is_none_or(|checkpoints| checkpoints.cost == 0.0)
+}
+
 /// The work that a job is believed to have left.
 fn remaining(job: &JobState) -> f64 {
     job.believed_left()
@@ -131,7 +139,7 @@ impl Policy for Ours {
         if slot >= grid.slots || (!in_slots && dispatch::applies(state)) {
             return dispatch::decide(state);
         }
-        if events.iter().any(voids) {
+        if !in_slots || !keeps(state.physics()) || events.iter().any(voids) {
             self.shadow = None;
         }
         if let Some(shadow) = &mut self.shadow {
