@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The content is of no kind that is read here.
     #[error(
-        "cannot tell what {} is: {why}; expected a Spark event log (plain, gz, zst, lz4, snappy or a rolling folder), \
+        "cannot tell what {} is: {why}; expected a Spark event log (plain, gz, zst, lz4, lzf, snappy or a rolling folder), \
          a Chrome or Kineto trace, or a run file of `syncline train --trace`", path.display()
     )]
     Unrecognised {

@@ -26,6 +26,7 @@
 
 mod error;
 mod interval;
+mod sample;
 mod spark;
 mod training;
 

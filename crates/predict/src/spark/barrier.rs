@@ -7,9 +7,9 @@
 //! than a second apart. Beside the sleep the call asks the driver and hears from it: two messages, each taken to last as
 //! long as the driver takes to hear of a task's end.
 
-use super::fit::median;
 use super::replay::own_room;
 use super::work::{Group, SparkProfile, StageWork, TaskWork};
+use crate::sample::median;
 use crate::{Error, Interval};
 
 /// The sleep between two looks.

@@ -17,6 +17,7 @@ use super::replay::deviation;
 use super::timeline::{Timeline, end_ms, slot_ms};
 use super::work::{Group, JobWork, SparkProfile, StageWork, TaskWork};
 use crate::Error;
+use crate::sample::median;
 
 /// Tasks whose deserialisation must have been measured before it says anything.
 const PROBES: usize = 20;
@@ -290,12 +291,4 @@ fn share_overheads(groups: &mut [Group]) {
             stage.lead_s = lead;
         }
     }
-}
-
-/// The median of the numbers among the values.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
-    Some(0.5 * (low + high))
 }

@@ -13,9 +13,9 @@ use syncline_queueing::overhead::Granularity;
 use syncline_queueing::sim::{Overhead, stream};
 use syncline_queueing::{Distribution, Empirical};
 
-use super::fit::median;
 use super::replay::FARTHEST;
 use super::work::{Group, SparkProfile, StageWork};
+use crate::sample::median;
 use crate::{Error, Interval};
 
 /// Tasks below which the shape of their times is not known.

@@ -12,6 +12,7 @@ use syncline_queueing::{Arrivals, Distribution, Empirical, Model, Workload, poll
 use super::replay::{REVIVE_S, deviation};
 use super::schedule::schedule;
 use super::work::{SparkProfile, StageWork};
+use crate::sample::mean;
 use crate::{Error, Interval};
 
 /// Stages of one width below which nothing is said of them.
@@ -147,11 +148,6 @@ fn rate_per_s(own: &[&StageWork]) -> f64 {
     let at = || own.iter().map(|stage| stage.submitted_s);
     let span = at().fold(f64::NEG_INFINITY, f64::max) - at().fold(f64::INFINITY, f64::min);
     (own.len() - 1) as f64 / span
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
-    sum / count.max(1) as f64
 }
 
 /// The mean of two or more values with two standard errors.

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use syncline_round::{Every, Sync};
 
 use super::cycles::Cycles;
-use super::line::{Line, mean};
+use super::line::Line;
 use super::setup::{Injected, Setup};
+use crate::sample::{mean, median};
 
 /// What computing a gradient takes: `fixed + per_sample samples`, told apart only where rounds of different sizes were
 /// measured, such as the short last one of an epoch.
@@ -29,7 +30,7 @@ impl Compute {
         let samples = points.iter().map(|point| point.0).fold(0.0, f64::max);
         let (full, short): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.0 >= 0.98 * samples);
         let full_s = mean(full.iter().map(|point| point.1));
-        let typical_s = median(full.iter().map(|point| point.1));
+        let typical_s = median(full.iter().map(|point| point.1)).unwrap_or(0.0);
         let per_sample_s = slope(&full, &short, (samples, typical_s)).map(|slope| {
             // An interruption is the likelier the longer a gradient takes; a delay comes once a round.
             let interrupted = if setup.injected == Injected::Delays { 1.0 } else { full_s / typical_s };
@@ -63,19 +64,13 @@ fn slope(full: &[(f64, f64)], short: &[(f64, f64)], (samples, typical_s): (f64, 
     if short.len() < FEWEST || full.len() < FEWEST {
         return None;
     }
-    let slope = median(short.iter().map(|(x, y)| (typical_s - y) / (samples - x)));
+    let slope = median(short.iter().map(|(x, y)| (typical_s - y) / (samples - x)))?;
     // A normal sample's deviation is 1.48 times the median distance from its median, the median's error 1.25 times the
     // mean's.
-    let deviation = 1.48 * median(full.iter().map(|(_, y)| (y - typical_s).abs()));
+    let deviation = 1.48 * median(full.iter().map(|(_, y)| (y - typical_s).abs()))?;
     let apart = samples - mean(short.iter().map(|(x, _)| *x));
     let error = 1.25 * deviation / (short.len() as f64).sqrt() / apart;
     (slope > SURE * error).then_some(slope)
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// What a worker's pull and push take by themselves, without the wait at the gate and the servers' work.

@@ -1,5 +1,7 @@
 //! A straight line through measurements, if they tell one: y = at_zero + slope x, by least squares.
 
+use crate::sample::mean;
+
 /// How many standard errors a slope must be away from zero to be believed.
 const SURE: f64 = 3.0;
 /// At least so many measurements off the most common x.
@@ -39,11 +41,6 @@ impl Line {
         let slope = points.iter().map(|p| p.0 * p.1).sum::<f64>() / squares;
         Some(Self { at_zero: 0.0, slope, slope_error })
     }
-}
-
-pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
-    sum / count.max(1) as f64
 }
 
 #[cfg(test)]

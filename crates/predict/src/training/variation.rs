@@ -8,8 +8,8 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use syncline_queueing::sim::Random;
 
-use super::line::mean;
 use super::tail::Tail;
+use crate::sample::mean;
 
 /// Residuals that a profile keeps: quantiles of all of them.
 const KEPT: usize = 1000;

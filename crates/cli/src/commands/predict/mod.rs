@@ -60,7 +60,13 @@ pub struct Args {
 #[command(next_help_heading = "Streams of jobs")]
 struct Streams {
     /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
-    #[arg(long, visible_alias = "lambda", value_name = "LIST", value_delimiter = ',')]
+    #[arg(
+        long,
+        visible_alias = "lambda",
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     arrival_rate: Option<Vec<f64>>,
     /// The share of jobs that may be later than the tail told
     #[arg(long, value_name = "EPS", default_value = "0.05", value_parser = exceedance)]
