@@ -109,10 +109,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         speculation: speculation::ask(&profile),
         streams: streams::ask(&profile, &args.streams)?,
     };
-    if let Some(path) = &args.plot {
-        sizes::plot(path, &args.trace.display().to_string(), &answer.sizes)?;
+    // The answer first: a disk that is full costs no result.
+    if args.json { print_json(&answer) } else { print(&text(&answer)) }?;
+    match &args.plot {
+        Some(path) => sizes::plot(path, &args.trace.display().to_string(), &answer.sizes),
+        None => Ok(()),
     }
-    if args.json { print_json(&answer) } else { print(&text(&answer)) }
 }
 
 /// The files of a log: itself, or those of a rolling log's folder.

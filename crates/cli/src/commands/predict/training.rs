@@ -121,6 +121,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         backups: about::backups(&profile, &Question { machines, ..own })?,
         stream: jobs.map(|jobs| stream::answer(jobs, &profile, &Question { machines, ..own }, &clusters)),
     };
+    // The answer first: a disk that is full costs no result.
+    if args.json { print_json(&answer) } else { print(&text::text(&answer)) }?;
     if let Some(path) = &options.profile {
         let text = profile.to_json().map_err(Failure::failed)?;
         std::fs::write(path, text + "\n").map_err(|error| cannot_write(path, &error))?;
@@ -128,7 +130,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
     }
-    if args.json { print_json(&answer) } else { print(&text::text(&answer)) }
+    Ok(())
 }
 
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {

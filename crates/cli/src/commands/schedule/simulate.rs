@@ -193,13 +193,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let results = args.policies(&experiment, &progress)?;
     let sweep = sweep.map(|(over, points)| args.swept(over, &points, &progress)).transpose()?;
     progress.finish_and_clear();
+    // The answer first: a disk that is full costs no result.
+    args.show(&results, sweep.as_ref())?;
     if let (Some(path), Some(first)) = (&args.record, results.first()) {
         experiment.recording(first.policy, args.seeds.first, &first.sample).write(path)?;
     }
     if let Some(folder) = &args.out {
         report::write(folder, &args.title(), &results, sweep.as_ref())?;
+        if !args.json {
+            print(&format!("\nThe report is {}", folder.join("index.html").display()))?;
+        }
     }
-    args.show(&results, sweep.as_ref())
+    Ok(())
 }
 
 fn bar(args: &Args, rounds: usize) -> ProgressBar {
@@ -433,10 +438,7 @@ impl Args {
             print(&format!("\n{} = {}", sweep.map_or("", |sweep| &sweep.over), point.at))?;
             print(&table(point.summaries.iter()))?;
         }
-        match &self.out {
-            Some(folder) => print(&format!("\nThe report is {}", folder.join("index.html").display())),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
