@@ -145,6 +145,85 @@ fn the_script_runs_and_the_tables_have_rows() {
     assert!(page.matches("<tr>").count() > 40);
 }
 
+/// A Spark log of one job from 2 s to 4 s with two tasks on two cores; the application ends after `tail` more seconds.
+fn log_with_tail(tail: u32) -> String {
+    let at = |ms: u32| 1_700_000_000_000_u64 + u64::from(ms);
+    let stage = |more: &str| {
+        format!(
+            r#""Stage Info":{{"Stage ID":0,"Stage Name":"count at B.scala:1","Number of Tasks":2,"Parent IDs":[],"Submission Time":{}{more}}}"#,
+            at(2000)
+        )
+    };
+    let task = |id: u32| {
+        format!(
+            r#""Stage ID":0,"Task Type":"ResultTask","Task End Reason":{{"Reason":"Success"}},"Task Info":{{"Task ID":{id},"Index":{id},"Launch Time":{},"Finish Time":{},"Executor ID":"1"}},"Task Metrics":{{"Executor Run Time":2000}}"#,
+            at(2000),
+            at(4000)
+        )
+    };
+    let events = [
+        ("LogStart", r#""Spark Version":"3.5.1""#.to_owned()),
+        ("ApplicationStart", format!(r#""App Name":"tail","App ID":"a","Timestamp":{}"#, at(0))),
+        (
+            "ExecutorAdded",
+            format!(
+                r#""Timestamp":{},"Executor ID":"1","Executor Info":{{"Host":"h","Total Cores":2}}"#,
+                at(1000)
+            ),
+        ),
+        ("JobStart", format!(r#""Job ID":0,"Submission Time":{},"Stage IDs":[0]"#, at(2000))),
+        ("StageSubmitted", stage("")),
+        ("TaskEnd", task(0)),
+        ("TaskEnd", task(1)),
+        ("StageCompleted", stage(&format!(r#","Completion Time":{}"#, at(4000)))),
+        (
+            "JobEnd",
+            format!(r#""Job ID":0,"Completion Time":{},"Job Result":{{"Result":"JobSucceeded"}}"#, at(4000)),
+        ),
+        ("ApplicationEnd", format!(r#""Timestamp":{}"#, at(4000 + tail))),
+    ];
+    events.map(|(event, rest)| format!("{{\"Event\":\"SparkListener{event}\",{rest}}}\n")).concat()
+}
+
+/// What lies between `before` and `after` behind every occurrence of `tag`.
+fn attributes(page: &str, tag: &str, before: &str) -> Vec<f64> {
+    let value = |part: &str| {
+        let from = part.find(before).map(|at| at + before.len()).unwrap();
+        part[from..].split('"').next().unwrap().parse().unwrap()
+    };
+    page.split(tag).skip(1).map(value).collect()
+}
+
+#[test]
+fn the_busy_band_lies_under_its_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    for tail in [0, 100, 1000, 3000, 60_000] {
+        let path = folder.path().join(format!("{tail}.log"));
+        fs::write(&path, log_with_tail(tail)).unwrap();
+        let page = html(&[explain(&path).unwrap()]);
+        let (starts, widths) = (
+            attributes(&page, "<rect class=\"bar ", " x=\""),
+            attributes(&page, "<rect class=\"bar ", " width=\""),
+        );
+        assert_eq!((starts.len(), starts[0], widths[0]), (2, 2000.0, 2000.0));
+        let path = page.split("class=\"util\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        let points: Vec<(f64, f64)> = path[1..path.len() - 1]
+            .split('L')
+            .map(|point| point.split_once(' ').unwrap())
+            .map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()))
+            .collect();
+        let ground = points[0].1;
+        let busy: Vec<f64> =
+            points.iter().filter(|point| point.1 < ground - 1.0).map(|point| point.0).collect();
+        let part = f64::from(4000 + tail) / 512.0;
+        assert!(
+            (busy[0] - 2000.0).abs() <= part && (busy[busy.len() - 1] - 4000.0).abs() <= part,
+            "{tail}: {busy:?}"
+        );
+        assert!((points[points.len() - 1].0 - f64::from(4000 + tail)).abs() < 1.0);
+    }
+}
+
 #[test]
 fn names_from_a_log_cannot_become_markup() {
     let mut report = report();

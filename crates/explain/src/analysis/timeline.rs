@@ -45,12 +45,16 @@ pub struct Timeline {
     pub bars: Vec<Bar>,
     /// Bars that were left out because they are short.
     pub left_out: u64,
-    /// Synchronisation points, as many as fit.
+    /// Synchronisation points; of those that are closer than `apart`, one.
     pub barriers: Vec<Mark>,
-    /// Start and end of jobs, as many as fit.
+    /// Start and end of jobs; those that are closer than `apart` are one.
     pub jobs: Vec<(f64, f64)>,
-    /// Busy lanes on average, in equal parts of the run.
+    /// What lies closer together is drawn as one, in ms; 0 where everything is drawn by itself.
+    pub apart: f64,
+    /// Busy lanes on average, in parts of the run.
     pub utilisation: Vec<f64>,
+    /// The length of a part, in ms; the last one ends with the run.
+    pub part: f64,
 }
 
 const BARS: usize = 5000;
@@ -76,6 +80,8 @@ pub(crate) struct TimelineBuilder {
     labels: BTreeMap<String, u32>,
     kinds: BTreeMap<&'static str, u32>,
     shortest: f64,
+    jobs: Merged,
+    barriers: Merged,
     busy: Buckets,
 }
 
@@ -107,17 +113,13 @@ impl TimelineBuilder {
 
     /// Adds a synchronisation point.
     pub fn barrier(&mut self, at: f64, label: &str) {
-        if self.timeline.barriers.len() < MARKS {
-            let label = number(&mut self.labels, &mut self.timeline.labels, label);
-            self.timeline.barriers.push(Mark { at, label });
-        }
+        let label = number(&mut self.labels, &mut self.timeline.labels, label);
+        self.barriers.add((at, at, label));
     }
 
     /// Adds a job.
     pub fn job(&mut self, from: f64, to: f64) {
-        if self.timeline.jobs.len() < MARKS {
-            self.timeline.jobs.push((from, to));
-        }
+        self.jobs.add((from, to, 0));
     }
 
     /// The timeline of a run that lasted `end` ms.
@@ -126,7 +128,12 @@ impl TimelineBuilder {
             self.thin();
         }
         self.timeline.end = end;
-        self.timeline.utilisation = self.busy.over(end);
+        (self.timeline.part, self.timeline.utilisation) = self.busy.over(end);
+        self.timeline.apart = self.jobs.apart.max(self.barriers.apart);
+        self.timeline.jobs = self.jobs.kept.into_iter().map(|(from, to, _)| (from, to)).collect();
+        let mark = |(at, _, label): (f64, f64, u32)| Mark { at, label };
+        self.timeline.barriers = self.barriers.kept.into_iter().map(mark).collect();
+        self.timeline.barriers.sort_by(|a, b| a.at.total_cmp(&b.at));
         self.timeline.bars.sort_by(|a, b| {
             (a.lane, a.from).partial_cmp(&(b.lane, b.from)).unwrap_or(std::cmp::Ordering::Equal)
         });
@@ -143,12 +150,51 @@ impl TimelineBuilder {
     }
 }
 
+/// Stretches with a label that are too many to be drawn are joined with their neighbours, the closest first, so that none
+/// is lost.
+#[derive(Debug, Default)]
+struct Merged {
+    kept: Vec<(f64, f64, u32)>,
+    /// Neighbours that are closer than this are one.
+    apart: f64,
+}
+
+impl Merged {
+    fn add(&mut self, stretch: (f64, f64, u32)) {
+        self.kept.push(stretch);
+        if self.kept.len() >= 2 * MARKS {
+            self.join();
+        }
+    }
+
+    fn join(&mut self) {
+        self.kept.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let length = self.kept.last().map_or(0.0, |last| last.0) - self.kept[0].0;
+        while self.kept.len() > MARKS {
+            // Of so many in this length, neighbours at less than the mean distance surely exist.
+            self.apart = (2.0 * self.apart).max(length / (2 * MARKS) as f64);
+            let apart = self.apart;
+            self.kept.dedup_by(|next, before| {
+                let is_close = next.0 - before.1 <= apart && next.1 - before.0 <= 64.0 * apart;
+                let is_inside = next.1 <= before.1;
+                if is_close || is_inside {
+                    before.1 = before.1.max(next.1);
+                }
+                is_close || is_inside
+            });
+        }
+    }
+}
+
 /// Names beyond this are not told apart; a log may invent any number.
 const NAMES: usize = 4096;
 
 fn number(known: &mut BTreeMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
     if let Some(&number) = known.get(name) {
         return number;
+    }
+    if names.len() == NAMES - 1 {
+        names.push("(one of many)".to_owned());
     }
     if names.len() == NAMES {
         return NAMES as u32 - 1;
@@ -177,10 +223,7 @@ impl Buckets {
         if !(0.0..1e15).contains(&from) || !(from..1e15).contains(&to) {
             return;
         }
-        while to / self.width >= (2 * PARTS) as f64 {
-            self.busy = self.busy.chunks(2).map(|pair| pair.iter().sum()).collect();
-            self.width *= 2.0;
-        }
+        self.reach(to);
         let (first, last) = ((from / self.width) as usize, (to / self.width) as usize);
         if self.busy.len() <= last {
             self.busy.resize(last + 1, 0.0);
@@ -191,10 +234,22 @@ impl Buckets {
         }
     }
 
-    fn over(&self, end: f64) -> Vec<f64> {
+    /// Doubles the width until `time` lies within the parts.
+    fn reach(&mut self, time: f64) {
+        while time / self.width >= (2 * PARTS) as f64 {
+            self.busy = self.busy.chunks(2).map(|pair| pair.iter().sum()).collect();
+            self.width *= 2.0;
+        }
+    }
+
+    /// The width of a part, and the mean number of busy lanes in each part of a run that lasted `end`. The run may go on
+    /// long after its last busy moment: the parts reach to its end, not only to that.
+    fn over(mut self, end: f64) -> (f64, Vec<f64>) {
+        self.reach(end);
         let parts = (end / self.width).ceil().clamp(0.0, (2 * PARTS) as f64) as usize;
         let width = |part: usize| (end - part as f64 * self.width).min(self.width);
-        (0..parts).map(|part| self.busy.get(part).copied().unwrap_or(0.0) / width(part)).collect()
+        let busy = |part: usize| self.busy.get(part).copied().unwrap_or(0.0) / width(part);
+        (self.width, (0..parts).map(busy).collect())
     }
 }
 
@@ -211,6 +266,33 @@ mod tests {
         let timeline = timeline.finish(100_000.0);
         assert!(timeline.utilisation.len() <= 2 * PARTS);
         assert!(timeline.utilisation.iter().all(|busy| (busy - 0.5).abs() < 0.05));
+    }
+
+    #[test]
+    fn the_parts_reach_to_the_end_of_a_run_that_idles_long() {
+        let mut timeline = TimelineBuilder::default();
+        timeline.busy(2000.0, 4000.0);
+        let timeline = timeline.finish(5000.0);
+        let parts = timeline.utilisation.iter().enumerate().filter(|(_, busy)| **busy > 0.5);
+        let parts: Vec<f64> = parts.map(|(part, _)| part as f64 * timeline.part).collect();
+        assert_eq!((parts[0], parts[parts.len() - 1] + timeline.part), (2000.0, 4000.0));
+        assert!((timeline.utilisation.len() as f64 * timeline.part - 5000.0).abs() < timeline.part);
+    }
+
+    #[test]
+    fn many_jobs_and_marks_are_joined_and_never_cut() {
+        let mut timeline = TimelineBuilder::default();
+        for at in 0..50_000u32 {
+            timeline.job(f64::from(at) * 10.0, f64::from(at) * 10.0 + 8.0);
+            timeline.barrier(f64::from(at) * 10.0, "stage");
+        }
+        let timeline = timeline.finish(500_000.0);
+        assert!(timeline.jobs.len() < 2 * MARKS && timeline.barriers.len() < 2 * MARKS);
+        let last = timeline.jobs.last().map(|job| job.1);
+        assert_eq!((timeline.jobs[0].0, last), (0.0, Some(499_998.0)));
+        let covered: f64 = timeline.jobs.iter().map(|job| job.1 - job.0).sum();
+        assert!(covered >= 400_000.0, "{covered}");
+        assert!(timeline.apart > 0.0);
     }
 
     #[test]

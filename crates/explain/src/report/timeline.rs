@@ -39,6 +39,12 @@ pub(super) fn section(timeline: &Timeline) -> String {
         0 => String::new(),
         left => format!("<li class=\"soft\">{left} short bars are not drawn</li>"),
     };
+    let joined = match timeline.apart {
+        0.0 => String::new(),
+        apart => {
+            format!("<li class=\"soft\">jobs and lines closer than {} are drawn as one</li>", time(apart))
+        }
+    };
     let ticks: String =
         (0..5).map(|at| format!("<span>{}</span>", time(timeline.end * f64::from(at) / 4.0))).collect();
     let labels = serde_json::json!({ "end": timeline.end, "height": height, "labels": timeline.labels });
@@ -52,7 +58,7 @@ pub(super) fn section(timeline: &Timeline) -> String {
          <button data-zoom=\"left\" aria-label=\"earlier\">&larr;</button><button data-zoom=\"right\" aria-label=\"later\">&rarr;</button>\
          <button data-zoom=\"all\">whole run</button><span id=\"tip\" role=\"status\"></span></div></div>\n\
          <ul class=\"legend\">{kinds}<li><i style=\"border:2px solid var(--critical)\"></i>on the critical path</li>\
-         <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}</ul>\n\
+         <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}{joined}</ul>\n\
          <script type=\"application/json\" id=\"names\">{labels}</script>\n"
     )
 }
@@ -119,8 +125,13 @@ fn svg(timeline: &Timeline, order: &[usize], height: usize) -> String {
         );
     }
     let bottom = JOBS + order.len() * LANE;
-    let marks = if timeline.barriers.len() > 400 { &[] } else { &timeline.barriers[..] };
-    for mark in marks {
+    // Lines closer than a pixel of a wide screen would be one grey field.
+    let mut drawn = f64::NEG_INFINITY;
+    for mark in timeline.barriers.iter().filter(|mark| mark.at <= end) {
+        if mark.at - drawn < end / 2000.0 {
+            continue;
+        }
+        drawn = mark.at;
         let at = number(mark.at, end);
         let _ = write!(svg, "<line class=\"sync\" x1=\"{at}\" x2=\"{at}\" y1=\"{JOBS}\" y2=\"{bottom}\"/>");
     }
@@ -136,15 +147,14 @@ fn number(ms: f64, end: f64) -> String {
 
 fn utilisation(timeline: &Timeline, height: usize) -> String {
     let most = timeline.utilisation.iter().copied().fold(1e-9, f64::max);
-    let width = timeline.end / timeline.utilisation.len().max(1) as f64;
     let mut path = format!("M0 {height}");
     for (at, busy) in timeline.utilisation.iter().enumerate() {
         let y = height as f64 - busy / most * UTILISATION as f64;
         let _ = write!(
             path,
             "L{} {y:.1}L{} {y:.1}",
-            number(at as f64 * width, timeline.end),
-            number((at + 1) as f64 * width, timeline.end)
+            number(at as f64 * timeline.part, timeline.end),
+            number(((at + 1) as f64 * timeline.part).min(timeline.end), timeline.end)
         );
     }
     format!("<path class=\"util\" d=\"{path}L{} {height}Z\"/>", number(timeline.end, timeline.end))
