@@ -55,6 +55,21 @@ fn a_killed_node_ends_the_run_within_a_second_and_is_named() {
 }
 
 #[test]
+fn a_frozen_worker_is_named_and_ends_the_run() {
+    let run = start(&format!("{LONG} --silence 2s"));
+    let nodes = nodes(run.id());
+    let (pid, _) = nodes.iter().find(|(_, name)| name == "worker/1").unwrap();
+    signal(*pid, "STOP");
+    let output = run.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("error: worker/1 was not heard of for "), "{message}");
+    assert_gone(&nodes);
+    support::fails("train --silence 2s", 2, &["add --on processes"]);
+    support::fails("train --on processes --silence 2", 2, &["such as 30s"]);
+}
+
+#[test]
 fn an_interrupted_run_stops_cleanly() {
     for on in ["threads", "processes"] {
         let begun = Instant::now();

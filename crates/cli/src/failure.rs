@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, process::ExitCode};
 
+use syncline::program::Interrupt;
+
 /// Why a command ended without success.
 #[derive(Debug)]
 pub enum Failure {
@@ -9,8 +11,8 @@ pub enum Failure {
     Usage(String),
     /// Something went wrong: exit code 1.
     Failed(String),
-    /// The user interrupted it: exit code 130, as shells have it.
-    Interrupted,
+    /// It was interrupted: exit code 130 or 143, as shells have it.
+    Interrupted(Interrupt),
     /// Whoever read the output has gone away (`| head`): nothing to say.
     OutputClosed,
 }
@@ -32,9 +34,9 @@ impl Failure {
                 eprintln!("error: {message}");
                 ExitCode::FAILURE
             }
-            Self::Interrupted => {
-                eprintln!("interrupted");
-                ExitCode::from(130)
+            Self::Interrupted(by) => {
+                eprintln!("interrupted by {by}");
+                by.exit_code().into()
             }
             Self::OutputClosed => ExitCode::SUCCESS,
         }
@@ -57,7 +59,7 @@ impl From<syncline::paramserv::Error> for Failure {
     fn from(error: syncline::paramserv::Error) -> Self {
         use syncline::{paramserv, program};
         match error {
-            paramserv::Error::Program(program::Error::Interrupted) => Self::Interrupted,
+            paramserv::Error::Program(program::Error::Interrupted(by)) => Self::Interrupted(by),
             error if error.is_usage() => Self::Usage(error.to_string()),
             error => Self::failed(error),
         }

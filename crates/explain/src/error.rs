@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a log could not be explained. Damage inside a log is no error: what is sound is read, the rest is counted in
 /// [`Damage`](crate::source::Damage).
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// The file system refused.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -42,6 +42,13 @@ pub enum Error {
     /// A request that does not fit the logs.
     #[error("{0}")]
     Usage(String),
+}
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

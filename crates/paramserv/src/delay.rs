@@ -129,8 +129,9 @@ fn parse_amount(text: &str) -> Option<Amount> {
     Some(Amount::Fixed(parse_duration(text)?))
 }
 
-/// Reads a number with its unit: us, ms or s; at most an hour, so that no sum of delays overflows.
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a number with its unit, such as `30s`, `1.5s`, `20ms` or `100us`; at most an hour, so that no sum of delays
+/// overflows. Nothing for any other text.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
     let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
     let seconds = number.parse::<f64>().ok()? * unit;

@@ -48,7 +48,7 @@ mod train;
 mod worker;
 
 pub use coordinator::Progress;
-pub use delay::Delay;
+pub use delay::{Delay, parse_duration};
 pub use error::Error;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport};
 pub use syncline_data::Partition;

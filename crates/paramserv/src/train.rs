@@ -288,7 +288,7 @@ impl ParamServ {
             }
         });
         let record = Arc::clone(&coordinator);
-        program.driver(move |ctx| async move { drive(ctx, servers, record, trace).await });
+        let program = program.driver(move |ctx| async move { drive(ctx, servers, record, trace).await });
         Ok((program, coordinator))
     }
 

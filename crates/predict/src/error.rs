@@ -1,7 +1,7 @@
 //! Why a question cannot be answered: always said, never guessed over.
 
 /// What keeps a trace from answering.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The trace holds no training rounds.
     #[error(
@@ -59,4 +59,11 @@ pub enum Error {
     /// The loop cannot be simulated.
     #[error(transparent)]
     Queueing(#[from] syncline_queueing::Error),
+}
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

@@ -8,14 +8,16 @@ use syncline_wire::{Address, Client, Limits, Service, Token};
 
 use crate::control::{Control, Reply, Request};
 use crate::directory::Directory;
+use crate::interrupt::Interrupts;
 use crate::stop::Stop;
-use crate::{Clock, Error, NodeName};
+use crate::{Clock, Error, Interrupt, NodeName};
 
 /// What all nodes in one process share.
 pub(crate) struct Home {
     pub(crate) directory: Directory,
     pub(crate) token: Token,
     pub(crate) limits: Limits,
+    pub(crate) interrupts: Interrupts,
 }
 
 struct Inner {
@@ -70,6 +72,23 @@ impl Context {
     /// executor's notice period to do so; any other node is dropped at the await point where the request finds it.
     pub async fn stopped(&self) {
         self.0.stop.watch().await;
+    }
+
+    /// Returns with the first Ctrl-C or SIGTERM to the launching process; for the driver, to other nodes it never
+    /// returns. From when it is awaited on, an interrupt does not stop the program: the driver brings it to its end in
+    /// its own way, and its value is the program's. The second interrupt ends everything at once.
+    ///
+    /// ```
+    /// # use syncline_program::{Context, NodeResult};
+    /// async fn drive(ctx: Context) -> NodeResult<&'static str> {
+    ///     tokio::select! {
+    ///         finished = ctx.finished("worker") => Ok(finished.map(|()| "all of it")?),
+    ///         _ = ctx.interrupted() => Ok("what there is so far"),
+    ///     }
+    /// }
+    /// ```
+    pub async fn interrupted(&self) -> Interrupt {
+        self.0.home.interrupts.next().await
     }
 
     /// Fails once the program has been asked to stop: for a loop that may go on for long without waiting for anything.

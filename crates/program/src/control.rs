@@ -20,6 +20,8 @@ use crate::{BoxError, Clock, NodeName};
 pub(crate) enum Request {
     /// "I have started as this node and built this program."
     Hello { node: NodeName, outline: Outline },
+    /// "I am alive", said by a thread of the process that does nothing else.
+    Alive { node: NodeName },
     /// "What time is it?"
     Time,
     /// "My service is constructed and listens here."
@@ -157,6 +159,7 @@ impl Service for Control {
     async fn call(&self, request: Message<Request>) -> Result<Message<Reply>, ServiceError> {
         let reply = match request.body {
             Request::Hello { node, outline } => self.hello(node, &outline),
+            Request::Alive { node } => self.tell(News::Event(Event::Heard(node))),
             Request::Time => Reply::Time(self.clock.now()),
             Request::Ready { node, address } => {
                 self.post(|board| drop(board.addresses.insert(node, address)));

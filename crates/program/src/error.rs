@@ -1,11 +1,12 @@
 //! What can go wrong with a program, for the person who launched it.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use syncline_wire as wire;
 
-use crate::Failure;
+use crate::{Failure, Interrupt};
 
 /// Any error, as a node's body returns it: `?` turns every error type into it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -13,8 +14,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What a node's body returns.
 pub type NodeResult<T> = Result<T, BoxError>;
 
-/// Why a program could not be built, launched or brought to its end.
-#[derive(Debug, thiserror::Error)]
+/// Why a program could not be built, launched or brought to its end. Its `Debug` reads as its `Display`, which is what a
+/// `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A group's label cannot be used.
@@ -34,15 +36,12 @@ pub enum Error {
     /// A program without any node would do nothing.
     #[error("program `{0}` has no node and no driver; add one")]
     EmptyProgram(String),
-    /// A program whose value is not `()` needs a driver to produce it.
-    #[error("program `{0}` has no driver, so nothing can produce its value; call `Program::driver`")]
-    NoDriver(String),
     /// A node failed, and the program was stopped because of it.
     #[error("{0}")]
     NodeFailed(Box<Failure>),
-    /// The user interrupted the run by Ctrl-C or a signal.
-    #[error("interrupted")]
-    Interrupted,
+    /// The run was interrupted, and its driver did not heed that.
+    #[error("interrupted by {0}")]
+    Interrupted(Interrupt),
     /// The program was stopped before what was waited for could happen.
     #[error("the program was stopped")]
     Stopped,
@@ -103,6 +102,12 @@ pub enum Error {
         /// Time since the run's start.
         after: Duration,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
-use crate::supervisor::Patience;
+use crate::supervisor::{Patience, Silence};
 
 /// Takes a node's name and a line of its output.
 pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -62,8 +62,14 @@ impl Executor {
             start: Duration::from_secs(120),
             normal: Duration::from_secs(5),
             failure: Duration::from_millis(300),
+            silence: Silence { told: Duration::from_secs(10), limit: None },
         };
         Self { place, patience, sink: Arc::new(to_stderr) }
+    }
+
+    /// Whether nodes are processes of their own.
+    pub fn has_processes(&self) -> bool {
+        matches!(self.place, Place::Processes(_))
     }
 
     /// Lets processes talk over loopback TCP instead of Unix sockets.
@@ -88,6 +94,22 @@ impl Executor {
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
         self.patience.start = limit;
+        self
+    }
+
+    /// How long the process of a node may give no sign of life before the launcher says so; 10 s by default. A node
+    /// that computes for long is not silent: the signs come from a thread of their own. A stopped process is, or one
+    /// whose machine does not get to it.
+    #[must_use]
+    pub fn silence_told(mut self, after: Duration) -> Self {
+        self.patience.silence.told = after;
+        self
+    }
+
+    /// How long the process of a node may give no sign of life before that counts as its failure; for ever by default.
+    #[must_use]
+    pub fn silence_limit(mut self, limit: Duration) -> Self {
+        self.patience.silence.limit = Some(limit);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use syncline_wire as wire;
@@ -22,6 +23,8 @@ pub enum Cause {
     Exited(i32),
     /// Its process was killed by this signal.
     Killed(i32),
+    /// Its process still exists but gave no sign of life for so long: it is stopped, or its machine does not get to it.
+    Silent(Duration),
     /// Its process never came to take part: why.
     NeverStarted(String),
 }
@@ -47,7 +50,7 @@ impl Cause {
         match self {
             Self::LostPeer(_) => 0,
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
-            Self::Exited(_) => 2,
+            Self::Exited(_) | Self::Silent(_) => 2,
             Self::Killed(_) => 3,
         }
     }
@@ -61,6 +64,12 @@ impl fmt::Display for Cause {
             Self::Panicked(text) => write!(f, "panicked: {text}"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::Killed(signal) => write!(f, "was killed by signal {signal}{}", signal_name(*signal)),
+            Self::Silent(time) => {
+                write!(
+                    f,
+                    "was not heard of for {time:.0?}: its process is stopped, or its machine is swapping"
+                )
+            }
             Self::NeverStarted(why) => write!(f, "did not start: {why}"),
         }
     }
@@ -111,8 +120,7 @@ fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-/// The failure of one node: who, how, and the last lines that it wrote.
-#[derive(Debug)]
+/// The failure of one node: who, how, and the last lines that it wrote. Its `Debug` reads as its `Display`.
 pub struct Failure {
     /// The node.
     pub node: NodeName,
@@ -134,6 +142,12 @@ impl fmt::Display for Failure {
     }
 }
 
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +160,8 @@ mod tests {
             Failure { node, cause: Cause::Killed(9), output: vec!["epoch 3".to_owned()], error: None };
         let said = "worker/1 was killed by signal 9 (SIGKILL)\nthe last lines of its output:\n  epoch 3";
         assert_eq!(failure.to_string(), said);
+        let error = Error::NodeFailed(Box::new(failure));
+        assert_eq!((error.to_string(), format!("{error:?}")), (said.to_owned(), said.to_owned()));
     }
 
     #[test]

@@ -11,12 +11,13 @@ use crate::context::{Context, Home};
 use crate::control::{Control, News};
 use crate::directory::Directory;
 use crate::executor::{Place, Transport};
+use crate::interrupt::Interrupts;
 use crate::launcher::{self, Plan, ProcessPlan, Stage, Work};
 use crate::node::{self, NodeEnd};
 use crate::processes::enrolment::Enrolment;
 use crate::processes::meeting::Meeting;
 use crate::processes::member;
-use crate::program::{Body, DRIVER, DriverBody, Host};
+use crate::program::{Body, DRIVER, DriverBody, Host, Yield};
 use crate::run::Slot;
 use crate::stop::Stop;
 use crate::supervisor::{Role, Supervisor};
@@ -47,32 +48,33 @@ pub fn launched_program() -> Option<&'static str> {
 /// # Errors
 /// A mistake made while building the program; whatever the system refused. Nothing is left running then.
 pub fn launch<T: Send + 'static>(mut program: Program<T>, executor: Executor) -> Result<Run<T>, Error> {
-    let value = program.check()?;
-    let Place::Processes(transport) = executor.place else { return start(program, executor, value, None) };
+    program.check()?;
+    let Place::Processes(transport) = executor.place else { return start(program, executor, None) };
     let launch = LAUNCHES.fetch_add(1, atomic::Ordering::Relaxed);
     let Some(place) = Enrolment::of_this_process() else {
-        return start(program, executor, value, Some((transport, launch)));
+        return start(program, executor, Some((transport, launch)));
     };
     match launch.cmp(&place.role.launch) {
-        Ordering::Less => passed_by(&program, &place.role.node, value),
-        Ordering::Equal => member::run(program, place),
+        Ordering::Less => passed_by(program, &place.role.node),
+        Ordering::Equal => member::run(program, place, executor.patience),
         Ordering::Greater => Err(Error::Nested(place.role.node.clone())),
     }
 }
 
 /// An earlier program, in a process that belongs to a later one: it has run already, elsewhere.
-fn passed_by<T: Send + 'static>(program: &Program<T>, node: &str, value: Option<T>) -> Result<Run<T>, Error> {
-    let elsewhere = || Error::Elsewhere { program: program.name().to_owned(), node: node.to_owned() };
-    let value = value.ok_or_else(elsewhere)?;
+fn passed_by<T: Send + 'static>(program: Program<T>, node: &str) -> Result<Run<T>, Error> {
+    let name = program.name().to_owned();
+    let Yield::Nothing(value) = program.into_source() else {
+        return Err(Error::Elsewhere { program: name, node: node.to_owned() });
+    };
     let (news, _) = mpsc::unbounded_channel();
     let slot = Arc::new(Mutex::new(Some(value)));
-    Ok(Run::new(program.name().to_owned(), Clock::start(), slot, None, news))
+    Ok(Run::new(name, Clock::start(), slot, None, news))
 }
 
 fn start<T: Send + 'static>(
-    mut program: Program<T>,
+    program: Program<T>,
     executor: Executor,
-    value: Option<T>,
     processes: Option<(Transport, usize)>,
 ) -> Result<Run<T>, Error> {
     let (news, heard) = mpsc::unbounded_channel();
@@ -83,14 +85,19 @@ fn start<T: Send + 'static>(
     for (name, body) in program.members() {
         casting.cast(name, body);
     }
-    let slot: Slot<T> = Arc::new(Mutex::new(value));
-    if let Some(body) = program.take_driver() {
-        let name = NodeName::single(Label::new(DRIVER)?);
-        casting.add_driver(name, body, Arc::clone(&slot));
-    }
+    let name = program.name().to_owned();
+    // The graph's own hold on services ends here: what is left of them goes with their nodes.
+    let value = match program.into_source() {
+        Yield::Nothing(value) => Slot::new(Mutex::new(Some(value))),
+        Yield::Driver(body) => {
+            let slot = Slot::default();
+            casting.add_driver(NodeName::single(Label::new(DRIVER)?), body, Arc::clone(&slot));
+            slot
+        }
+    };
     let Casting { members, crew, nodes, .. } = casting;
     let plan = Plan {
-        program: program.name().to_owned(),
+        program: name.clone(),
         supervisor: Supervisor::new(members, executor.patience),
         crew,
         processes: meeting.zip(processes).map(|(meeting, (_, launch))| ProcessPlan {
@@ -100,11 +107,8 @@ fn start<T: Send + 'static>(
         }),
         sink: executor.sink,
     };
-    let name = program.name().to_owned();
-    // The graph's own hold on services ends here: what is left of them goes with their nodes.
-    drop(program);
     let launcher = launcher::start(plan, stage.clone(), heard)?;
-    Ok(Run::new(name, stage.clock, slot, Some(launcher), stage.news))
+    Ok(Run::new(name, stage.clock, value, Some(launcher), stage.news))
 }
 
 fn stage<T: Send + 'static>(program: &Program<T>, news: mpsc::UnboundedSender<News>, apart: bool) -> Stage {
@@ -112,7 +116,9 @@ fn stage<T: Send + 'static>(program: &Program<T>, news: mpsc::UnboundedSender<Ne
     let here = |body: &Body| !apart || matches!(body, Body::Here(_));
     let local = program.members().filter(|(_, body)| here(body)).map(|(name, _)| name.clone());
     let directory = Directory::new(local);
-    let home = Arc::new(Home { directory, token: Token::random(), limits: program.message_limits() });
+    let interrupts = Interrupts::new();
+    let home =
+        Arc::new(Home { directory, token: Token::random(), limits: program.message_limits(), interrupts });
     let nodes = program.all_nodes().cloned().collect();
     let control = Arc::new(Control::new(program.outline(), nodes, clock, news.clone()));
     Stage { clock, stop: Stop::new(), home, control, news }

@@ -19,7 +19,7 @@ use crate::processes::output::Printer;
 use crate::signals::Signals;
 use crate::stop::Stop;
 use crate::supervisor::{Action, End, Event, Supervisor};
-use crate::{BoxError, Clock, Error, Failure, NodeName};
+use crate::{BoxError, Clock, Error, Failure, Interrupt, NodeName};
 
 /// The work of a node that lives in this process, for a thread of its own.
 pub(crate) type Work = Box<dyn FnOnce() -> NodeEnd + Send>;
@@ -55,7 +55,7 @@ pub(crate) struct ProcessPlan {
 pub(crate) enum Ending {
     Finished,
     Asked,
-    Interrupted,
+    Interrupted(Interrupt),
     Failed(Failure),
 }
 
@@ -236,7 +236,10 @@ impl Launcher {
                 biased;
                 // The stage holds a sender, so there is always another message to wait for.
                 Some(news) = self.news.recv() => news,
-                () = next(self.signals.as_mut()) => News::Event(Event::Interrupted),
+                by = next(self.signals.as_mut()) => {
+                    let heeded = self.stage.home.interrupts.are_heeded();
+                    News::Event(Event::Interrupted { by, heeded })
+                }
                 () = tokio::task::yield_now(), if self.may_start() => {
                     self.continue_start();
                     continue;
@@ -308,10 +311,19 @@ impl Launcher {
     }
 
     fn decide(&mut self, event: Event) -> bool {
-        let interrupted = matches!(event, Event::Interrupted);
-        match self.supervisor.on(self.stage.clock.now(), event) {
+        let interrupted = matches!(event, Event::Interrupted { .. });
+        let action = self.supervisor.on(self.stage.clock.now(), event);
+        for remark in self.supervisor.take_remarks() {
+            self.say(&remark.to_string());
+        }
+        match action {
             None => false,
             Some(Action::Finish) => true,
+            Some(Action::Heed(interrupt)) => {
+                self.say(&format!("{interrupt}: asked to come to an end; once more ends everything at once"));
+                self.stage.home.interrupts.raise(interrupt);
+                false
+            }
             Some(Action::Stop) => {
                 if interrupted {
                     self.say("interrupted: the nodes are asked to stop; once more kills them");
@@ -366,7 +378,7 @@ impl Launcher {
         match self.supervisor.into_end() {
             End::Finished => Ending::Finished,
             End::Asked => Ending::Asked,
-            End::Interrupted => Ending::Interrupted,
+            End::Interrupted(by) => Ending::Interrupted(by),
             End::Failed(node, cause) => {
                 let output = words.remove(&node).unwrap_or_default();
                 Ending::Failed(Failure { error: self.errors.remove(&node), node, cause, output })
@@ -375,7 +387,7 @@ impl Launcher {
     }
 }
 
-async fn next(signals: Option<&mut Signals>) {
+async fn next(signals: Option<&mut Signals>) -> Interrupt {
     match signals {
         Some(signals) => signals.next().await,
         None => std::future::pending().await,

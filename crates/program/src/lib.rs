@@ -27,7 +27,7 @@
 //!     from_workers.connect(&ctx).await?.call(1 + ctx.rank() as u64).await?;
 //!     Ok(())
 //! });
-//! program.driver(async move |ctx| {
+//! let program = program.driver(async move |ctx| {
 //!     ctx.finished("worker").await?;
 //!     Ok(counter.connect(&ctx).await?.call(0).await?.body)
 //! });
@@ -53,6 +53,7 @@ mod executor;
 mod failure;
 mod fingerprint;
 mod handle;
+mod interrupt;
 mod label;
 mod launch;
 mod launcher;
@@ -70,6 +71,7 @@ pub use error::{BoxError, Error, NodeResult};
 pub use executor::Executor;
 pub use failure::{Cause, Failure};
 pub use handle::Handle;
+pub use interrupt::Interrupt;
 pub use label::{Label, NodeName};
 pub use launch::{is_child, launch, launched_program};
 pub use program::Program;

@@ -3,7 +3,6 @@
 //! Building the graph runs nothing. A mistake made on the way is kept and returned by [`launch`](crate::launch), so
 //! that building reads as a plain list.
 
-use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,31 +57,72 @@ struct Group {
     nodes: Vec<(NodeName, Body)>,
 }
 
-/// A distributed program that yields a `T`.
+/// Where a program's value comes from.
+pub(crate) enum Yield<T> {
+    /// It has no driver: the value is there from the start.
+    Nothing(T),
+    /// From what its driver returns.
+    Driver(DriverBody<T>),
+}
+
+/// A distributed program that yields a `T`: `()`, unless it is given a [`driver`](Program::driver).
 ///
-/// See the [crate's example](crate).
+/// See the [crate's example](crate). Without a driver, in the edition of 2024 and the one before it:
+///
+/// ```edition2024
+/// use syncline_program::{Executor, Program, launch};
+///
+/// let mut program = Program::new("x");
+/// program.node("a", async move |_| Ok(()));
+/// launch(program, Executor::threads())?.wait()?;
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
+///
+/// ```edition2021
+/// use syncline_program::{Executor, Program, launch};
+///
+/// let mut program = Program::new("x");
+/// program.node("a", async move |_| Ok(()));
+/// launch(program, Executor::threads())?.wait()?;
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 pub struct Program<T = ()> {
     name: String,
     groups: Vec<Group>,
-    driver: Option<DriverBody<T>>,
+    source: Yield<T>,
     settings: u64,
     limits: Limits,
     mistake: Option<Error>,
 }
 
-impl<T: Send + 'static> Program<T> {
-    /// An empty program.
+impl Program {
+    /// An empty program, which yields `()` until it gets a driver.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             groups: Vec::new(),
-            driver: None,
+            source: Yield::Nothing(()),
             settings: fingerprint::EMPTY,
             limits: Limits::default(),
             mistake: None,
         }
     }
 
+    /// The program with a driver, which runs in the launching process. When it returns, the program stops, and its
+    /// value is the program's.
+    #[must_use = "the program with the driver is the one to launch"]
+    pub fn driver<T, F>(self, body: F) -> Program<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(Context) -> NodeResult<T> + Send + 'static,
+    {
+        let Self { name, groups, settings, limits, mistake, .. } = self;
+        let source = Yield::Driver(Box::new(move |ctx| Box::pin(async move { body(ctx).await })));
+        Program { name, groups, source, settings, limits, mistake }
+    }
+}
+
+impl<T: Send + 'static> Program<T> {
     /// Mixes `bytes` (settings, a digest of the data) into what launcher and processes compare before they run.
     pub fn fingerprint(&mut self, bytes: &[u8]) -> &mut Self {
         self.settings = fingerprint::mix(self.settings, bytes);
@@ -150,14 +190,6 @@ impl<T: Send + 'static> Program<T> {
         Handle::new(names.pop().unwrap_or_else(|| refused(0)))
     }
 
-    /// Sets what runs in the launching process. When it returns, the program stops, and its value is the program's.
-    pub fn driver<F>(&mut self, body: F)
-    where
-        F: AsyncFnOnce(Context) -> NodeResult<T> + Send + 'static,
-    {
-        self.driver = Some(Box::new(move |ctx| Box::pin(async move { body(ctx).await })));
-    }
-
     /// The names of all nodes in the order of their groups, without the driver.
     pub fn all_nodes(&self) -> impl Iterator<Item = &NodeName> {
         self.members().map(|(name, _)| name)
@@ -209,32 +241,29 @@ impl<T: Send + 'static> Program<T> {
         self.limits.clone()
     }
 
-    pub(crate) fn take_driver(&mut self) -> Option<DriverBody<T>> {
-        self.driver.take()
-    }
-
     /// What another process compares with its own.
     pub(crate) fn outline(&self) -> Outline {
         let groups = self.groups.iter().map(Group::outline).collect();
         Outline { program: self.name.clone(), groups, settings: self.settings }
     }
 
-    /// The value of a program without a driver, which is `()`.
+    /// Refuses a program that cannot be launched.
     ///
     /// # Errors
-    /// The first mistake that was made in building; [`Error::EmptyProgram`]; [`Error::NoDriver`] when only a driver could yield a `T`.
-    pub(crate) fn check(&mut self) -> Result<Option<T>, Error> {
-        if let Some(mistake) = self.mistake.take() {
-            return Err(mistake);
+    /// The first mistake that was made in building; [`Error::EmptyProgram`].
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
+        match self.mistake.take() {
+            Some(mistake) => Err(mistake),
+            None if self.groups.is_empty() && matches!(self.source, Yield::Nothing(_)) => {
+                Err(Error::EmptyProgram(self.name.clone()))
+            }
+            None => Ok(()),
         }
-        if self.driver.is_some() {
-            return Ok(None);
-        }
-        if self.groups.is_empty() {
-            return Err(Error::EmptyProgram(self.name.clone()));
-        }
-        let nothing = (Box::new(()) as Box<dyn Any>).downcast::<T>();
-        nothing.map(|value| Some(*value)).map_err(|_| Error::NoDriver(self.name.clone()))
+    }
+
+    /// Where the value comes from.
+    pub(crate) fn into_source(self) -> Yield<T> {
+        self.source
     }
 }
 

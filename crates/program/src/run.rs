@@ -59,8 +59,8 @@ impl<T> Run<T> {
     /// process, socket or file of the run is left.
     ///
     /// # Errors
-    /// [`Error::NodeFailed`] names the node that is to blame, [`Error::Interrupted`] after Ctrl-C or SIGTERM,
-    /// [`Error::Stopped`] when the program was stopped before its driver had a value.
+    /// [`Error::NodeFailed`] names the node that is to blame, [`Error::Interrupted`] after a Ctrl-C or SIGTERM that
+    /// the driver did not [heed](crate::Context::interrupted), [`Error::Stopped`] when the program was stopped before its driver had a value.
     pub fn wait(mut self) -> Result<T, Error> {
         let ending = match self.launcher.take() {
             Some(launcher) => launcher.join().map_err(|_| self.lost())?,
@@ -69,7 +69,7 @@ impl<T> Run<T> {
         match ending {
             Ending::Finished => self.take_value().ok_or_else(|| self.lost()),
             Ending::Asked => self.take_value().ok_or(Error::Stopped),
-            Ending::Interrupted => Err(Error::Interrupted),
+            Ending::Interrupted(interrupt) => Err(Error::Interrupted(interrupt)),
             Ending::Failed(failure) => Err(Error::NodeFailed(Box::new(failure))),
         }
     }

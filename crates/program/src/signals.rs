@@ -11,6 +11,8 @@ use signal_hook::low_level::{pipe, unregister};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
+use crate::Interrupt;
+
 /// How many runs listen, and whether there is none.
 struct Listeners {
     count: Mutex<usize>,
@@ -41,7 +43,8 @@ impl Listeners {
 
 /// The signals that reach this process while the value lives.
 pub(crate) struct Signals {
-    arrivals: UnixStream,
+    ctrl_c: UnixStream,
+    terminate: UnixStream,
     handlers: Vec<SigId>,
     listeners: &'static Listeners,
 }
@@ -49,25 +52,37 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         let listeners = Listeners::get()?;
-        let (arrivals, handler_end) = StdStream::pair()?;
-        arrivals.set_nonblocking(true)?;
-        let arrivals = UnixStream::from_std(arrivals)?;
+        let (ctrl_c, by_ctrl_c) = arrivals()?;
+        let (terminate, by_terminate) = arrivals()?;
         listeners.change(|count| *count += 1);
-        let mut signals = Self { arrivals, handlers: Vec::new(), listeners };
-        for signal in [SIGINT, SIGTERM] {
-            signals.handlers.push(pipe::register(signal, handler_end.try_clone()?)?);
-        }
+        let mut signals = Self { ctrl_c, terminate, handlers: Vec::new(), listeners };
+        signals.handlers.push(pipe::register(SIGINT, by_ctrl_c)?);
+        signals.handlers.push(pipe::register(SIGTERM, by_terminate)?);
         Ok(signals)
     }
 
     /// Waits for the next signal.
-    pub(crate) async fn next(&mut self) {
-        let mut byte = [0];
-        match self.arrivals.read(&mut byte).await {
-            Ok(1) => {}
-            // The handlers hold the other end for as long as `self` lives; should it fail, no signal will come.
-            _ => std::future::pending().await,
+    pub(crate) async fn next(&mut self) -> Interrupt {
+        tokio::select! {
+            () = arrival(&mut self.ctrl_c) => Interrupt::CtrlC,
+            () = arrival(&mut self.terminate) => Interrupt::Terminate,
         }
+    }
+}
+
+/// A stream in which a signal handler leaves a byte for each signal, and the handler's end of it.
+fn arrivals() -> io::Result<(UnixStream, StdStream)> {
+    let (arrivals, handler_end) = StdStream::pair()?;
+    arrivals.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(arrivals)?, handler_end))
+}
+
+async fn arrival(stream: &mut UnixStream) {
+    let mut byte = [0];
+    match stream.read(&mut byte).await {
+        Ok(1) => {}
+        // The handler holds the other end for as long as the stream lives; should it fail, no signal will come.
+        _ => std::future::pending().await,
     }
 }
 

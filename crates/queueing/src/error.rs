@@ -2,7 +2,7 @@
 //! would have been accepted, because most of them reach a user of the command line unchanged.
 
 /// Why a model, a distribution or a simulation could not be built or evaluated.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A parameter lies outside its range.
     #[error("{what} is {value}: it must be {needs}")]
@@ -78,6 +78,13 @@ pub enum Error {
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
 
 impl Error {
     pub(crate) fn parameter(what: &'static str, value: impl ToString, needs: impl Into<String>) -> Self {

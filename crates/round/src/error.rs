@@ -3,7 +3,7 @@
 use crate::{Clock, WorkerId};
 
 /// Why a policy cannot be built or an arrival is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An option's value is not one of those that exist.
     #[error("{what} `{got}` is not known: valid values are {valid}")]
@@ -46,4 +46,11 @@ pub enum Error {
         /// The round that it named.
         got: Clock,
     },
+}
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

@@ -8,7 +8,7 @@ use crate::model::{JobId, MachineId, Resource};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Every failure names the thing and says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A capacity, demand or rate outside its range.
     #[error("{subject}: {field} is {found}; {wanted}")]
@@ -188,6 +188,13 @@ pub enum Error {
         /// The cause.
         why: String,
     },
+}
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -7,7 +7,7 @@ use std::io;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call, a connection or a listener failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// The connection ended; whether a call under way was executed is unknown. It is not sent again.
     #[error("{peer} closed the connection ({reason})")]
@@ -88,6 +88,13 @@ pub enum Error {
         /// Bytes of the text.
         length: usize,
     },
+}
+
+/// As its `Display`: it is what a `main` that returns the error prints.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

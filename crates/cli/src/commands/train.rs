@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::ValueHint;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use syncline::{
     data::{Dataset, Features, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic},
     learn::{ModelSpec, SavedModel},
-    paramserv::{Delay, Every, ParamServ, Progress, Report},
+    paramserv::{Delay, Every, ParamServ, Progress, Report, parse_duration},
     program::{Executor, is_child},
     round::{Fold, Optimizer, Rule, Sync},
 };
@@ -96,6 +97,10 @@ pub struct Args {
     /// Where servers and workers run: threads or processes
     #[arg(long, default_value = "threads", help_heading = "Parameter server")]
     on: Executor,
+    /// End the run when a node's process gives no sign of life for so long, such as 30s; a node that computes long gives
+    /// them [default: wait for ever, and say so after 10 s]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Parameter server")]
+    silence: Option<Duration>,
     /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
     #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
     inject: Vec<Delay>,
@@ -132,6 +137,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         args.data.iter().map(PathBuf::as_path).chain([Path::new(&args.validation)]).collect();
     check_distinct(&outputs, &inputs)?;
     let optimizer = optimizer(&args)?;
+    let executor = executor(&args)?;
     let (mut train, mut validation) = load(&args)?;
     let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
     if let Some(scaling) = &scaling {
@@ -163,7 +169,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(path) => run.trace(path),
         None => run,
     };
-    let trained = run.train(args.on)?;
+    let trained = run.train(executor)?;
     // The model first: whoever reads the report may have gone away. But the report also when it cannot be saved.
     let report = trained.report().clone();
     saved.parameters = trained.parameters;
@@ -181,6 +187,24 @@ fn optimizer(args: &Args) -> Result<Optimizer, Failure> {
     Optimizer::new(args.optimizer, rate)
         .and_then(|optimizer| optimizer.with_l2(args.l2))
         .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Where the nodes run, and how long the launcher bears their silence.
+fn executor(args: &Args) -> Result<Executor, Failure> {
+    match args.silence {
+        None => Ok(args.on.clone()),
+        Some(limit) if args.on.has_processes() => Ok(args.on.clone().silence_limit(limit)),
+        Some(_) => {
+            Err(Failure::Usage("--silence is for nodes that are processes: add --on processes".to_owned()))
+        }
+    }
+}
+
+/// A time with its unit, long enough to tell silence from a moment without a sign of life.
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|time| *time >= Duration::from_millis(100))
+        .ok_or_else(|| "a time from 100ms to 3600s, such as 30s or 1.5s, is needed".to_owned())
 }
 
 /// The rows to train on and the rows held out.

@@ -7,13 +7,15 @@ use syncline_wire::{Address, Client, Limits, Listener, Token};
 use tokio::runtime::Runtime;
 
 use super::enrolment::Enrolment;
-use super::meeting;
+use super::{meeting, pulse};
 use crate::context::{Context, Home};
 use crate::control::{Control, Outcome, Reply, Request};
 use crate::directory::Directory;
+use crate::interrupt::Interrupts;
 use crate::node::{self, NodeEnd};
 use crate::program::{Body, Host};
 use crate::stop::Stop;
+use crate::supervisor::Patience;
 use crate::{Clock, Error, NodeName, Program};
 
 /// How often the launcher is asked for the time; the quickest answer counts.
@@ -23,8 +25,12 @@ const CLOCK_EXCHANGES: usize = 8;
 const LAST_REPORT: Duration = Duration::from_secs(1);
 
 /// Runs the node of `place` and ends this process.
-pub(crate) fn run<T: Send + 'static>(program: Program<T>, place: &'static Enrolment) -> ! {
-    let code = match take_part(program, place) {
+pub(crate) fn run<T: Send + 'static>(
+    program: Program<T>,
+    place: &'static Enrolment,
+    patience: Patience,
+) -> ! {
+    let code = match take_part(program, place, patience) {
         Ok(Outcome::Failed(_)) => 1,
         Ok(Outcome::Finished | Outcome::Stopped) => 0,
         Err(error) => {
@@ -35,7 +41,11 @@ pub(crate) fn run<T: Send + 'static>(program: Program<T>, place: &'static Enrolm
     std::process::exit(code)
 }
 
-fn take_part<T: Send + 'static>(program: Program<T>, place: &'static Enrolment) -> Result<Outcome, Error> {
+fn take_part<T: Send + 'static>(
+    program: Program<T>,
+    place: &'static Enrolment,
+    patience: Patience,
+) -> Result<Outcome, Error> {
     let Enrolment { role, stop, .. } = place;
     let token = place.token()?;
     let outline = program.outline();
@@ -49,6 +59,13 @@ fn take_part<T: Send + 'static>(program: Program<T>, place: &'static Enrolment) 
         seat.greet(&role.node, outline)?;
         // The launcher compared the outlines, so the node exists; the message is for the impossible.
         let (name, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
+        pulse::start(
+            name.clone(),
+            role.control.clone(),
+            seat.token.clone(),
+            seat.limits.clone(),
+            patience.silence,
+        )?;
         seat.live(name, body)
     };
     let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
@@ -99,7 +116,8 @@ impl Seat {
 
     fn live(self, name: NodeName, body: Body) -> Result<Outcome, Error> {
         let directory = Directory::new(std::iter::once(name.clone()));
-        let home = Arc::new(Home { directory, token: self.token.clone(), limits: self.limits.clone() });
+        let (token, limits) = (self.token.clone(), self.limits.clone());
+        let home = Arc::new(Home { directory, token, limits, interrupts: Interrupts::new() });
         let stop = self.stop.for_node();
         let context =
             Context::new(name.clone(), self.clock()?, stop.clone(), Arc::clone(&home), self.control.clone());

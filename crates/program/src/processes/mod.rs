@@ -1,7 +1,8 @@
 //! The executor in which every node is a process.
 //!
 //! A process knows what it is by its [`role`] (environment), is bound to the launcher's life by its [`leash`]
-//! (standard input; both together are its [`enrolment`]), and takes part as a [`member`]. On the launcher's side a [`process`] is started, heard
+//! (standard input; both together are its [`enrolment`]), and takes part as a [`member`]; its
+//! [`pulse`] shows that it is not frozen. On the launcher's side a [`process`] is started, heard
 //! ([`output`]), killed and reaped, and the [`fleet`] is all of them; they meet at the [`meeting`] point.
 //!
 //! - PROC-1: no process outlives its launcher, however that ends: the leash breaks, and the process kills its group.
@@ -15,4 +16,5 @@ pub(crate) mod meeting;
 pub(crate) mod member;
 pub(crate) mod output;
 mod process;
+mod pulse;
 mod role;

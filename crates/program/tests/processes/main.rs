@@ -10,11 +10,12 @@ mod harness;
 mod scenarios;
 mod tests;
 
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
+        Some("scenario") if arguments[1] == "returns-error" => scenarios::return_error().report(),
         Some("scenario") => scenarios::play(&arguments[1]),
         _ => harness::run_all(tests::ALL, &arguments),
     }

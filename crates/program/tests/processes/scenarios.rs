@@ -23,7 +23,7 @@ impl Service for Counter {
 pub fn play(name: &str) -> ExitCode {
     match scenario(name) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Interrupted) => ExitCode::from(130),
+        Err(Error::Interrupted(by)) => by.exit_code().into(),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -55,6 +55,11 @@ fn scenario(name: &str) -> Result<(), Error> {
         "orphans" => orphans(),
         "polite" => polite(|| Ok(())),
         "interruptible" => interruptible(),
+        "heeds" => heeds(async |_: Context| ()),
+        "pretends" => heeds(async |_: Context| std::future::pending().await),
+        "silent" => silent(Executor::processes().silence_told(Duration::from_millis(1500))),
+        "silence-fails" => silent(Executor::processes().silence_limit(Duration::from_millis(1500))),
+        "computes" => computes(),
         "floods" => floods(),
         "many" => many(),
         "stubborn" => polite(|| {
@@ -120,7 +125,7 @@ fn counts(executor: Executor) -> Result<(), Error> {
         coordinator.call(100).await?;
         Ok(())
     });
-    program.driver(async move |ctx| {
+    let program = program.driver(async move |ctx| {
         ctx.finished("worker").await?;
         let mut sums = vec![here.0.load(Ordering::Relaxed)];
         for server in &servers {
@@ -175,7 +180,7 @@ fn failing(end: fn() -> NodeResult<()>) -> Result<(), Error> {
         ctx.sleep(Duration::from_millis(100)).await;
         end()
     });
-    program.driver(async |ctx| Ok(ctx.finished("worker").await?));
+    let program = program.driver(async |ctx| Ok(ctx.finished("worker").await?));
     wait(program)
 }
 
@@ -195,9 +200,9 @@ fn leaves() -> Result<(), Error> {
 }
 
 fn unbuilt() -> Result<(), Error> {
-    let mut program = Program::<u64>::new("unbuilt");
+    let mut program = Program::new("unbuilt");
     let server = program.service("server", |_| -> NodeResult<Counter> { Err("no memory".into()) });
-    program.driver(async move |ctx| Ok(server.connect(&ctx).await?.call(1).await?.body));
+    let program = program.driver(async move |ctx| Ok(server.connect(&ctx).await?.call(1).await?.body));
     launch(program, Executor::processes())?.wait().map(drop)
 }
 
@@ -219,7 +224,7 @@ fn stuck_at_the_end() -> Result<(), Error> {
         tell_pid();
         block()
     });
-    program.driver(async |ctx| {
+    let program = program.driver(async |ctx| {
         ctx.sleep(Duration::from_millis(200)).await;
         Ok(7)
     });
@@ -324,9 +329,9 @@ fn twice_and_no_leak() -> Result<(), Error> {
 
 fn elsewhere() -> Result<(), Error> {
     let one = |name: &str| {
-        let mut program = Program::<u64>::new(name);
+        let mut program = Program::new(name);
         program.node("worker", async |_| Ok(()));
-        program.driver(async |ctx| {
+        let program = program.driver(async |ctx| {
             ctx.finished("worker").await?;
             Ok(1)
         });
@@ -380,7 +385,7 @@ fn grandchild() -> Result<(), Error> {
 fn driver_fails() -> Result<(), Error> {
     let mut program = Program::<()>::new("driver");
     program.node("worker", wait_for_ever);
-    program.driver(async |ctx| {
+    let program = program.driver(async |ctx| {
         ctx.sleep(Duration::from_millis(200)).await;
         Err("the data are odd".into())
     });
@@ -423,6 +428,41 @@ fn interruptible() -> Result<(), Error> {
     let error = launch(program, Executor::threads())?.wait().unwrap_err();
     println!("over: {error}");
     block()
+}
+
+/// A driver that takes care of an interrupt, in the way that is given.
+fn heeds(end: impl AsyncFnOnce(Context) + Send + 'static) -> Result<(), Error> {
+    let mut program = Program::new("heeds");
+    program.node("worker", wait_for_ever);
+    let program = program.driver(async move |ctx| {
+        let interrupt = ctx.interrupted().await;
+        end(ctx).await;
+        Ok(interrupt)
+    });
+    println!("value {}", launch(program, Executor::processes())?.wait()?);
+    Ok(())
+}
+
+fn silent(executor: Executor) -> Result<(), Error> {
+    let mut program = Program::new("silent");
+    program.nodes("worker", 2, wait_for_ever);
+    launch(program, executor)?.wait()
+}
+
+/// A node that comes to no await point for much longer than it may be silent.
+fn computes() -> Result<(), Error> {
+    let mut program = Program::new("computes");
+    program.node("worker", async |_| {
+        std::thread::sleep(Duration::from_secs(5));
+        Ok(())
+    });
+    let executor = Executor::processes().silence_limit(Duration::from_millis(2500));
+    launch(program, executor)?.wait()
+}
+
+/// What `main` does that returns the error.
+pub fn return_error() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(idle()?)
 }
 
 /// A node that writes more than anybody reads, while another waits to be killed.

@@ -36,6 +36,12 @@ pub const ALL: &[Test] = tests![
     f5_a_second_interrupt_kills,
     f5_an_interrupt_while_processes_start_is_heard,
     f5_after_a_run_an_interrupt_has_its_usual_effect,
+    f5_a_driver_that_heeds_an_interrupt_has_a_value,
+    f5_a_driver_that_only_seems_to_heed_is_ended_by_the_second_interrupt,
+    a_frozen_process_is_told_of_and_heard_again,
+    a_process_frozen_beyond_the_limit_has_failed,
+    a_node_that_computes_long_is_not_silent,
+    debug_of_an_error_reads_as_its_display,
     l4_output_that_nobody_reads_does_not_stop_the_launcher,
     h5_a_process_that_never_takes_part_is_named,
     h5_a_process_that_hangs_in_its_start_is_named,
@@ -205,12 +211,12 @@ fn f10_nothing_survives_a_launcher_that_panics() {
 }
 
 fn f5_an_interrupt_is_polite() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut launcher = Launcher::start("polite");
         let pids = ["tidy/0", "stubborn/0"].map(|node| launcher.pid(node));
         launcher.signal(signal);
         let outcome = launcher.end();
-        assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+        assert_eq!(outcome.code, Some(code), "{outcome:#?}");
         assert!(outcome.text.contains("[tidy/0] tidied up"), "{outcome:#?}");
         assert_gone(&pids);
     }
@@ -246,9 +252,75 @@ fn f5_after_a_run_an_interrupt_has_its_usual_effect() {
     let mut launcher = Launcher::start("interruptible");
     launcher.line("running");
     launcher.signal(Signal::INT);
-    assert_eq!(launcher.line("over:"), "interrupted");
+    assert_eq!(launcher.line("over:"), "interrupted by Ctrl-C");
     launcher.signal(Signal::INT);
     assert_eq!(launcher.end().code, None);
+}
+
+fn f5_a_driver_that_heeds_an_interrupt_has_a_value() {
+    let mut launcher = Launcher::start("heeds");
+    let pid = launcher.pid("worker/0");
+    launcher.signal(Signal::TERM);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert!(outcome.text.contains("value SIGTERM"), "{outcome:#?}");
+    assert_gone(&[pid]);
+}
+
+fn f5_a_driver_that_only_seems_to_heed_is_ended_by_the_second_interrupt() {
+    let mut launcher = Launcher::start("pretends");
+    let pid = launcher.pid("worker/0");
+    launcher.signal(Signal::TERM);
+    launcher.line("[launcher] SIGTERM: asked to come to an end");
+    std::thread::sleep(Duration::from_millis(150));
+    assert!(lives(pid), "the driver has all the time that it wants");
+    launcher.signal(Signal::INT);
+    let outcome = ends_within_a_second(launcher);
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert_gone(&[pid]);
+}
+
+fn a_frozen_process_is_told_of_and_heard_again() {
+    let mut launcher = Launcher::start("silent");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    send(pids[1], Signal::STOP);
+    let said = launcher.line("[launcher] worker/1 has not been heard of for ");
+    assert!(
+        said.contains("its process is stopped, or its machine is swapping; the run waits for it"),
+        "{said}"
+    );
+    send(pids[1], Signal::CONT);
+    launcher.line("[launcher] worker/1 is heard of again");
+    launcher.signal(Signal::INT);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(130), "{outcome:#?}");
+    assert!(!outcome.text.contains("worker/0 has not been heard of"), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn a_process_frozen_beyond_the_limit_has_failed() {
+    let mut launcher = Launcher::start("silence-fails");
+    let pids = ["worker/0", "worker/1"].map(|node| launcher.pid(node));
+    send(pids[1], Signal::STOP);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert!(outcome.text.contains("error: worker/1 was not heard of for "), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+fn a_node_that_computes_long_is_not_silent() {
+    let outcome = play("computes");
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert!(!outcome.text.contains("not been heard of"), "{outcome:#?}");
+}
+
+fn debug_of_an_error_reads_as_its_display() {
+    let mut launcher = Launcher::start("returns-error");
+    let pid = launcher.pid("worker/0");
+    send(pid, Signal::KILL);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert!(outcome.text.contains("Error: worker/0 was killed by signal 9"), "{outcome:#?}");
 }
 
 fn l4_output_that_nobody_reads_does_not_stop_the_launcher() {

@@ -1,0 +1,70 @@
+//! Ctrl-C and SIGTERM as a driver may heed them: it brings the program to its end in its own way, and has a value.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+
+/// Who asked the launching process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The user, by Ctrl-C (SIGINT).
+    CtrlC,
+    /// The system, by SIGTERM: a batch scheduler whose time is over, `kill`, a shutdown.
+    Terminate,
+}
+
+impl Interrupt {
+    /// The exit code by which shells know it: 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::CtrlC => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+impl fmt::Display for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CtrlC => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// The way of an interrupt from the launcher to a driver that listens for it. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupts {
+    first: watch::Sender<Option<Interrupt>>,
+    heeded: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    pub(crate) fn new() -> Self {
+        Self { first: watch::Sender::new(None), heeded: Arc::default() }
+    }
+
+    /// Whether somebody listens, and will bring the program to its end.
+    pub(crate) fn are_heeded(&self) -> bool {
+        self.heeded.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn raise(&self, interrupt: Interrupt) {
+        self.first.send_replace(Some(interrupt));
+    }
+
+    /// Listens from now on, and returns with the first interrupt.
+    pub(crate) async fn next(&self) -> Interrupt {
+        let mut first = self.first.subscribe();
+        self.heeded.store(true, Ordering::SeqCst);
+        loop {
+            if let Some(interrupt) = *first.borrow_and_update() {
+                return interrupt;
+            }
+            // The sender lives in `self`, so the channel cannot close under this borrow.
+            let _ = first.changed().await;
+        }
+    }
+}
