@@ -2,7 +2,7 @@
 //! [`Dataset::select`] and [`Dataset::split`] make new ones.
 
 use crate::digest::Digest;
-use crate::{Batch, Error, Features, Result, Targets};
+use crate::{Batch, Error, Features, Result, TargetScale, Targets};
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 use std::borrow::Cow;
@@ -15,6 +15,7 @@ pub struct Dataset {
     targets: Targets,
     feature_names: Vec<String>,
     target_name: String,
+    target_scale: TargetScale,
 }
 
 impl Dataset {
@@ -28,7 +29,8 @@ impl Dataset {
             return Err(Error::Shape(format!("{features} rows of features, but {targets} targets")));
         }
         targets.check()?;
-        Ok(Dataset { features, targets, feature_names: Vec::new(), target_name: String::new() })
+        let (feature_names, target_name) = (Vec::new(), String::new());
+        Ok(Dataset { features, targets, feature_names, target_name, target_scale: TargetScale::default() })
     }
 
     /// Names the columns: one name for each feature or none at all (sparse data have none), and the target's.
@@ -86,6 +88,21 @@ impl Dataset {
         &self.target_name
     }
 
+    /// What real targets stand for in the user's units.
+    pub fn target_scale(&self) -> TargetScale {
+        self.target_scale
+    }
+
+    /// Brings real targets to a scale, on top of the one that they have; classes are left as they are.
+    #[must_use]
+    pub fn rescale_targets(mut self, scale: TargetScale) -> Dataset {
+        if let Targets::Real(values) = &mut self.targets {
+            values.iter_mut().for_each(|value| *value = scale.apply((*value).into()));
+            self.target_scale = self.target_scale.then(scale);
+        }
+        self
+    }
+
     /// The rows of `range`, borrowed.
     ///
     /// # Panics
@@ -104,6 +121,7 @@ impl Dataset {
             targets: self.targets.select(rows),
             feature_names: self.feature_names.clone(),
             target_name: self.target_name.clone(),
+            target_scale: self.target_scale,
         }
     }
 

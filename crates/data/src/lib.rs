@@ -39,5 +39,5 @@ pub use features::{Csr, Dense, Features, MAX_COLUMNS};
 pub use partition::Partition;
 pub use read::{Header, Label, ReadOptions, Reader, Source, Task, read};
 pub use scaling::Scaling;
-pub use targets::Targets;
+pub use targets::{TargetScale, Targets};
 pub use write::{write_csv, write_libsvm};

@@ -28,6 +28,14 @@ impl Score {
         self.correct as f64 / self.rows as f64
     }
 
+    /// The score of standardised real targets in the user's units, of which one stored unit is `deviation`: squared
+    /// losses and errors grow with its square. With a deviation of 1, as classes have, nothing changes.
+    #[must_use]
+    pub fn in_units(self, deviation: f64) -> Score {
+        let square = deviation * deviation;
+        Score { loss: self.loss * square, squared_error: self.squared_error * square, ..self }
+    }
+
     /// Root of the mean squared error, in the target's unit; NaN without rows.
     pub fn rmse(&self) -> f64 {
         (self.squared_error / self.rows as f64).sqrt()

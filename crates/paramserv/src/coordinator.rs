@@ -47,6 +47,8 @@ pub(crate) struct Record {
     /// Spans that the driver has not written yet, as each report brought them: neither writing nor copying them should
     /// cost a worker time.
     pub spans: Vec<Vec<Span>>,
+    /// What one stored unit of the targets is in the user's units, in which everything is told.
+    deviation: f64,
     progress: Progress,
     on_progress: Option<OnProgress>,
 }
@@ -61,6 +63,7 @@ impl Coordinator {
         workers: usize,
         epochs: u32,
         total_samples: u64,
+        deviation: f64,
         on_progress: Option<OnProgress>,
     ) -> Self {
         let record = Record {
@@ -68,6 +71,7 @@ impl Coordinator {
             workers: vec![WorkerTimes::default(); workers],
             dropped: vec![0; workers],
             spans: Vec::new(),
+            deviation,
             progress: Progress { total_samples, samples: 0, recent: Score::default(), epochs_done: 0 },
             on_progress,
         };
@@ -84,7 +88,7 @@ impl Record {
     fn hear(&mut self, request: CoordinatorRequest) -> Result<(), ServiceError> {
         match request {
             CoordinatorRequest::Progress { score, spans, .. } => {
-                self.progressed(score);
+                self.progressed(score.in_units(self.deviation));
                 self.spans.push(spans);
                 Ok(())
             }
@@ -101,9 +105,10 @@ impl Record {
         }
         self.workers[worker] = end.times;
         self.dropped[worker] = end.dropped;
+        let deviation = self.deviation;
         let tally = &mut self.epochs[epoch];
-        tally.train += end.train;
-        tally.validation += end.validation;
+        tally.train += end.train.in_units(deviation);
+        tally.validation += end.validation.in_units(deviation);
         tally.ended += 1;
         tally.at = tally.at.max(end.at);
         self.spans.push(end.spans);

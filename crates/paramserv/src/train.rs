@@ -264,7 +264,9 @@ impl ParamServ {
         let mut trace = self.trace_file(settings)?;
         let total = self.data.rows() as u64 * u64::from(self.epochs);
         let on_progress = self.on_progress.take();
-        let coordinator = Arc::new(Coordinator::new(self.workers, self.epochs, total, on_progress));
+        let deviation = self.data.target_scale().deviation;
+        let coordinator =
+            Arc::new(Coordinator::new(self.workers, self.epochs, total, deviation, on_progress));
 
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?}").as_bytes());
