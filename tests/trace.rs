@@ -64,14 +64,15 @@ fn every_command_reads_a_run_file() {
     for (arguments, part) in [
         (format!("trace report {log}"), "Where the wall time went"),
         (format!("trace report {log} --html {}", at("page.html")), "Critical path"),
-        (format!("trace sync-points {log}"), "gate of the parameter server"),
+        (format!("trace sync-points --wide {log}"), "gate of the parameter server"),
         (format!("trace compare {log} {log}"), "no significant change"),
         (format!("trace validate {log}"), "sound"),
         (format!("trace export {log} --chrome {}", at("run.json")), ""),
         (format!("trace export {log} --perfetto {}", at("run.pftrace")), ""),
         (format!("trace export {log} --csv {}", at("run.csv")), ""),
         (format!("trace import {} {}", at("run.json"), at("again.parquet")), ""),
-        (format!("trace survey {}", folder.path().display()), "| run |"),
+        (format!("trace survey {}", folder.path().display()), "run "),
+        (format!("trace survey --markdown {}", folder.path().display()), "| run |"),
     ] {
         let output = run(&arguments);
         assert!(output.status.success(), "{arguments}: {}", stderr(&output));

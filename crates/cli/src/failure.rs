@@ -4,6 +4,8 @@ use std::{fmt::Display, process::ExitCode};
 
 use syncline::program::Interrupt;
 
+use crate::{output::complain, screen};
+
 /// Why a command ended without success.
 #[derive(Debug)]
 pub enum Failure {
@@ -27,11 +29,12 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         match self {
             Self::Usage(message) => {
-                eprintln!("error: {message}\n\nFor more information, try '--help'.");
+                complain("error:", message);
+                eprintln!("\nFor more information, try '--help'.");
                 ExitCode::from(2)
             }
             Self::Failed(message) => {
-                eprintln!("error: {message}");
+                complain("error:", message);
                 ExitCode::FAILURE
             }
             Self::Interrupted(by) => {
@@ -41,6 +44,18 @@ impl Failure {
             Self::OutputClosed => ExitCode::SUCCESS,
         }
     }
+}
+
+/// Says what is wrong with a command line, or gives the help that it asks for.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // Without clap's colours, because arguments may hold control characters as names from files do.
+        eprint!("{}", screen::stderr().safe(&error.to_string()));
+    } else {
+        // Whoever asked for help and closed the pipe has seen enough.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 impl From<syncline::data::Error> for Failure {

@@ -1,27 +1,118 @@
-//! What goes to standard output, and where files are going to be written.
+//! What goes to standard output, what is remarked on standard error, and where files are going to be written.
+//!
+//! Standard output has the answer and nothing else; what was written, warnings and what is being done go to standard error.
+//! Every text passes [`Screen::safe`](syncline_terminal::Screen::safe) here, the last boundary before a terminal.
 
 use std::{
     io::{self, Write},
     path::Path,
+    sync::OnceLock,
 };
 
 use serde::Serialize;
+use syncline_terminal::{Detail, Page, Style, escape, unit, wrap};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, screen};
+
+/// An empty page for standard output.
+pub fn page() -> Page {
+    Page::new(&screen::stdout())
+}
 
 /// Prints text and a line's end. A reader that has gone away ends the command quietly.
 pub fn print(text: &str) -> Result<(), Failure> {
-    writeln!(io::stdout().lock(), "{}", text.trim_end()).map_err(|error| match error.kind() {
+    let text = screen::stdout().safe(text.trim_end());
+    print_raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are: what another program reads, in which nothing comes from a file.
+pub fn print_raw(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => Failure::Failed(format!("cannot write to standard output: {error}")),
     })
 }
 
-/// Prints a value as JSON.
+/// Says on standard error that something is doubtful.
+pub fn warn(text: &str) {
+    aside("warning:", Style::Warning, text);
+}
+
+/// Says on standard error what went wrong.
+pub fn complain(word: &str, text: &str) {
+    aside(word, Style::Bad, text);
+}
+
+/// Says on standard error, in one line, which file was written.
+pub fn wrote(path: &Path) {
+    let size = path.metadata().ok().filter(|found| found.is_file());
+    let size = size.map_or(String::new(), |found| format!(" ({})", unit::bytes(found.len() as f64)));
+    if screen::detail() > Detail::Quiet {
+        aside("wrote", Style::Faint, &format!("{}{size}", syncline_terminal::path(path)));
+    }
+}
+
+/// Says on standard error what is being done, to whom wants to know.
+pub fn detail(text: &str) {
+    if screen::detail() >= Detail::Verbose {
+        aside("note:", Style::Faint, text);
+    }
+}
+
+/// A coloured word and a message. Lines of the message that are meant as lines begin with two blanks; any other line end is
+/// part of a name, and is shown as one.
+fn aside(word: &str, style: Style, text: &str) {
+    let screen = screen::stderr();
+    let first = format!("{word} ");
+    let mut lines = text.trim_end().split("\n  ").enumerate().flat_map(|(index, line)| {
+        let first = if index == 0 { &first } else { "  " };
+        wrap(&escape(line), screen.width(), first, "  ")
+    });
+    // Only the word has a colour: a message is read, not looked at.
+    let head = lines.next().map_or(String::new(), |line| line.replacen(word, &screen.paint(style, word), 1));
+    let text: String = std::iter::once(head).chain(lines).map(|line| line + "\n").collect();
+    // Nobody can be told that standard error is closed.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+// The command whose documents are printed, with its subcommand.
+static COMMAND: OnceLock<String> = OnceLock::new();
+
+/// Keeps the name of the command, for the schema of its documents: `trace.report`.
+pub fn set_command(name: &str) {
+    COMMAND.get_or_init(|| name.to_owned());
+}
+
+/// The versions of documents that are no longer at their first; a version rises when a key changes its meaning or goes.
+const VERSIONS: &[(&str, u32)] = &[];
+
+/// A JSON document: what it is, and its content.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: String,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+/// Prints a value as a JSON document. It must be a structure or a map; lists go through [`print_json_list`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
+    let document = Document { schema: schema(), content: value };
+    let text = serde_json::to_string_pretty(&document)
         .map_err(|error| Failure::Failed(format!("cannot write the report as JSON: {error}")))?;
     print(&text)
+}
+
+/// Prints a list as a JSON document with one key, its name.
+pub fn print_json_list(name: &str, list: &[impl Serialize]) -> Result<(), Failure> {
+    print_json(&std::collections::BTreeMap::from([(name, list)]))
+}
+
+/// `syncline.trace.report/1`.
+fn schema() -> String {
+    let command = COMMAND.get().map_or("", String::as_str);
+    let version = VERSIONS.iter().find(|(name, _)| *name == command).map_or(1, |(_, version)| *version);
+    format!("syncline.{command}/{version}")
 }
 
 /// Finds out before hours of work whether a file can be created, or replaced, at `path` when they are over.
@@ -29,7 +120,7 @@ pub fn check_writable(path: &Path) -> Result<(), Failure> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Failed(format!(
             "cannot write {}: {why}; choose a file in a folder that exists and that you may write to",
-            path.display()
+            syncline_terminal::path(path)
         ))
     };
     match path.metadata() {
@@ -62,7 +153,7 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<(), Failure
         if others.into_iter().any(|other| place(other) == place(output)) {
             let message = format!(
                 "{} is named twice, and would be overwritten: choose another file to write to",
-                output.display()
+                syncline_terminal::path(output)
             );
             return Err(Failure::Usage(message));
         }

@@ -1,6 +1,10 @@
 //! Two runs of one program: which stage and which iteration got slower, by how much, and whether chance would do it.
 
 use serde::Serialize;
+use syncline_terminal::{
+    Cell, Column, Page, Style, Table,
+    unit::{milliseconds, percent},
+};
 
 use crate::Report;
 use crate::analysis::numbers::{mann_whitney, median};
@@ -103,47 +107,68 @@ fn change((name, a): Sample<'_>, (_, b): Sample<'_>) -> Change {
 }
 
 impl Comparison {
-    /// The comparison as text.
-    pub fn text(&self) -> String {
-        let [a, b] = self.wall_ms.map(|ms| ms as f64 / 1000.0);
-        let mut lines =
-            vec![format!("wall time {a:.1} s -> {b:.1} s ({:+.0} %)", 100.0 * (b / a.max(1e-9) - 1.0))];
+    /// Writes the comparison.
+    pub fn write(&self, page: &mut Page) {
+        let [a, b] = self.wall_ms.map(|ms| ms as f64);
+        let change = signed_percent(b / a.max(1e-6) - 1.0);
+        page.line(&format!("wall time {} -> {} ({change})", milliseconds(a), milliseconds(b)));
         let mut shares: Vec<&(String, f64, f64)> = self.shares.iter().collect();
         shares.sort_by(|x, y| (y.2 - y.1).abs().total_cmp(&(x.2 - x.1).abs()));
-        let moved = shares.iter().take(5).filter(|share| (share.2 - share.1).abs() >= 0.01);
-        lines.extend(
-            moved.map(|(name, a, b)| format!("  {name:<14} {:>5.1} % -> {:>5.1} %", 100.0 * a, 100.0 * b)),
-        );
-        section(&mut lines, "Iterations", &self.iterations);
-        section(&mut lines, "Task times by stage", &self.stages);
+        let columns = [Column::text(""), Column::number("first"), Column::number("second")];
+        let mut moved = Table::new(columns).indented(2);
+        for (name, a, b) in shares.into_iter().take(5).filter(|share| (share.2 - share.1).abs() >= 0.01) {
+            moved.row([name.clone(), percent(*a), percent(*b)]);
+        }
+        if !moved.is_empty() {
+            page.heading("Shares of the wall time").table(&moved);
+        }
+        section(page, "Iterations", &self.iterations);
+        section(page, "Task times by stage", &self.stages);
         for (only, which) in self.only.iter().zip(["first", "second"]) {
             if !only.is_empty() {
-                lines.push(format!("Only in the {which}: {}", only.join(", ")));
+                page.gap().line(&format!("Only in the {which}: {}", only.join(", ")));
             }
         }
-        lines.join("\n")
     }
 }
 
-fn section(lines: &mut Vec<String>, title: &str, changes: &[Change]) {
+fn section(page: &mut Page, title: &str, changes: &[Change]) {
     if changes.is_empty() {
         return;
     }
-    lines.push(format!("\n{title} (median, change, chance of it by luck)"));
-    for change in changes.iter().take(20) {
-        let word = match change.is_significant() {
-            true if change.ratio > 1.0 => "slower",
-            true => "faster",
-            false => "no significant change",
+    page.heading(&format!("{title} (median, change, chance of it by luck)"));
+    let columns = [
+        Column::number("first"),
+        Column::number("second"),
+        Column::number("change"),
+        Column::number("p").dropped(2),
+        Column::text(""),
+        Column::number("times").dropped(1),
+        Column::text("where").shrinks_to(12),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(20, "--verbose or --json has all");
+    for change in changes {
+        let (word, style) = match change.is_significant() {
+            true if change.ratio > 1.0 => ("slower", Style::Bad),
+            true => ("faster", Style::Good),
+            false => ("no significant change", Style::Faint),
         };
         let [a, b] = change.median_ms;
-        lines.push(format!(
-            "  {a:>9.1} ms -> {b:>9.1} ms {:>+7.0} %  p {:<8.2e} {word:<22} {} ({} and {} times)",
-            100.0 * (change.ratio - 1.0),
-            change.p_value,
-            change.name,
-            change.count[0],
-            change.count[1],
-        ));
+        let [first, second] = change.count;
+        table.row([
+            Cell::from(milliseconds(a)),
+            milliseconds(b).into(),
+            signed_percent(change.ratio - 1.0).into(),
+            format!("{:.2e}", change.p_value).into(),
+            Cell::styled(word, style),
+            format!("{first}, {second}").into(),
+            change.name.as_str().into(),
+        ]);
     }
+    page.table(&table);
+}
+
+/// A change as a share of what was before: `+12 %`.
+fn signed_percent(share: f64) -> String {
+    format!("{:+.0} %", 100.0 * share)
 }

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use syncline_terminal::{
+    Column, Page, Table, escape,
+    unit::{bytes, count, milliseconds, percent},
+};
 
 use crate::{Error, Report, explain};
 
@@ -116,7 +120,53 @@ fn row(file: &str, report: &Report) -> Row {
 }
 
 impl Survey {
-    /// The survey as a table in Markdown, which reads as text too.
+    /// Writes the survey as a table. Where it is too narrow, what says least of a workload's structure goes first.
+    pub fn write(&self, page: &mut Page) {
+        let mut table = Table::new([
+            Column::text("log").shrinks_to(12),
+            Column::number("jobs").dropped(5),
+            Column::number("stages").dropped(5),
+            Column::number("tasks"),
+            Column::text("iteration").shrinks_to(16).dropped(7),
+            Column::number("times").dropped(6),
+            Column::number("each").dropped(6),
+            Column::number("syncs each").dropped(4),
+            Column::number("wall"),
+            Column::number("start-up").dropped(2),
+            Column::number("driver"),
+            Column::number("work"),
+            Column::number("shuffle").dropped(3),
+            Column::number("waiting"),
+            Column::number("scheduling").dropped(3),
+            Column::number("shuffled").dropped(1),
+        ]);
+        for row in &self.rows {
+            let iterates = row.iterations > 0;
+            let some = |text: String| if iterates { text } else { String::new() };
+            table.row([
+                row.log.clone(),
+                count(row.jobs),
+                count(row.stages),
+                count(row.tasks),
+                row.pattern.clone(),
+                some(count(row.iterations)),
+                some(milliseconds(row.iteration_ms)),
+                some(count(row.sync_per_iteration)),
+                milliseconds(row.wall_ms as f64),
+                percent(row.startup),
+                percent(row.driver),
+                percent(row.compute),
+                percent(row.shuffle),
+                percent(row.barrier),
+                percent(row.schedule),
+                bytes(row.shuffle_bytes as f64),
+            ]);
+        }
+        page.table(&table);
+        self.failed.iter().for_each(|(log, why)| _ = page.warning(&format!("{log}: {why}")));
+    }
+
+    /// The survey as a table in Markdown.
     pub fn markdown(&self) -> String {
         let mut lines = vec![
             "| log | jobs | stages | tasks | iteration | times | ms each | syncs each | wall s | start-up | driver | work | shuffle | waiting | scheduling | shuffled KiB |".to_owned(),
@@ -128,7 +178,7 @@ impl Survey {
             let pattern =
                 if row.pattern.is_empty() { String::new() } else { format!("`{}`", shortened(&row.pattern)) };
             let cells = [
-                row.log.clone(),
+                escape(&row.log).into_owned(),
                 row.jobs.to_string(),
                 row.stages.to_string(),
                 row.tasks.to_string(),
@@ -147,13 +197,13 @@ impl Survey {
             ];
             lines.push(format!("| {} |", cells.join(" | ")));
         }
-        lines.extend(self.failed.iter().map(|(log, why)| format!("\n{log}: {why}")));
+        lines.extend(self.failed.iter().map(|(log, why)| format!("\n{}", escape(&format!("{log}: {why}")))));
         lines.join("\n")
     }
 }
 
 /// A pattern as wide as a table bears.
 fn shortened(pattern: &str) -> String {
-    let pattern = pattern.replace('|', "then");
+    let pattern = escape(pattern).replace('|', "then");
     if pattern.chars().count() <= 64 { pattern } else { pattern.chars().take(63).chain(['…']).collect() }
 }

@@ -136,9 +136,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.node, self.cause)?;
         if !self.output.is_empty() {
-            write!(f, "\nthe last lines of its output:")?;
+            write!(f, "\n  the last lines of its output:")?;
         }
-        self.output.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.output.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
         let node = NodeName::member(Label::new("worker").unwrap(), 1);
         let failure =
             Failure { node, cause: Cause::Killed(9), output: vec!["epoch 3".to_owned()], error: None };
-        let said = "worker/1 was killed by signal 9 (SIGKILL)\nthe last lines of its output:\n  epoch 3";
+        let said = "worker/1 was killed by signal 9 (SIGKILL)\n  the last lines of its output:\n    epoch 3";
         assert_eq!(failure.to_string(), said);
         let error = Error::NodeFailed(Box::new(failure));
         assert_eq!((error.to_string(), format!("{error:?}")), (said.to_owned(), said.to_owned()));

@@ -23,11 +23,11 @@
 //! page.heading("Stages").table(&table);
 //! assert_eq!(
 //!     page.text(),
-//!     "Stages\nstage                    time   tasks\nmap at words.scala:12  12.3 ms  40\u{202f}000\n"
+//!     "Stages\nstage                     time   tasks\nmap at words.scala:12  12.3 ms  40\u{202f}000\n"
 //! );
-//! let mut page = Page::new(&Screen::plain(24));
+//! let mut page = Page::new(&Screen::plain(30));
 //! page.table(&table);
-//! assert_eq!(page.text(), "stage      time   tasks\nmap at…  12.3 ms  40\u{202f}000\n");
+//! assert_eq!(page.text(), "stage             time   tasks\nmap at words…  12.3 ms  40\u{202f}000\n");
 //! ```
 
 mod escape;

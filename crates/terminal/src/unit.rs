@@ -24,6 +24,30 @@ pub fn milliseconds(time: f64) -> String {
     seconds(time / 1e3)
 }
 
+/// A time and the ends of its interval in one unit: `4.66 (4.41 .. 4.80) ms`.
+pub fn seconds_within([low, value, high]: [f64; 3]) -> String {
+    let text = seconds(value);
+    let Some((number, unit)) = text.split_once(' ') else { return text };
+    // How much of the unit a second is; a zero or an infinity has no unit of its own.
+    let (size, unit) = match unit {
+        _ if value == 0.0 || !value.is_finite() => (1.0, "s"),
+        "ns" => (1e9, unit),
+        "us" => (1e6, unit),
+        "ms" => (1e3, unit),
+        "min" => (1.0 / 60.0, unit),
+        "h" => (1.0 / 3600.0, unit),
+        "d" => (1.0 / 86_400.0, unit),
+        _ => (1.0, unit),
+    };
+    let end = |end: f64| digits(end * size, 3);
+    format!("{number} ({} .. {}) {unit}", end(low), end(high))
+}
+
+/// A number and the ends of its interval: `1.20 (1.10 .. 1.31)`.
+pub fn amount_within([low, value, high]: [f64; 3]) -> String {
+    format!("{} ({} .. {})", amount(value), amount(low), amount(high))
+}
+
 /// An amount of memory with three digits: `512 B`, `12.3 MB` (10^6 bytes).
 pub fn bytes(amount: f64) -> String {
     const UNITS: [(f64, &str); 6] =
@@ -76,7 +100,7 @@ pub fn loss(value: f64) -> String {
         v if !v.is_finite() => not_finite(v),
         0.0 => "0".to_owned(),
         v if v.abs() < 1e-3 || v.abs() >= 999_950.0 => scientific(v),
-        v if v.abs() < 1.0 => format!("{v:.4}"),
+        v if v.abs() < 10.0 => format!("{v:.4}"),
         v => digits(v, 4),
     }
 }
@@ -168,6 +192,13 @@ mod tests {
             assert_eq!(seconds(value), text);
         }
         assert_eq!(milliseconds(1.5), "1.50 ms");
+    }
+
+    #[test]
+    fn intervals_share_a_unit() {
+        assert_eq!(seconds_within([0.0041, 0.004_66, 0.0048]), "4.66 (4.10 .. 4.80) ms");
+        assert_eq!(seconds_within([0.0, 0.0, 0.5]), "0 (0 .. 0.500) s");
+        assert_eq!(amount_within([1e4, 1.25e4, 2e4]), "12\u{202f}500 (10\u{202f}000 .. 20\u{202f}000)");
     }
 
     #[test]

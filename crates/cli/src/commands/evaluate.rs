@@ -8,11 +8,12 @@ use syncline::{
     data::{Label, ReadOptions, read},
     learn::SavedModel,
 };
+use syncline_terminal::unit;
 
 use crate::{
     columns::{HeaderLine, check_names},
     failure::Failure,
-    output::{print, print_json},
+    output::{page, print, print_json},
 };
 
 /// Judge a saved model by data
@@ -74,8 +75,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return print_json(&output);
     }
     let measure = match (output.accuracy, output.rmse) {
-        (Some(accuracy), _) => format!("accuracy {accuracy:.4}"),
-        (_, rmse) => format!("RMSE {:.4}", rmse.unwrap_or_default()),
+        (Some(accuracy), _) => format!("accuracy {}", unit::loss(accuracy)),
+        (_, rmse) => format!("RMSE {}", unit::loss(rmse.unwrap_or_default())),
     };
-    print(&format!("{} on {} rows: loss {:.4}, {measure}", output.model, output.rows, output.loss))
+    let (rows, loss) = (unit::plural(output.rows, "row"), unit::loss(output.loss));
+    let mut page = page();
+    page.line(&format!("{} on {rows}: loss {loss}, {measure}", output.model));
+    print(page.text())
 }

@@ -1,6 +1,8 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
+mod completions;
 mod evaluate;
+mod man;
 mod predict;
 mod queue;
 mod schedule;
@@ -20,6 +22,8 @@ pub enum Command {
     Queue(queue::Args),
     Predict(predict::Args),
     Schedule(schedule::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -32,6 +36,8 @@ impl Command {
             Self::Queue(args) => queue::run(args),
             Self::Predict(args) => predict::run(&args),
             Self::Schedule(args) => schedule::run(args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

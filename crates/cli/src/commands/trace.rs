@@ -15,7 +15,7 @@ use syncline_explain::{
 
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{detail, page, print, print_json, print_json_list, warn, wrote},
 };
 
 /// Explain where the time went, from a run's trace or another system's log
@@ -158,13 +158,16 @@ struct ValidateArgs {
 /// Characterise every log of a folder in one table
 ///
 /// Example:
-///   syncline trace survey /var/log/spark-events > workloads.md
+///   syncline trace survey /var/log/spark-events --markdown > workloads.md
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct SurveyArgs {
     /// The folder
     #[arg(value_name = "LOGS", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
+    /// Print the whole table in Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// Print the table as JSON
     #[arg(long)]
     json: bool,
@@ -199,23 +202,30 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Validate(args) => validate(&args),
         Command::Survey(args) => surveyed(&args),
         Command::Replicate(args) => {
-            let bytes = replicate(&args.log, &args.to, args.times).map_err(Failure::failed)?;
-            print(&format!("{} bytes in {}", bytes, args.to.display()))
+            replicate(&args.log, &args.to, args.times).map_err(Failure::failed)?;
+            wrote(&args.to);
+            Ok(())
         }
     }
 }
 
 fn report(args: &ReportArgs) -> Result<(), Failure> {
+    args.logs.iter().for_each(|log| detail(&format!("reading {}", log.display())));
     let reports = explain_all(&args.logs).map_err(Failure::failed)?;
     if let Some(path) = &args.html {
         let write = fs::write(path, html(&reports));
         write
             .map_err(|error| Failure::Failed(format!("cannot write the page {}: {error}", path.display())))?;
+        wrote(path);
     }
     match (&reports[..], args.json) {
         ([report], true) => print_json(report),
-        (reports, true) => print_json(&reports),
-        (reports, false) => print(&reports.iter().map(text).collect::<Vec<_>>().join("\n")),
+        (reports, true) => print_json_list("reports", reports),
+        (reports, false) => {
+            let mut page = page();
+            reports.iter().for_each(|report| text(report, page.gap()));
+            print(page.text())
+        }
     }
 }
 
@@ -232,14 +242,21 @@ fn sync_points(args: &SyncPointsArgs) -> Result<(), Failure> {
         let sync_points = &report.sync_points;
         return print_json(&Output { wall_ms: report.wall_ms, cores: report.cores, sync_points });
     }
-    print(&sync_text(&report))
+    let mut page = page();
+    sync_text(&report, &mut page);
+    print(page.text())
 }
 
 fn compared(args: &CompareArgs) -> Result<(), Failure> {
     let first = explain(&args.first).map_err(Failure::failed)?;
     let second = explain(&args.second).map_err(Failure::failed)?;
     let comparison = compare(&first, &second);
-    if args.json { print_json(&comparison) } else { print(&comparison.text()) }
+    if args.json {
+        return print_json(&comparison);
+    }
+    let mut page = page();
+    comparison.write(&mut page);
+    print(page.text())
 }
 
 fn exported(args: &ExportArgs) -> Result<(), Failure> {
@@ -259,12 +276,11 @@ fn exported(args: &ExportArgs) -> Result<(), Failure> {
 
 fn write(log: &Path, to: &Path, format: ExportFormat) -> Result<(), Failure> {
     let damage = export(log, to, format).map_err(Failure::failed)?;
-    for note in &damage.notes {
-        eprintln!("warning: {note}");
-    }
+    damage.notes.iter().for_each(|note| warn(note));
     if damage.lines > 0 {
-        eprintln!("warning: {} lines could not be read", damage.lines);
+        warn(&format!("{} lines could not be read", damage.lines));
     }
+    wrote(to);
     Ok(())
 }
 
@@ -275,16 +291,22 @@ struct Finding {
     sound: bool,
     complete: bool,
     what: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
 }
 
 fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let findings: Vec<Finding> = args.logs.iter().map(|log| finding(log)).collect();
     let unsound = findings.iter().filter(|finding| !finding.sound).count();
     if args.json {
-        print_json(&findings)?;
+        print_json_list("logs", &findings)?;
     } else {
-        let line = |finding: &Finding| format!("{}: {}", finding.log, finding.what);
-        print(&findings.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+        let mut page = page();
+        for finding in &findings {
+            page.line(&format!("{}: {}", finding.log, finding.what));
+            finding.details.iter().for_each(|detail| _ = page.line(&format!("  {detail}")));
+        }
+        print(page.text())?;
     }
     if unsound > 0 {
         Err(Failure::Failed(format!("{unsound} of {} logs are not sound", findings.len())))
@@ -294,26 +316,33 @@ fn validate(args: &ValidateArgs) -> Result<(), Failure> {
 }
 
 fn finding(log: &Path) -> Finding {
-    let (sound, complete, what) = match explain(log) {
+    let (sound, complete, what, details) = match explain(log) {
         Ok(report) => {
             let damage = &report.damage;
-            let lines = damage.first.iter().map(|bad| format!("\n  line {}: {}", bad.line, bad.why));
-            let details: String =
-                lines.chain(damage.notes.iter().map(|note| format!("\n  {note}"))).collect();
+            let lines = damage.first.iter().map(|bad| format!("line {}: {}", bad.line, bad.why));
+            let details: Vec<String> = lines.chain(damage.notes.iter().cloned()).collect();
             let end = if report.complete { "complete" } else { "without an end" };
             let soundness = match damage.lines {
                 _ if damage.is_none() => "sound".to_owned(),
                 lines => format!("damaged, {lines} lines could not be read"),
             };
-            let what = format!("{}, {} tasks, {end}, {soundness}{details}", report.system, report.tasks);
-            (damage.is_none(), report.complete, what)
+            let what = format!("{}, {} tasks, {end}, {soundness}", report.system, report.tasks);
+            (damage.is_none(), report.complete, what, details)
         }
-        Err(error) => (false, false, error.to_string()),
+        Err(error) => (false, false, error.to_string(), Vec::new()),
     };
-    Finding { log: log.display().to_string(), sound, complete, what }
+    Finding { log: log.display().to_string(), sound, complete, what, details }
 }
 
 fn surveyed(args: &SurveyArgs) -> Result<(), Failure> {
     let survey = survey(&args.folder).map_err(Failure::failed)?;
-    if args.json { print_json(&survey) } else { print(&survey.markdown()) }
+    if args.json {
+        return print_json(&survey);
+    }
+    if args.markdown {
+        return print(&survey.markdown());
+    }
+    let mut page = page();
+    survey.write(&mut page);
+    print(page.text())
 }

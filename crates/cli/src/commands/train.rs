@@ -16,11 +16,13 @@ use syncline::{
     program::{Executor, is_child},
     round::{Fold, Optimizer, Rule, Sync},
 };
+use syncline_terminal::{Detail, unit};
 
 use crate::{
     columns::{HeaderLine, check_names},
     failure::Failure,
-    output::{check_distinct, check_writable, print, print_json},
+    output::{check_distinct, check_writable, page, print, print_json, wrote},
+    screen,
 };
 
 /// Train a model with workers and a parameter server
@@ -176,6 +178,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let kept = args.save.as_ref().map_or(Ok(()), |path| saved.save(path));
     let told = tell(&args.data, &saved.spec, args.json, &report);
     kept?;
+    args.save.iter().for_each(|path| wrote(path));
+    if trained.trace_error.is_none() {
+        args.trace.iter().for_each(|path| wrote(path));
+    }
     trained
         .trace_error
         .map_or(Ok(()), |error| Err(Failure::failed(format!("the trace is incomplete: {error}"))))?;
@@ -260,7 +266,7 @@ fn options(args: &Args, task: Option<Task>) -> ReadOptions {
 
 /// A progress bar on a terminal; nothing in a pipe, in a node's process, or beside JSON.
 fn progress_bar(args: &Args) -> ProgressBar {
-    if is_child() || args.json {
+    if is_child() || args.json || screen::detail() == Detail::Quiet {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
@@ -279,9 +285,9 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     bar.set_position(progress.samples);
     if progress.recent.rows > 0 {
         bar.set_message(format!(
-            "epoch {}  loss {:.4}",
+            "epoch {}  loss {}",
             progress.epochs_done + 1,
-            progress.recent.mean_loss()
+            unit::loss(progress.recent.mean_loss())
         ));
     }
     if progress.samples >= progress.total_samples {
@@ -290,9 +296,11 @@ fn show(bar: &ProgressBar, progress: &Progress) {
 }
 
 fn tell(data: &Option<PathBuf>, model: &ModelSpec, json: bool, report: &Report) -> Result<(), Failure> {
-    let data = data.as_ref().map_or("generated data".to_owned(), |path| path.display().to_string());
+    let data = data.as_ref().map_or("generated data".to_owned(), |path| syncline_terminal::path(path));
     if json {
         return print_json(&Output { model: model.to_string(), data, report });
     }
-    print(&format!("{model} on {data}: {report}"))
+    let mut page = page();
+    report.write(&mut page, &format!("{model} on {data}"));
+    print(page.text())
 }

@@ -1,200 +1,214 @@
 //! The report in a terminal.
 
-use std::fmt::Write as _;
+use syncline_terminal::{
+    Column, Page, Table,
+    unit::{count, factor, milliseconds, percent},
+};
 
 use super::{Report, SyncPoint};
 
-/// Lines of a table that are shown.
+/// Rows of a table that are shown.
 const ROWS: usize = 12;
 
-/// The report as text, without colours, at most about 110 columns wide.
-pub fn text(report: &Report) -> String {
-    let mut out = String::new();
-    head(&mut out, report);
-    shares(&mut out, report);
-    iterations(&mut out, report);
-    sync_points(&mut out, &report.sync_points);
-    stragglers(&mut out, report);
-    critical_path(&mut out, report);
-    distributions(&mut out, report);
-    overheads(&mut out, report);
-    sparklens(&mut out, report);
-    out
+/// Where the other rows are.
+const REST: &str = "--verbose or --json has all";
+
+/// Writes the report.
+pub fn text(report: &Report, page: &mut Page) {
+    head(page, report);
+    shares(page, report);
+    iterations(page, report);
+    sync_points(page, &report.sync_points);
+    stragglers(page, report);
+    critical_path(page, report);
+    distributions(page, report);
+    overheads(page, report);
+    sparklens(page, report);
 }
 
-/// Only the synchronisation points, as text.
-pub fn sync_text(report: &Report) -> String {
-    let mut out = String::new();
-    sync_points(&mut out, &report.sync_points);
-    if out.is_empty() { "no synchronisation points".to_owned() } else { out.trim_start().to_owned() }
+/// Writes only the synchronisation points.
+pub fn sync_text(report: &Report, page: &mut Page) {
+    if report.sync_points.is_empty() {
+        page.line("no synchronisation points");
+    }
+    sync_points(page, &report.sync_points);
 }
 
-fn sync_points(out: &mut String, points: &[SyncPoint]) {
+fn sync_points(page: &mut Page, points: &[SyncPoint]) {
     if points.is_empty() {
         return;
     }
-    line(out, "\nSynchronisation points (idle core-seconds and why)");
-    line(
-        out,
-        &format!("{:>7} {:>6} {:>8} {:>6}  {:<50} {}", "count", "per it", "core-s", "share", "where", "why"),
-    );
-    for point in points.iter().take(ROWS) {
-        let causes: Vec<String> = point
-            .split
-            .causes()
-            .into_iter()
+    page.heading("Synchronisation points (idle core-seconds and why)");
+    let mut table = Table::new([
+        Column::number("count"),
+        Column::number("per it").dropped(1),
+        Column::number("core-s"),
+        Column::number("share"),
+        Column::text("where").wraps_at(16),
+        Column::text("why").wraps_at(16),
+    ])
+    .at_most(ROWS, REST);
+    for point in points {
+        let causes = point.split.causes().into_iter();
+        let causes: Vec<String> = causes
             .filter(|(_, seconds)| *seconds > 0.05 * point.idle_core_s && *seconds > 0.0)
             .take(3)
             .map(|(cause, seconds)| format!("{:.0} % {cause}", 100.0 * seconds / point.idle_core_s))
             .collect();
         let level = if point.level > 0 { format!(" level {}", point.level) } else { String::new() };
         let place = format!("{}{level} {}", point.kind.title(), point.place);
-        line(
-            out,
-            &format!(
-                "{:>7} {:>6.2} {:>8.2} {:>6}  {:<50} {}",
-                point.count,
-                point.per_iteration,
-                point.idle_core_s,
-                percent(point.share),
-                cut(place.trim(), 50),
-                causes.join(", ")
-            ),
-        );
+        table.row([
+            count(point.count),
+            format!("{:.2}", point.per_iteration),
+            format!("{:.2}", point.idle_core_s),
+            percent(point.share),
+            place.trim().to_owned(),
+            causes.join(", "),
+        ]);
     }
-    more(out, points.len());
+    page.table(&table);
 }
 
-fn head(out: &mut String, report: &Report) {
+fn head(page: &mut Page, report: &Report) {
     let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
-    line(out, &format!("{} ({}{version}) {}", or(&report.name, "unnamed"), report.system, report.id));
-    let seconds = report.wall_ms as f64 / 1000.0;
+    let name = or(&report.name, "unnamed");
+    page.line(&format!("{name} ({}{version}) {}", report.system, report.id));
     let Report { jobs, stages, tasks, cores, executors, .. } = report;
     let extent = match report.system.as_str() {
         "spark" => {
+            let (jobs, stages, tasks) = (count(*jobs), count(*stages), count(*tasks));
             format!("{jobs} jobs, {stages} stages, {tasks} tasks on {cores} cores of {executors} executors")
         }
-        _ => format!("{stages} rounds of {executors} workers"),
+        _ => format!("{} rounds of {executors} workers", count(*stages)),
     };
-    line(out, &format!("{seconds:.1} s, {extent}\n"));
-    for sentence in &report.verdict {
-        line(out, &wrapped(sentence));
-    }
+    page.line(&format!("{}, {extent}", milliseconds(report.wall_ms as f64))).gap();
+    report.verdict.iter().for_each(|sentence| _ = page.bullet(sentence));
     let error = report.clocks.iter().map(|clock| clock.error_ms).fold(0.0, f64::max);
     if !report.clocks.is_empty() {
-        line(
-            out,
-            &format!(
-                "- The nodes' clocks agree to {error:.3} ms; what is shorter between nodes is not to be trusted."
-            ),
-        );
+        page.bullet(&format!(
+            "The nodes' clocks agree to {}; what is shorter between nodes is not to be trusted.",
+            milliseconds(error)
+        ));
     }
     for bad in report.damage.first.iter().take(5) {
-        line(out, &format!("  line {}: {}", bad.line, bad.why));
+        page.warning(&format!("line {}: {}", bad.line, bad.why));
     }
 }
 
-fn shares(out: &mut String, report: &Report) {
-    line(out, "\nWhere the wall time went");
+fn shares(page: &mut Page, report: &Report) {
+    page.heading("Where the wall time went");
     let mut shares: Vec<(&String, &f64)> =
         report.shares.iter().filter(|(_, share)| **share >= 0.0005).collect();
     shares.sort_by(|a, b| b.1.total_cmp(a.1));
+    // The bar stands beside the names and figures, which take some 24 columns.
+    let room = page.screen().width().map_or(60, |width| width.saturating_sub(26).min(60));
+    let mut table = Table::new([Column::text(""), Column::number(""), Column::text("")]).indented(2);
     for (name, share) in shares {
-        line(
-            out,
-            &format!("  {name:<14} {:>6}  {}", percent(*share), "#".repeat((share * 60.0).round() as usize)),
-        );
+        let bar = "#".repeat((share * room as f64).round() as usize);
+        table.row([name.clone(), percent(*share), bar]);
     }
+    page.table(&table);
 }
 
-fn iterations(out: &mut String, report: &Report) {
+fn iterations(page: &mut Page, report: &Report) {
     if report.iterations.is_empty() {
         return;
     }
-    line(out, "\nIterations");
-    for found in report.iterations.iter().take(ROWS) {
-        line(
-            out,
-            &format!(
-                "  {:>5} x {:<64} {:>8.1} ms each, {} sync points",
-                found.count,
-                cut(&found.pattern, 64),
-                found.median_ms,
-                found.sync_points
-            ),
-        );
+    page.heading("Iterations");
+    let columns = [
+        Column::number("times"),
+        Column::number("each"),
+        Column::number("sync points").dropped(1),
+        Column::text("pattern").wraps_at(24),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(ROWS, REST);
+    for found in &report.iterations {
+        table.row([
+            count(found.count),
+            milliseconds(found.median_ms),
+            count(found.sync_points),
+            found.pattern.clone(),
+        ]);
     }
-    more(out, report.iterations.len());
+    page.table(&table);
 }
 
-fn stragglers(out: &mut String, report: &Report) {
+fn stragglers(page: &mut Page, report: &Report) {
     if report.stragglers.is_empty() {
         return;
     }
-    line(out, "\nStragglers");
-    for found in report.stragglers.iter().take(ROWS) {
-        let recurrence = format!("{:?}", found.recurrence).to_lowercase();
-        let place = match found.place.as_str() {
-            "" => String::new(),
-            place => format!(" ({})", cut(place, 40)),
-        };
-        let line_text = format!(
-            "  {recurrence:<10} {:<16} {:>5.1} x, last {} of {}, {:.2} core-s, {}{place}",
-            or(&found.who, "anyone"),
-            found.factor,
-            found.late,
-            found.meetings,
-            found.idle_core_s,
-            found.cause
-        );
-        line(out, &line_text);
+    page.heading("Stragglers");
+    let columns = [
+        Column::text("kind").dropped(2),
+        Column::text("who").shrinks_to(10),
+        Column::number("slower"),
+        Column::number("last").dropped(1),
+        Column::number("core-s"),
+        Column::text("cause").wraps_at(12),
+        Column::text("where").shrinks_to(12).dropped(3),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(ROWS, REST);
+    for found in &report.stragglers {
+        table.row([
+            format!("{:?}", found.recurrence).to_lowercase(),
+            or(&found.who, "anyone").to_owned(),
+            factor(found.factor),
+            format!("{} of {}", found.late, found.meetings),
+            format!("{:.2}", found.idle_core_s),
+            found.cause.to_string(),
+            found.place.clone(),
+        ]);
     }
-    more(out, report.stragglers.len());
+    page.table(&table);
 }
 
-fn critical_path(out: &mut String, report: &Report) {
-    line(out, "\nCritical path");
-    for part in report.critical_path.iter().take(ROWS) {
-        line(
-            out,
-            &format!(
-                "  {:>6} {:>9.1} ms  {:<13} {}",
-                percent(part.share),
-                part.ms,
-                part.phase,
-                cut(&part.stage, 70)
-            ),
-        );
+fn critical_path(page: &mut Page, report: &Report) {
+    page.heading("Critical path");
+    let columns = [
+        Column::number("share"),
+        Column::number("time"),
+        Column::text("phase"),
+        Column::text("where").wraps_at(16),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(ROWS, REST);
+    for part in &report.critical_path {
+        table.row([percent(part.share), milliseconds(part.ms), part.phase.to_string(), part.stage.clone()]);
     }
-    more(out, report.critical_path.len());
+    page.table(&table);
 }
 
-fn distributions(out: &mut String, report: &Report) {
+fn distributions(page: &mut Page, report: &Report) {
     let fitted: Vec<_> = report.distributions.iter().filter(|found| !found.fits.is_empty()).collect();
     if fitted.is_empty() {
         return;
     }
-    line(out, "\nTask times (run time by stage; the family with the least AIC)");
-    for found in fitted.iter().take(ROWS) {
+    page.heading("Task times (run time by stage; the family with the least AIC)");
+    let columns = [
+        Column::number("tasks"),
+        Column::number("mean"),
+        Column::number("variation"),
+        Column::text("family").wraps_at(20),
+        Column::number("KS").dropped(2),
+        Column::number("p").dropped(1),
+        Column::text("stage").wraps_at(12),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(ROWS, REST);
+    for found in fitted {
         let fit = found.fits[0];
-        line(
-            out,
-            &format!(
-                "  {:>6} x {:>8.1} ms, variation {:.2}: {}, KS {:.3} (p {:.2})  {}",
-                found.count,
-                found.mean_ms,
-                found.variation,
-                fit.family.describe(),
-                fit.ks,
-                fit.p_value,
-                cut(&found.stage, 40)
-            ),
-        );
+        table.row([
+            count(found.count),
+            milliseconds(found.mean_ms),
+            format!("{:.2}", found.variation),
+            fit.family.describe(),
+            format!("{:.3}", fit.ks),
+            format!("{:.2}", fit.p_value),
+            found.stage.clone(),
+        ]);
     }
-    more(out, fitted.len());
+    page.table(&table);
 }
 
-fn overheads(out: &mut String, report: &Report) {
+fn overheads(page: &mut Page, report: &Report) {
     let all = &report.overheads;
     let costs = [
         ("a task beyond its run time", all.per_task),
@@ -206,84 +220,46 @@ fn overheads(out: &mut String, report: &Report) {
     if costs.iter().all(|(_, cost)| cost.count == 0) {
         return;
     }
-    line(out, "\nOverheads (ms)");
+    page.heading("Overheads");
+    let columns = [
+        Column::text("").wraps_at(20),
+        Column::number("median"),
+        Column::number("90 %"),
+        Column::number("times"),
+    ];
+    let mut table = Table::new(columns).indented(2);
     for (name, cost) in costs.iter().filter(|(_, cost)| cost.count > 0) {
-        line(
-            out,
-            &format!(
-                "  {name:<48} median {:>7.1}  90 % {:>8.1}  x {}",
-                cost.median_ms, cost.p90_ms, cost.count
-            ),
-        );
+        table.row([
+            (*name).to_owned(),
+            milliseconds(cost.median_ms),
+            milliseconds(cost.p90_ms),
+            count(cost.count),
+        ]);
     }
+    page.table(&table);
 }
 
-fn sparklens(out: &mut String, report: &Report) {
+fn sparklens(page: &mut Page, report: &Report) {
     let Some(lens) = &report.sparklens else { return };
-    let seconds = |ms: f64| format!("{:.1} s", ms / 1000.0);
-    line(out, "\nBy Sparklens' definitions");
-    line(out, &format!("  driver {}, jobs {}", seconds(lens.driver_ms as f64), seconds(lens.job_ms as f64)));
-    line(
-        out,
-        &format!(
-            "  critical path {}, ideal on {} cores {}, one core {}",
-            seconds(lens.critical_path_ms as f64),
-            lens.total_cores,
-            seconds(lens.ideal_ms),
-            seconds(lens.one_core_ms as f64)
-        ),
-    );
-    line(
-        out,
-        &format!(
-            "  {:.4} core-hours, {} wasted by the driver, {} by executors",
-            lens.available_core_hours,
-            percent(lens.wasted_by_driver),
-            percent(lens.wasted_by_executors)
-        ),
-    );
-    line(
-        out,
-        &format!("  its model gives {}: off by {}", seconds(lens.model_ms as f64), percent(lens.model_error)),
-    );
-}
-
-fn line(out: &mut String, text: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{}", text.trim_end());
-}
-
-fn more(out: &mut String, total: usize) {
-    if total > ROWS {
-        line(out, &format!("  ... and {} more (--json has all)", total - ROWS));
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    let time = |ms: i64| milliseconds(ms as f64);
+    page.heading("By Sparklens' definitions");
+    page.line(&format!("  driver {}, jobs {}", time(lens.driver_ms), time(lens.job_ms)));
+    page.line(&format!(
+        "  critical path {}, ideal on {} cores {}, one core {}",
+        time(lens.critical_path_ms),
+        lens.total_cores,
+        milliseconds(lens.ideal_ms),
+        time(lens.one_core_ms)
+    ));
+    page.line(&format!(
+        "  {:.4} core-hours, {} wasted by the driver, {} by executors",
+        lens.available_core_hours,
+        percent(lens.wasted_by_driver),
+        percent(lens.wasted_by_executors)
+    ));
+    page.line(&format!("  its model gives {}: off by {}", time(lens.model_ms), percent(lens.model_error)));
 }
 
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::from("-")];
-    for word in text.split_whitespace() {
-        let last = lines.len() - 1;
-        if lines[last].chars().count() + word.chars().count() >= 108 {
-            lines.push(format!("  {word}"));
-        } else {
-            lines[last].push(' ');
-            lines[last].push_str(word);
-        }
-    }
-    lines.join("\n")
 }

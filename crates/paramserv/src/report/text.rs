@@ -2,116 +2,144 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use syncline_terminal::{
+    Column, Detail, Page, Screen, Table,
+    unit::{count, loss, plural, seconds},
+};
 
 use super::{EpochReport, Report, WorkerReport};
 
 /// Epochs shown in full; of more, the first and the last.
 const EPOCHS_SHOWN: usize = 20;
 
+/// A screen of which nothing is known.
+const UNKNOWN: usize = 80;
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut page = Page::new(&Screen::plain(UNKNOWN));
+        self.write(&mut page, "");
+        f.write_str(page.text())
+    }
+}
+
+impl Report {
+    /// Writes the report on a page. `about` says what was trained on what, and may be empty.
+    pub fn write(&self, page: &mut Page, about: &str) {
         let s = &self.settings;
-        writeln!(
-            f,
-            "{} rows x {} features, {} held out; {} parameters",
-            s.rows, s.features, s.validation_rows, s.parameters
-        )?;
-        writeln!(
-            f,
+        let about = if about.is_empty() { String::new() } else { format!("{about}: ") };
+        page.line(&format!(
+            "{about}{} x {}, {} held out; {}",
+            plural(s.rows as u64, "row"),
+            plural(s.features as u64, "feature"),
+            count(s.validation_rows as u64),
+            plural(s.parameters as u64, "parameter")
+        ));
+        page.line(&format!(
             "{} and {} on {}, {}, every {}, batch {}, {} lr {}",
-            count(s.workers, "worker"),
-            count(s.servers, "server"),
+            plural(s.workers as u64, "worker"),
+            plural(s.servers as u64, "server"),
             s.on,
             s.sync,
             s.every,
             s.batch,
             s.optimizer,
             s.lr
-        )?;
-        writeln!(f, "\n{}", epochs(&self.epochs))?;
-        writeln!(f, "\n{} samples/s, {} in all\n", thousands(self.samples_per_second), seconds(self.wall_s))?;
-        writeln!(f, "where the time went\n{}", workers(&self.workers))?;
-        writeln!(f, "\n{}\n", servers(self))?;
-        self.findings.iter().try_for_each(|finding| writeln!(f, "- {finding}"))
+        ));
+        let losses = epochs(&self.epochs, page.screen());
+        page.gap().table(&losses);
+        let speed = count(self.samples_per_second.max(0.0).round() as u64);
+        page.gap().line(&format!("{speed} samples/s, {} in all", seconds(self.wall_s)));
+        page.heading("where the time went").table(&workers(&self.workers));
+        page.gap().table(&servers(self)).gap();
+        self.findings.iter().for_each(|finding| _ = page.bullet(finding));
     }
 }
 
-/// `4 workers`, `1 server`.
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-/// A table without lines whose columns are all aligned to the right.
-fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header).add_rows(rows);
-    table.column_iter_mut().for_each(|column| {
-        column.set_cell_alignment(CellAlignment::Right);
-    });
-    table
-}
-
-fn epochs(epochs: &[EpochReport]) -> Table {
+fn epochs(epochs: &[EpochReport], screen: &Screen) -> Table {
     let rmse = epochs.iter().any(|epoch| epoch.train_rmse.is_some());
     let measure = if rmse { "RMSE" } else { "accuracy" };
-    let row = |epoch: &EpochReport| {
-        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        [
+    let mut table = Table::new([
+        Column::number("epoch"),
+        Column::number("time").dropped(1),
+        Column::number("train loss"),
+        Column::number(measure),
+        Column::number("validation loss"),
+        Column::number(measure),
+    ]);
+    let shown = |value: Option<f64>| value.map_or("-".to_owned(), loss);
+    let all = epochs.len() <= EPOCHS_SHOWN || screen.detail() == Detail::Verbose;
+    for (index, epoch) in epochs.iter().enumerate() {
+        if !all && index == EPOCHS_SHOWN / 2 {
+            table.ellipsis();
+        }
+        if !all && (EPOCHS_SHOWN / 2..epochs.len() - EPOCHS_SHOWN / 2).contains(&index) {
+            continue;
+        }
+        table.row([
             epoch.epoch.to_string(),
             seconds(epoch.seconds),
-            format!("{:.4}", epoch.train_loss),
+            loss(epoch.train_loss),
             shown(epoch.train_accuracy.or(epoch.train_rmse)),
             shown(epoch.validation_loss),
             shown(epoch.validation_accuracy.or(epoch.validation_rmse)),
-        ]
-    };
-    let shown: Vec<_> = match epochs.len() {
-        0..=EPOCHS_SHOWN => epochs.iter().map(row).collect(),
-        all => {
-            let (first, last) = (&epochs[..EPOCHS_SHOWN / 2], &epochs[all - EPOCHS_SHOWN / 2..]);
-            let gap = ["...", "", "", "", "", ""].map(str::to_owned);
-            first.iter().map(row).chain([gap]).chain(last.iter().map(row)).collect()
-        }
-    };
-    table(["epoch", "time", "train loss", measure, "validation loss", measure], shown)
+        ]);
+    }
+    table
+}
+
+/// A time and its share of another: `1.20 s  31 %`.
+fn share(time: f64, of: f64) -> String {
+    format!("{} {:>3.0} %", seconds(time), 100.0 * time / of.max(1e-9))
 }
 
 fn workers(workers: &[WorkerReport]) -> Table {
-    let row = |worker: &WorkerReport| {
+    let mut table = Table::new([
+        Column::number("worker"),
+        Column::number("compute"),
+        Column::number("push").dropped(5),
+        Column::number("pull").dropped(4),
+        Column::number("wait at gate"),
+        Column::number("evaluate").dropped(2),
+        Column::number("other").dropped(3),
+        Column::number("samples").dropped(1),
+    ]);
+    for worker in workers {
         let total = worker.total_s();
-        let share = |time: f64| format!("{} {:>3.0} %", seconds(time), 100.0 * time / total.max(1e-9));
-        [
+        table.row([
             worker.worker.to_string(),
-            share(worker.compute_s),
-            share(worker.push_s),
-            share(worker.pull_s),
-            share(worker.wait_s),
-            share(worker.evaluate_s),
-            share(worker.other_s),
-            worker.samples.to_string(),
-        ]
-    };
-    let header = ["worker", "compute", "push", "pull", "wait at gate", "evaluate", "other", "samples"];
-    table(header, workers.iter().map(row))
+            share(worker.compute_s, total),
+            share(worker.push_s, total),
+            share(worker.pull_s, total),
+            share(worker.wait_s, total),
+            share(worker.evaluate_s, total),
+            share(worker.other_s, total),
+            count(worker.samples),
+        ]);
+    }
+    table
 }
 
 fn servers(report: &Report) -> Table {
-    let rows = report.servers.iter().map(|server| {
-        [
+    let mut table = Table::new([
+        Column::number("server"),
+        Column::number("fold/apply"),
+        Column::number("updates"),
+        Column::number("gradients"),
+        Column::number("late"),
+        Column::number("parameters").dropped(1),
+    ]);
+    for server in &report.servers {
+        table.row([
             server.server.to_string(),
-            format!(
-                "{} {:>3.0} %",
-                seconds(server.fold_apply_s),
-                100.0 * server.fold_apply_s / report.wall_s.max(1e-9)
-            ),
-            server.updates.to_string(),
-            server.pushes.to_string(),
-            server.late.to_string(),
-            server.parameters.to_string(),
-        ]
-    });
-    table(["server", "fold/apply", "updates", "gradients", "late", "parameters"], rows)
+            share(server.fold_apply_s, report.wall_s),
+            count(server.updates),
+            count(server.pushes),
+            count(server.late),
+            count(server.parameters),
+        ]);
+    }
+    table
 }
 
 impl WorkerReport {
@@ -187,29 +215,10 @@ fn late(report: &Report) -> Option<String> {
 fn falling(report: &Report) -> Option<String> {
     let (first, last) = (report.epochs.first()?.train_loss, report.epochs.last()?.train_loss);
     (report.epochs.len() > 1 && last > first * (1.0 - NOTABLE / 10.0)).then(|| {
-        format!("the training loss did not fall ({first:.4} to {last:.4}): try a lower --lr, or more epochs")
+        format!(
+            "the training loss did not fall ({} to {}): try a lower --lr, or more epochs",
+            loss(first),
+            loss(last)
+        )
     })
-}
-
-/// A time in the unit that suits it.
-fn seconds(time: f64) -> String {
-    match time {
-        t if t >= 100.0 => format!("{t:.0} s"),
-        t if t >= 1.0 => format!("{t:.2} s"),
-        t if t >= 1e-3 => format!("{:.1} ms", t * 1e3),
-        t => format!("{:.0} us", t * 1e6),
-    }
-}
-
-/// A whole number with its thousands set apart.
-fn thousands(value: f64) -> String {
-    let digits = format!("{:.0}", value.max(0.0));
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -92,7 +92,7 @@ fn l1_a_killed_worker_is_named_within_a_second() {
     let outcome = ends_within_a_second(launcher);
     assert_eq!(outcome.code, Some(1));
     let said = format!(
-        "error: worker/1 was killed by signal 9 (SIGKILL)\nthe last lines of its output:\n  pid {}",
+        "error: worker/1 was killed by signal 9 (SIGKILL)\n  the last lines of its output:\n    pid {}",
         pids[1]
     );
     assert!(outcome.text.contains(&said), "{outcome:#?}");

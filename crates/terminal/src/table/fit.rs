@@ -24,7 +24,8 @@ impl Fit {
             match next {
                 Some(next) => kept[next] = false,
                 None => {
-                    let widths = if fits { widths } else { forced(widths, room.unwrap_or(usize::MAX)) };
+                    let widths =
+                        if fits { widths } else { forced(columns, widths, room.unwrap_or(usize::MAX)) };
                     let dropped = (0..columns.len()).filter(|at| widths[*at].is_none()).collect();
                     return Self { widths, dropped };
                 }
@@ -76,11 +77,15 @@ fn next_to_go(columns: &[Column], kept: &[bool]) -> Option<usize> {
     left.filter_map(|(at, column)| Some((column.order?, usize::MAX - at, at))).min().map(|(_, _, at)| at)
 }
 
-/// What is kept must fit: the widest column is cut, and where even that is not enough the last ones go.
-fn forced(mut widths: Vec<Option<usize>>, room: usize) -> Vec<Option<usize>> {
+/// What is kept must fit: the widest text is cut, and where even that is not enough the last columns go. Numbers are never
+/// cut unless one alone is too wide, because the rest of a number is another number.
+fn forced(columns: &[Column], mut widths: Vec<Option<usize>>, room: usize) -> Vec<Option<usize>> {
     const CUT: usize = 4;
     while total(&widths) > room {
-        let widest = (0..widths.len()).filter_map(|at| Some((widths[at]?, at))).max();
+        let alone = widths.iter().flatten().count() == 1;
+        let may_be_cut = |at: &usize| alone || !columns[*at].is_number;
+        let texts = (0..widths.len()).filter(may_be_cut);
+        let widest = texts.filter_map(|at| Some((widths[at]?, at))).max();
         match widest {
             Some((width, at)) if width > CUT => widths[at] = Some(width - 1),
             _ => match widths.iter().rposition(Option::is_some) {

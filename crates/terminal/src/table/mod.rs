@@ -11,6 +11,9 @@ use fit::Fit;
 /// Between columns.
 const GUTTER: usize = 2;
 
+/// Lines that one field takes at most.
+const LINES: usize = 4;
+
 /// One field of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
@@ -22,6 +25,18 @@ impl Cell {
     /// A field in a style.
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
         Self { style: Some(style), ..Self::from(text.into()) }
+    }
+}
+
+impl Cell {
+    /// The field in lines of so many columns; of a text without end the beginning.
+    fn lines(&self, room: usize) -> Vec<Self> {
+        let mut lines = wrap(&self.text, Some(room), "", "");
+        if lines.len() > LINES {
+            lines.truncate(LINES);
+            lines[LINES - 1] = shorten(&format!("{} …", lines[LINES - 1]), room).into_owned();
+        }
+        lines.into_iter().map(|text| Self { text, style: self.style }).collect()
     }
 }
 
@@ -43,8 +58,8 @@ enum Row {
     Gap,
 }
 
-/// A table. Where the screen is too narrow, first titles go into several lines, then columns that allow it are shortened,
-/// then columns are left out in the order that they state, and a line below says which.
+/// A table. Where the screen is too narrow, first titles go into several lines, then columns that allow it are shortened or
+/// go on in further lines, then columns are left out in the order that they state, and a line below says which.
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<Column>,
@@ -106,7 +121,7 @@ impl Table {
         self.head(&fit, screen, &mut out);
         for row in rows {
             match row {
-                Row::Cells(cells) => self.line(&fit, cells, screen, &mut out),
+                Row::Cells(cells) => self.cells(&fit, cells, screen, &mut out),
                 Row::Gap => self.line(&fit, &[Cell::from("...")], screen, &mut out),
             }
         }
@@ -153,6 +168,21 @@ impl Table {
                 .map(|title| Cell::styled(title, Style::Faint))
                 .collect();
             self.line(fit, &cells, screen, out);
+        }
+    }
+
+    /// A row, in as many lines as its fields need.
+    fn cells(&self, fit: &Fit, cells: &[Cell], screen: &Screen, out: &mut String) {
+        let mut rest: Vec<std::vec::IntoIter<Cell>> = Vec::new();
+        for ((column, room), cell) in self.columns.iter().zip(&fit.widths).zip(cells) {
+            let room = room.filter(|room| column.wraps && width(&cell.text) > *room);
+            let lines = room.map_or_else(|| vec![cell.clone()], |room| cell.lines(room));
+            rest.push(lines.into_iter());
+        }
+        let height = rest.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        for _ in 0..height {
+            let line: Vec<Cell> = rest.iter_mut().map(|cell| cell.next().unwrap_or_default()).collect();
+            self.line(fit, &line, screen, out);
         }
     }
 
@@ -236,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_go_on_below() {
+        let mut table = Table::new([Column::text("why").wraps_at(8), Column::number("n")]);
+        table.row(["a slow worker and late starts".to_owned(), "1".to_owned()]);
+        table.row(["x ".repeat(500), "2".to_owned()]);
+        let text = table.text(&Screen::plain(24));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1..3], ["a slow worker and      1", "late starts"]);
+        assert_eq!(lines.len(), 3 + LINES);
+        assert!(lines[2 + LINES].ends_with('…'), "{text}");
+    }
+
+    #[test]
     fn long_tables_say_what_is_missing() {
         let mut table = Table::new([Column::number("n")]).at_most(2, "--json has all").indented(2);
         (0..5).for_each(|n| _ = table.row([n.to_string()]));
@@ -255,13 +297,17 @@ mod tests {
         #[test]
         fn no_line_is_too_wide(
             width in 24usize..120,
-            titles in prop::collection::vec(("[a-z ]{0,30}", any::<bool>(), 0u8..4, 0usize..20), 1..9),
+            titles in prop::collection::vec(("[a-z ]{0,30}", any::<bool>(), 0u8..4, 0usize..30), 1..9),
             cells in prop::collection::vec(".{0,40}", 0..40),
         ) {
             let mut table = Table::new(titles.iter().map(|(title, number, drop, least)| {
                 let column = if *number { Column::number(title) } else { Column::text(title) };
                 let column = if *drop > 0 { column.dropped(*drop) } else { column };
-                if *least > 0 { column.shrinks_to(*least) } else { column }
+                match *least {
+                    0 => column,
+                    1..15 => column.shrinks_to(*least),
+                    least => column.wraps_at(least - 14),
+                }
             }));
             cells.chunks(titles.len()).for_each(|row| _ = table.row(row.iter().map(String::as_str)));
             for line in table.text(&Screen::plain(width)).lines() {
