@@ -52,12 +52,10 @@ fn ranks(paths: &[PathBuf]) -> Result<Report, Error> {
         traces.push(trace);
     }
     let source = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let (info, spans) = chrome::assemble(traces, &mut damage);
-    if spans.is_empty() {
+    chrome::report(traces, source, damage).ok_or_else(|| {
         let why = "it has no event that takes time".to_owned();
-        return Err(Error::Empty { path: paths.first().cloned().unwrap_or_default(), why });
-    }
-    Ok(workers::report(&info, &spans, source, damage))
+        Error::Empty { path: paths.first().cloned().unwrap_or_default(), why }
+    })
 }
 
 /// Spans of a run file that are looked at; the memory that they take is bounded by it.

@@ -41,8 +41,8 @@ pub(crate) fn read(path: &Path, sink: &mut impl SpanSink) -> Result<(RunInfo, Da
             Ok((reader.info().clone(), damage))
         }
         Format::Chrome => {
-            let (trace, mut damage) = chrome::read(opened.text);
-            let (info, spans) = chrome::assemble(vec![trace], &mut damage);
+            let (trace, damage) = chrome::read(opened.text);
+            let (info, spans) = chrome::spans(vec![trace]);
             sink.take(&info, &spans)?;
             Ok((info, damage))
         }

@@ -1,29 +1,44 @@
-//! Chrome's trace event format, as the PyTorch profiler (Kineto), many other tools and our own export write it.
+//! Chrome's trace event format, as the PyTorch profiler (Kineto), JAX, TensorFlow, Horovod, Ray, many other tools and our own
+//! export write it.
 //!
-//! [`events`] reads the file as a stream and keeps only stretches of time. [`ranks`] makes one worker of each rank of a
-//! Kineto trace; [`lanes`] makes one node of each thread of any other. Both give spans, explained like our own runs.
+//! [`objects`] cuts a file into its events, [`event`] reads one, [`kind`] says what it is, [`trace`] keeps of all only
+//! stretches of time. [`ranks`] makes one worker of each rank of a Kineto trace and of each device of JAX's or TensorFlow's;
+//! [`lanes`] makes one node of each thread of any other, explained like our own runs.
 
-mod events;
+mod event;
+mod kind;
 mod lanes;
+mod names;
+mod objects;
 mod ranks;
-
-use std::io::Read;
+mod stretch;
+mod trace;
 
 use syncline_trace::{RunInfo, Span};
 
 use crate::source::Damage;
-pub(crate) use events::{Slice, Trace};
+use crate::{Report, workers};
+pub use ranks::kernels::KernelRow;
+pub use ranks::report::{DeviceRow, Devices, GroupRow};
+pub(crate) use trace::{Trace, read};
 
-/// Reads one trace file.
-pub(crate) fn read(text: impl Read) -> (Trace, Damage) {
-    events::read(text)
+/// The spans of the files of one run.
+pub(crate) fn spans(traces: Vec<Trace>) -> (RunInfo, Vec<Span>) {
+    if has_ranks(&traces) { ranks::spans(&ranks::assemble(traces)) } else { lanes::assemble(&traces) }
 }
 
-/// Puts the files of one run together, one a rank.
-pub(crate) fn assemble(traces: Vec<Trace>, damage: &mut Damage) -> (RunInfo, Vec<Span>) {
-    if traces.iter().any(Trace::is_kineto) {
-        ranks::assemble(traces, damage)
-    } else {
-        lanes::assemble(traces)
+/// The report of the files of one run, one file a rank; `None` if nothing in them takes time.
+pub(crate) fn report(traces: Vec<Trace>, source: String, damage: Damage) -> Option<Report> {
+    if traces.iter().all(|trace| trace.slices.is_empty()) {
+        return None;
     }
+    if has_ranks(&traces) {
+        return Some(ranks::report(&ranks::assemble(traces), source, damage));
+    }
+    let (info, spans) = lanes::assemble(&traces);
+    Some(workers::report(&info, &spans, source, damage))
+}
+
+fn has_ranks(traces: &[Trace]) -> bool {
+    traces.iter().any(|trace| trace.is_kineto || ranks::has_devices(trace))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Distribution, Report, Split, Straggler, SyncPoint, timeline};
+use super::{Distribution, Report, Split, Straggler, SyncPoint, devices, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/zoom.js");
@@ -46,6 +46,18 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Characters of a name that a cell shows.
+const NAME: usize = 72;
+
+/// A name, shortened where it is long; the whole is in its tooltip.
+pub(super) fn clipped(name: &str) -> String {
+    if name.chars().count() <= NAME {
+        return escape(name);
+    }
+    let start: String = name.chars().take(NAME - 1).collect();
+    format!("<span title=\"{}\">{}…</span>", escape(name), escape(&start))
+}
+
 /// A time in the unit that reads best.
 pub(super) fn time(ms: f64) -> String {
     match ms {
@@ -65,6 +77,7 @@ fn body(report: &Report, timeline: String) -> String {
         head(report),
         shares(&report.shares),
         timeline,
+        report.devices.as_ref().map_or_else(String::new, devices::section),
         sync_points(&report.sync_points),
         stragglers(&report.stragglers),
         critical_path(report),
@@ -91,6 +104,10 @@ fn head(report: &Report) -> String {
             number(report.cores, "cores"),
             waiting,
         ],
+        _ if report.devices.is_some() => {
+            let computing = (percent(report.shares.get("compute").copied().unwrap_or(0.0)), "computing");
+            vec![wall, number(report.executors, "ranks"), computing, waiting]
+        }
         _ => vec![wall, number(report.stages, "rounds"), number(report.executors, "workers"), waiting],
     };
     let tiles: String = tiles
@@ -110,7 +127,7 @@ fn head(report: &Report) -> String {
 }
 
 /// Parts of a whole as one bar.
-fn stack(parts: &[(&str, f64)], class: &str) -> String {
+pub(super) fn stack(parts: &[(&str, f64)], class: &str) -> String {
     let total: f64 = parts.iter().map(|part| part.1).sum();
     let part = |(name, value): &(&str, f64)| {
         let share = 100.0 * value / total;
@@ -124,7 +141,7 @@ fn stack(parts: &[(&str, f64)], class: &str) -> String {
     format!("<div class=\"stack {class}\">{bars}</div>")
 }
 
-fn legend(parts: &[(&str, f64)]) -> String {
+pub(super) fn legend(parts: &[(&str, f64)]) -> String {
     let item = |(name, share): &(&str, f64)| {
         format!(
             "<li><i class=\"k-{0}\"></i>{1} {2}</li>",
@@ -144,7 +161,7 @@ fn shares(shares: &BTreeMap<String, f64>) -> String {
 }
 
 /// A table; `n` before a column's name makes it one of numbers, `w` a wide one.
-fn table(columns: &[&str], rows: &[Vec<String>], total: usize) -> String {
+pub(super) fn table(columns: &[&str], rows: &[Vec<String>], total: usize) -> String {
     let class = |at: usize| match columns[at].as_bytes() {
         [b'n', b':', ..] => " class=\"n\"",
         [b'w', b':', ..] => " class=\"w\"",

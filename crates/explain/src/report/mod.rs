@@ -1,5 +1,6 @@
 //! The report: what a trace tells a person, as data, as text and as a page.
 
+mod devices;
 mod html;
 mod text;
 mod timeline;
@@ -19,6 +20,7 @@ pub use crate::analysis::sparklens::{LensStage, Sparklens, WhatIf};
 pub use crate::analysis::split::Split;
 pub use crate::analysis::straggler::{Recurrence, Straggler};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
+pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow};
 use crate::source::Damage;
 pub use html::html;
 pub use text::{sync_text, text};
@@ -109,6 +111,9 @@ pub struct Report {
     /// Nodes' clock offsets, if the trace states them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockNote>,
+    /// What ranks' devices did and why they idled; only for traces of profilers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
     /// For the page only.
     #[serde(skip)]
     pub timeline: Timeline,

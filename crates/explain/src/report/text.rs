@@ -5,7 +5,7 @@ use syncline_terminal::{
     unit::{count, factor, milliseconds, percent},
 };
 
-use super::{Report, SyncPoint};
+use super::{Report, SyncPoint, devices};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 12;
@@ -17,6 +17,7 @@ const REST: &str = "--verbose or --json has all";
 pub fn text(report: &Report, page: &mut Page) {
     head(page, report);
     shares(page, report);
+    report.devices.iter().for_each(|found| devices::text(page, found));
     iterations(page, report);
     sync_points(page, &report.sync_points);
     stragglers(page, report);
@@ -79,6 +80,7 @@ fn head(page: &mut Page, report: &Report) {
             let (jobs, stages, tasks) = (count(*jobs), count(*stages), count(*tasks));
             format!("{jobs} jobs, {stages} stages, {tasks} tasks on {cores} cores of {executors} executors")
         }
+        _ if report.devices.is_some() || !report.hangs.is_empty() => report.id.clone(),
         _ => format!("{} rounds of {executors} workers", count(*stages)),
     };
     page.line(&format!("{}, {extent}", milliseconds(report.wall_ms as f64))).gap();

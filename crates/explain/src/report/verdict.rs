@@ -1,14 +1,17 @@
 //! The verdict: what to know first, in plain words. Each sentence names a share of something and its cause; nothing is
 //! said that the figures do not carry.
 
-use super::{Report, SyncKind, SyncPoint};
+use super::{Report, SyncKind, SyncPoint, devices};
 
 /// Shares below this are not worth a sentence.
 const WORTH: f64 = 0.03;
 
 /// Sentences, most important first.
 pub(crate) fn verdict(report: &Report) -> Vec<String> {
-    let mut sentences = vec![where_time_went(report)];
+    let mut sentences = match &report.devices {
+        Some(devices) => devices::sentences(report, devices),
+        None => vec![where_time_went(report)],
+    };
     sentences.extend(waiting(report));
     sentences.extend(polling(report));
     sentences.extend(stragglers(report));
@@ -34,7 +37,7 @@ fn share(report: &Report, name: &str) -> f64 {
     report.shares.get(name).copied().unwrap_or(0.0)
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     if share < 0.0995 { format!("{:.1} %", 100.0 * share) } else { format!("{:.0} %", 100.0 * share) }
 }
 
@@ -167,6 +170,6 @@ fn overheads(report: &Report) -> Option<String> {
 }
 
 fn unknown(report: &Report) -> Option<String> {
-    let unknown = share(report, "unknown");
+    let unknown = share(report, "unknown") + share(report, "idle");
     (unknown >= 0.005).then(|| format!("{} cannot be explained from this trace.", percent(unknown)))
 }
