@@ -8,7 +8,7 @@ use crate::analyst::{Analyst, report};
 
 use crate::source::{Damage, Format, open};
 use crate::spark::follow;
-use crate::{Error, Report, chrome, workers};
+use crate::{Error, Report, chrome, flight, workers};
 
 /// Reads the log at `path` and explains it. Damage inside the log is part of the report; only a log that tells nothing at
 /// all is an error.
@@ -21,23 +21,45 @@ pub fn explain(path: &Path) -> Result<Report, Error> {
         }
         Format::RunFile => run_file(&opened.path),
         Format::Chrome => ranks(&[path.to_owned()]),
+        Format::FlightRecorder => dumps(&[path.to_owned()]),
     }
 }
 
-/// Explains several logs. Chrome traces among them are the ranks of one run and give one report; every other log gives
-/// its own.
+/// Explains several logs. Chrome traces among them are the ranks of one run and give one report, and so are flight
+/// recorder dumps; every other log gives its own.
 pub fn explain_all(paths: &[PathBuf]) -> Result<Vec<Report>, Error> {
-    let (mut ranks, mut reports) = (Vec::new(), Vec::new());
+    let (mut ranks, mut dumps, mut reports) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
         match open(path)?.format {
             Format::Chrome => ranks.push(path.clone()),
+            Format::FlightRecorder => dumps.push(path.clone()),
             Format::Spark | Format::RunFile => reports.push(explain(path)?),
         }
+    }
+    if !dumps.is_empty() {
+        reports.insert(0, self::dumps(&dumps)?);
     }
     if !ranks.is_empty() {
         reports.insert(0, self::ranks(&ranks)?);
     }
     Ok(reports)
+}
+
+fn dumps(paths: &[PathBuf]) -> Result<Report, Error> {
+    let mut damage = Damage::default();
+    let mut dumps = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        let opened = open(path)?;
+        let notes = opened.notes();
+        let unreadable = |why: String| Error::Unrecognised { path: path.clone(), why };
+        dumps.push(flight::read(opened.text, path, at).map_err(unreadable)?);
+        notes().into_iter().for_each(|note| damage.note(note));
+    }
+    Ok(flight::report(&dumps, joined(paths), damage))
+}
+
+fn joined(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn ranks(paths: &[PathBuf]) -> Result<Report, Error> {
@@ -51,8 +73,7 @@ fn ranks(paths: &[PathBuf]) -> Result<Report, Error> {
         found.notes.into_iter().chain(notes()).for_each(|note| damage.note(note));
         traces.push(trace);
     }
-    let source = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    chrome::report(traces, source, damage).ok_or_else(|| {
+    chrome::report(traces, joined(paths), damage).ok_or_else(|| {
         let why = "it has no event that takes time".to_owned();
         Error::Empty { path: paths.first().cloned().unwrap_or_default(), why }
     })

@@ -6,6 +6,7 @@
 //!
 //! - [`source`]: from a path to lines, through whatever packs them.
 //! - `chrome`: Chrome and Kineto traces, one worker a rank.
+//! - `flight`: dumps of PyTorch's flight recorder, which say who is missing in a hang.
 //! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
 //! - [`report`]: the answers as data, text and page.
@@ -19,6 +20,7 @@ mod compare;
 mod error;
 mod explain;
 mod export;
+mod flight;
 mod replicate;
 pub mod report;
 pub mod source;

@@ -40,6 +40,10 @@ pub(crate) fn read(path: &Path, sink: &mut impl SpanSink) -> Result<(RunInfo, Da
             }
             Ok((reader.info().clone(), damage))
         }
+        Format::FlightRecorder => Err(Error::Usage(format!(
+            "{} is a flight recorder dump: it says who is missing in a hang (`syncline trace report`) and has no spans",
+            path.display()
+        ))),
         Format::Chrome => {
             let (trace, damage) = chrome::read(opened.text);
             let (info, spans) = chrome::spans(vec![trace]);

@@ -111,8 +111,12 @@ pub(super) fn text(page: &mut Page, devices: &Devices) {
     page.table(&table);
     if !devices.kernels.is_empty() {
         page.heading("Kernels with most time");
-        let columns =
-            [Column::number("share"), Column::number("time"), Column::number("count"), Column::text("kernel").shrinks_to(20)];
+        let columns = [
+            Column::number("share"),
+            Column::number("time"),
+            Column::number("count"),
+            Column::text("kernel").shrinks_to(20),
+        ];
         let mut table = Table::new(columns);
         for row in &devices.kernels {
             table.row([percent(row.share), time(row.ms), count(row.count), shortened(&row.name)]);
@@ -131,7 +135,13 @@ pub(super) fn text(page: &mut Page, devices: &Devices) {
         let mut table = Table::new(columns).at_most(ROWS, REST);
         for row in &devices.groups {
             let name = shortened(&row.name);
-            table.row([name, count(row.ranks), count(row.meetings), count(row.point_to_point), time(row.communication_ms)]);
+            table.row([
+                name,
+                count(row.ranks),
+                count(row.meetings),
+                count(row.point_to_point),
+                time(row.communication_ms),
+            ]);
         }
         page.table(&table);
     }

@@ -21,6 +21,7 @@ pub use crate::analysis::split::Split;
 pub use crate::analysis::straggler::{Recurrence, Straggler};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow};
+pub use crate::flight::Hang;
 use crate::source::Damage;
 pub use html::html;
 pub use text::{sync_text, text};
@@ -114,6 +115,9 @@ pub struct Report {
     /// What ranks' devices did and why they idled; only for traces of profilers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<Devices>,
+    /// Groups of ranks that hang, by flight recorder dumps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hangs: Vec<Hang>,
     /// For the page only.
     #[serde(skip)]
     pub timeline: Timeline,

@@ -20,6 +20,8 @@ pub enum Format {
     Spark,
     /// A Chrome trace, such as the PyTorch profiler (Kineto) writes.
     Chrome,
+    /// A dump of PyTorch's flight recorder, as JSON or as a pickle.
+    FlightRecorder,
     /// A run file of our own, or another Parquet table of the same schema.
     RunFile,
 }
@@ -90,6 +92,15 @@ fn recognise(head: &[u8]) -> Result<Format, String> {
     if memchr::memmem::find(head, b"\"SparkListener").is_some() {
         return Ok(Format::Spark);
     }
+    // A pickle of one of the protocols that PyTorch and Python write.
+    if matches!(head, [0x80, 2..=5, ..]) {
+        return Ok(Format::FlightRecorder);
+    }
+    let has = |key: &[u8]| memchr::memmem::find(head, key).is_some();
+    let is_dump = has(b"\"collective_seq_id\"") || has(b"\"pg_config\"") && has(b"\"entries\"");
+    if is_dump && start.first() == Some(&b'{') && !has(b"\"traceEvents\"") {
+        return Ok(Format::FlightRecorder);
+    }
     let chrome = [
         &b"\"traceEvents\""[..],
         b"\"schemaVersion\"",
@@ -150,6 +161,8 @@ mod tests {
         assert_eq!(recognise(b"garbage\n{\"Event\":\"SparkListenerLogStart\"}"), Ok(Format::Spark));
         assert_eq!(recognise(b"{\n  \"schemaVersion\": 1, \"traceEvents\": ["), Ok(Format::Chrome));
         assert_eq!(recognise(b"[{\"ph\":\"X\",\"ts\":1}]"), Ok(Format::Chrome));
+        assert_eq!(recognise(b"{\"entries\":[{\"collective_seq_id\":1"), Ok(Format::FlightRecorder));
+        assert_eq!(recognise(b"\x80\x02}q\x00"), Ok(Format::FlightRecorder));
         assert!(recognise(b"").unwrap_err().contains("empty"));
         assert!(recognise(b"label,x,y\n").unwrap_err().contains("label,x,y"));
     }

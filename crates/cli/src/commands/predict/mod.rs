@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.trace.display()
         ))),
         Format::Spark => spark::run(args),
-        Format::Chrome => Err(Failure::Failed(format!(
+        Format::Chrome | Format::FlightRecorder => Err(Failure::Failed(format!(
             "{}: only run files of syncline train --trace and Spark event logs can be predicted from",
             args.trace.display()
         ))),
