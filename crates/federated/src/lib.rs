@@ -1,0 +1,40 @@
+//! Federated learning: many unreliable clients, few rounds, private sums; as pure values.
+//!
+//! A round selects clients ([`Selection`]), each works for a while ([`Local`]), the answers are folded ([`fold`])
+//! and the server steps ([`server`]). [`privacy`] accounts for what a round gives away, [`secure`] sums answers
+//! that nobody sees, [`compress`] makes them smaller, [`gossip`] does without a server. [`drift`] has closed forms
+//! of what strategies converge to on unlike clients, against which they are tested.
+//!
+//! ```
+//! use syncline_federated::fold::{Answer, Fold, Krum, Mean};
+//!
+//! let answer = |client, value| Answer { client, samples: 1.0, values: vec![value] };
+//! let answers = [answer(0, 0.9), answer(1, 1.1), answer(2, 1.0), answer(3, 1.05), answer(4, -80.0)];
+//! assert!(Mean.fold(&answers)?.values[0] < -10.0);            // one liar moves the mean anywhere
+//! assert!(Krum::new(1).fold(&answers)?.values[0] > 0.8);       // and Krum nowhere
+//! # Ok::<(), syncline_federated::Error>(())
+//! ```
+//!
+//! No clock, no socket, no file, no thread; randomness comes from seeds, and secrets from outside. It depends on no
+//! other crate of the project.
+
+mod client;
+pub mod compress;
+pub mod drift;
+mod error;
+pub mod fold;
+pub mod gossip;
+pub mod privacy;
+pub mod secure;
+pub mod select;
+pub mod server;
+pub mod synthetic;
+
+pub use client::{Local, LocalRule, normalised_change};
+pub use error::{Error, Result};
+pub use select::Selection;
+
+/// The chapter's listings are compiled as tests.
+#[doc = include_str!("../../../docs/federated.md")]
+#[cfg(doctest)]
+struct Chapter;
