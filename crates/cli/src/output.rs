@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Serialize;
-use syncline_terminal::{Detail, Page, Style, escape, unit, wrap};
+use syncline_terminal::{Detail, Page, Style, escape, json, unit, wrap};
 
 use crate::{failure::Failure, screen};
 
@@ -21,6 +21,13 @@ pub fn page() -> Page {
 
 /// Prints text and a line's end. A reader that has gone away ends the command quietly.
 pub fn print(text: &str) -> Result<(), Failure> {
+    let screen = screen::stdout();
+    let text = screen.safe(text.trim_end());
+    print_raw(format!("{}\n", screen.fit(&text)).as_bytes())
+}
+
+/// Prints a table that another program reads, whose lines are as long as they are. Foreign names in it lose their effect.
+pub fn print_table(text: &str) -> Result<(), Failure> {
     let text = screen::stdout().safe(text.trim_end());
     print_raw(format!("{text}\n").as_bytes())
 }
@@ -100,7 +107,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let document = Document { schema: schema(), content: value };
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| Failure::Failed(format!("cannot write the report as JSON: {error}")))?;
-    print(&text)
+    print_raw(format!("{}\n", json(&text)).as_bytes())
 }
 
 /// Prints a list as a JSON document with one key, its name.

@@ -24,6 +24,27 @@ pub fn path(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
+/// A JSON document with the same content, in which no string has a character that a terminal acts upon.
+pub fn json(document: &str) -> Cow<'_, str> {
+    let stays = |character: char| !acts(character) || character == '\n';
+    if document.chars().all(stays) {
+        return Cow::Borrowed(document);
+    }
+    let mut out = String::with_capacity(document.len() + 16);
+    for character in document.chars() {
+        if stays(character) {
+            out.push(character);
+            continue;
+        }
+        // Such characters occur only inside of strings, where this stands for them (RFC 8259, section 7).
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn escape_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let acts = |character: char| acts(character) && !stays(character);
     if !text.contains(acts) {
@@ -73,6 +94,11 @@ mod tests {
             assert_eq!(escape(text), text);
         }
         assert_eq!(lines("a\n\x1bb"), "a\n\\u{1b}b");
+    }
+
+    #[test]
+    fn json_keeps_its_content() {
+        assert_eq!(json("{\n \"a\u{202e}\u{7f}\u{e0041}\"}"), "{\n \"a\\u202e\\u007f\\udb40\\udc41\"}");
     }
 
     proptest! {

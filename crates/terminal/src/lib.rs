@@ -38,7 +38,7 @@ mod table;
 pub mod unit;
 mod wrap;
 
-pub use escape::{escape, lines, path};
+pub use escape::{escape, json, lines, path};
 pub use page::Page;
 pub use screen::{Colour, Detail, Screen, UnknownColour};
 pub use style::Style;

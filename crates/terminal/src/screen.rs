@@ -7,7 +7,11 @@ use std::{
     str::FromStr,
 };
 
-use crate::{Style, escape::lines};
+use crate::{
+    Style,
+    escape::lines,
+    wrap::{width, wrap},
+};
 
 /// The width of a screen that is not known, such as that of a pipe.
 const UNKNOWN: usize = 80;
@@ -134,6 +138,25 @@ impl Screen {
         }
     }
 
+    /// The text with every line that is wider than the screen broken, for what was not written on a page. What has colours was.
+    pub fn fit<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let fits = |line: &str| line.contains('\x1b') || self.width.is_none_or(|most| width(line) <= most);
+        if text.lines().all(fits) {
+            return Cow::Borrowed(text);
+        }
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            if fits(line) {
+                lines.push(line.to_owned());
+                continue;
+            }
+            let bare = line.trim_start();
+            let indent = " ".repeat((line.len() - bare.len()).min(NARROWEST / 2));
+            lines.extend(wrap(bare, self.width, &indent, &format!("{indent}  ")));
+        }
+        Cow::Owned(lines.join("\n"))
+    }
+
     /// A whole text as it may be written to this screen: of control characters only line ends and our own colours stay.
     /// This is the last boundary; a name that was forgotten on the way loses its effect here.
     pub fn safe<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -189,6 +212,16 @@ mod tests {
         let text = "\x1b[31mlate\x1b[0m \x1b[2J\x1b]0;title\x07\nnext\r";
         assert_eq!(coloured.safe(text), "\x1b[31mlate\x1b[0m \\u{1b}[2J\\u{1b}]0;title\\u{7}\nnext\\r");
         assert!(!plain.safe(text).contains('\x1b'));
+    }
+
+    #[test]
+    fn what_is_too_wide_is_broken_below_its_beginning() {
+        let screen = Screen::plain(24);
+        assert_eq!(
+            screen.fit("short\n  one two three four five six"),
+            "short\n  one two three four\n    five six"
+        );
+        assert_eq!(Screen::endless().fit(&"x".repeat(200)).len(), 200);
     }
 
     #[test]

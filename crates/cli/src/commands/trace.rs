@@ -15,7 +15,7 @@ use syncline_explain::{
 
 use crate::{
     failure::Failure,
-    output::{detail, page, print, print_json, print_json_list, warn, wrote},
+    output::{detail, page, print, print_json, print_json_list, print_table, warn, wrote},
 };
 
 /// Explain where the time went, from a run's trace or another system's log
@@ -340,7 +340,7 @@ fn surveyed(args: &SurveyArgs) -> Result<(), Failure> {
         return print_json(&survey);
     }
     if args.markdown {
-        return print(&survey.markdown());
+        return print_table(&survey.markdown());
     }
     let mut page = page();
     survey.write(&mut page);

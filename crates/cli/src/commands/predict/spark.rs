@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use syncline_predict::{SparkLog, SparkProfile};
+use syncline_terminal::escape;
 
 use super::{Args, Told, list::numbers, three};
 use crate::{
     failure::Failure,
-    output::{check_distinct, check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json, wrote},
 };
 
 /// What is asked of a Spark application.
@@ -112,7 +113,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // The answer first: a disk that is full costs no result.
     if args.json { print_json(&answer) } else { print(&text(&answer)) }?;
     match &args.plot {
-        Some(path) => sizes::plot(path, &args.trace.display().to_string(), &answer.sizes),
+        Some(path) => {
+            sizes::plot(path, &args.trace.display().to_string(), &answer.sizes)?;
+            wrote(path);
+            Ok(())
+        }
         None => Ok(()),
     }
 }
@@ -154,7 +159,7 @@ fn text(answer: &Answer) -> String {
         speculation::text(&answer.speculation),
         streams::text(&answer.streams),
     ];
-    parts.map(|lines| lines.join("\n")).join("\n\n")
+    parts.map(|lines| lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("\n")).join("\n\n")
 }
 
 fn own_text(own: &Own) -> Vec<String> {

@@ -16,7 +16,7 @@ use super::{Args, Told, three};
 use crate::commands::queue::{plot, sweep};
 use crate::{
     failure::Failure,
-    output::{check_distinct, check_writable, print, print_json},
+    output::{check_distinct, check_writable, print, print_json, wrote},
 };
 
 use about::{About, Spare, Worth};
@@ -126,9 +126,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &options.profile {
         let text = profile.to_json().map_err(Failure::failed)?;
         std::fs::write(path, text + "\n").map_err(|error| cannot_write(path, &error))?;
+        wrote(path);
     }
     if let Some(path) = &args.plot {
         plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
+        wrote(path);
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! How estimates are shown: a table for people, the same as JSON for machines.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use syncline_queueing::{Estimate, Model};
+use syncline_terminal::{Column, Table, unit::percent};
 
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{page, print, print_json},
 };
 
 /// Everything that one command found out about a model.
@@ -54,22 +53,21 @@ impl Answer {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}, arrival rate {}", self.model, self.arrival_rate);
-        if let Some(utilisation) = self.utilisation {
-            let _ = write!(text, ", utilisation {:.2} %", 100.0 * utilisation);
-        }
+        let mut page = page();
+        let utilisation =
+            self.utilisation.map_or(String::new(), |share| format!(", utilisation {}", percent(share)));
+        page.line(&format!("{}, arrival rate {}{utilisation}", self.model, self.arrival_rate));
         for quantity in &self.answers {
-            let _ = writeln!(text, "\n\n{}", quantity.quantity);
+            let columns = [Column::number(""), Column::text("").wraps_at(24)];
+            let mut table = Table::new(columns).indented(2);
             for shown in &quantity.estimates {
-                let _ = writeln!(
-                    text,
-                    "  {:>12.6}  {}: {} ({})",
-                    shown.value, shown.kind, shown.method, shown.source
-                );
-                let _ = writeln!(text, "  {:>12}  {}", "", shown.validity);
+                let what = format!("{}: {} ({})", shown.kind, shown.method, shown.source);
+                table.row([format!("{:.6}", shown.value), what]);
+                table.row(["", shown.validity]);
             }
+            page.heading(quantity.quantity).table(&table);
         }
-        text
+        page.into_text()
     }
 }
 

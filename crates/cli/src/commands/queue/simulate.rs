@@ -10,7 +10,7 @@ use super::variant::{Simulated, Variant};
 use super::{SystemArgs, Workload, exceedance, failure};
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{print, print_json, warn},
 };
 
 /// Simulate the system: means, quantiles and throughput with their errors
@@ -142,10 +142,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Simulated::System(start) => recursion(args, &*model, &*start)?,
     };
     if let Some(precision) = args.size.precision.filter(|precision| !report.is_precise(*precision)) {
-        eprintln!(
-            "warning: after {} jobs the 95 % interval is still wider than {precision} of the mean: raise --jobs",
+        warn(&format!(
+            "after {} jobs the 95 % interval is still wider than {precision} of the mean: raise --jobs",
             report.jobs
-        );
+        ));
     }
     show(args, &*model, &report)
 }

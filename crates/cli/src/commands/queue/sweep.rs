@@ -12,7 +12,7 @@ use syncline_queueing::{Arrivals, Error, Exceedance, Model, Workload};
 use super::{SystemArgs, exceedance, failure, plot, simulate::Size, system, table};
 use crate::{
     failure::Failure,
-    output::{check_distinct, check_writable, print, print_json},
+    output::{check_distinct, check_writable, print_json_list, print_table, wrote},
 };
 
 /// Sweep the arrival rate: every formula, and the simulated value, at each rate
@@ -137,13 +137,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             .tail
             .map_or("mean time in the system".into(), |eps| format!("{} quantile of the time", eps.get()));
         plot::draw(path, &args.system.title(), ("arrival rate", &what), &list)?;
+        wrote(path);
     }
     match &args.out {
-        Some(path) => table::write(path, &list)?,
-        None if !args.json => return print(&table::csv(&list)),
+        Some(path) => {
+            table::write(path, &list)?;
+            wrote(path);
+        }
+        None if !args.json => return print_table(&table::csv(&list)),
         None => {}
     }
-    if args.json { print_json(&list) } else { Ok(()) }
+    if args.json { print_json_list("series", &list) } else { Ok(()) }
 }
 
 fn at_rate(shape: &Arrivals, rate: f64) -> Result<Arrivals, Failure> {

@@ -15,10 +15,12 @@ use syncline::schedule::{
     state::{Overhead, Physics},
 };
 
+use syncline_terminal::{Column, Page, Table};
+
 use super::span::Span;
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{page, print, print_json_list},
 };
 
 /// Bound the best possible utility by a linear program, and compare policies with it
@@ -89,23 +91,30 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let cluster = Arc::new(setting.cluster()?);
     let rows = (args.seeds.first..=args.seeds.last).map(|seed| row(&args, &cluster, &setting, seed));
     let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
-    if args.json { print_json(&rows) } else { rows.iter().try_for_each(show) }
+    if args.json {
+        return print_json_list("seeds", &rows);
+    }
+    let mut page = page();
+    rows.iter().for_each(|row| show(row, &mut page));
+    print(page.text())
 }
 
-fn show(row: &Row) -> Result<(), Failure> {
-    print(&format!("seed {}: no schedule reaches more than {:.1}", row.seed, row.bound))?;
-    if let Some(optimum) = row.optimum {
-        print(&format!("  {:<17} {optimum:>9.1}", "optimum"))?;
-    }
+fn show(row: &Row, page: &mut Page) {
+    page.line(&format!("seed {}: no schedule reaches more than {:.1}", row.seed, row.bound));
     if let Some(why) = &row.unproved {
-        print(&format!("  the optimum is not known: {why}"))?;
+        page.line(&format!("  the optimum is not known: {why}"));
     }
     let best = if row.optimum.is_some() { "optimum" } else { "bound" };
-    for reached in &row.policies {
-        let ratio = reached.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
-        print(&format!("  {:<17} {:>9.1}   {best} / reached = {ratio}", reached.name, reached.utility))?;
+    let columns = [Column::text("").shrinks_to(8), Column::number("utility"), Column::number(best)];
+    let mut table = Table::new(columns).indented(2);
+    if let Some(optimum) = row.optimum {
+        table.row(["optimum".to_owned(), format!("{optimum:.1}"), String::new()]);
     }
-    Ok(())
+    for reached in &row.policies {
+        let ratio = reached.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3} x"));
+        table.row([reached.name.clone(), format!("{:.1}", reached.utility), ratio]);
+    }
+    page.table(&table);
 }
 
 impl Args {

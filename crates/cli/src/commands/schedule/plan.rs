@@ -10,6 +10,7 @@ use syncline::schedule::{
     jobs_file,
     pricing::{Ledger, PlannerOptions, PriceFunction, PriceRange, Roles, Search, SlotGrid},
 };
+use syncline_terminal::escape;
 
 use crate::{
     failure::Failure,
@@ -115,18 +116,18 @@ fn text(output: &Output, job: &Job, grid: &SlotGrid) -> String {
                 Some(slot) => {
                     format!(
                         "  {:<16} admitted, done in slot {slot}, utility {:.2}, price {}\n",
-                        row.job,
+                        escape(&row.job),
                         row.utility,
                         money(row.cost)
                     )
                 }
-                None => format!("  {:<16} turned down\n", row.job),
+                None => format!("  {:<16} turned down\n", escape(&row.job)),
             };
         }
         text.push('\n');
     }
     let verdict = if explained.admitted { "ADMITTED" } else { "TURNED DOWN" };
-    text += &format!("{}: {verdict}: {}\n", explained.job, explained.reason);
+    text += &format!("{}: {verdict}: {}\n", escape(&explained.job), escape(&explained.reason));
     text += &format!(
         "  arrives in slot {}; a slot is {:.2} h; alone it would take {:.2} h; {} to {} workers\n",
         grid.slot_of(job.arrival),

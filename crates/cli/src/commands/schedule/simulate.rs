@@ -21,11 +21,15 @@ use syncline::schedule::{
     state::{Checkpoints, Contention, Overhead, Physics},
     trace::{self, Format},
 };
+use syncline_terminal::{
+    Column, Table,
+    unit::{milliseconds, percent, seconds},
+};
 
 use super::span::Span;
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{page, print, print_json, wrote},
 };
 
 /// Compare scheduling policies on a synthetic setting or on a trace of jobs
@@ -197,12 +201,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     args.show(&results, sweep.as_ref())?;
     if let (Some(path), Some(first)) = (&args.record, results.first()) {
         experiment.recording(first.policy, args.seeds.first, &first.sample).write(path)?;
+        wrote(path);
     }
     if let Some(folder) = &args.out {
         report::write(folder, &args.title(), &results, sweep.as_ref())?;
-        if !args.json {
-            print(&format!("\nThe report is {}", folder.join("index.html").display()))?;
-        }
+        wrote(&folder.join("index.html"));
     }
     Ok(())
 }
@@ -433,35 +436,44 @@ impl Args {
                     .collect(),
             });
         }
-        print(&table(results.iter().map(|result| &result.summary)))?;
+        let mut page = page();
+        page.table(&table(results.iter().map(|result| &result.summary)));
         for point in sweep.into_iter().flat_map(|sweep| &sweep.points) {
-            print(&format!("\n{} = {}", sweep.map_or("", |sweep| &sweep.over), point.at))?;
-            print(&table(point.summaries.iter()))?;
+            page.heading(&format!("{} = {}", sweep.map_or("", |sweep| &sweep.over), point.at));
+            page.table(&table(point.summaries.iter()));
         }
-        Ok(())
+        print(page.text())
     }
 }
 
-fn table<'a>(rows: impl Iterator<Item = &'a Summary>) -> String {
-    let mut text = String::from(
-        "policy               utility   ±95 %  admitted  completed  mean JCT h   p99 JCT h  makespan h  used  decision ms",
-    );
+fn table<'a>(rows: impl Iterator<Item = &'a Summary>) -> Table {
+    let mut table = Table::new([
+        Column::text("policy").shrinks_to(8),
+        Column::number("utility"),
+        Column::number("±95 %").dropped(5),
+        Column::number("admitted").dropped(2),
+        Column::number("completed"),
+        Column::number("mean JCT"),
+        Column::number("p99 JCT").dropped(4),
+        Column::number("makespan").dropped(3),
+        Column::number("used"),
+        Column::number("decision").dropped(1),
+    ]);
     for row in rows {
-        text += &format!(
-            "\n{:<17} {:>10.1} {:>7.1} {:>9.1} {:>10.1} {:>11.2} {:>11.2} {:>11.2} {:>4.0}% {:>12.3}",
-            row.name,
-            row.mean_utility,
-            row.ci95,
-            row.mean_admitted,
-            row.mean_completed,
-            row.mean_jct / 3600.0,
-            row.p99_jct / 3600.0,
-            row.makespan / 3600.0,
-            row.utilisation * 100.0,
-            row.median_decision_ms
-        );
+        table.row([
+            row.name.clone(),
+            format!("{:.1}", row.mean_utility),
+            format!("{:.1}", row.ci95),
+            format!("{:.1}", row.mean_admitted),
+            format!("{:.1}", row.mean_completed),
+            seconds(row.mean_jct),
+            seconds(row.p99_jct),
+            seconds(row.makespan),
+            percent(row.utilisation),
+            milliseconds(row.median_decision_ms),
+        ]);
     }
-    text
+    table
 }
 
 /// `8x8`, or `v100:8x1,k80:24x1`.

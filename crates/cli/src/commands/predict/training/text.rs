@@ -1,6 +1,7 @@
 //! The answer for people.
 
 use syncline_predict::Machines;
+use syncline_terminal::escape;
 
 use super::{
     Answer, Told,
@@ -31,7 +32,7 @@ pub fn text(answer: &Answer) -> String {
             "{curve}: beyond {workers} workers a further one brings less than half of what the first did"
         ));
     }
-    lines.join("\n")
+    lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn own(run: &About) -> Vec<String> {
