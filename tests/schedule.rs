@@ -104,7 +104,7 @@ fn bound_is_above_what_policies_reach() {
     let (code, out, err) = syncline(folder.path(), "bound --jobs 8 --machines 5 --seeds 1..2 --json");
     assert_eq!(code, 0, "{err}");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
-    for row in json.as_array().unwrap() {
+    for row in json["seeds"].as_array().unwrap() {
         for policy in row["policies"].as_array().unwrap() {
             assert!(
                 policy["utility"].as_f64().unwrap() <= row["bound"].as_f64().unwrap() * (1.0 + 1e-6),
@@ -120,7 +120,7 @@ fn bound_proves_the_optimum_of_small_instances() {
     let (code, out, err) = syncline(folder.path(), "bound --setting small --exact --seeds 16..17 --json");
     assert_eq!(code, 0, "{err}");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
-    for row in json.as_array().unwrap() {
+    for row in json["seeds"].as_array().unwrap() {
         let [optimum, bound] = ["optimum", "bound"].map(|field| row[field].as_f64().unwrap());
         assert!(optimum <= bound * (1.0 + 1e-6), "{row}");
         for policy in row["policies"].as_array().unwrap() {

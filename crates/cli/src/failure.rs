@@ -1,10 +1,13 @@
 //! How a command fails: what is said, and the exit code.
 
-use std::{fmt::Display, process::ExitCode};
+use std::{borrow::Cow, fmt::Display, process::ExitCode};
 
 use syncline::program::Interrupt;
 
-use crate::{output::complain, screen};
+use crate::{
+    output::{complain, print},
+    screen,
+};
 
 /// Why a command ended without success.
 #[derive(Debug)]
@@ -49,11 +52,16 @@ impl Failure {
 /// Says what is wrong with a command line, or gives the help that it asks for.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
+        let screen = screen::stderr();
         // Without clap's colours, because arguments may hold control characters as names from files do.
-        eprint!("{}", screen::stderr().safe(&error.to_string()));
+        eprintln!("{}", screen.fit(&screen.safe(error.to_string().trim_end())));
     } else {
-        // Whoever asked for help and closed the pipe has seen enough.
-        let _ = error.print();
+        let (screen, help) = (screen::stdout(), error.to_string());
+        // Clap does not break the line that tells the usage. Whoever closed the pipe has seen enough.
+        let _ = match screen.fit(&help) {
+            Cow::Borrowed(_) => error.print().map_err(Failure::failed),
+            Cow::Owned(narrow) => print(&narrow),
+        };
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

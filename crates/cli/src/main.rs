@@ -7,9 +7,10 @@ mod failure;
 mod output;
 mod screen;
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use syncline_terminal::escape;
 
 /// Write, run, explain, predict and schedule parallel machine learning whose parts must wait for each other.
 #[derive(Parser)]
@@ -32,14 +33,21 @@ fn main() -> ExitCode {
 
 /// Reads the command line; what is wrong with it, or the help asked for, is said here.
 fn parse() -> Result<Cli, ExitCode> {
-    let width = screen::stdout().width();
-    // Zero is no limit.
-    let asked = Cli::command().term_width(width.unwrap_or(0)).try_get_matches();
-    let found = asked.and_then(|found| Cli::from_arg_matches(&found).map(|cli| (cli, found)));
-    let (cli, found) = found.map_err(|error| failure::usage(&error))?;
+    let (cli, found) = read(env::args_os()).map_err(|error| {
+        // Clap repeats the arguments as they are: what is said is said of harmless ones.
+        let harmless = env::args_os().map(|argument| escape(&argument.to_string_lossy()).into_owned().into());
+        failure::usage(&read(harmless).err().unwrap_or(error))
+    })?;
     screen::set(&cli.screen);
     output::set_command(&name(&found));
     Ok(cli)
+}
+
+fn read(arguments: impl Iterator<Item = OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
+    // Zero is no limit.
+    let command = Cli::command().term_width(screen::stdout().width().unwrap_or(0));
+    let found = command.try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&found)?, found))
 }
 
 /// The command with its subcommand: `trace.report`.

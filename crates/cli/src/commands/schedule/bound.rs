@@ -105,7 +105,11 @@ fn show(row: &Row, page: &mut Page) {
         page.line(&format!("  the optimum is not known: {why}"));
     }
     let best = if row.optimum.is_some() { "optimum" } else { "bound" };
-    let columns = [Column::text("").shrinks_to(8), Column::number("utility"), Column::number(best)];
+    let columns = [
+        Column::text("").shrinks_to(8),
+        Column::number("utility"),
+        Column::number(&format!("{best} / reached")),
+    ];
     let mut table = Table::new(columns).indented(2);
     if let Some(optimum) = row.optimum {
         table.row(["optimum".to_owned(), format!("{optimum:.1}"), String::new()]);
