@@ -69,29 +69,59 @@ fn a_frozen_worker_is_named_and_ends_the_run() {
     support::fails("train --on processes --silence 2", 2, &["such as 30s"]);
 }
 
+/// A run that was told to end says what it reached, keeps its model and leaves nothing behind.
 #[test]
-fn an_interrupted_run_stops_cleanly() {
-    for on in ["threads", "processes"] {
+fn an_interrupted_run_ends_at_its_next_round_with_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    for (on, name, code) in [("threads", "INT", 130), ("processes", "TERM", 143)] {
         let begun = Instant::now();
-        let run = start(&LONG.replace("processes", on));
+        let model = folder.path().join(format!("{on}.safetensors"));
+        let run = start(&format!("{} --save {}", LONG.replace("processes", on), model.display()));
         let nodes = if on == "processes" { nodes(run.id()) } else { Vec::new() };
         if on == "threads" {
             wait_for_thread(run.id(), "worker/0");
         }
         let limit = patience(3, start_took(begun));
-        signal(run.id(), "INT");
+        signal(run.id(), name);
         let stopped = Instant::now();
         let output = run.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130), "{on}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(code), "{on}: {}", stderr(&output));
         assert!(stopped.elapsed() < limit, "{on}");
         assert_gone(&nodes);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("the model is unfinished") && text.contains("train loss"), "{on}: {text}");
+        let saved = std::fs::read(&model).unwrap();
+        let saved = String::from_utf8_lossy(&saved);
+        assert!(
+            saved.contains("unfinished") && saved.contains("of 1000 epochs"),
+            "{on}: its metadata say so"
+        );
+        assert!(!saved.contains("finished\\\":null"), "{on}");
     }
+}
+
+#[test]
+fn a_second_interrupt_ends_a_run_at_once() {
+    // One round is an epoch, which no worker comes to the end of.
+    let begun = Instant::now();
+    let run = start("train --workers 2 --every epoch --epochs 1000 --inject all:600s --on processes");
+    wait_for("the workers", || Some(children(run.id())).filter(|nodes| nodes.len() == 3));
+    std::thread::sleep(Duration::from_millis(1500));
+    let limit = patience(4, start_took(begun));
+    signal(run.id(), "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(run.id(), "INT");
+    let stopped = Instant::now();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("once more ends everything at once"), "{}", stderr(&output));
+    assert!(stopped.elapsed() < limit, "{:?}", stopped.elapsed());
 }
 
 #[test]
 fn a_worker_that_never_waits_is_interrupted_too() {
     let begun = Instant::now();
-    let run = start("train --workers 1 --epochs 1000000");
+    let run = start("train --workers 1 --epochs 1000000 --json");
     wait_for_thread(run.id(), "worker/0");
     let limit = patience(2, start_took(begun));
     signal(run.id(), "INT");
@@ -99,6 +129,8 @@ fn a_worker_that_never_waits_is_interrupted_too() {
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(stopped.elapsed() < limit, "{:?}", stopped.elapsed());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["interrupted"], "Ctrl-C");
 }
 
 #[test]

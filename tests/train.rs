@@ -67,7 +67,7 @@ fn every_policy_on_every_executor_lowers_the_loss_on_dense_and_sparse_data() {
         for sync in ["bsp", "asp", "ssp:2"] {
             for on in ["threads", "processes"] {
                 let arguments = format!(
-                    "train {} --model logistic --workers 4 --servers 2 --sync {sync} --on {on} --epochs 4 --lr 0.5",
+                    "train {} --model logistic --workers 4 --servers 2 --sync {sync} --on {on} --epochs 4 --optimizer sgd --lr 0.5",
                     data.display()
                 );
                 let report = json(&arguments);

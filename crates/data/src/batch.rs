@@ -9,6 +9,8 @@ pub struct Batch<'a> {
     pub features: FeaturesView<'a>,
     /// The rows' targets, as many.
     pub targets: TargetsView<'a>,
+    /// How much each row counts, around 1; nothing where all count the same.
+    pub weights: Option<&'a [f32]>,
 }
 
 impl<'a> Batch<'a> {
@@ -17,7 +19,11 @@ impl<'a> Batch<'a> {
     /// # Panics
     /// If there are not as many rows.
     pub fn slice(&self, rows: Range<usize>) -> Batch<'a> {
-        Batch { features: self.features.slice(rows.clone()), targets: self.targets.slice(rows) }
+        Batch {
+            features: self.features.slice(rows.clone()),
+            weights: self.weights.map(|weights| &weights[rows.clone()]),
+            targets: self.targets.slice(rows),
+        }
     }
 
     /// Number of rows.

@@ -16,6 +16,8 @@ pub struct Dataset {
     feature_names: Vec<String>,
     target_name: String,
     target_scale: TargetScale,
+    /// How much each row counts in training, around 1; none where all count the same.
+    weights: Option<Vec<f32>>,
 }
 
 impl Dataset {
@@ -29,8 +31,14 @@ impl Dataset {
             return Err(Error::Shape(format!("{features} rows of features, but {targets} targets")));
         }
         targets.check()?;
-        let (feature_names, target_name) = (Vec::new(), String::new());
-        Ok(Dataset { features, targets, feature_names, target_name, target_scale: TargetScale::default() })
+        Ok(Dataset {
+            features,
+            targets,
+            feature_names: Vec::new(),
+            target_name: String::new(),
+            target_scale: TargetScale::default(),
+            weights: None,
+        })
     }
 
     /// Names the columns: one name for each feature or none at all (sparse data have none), and the target's.
@@ -44,6 +52,38 @@ impl Dataset {
         }
         (self.feature_names, self.target_name) = (feature_names, target_name);
         Ok(self)
+    }
+
+    /// Gives each row a weight, brought to a mean of 1: a row of weight 2 counts in the loss and in its gradient as
+    /// two rows do. Weights that the rows had are multiplied by these.
+    ///
+    /// # Errors
+    /// When there is not one for each row, one is negative or no number, or all are zero.
+    pub fn weighted(mut self, weights: Vec<f32>) -> Result<Dataset> {
+        if weights.len() != self.rows() {
+            let (weights, rows) = (weights.len(), self.rows());
+            return Err(Error::Shape(format!("{weights} weights for {rows} rows")));
+        }
+        if let Some(row) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            let weight = weights[row];
+            return Err(Error::Shape(format!(
+                "the weight of row {row} is {weight}, which is not 0 or a positive number"
+            )));
+        }
+        let before = self.weights.take().unwrap_or_else(|| vec![1.0; weights.len()]);
+        let product = |(a, b): (f32, f32)| f64::from(a) * f64::from(b);
+        let weights: Vec<f64> = before.into_iter().zip(weights).map(product).collect();
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        if mean.is_nan() || mean <= 0.0 {
+            return Err(Error::Shape("all weights are zero".into()));
+        }
+        self.weights = Some(weights.into_iter().map(|weight| (weight / mean) as f32).collect());
+        Ok(self)
+    }
+
+    /// The rows' weights, with a mean of 1; nothing where all count the same.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// Number of rows.
@@ -108,7 +148,11 @@ impl Dataset {
     /// # Panics
     /// If the range does not lie within the rows.
     pub fn batch(&self, range: Range<usize>) -> Batch<'_> {
-        Batch { features: self.features.view(range.clone()), targets: self.targets.view(range) }
+        Batch {
+            features: self.features.view(range.clone()),
+            weights: self.weights.as_ref().map(|weights| &weights[range.clone()]),
+            targets: self.targets.view(range),
+        }
     }
 
     /// The given rows, in the given order, copied; a row may occur more than once.
@@ -122,6 +166,21 @@ impl Dataset {
             feature_names: self.feature_names.clone(),
             target_name: self.target_name.clone(),
             target_scale: self.target_scale,
+            weights: self.weights.as_ref().map(|weights| rows.iter().map(|&row| weights[row]).collect()),
+        }
+    }
+
+    /// Overwrites the rows of `into` by the given ones, as [`Dataset::select`] copies them, in memory that it has
+    /// already: for one batch after another. `into` must come from this data set.
+    ///
+    /// # Panics
+    /// If a row is not below [`Dataset::rows`], or `into` is of another kind of data.
+    pub fn gather(&self, rows: &[usize], into: &mut Dataset) {
+        self.features.gather(rows, &mut into.features);
+        self.targets.gather(rows, &mut into.targets);
+        if let (Some(all), Some(weights)) = (&self.weights, &mut into.weights) {
+            weights.clear();
+            weights.extend(rows.iter().map(|&row| all[row]));
         }
     }
 
@@ -147,7 +206,7 @@ impl Dataset {
 }
 
 /// The numbers below `rows` in an order drawn by `seed`.
-pub(crate) fn permutation(rows: usize, seed: u64) -> Vec<usize> {
+pub fn permutation(rows: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rows).collect();
     order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
     order
@@ -197,6 +256,43 @@ mod tests {
         }
         assert_eq!(data.batch(4..11).targets, selected.batch(0..7).targets);
         assert!(matches!(data.batch(0..1).targets, TargetsView::Class(_)));
+    }
+
+    #[test]
+    fn gathering_is_selecting_into_used_memory() {
+        let weighted = |data: Dataset| data.weighted((0..30).map(|row| row as f32).collect()).unwrap();
+        for data in [
+            weighted(synthetic::sparse_logistic(30, 100, 5, 3)),
+            weighted(synthetic::linear(30, 4, 0.1, 3)),
+            synthetic::blobs(30, 4, 3, 3),
+        ] {
+            let mut buffer = data.select(&[]);
+            for rows in [&[7, 3, 3, 29][..], &[], &[0]] {
+                data.gather(rows, &mut buffer);
+                assert_eq!(buffer, data.select(rows));
+            }
+        }
+    }
+
+    #[test]
+    fn weights_have_a_mean_of_one_and_are_multiplied() {
+        let data = synthetic::linear(4, 2, 0.1, 3);
+        let data = data.weighted(vec![2.0, 6.0, 4.0, 4.0]).unwrap();
+        assert_eq!(data.weights(), Some(&[0.5, 1.5, 1.0, 1.0][..]));
+        assert_eq!(data.batch(1..3).slice(0..1).weights, Some(&[1.5][..]));
+        assert_eq!(data.select(&[1, 1]).weights(), Some(&[1.5, 1.5][..]));
+        let twice = data.clone().weighted(vec![2.0, 2.0, 0.0, 0.0]).unwrap();
+        assert_eq!(twice.weights(), Some(&[1.0, 3.0, 0.0, 0.0][..]));
+        assert_ne!(twice.digest(), data.digest());
+        for (wrong, said) in [
+            (vec![1.0], "1 weights for 4 rows"),
+            (vec![1.0, -1.0, 1.0, 1.0], "row 1 is -1"),
+            (vec![1.0, f32::NAN, 1.0, 1.0], "row 1 is NaN"),
+            (vec![0.0; 4], "all weights are zero"),
+        ] {
+            let error = data.clone().weighted(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ impl Digest {
                 names.iter().for_each(|name| digest.text(name));
             }
         }
+        if let Some(weights) = dataset.weights() {
+            digest.reals(weights);
+        }
         digest.0
     }
 

@@ -54,6 +54,15 @@ impl Features {
             Features::Sparse(csr) => Features::Sparse(csr.select(rows)),
         }
     }
+
+    /// As `select`, into used memory.
+    pub(crate) fn gather(&self, rows: &[usize], into: &mut Features) {
+        match (self, into) {
+            (Features::Dense(all), Features::Dense(dense)) => all.gather(rows, dense),
+            (Features::Sparse(all), Features::Sparse(csr)) => all.gather(rows, csr),
+            _ => panic!("rows are gathered into a matrix of the same kind"),
+        }
+    }
 }
 
 /// A dense matrix, row-major.
@@ -102,11 +111,17 @@ impl Dense {
     }
 
     fn select(&self, rows: &[usize]) -> Dense {
-        let mut values = Vec::with_capacity(rows.len() * self.columns);
+        let mut selected = Dense { values: Vec::new(), columns: self.columns };
+        self.gather(rows, &mut selected);
+        selected
+    }
+
+    fn gather(&self, rows: &[usize], into: &mut Dense) {
+        into.values.clear();
+        into.values.reserve(rows.len() * self.columns);
         for &row in rows {
-            values.extend_from_slice(&self.values[row * self.columns..][..self.columns]);
+            into.values.extend_from_slice(&self.values[row * self.columns..][..self.columns]);
         }
-        Dense { values, columns: self.columns }
     }
 }
 
@@ -178,16 +193,23 @@ impl Csr {
     }
 
     fn select(&self, rows: &[usize]) -> Csr {
-        let mut offsets = Vec::with_capacity(rows.len() + 1);
-        offsets.push(0);
-        let (mut indices, mut values) = (Vec::new(), Vec::new());
+        let (offsets, columns) = (Vec::with_capacity(rows.len() + 1), self.columns);
+        let mut selected = Csr { offsets, indices: Vec::new(), values: Vec::new(), columns };
+        self.gather(rows, &mut selected);
+        selected
+    }
+
+    fn gather(&self, rows: &[usize], into: &mut Csr) {
+        into.offsets.clear();
+        into.indices.clear();
+        into.values.clear();
+        into.offsets.push(0);
         for &row in rows {
             let stored = self.offsets[row]..self.offsets[row + 1];
-            indices.extend_from_slice(&self.indices[stored.clone()]);
-            values.extend_from_slice(&self.values[stored]);
-            offsets.push(values.len());
+            into.indices.extend_from_slice(&self.indices[stored.clone()]);
+            into.values.extend_from_slice(&self.values[stored]);
+            into.offsets.push(into.values.len());
         }
-        Csr { offsets, indices, values, columns: self.columns }
     }
 }
 

@@ -33,7 +33,7 @@ mod targets;
 mod write;
 
 pub use batch::{Batch, CsrView, DenseView, FeaturesView, SparseRow, TargetsView};
-pub use dataset::Dataset;
+pub use dataset::{Dataset, permutation};
 pub use error::{Error, Result};
 pub use features::{Csr, Dense, Features, MAX_COLUMNS};
 pub use partition::Partition;

@@ -54,6 +54,21 @@ impl Targets {
         }
     }
 
+    /// As `select`, into used memory.
+    pub(crate) fn gather(&self, rows: &[usize], into: &mut Targets) {
+        match (self, into) {
+            (Targets::Real(all), Targets::Real(values)) => {
+                values.clear();
+                values.extend(rows.iter().map(|&row| all[row]));
+            }
+            (Targets::Class { labels: all, .. }, Targets::Class { labels, .. }) => {
+                labels.clear();
+                labels.extend(rows.iter().map(|&row| all[row]));
+            }
+            _ => panic!("targets are gathered into targets of the same kind"),
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         match self {
             Targets::Class { labels, names } if labels.iter().any(|&label| label as usize >= names.len()) => {

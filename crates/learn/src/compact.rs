@@ -25,16 +25,16 @@ impl Compact {
     pub fn of(batch: &Batch<'_>, width: usize, parameters: usize) -> Option<Compact> {
         let FeaturesView::Sparse(csr) = &batch.features else { return None };
         let total = u32::try_from(parameters).ok()?;
-        let columns = distinct(csr.indices());
+        let columns = Columns::of(csr.indices(), csr.columns());
         let rest = parameters.checked_sub(csr.columns() * width)?;
         if (columns.len() * width + rest) * 2 > parameters {
             return None;
         }
-        let rank = |column| columns.partition_point(|&other| other < column) as u32;
-        let indices = csr.indices().iter().map(|&column| rank(column)).collect();
+        let indices = csr.indices().iter().map(|&column| columns.rank(column)).collect();
         let width = width as u32;
-        let weights = columns.iter().flat_map(|&column| column * width..(column + 1) * width);
-        let touched = weights.chain(csr.columns() as u32 * width..total).collect();
+        let mut touched = Vec::with_capacity(columns.len() * width as usize + rest);
+        columns.for_each(|column| touched.extend(column * width..(column + 1) * width));
+        touched.extend(csr.columns() as u32 * width..total);
         Some(Compact { touched, indices, columns: columns.len() })
     }
 
@@ -51,7 +51,7 @@ impl Compact {
         match batch.features {
             FeaturesView::Sparse(csr) => {
                 let features = FeaturesView::Sparse(csr.renumber(&self.indices, self.columns));
-                Batch { features, targets: batch.targets }
+                Batch { features, ..*batch }
             }
             FeaturesView::Dense(_) => panic!("a compact batch is made of a sparse one"),
         }
@@ -76,12 +76,70 @@ impl Compact {
     }
 }
 
-/// The values, sorted, each once.
-fn distinct(values: &[u32]) -> Vec<u32> {
-    let mut values = values.to_vec();
-    values.sort_unstable();
-    values.dedup();
-    values
+/// The columns that occur in a batch, and their ranks among themselves. A shuffled batch is met once, so that this is
+/// done in every round: a set of bits is several times quicker than sorting, unless it would be much longer than the batch.
+enum Columns {
+    /// Ascending, each once.
+    Sorted(Vec<u32>),
+    /// A bit for each column, and how many are set before each word.
+    Bits { words: Vec<u64>, before: Vec<u32>, len: usize },
+}
+
+/// Words of bits for each entry of a batch, at most.
+const WORDS_PER_ENTRY: usize = 8;
+
+impl Columns {
+    fn of(indices: &[u32], columns: usize) -> Self {
+        let count = columns.div_ceil(64);
+        if count > indices.len() * WORDS_PER_ENTRY {
+            let mut sorted = indices.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            return Self::Sorted(sorted);
+        }
+        let mut words = vec![0u64; count];
+        indices.iter().for_each(|&column| words[column as usize / 64] |= 1 << (column % 64));
+        let (mut before, mut len) = (Vec::with_capacity(count), 0);
+        for word in &words {
+            before.push(len);
+            len += word.count_ones();
+        }
+        Self::Bits { words, before, len: len as usize }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Sorted(columns) => columns.len(),
+            Self::Bits { len, .. } => *len,
+        }
+    }
+
+    /// How many smaller columns occur.
+    fn rank(&self, column: u32) -> u32 {
+        match self {
+            Self::Sorted(columns) => columns.partition_point(|&other| other < column) as u32,
+            Self::Bits { words, before, .. } => {
+                let (word, bit) = (column as usize / 64, column % 64);
+                before[word] + (words[word] & ((1 << bit) - 1)).count_ones()
+            }
+        }
+    }
+
+    /// Visits them in ascending order.
+    fn for_each(&self, mut visit: impl FnMut(u32)) {
+        match self {
+            Self::Sorted(columns) => columns.iter().copied().for_each(visit),
+            Self::Bits { words, .. } => {
+                for (start, &word) in (0u32..).step_by(64).zip(words).filter(|(_, word)| **word != 0) {
+                    let mut rest = word;
+                    while rest != 0 {
+                        visit(start + rest.trailing_zeros());
+                        rest &= rest - 1;
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +161,21 @@ mod tests {
         assert_eq!(compact.batch(&data.batch(0..3)).columns(), 2);
         // A batch whose rows are all empty reads the biases only.
         assert_eq!(Compact::of(&data.batch(2..3), 2, 18).unwrap().touched(), [16, 17]);
+    }
+
+    #[test]
+    fn bits_and_sorting_give_the_same_columns() {
+        let indices = [3u32, 64, 3, 130, 63, 0, 64, 191];
+        let all = |columns: &Columns| {
+            let mut found = Vec::new();
+            columns.for_each(|column| found.push((column, columns.rank(column))));
+            (columns.len(), found)
+        };
+        let (bits, sorted) = (Columns::of(&indices, 192), Columns::of(&indices, 1 << 28));
+        assert!(matches!(bits, Columns::Bits { .. }) && matches!(sorted, Columns::Sorted(_)));
+        assert_eq!(all(&bits), all(&sorted));
+        assert_eq!(all(&bits), (6, vec![(0, 0), (3, 1), (63, 2), (64, 3), (130, 4), (191, 5)]));
+        assert_eq!(Columns::of(&[], 10).len(), 0);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A model does not fit the data that it is to be trained or tested on.
+    #[error("the model does not fit the data: {0}")]
+    Check(String),
     /// A saved model does not fit the data that it is to judge.
     #[error("the saved model does not fit the data: {0}")]
     Mismatch(String),

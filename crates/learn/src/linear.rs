@@ -4,9 +4,9 @@
 //! weight for output `k` is at `i * outputs + k`, and a sparse batch reads whole rows.
 
 use crate::loss::{CrossEntropy, Hinge, Logit, Loss, Squared};
-use crate::{Compact, Model, Score, affine, vector};
+use crate::{Compact, Model, Predictions, Result, Score, affine, model, vector};
 use std::ops::Range;
-use syncline_data::{Batch, FeaturesView};
+use syncline_data::{Batch, Dataset, FeaturesView};
 
 /// `x W + b` under a loss.
 #[derive(Clone, Debug)]
@@ -61,15 +61,20 @@ impl<L: Loss> LinearModel<L> {
         LinearModel { features, outputs, loss, buffer: Vec::new() }
     }
 
-    /// Computes the outputs, then their derivatives in the same place.
-    fn forward(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
-        let weights = batch.columns() * self.outputs;
+    /// Computes the outputs.
+    fn outputs(&mut self, parameters: &[f32], features: &FeaturesView<'_>) {
+        let weights = features.columns() * self.outputs;
         assert_eq!(parameters.len(), weights + self.outputs, "the parameters fit the batch's columns");
         let (w, b) = parameters.split_at(weights);
-        self.buffer.resize(batch.rows() * self.outputs, 0.0);
-        affine::multiply(&batch.features, w, self.outputs, &mut self.buffer);
+        self.buffer.resize(features.rows() * self.outputs, 0.0);
+        affine::multiply(features, w, self.outputs, &mut self.buffer);
         vector::add_bias(&mut self.buffer, b);
-        self.loss.differentiate(&mut self.buffer, self.outputs, &batch.targets)
+    }
+
+    /// Computes the outputs, then their derivatives in the same place.
+    fn forward(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
+        self.outputs(parameters, &batch.features);
+        model::differentiate(self.loss, &mut self.buffer, self.outputs, batch)
     }
 
     /// One step of plain gradient descent in place over sparse rows: what `parameters -= learning_rate * gradient`
@@ -114,6 +119,19 @@ impl<L: Loss> Model for LinearModel<L> {
 
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
         self.forward(parameters, batch)
+    }
+
+    fn predict(&mut self, parameters: &[f32], features: &FeaturesView<'_>) -> Option<Predictions> {
+        self.outputs(parameters, features);
+        self.loss.predictions(&self.buffer, self.outputs)
+    }
+
+    fn check(&self, data: &Dataset) -> Result<()> {
+        model::check(self.loss, self.features, self.outputs, data)
+    }
+
+    fn weighs_rows(&self) -> bool {
+        true
     }
 
     fn boxed_clone(&self) -> Box<dyn Model> {

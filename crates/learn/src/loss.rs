@@ -7,9 +7,10 @@
 //! - [`Hinge`]: one output for two classes, else one against the rest for each class: `sum_k max(0, 1 - s_k z_k)` with
 //!   `s_k = 1` for the row's class and `-1` for others; derivative `-s_k` where the margin `s_k z_k` is below 1, else 0.
 
-use crate::Score;
+use crate::prediction::likeliest;
 use crate::vector::{exponentials, wide};
-use syncline_data::TargetsView;
+use crate::{Predictions, Score};
+use syncline_data::{Targets, TargetsView};
 
 /// A loss over the outputs of a model.
 pub trait Loss: Copy + Send + 'static {
@@ -19,6 +20,57 @@ pub trait Loss: Copy + Send + 'static {
     /// # Panics
     /// If the targets are of the other kind, a label is not below the number of classes, or the lengths do not fit.
     fn differentiate(self, outputs: &mut [f32], columns: usize, targets: &TargetsView<'_>) -> Score;
+
+    /// As [`Loss::differentiate`], but each row's loss and derivatives count `weights[row]` times. What is counted
+    /// otherwise (rows, right ones, squared errors) is not weighted.
+    fn differentiate_weighted(
+        self,
+        outputs: &mut [f32],
+        columns: usize,
+        targets: &TargetsView<'_>,
+        weights: &[f32],
+    ) -> Score {
+        let each = 1.0 / weights.len() as f32;
+        let rows = outputs.chunks_exact_mut(columns).zip(weights).enumerate();
+        rows.map(|(row, (outputs, &weight))| {
+            let score = self.differentiate(outputs, columns, &targets.slice(row..row + 1));
+            outputs.iter_mut().for_each(|derivative| *derivative *= weight * each);
+            Score { loss: score.loss * f64::from(weight), ..score }
+        })
+        .sum()
+    }
+
+    /// What `outputs` (rows x `columns`) mean for who wants to know; nothing unless told otherwise.
+    fn predictions(self, outputs: &[f32], columns: usize) -> Option<Predictions> {
+        let _ = (outputs, columns);
+        None
+    }
+
+    /// Whether targets suit this loss over so many outputs a row, in words that say what does not. All do, unless told
+    /// otherwise.
+    ///
+    /// # Errors
+    /// What does not fit.
+    fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {
+        let _ = (columns, targets);
+        Ok(())
+    }
+}
+
+/// Whether the targets are classes, no more than `most`.
+fn check_classes(targets: &Targets, most: usize) -> Result<(), String> {
+    match targets {
+        Targets::Real(_) => Err("it predicts classes, the targets are real numbers".into()),
+        Targets::Class { names, .. } if names.len() > most => {
+            Err(format!("it tells {most} classes apart, the data have {}", names.len()))
+        }
+        Targets::Class { .. } => Ok(()),
+    }
+}
+
+/// Whether a loss of one output has it.
+fn check_single(columns: usize) -> Result<(), String> {
+    if columns == 1 { Ok(()) } else { Err(format!("its loss needs one output, it has {columns}")) }
 }
 
 /// Half the squared difference from a real target.
@@ -50,6 +102,18 @@ impl Loss for Squared {
             *z = difference * each;
         }
         Score { rows: targets.len() as u64, loss: squared_error / 2.0, squared_error, ..Score::default() }
+    }
+
+    fn predictions(self, outputs: &[f32], _columns: usize) -> Option<Predictions> {
+        Some(Predictions::Numbers(outputs.to_vec()))
+    }
+
+    fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {
+        check_single(columns)?;
+        match targets {
+            Targets::Real(_) => Ok(()),
+            Targets::Class { .. } => Err("it predicts real numbers, the targets are classes".into()),
+        }
     }
 }
 
@@ -84,6 +148,22 @@ impl Loss for Logit {
         }
         score
     }
+
+    fn predictions(self, outputs: &[f32], _columns: usize) -> Option<Predictions> {
+        // Both by themselves: 1 - p would lose all that is small.
+        let pair = |&z: &f32| [sigmoid(-z), sigmoid(z)];
+        Some(Predictions::Probabilities { classes: 2, values: outputs.iter().flat_map(pair).collect() })
+    }
+
+    fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {
+        check_single(columns)?;
+        check_classes(targets, 2)
+    }
+}
+
+/// 1 / (1 + e^-z).
+fn sigmoid(z: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(z)).exp())) as f32
 }
 
 impl Loss for CrossEntropy {
@@ -118,6 +198,21 @@ impl Loss for CrossEntropy {
         score.loss += product.ln();
         score
     }
+
+    fn predictions(self, outputs: &[f32], columns: usize) -> Option<Predictions> {
+        let mut values = outputs.to_vec();
+        for row in values.chunks_exact_mut(columns) {
+            let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+            row.iter_mut().for_each(|z| *z = (*z - largest).exp());
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|p| *p /= sum);
+        }
+        Some(Predictions::Probabilities { classes: columns, values })
+    }
+
+    fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {
+        check_classes(targets, columns)
+    }
 }
 
 impl Loss for Hinge {
@@ -139,13 +234,25 @@ impl Loss for Hinge {
         }
         score
     }
+
+    fn predictions(self, outputs: &[f32], columns: usize) -> Option<Predictions> {
+        let (classes, values) = match columns {
+            1 => (2, outputs.iter().flat_map(|&z| [-z, z]).collect()),
+            _ => (columns, outputs.to_vec()),
+        };
+        Some(Predictions::Margins { classes, values })
+    }
+
+    fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {
+        check_classes(targets, columns.max(2))
+    }
 }
 
 /// The class with the largest output, the first of equals; of a single output, 1 if it is positive.
 fn predicted(row: &[f32]) -> usize {
     match row {
         [z] => usize::from(*z > 0.0),
-        _ => (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }),
+        _ => likeliest(row) as usize,
     }
 }
 
@@ -197,6 +304,27 @@ mod tests {
         let mut z = [0.25, -3.0, 0.5];
         let score = Hinge.differentiate(&mut z, 3, &TargetsView::Class(&[0]));
         assert_eq!((score.loss, score.correct, z), (0.75 + 1.5, 0, [-1.0, 0.0, 1.0]));
+    }
+
+    #[test]
+    fn weights_of_one_change_nothing_and_a_weight_of_two_is_two_rows() {
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        let targets = TargetsView::Class(&[2, 0]);
+        let outputs = [1.0, 2.0, 3.0, 0.5, -1.0, 0.0];
+        let (mut plain, mut ones) = (outputs, outputs);
+        let score = CrossEntropy.differentiate(&mut plain, 3, &targets);
+        let same = CrossEntropy.differentiate_weighted(&mut ones, 3, &targets, &[1.0, 1.0]);
+        assert_eq!((score.rows, score.correct), (same.rows, same.correct));
+        assert!((score.loss - same.loss).abs() < 1e-6);
+        assert!(close(&plain, &ones));
+
+        let (mut weighted, mut twice) = (outputs, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 0.5, -1.0, 0.0]);
+        let score = CrossEntropy.differentiate_weighted(&mut weighted, 3, &targets, &[4.0 / 3.0, 2.0 / 3.0]);
+        let rows = CrossEntropy.differentiate(&mut twice, 3, &TargetsView::Class(&[2, 2, 0]));
+        assert!((score.mean_loss() - rows.mean_loss()).abs() < 1e-6);
+        assert!((weighted[2] - 2.0 * twice[2]).abs() < 1e-6, "{weighted:?} {twice:?}");
+        assert!(close(&weighted[3..], &twice[6..]));
+        assert_eq!((score.rows, score.correct), (2, 2), "what is counted is not weighted");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The one small trait that a user implements to train a model of their own.
 
-use crate::{Compact, Score};
+use crate::{Compact, Error, Loss, Predictions, Result, Score};
 use std::ops::Range;
-use syncline_data::Batch;
+use syncline_data::{Batch, Dataset, FeaturesView};
 
 /// A model whose parameters are one flat vector.
 ///
@@ -61,10 +61,37 @@ pub trait Model: Send + 'static {
     /// The score of a batch, without a gradient.
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score;
 
+    /// What the model says of rows; nothing for a model that does not tell. Where it does, a report has metrics.
+    fn predict(&mut self, parameters: &[f32], features: &FeaturesView<'_>) -> Option<Predictions> {
+        let _ = (parameters, features);
+        None
+    }
+
+    /// Whether the model can be trained and tested on these data: asked before anything starts, so that
+    /// [`Model::gradient`] need not. By default they are taken as they are.
+    ///
+    /// # Errors
+    /// [`Error::Check`] with what does not fit: the number of columns, the kind of target, the number of classes.
+    fn check(&self, data: &Dataset) -> Result<()> {
+        let _ = data;
+        Ok(())
+    }
+
+    /// Whether [`Model::gradient`] heeds the weights of a [`Batch`]. Data with weights are refused for other models.
+    fn weighs_rows(&self) -> bool {
+        false
+    }
+
+    /// Called before each round with a seed of its own: what a model draws while it computes gradients (dropout), it draws
+    /// by this, so that a run can be repeated whoever computes what.
+    fn reseed(&mut self, seed: u64) {
+        let _ = seed;
+    }
+
     /// A copy for another worker.
     fn boxed_clone(&self) -> Box<dyn Model>;
 
-    /// The parameters on which an L2 penalty acts: weights, not biases. All, unless told otherwise.
+    /// The parameters on which the L1 and L2 penalties act: weights, not biases. All, unless told otherwise.
     fn regularised(&self) -> Vec<Range<usize>> {
         std::iter::once(0..self.parameters()).collect()
     }
@@ -98,6 +125,22 @@ impl Model for Box<dyn Model> {
         (**self).score(parameters, batch)
     }
 
+    fn predict(&mut self, parameters: &[f32], features: &FeaturesView<'_>) -> Option<Predictions> {
+        (**self).predict(parameters, features)
+    }
+
+    fn check(&self, data: &Dataset) -> Result<()> {
+        (**self).check(data)
+    }
+
+    fn weighs_rows(&self) -> bool {
+        (**self).weighs_rows()
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        (**self).reseed(seed);
+    }
+
     fn boxed_clone(&self) -> Box<dyn Model> {
         (**self).boxed_clone()
     }
@@ -109,4 +152,26 @@ impl Model for Box<dyn Model> {
     fn compact(&self, batch: &Batch<'_>) -> Option<Compact> {
         (**self).compact(batch)
     }
+}
+
+/// The score of a batch whose `outputs` become the derivatives of its mean loss, weighted where its rows are.
+pub(crate) fn differentiate<L: Loss>(
+    loss: L,
+    outputs: &mut [f32],
+    columns: usize,
+    batch: &Batch<'_>,
+) -> Score {
+    match batch.weights {
+        None => loss.differentiate(outputs, columns, &batch.targets),
+        Some(weights) => loss.differentiate_weighted(outputs, columns, &batch.targets, weights),
+    }
+}
+
+/// Whether data suit a model of `features` inputs and `outputs` outputs under a loss.
+pub(crate) fn check<L: Loss>(loss: L, features: usize, outputs: usize, data: &Dataset) -> Result<()> {
+    if data.columns() != features {
+        let columns = data.columns();
+        return Err(Error::Check(format!("it is made for {features} columns, the data have {columns}")));
+    }
+    loss.check(outputs, data.targets()).map_err(Error::Check)
 }

@@ -33,6 +33,8 @@ pub struct SavedModel {
     pub scaling: Option<Scaling>,
     /// The flat vector; the model's documentation says what is where.
     pub parameters: Vec<f32>,
+    /// Why it was not trained to its end, if it was not.
+    pub unfinished: Option<String>,
 }
 
 /// The JSON of the metadata.
@@ -46,6 +48,8 @@ struct Description {
     feature_names: Vec<String>,
     target_name: String,
     scaling: Option<Scaling>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unfinished: Option<String>,
 }
 
 impl SavedModel {
@@ -64,6 +68,7 @@ impl SavedModel {
             target_name: training.target_name().into(),
             scaling,
             parameters,
+            unfinished: None,
         }
     }
 
@@ -142,6 +147,7 @@ impl SavedModel {
             feature_names: self.feature_names.clone(),
             target_name: self.target_name.clone(),
             scaling: self.scaling.clone(),
+            unfinished: self.unfinished.clone(),
         };
         let description = serde_json::to_string(&description).map_err(|error| error.to_string())?;
         // The format is little-endian.
@@ -176,6 +182,7 @@ impl SavedModel {
             target_name: description.target_name,
             scaling: description.scaling,
             parameters: values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            unfinished: description.unfinished,
         };
         saved.check()?;
         Ok(saved)

@@ -58,6 +58,30 @@ impl ModelSpec {
         self.with_sizes(data.columns(), data.targets().classes().len())
     }
 
+    /// The model for these data, of which a share of the hidden units is left out in training.
+    ///
+    /// # Errors
+    /// As [`ModelSpec::build`], and when the share is not at least 0 and below 1, or the model has no hidden units.
+    pub fn build_with_dropout(&self, data: &Dataset, share: f32) -> Result<Box<dyn Model>> {
+        let plain = self.build(data)?;
+        let classes = data.targets().classes().len();
+        match self {
+            _ if share == 0.0 => Ok(plain),
+            _ if !(0.0..1.0).contains(&share) => {
+                Err(self.unfit(format!("a dropout of {share} is not at least 0 and below 1")))
+            }
+            ModelSpec::Mlp(hidden) if classes == 0 => {
+                Ok(Box::new(Mlp::regression(&[&[data.columns()], &hidden[..]].concat()).with_dropout(share)))
+            }
+            ModelSpec::Mlp(hidden) => {
+                let sizes = [&[data.columns()], &hidden[..], &[classes]].concat();
+                Ok(Box::new(Mlp::new(&sizes).with_dropout(share)))
+            }
+            _ => Err(self
+                .unfit("dropout leaves out hidden units, and only mlp has some; leave --dropout out".into())),
+        }
+    }
+
     /// The model for this number of features and of classes (0: a real target).
     pub(crate) fn with_sizes(&self, features: usize, classes: usize) -> Result<Box<dyn Model>> {
         self.check(features, classes)?;

@@ -22,6 +22,21 @@ impl Batches {
         Self { rows, batch, per_round: every.batches(batches) }
     }
 
+    /// Which rows these are.
+    pub(crate) fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Whether there is more than one batch, so that the order of the rows matters.
+    pub(crate) fn are_several(&self) -> bool {
+        self.rows.len() > self.batch
+    }
+
+    /// Samples of a full round.
+    pub(crate) fn full(&self) -> usize {
+        self.batch.saturating_mul(self.per_round).min(self.rows.len())
+    }
+
     /// Rounds that its rows last for in an epoch.
     pub(crate) fn rounds(&self) -> u64 {
         self.rows.len().div_ceil(self.batch).div_ceil(self.per_round) as u64

@@ -4,10 +4,13 @@
 //! pushed is the sum of the batches' gradients, as SystemDS defines NBATCHES and EPOCH, or, for model averaging, how the
 //! copy has changed. The optimiser of those steps starts afresh in every round, as the parameters do.
 //!
+//! The rows are gone through in another [order](crate::order) in every epoch, so the rows of a round are first gathered:
+//! they are read once from memory either way, and lie in the caches while the model computes with them.
+//!
 //! Over sparse rows the gradient of one batch of a linear model is handed over as its [factors](syncline_learn::Factors),
 //! so that a server of this process can step straight along the rows. Where any other round's rows read few of the
 //! parameters, it is [compacted](Compact): the model then computes with just those, and the gradient has as many values.
-//! That depends on the rows alone, so it is done once for each round of an epoch. Which form a gradient takes does not
+//! Where rows are not shuffled that is done once for each round of an epoch. Which form a gradient takes does not
 //! depend on the executor or on what was pulled, so that BSP gives the same bits everywhere.
 
 use std::{ops::Range, sync::Arc};
@@ -19,8 +22,11 @@ use syncline_wire::Pool;
 
 use crate::{
     batches::Batches,
+    delay::mix,
     exchange::{Push, Touched},
     gradient::Rows,
+    order::Order,
+    server::Pace,
 };
 
 /// Gradients under way at most: one is computed while another may still be in the servers' hands.
@@ -42,14 +48,38 @@ pub(crate) enum Pull {
     Touched,
 }
 
+/// What of a run's settings decides what a worker computes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipe {
+    pub optimizer: Optimizer,
+    pub fold: Fold,
+    pub pace: Pace,
+    /// The longest that the gradient of a batch may be.
+    pub clip: Option<f32>,
+    pub shuffle: bool,
+    pub seed: u64,
+}
+
+/// The rows of one round, made ready.
+#[derive(Clone)]
+struct Prepared {
+    clock: u64,
+    rows: Rows,
+    /// Once it has been asked for; nothing where compacting is not worth while.
+    compact: Option<Option<Arc<CompactRound>>>,
+}
+
 /// A worker's model and data.
 pub(crate) struct Computation {
+    worker: u32,
     model: Box<dyn Model>,
     data: Arc<Dataset>,
     batches: Batches,
-    optimizer: Optimizer,
-    fold: Fold,
-    /// The compacted rounds of an epoch, each once it has been asked for; nothing where that is not worth while.
+    recipe: Recipe,
+    /// In which order the rows are gone through; nothing where that is the order in which they lie.
+    order: Option<Order>,
+    prepared: Option<Prepared>,
+    /// Without shuffling, the compacted rounds of an epoch, each once it has been asked for.
     compacted: Vec<Option<Option<Arc<CompactRound>>>>,
     gradients: Pool<f32>,
     /// The parameters of a round where they are not used as pulled, and one batch's gradient.
@@ -65,57 +95,102 @@ pub(crate) struct Outcome {
 
 impl Computation {
     pub(crate) fn new(
+        worker: u32,
         model: Box<dyn Model>,
         data: Arc<Dataset>,
         batches: Batches,
-        optimizer: Optimizer,
-        fold: Fold,
+        recipe: Recipe,
     ) -> Self {
+        // Rows that are all in one batch of the one round need no order.
+        let shuffle = recipe.shuffle && batches.are_several();
         Self {
+            worker,
             gradients: Pool::new(model.parameters() * size_of::<f32>() * GRADIENTS),
+            order: shuffle.then(|| Order::new(recipe.seed, worker, batches.rows())),
             compacted: (0..batches.rounds()).map(|_| None).collect(),
+            prepared: None,
             parameters: Vec::new(),
             gradient: Vec::new(),
             model,
             data,
             batches,
-            optimizer,
-            fold,
+            recipe,
         }
     }
 
-    /// Round `round` of an epoch over the parameters that it reads; nothing where it reads them all, or has no rows.
-    pub(crate) fn compact(&mut self, round: u64, shards: &[Range<usize>]) -> Option<Arc<CompactRound>> {
+    /// The rows of a round of the run.
+    fn prepare(&mut self, clock: u64) -> &mut Prepared {
+        let stale = self.prepared.as_ref().is_none_or(|prepared| prepared.clock != clock);
+        if stale {
+            // Its rows are free to be overwritten.
+            self.prepared = None;
+            let round = self.batches.round(clock % self.recipe.pace.rounds_per_epoch);
+            let rows = match &mut self.order {
+                None => Rows { data: Arc::clone(&self.data), range: round },
+                Some(order) => {
+                    let epoch = clock / self.recipe.pace.rounds_per_epoch;
+                    let range = 0..round.len();
+                    Rows { data: order.gather(&self.data, epoch, round), range }
+                }
+            };
+            return self.prepared.insert(Prepared { clock, rows, compact: None });
+        }
+        match &mut self.prepared {
+            Some(prepared) => prepared,
+            None => unreachable!("what is not stale is there"),
+        }
+    }
+
+    /// A round of the run over the parameters that it reads; nothing where it reads them all, or has no rows.
+    pub(crate) fn compact(&mut self, clock: u64, shards: &[Range<usize>]) -> Option<Arc<CompactRound>> {
+        let prepared = self.prepare(clock);
+        if let Some(compact) = &prepared.compact {
+            return compact.clone();
+        }
+        let rows = prepared.rows.clone();
+        if rows.range.is_empty() {
+            return None;
+        }
         let compacted = || {
-            let compact = self.model.compact(&self.data.batch(self.batches.round(round)))?;
+            let compact = self.model.compact(&rows.data.batch(rows.range.clone()))?;
             let touched = Touched::new(compact.touched(), shards);
             Some(Arc::new(CompactRound { compact, touched }))
         };
-        self.compacted.get_mut(round as usize)?.get_or_insert_with(compacted).clone()
+        let compact = if self.order.is_some() {
+            compacted()
+        } else {
+            let round = clock % self.recipe.pace.rounds_per_epoch;
+            self.compacted.get_mut(round as usize)?.get_or_insert_with(compacted).clone()
+        };
+        self.prepare(clock).compact = Some(compact.clone());
+        compact
     }
 
-    /// Computes round `round` of an epoch from what was pulled: just the parameters that the round reads where these
-    /// are given, else all of them.
+    /// Computes a round of the run from what was pulled: just the parameters that the round reads where these are given,
+    /// else all of them.
     pub(crate) fn run(
         &mut self,
-        round: u64,
+        clock: u64,
         pulled: &[f32],
         touched: Option<Arc<CompactRound>>,
         shards: &[Range<usize>],
     ) -> Outcome {
-        let rows = self.batches.round(round);
-        if rows.is_empty() {
+        let rows = self.prepare(clock).rows.clone();
+        if rows.range.is_empty() {
             return Outcome { score: Score::default(), gradient: Push::Nothing };
         }
-        let local_steps = self.fold == Fold::Average || self.batches.within(rows.clone()).nth(1).is_some();
-        if !local_steps && let Some(outcome) = self.factors(&rows, pulled, touched.as_deref()) {
+        self.model.reseed(mix(self.recipe.seed, self.worker.into(), clock));
+        let local_steps =
+            self.recipe.fold == Fold::Average || self.batches.within(rows.range.clone()).nth(1).is_some();
+        // The length of a gradient in factors is not known before they are multiplied out.
+        let factors = !local_steps && self.recipe.clip.is_none();
+        if factors && let Some(outcome) = self.factors(&rows, pulled, touched.as_deref()) {
             return outcome;
         }
-        let data = Arc::clone(&self.data);
-        let whole = data.batch(rows.clone());
+        let whole = rows.data.batch(rows.range.clone());
         let mut own = std::mem::take(&mut self.parameters);
         let known = touched.is_some();
-        let compact = touched.or_else(|| self.compact(round, shards));
+        let compact = touched.or_else(|| self.compact(clock, shards));
         let (batch, parameters) = match &compact {
             None => (whole, pulled),
             Some(round) if known => (round.compact.batch(&whole), pulled),
@@ -128,11 +203,14 @@ impl Computation {
         let mut gradient = self.gradients.take(parameters.len());
         let out = gradient.get_mut().unwrap_or_default();
         let score = if local_steps {
-            let start = rows.start;
-            let batches = self.batches.within(rows).map(|rows| rows.start - start..rows.end - start);
-            self.run_batches(&batch, batches, parameters, compact.as_deref(), out)
+            let start = rows.range.start;
+            let batches = self.batches.within(rows.range.clone());
+            let batches = batches.map(|rows| rows.start - start..rows.end - start);
+            self.run_batches(clock, &batch, batches, parameters, compact.as_deref(), out)
         } else {
-            self.model.gradient(parameters, &batch, out)
+            let score = self.model.gradient(parameters, &batch, out);
+            clip(out, self.recipe.clip);
+            score
         };
         self.parameters = own;
         let gradient = match compact {
@@ -143,26 +221,21 @@ impl Computation {
     }
 
     /// The gradient of one batch in factors, where the model has them.
-    fn factors(
-        &mut self,
-        rows: &Range<usize>,
-        pulled: &[f32],
-        touched: Option<&CompactRound>,
-    ) -> Option<Outcome> {
-        let whole = self.data.batch(rows.clone());
+    fn factors(&mut self, rows: &Rows, pulled: &[f32], touched: Option<&CompactRound>) -> Option<Outcome> {
+        let whole = rows.data.batch(rows.range.clone());
         let batch = touched.map_or(whole, |round| round.compact.batch(&whole));
         let (score, derivatives) = self.model.factors(pulled, &batch)?;
         let mut values = self.gradients.take(derivatives.len());
         // A buffer just taken has no other owner.
         values.get_mut().unwrap_or_default().copy_from_slice(derivatives);
-        let rows = Rows { data: Arc::clone(&self.data), range: rows.clone() };
-        Some(Outcome { score, gradient: Push::Factors(rows, values) })
+        Some(Outcome { score, gradient: Push::Factors(rows.clone(), values) })
     }
 
     /// Batches with a step of the worker's own after each: gives the sum of their gradients, or the change that the
     /// steps made.
     fn run_batches(
         &mut self,
+        clock: u64,
         rows: &Batch<'_>,
         batches: impl Iterator<Item = Range<usize>>,
         pulled: &[f32],
@@ -170,23 +243,25 @@ impl Computation {
         sum: &mut [f32],
     ) -> Score {
         let mut parameters = pulled.to_vec();
-        let mut local = self.optimizer.state(parameters.len(), &self.regularised(compact));
+        let mut local = self.recipe.optimizer.state(parameters.len(), &self.regularised(compact));
+        local.set_factor(self.recipe.pace.factor(clock));
         let mut score = Score::default();
         self.gradient.resize(sum.len(), 0.0);
         sum.fill(0.0);
         for batch in batches {
             score += self.model.gradient(&parameters, &rows.slice(batch), &mut self.gradient);
+            clip(&mut self.gradient, self.recipe.clip);
             sum.iter_mut().zip(&self.gradient).for_each(|(sum, g)| *sum += g);
             local.step(&mut parameters, &[(&self.gradient, 1.0)]);
         }
-        if self.fold == Fold::Average {
+        if self.recipe.fold == Fold::Average {
             let changes = pulled.iter().zip(&parameters).map(|(before, after)| before - after);
             sum.iter_mut().zip(changes).for_each(|(sum, change)| *sum = change);
         }
         score
     }
 
-    /// Where the L2 penalty acts, among the parameters that a round reads.
+    /// Where the penalties act, among the parameters that a round reads.
     fn regularised(&self, compact: Option<&CompactRound>) -> Vec<Range<usize>> {
         let ranges = self.model.regularised();
         let Some(round) = compact else { return ranges };
@@ -203,3 +278,29 @@ impl Computation {
 
 /// Rows scored at a time.
 const SCORED: usize = 256;
+
+/// Shortens a gradient that is longer than `most` to that length, so that no batch makes a huge step (Pascanu, Mikolov and
+/// Bengio 2013).
+fn clip(gradient: &mut [f32], most: Option<f32>) {
+    let Some(most) = most else { return };
+    let length = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
+    if length > f64::from(most) {
+        let factor = (f64::from(most) / length) as f32;
+        gradient.iter_mut().for_each(|g| *g *= factor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_keeps_the_direction() {
+        let mut gradient = [3.0, 4.0];
+        clip(&mut gradient, Some(10.0));
+        clip(&mut gradient, None);
+        assert_eq!(gradient, [3.0, 4.0]);
+        clip(&mut gradient, Some(1.0));
+        assert_eq!(gradient, [0.6, 0.8]);
+    }
+}

@@ -7,9 +7,13 @@ use std::{
 
 use syncline_learn::Score;
 use syncline_trace::Span;
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Message, Service, ServiceError, Tensor};
+use tokio::sync::watch;
 
-use crate::protocol::{CoordinatorRequest, EpochEnd, WorkerTimes};
+use crate::{
+    patience::Patience,
+    protocol::{CoordinatorRequest, EpochEnd, WorkerTimes},
+};
 
 /// How far a run is, for whoever watches.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,8 @@ pub(crate) type OnProgress = Box<dyn FnMut(&Progress) + Send>;
 /// One epoch as the workers reported it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EpochTally {
+    /// What each worker reported, by worker, until all have: so that sums do not depend on who came first.
+    parts: Vec<(u32, Score, Score)>,
     pub train: Score,
     pub validation: Score,
     /// Workers that have ended it.
@@ -38,9 +44,24 @@ pub(crate) struct EpochTally {
     pub at: Duration,
 }
 
+impl EpochTally {
+    /// Takes in what one worker did.
+    fn add(&mut self, worker: u32, train: Score, validation: Score) {
+        let at = self.parts.partition_point(|(other, ..)| *other < worker);
+        self.parts.insert(at, (worker, train, validation));
+        self.train = self.parts.iter().map(|(_, train, _)| *train).sum();
+        self.validation = self.parts.iter().map(|(.., validation)| *validation).sum();
+    }
+}
+
 /// What the coordinator has heard so far.
 pub(crate) struct Record {
+    /// Up to the last one of which something was heard.
     pub epochs: Vec<EpochTally>,
+    /// How many there may be.
+    most_epochs: u32,
+    /// Decides when to stop early, where that was asked for.
+    pub patience: Option<Patience>,
     pub workers: Vec<WorkerTimes>,
     /// Spans that each worker could not keep.
     pub dropped: Vec<u64>,
@@ -56,18 +77,23 @@ pub(crate) struct Record {
 /// The service that workers report to.
 pub(crate) struct Coordinator {
     record: Mutex<Record>,
+    /// Whether the run has trained for long enough.
+    enough: watch::Sender<bool>,
 }
 
 impl Coordinator {
     pub(crate) fn new(
         workers: usize,
         epochs: u32,
+        patience: Option<u32>,
         total_samples: u64,
         deviation: f64,
         on_progress: Option<OnProgress>,
     ) -> Self {
         let record = Record {
-            epochs: vec![EpochTally::default(); epochs as usize],
+            epochs: Vec::new(),
+            most_epochs: epochs,
+            patience: patience.map(Patience::new),
             workers: vec![WorkerTimes::default(); workers],
             dropped: vec![0; workers],
             spans: Vec::new(),
@@ -75,7 +101,13 @@ impl Coordinator {
             progress: Progress { total_samples, samples: 0, recent: Score::default(), epochs_done: 0 },
             on_progress,
         };
-        Self { record: Mutex::new(record) }
+        Self { record: Mutex::new(record), enough: watch::Sender::new(false) }
+    }
+
+    /// Returns once the run has trained for long enough, which may be never.
+    pub(crate) async fn enough(&self) {
+        // The sender lives in `self`, so the channel cannot close under this borrow.
+        let _ = self.enough.subscribe().wait_for(|enough| *enough).await;
     }
 
     /// The record. A panic under the lock has failed a call and with it the program.
@@ -85,35 +117,53 @@ impl Coordinator {
 }
 
 impl Record {
-    fn hear(&mut self, request: CoordinatorRequest) -> Result<(), ServiceError> {
+    fn hear(&mut self, request: CoordinatorRequest, parameters: Option<Tensor>) -> Result<(), ServiceError> {
         match request {
             CoordinatorRequest::Progress { score, spans, .. } => {
                 self.progressed(score.in_units(self.deviation));
                 self.spans.push(spans);
                 Ok(())
             }
-            CoordinatorRequest::Epoch(end) => self.end_epoch(*end),
+            CoordinatorRequest::Epoch(end) => {
+                if let Some((patience, parameters)) = self.patience.as_mut().zip(parameters) {
+                    patience.keep(end.epoch, parameters);
+                }
+                self.take(*end, true)
+            }
+            CoordinatorRequest::Cut(end) => self.take(*end, false),
         }
     }
 
-    fn end_epoch(&mut self, end: EpochEnd) -> Result<(), ServiceError> {
+    /// Takes in what a worker did of an epoch, all of it or until it was stopped.
+    fn take(&mut self, end: EpochEnd, ended: bool) -> Result<(), ServiceError> {
         let (worker, epoch) = (end.worker as usize, end.epoch as usize);
-        if worker >= self.workers.len() || epoch >= self.epochs.len() {
+        if worker >= self.workers.len() || end.epoch >= self.most_epochs {
             return Err(ServiceError::new(format!(
                 "worker {worker} ended epoch {epoch}, which does not exist"
             )));
         }
         self.workers[worker] = end.times;
         self.dropped[worker] = end.dropped;
+        if epoch >= self.epochs.len() {
+            self.epochs.resize(epoch + 1, EpochTally::default());
+        }
         let deviation = self.deviation;
         let tally = &mut self.epochs[epoch];
-        tally.train += end.train.in_units(deviation);
-        tally.validation += end.validation.in_units(deviation);
-        tally.ended += 1;
+        tally.add(end.worker, end.train.in_units(deviation), end.validation.in_units(deviation));
+        tally.ended += u32::from(ended);
         tally.at = tally.at.max(end.at);
         self.spans.push(end.spans);
+        if tally.ended as usize == self.workers.len() {
+            tally.parts = Vec::new();
+        }
         let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
         self.progress.epochs_done = done.count() as u32;
+        if let Some(patience) = &mut self.patience
+            && ended
+            && self.epochs[epoch].ended as usize == self.workers.len()
+        {
+            patience.hear(end.epoch, self.epochs[epoch].validation.mean_loss());
+        }
         self.progressed(Score::default());
         Ok(())
     }
@@ -132,7 +182,11 @@ impl Service for Coordinator {
     type Reply = ();
 
     async fn call(&self, request: Message<CoordinatorRequest>) -> Result<Message<()>, ServiceError> {
-        self.record().hear(request.body)?;
+        let mut record = self.record();
+        record.hear(request.body, request.values)?;
+        let enough = record.patience.as_ref().is_some_and(Patience::is_over);
+        drop(record);
+        self.enough.send_if_modified(|known| std::mem::replace(known, enough) != enough);
         Ok(().into())
     }
 }

@@ -60,7 +60,7 @@ impl Delay {
 }
 
 /// One well-mixed number from three (the finaliser of SplitMix64, Steele et al. 2014, after each).
-fn mix(seed: u64, worker: u64, round: u64) -> u64 {
+pub(crate) fn mix(seed: u64, worker: u64, round: u64) -> u64 {
     [worker, round].into_iter().fold(seed, |state, part| {
         let z = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

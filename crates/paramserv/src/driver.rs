@@ -3,13 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, NodeResult};
+use syncline_program::{Context, Handle, Interrupt, NodeResult};
 use syncline_trace::{ClockOffset, RunFile};
 use syncline_wire::Client;
 
 use crate::{
     Error,
     coordinator::Coordinator,
+    patience::Patience,
     protocol::{ServerReply, ServerRequest, ServerStatistics},
     server::Server,
 };
@@ -17,10 +18,15 @@ use crate::{
 /// How often the trace is brought up to date for those who read it meanwhile.
 const TRACE_FLUSHED: Duration = Duration::from_secs(1);
 
+/// How long a run that is ended early waits for the rounds under way: batch systems kill 30 s after they ask.
+const LAST_ROUNDS: Duration = Duration::from_secs(10);
+
 /// What the driver brings home.
 pub(crate) struct Outcome {
     pub parameters: Vec<f32>,
     pub servers: Vec<ServerStatistics>,
+    /// Who ended the run before its time, if somebody did.
+    pub interrupted: Option<Interrupt>,
     /// Why the trace is incomplete, if it is.
     pub trace_error: Option<syncline_trace::Error>,
 }
@@ -54,16 +60,10 @@ pub(crate) async fn drive(
     for server in &servers {
         clients.push(server.connect(&ctx).await?);
     }
-    let finished = ctx.finished("worker");
-    tokio::pin!(finished);
-    loop {
-        tokio::select! {
-            result = &mut finished => break result?,
-            () = tokio::time::sleep(TRACE_FLUSHED) => flush_trace(&mut trace, &clients, &coordinator).await?,
-        }
-    }
+    let interrupted = attend(&ctx, &mut trace, &clients, &coordinator).await?;
     flush_trace(&mut trace, &clients, &coordinator).await?;
-    let mut outcome = Outcome { parameters: Vec::new(), servers: Vec::new(), trace_error: None };
+    let (parameters, servers) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome { parameters, servers, interrupted, trace_error: None };
     for (server, client) in clients.iter().enumerate() {
         let unexpected =
             |reply: &ServerReply| Error::Protocol { server, what: format!("unexpected answer {reply:?}") };
@@ -74,6 +74,9 @@ pub(crate) async fn drive(
             other => return Err(unexpected(&other).into()),
         }
     }
+    if let Some(best) = coordinator.record().patience.as_ref().and_then(Patience::best) {
+        outcome.parameters = best.parameters.to_vec();
+    }
     trace.write(|file| {
         describe_nodes(file, &coordinator, &outcome.servers);
         Ok(())
@@ -81,6 +84,44 @@ pub(crate) async fn drive(
     let finished = trace.file.take().map_or(Ok(()), RunFile::finish);
     outcome.trace_error = trace.error.or(finished.err());
     Ok(outcome)
+}
+
+/// Writes the trace until the workers are done: with all epochs, or with the rounds under way once somebody interrupts
+/// the run or it has trained for long enough.
+async fn attend(
+    ctx: &Context,
+    trace: &mut Trace,
+    servers: &[Client<Server>],
+    coordinator: &Coordinator,
+) -> NodeResult<Option<Interrupt>> {
+    let (finished, interrupt, enough) = (ctx.finished("worker"), ctx.interrupted(), coordinator.enough());
+    tokio::pin!(finished, interrupt, enough);
+    let mut interrupted = None;
+    // When the rest is no longer waited for.
+    let mut deadline = None;
+    loop {
+        let patience = deadline.map_or(Duration::MAX, |at: Duration| at.saturating_sub(ctx.clock().now()));
+        tokio::select! {
+            result = &mut finished => {
+                result?;
+                return Ok(interrupted);
+            }
+            by = &mut interrupt, if interrupted.is_none() => interrupted = Some(by),
+            () = &mut enough, if deadline.is_none() => {}
+            () = tokio::time::sleep(TRACE_FLUSHED.min(patience)) => {
+                if patience.is_zero() {
+                    return Ok(interrupted);
+                }
+                flush_trace(trace, servers, coordinator).await?;
+                continue;
+            }
+        }
+        for server in servers {
+            server.call(ServerRequest::Close).await?;
+        }
+        // Only an interrupt is in a hurry.
+        deadline = Some(if interrupted.is_some() { ctx.clock().now() + LAST_ROUNDS } else { Duration::MAX });
+    }
 }
 
 /// Writes the spans that workers have reported and servers have recorded since the last time.

@@ -47,6 +47,12 @@ pub enum Error {
         /// What it did.
         what: String,
     },
+    /// The model and the data do not fit each other.
+    #[error(transparent)]
+    Learn(#[from] syncline_learn::Error),
+    /// Weights cannot be as asked.
+    #[error(transparent)]
+    Data(#[from] syncline_data::Error),
     /// A policy or an optimiser cannot be as asked.
     #[error(transparent)]
     Round(#[from] syncline_round::Error),
@@ -71,6 +77,8 @@ impl std::fmt::Debug for Error {
 impl Error {
     /// Whether the mistake is in what was asked for, as opposed to something that went wrong on the way.
     pub fn is_usage(&self) -> bool {
+        let learn = |error: &syncline_learn::Error| matches!(error, syncline_learn::Error::Check(_));
         matches!(self, Self::Option { .. } | Self::OutOfRange { .. } | Self::Round(_))
+            || matches!(self, Self::Learn(error) if learn(error))
     }
 }

@@ -125,12 +125,12 @@ impl Exchange {
         &self.shards
     }
 
-    /// Starts this worker's next round, as soon as every server's gate lets it.
-    pub(crate) async fn pull(&mut self, touched: Option<&Touched>) -> Result<Pulled, Error> {
+    /// Starts this worker's next round, as soon as every server's gate lets it; nothing once a server is closed.
+    pub(crate) async fn pull(&mut self, touched: Option<&Touched>) -> Result<Option<Pulled>, Error> {
         let calls = (0..self.servers.len()).map(|server| self.pull_from(server, touched));
         let calls = all(calls);
-        let mut started =
-            if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
+        let started = if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
+        let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
             let what = format!("it is at round {}, server 0 at round {clock}", started[server].clock);
@@ -146,11 +146,11 @@ impl Exchange {
                 Parameters::Own(own)
             }
         };
-        Ok(Pulled { clock, held, values })
+        Ok(Some(Pulled { clock, held, values }))
     }
 
     /// One server's part of a pull.
-    async fn pull_from(&self, server: usize, touched: Option<&Touched>) -> Result<Started, Error> {
+    async fn pull_from(&self, server: usize, touched: Option<&Touched>) -> Result<Option<Started>, Error> {
         let (client, worker) = (&self.servers[server], self.worker);
         let indices = touched.map(|touched| touched.shards[server].1.clone());
         if let Some(service) = client.service() {
@@ -275,11 +275,12 @@ async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
 }
 
 /// Reads the answer to a pull of `expected` parameters.
-fn started(message: Message<ServerReply>, server: usize, expected: usize) -> Result<Started, Error> {
+fn started(message: Message<ServerReply>, server: usize, expected: usize) -> Result<Option<Started>, Error> {
     match (message.body, message.values) {
         (ServerReply::Started { clock, held }, Some(values)) if values.len() == expected => {
-            Ok(Started { clock, held, values })
+            Ok(Some(Started { clock, held, values }))
         }
+        (ServerReply::Closed, _) => Ok(None),
         (body, values) => {
             let sent = values.map_or(0, |values| values.len());
             let what = format!("asked for {expected} parameters it sent {sent} and {body:?}");

@@ -31,6 +31,8 @@
 
 mod batches;
 mod calibration;
+mod check;
+mod class_weight;
 mod computation;
 mod coordinator;
 mod delay;
@@ -38,7 +40,9 @@ mod driver;
 mod error;
 mod exchange;
 mod gradient;
+mod order;
 mod parameters;
+mod patience;
 mod protocol;
 mod report;
 mod run;
@@ -47,10 +51,11 @@ mod shards;
 mod train;
 mod worker;
 
+pub use class_weight::ClassWeight;
 pub use coordinator::Progress;
 pub use delay::{Delay, parse_duration};
 pub use error::Error;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport};
 pub use syncline_data::Partition;
-pub use syncline_round::{Every, Fold, Optimizer, Rule, Staleness, Sync};
+pub use syncline_round::{Every, Fold, Optimizer, Rule, Schedule, Staleness, Sync};
 pub use train::{ParamServ, Trained};

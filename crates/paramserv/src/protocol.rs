@@ -25,6 +25,9 @@ pub enum ServerRequest {
         /// How many samples stand behind it.
         samples: u64,
     },
+    /// Start no round any more: those that are under way come to their end, and who asks for another is told that the
+    /// server is closed.
+    Close,
     /// All parameters of the shard as they are now, past the gate.
     Parameters,
     /// What the server has done so far.
@@ -43,6 +46,8 @@ pub enum ServerReply {
         /// How long the gate held the worker.
         held: Duration,
     },
+    /// To a pull: no round is started any more.
+    Closed,
     /// To a push: it was taken, and counted unless it came too late.
     Taken,
     /// The parameters travel beside.
@@ -86,11 +91,13 @@ pub enum CoordinatorRequest {
         /// Spans recorded since the last message.
         spans: Vec<Span>,
     },
-    /// A worker has ended an epoch.
+    /// A worker has ended an epoch. With early stopping the first worker sends its parameters along.
     Epoch(Box<EpochEnd>),
+    /// The run was ended early, and the worker has stopped within this epoch.
+    Cut(Box<EpochEnd>),
 }
 
-/// What a worker says at the end of an epoch.
+/// What a worker says at the end of an epoch, or where it was stopped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EpochEnd {
     /// Who.

@@ -1,14 +1,20 @@
 //! What a run tells at its end: the epochs, the speed, and where the time went.
 
+mod quality;
 mod text;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use syncline_learn::Score;
+use syncline_data::{Dataset, Targets};
+use syncline_learn::{Metrics, Model, Score};
 
 use crate::{
+    ParamServ,
+    calibration::cores,
     coordinator::{EpochTally, Record},
+    driver::Outcome,
+    patience::Patience,
     protocol::{ServerStatistics, WorkerTimes},
 };
 
@@ -23,12 +29,27 @@ pub struct Report {
     pub wall_s: f64,
     /// One entry an epoch.
     pub epochs: Vec<EpochReport>,
+    /// With patience, the epoch of the least validation loss, whose parameters the model has; from 1.
+    pub best_epoch: Option<u32>,
+    /// Who ended the run before its time, if somebody did.
+    pub interrupted: Option<String>,
+    /// How good the trained model is.
+    pub metrics: TrainedMetrics,
     /// Where each worker's time went.
     pub workers: Vec<WorkerReport>,
     /// What each server did.
     pub servers: Vec<ServerReport>,
     /// The run in words.
     pub findings: Vec<String>,
+}
+
+/// The metrics of the trained model, where it predicts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrainedMetrics {
+    /// On the rows that it was trained on.
+    pub train: Option<Metrics>,
+    /// On the rows held out.
+    pub validation: Option<Metrics>,
 }
 
 /// What was asked for, in the words of the command line.
@@ -58,8 +79,20 @@ pub struct Settings {
     pub optimizer: String,
     /// The learning rate.
     pub lr: f32,
+    /// How the learning rate changes over the run.
+    pub schedule: String,
+    /// The length that a batch's gradient is shortened to.
+    pub clip: Option<f32>,
+    /// The weight of the L1 penalty.
+    pub l1: f32,
     /// The weight of the L2 penalty.
     pub l2: f32,
+    /// How rows count by their class.
+    pub class_weight: Option<String>,
+    /// Whether each epoch has another order of rows.
+    pub shuffle: bool,
+    /// Epochs without a smaller validation loss after which the run ends.
+    pub patience: Option<u32>,
     /// How gradients are combined.
     pub fold: String,
     /// How rows are dealt out to workers.
@@ -77,6 +110,8 @@ pub struct Settings {
 pub struct EpochReport {
     /// From 1.
     pub epoch: u32,
+    /// Whether all workers ended it; not so where a run was interrupted in it.
+    pub complete: bool,
     /// How long it took until the last worker ended it.
     pub seconds: f64,
     /// Mean loss of the training batches, each at the parameters that it was computed with.
@@ -144,14 +179,44 @@ pub(crate) enum Measure {
     Rmse,
 }
 
+/// What the trained model is judged by.
+pub(crate) struct Judged {
+    model: Box<dyn Model>,
+    train: Arc<Dataset>,
+    validation: Option<Arc<Dataset>>,
+}
+
+impl Judged {
+    pub(crate) fn new(run: &ParamServ) -> Self {
+        Self {
+            model: run.model.boxed_clone(),
+            train: Arc::clone(&run.data),
+            validation: run.validation.clone(),
+        }
+    }
+
+    fn measure(&self) -> Measure {
+        match self.train.targets() {
+            Targets::Real(_) => Measure::Rmse,
+            Targets::Class { .. } => Measure::Accuracy,
+        }
+    }
+
+    fn metrics(&self, parameters: &[f32]) -> TrainedMetrics {
+        // The nodes are gone, so that all cores are free.
+        let of = |data: &Dataset| Metrics::of(&*self.model, parameters, data, cores());
+        TrainedMetrics { train: of(&self.train), validation: self.validation.as_deref().and_then(of) }
+    }
+}
+
 impl Report {
     /// Puts together what the coordinator and the servers recorded.
-    pub(crate) fn new(
-        settings: Settings,
-        measure: Measure,
-        record: &Record,
-        servers: &[ServerStatistics],
-    ) -> Self {
+    pub(crate) fn new(settings: Settings, judged: Judged, record: &Record, outcome: &Outcome) -> Self {
+        let servers = &outcome.servers;
+        let patience = record.patience.as_ref();
+        // What workers did after the decision to stop, until they heard of it, belongs to no epoch.
+        let counted = patience.and_then(Patience::over_after).map_or(usize::MAX, |epoch| epoch as usize + 1);
+        let epochs = &record.epochs[..record.epochs.len().min(counted)];
         let started = record.workers.iter().map(|times| times.started).min().unwrap_or_default();
         let ended = record.epochs.last().map_or(started, |epoch| epoch.at);
         let wall = ended.saturating_sub(started);
@@ -165,17 +230,26 @@ impl Report {
             settings,
             samples_per_second: samples as f64 / wall.saturating_sub(evaluated).as_secs_f64().max(1e-9),
             wall_s: wall.as_secs_f64(),
-            epochs: epoch_reports(&record.epochs, started, measure),
+            epochs: epoch_reports(epochs, started, judged.measure(), record.workers.len()),
+            best_epoch: patience.and_then(Patience::best).map(|best| best.epoch + 1),
+            interrupted: outcome.interrupted.map(|interrupt| interrupt.to_string()),
+            metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),
             servers: servers.iter().enumerate().map(ServerReport::new).collect(),
             findings: Vec::new(),
         };
-        report.findings = text::findings(&report);
+        report.findings = quality::findings(&report, judged.train.target_name());
+        report.findings.extend(text::findings(&report));
         report
     }
 }
 
-fn epoch_reports(epochs: &[EpochTally], started: Duration, measure: Measure) -> Vec<EpochReport> {
+fn epoch_reports(
+    epochs: &[EpochTally],
+    started: Duration,
+    measure: Measure,
+    workers: usize,
+) -> Vec<EpochReport> {
     let starts = std::iter::once(started).chain(epochs.iter().map(|epoch| epoch.at));
     let entry = |((number, epoch), start): ((u32, &EpochTally), Duration)| {
         let validation = (epoch.validation.rows > 0).then_some(&epoch.validation);
@@ -183,6 +257,7 @@ fn epoch_reports(epochs: &[EpochTally], started: Duration, measure: Measure) -> 
         let rmse = |score: &Score| (measure == Measure::Rmse).then(|| score.rmse());
         EpochReport {
             epoch: number,
+            complete: epoch.ended as usize == workers,
             seconds: epoch.at.saturating_sub(start).as_secs_f64(),
             train_loss: epoch.train.mean_loss(),
             train_accuracy: accuracy(&epoch.train),

@@ -9,16 +9,16 @@ use std::{
 use syncline_data::Dataset;
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
-use syncline_round::{Every, Fold, Gate, Optimizer, OptimizerState, Sync};
+use syncline_round::{Every, Fold, Gate, Optimizer, OptimizerState, Schedule, Sync};
 use syncline_trace::Recorder;
 
 use crate::{
     Error, ParamServ,
     batches::Batches,
-    computation::{Computation, Pull},
+    computation::{Computation, Pull, Recipe},
     coordinator::Coordinator,
     exchange::Exchange,
-    server::Server,
+    server::{Pace, Parts, Server},
     shards::shards,
     worker::{Plan, Worker},
 };
@@ -38,8 +38,7 @@ pub(crate) struct Run {
     sync: Sync,
     every: Every,
     batch: usize,
-    optimizer: Optimizer,
-    fold: Fold,
+    recipe: Recipe,
     plan: Plan,
     /// Spans that each node may keep: none without a trace.
     spans: usize,
@@ -55,6 +54,20 @@ impl Run {
             seed: settings.seed,
             rate: settings.optimizer.rate(),
             delays: settings.delays,
+            keep_epochs: settings.patience.is_some(),
+        };
+        let pace = Pace {
+            schedule: settings.schedule,
+            rounds_per_epoch: plan.rounds_per_epoch,
+            rounds: plan.rounds_per_epoch * u64::from(plan.epochs),
+        };
+        let recipe = Recipe {
+            optimizer: settings.optimizer,
+            fold: settings.fold,
+            pace,
+            clip: settings.clip,
+            shuffle: settings.shuffle,
+            seed: settings.seed,
         };
         Self {
             shards: shards(settings.model.parameters(), settings.servers),
@@ -65,8 +78,7 @@ impl Run {
             sync: settings.sync,
             every: settings.every,
             batch: settings.batch,
-            optimizer: settings.optimizer,
-            fold: settings.fold,
+            recipe,
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
         }
@@ -84,17 +96,32 @@ impl Run {
             (start < end).then(|| start - shard.start..end - shard.start)
         };
         let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
-        let optimizer = if self.fold == Fold::Average { Optimizer::unit() } else { self.optimizer };
-        let parameters = model.initialise(self.plan.seed)[shard.clone()].to_vec();
-        Ok(Server::new(
-            ctx,
-            shard.clone(),
-            Gate::new(self.sync, self.rows.len())?,
-            self.fold,
-            optimizer.state(shard.len(), &regularised),
-            parameters,
-            Recorder::new(self.spans),
-        ))
+        let Recipe { fold, pace, optimizer, .. } = self.recipe;
+        // Averaged models have been stepped by their workers, at the pace of the round.
+        let (optimizer, pace) = match fold {
+            Fold::Average => (Optimizer::unit(), Pace { schedule: Schedule::default(), ..pace }),
+            Fold::Mean | Fold::Sum => (optimizer, pace),
+        };
+        let parts = Parts {
+            shard: shard.clone(),
+            gate: Gate::new(self.sync, self.rows.len())?,
+            fold,
+            optimizer: optimizer.state(shard.len(), &regularised),
+            parameters: model.initialise(self.plan.seed)[shard].to_vec(),
+            full: self.rows.iter().map(|rows| self.full(rows.len())).collect(),
+            pace,
+            recorder: Recorder::new(self.spans),
+        };
+        Ok(Server::new(ctx, parts))
+    }
+
+    /// Samples of a full round of a worker with so many rows, by which shorter ones count less. The sum of the gradients
+    /// of several batches is shorter by itself where there are fewer of them.
+    fn full(&self, rows: usize) -> u64 {
+        match self.every {
+            Every::Batch => Batches::new(0..rows, self.batch, self.every).full() as u64,
+            Every::Batches(_) | Every::Epoch => 0,
+        }
     }
 
     pub(crate) async fn worker(
@@ -111,7 +138,7 @@ impl Run {
         let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
-        let computation = self.computation(data, rows);
+        let computation = self.computation(rank as u32, data, rows);
         let validation = self.validation.as_ref().map(|data| {
             let cut = |worker: usize| data.rows() * worker / self.rows.len();
             (Arc::clone(data), cut(rank)..cut(rank + 1))
@@ -131,16 +158,16 @@ impl Run {
     }
 
     /// A worker's model and data.
-    fn computation(&self, data: Arc<Dataset>, rows: Range<usize>) -> Computation {
+    fn computation(&self, worker: u32, data: Arc<Dataset>, rows: Range<usize>) -> Computation {
         let batches = Batches::new(rows, self.batch, self.every);
-        Computation::new(self.model(), data, batches, self.optimizer, self.fold)
+        Computation::new(worker, self.model(), data, batches, self.recipe)
     }
 
     /// What one of `threads` computes like the first worker, on rows that lie together, so that none are copied.
     pub(crate) fn trial(&self, thread: usize, threads: usize) -> Computation {
         let rows = self.rows.first().map_or(0, Vec::len);
         let start = (self.data.rows() - rows) * thread / threads;
-        self.computation(Arc::clone(&self.data), start..start + rows)
+        self.computation(thread as u32, Arc::clone(&self.data), start..start + rows)
     }
 
     /// The parameters to start from.
@@ -151,7 +178,7 @@ impl Run {
     /// The optimiser's state over all parameters, as if there were one server.
     pub(crate) fn optimizer_state(&self) -> OptimizerState {
         let model = self.model();
-        self.optimizer.state(model.parameters(), &model.regularised())
+        self.recipe.optimizer.state(model.parameters(), &model.regularised())
     }
 
     /// Rounds of the whole run.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use syncline_program::{Clock as RunClock, Context};
-use syncline_round::{Arrival, Clock, Fold, Gate, OptimizerState, WorkerId};
+use syncline_round::{Arrival, Clock, Fold, Gate, OptimizerState, Schedule, WorkerId};
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
 use tokio::sync::oneshot;
@@ -45,10 +45,45 @@ struct State {
     kept: Vec<Option<Gradient>>,
     /// Workers that the gate holds, and how to let them go on.
     held: Vec<Option<Held>>,
+    /// No round is started any more.
+    closed: bool,
+    /// Samples of each worker's full round; 0 where rounds are not shortened.
+    full: Vec<u64>,
+    pace: Pace,
     statistics: ServerStatistics,
     recorder: Recorder,
     /// Its number in the trace.
     node: u32,
+}
+
+/// What decides the learning rate of a round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub schedule: Schedule,
+    pub rounds_per_epoch: u64,
+    pub rounds: u64,
+}
+
+impl Pace {
+    /// The factor of the learning rate.
+    pub(crate) fn factor(&self, round: u64) -> f32 {
+        self.schedule.factor(round, self.rounds_per_epoch, self.rounds)
+    }
+}
+
+/// What a server is made of, besides where it runs.
+pub(crate) struct Parts {
+    /// Which of all parameters it holds.
+    pub shard: Range<usize>,
+    pub gate: Gate,
+    pub fold: Fold,
+    pub optimizer: OptimizerState,
+    /// Those that it starts from.
+    pub parameters: Vec<f32>,
+    /// Samples of each worker's full round; 0 where rounds are not shortened.
+    pub full: Vec<u64>,
+    pub pace: Pace,
+    pub recorder: Recorder,
 }
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
@@ -58,7 +93,7 @@ type Go = (Clock, Option<Tensor>);
 /// A worker that the gate holds.
 struct Held {
     pull: Pull,
-    open: oneshot::Sender<Go>,
+    open: oneshot::Sender<Option<Go>>,
 }
 
 /// What a worker asked for.
@@ -69,16 +104,9 @@ enum Pull {
 }
 
 impl Server {
-    /// A server of these parameters, which are the `shard` of all.
-    pub(crate) fn new(
-        ctx: &Context,
-        shard: Range<usize>,
-        gate: Gate,
-        fold: Fold,
-        optimizer: OptimizerState,
-        parameters: Vec<f32>,
-        recorder: Recorder,
-    ) -> Self {
+    /// A server of these parts.
+    pub(crate) fn new(ctx: &Context, parts: Parts) -> Self {
+        let Parts { shard, gate, fold, optimizer, parameters, full, pace, recorder } = parts;
         let (clock, workers) = (ctx.clock(), gate.workers());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
@@ -94,6 +122,9 @@ impl Server {
             parameters: Parameters::new(parameters),
             kept: vec![None; workers],
             held: (0..workers).map(|_| None).collect(),
+            closed: false,
+            full,
+            pace,
             statistics,
             recorder,
             node: ctx.rank() as u32,
@@ -106,23 +137,30 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers when the gate lets the worker start its next round, with the values of these coordinates, or of all.
-    pub(crate) async fn pull(&self, worker: u32, indices: Option<Indices>) -> Result<Started, ServiceError> {
+    /// Answers when the gate lets the worker start its next round, with the values of these coordinates, or of all;
+    /// nothing once no round is started any more.
+    pub(crate) async fn pull(
+        &self,
+        worker: u32,
+        indices: Option<Indices>,
+    ) -> Result<Option<Started>, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
         let started = self.state().start(WorkerId::new(worker), pull)?;
-        let ((clock, whole), held) = match started {
-            Start::Now(go) => (go, Duration::ZERO),
+        let (go, held) = match started {
+            Start::Now(go) => (Some(go), Duration::ZERO),
+            Start::Never => (None, Duration::ZERO),
             Start::Later(opened) => {
                 let asked = self.clock.now();
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
                 (opened.await.map_err(stopped)?, self.clock.now() - asked)
             }
         };
+        let Some((clock, whole)) = go else { return Ok(None) };
         let values = match whole {
             Some(whole) => whole,
             None => self.state().read(&indices.unwrap_or_default())?,
         };
-        Ok(Started { clock: clock.round(), held, values })
+        Ok(Some(Started { clock: clock.round(), held, values }))
     }
 
     /// Takes a gradient and does what the gate says with it.
@@ -133,27 +171,41 @@ impl Server {
         match state.gate.push(worker, clock)? {
             Arrival::Late => state.statistics.late += 1,
             Arrival::Kept => state.kept[worker.index()] = Some(gradient),
-            Arrival::Alone => self.update(&mut state, clock, &[gradient]),
+            Arrival::Alone => {
+                let full = state.full[worker.index()];
+                self.update(&mut state, clock, &[gradient], full);
+            }
             Arrival::Closes { workers } => {
                 state.statistics.last_arrivals[worker.index()] += 1;
                 state.kept[worker.index()] = Some(gradient);
                 let round: Vec<_> = workers.iter().filter_map(|w| state.kept[w.index()].take()).collect();
-                self.update(&mut state, clock, &round);
+                let full = workers.iter().map(|w| state.full[w.index()]).sum();
+                self.update(&mut state, clock, &round, full);
             }
         }
         let released = state.release();
         drop(state);
         for (open, go) in released {
             // A worker that no longer listens has failed, which its own node reports.
-            let _ = open.send(go);
+            let _ = open.send(Some(go));
         }
         Ok(())
     }
 
+    /// Starts no round any more, and tells so to those that wait for one.
+    fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        for held in state.held.iter_mut().filter_map(Option::take) {
+            // A worker that no longer listens has failed, which its own node reports.
+            let _ = held.open.send(None);
+        }
+    }
+
     /// Folds the gradients of a round and steps, and records how long that took.
-    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient]) {
+    fn update(&self, state: &mut State, clock: Clock, gradients: &[Gradient], full: u64) {
         let start = self.clock.now();
-        state.step(gradients);
+        state.step(clock, gradients, full);
         let end = self.clock.now();
         state.statistics.fold_apply += end - start;
         if state.recorder.is_on() {
@@ -177,7 +229,9 @@ pub(crate) struct Started {
 /// Whether a worker may go on.
 enum Start {
     Now(Go),
-    Later(oneshot::Receiver<Go>),
+    Later(oneshot::Receiver<Option<Go>>),
+    /// The server is closed.
+    Never,
 }
 
 impl State {
@@ -185,6 +239,9 @@ impl State {
     fn start(&mut self, worker: WorkerId, pull: Pull) -> Result<Start, ServiceError> {
         if worker.index() >= self.gate.workers() {
             return Err(ServiceError::new(format!("{worker} does not take part")));
+        }
+        if self.closed {
+            return Ok(Start::Never);
         }
         Ok(match self.gate.start(worker) {
             Some(clock) => Start::Now(self.go(clock, pull)),
@@ -197,8 +254,11 @@ impl State {
     }
 
     /// Takes the held workers whom the gate lets go on now, in worker order.
-    fn release(&mut self) -> Vec<(oneshot::Sender<Go>, Go)> {
+    fn release(&mut self) -> Vec<(oneshot::Sender<Option<Go>>, Go)> {
         let mut released = Vec::new();
+        if self.closed {
+            return released;
+        }
         for index in 0..self.held.len() {
             if self.held[index].is_some()
                 && let Some(clock) = self.gate.start(WorkerId::new(index as u32))
@@ -221,15 +281,16 @@ impl State {
         Ok(Tensor::from(indices.iter().map(|&index| current[index as usize]).collect::<Vec<_>>()))
     }
 
-    /// One optimiser step along the fold of the gradients that stand on samples.
-    fn step(&mut self, gradients: &[Gradient]) {
+    /// One optimiser step along the fold of the gradients that stand on samples, of `full` where the round is a full one.
+    fn step(&mut self, clock: Clock, gradients: &[Gradient], full: u64) {
         let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
         if samples.iter().all(|&samples| samples == 0) {
             return;
         }
         let (shard, optimizer) = (&self.shard, &mut self.optimizer);
-        let weighted =
-            || gradients.iter().zip(self.fold.weights(&samples)).filter(|(_, weight)| *weight != 0.0);
+        optimizer.set_factor(self.pace.factor(clock.round()));
+        let weights = self.fold.weights(&samples, full);
+        let weighted = || gradients.iter().zip(weights.iter().copied()).filter(|(_, weight)| *weight != 0.0);
         let sparse = weighted().map(|(gradient, weight)| Some((gradient.values.sparse(shard)?, weight)));
         if let Some(sparse) = sparse.collect::<Option<Vec<_>>>() {
             self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse));
@@ -251,8 +312,15 @@ impl Service for Server {
     async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
         match request.body {
             ServerRequest::Pull { worker } => {
-                let Started { clock, held, values } = self.pull(worker, request.indices).await?;
+                let Some(started) = self.pull(worker, request.indices).await? else {
+                    return Ok(ServerReply::Closed.into());
+                };
+                let Started { clock, held, values } = started;
                 Ok(Message::from(ServerReply::Started { clock, held }).with_values(values))
+            }
+            ServerRequest::Close => {
+                self.close();
+                Ok(ServerReply::Closed.into())
             }
             ServerRequest::Push { worker, clock, samples } => {
                 let gradient = Gradient::checked(samples, request.indices, request.values, self.parameters)

@@ -2,26 +2,21 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use syncline_data::{Dataset, Partition, Targets};
+use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
-use syncline_program::{Executor, Program, launch};
-use syncline_round::{Every, Fold, Gate, Optimizer, Rule, Sync};
+use syncline_program::{Executor, Interrupt, Program, launch};
+use syncline_round::{Every, Fold, Optimizer, Rule, Schedule, Sync};
 use syncline_trace::{Node, RunFile, RunInfo};
 
 use crate::{
-    Delay, Error, Progress, Report,
+    ClassWeight, Delay, Error, Progress, Report,
     calibration::{Calibration, cores},
+    check,
     coordinator::{Coordinator, OnProgress},
     driver::{Outcome, drive},
-    report::{Measure, Settings},
+    report::{Judged, Settings},
     run::Run,
 };
-
-/// Epochs at most: each is kept for the report.
-const MOST_EPOCHS: u32 = 1_000_000;
-
-/// Workers and servers at most: each is a thread or a process of this machine.
-const MOST_NODES: usize = 1024;
 
 /// A training run in the making. See the [crate's example](crate).
 pub struct ParamServ {
@@ -35,6 +30,11 @@ pub struct ParamServ {
     pub(crate) batch: usize,
     pub(crate) epochs: u32,
     pub(crate) optimizer: Optimizer,
+    pub(crate) schedule: Schedule,
+    pub(crate) clip: Option<f32>,
+    pub(crate) class_weight: Option<ClassWeight>,
+    pub(crate) shuffle: bool,
+    pub(crate) patience: Option<u32>,
     pub(crate) fold: Fold,
     pub(crate) partition: Partition,
     pub(crate) seed: u64,
@@ -46,8 +46,10 @@ pub struct ParamServ {
 /// What a run yields.
 #[derive(Debug)]
 pub struct Trained {
-    /// The parameters, in the model's order.
+    /// The parameters, in the model's order: those of the best epoch with [patience](ParamServ::patience), else the last.
     pub parameters: Vec<f32>,
+    /// Who ended the run before its time, if somebody did: the parameters are what there was by then.
+    pub interrupted: Option<Interrupt>,
     /// Why the trace is incomplete, if it is: a run goes on when its trace can no longer be written.
     pub trace_error: Option<syncline_trace::Error>,
     report: Report,
@@ -62,13 +64,18 @@ impl Trained {
 
 impl ParamServ {
     /// A run that trains `model` on `data`: by default one worker and one server, bulk-synchronous, every batch of 64
-    /// rows, 10 epochs of plain gradient descent.
+    /// rows, 10 epochs, the optimiser [for such data](ParamServ::optimizer_for) along half a cosine.
     pub fn new(model: impl Model, data: impl Into<Arc<Dataset>>) -> Self {
-        #[expect(clippy::expect_used, reason = "each rule's own default is positive")]
-        let optimizer = Optimizer::new(Rule::Sgd, Rule::Sgd.default_rate()).expect("a default rate");
+        let data = data.into();
         Self {
             model: Box::new(model),
-            data: data.into(),
+            optimizer: Self::optimizer_for(&data),
+            schedule: Schedule::COSINE,
+            clip: None,
+            class_weight: None,
+            shuffle: true,
+            patience: None,
+            data,
             validation: None,
             workers: 1,
             servers: 1,
@@ -76,7 +83,6 @@ impl ParamServ {
             every: Every::Batch,
             batch: 64,
             epochs: 10,
-            optimizer,
             fold: Fold::Mean,
             partition: Partition::Random,
             seed: 1,
@@ -129,10 +135,50 @@ impl ParamServ {
         Self { epochs, ..self }
     }
 
+    /// The optimiser of a run that is not given one: Adam, whose steps are never longer than the rate whatever the scale
+    /// of the loss, so that it hardly diverges; over sparse rows Adagrad, which leaves alone what a batch does not touch.
+    pub fn optimizer_for(data: &Dataset) -> Optimizer {
+        match data.features() {
+            Features::Dense(_) => Optimizer::plain(Rule::Adam),
+            Features::Sparse(_) => Optimizer::plain(Rule::Adagrad),
+        }
+    }
+
     /// The servers' step.
     #[must_use]
     pub fn optimizer(self, optimizer: Optimizer) -> Self {
         Self { optimizer, ..self }
+    }
+
+    /// How the learning rate changes over the run.
+    #[must_use]
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
+    /// Shortens the gradient of each worker's batch to this Euclidean length where it is longer.
+    #[must_use]
+    pub fn clip(self, length: f32) -> Self {
+        Self { clip: Some(length), ..self }
+    }
+
+    /// Lets rows count by their class, on top of the weights that they have.
+    #[must_use]
+    pub fn class_weight(self, weight: ClassWeight) -> Self {
+        Self { class_weight: Some(weight), ..self }
+    }
+
+    /// Goes through the rows in the same order in every epoch, that in which they were dealt out.
+    #[must_use]
+    pub fn without_shuffling(self) -> Self {
+        Self { shuffle: false, ..self }
+    }
+
+    /// Stops early once the validation loss has not fallen for so many epochs, and keeps the parameters of the best
+    /// epoch.
+    #[must_use]
+    pub fn patience(self, epochs: u32) -> Self {
+        Self { patience: Some(epochs), ..self }
     }
 
     /// How the gradients of a round are combined.
@@ -147,7 +193,7 @@ impl ParamServ {
         Self { partition, ..self }
     }
 
-    /// The seed of the initial parameters, the partition and injected delays.
+    /// The seed of the initial parameters, the partition, the order of the rows, dropout and injected delays.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -174,66 +220,30 @@ impl ParamServ {
         self
     }
 
-    /// Trains, and returns when the last epoch has ended.
+    /// Trains, and returns when the last epoch has ended. After a Ctrl-C or SIGTERM that is after the rounds under way,
+    /// with what there is by then.
     ///
     /// # Errors
-    /// When the settings make no sense for the data ([`Error::is_usage`]), the loss is no longer a number, a node fails,
-    /// or the run is interrupted. Nothing of a failed run is left behind but its trace.
-    pub fn train(self, executor: Executor) -> Result<Trained, Error> {
-        self.check()?;
+    /// When the settings make no sense for the data or the model does not fit them ([`Error::is_usage`]), the loss is no
+    /// longer a number, a node fails, or the run is interrupted before its first step. Nothing of a failed run is left
+    /// behind but its trace.
+    pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
+        check::check(&self)?;
+        if let Some(weight) = self.class_weight.clone() {
+            self.data = weight.apply(self.data)?;
+        }
         let settings = self.settings(&executor);
-        let measure = match self.data.targets() {
-            Targets::Real(_) => Measure::Rmse,
-            Targets::Class { .. } => Measure::Accuracy,
-        };
+        let judged = Judged::new(&self);
         let (program, coordinator) = self.program(&settings)?;
         let outcome = launch(program, executor)?.wait()?;
-        let report = Report::new(settings, measure, &coordinator.record(), &outcome.servers);
-        Ok(Trained { parameters: outcome.parameters, trace_error: outcome.trace_error, report })
-    }
-
-    /// Refuses what cannot work.
-    fn check(&self) -> Result<(), Error> {
-        let (rows, parameters) = (self.data.rows(), self.model.parameters());
-        let counts = [
-            ("workers", self.workers),
-            ("servers", self.servers),
-            ("batch", self.batch),
-            ("epochs", self.epochs as usize),
-        ];
-        if let Some((what, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
-            return Err(out_of_range(what, 0, "it must be at least 1".to_owned()));
-        }
-        if self.epochs > MOST_EPOCHS {
-            let must = format!("the report keeps a line an epoch, {MOST_EPOCHS} at most");
-            return Err(out_of_range("epochs", self.epochs, must));
-        }
-        if self.workers > rows {
-            let must = format!("there are only {rows} rows to train on, and each worker needs one");
-            return Err(out_of_range("workers", self.workers, must));
-        }
-        if self.servers > parameters {
-            let must = format!("there are only {parameters} parameters to share among servers");
-            return Err(out_of_range("servers", self.servers, must));
-        }
-        if self.workers + self.servers > MOST_NODES {
-            let must =
-                format!("with {} servers that is more than {MOST_NODES} nodes on one machine", self.servers);
-            return Err(out_of_range("workers", self.workers, must));
-        }
-        if matches!(self.sync, Sync::Backup { .. }) && self.servers > 1 {
-            let must = "with backup workers one server must decide which gradients a round takes: use one"
-                .to_owned();
-            return Err(out_of_range("servers", self.servers, must));
-        }
-        if let Some(worker) =
-            self.delays.iter().find_map(|d| d.worker().filter(|&w| w as usize >= self.workers))
+        if let Some(interrupt) = outcome.interrupted
+            && outcome.servers.iter().all(|server| server.updates == 0)
         {
-            let must = format!("there are {} workers, counted from 0", self.workers);
-            return Err(out_of_range("the worker to inject delays into", worker, must));
+            return Err(syncline_program::Error::Interrupted(interrupt).into());
         }
-        Gate::new(self.sync, self.workers)?;
-        Ok(())
+        let report = Report::new(settings, judged, &coordinator.record(), &outcome);
+        let Outcome { parameters, interrupted, trace_error, .. } = outcome;
+        Ok(Trained { parameters, interrupted, trace_error, report })
     }
 
     fn settings(&self, executor: &Executor) -> Settings {
@@ -250,7 +260,13 @@ impl ParamServ {
             epochs: self.epochs,
             optimizer: self.optimizer.rule().to_string(),
             lr: self.optimizer.rate(),
+            schedule: self.schedule.to_string(),
+            clip: self.clip,
+            l1: self.optimizer.l1(),
             l2: self.optimizer.l2(),
+            class_weight: self.class_weight.as_ref().map(ToString::to_string),
+            shuffle: self.shuffle,
+            patience: self.patience,
             fold: self.fold.to_string(),
             partition: self.partition.to_string(),
             seed: self.seed,
@@ -265,11 +281,17 @@ impl ParamServ {
         let total = self.data.rows() as u64 * u64::from(self.epochs);
         let on_progress = self.on_progress.take();
         let deviation = self.data.target_scale().deviation;
-        let coordinator =
-            Arc::new(Coordinator::new(self.workers, self.epochs, total, deviation, on_progress));
+        let coordinator = Arc::new(Coordinator::new(
+            self.workers,
+            self.epochs,
+            self.patience,
+            total,
+            deviation,
+            on_progress,
+        ));
 
         let mut program = Program::new("train");
-        program.fingerprint(format!("{settings:?}").as_bytes());
+        program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
         let run = Arc::new(Run::new(self));
         if let Some(trace) = &mut trace
@@ -319,6 +341,8 @@ impl ParamServ {
                 ("features", text(&settings.features)),
                 ("parameters", text(&settings.parameters)),
                 ("optimizer", text(&settings.optimizer)),
+                ("schedule", text(&settings.schedule)),
+                ("shuffle", text(&settings.shuffle)),
                 ("fold", text(&settings.fold)),
                 ("on", text(&settings.on)),
                 ("inject", settings.inject.join(" ")),
@@ -337,8 +361,4 @@ impl ParamServ {
 fn started_unix_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_millis() as u64)
-}
-
-fn out_of_range(what: &'static str, got: impl ToString, must: String) -> Error {
-    Error::OutOfRange { what, got: got.to_string(), must }
 }

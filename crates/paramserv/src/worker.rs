@@ -9,7 +9,7 @@ use syncline_data::Dataset;
 use syncline_learn::Score;
 use syncline_program::Context;
 use syncline_trace::{Phase, Recorder, Span};
-use syncline_wire::Client;
+use syncline_wire::{Client, Message};
 use tokio::task::coop::consume_budget;
 
 use crate::{
@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub seed: u64,
     pub rate: f32,
     pub delays: Vec<Delay>,
+    /// Whether the parameters at the end of each epoch are kept, for the best of them.
+    pub keep_epochs: bool,
 }
 
 /// What changes from round to round.
@@ -75,7 +77,9 @@ impl Worker {
             // Calls of this process may always be ready: without this the runtime could never stop the worker.
             consume_budget().await;
             self.ctx.check()?;
-            let (pulled, touched) = self.pull(next, &mut tally).await?;
+            let Some((pulled, touched)) = self.pull(next, &mut tally).await? else {
+                return self.report_cut(epoch, &mut tally).await;
+            };
             let clock = pulled.clock;
             while epoch < self.plan.epochs && u64::from(epoch) < clock / self.plan.rounds_per_epoch {
                 self.end_epoch(epoch, &pulled.values, &mut tally).await?;
@@ -84,8 +88,7 @@ impl Worker {
             if epoch == self.plan.epochs {
                 return Ok(());
             }
-            let round = clock % self.plan.rounds_per_epoch;
-            let outcome = self.computation.run(round, &pulled.values, touched, self.exchange.shards());
+            let outcome = self.computation.run(clock, &pulled.values, touched, self.exchange.shards());
             self.exchange.release(pulled.values);
             self.check(&outcome.score, clock)?;
             self.delay(clock, &mut tally).await;
@@ -97,20 +100,26 @@ impl Worker {
     }
 
     /// Fetches the parameters of round `next`, or of the later one that the gate says: all of them, or those of the
-    /// compact round.
+    /// compact round. Nothing once the run is ended early.
     async fn pull(
         &mut self,
         next: u64,
         tally: &mut Tally,
-    ) -> Result<(Pulled, Option<Arc<CompactRound>>), Error> {
-        let round = next % self.plan.rounds_per_epoch;
-        let compact = match round {
+    ) -> Result<Option<(Pulled, Option<Arc<CompactRound>>)>, Error> {
+        let compact = match next % self.plan.rounds_per_epoch {
             // At the end of an epoch the whole model is looked at.
             0 if self.validation.is_some() => None,
             _ if self.pull == Pull::Whole => None,
-            _ => self.computation.compact(round, self.exchange.shards()),
+            _ => {
+                let compact = self.computation.compact(next, self.exchange.shards());
+                // Finding out what to ask for is neither waiting nor fetching.
+                self.lap(tally);
+                compact
+            }
         };
-        let pulled = self.exchange.pull(compact.as_ref().map(|compact| &compact.touched)).await?;
+        let Some(pulled) = self.exchange.pull(compact.as_ref().map(|compact| &compact.touched)).await? else {
+            return Ok(None);
+        };
         let (start, end) = self.lap(tally);
         let opened = end.min(start + pulled.held);
         tally.times.wait += opened - start;
@@ -123,7 +132,7 @@ impl Worker {
         }
         let bytes = size_of_val(&pulled.values[..]) as u64;
         self.record(Span { bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
-        Ok((pulled, compact))
+        Ok(Some((pulled, compact)))
     }
 
     /// Refuses to go on from a loss that is no number.
@@ -182,7 +191,25 @@ impl Worker {
             let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
         }
-        let end = EpochEnd {
+        let end = self.epoch_end(epoch, validation, at, tally);
+        let report = Message::from(CoordinatorRequest::Epoch(Box::new(end)));
+        let keeps = self.plan.keep_epochs && self.rank == 0;
+        let report = if keeps { report.with_values(parameters.to_vec()) } else { report };
+        self.coordinator.call(report).await?;
+        self.lap(tally);
+        Ok(())
+    }
+
+    /// Reports what it has done of an epoch that will not be ended.
+    async fn report_cut(&mut self, epoch: u32, tally: &mut Tally) -> Result<(), Error> {
+        let (_, at) = self.lap(tally);
+        let end = self.epoch_end(epoch, Score::default(), at, tally);
+        self.coordinator.call(CoordinatorRequest::Cut(Box::new(end))).await?;
+        Ok(())
+    }
+
+    fn epoch_end(&mut self, epoch: u32, validation: Score, at: Duration, tally: &mut Tally) -> EpochEnd {
+        EpochEnd {
             worker: self.rank,
             epoch,
             train: std::mem::take(&mut tally.train),
@@ -191,10 +218,7 @@ impl Worker {
             times: tally.times,
             spans: self.recorder.drain(),
             dropped: self.recorder.dropped(),
-        };
-        self.coordinator.call(CoordinatorRequest::Epoch(Box::new(end))).await?;
-        self.lap(tally);
-        Ok(())
+        }
     }
 
     /// Tells the coordinator how far it is, a few times a second.

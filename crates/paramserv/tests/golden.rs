@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use syncline_data::{Batch, Dataset, Dense, Features, Targets};
 use syncline_learn::{Mlp, Model, Score};
-use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Partition, Rule};
+use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Partition, Rule, Schedule};
 use syncline_program::Executor;
 
 /// The network with the weights that the golden runs start from.
@@ -75,7 +75,10 @@ fn difference(folder: &Path, name: &str, change: impl Fn(ParamServ) -> ParamServ
         .epochs(2)
         .fold(Fold::Sum)
         .partition(Partition::Contiguous)
-        .optimizer(Optimizer::new(Rule::Sgd, 0.1).unwrap());
+        .optimizer(Optimizer::new(Rule::Sgd, 0.1).unwrap())
+        // As SystemDS has it.
+        .schedule(Schedule::default())
+        .without_shuffling();
     let trained = change(run).train(Executor::threads()).unwrap();
     let golden = weights(&folder.join(name));
     assert_eq!(trained.parameters.len(), golden.len());

@@ -19,8 +19,8 @@ fn prices(data: &Dataset, factor: f32) -> Dataset {
 
 fn last(data: Dataset) -> EpochReport {
     let (train, held_out) = data.split(0.2, 1).unwrap();
-    let run = ParamServ::new(Linear::new(4), train).validation(held_out).workers(2);
-    run.train(Executor::threads()).unwrap().report().epochs[9].clone()
+    let run = ParamServ::new(Linear::new(4), train).validation(held_out).workers(2).epochs(60);
+    run.train(Executor::threads()).unwrap().report().epochs[59].clone()
 }
 
 #[test]

@@ -25,6 +25,16 @@ pub enum Error {
         /// The range that makes sense.
         must: &'static str,
     },
+    /// A setting that would change nothing.
+    #[error("{what} has no effect on {on}: leave it out, or use {instead}")]
+    NoEffect {
+        /// The setting.
+        what: &'static str,
+        /// What it was given for.
+        on: String,
+        /// What it has an effect on.
+        instead: &'static str,
+    },
     /// A worker that the gate was not built for.
     #[error("{worker} does not take part: there are {workers} workers, counted from 0")]
     UnknownWorker {

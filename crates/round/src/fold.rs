@@ -24,9 +24,14 @@ impl Fold {
     pub const VALID: &'static str = "mean, sum and average";
 
     /// The weight of each gradient, given the number of samples behind it; one that stands on none counts nothing.
-    pub fn weights(self, samples: &[u64]) -> Vec<f32> {
+    ///
+    /// A mean over fewer samples than a `full` round has is a step that is shorter in proportion, so that every row
+    /// counts the same: a last batch of one row must not move the parameters as far as a batch of 64. With a `full` of 0
+    /// every round is taken for a full one.
+    pub fn weights(self, samples: &[u64], full: u64) -> Vec<f32> {
         // A peer may claim any number of samples.
         let total = samples.iter().fold(0u64, |sum, &samples| sum.saturating_add(samples));
+        let total = if self == Self::Mean { total.max(full) } else { total };
         let weight = |&samples: &u64| match self {
             _ if samples == 0 => 0.0,
             Self::Mean | Self::Average => (samples as f64 / total as f64) as f32,
@@ -79,11 +84,19 @@ mod tests {
 
     #[test]
     fn mean_counts_samples_and_sum_counts_workers() {
-        assert_eq!(Fold::Mean.weights(&[30, 10, 0]), [0.75, 0.25, 0.0]);
-        assert_eq!(Fold::Sum.weights(&[30, 10, 0]), [1.0, 1.0, 0.0]);
-        assert_eq!(Fold::Mean.weights(&[7]), [1.0]);
-        assert_eq!(Fold::Mean.weights(&[u64::MAX, u64::MAX]), [1.0, 1.0], "a claim beyond all counting");
-        assert_eq!(Fold::Mean.weights(&[0, 0]), [0.0, 0.0], "nothing to count is no gradient, not NaN");
+        assert_eq!(Fold::Mean.weights(&[30, 10, 0], 0), [0.75, 0.25, 0.0]);
+        assert_eq!(Fold::Sum.weights(&[30, 10, 0], 0), [1.0, 1.0, 0.0]);
+        assert_eq!(Fold::Mean.weights(&[7], 7), [1.0]);
+        assert_eq!(Fold::Mean.weights(&[u64::MAX, u64::MAX], 64), [1.0, 1.0], "a claim beyond all counting");
+        assert_eq!(Fold::Mean.weights(&[0, 0], 0), [0.0, 0.0], "nothing to count is no gradient, not NaN");
+    }
+
+    #[test]
+    fn a_short_round_takes_a_short_step() {
+        assert_eq!(Fold::Mean.weights(&[1], 32), [1.0 / 32.0]);
+        assert_eq!(Fold::Mean.weights(&[16, 0], 64), [0.25, 0.0]);
+        assert_eq!(Fold::Sum.weights(&[1], 32), [1.0], "a plain sum, as SystemDS has it");
+        assert_eq!(Fold::Average.weights(&[1, 1], 64), [0.5, 0.5], "models are averaged, not shortened");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! - [`Every`]: how often a worker exchanges with the servers.
 //! - [`Gate`]: the policy's state over a fixed set of workers.
 //! - [`Fold`]: how the gradients of one round become one gradient.
-//! - [`Optimizer`]: the server's step, on dense and on sparse gradients.
+//! - [`Optimizer`]: the server's step, on dense and on sparse gradients; [`Schedule`]: how its rate changes over a run.
 //!
 //! ```
 //! use syncline_round::{Arrival, Clock, Gate, Sync, WorkerId};
@@ -30,6 +30,7 @@ mod fold;
 mod gate;
 mod id;
 mod optimizer;
+mod schedule;
 mod sync;
 
 pub use error::Error;
@@ -38,4 +39,5 @@ pub use fold::{Fold, fold};
 pub use gate::{Arrival, Gate};
 pub use id::{Clock, Staleness, WorkerId};
 pub use optimizer::{Optimizer, OptimizerState, Rule, SparseGradient};
+pub use schedule::Schedule;
 pub use sync::Sync;

@@ -56,6 +56,65 @@ fn each_rule_follows_its_formula() {
 }
 
 #[test]
+fn eps_is_added_after_the_bias_correction() {
+    // A gradient so small that eps decides: the first step is a g / (|g| + eps), half of the rate for g = eps.
+    let optimizer = Optimizer::new(Rule::Adam, 0.1).unwrap();
+    let mut w = [0.0];
+    optimizer.state(1, &[]).step(&mut w, &[(&[1e-8], 1.0)]);
+    assert!((w[0] + 0.05).abs() < 1e-4, "{w:?}");
+    let mut w = [0.0];
+    optimizer.with_eps(3e-8).unwrap().state(1, &[]).step(&mut w, &[(&[1e-8], 1.0)]);
+    assert!((w[0] + 0.025).abs() < 1e-4, "{w:?}");
+}
+
+#[test]
+fn l1_holds_at_zero_what_the_loss_pulls_at_with_less_and_shrinks_the_rest_by_as_much() {
+    // The loss (w - target)^2 / 2 for two targets: its minimum with the penalty is at target - l1, or at 0.
+    for rule in RULES {
+        let optimizer = Optimizer::new(rule, 0.01).unwrap().with_l1(0.25).unwrap();
+        let mut state = optimizer.state(3, &[0..2]);
+        let mut w = [0.5, 0.5, 0.5];
+        for _ in 0..20_000 {
+            let gradient = [w[0] - 1.0, w[1] - 0.2, w[2] - 0.2];
+            state.step(&mut w, &[(&gradient, 1.0)]);
+        }
+        assert!((w[0] - 0.75).abs() < 0.02, "{rule}: {w:?}");
+        assert_eq!(w[1], 0.0, "{rule}: {w:?}");
+        assert!((w[2] - 0.2).abs() < 0.02, "{rule}: the third bears no penalty: {w:?}");
+    }
+}
+
+#[test]
+fn a_factor_changes_the_rate_of_the_steps_to_come() {
+    for rule in RULES {
+        let state = |rate: f32| Optimizer::new(rule, rate).unwrap().state(2, &[]);
+        let (mut scaled, mut plain) = (state(0.1), state(0.025));
+        scaled.set_factor(0.25);
+        let (mut a, mut b) = ([1.0, 2.0], [1.0, 2.0]);
+        for _ in 0..3 {
+            scaled.step(&mut a, &[(&[0.5, -1.0], 1.0)]);
+            plain.step(&mut b, &[(&[0.5, -1.0], 1.0)]);
+            scaled.step_sparse(&mut a, &[((&[1u32][..], &[0.5f32][..]), 1.0)]);
+            plain.step_sparse(&mut b, &[((&[1u32][..], &[0.5f32][..]), 1.0)]);
+        }
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6), "{rule}: {a:?} {b:?}");
+    }
+}
+
+#[test]
+fn settings_without_effect_are_refused() {
+    let (sgd, adam) = (Optimizer::plain(Rule::Sgd), Optimizer::plain(Rule::Adam));
+    let message = |result: Result<Optimizer, syncline_round::Error>| result.unwrap_err().to_string();
+    assert!(message(sgd.with_momentum(0.9)).contains("momentum has no effect on sgd"));
+    assert!(message(adam.with_momentum(0.9)).contains("--optimizer momentum"));
+    assert!(message(sgd.with_betas(0.9, 0.99)).contains("--optimizer adam"));
+    assert!(message(sgd.with_eps(1e-8)).contains("eps has no effect"));
+    assert!(message(adam.with_betas(1.0, 0.99)).contains("beta1 is 1"));
+    assert!(message(adam.with_eps(0.0)).contains("eps is 0"));
+    assert!(message(adam.with_l1(f32::NAN)).contains("l1"));
+}
+
+#[test]
 fn folding_inside_the_step_equals_folding_before_it() {
     let gradients: Vec<Vec<f32>> =
         (0..3).map(|k| (0..9000).map(|i| ((i * (k + 2)) as f32).sin()).collect()).collect();

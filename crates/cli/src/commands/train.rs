@@ -12,8 +12,8 @@ use serde::Serialize;
 use syncline::{
     data::{Dataset, Features, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic},
     learn::{ModelSpec, SavedModel},
-    paramserv::{Delay, Every, ParamServ, Progress, Report, parse_duration},
-    program::{Executor, is_child},
+    paramserv::{ClassWeight, Delay, Every, ParamServ, Progress, Report, Schedule, parse_duration},
+    program::{Executor, Interrupt, is_child},
     round::{Fold, Optimizer, Rule, Sync},
 };
 use syncline_terminal::{Detail, unit};
@@ -61,21 +61,56 @@ pub struct Args {
     /// mlp:64,32) [default: mlp:64,32, or softmax or linear for sparse data]
     #[arg(long, help_heading = "Model")]
     model: Option<ModelSpec>,
+    /// Share of the hidden units of an mlp that are left out at random in training
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", help_heading = "Model")]
+    dropout: f32,
+    /// Weight of the L1 penalty, which sets weights that matter little to zero
+    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
+    l1: f32,
     /// Weight of the L2 penalty
     #[arg(long, default_value_t = 0.0, help_heading = "Model")]
     l2: f32,
-    /// sgd, momentum, adagrad or adam
-    #[arg(long, default_value = "sgd", help_heading = "Model")]
-    optimizer: Rule,
-    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.002 for adam]
-    #[arg(long, help_heading = "Model")]
+    /// How much rows count by their class: balanced, or CLASS=WEIGHT,CLASS=WEIGHT
+    #[arg(long, value_name = "WEIGHTS", help_heading = "Model")]
+    class_weight: Option<ClassWeight>,
+
+    /// sgd, momentum, adagrad or adam [default: adam, or adagrad for sparse data]
+    #[arg(long, help_heading = "Steps")]
+    optimizer: Option<Rule>,
+    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.003 for adam, 0.03 for adam with a
+    /// linear model]
+    #[arg(long, help_heading = "Steps")]
     lr: Option<f32>,
-    /// How often all rows are gone through
-    #[arg(long, default_value_t = 10, help_heading = "Model")]
-    epochs: u32,
+    /// How the rate changes over the run: constant, cosine, step:EPOCHS:FACTOR, or warmup:EPOCHS+ and one of these
+    #[arg(long, default_value = "cosine", help_heading = "Steps")]
+    schedule: Schedule,
+    /// How much of its velocity momentum keeps [default: 0.9]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    momentum: Option<f32>,
+    /// How much adam keeps of its first moment [default: 0.9]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    beta1: Option<f32>,
+    /// How much adam keeps of its second moment [default: 0.999]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    beta2: Option<f32>,
+    /// What adam and adagrad add to their divisors [default: 1e-8 for adam, 1e-10 for adagrad]
+    #[arg(long, help_heading = "Steps")]
+    eps: Option<f32>,
+    /// Shorten the gradient of a batch to this length where it is longer
+    #[arg(long, value_name = "LENGTH", help_heading = "Steps")]
+    clip: Option<f32>,
+    /// How often all rows are gone through [default: 10, more for few rows]
+    #[arg(long, help_heading = "Steps")]
+    epochs: Option<u32>,
+    /// Stop after so many epochs without a smaller validation loss, and keep the best epoch
+    #[arg(long, value_name = "EPOCHS", help_heading = "Steps")]
+    patience: Option<u32>,
     /// Rows in one worker's batch
-    #[arg(long, default_value_t = 64, help_heading = "Model")]
+    #[arg(long, default_value_t = 64, help_heading = "Steps")]
     batch: usize,
+    /// Go through the rows in the same order in every epoch
+    #[arg(long, help_heading = "Steps")]
+    no_shuffle: bool,
     /// Seed of everything random
     #[arg(long, default_value_t = 1, help_heading = "Model")]
     seed: u64,
@@ -138,7 +173,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let inputs: Vec<&Path> =
         args.data.iter().map(PathBuf::as_path).chain([Path::new(&args.validation)]).collect();
     check_distinct(&outputs, &inputs)?;
-    let optimizer = optimizer(&args)?;
     let executor = executor(&args)?;
     let (mut train, mut validation) = load(&args)?;
     let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
@@ -147,7 +181,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         validation.as_mut().map_or(Ok(()), |data| scaling.apply(data))?;
     }
     let spec = args.model.clone().unwrap_or_else(|| suitable(&train));
-    let model = spec.build(&train)?;
+    let model = spec.build_with_dropout(&train, args.dropout)?;
+    let optimizer = optimizer(&args, &spec, ParamServ::optimizer_for(&train).rule())?;
+    let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
     let mut saved = SavedModel::new(spec, &train, scaling, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
@@ -157,7 +193,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .every(args.every)
         .fold(args.fold)
         .batch(args.batch)
-        .epochs(args.epochs)
+        .epochs(epochs)
+        .schedule(args.schedule)
         .optimizer(optimizer)
         .partition(args.partition)
         .seed(args.seed)
@@ -166,15 +203,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(data) => run.validation(data),
         None => run,
     };
+    let run = steps(run, &args);
     let run = args.inject.iter().cloned().fold(run, ParamServ::inject);
     let run = match &args.trace {
         Some(path) => run.trace(path),
         None => run,
     };
     let trained = run.train(executor)?;
+    let interrupted = trained.interrupted;
     // The model first: whoever reads the report may have gone away. But the report also when it cannot be saved.
     let report = trained.report().clone();
     saved.parameters = trained.parameters;
+    saved.unfinished = interrupted.map(|by| unfinished(by, &report));
     let kept = args.save.as_ref().map_or(Ok(()), |path| saved.save(path));
     let told = tell(&args.data, &saved.spec, args.json, &report);
     kept?;
@@ -185,14 +225,59 @@ pub fn run(args: Args) -> Result<(), Failure> {
     trained
         .trace_error
         .map_or(Ok(()), |error| Err(Failure::failed(format!("the trace is incomplete: {error}"))))?;
-    told
+    told?;
+    interrupted.map_or(Ok(()), |by| Err(Failure::Interrupted(by)))
 }
 
-fn optimizer(args: &Args) -> Result<Optimizer, Failure> {
-    let rate = args.lr.unwrap_or_else(|| args.optimizer.default_rate());
-    Optimizer::new(args.optimizer, rate)
-        .and_then(|optimizer| optimizer.with_l2(args.l2))
-        .map_err(|error| Failure::Usage(error.to_string()))
+/// What a model that was interrupted says of itself.
+fn unfinished(by: Interrupt, report: &Report) -> String {
+    let complete = report.epochs.iter().filter(|epoch| epoch.complete).count();
+    format!("ended by {by} after {complete} of {} epochs", report.settings.epochs)
+}
+
+/// The optimiser that was asked for; `usual` is the rule for such data.
+fn optimizer(args: &Args, spec: &ModelSpec, usual: Rule) -> Result<Optimizer, Failure> {
+    let rule = args.optimizer.unwrap_or(usual);
+    let optimizer = || {
+        let mut optimizer = Optimizer::new(rule, args.lr.unwrap_or_else(|| usual_rate(rule, spec)))?;
+        if let Some(momentum) = args.momentum {
+            optimizer = optimizer.with_momentum(momentum)?;
+        }
+        if args.beta1.is_some() || args.beta2.is_some() {
+            optimizer = optimizer.with_betas(args.beta1.unwrap_or(0.9), args.beta2.unwrap_or(0.999))?;
+        }
+        if let Some(eps) = args.eps {
+            optimizer = optimizer.with_eps(eps)?;
+        }
+        optimizer.with_l1(args.l1)?.with_l2(args.l2)
+    };
+    optimizer().map_err(|error: syncline::round::Error| Failure::Usage(error.to_string()))
+}
+
+/// The rate of a run that is not given one. Adam moves each weight by about the rate in every step: the few weights of a
+/// linear model have further to go than the many of a network, which learns small tables by heart where they move fast.
+fn usual_rate(rule: Rule, spec: &ModelSpec) -> f32 {
+    match (rule, spec) {
+        (Rule::Adam, ModelSpec::Mlp(_)) => 0.003,
+        (Rule::Adam, _) => 0.03,
+        (rule, _) => rule.default_rate(),
+    }
+}
+
+/// What else is said of the steps.
+fn steps(run: ParamServ, args: &Args) -> ParamServ {
+    let run = if args.no_shuffle { run.without_shuffling() } else { run };
+    let run = args.clip.into_iter().fold(run, ParamServ::clip);
+    let run = args.patience.into_iter().fold(run, ParamServ::patience);
+    args.class_weight.iter().cloned().fold(run, ParamServ::class_weight)
+}
+
+/// Samples after which a small model has usually learnt what there is.
+const ENOUGH_SAMPLES: usize = 30_000;
+
+/// Epochs for so many rows: few rows make few steps an epoch.
+fn enough_epochs(rows: usize) -> u32 {
+    ENOUGH_SAMPLES.div_ceil(rows.max(1)).clamp(10, 60) as u32
 }
 
 /// Where the nodes run, and how long the launcher bears their silence.

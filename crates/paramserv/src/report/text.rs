@@ -1,5 +1,7 @@
 //! The report as a person reads it.
 
+mod metrics;
+
 use std::fmt;
 
 use syncline_terminal::{
@@ -36,7 +38,7 @@ impl Report {
             plural(s.parameters as u64, "parameter")
         ));
         page.line(&format!(
-            "{} and {} on {}, {}, every {}, batch {}, {} lr {}",
+            "{} and {} on {}, {}, every {}, batch {}, {} lr {} {}",
             plural(s.workers as u64, "worker"),
             plural(s.servers as u64, "server"),
             s.on,
@@ -44,10 +46,12 @@ impl Report {
             s.every,
             s.batch,
             s.optimizer,
-            s.lr
+            s.lr,
+            s.schedule
         ));
         let losses = epochs(&self.epochs, page.screen());
         page.gap().table(&losses);
+        metrics::write(page, &self.metrics);
         let speed = count(self.samples_per_second.max(0.0).round() as u64);
         page.gap().line(&format!("{speed} samples/s, {} in all", seconds(self.wall_s)));
         page.heading("where the time went").table(&workers(&self.workers));
@@ -77,7 +81,7 @@ fn epochs(epochs: &[EpochReport], screen: &Screen) -> Table {
             continue;
         }
         table.row([
-            epoch.epoch.to_string(),
+            if epoch.complete { epoch.epoch.to_string() } else { format!("{} (cut)", epoch.epoch) },
             seconds(epoch.seconds),
             loss(epoch.train_loss),
             shown(epoch.train_accuracy.or(epoch.train_rmse)),
@@ -149,16 +153,12 @@ impl WorkerReport {
     }
 }
 
-/// A share above which something is worth a sentence.
-const NOTABLE: f64 = 0.05;
-
 /// The run in sentences: what the workers did, who was waited for, and what went wrong without failing.
 pub(super) fn findings(report: &Report) -> Vec<String> {
     let mut findings = vec![time_shares(report)];
     findings.extend(last_to_arrive(report));
     findings.extend(injected(report));
     findings.extend(late(report));
-    findings.extend(falling(report));
     findings
 }
 
@@ -209,16 +209,5 @@ fn late(report: &Report) -> Option<String> {
     (late > 0).then(|| {
         let share = 100.0 * late as f64 / pushes.max(1) as f64;
         format!("{share:.1} % of the gradients came after their round had closed and were dropped")
-    })
-}
-
-fn falling(report: &Report) -> Option<String> {
-    let (first, last) = (report.epochs.first()?.train_loss, report.epochs.last()?.train_loss);
-    (report.epochs.len() > 1 && last > first * (1.0 - NOTABLE / 10.0)).then(|| {
-        format!(
-            "the training loss did not fall ({} to {}): try a lower --lr, or more epochs",
-            loss(first),
-            loss(last)
-        )
     })
 }

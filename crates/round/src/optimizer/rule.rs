@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr};
 
 use crate::Error;
 
-/// How a gradient g becomes a step; a is the learning rate.
+/// How a gradient g becomes a step; a is the learning rate. The numbers beside it are those of the
+/// [`Optimizer`](crate::Optimizer).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// w -= a g.
@@ -14,16 +15,12 @@ pub enum Rule {
         /// How much of the last step's velocity is kept.
         beta: f32,
     },
-    /// s += g^2; w -= a g / (sqrt(s) + 1e-10) (Duchi, Hazan, Singer 2011).
+    /// s += g^2; w -= a g / (sqrt(s) + eps) (Duchi, Hazan, Singer 2011).
     Adagrad,
-    /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= a m' / (sqrt(v') + 1e-8), where m' and v' are freed of
-    /// their bias towards 0 (Kingma, Ba 2015), with b1 = 0.9 and b2 = 0.999.
+    /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= a m' / (sqrt(v') + eps), where m' = m / (1 - b1^t) and
+    /// v' = v / (1 - b2^t) at step t are freed of their bias towards 0 (Kingma, Ba 2015, algorithm 1).
     Adam,
 }
-
-const ADAGRAD_EPSILON: f32 = 1e-10;
-const ADAM_BETAS: (f32, f32) = (0.9, 0.999);
-const ADAM_EPSILON: f32 = 1e-8;
 
 impl Rule {
     /// The names a user can give.
@@ -35,7 +32,16 @@ impl Rule {
             Self::Sgd => 0.1,
             Self::Momentum { .. } => 0.02,
             Self::Adagrad => 0.05,
-            Self::Adam => 0.002,
+            Self::Adam => 0.01,
+        }
+    }
+
+    /// What keeps the divisor from being zero; 0 where there is none.
+    pub(super) fn default_eps(self) -> f32 {
+        match self {
+            Self::Sgd | Self::Momentum { .. } => 0.0,
+            Self::Adagrad => 1e-10,
+            Self::Adam => 1e-8,
         }
     }
 
@@ -52,43 +58,73 @@ impl Rule {
             Self::Adam => [vec![0.0; parameters], vec![0.0; parameters]],
         }
     }
+}
 
-    /// The rate at step `steps` (from 1): Adam's carries both bias corrections.
-    pub(super) fn effective_rate(self, rate: f32, steps: u64) -> f32 {
-        match self {
-            Self::Adam => {
-                let power = |beta: f32| 1.0 - f64::from(beta).powf(steps as f64);
-                (f64::from(rate) * power(ADAM_BETAS.1).sqrt() / power(ADAM_BETAS.0)) as f32
-            }
-            _ => rate,
+/// One step of a rule: its numbers at this point of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    rule: Rule,
+    rate: f32,
+    betas: (f32, f32),
+    eps: f32,
+}
+
+impl Step {
+    /// Step `steps`, from 1. Adam's bias corrections are the same for all parameters, so they go into the rate and into
+    /// eps: a (m / c1) / (sqrt(v / c2) + eps) = (a sqrt(c2) / c1) m / (sqrt(v) + eps sqrt(c2)).
+    pub(super) fn new(rule: Rule, rate: f32, betas: (f32, f32), eps: f32, steps: u64) -> Self {
+        if rule != Rule::Adam {
+            return Self { rule, rate, betas, eps };
         }
+        let correction = |beta: f32| 1.0 - f64::from(beta).powf(steps as f64);
+        let (first, root) = (correction(betas.0), correction(betas.1).sqrt());
+        let rate = (f64::from(rate) * root / first) as f32;
+        Self { rule, rate, betas, eps: (f64::from(eps) * root) as f32 }
     }
 
-    /// Steps `parameters` along `gradient`. Compiled into its callers, for the vectors that they choose.
+    /// Steps parameters along `gradient`. Compiled into its callers, for the vectors that they choose.
     #[inline(always)]
-    pub(super) fn step(self, w: &mut [f32], g: &[f32], moments: (&mut [f32], &mut [f32]), rate: f32) {
-        let (first, second) = moments;
-        match self {
-            Self::Sgd => w.iter_mut().zip(g).for_each(|(w, g)| *w -= rate * g),
-            Self::Momentum { beta } => {
+    pub(super) fn take(self, w: &mut [f32], g: &[f32], moments: (&mut [f32], &mut [f32])) {
+        let (rate, (first, second)) = (self.rate, moments);
+        match self.rule {
+            Rule::Sgd => w.iter_mut().zip(g).for_each(|(w, g)| *w -= rate * g),
+            Rule::Momentum { beta } => {
                 for ((w, g), v) in w.iter_mut().zip(g).zip(first) {
                     *v = beta * *v + g;
                     *w -= rate * *v;
                 }
             }
-            Self::Adagrad => {
+            Rule::Adagrad => {
                 for ((w, g), s) in w.iter_mut().zip(g).zip(first) {
                     *s += g * g;
-                    *w -= rate * g / (s.sqrt() + ADAGRAD_EPSILON);
+                    *w -= rate * g / (s.sqrt() + self.eps);
                 }
             }
-            Self::Adam => {
-                let (b1, b2) = ADAM_BETAS;
+            Rule::Adam => {
+                let (b1, b2) = self.betas;
                 for (((w, g), m), v) in w.iter_mut().zip(g).zip(first).zip(second) {
                     *m = b1 * *m + (1.0 - b1) * g;
                     *v = b2 * *v + (1.0 - b2) * g * g;
-                    *w -= rate * *m / (v.sqrt() + ADAM_EPSILON);
+                    *w -= rate * *m / (v.sqrt() + self.eps);
                 }
+            }
+        }
+    }
+
+    /// Draws parameters towards zero, and to zero where they are close to it: the proximal step of an L1 penalty
+    /// (Duchi, Singer 2009), for each parameter with the rate at which the rule would follow a lasting gradient of `l1`.
+    /// So a parameter rests at zero as long as the loss's gradient is below `l1`.
+    pub(super) fn shrink(self, w: &mut [f32], moments: (&[f32], &[f32]), l1: f32) {
+        let (first, second) = moments;
+        let by = |w: &mut f32, rate: f32| *w = w.signum() * (w.abs() - rate * l1).max(0.0);
+        match self.rule {
+            Rule::Sgd => w.iter_mut().for_each(|w| by(w, self.rate)),
+            Rule::Momentum { beta } => w.iter_mut().for_each(|w| by(w, self.rate / (1.0 - beta))),
+            Rule::Adagrad => {
+                w.iter_mut().zip(first).for_each(|(w, s)| by(w, self.rate / (s.sqrt() + self.eps)));
+            }
+            Rule::Adam => {
+                w.iter_mut().zip(second).for_each(|(w, v)| by(w, self.rate / (v.sqrt() + self.eps)));
             }
         }
     }

@@ -40,7 +40,7 @@ impl OptimizerState {
     fn descend<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
         self.steps += 1;
         for (gradient, weight) in gradients {
-            let rate = self.optimizer.rate * weight;
+            let rate = self.optimizer.rate * self.factor * weight;
             let parameters = &mut *parameters;
             gradient.for_each_run(move |start, values, factor| {
                 let parameters = &mut parameters[start..start + values.len()];
@@ -52,15 +52,14 @@ impl OptimizerState {
     /// Steps only the parameters that some contribution names. One that is named again is stepped again, but by then
     /// its derivative has been taken, and the rule rests at zero.
     fn step_touched<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
-        self.steps += 1;
+        let next = self.next_step();
         let mut dense = self.sum(parameters.len(), gradients);
-        let (rule, rate) = (self.optimizer.rule, self.optimizer.rate);
         let first = &mut self.moments[0];
         for (gradient, _) in gradients {
             gradient.for_each_run(|start, values, _| {
                 let run = start..start + values.len();
                 let derivatives = &mut dense[run.clone()];
-                rule.step(&mut parameters[run.clone()], derivatives, (&mut first[run], &mut []), rate);
+                next.take(&mut parameters[run.clone()], derivatives, (&mut first[run], &mut []));
                 derivatives.fill(0.0);
             });
         }

@@ -1,0 +1,218 @@
+//! Sums over rows from which the metrics follow, so that several threads can each look at a part.
+
+use super::auc::auc;
+use super::{ClassMetric, ClassMetrics, Metrics, NumberMetrics, largest_share};
+use crate::Predictions;
+use syncline_data::{Dataset, TargetsView};
+
+/// Scores kept for the AUC at most: 128 MiB.
+const MOST_SCORES: usize = 1 << 25;
+/// Classes up to which the confusion table is told.
+const MOST_CLASSES: usize = 100;
+
+/// What has been seen so far, of numbers or of classes.
+pub(super) enum Tally {
+    Numbers(Numbers),
+    Classes(Classes),
+}
+
+#[derive(Default)]
+pub(super) struct Numbers {
+    rows: u64,
+    squared_error: f64,
+    absolute_error: f64,
+    sum: f64,
+    squares: f64,
+}
+
+pub(super) struct Classes {
+    classes: usize,
+    /// By true class, then by predicted class.
+    confusion: Vec<u64>,
+    /// Sum of `-ln p`; nothing once there were no probabilities.
+    log_loss: Option<f64>,
+    /// Rows x classes; nothing where they are too many.
+    scores: Option<Vec<f32>>,
+    labels: Vec<u32>,
+}
+
+impl Tally {
+    pub(super) fn new(data: &Dataset) -> Self {
+        let classes = data.targets().classes().len();
+        if classes == 0 {
+            return Self::Numbers(Numbers::default());
+        }
+        let few = data.rows().saturating_mul(classes) <= MOST_SCORES;
+        Self::Classes(Classes {
+            classes,
+            confusion: vec![0; classes * classes],
+            log_loss: Some(0.0),
+            scores: few.then(Vec::new),
+            labels: Vec::new(),
+        })
+    }
+
+    /// Takes rows in; nothing if predictions and targets are of different kinds.
+    pub(super) fn add(&mut self, predictions: &Predictions, targets: &TargetsView<'_>) -> Option<()> {
+        match (self, predictions, targets) {
+            (Self::Numbers(numbers), Predictions::Numbers(values), TargetsView::Real(targets)) => {
+                values.iter().zip(*targets).for_each(|(value, target)| numbers.add(*value, *target));
+                Some(())
+            }
+            (Self::Classes(classes), _, TargetsView::Class(labels)) => classes.add(predictions, labels),
+            _ => None,
+        }
+    }
+
+    /// Both together, the rows of `self` first.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(Numbers {
+                rows: a.rows + b.rows,
+                squared_error: a.squared_error + b.squared_error,
+                absolute_error: a.absolute_error + b.absolute_error,
+                sum: a.sum + b.sum,
+                squares: a.squares + b.squares,
+            }),
+            (Self::Classes(mut a), Self::Classes(b)) => {
+                a.confusion.iter_mut().zip(b.confusion).for_each(|(a, b)| *a += b);
+                a.log_loss = a.log_loss.zip(b.log_loss).map(|(a, b)| a + b);
+                if let (Some(scores), Some(more)) = (&mut a.scores, b.scores) {
+                    scores.extend(more);
+                }
+                a.labels.extend(b.labels);
+                Self::Classes(a)
+            }
+            (tally, _) => tally,
+        }
+    }
+
+    /// The metrics, in the units of the data; nothing of no rows.
+    pub(super) fn finish(self, data: &Dataset) -> Option<Metrics> {
+        match self {
+            Self::Numbers(numbers) => numbers.finish(data.target_scale().deviation).map(Metrics::Numbers),
+            Self::Classes(classes) => classes.finish(data).map(Metrics::Classes),
+        }
+    }
+}
+
+impl Numbers {
+    fn add(&mut self, value: f32, target: f32) {
+        let (value, target) = (f64::from(value), f64::from(target));
+        self.rows += 1;
+        self.squared_error += (value - target) * (value - target);
+        self.absolute_error += (value - target).abs();
+        self.sum += target;
+        self.squares += target * target;
+    }
+
+    /// The metrics, where one unit of the stored targets is `deviation` of the user's.
+    fn finish(self, deviation: f64) -> Option<NumberMetrics> {
+        if self.rows == 0 {
+            return None;
+        }
+        let rows = self.rows as f64;
+        let spread = (self.squares - self.sum * self.sum / rows).max(0.0);
+        Some(NumberMetrics {
+            rows: self.rows,
+            rmse: deviation * (self.squared_error / rows).sqrt(),
+            mae: deviation * self.absolute_error / rows,
+            // Rounding leaves targets that do not vary a tiny spread.
+            r2: (spread > 1e-12 * self.squares).then(|| 1.0 - self.squared_error / spread),
+            target_deviation: deviation * (spread / rows).sqrt(),
+        })
+    }
+}
+
+impl Classes {
+    fn add(&mut self, predictions: &Predictions, labels: &[u32]) -> Option<()> {
+        let (classes, values, likely) = match predictions {
+            Predictions::Numbers(_) => return None,
+            Predictions::Probabilities { classes, values } => (*classes, values, true),
+            Predictions::Margins { classes, values } => (*classes, values, false),
+        };
+        if classes < self.classes {
+            return None;
+        }
+        for ((row, &label), predicted) in values.chunks_exact(classes).zip(labels).zip(predictions.classes())
+        {
+            // A class that the data do not know is a miss like any other, counted for the first that is wrong.
+            let known = (predicted as usize) < self.classes;
+            let counted = if known { predicted } else { u32::from(label == 0) };
+            self.confusion[label as usize * self.classes + counted as usize] += 1;
+            if let Some(sum) = &mut self.log_loss {
+                *sum -= f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln();
+            }
+        }
+        if !likely {
+            self.log_loss = None;
+        }
+        if let Some(scores) = &mut self.scores {
+            values.chunks_exact(classes).for_each(|row| scores.extend(&row[..self.classes]));
+            self.labels.extend(labels);
+        }
+        Some(())
+    }
+
+    fn finish(self, data: &Dataset) -> Option<ClassMetrics> {
+        let (count, rows) = (self.classes, self.confusion.iter().sum::<u64>());
+        if rows == 0 {
+            return None;
+        }
+        let names = data.targets().classes();
+        let classes: Vec<ClassMetric> = (0..count).map(|class| self.class(class, &names[class])).collect();
+        let right: u64 = (0..count).map(|class| self.confusion[class * count + class]).sum();
+        let accuracy = right as f64 / rows as f64;
+        let occurs = |class: &usize| classes[*class].rows > 0 || self.predicted(*class) > 0;
+        let occurring: Vec<usize> = (0..count).filter(occurs).collect();
+        let f1_sum: f64 = occurring.iter().map(|&class| classes[class].f1).sum();
+        Some(ClassMetrics {
+            rows,
+            accuracy,
+            log_loss: self.log_loss.map(|sum| sum / rows as f64),
+            auc: self.auc(),
+            f1_macro: f1_sum / occurring.len() as f64,
+            f1_micro: accuracy,
+            largest_class_share: largest_share(data.targets(), &self.confusion, rows),
+            confusion: match count {
+                0..=MOST_CLASSES => self.confusion.chunks_exact(count).map(<[u64]>::to_vec).collect(),
+                _ => Vec::new(),
+            },
+            classes,
+        })
+    }
+
+    fn predicted(&self, class: usize) -> u64 {
+        self.confusion.iter().skip(class).step_by(self.classes).sum()
+    }
+
+    fn class(&self, class: usize, name: &str) -> ClassMetric {
+        let right = self.confusion[class * self.classes + class] as f64;
+        let rows: u64 = self.confusion[class * self.classes..][..self.classes].iter().sum();
+        let predicted = self.predicted(class) as f64;
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        ClassMetric {
+            class: name.to_owned(),
+            rows,
+            precision: share(right, predicted),
+            recall: share(right, rows as f64),
+            f1: share(2.0 * right, predicted + rows as f64),
+        }
+    }
+
+    /// Of class 1 where there are two, else the mean over the classes, each against the rest.
+    fn auc(&self) -> Option<f64> {
+        let scores = self.scores.as_ref()?;
+        let of_class = |class: usize| {
+            let rows = scores.chunks_exact(self.classes).zip(&self.labels);
+            auc(rows.map(|(row, &label)| (row[class], label as usize == class)).collect())
+        };
+        match self.classes {
+            2 => of_class(1),
+            count => {
+                let areas: Vec<f64> = (0..count).filter_map(of_class).collect();
+                (areas.len() == count).then(|| areas.iter().sum::<f64>() / count as f64)
+            }
+        }
+    }
+}

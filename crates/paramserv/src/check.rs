@@ -1,0 +1,174 @@
+//! What cannot work is refused before anything starts, whoever asks for it: a mistake must not show as a panic in a
+//! worker, or as a run that ends with nonsense.
+
+use syncline_data::{Dataset, Features, Targets};
+use syncline_round::{Gate, Sync};
+
+use crate::{Error, ParamServ};
+
+/// Epochs at most: each is kept for the report.
+const MOST_EPOCHS: u32 = 1_000_000;
+
+/// Workers and servers at most: each is a thread or a process of this machine.
+const MOST_NODES: usize = 1024;
+
+/// Refuses what cannot work.
+pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
+    counts(run)?;
+    nodes(run)?;
+    model(run)?;
+    values(&run.data, "the training data")?;
+    if let Some(validation) = &run.validation {
+        values(validation, "the validation data")?;
+    }
+    steps(run)?;
+    Gate::new(run.sync, run.workers)?;
+    Ok(())
+}
+
+fn counts(run: &ParamServ) -> Result<(), Error> {
+    let counts = [
+        ("workers", run.workers),
+        ("servers", run.servers),
+        ("batch", run.batch),
+        ("epochs", run.epochs as usize),
+        ("patience", run.patience.map_or(1, |epochs| epochs as usize)),
+    ];
+    if let Some((what, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
+        return Err(out_of_range(what, 0, "it must be at least 1".to_owned()));
+    }
+    if run.epochs > MOST_EPOCHS {
+        let must = format!("the report keeps a line an epoch, {MOST_EPOCHS} at most");
+        return Err(out_of_range("epochs", run.epochs, must));
+    }
+    Ok(())
+}
+
+/// Workers and servers, in proportion to what they share.
+fn nodes(run: &ParamServ) -> Result<(), Error> {
+    let (rows, parameters) = (run.data.rows(), run.model.parameters());
+    if run.workers > rows {
+        let must = format!("there are only {rows} rows to train on, and each worker needs one");
+        return Err(out_of_range("workers", run.workers, must));
+    }
+    if run.servers > parameters {
+        let must = format!("there are only {parameters} parameters to share among servers");
+        return Err(out_of_range("servers", run.servers, must));
+    }
+    if run.workers + run.servers > MOST_NODES {
+        let must =
+            format!("with {} servers that is more than {MOST_NODES} nodes on one machine", run.servers);
+        return Err(out_of_range("workers", run.workers, must));
+    }
+    if matches!(run.sync, Sync::Backup { .. }) && run.servers > 1 {
+        let must =
+            "with backup workers one server must decide which gradients a round takes: use one".to_owned();
+        return Err(out_of_range("servers", run.servers, must));
+    }
+    let unknown = run.delays.iter().find_map(|delay| delay.worker().filter(|&w| w as usize >= run.workers));
+    if let Some(worker) = unknown {
+        let must = format!("there are {} workers, counted from 0", run.workers);
+        return Err(out_of_range("the worker to inject delays into", worker, must));
+    }
+    Ok(())
+}
+
+/// Whether the model fits the data, and both sets of data each other.
+fn model(run: &ParamServ) -> Result<(), Error> {
+    run.model.check(&run.data)?;
+    let (initial, parameters) = (run.model.initialise(run.seed).len(), run.model.parameters());
+    if initial != parameters {
+        return Err(unfit(format!("its initial parameters are {initial}, not {parameters} as it says")));
+    }
+    if let Some(range) = run.model.regularised().into_iter().find(|range| range.end > parameters) {
+        return Err(unfit(format!(
+            "its regularised parameters {range:?} are not all among its {parameters}"
+        )));
+    }
+    let weights = run.data.weights().is_some() || run.class_weight.is_some();
+    if weights && !run.model.weighs_rows() {
+        return Err(unfit("it does not heed the weights of rows; leave them out".to_owned()));
+    }
+    let Some(validation) = &run.validation else { return Ok(()) };
+    let (columns, trained) = (validation.columns(), run.data.columns());
+    if columns != trained {
+        return Err(unfit(format!(
+            "the validation data have {columns} columns, the training data {trained}"
+        )));
+    }
+    match (run.data.targets(), validation.targets()) {
+        (Targets::Real(_), Targets::Real(_)) => {}
+        (Targets::Class { names: ours, .. }, Targets::Class { names: theirs, .. }) if ours == theirs => {}
+        (Targets::Class { names: ours, .. }, Targets::Class { names: theirs, .. }) => {
+            return Err(unfit(format!(
+                "the validation data have the classes {theirs:?}, the training data {ours:?}"
+            )));
+        }
+        _ => {
+            return Err(unfit(
+                "one of training and validation data has classes, the other numbers".to_owned(),
+            ));
+        }
+    }
+    if run.data.target_scale() != validation.target_scale() {
+        return Err(unfit("the targets of training and validation data are at different scales".to_owned()));
+    }
+    run.model.check(validation)?;
+    Ok(())
+}
+
+/// Whether all values are numbers: one that is not would only show as a loss that is none.
+fn values(data: &Dataset, which: &str) -> Result<(), Error> {
+    let (features, columns) = match data.features() {
+        Features::Dense(dense) => (dense.values(), data.columns()),
+        Features::Sparse(csr) => (csr.values(), 0),
+    };
+    if let Some(at) = features.iter().position(|value| !value.is_finite()) {
+        let place = match columns {
+            0 => format!("stored value {at}"),
+            _ => format!("row {}, column `{}`", at / columns, data.feature_name(at % columns)),
+        };
+        return Err(unfit(format!("in {which} {place} is {}, which is no finite number", features[at])));
+    }
+    if let Targets::Real(targets) = data.targets()
+        && let Some(row) = targets.iter().position(|target| !target.is_finite())
+    {
+        let target = targets[row];
+        return Err(unfit(format!(
+            "in {which} the target of row {row} is {target}, which is no finite number"
+        )));
+    }
+    Ok(())
+}
+
+/// What decides the steps.
+fn steps(run: &ParamServ) -> Result<(), Error> {
+    if let Some(length) = run.clip.filter(|length| !(length.is_finite() && *length > 0.0)) {
+        return Err(out_of_range("clip", length, "it must be a positive length such as 1".to_owned()));
+    }
+    if run.schedule.warmup() >= run.epochs && run.schedule.warmup() > 0 {
+        let must = format!("the run has {} epochs, and must go on after its warm-up", run.epochs);
+        return Err(out_of_range("warmup", run.schedule.warmup(), must));
+    }
+    if run.patience.is_some() && run.validation.is_none() {
+        let must = "without validation rows nothing tells when to stop".to_owned();
+        return Err(out_of_range("patience", run.patience.unwrap_or_default(), must));
+    }
+    let penalised = run.optimizer.l1() > 0.0 || run.optimizer.l2() > 0.0;
+    if penalised && run.model.regularised().iter().all(std::ops::Range::is_empty) {
+        let must = "the model has no parameters that penalties act on".to_owned();
+        return Err(out_of_range("l1 or l2", run.optimizer.l1().max(run.optimizer.l2()), must));
+    }
+    if let Some(weight) = &run.class_weight {
+        weight.check(run.data.targets())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn out_of_range(what: &'static str, got: impl ToString, must: String) -> Error {
+    Error::OutOfRange { what, got: got.to_string(), must }
+}
+
+fn unfit(why: String) -> Error {
+    Error::Learn(syncline_learn::Error::Check(why))
+}
