@@ -19,14 +19,16 @@ fn patience(seconds: u64, start: Duration) -> Duration {
 
 /// What it took since `begun`, without the moment in which the run was left alone.
 fn start_took(begun: Instant) -> Duration {
-    begun.elapsed().saturating_sub(Duration::from_millis(500))
+    begun.elapsed().saturating_sub(Duration::from_millis(1500))
 }
 
-/// Waits until the run has a process for each of its 5 nodes and has had time to train a little.
+/// Waits until the processes of all 5 nodes have joined the run and have had time to train a little.
 fn nodes(launcher: u32) -> Vec<(u32, String)> {
     let nodes =
         wait_for("the nodes' processes", || Some(children(launcher)).filter(|nodes| nodes.len() == 5));
-    std::thread::sleep(Duration::from_millis(500));
+    // A process shows signs of life from when it has joined.
+    nodes.iter().for_each(|&(pid, _)| wait_for_thread(pid, "pulse"));
+    std::thread::sleep(Duration::from_millis(1500));
     nodes
 }
 
@@ -105,7 +107,8 @@ fn a_second_interrupt_ends_a_run_at_once() {
     // One round is an epoch, which no worker comes to the end of.
     let begun = Instant::now();
     let run = start("train --workers 2 --every epoch --epochs 1000 --inject all:600s --on processes");
-    wait_for("the workers", || Some(children(run.id())).filter(|nodes| nodes.len() == 3));
+    let nodes = wait_for("the nodes", || Some(children(run.id())).filter(|nodes| nodes.len() == 3));
+    nodes.iter().for_each(|&(pid, _)| wait_for_thread(pid, "pulse"));
     std::thread::sleep(Duration::from_millis(1500));
     let limit = patience(4, start_took(begun));
     signal(run.id(), "INT");
