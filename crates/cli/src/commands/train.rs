@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "WEIGHTS", help_heading = "Model")]
     class_weight: Option<ClassWeight>,
 
-    /// sgd, momentum, adagrad or adam [default: adam, or adagrad for sparse data]
+    /// sgd, momentum, adagrad or adam [default: adam; adagrad for sparse data; sgd for other --every than batch]
     #[arg(long, help_heading = "Steps")]
     optimizer: Option<Rule>,
     /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.003 for adam, 0.03 for adam with a
@@ -182,7 +182,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let spec = args.model.clone().unwrap_or_else(|| suitable(&train));
     let model = spec.build_with_dropout(&train, args.dropout)?;
-    let optimizer = optimizer(&args, &spec, ParamServ::optimizer_for(&train).rule())?;
+    let usual = match args.every {
+        Every::Batch => ParamServ::optimizer_for(&train).rule(),
+        // What is pushed then is the sum of many gradients, and the few steps that follow must be as long.
+        Every::Batches(_) | Every::Epoch => Rule::Sgd,
+    };
+    let optimizer = optimizer(&args, &spec, usual)?;
     let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
     let mut saved = SavedModel::new(spec, &train, scaling, Vec::new());
     let bar = progress_bar(&args);
