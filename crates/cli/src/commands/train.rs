@@ -278,11 +278,11 @@ fn steps(run: ParamServ, args: &Args) -> ParamServ {
 }
 
 /// Samples after which a small model has usually learnt what there is.
-const ENOUGH_SAMPLES: usize = 30_000;
+const ENOUGH_SAMPLES: usize = 200_000;
 
 /// Epochs for so many rows: few rows make few steps an epoch.
 fn enough_epochs(rows: usize) -> u32 {
-    ENOUGH_SAMPLES.div_ceil(rows.max(1)).clamp(10, 60) as u32
+    ENOUGH_SAMPLES.div_ceil(rows.max(1)).clamp(10, 200) as u32
 }
 
 /// Where the nodes run, and how long the launcher bears their silence.
