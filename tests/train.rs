@@ -220,3 +220,41 @@ fn a_trace_is_a_parquet_file() {
         assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
     }
 }
+
+#[test]
+fn the_report_says_how_good_the_model_is_and_when_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = csv(folder.path(), 1200);
+    let report = json(&format!("train {} --model logistic", good.display()));
+    let metrics = &report["metrics"]["validation"];
+    for name in ["accuracy", "log_loss", "auc", "f1_macro", "f1_micro"] {
+        assert!(metrics[name].as_f64().is_some(), "{name}: {metrics}");
+    }
+    assert_eq!(metrics["confusion"].as_array().unwrap().len(), 2);
+    assert_eq!(metrics["accuracy"].as_f64().unwrap(), last(&report, "validation_accuracy"));
+    let text = String::from_utf8(run(&format!("train {}", good.display())).stdout).unwrap();
+    for part in ["the trained model", "F1 macro", "each class, validation rows", "precision", "cat", "dog"] {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+
+    let mut noise = "a,b,kind\n".to_owned();
+    for row in 0..400u32 {
+        let hash = row.wrapping_mul(2_654_435_761) >> 7;
+        noise += &format!("{},{},{}\n", hash % 97, hash % 89, if hash % 10 < 7 { "yes" } else { "no" });
+    }
+    let noise = write(folder.path(), "noise.csv", &noise);
+    let report = json(&format!("train {} --model logistic --label kind", noise.display()));
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("no better than always naming the largest class"), "{findings}");
+}
+
+#[test]
+fn settings_of_the_steps_without_effect_are_refused() {
+    support::fails("train --optimizer sgd --beta1 0.8", 2, &["has no effect on sgd", "--optimizer adam"]);
+    support::fails("train --momentum 0.8", 2, &["has no effect on adam", "--optimizer momentum"]);
+    support::fails("train --validation 0 --patience 3", 2, &["without validation rows"]);
+    support::fails("train --model softmax --dropout 0.2", 1, &["only mlp has some"]);
+    support::fails("train --schedule warmup:10 --epochs 10", 2, &["must go on after its warm-up"]);
+    support::fails("train --schedule linear", 2, &["step:EPOCHS:FACTOR"]);
+    support::fails("train --class-weight nobody=2", 2, &["there is no class `nobody`"]);
+}

@@ -105,9 +105,10 @@ pub struct Args {
     /// Stop after so many epochs without a smaller validation loss, and keep the best epoch
     #[arg(long, value_name = "EPOCHS", help_heading = "Steps")]
     patience: Option<u32>,
-    /// Rows in one worker's batch
-    #[arg(long, default_value_t = 64, help_heading = "Steps")]
-    batch: usize,
+    /// Rows in one worker's batch [default: 64, for a linear model fewer where an epoch would have less than
+    /// 8 rounds]
+    #[arg(long, help_heading = "Steps")]
+    batch: Option<usize>,
     /// Go through the rows in the same order in every epoch
     #[arg(long, help_heading = "Steps")]
     no_shuffle: bool,
@@ -189,6 +190,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let optimizer = optimizer(&args, &spec, usual)?;
     let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
+    let batch = args.batch.unwrap_or_else(|| usual_batch(&spec, train.rows(), args.workers));
     let mut saved = SavedModel::new(spec, &train, scaling, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
@@ -197,7 +199,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .sync(args.sync)
         .every(args.every)
         .fold(args.fold)
-        .batch(args.batch)
+        .batch(batch)
         .epochs(epochs)
         .schedule(args.schedule)
         .optimizer(optimizer)
@@ -275,6 +277,15 @@ fn steps(run: ParamServ, args: &Args) -> ParamServ {
     let run = args.clip.into_iter().fold(run, ParamServ::clip);
     let run = args.patience.into_iter().fold(run, ParamServ::patience);
     args.class_weight.iter().cloned().fold(run, ParamServ::class_weight)
+}
+
+/// Rows of a batch: for a linear model so few that an epoch of few rows has several steps too. A network has enough steps
+/// to learn few rows by heart as it is.
+fn usual_batch(spec: &ModelSpec, rows: usize, workers: usize) -> usize {
+    match spec {
+        ModelSpec::Mlp(_) => 64,
+        _ => (rows / workers.max(1) / 8).clamp(4, 64),
+    }
 }
 
 /// Samples after which a small model has usually learnt what there is.
