@@ -52,9 +52,10 @@ const HOSTILE: &str = "x\u{1b}[2J\u{7}\rAll is well\nerror: forged\u{9b}31m\u{20
 const HOSTILE_JSON: &str = r"x\u001b[2J\u0007\rAll is well\nerror: forged\u009b31m\u202edrow\u200b";
 
 /// Every command that prints for people, on real inputs.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "train animals.csv --workers 4 --servers 2 --epochs 3 --sync ssp:2",
     "train --epochs 1 --model softmax --workers 3",
+    "compare animals.csv --sync bsp,asp --workers 2,3 --epochs 1",
     "evaluate model.safetensors animals.csv",
     "trace report run.parquet",
     "trace report app.json",

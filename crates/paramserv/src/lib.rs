@@ -33,6 +33,7 @@ mod batches;
 mod calibration;
 mod check;
 mod class_weight;
+mod comparison;
 mod computation;
 mod coordinator;
 mod delay;
@@ -52,6 +53,7 @@ mod train;
 mod worker;
 
 pub use class_weight::ClassWeight;
+pub use comparison::{Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures};
 pub use coordinator::Progress;
 pub use delay::{Delay, parse_duration};
 pub use error::Error;

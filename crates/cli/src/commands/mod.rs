@@ -1,5 +1,6 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
+mod compare;
 mod completions;
 mod evaluate;
 mod man;
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 #[derive(Subcommand)]
 pub enum Command {
     Train(Box<train::Args>),
+    Compare(compare::Args),
     Evaluate(evaluate::Args),
     Trace(trace::Args),
     Queue(queue::Args),
@@ -31,6 +33,7 @@ impl Command {
     pub fn run(self) -> Result<(), Failure> {
         match self {
             Self::Train(args) => train::run(*args),
+            Self::Compare(args) => compare::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(args),

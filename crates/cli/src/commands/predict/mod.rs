@@ -1,6 +1,6 @@
 //! `syncline predict`: what another size or policy would cost, from one run's trace or log.
 
-mod list;
+pub mod list;
 mod spark;
 mod training;
 

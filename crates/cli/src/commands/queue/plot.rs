@@ -44,7 +44,8 @@ fn chart(
     chart.configure_mesh().x_desc(axes.0).y_desc(axes.1).light_line_style(TRANSPARENT).draw()?;
     for (series, colour) in list.iter().zip(COLOURS.iter().cycle()) {
         let points = series.points.iter().map(|point| (point.rate, point.value));
-        let drawn = if series.kind == "simulation" {
+        // A line of a single point would not be seen.
+        let drawn = if series.kind == "simulation" || series.points.len() == 1 {
             chart.draw_series(series.points.iter().map(|point| bar(point, *colour)))?;
             chart.draw_series(points.map(|point| Circle::new(point, 3, colour.filled())))?
         } else {
