@@ -76,7 +76,7 @@ fn models_that_do_not_fit_the_labels() {
 #[test]
 fn a_loss_that_is_no_number() {
     for on in ["threads", "processes"] {
-        let arguments = format!("train --model linear --lr 1000 --no-standardize --on {on}");
+        let arguments = format!("train --model linear --optimizer sgd --lr 1000 --no-standardize --on {on}");
         fails(&arguments, 1, &["lower --lr (now 1000)", "worker/"]);
     }
 }
