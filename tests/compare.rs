@@ -13,7 +13,7 @@ fn who_does_not_wait_is_stale() {
     let data = support::csv(folder.path(), 400);
     let plots = folder.path().join("figures");
     let arguments = format!(
-        "compare {} --sync bsp,asp --workers 2,3 --inject worker=1:4ms --epochs 2 --batch 16 --plots {}",
+        "compare {} --sync bsp,asp --workers 2,3 --inject all:2ms --inject worker=1:6ms --epochs 2 --batch 16 --plots {}",
         data.display(),
         plots.display()
     );
@@ -28,7 +28,8 @@ fn who_does_not_wait_is_stale() {
         assert!(figure(bsp, "waiting_share") > 0.2, "{bsp}");
         assert!(figure(asp, "waiting_share") < 0.5 * figure(bsp, "waiting_share"), "{asp}");
         assert_eq!(bsp["staleness"]["max"], 0, "{bsp}");
-        assert!(asp["staleness"]["mean"].as_f64().unwrap() > 0.2, "{asp}");
+        // The fast ones take 2 ms a round, so that they are still at work when the slow one pushes.
+        assert!(asp["staleness"]["mean"].as_f64().unwrap() > 0.1, "{asp}");
         let curve = bsp["curve"].as_array().unwrap();
         assert_eq!(curve.len(), 2);
         assert!(figure(&curve[1], "rounds") == figure(bsp, "rounds"), "{bsp}");
