@@ -262,7 +262,7 @@ impl Comparison {
             Column::text("policy"),
             Column::number("workers"),
             Column::number("time"),
-            Column::number("samples/s"),
+            Column::number("samples/s").dropped(4),
             Column::number("loss"),
             Column::number(measure),
             Column::number("waiting"),
