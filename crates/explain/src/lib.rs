@@ -10,6 +10,7 @@
 //! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
 //! - [`report`]: the answers as data, text and page.
+//! - `invariants`: what must hold of every report ([`violations`]).
 //!
 //! It depends on `syncline-trace` for run files, and knows nothing of the runtime.
 
@@ -21,6 +22,7 @@ mod error;
 mod explain;
 mod export;
 mod flight;
+mod invariants;
 mod replicate;
 pub mod report;
 pub mod source;
@@ -33,6 +35,7 @@ pub use compare::{Change, Comparison, compare};
 pub use error::Error;
 pub use explain::{explain, explain_all};
 pub use export::{ExportFormat, export};
+pub use invariants::violations;
 pub use replicate::replicate;
 pub use report::Report;
 pub use survey::{Survey, survey};

@@ -14,6 +14,7 @@ use crate::analysis::numbers::median;
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
+use crate::invariants;
 use crate::report::{ClockNote, Iterations, Report, verdict};
 use crate::source::Damage;
 
@@ -90,6 +91,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         ..Report::default()
     };
     report.verdict = verdict(&report);
+    invariants::assert(&report);
     report
 }
 
@@ -220,7 +222,7 @@ fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
         work: round.records as f32,
         ..Arrival::default()
     });
-    Some(Meeting { at: ms(released), arrivals: arrivals.collect() })
+    Some(Meeting { at: ms(released), arrivals: arrivals.collect(), ..Meeting::default() })
 }
 
 /// Notes who began the round later. Only where all begin it together does that explain anything: under a looser policy a

@@ -2,6 +2,7 @@
 //! report at the end; none of them reads files or prints.
 
 pub(crate) mod critical;
+pub(crate) mod failures;
 pub(crate) mod family;
 pub(crate) mod fit;
 pub(crate) mod iteration;

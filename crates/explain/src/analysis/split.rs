@@ -1,7 +1,7 @@
 //! Why those who were early had to wait: the price of a synchronisation point, split by cause.
 //!
 //! Each meeting's idle time is what the last one took longer than the others. It is explained in a fixed order, each
-//! cause taking at most what is left: polls slept, a late start, the scheduler's delay, slower transfer, more data (by the line of time
+//! cause taking at most what is left: attempts that failed or repeated failed ones, polls slept, a late start, the scheduler's delay, slower transfer, more data (by the line of time
 //! against work, where that is convincing), a worker that is persistently slow (by its factor over all meetings). Of the
 //! rest, randomness takes what independent, identically distributed tasks of the group's own distribution would cost:
 //! `n * (E[max of n] - mean)`, the order statistic of the residuals. What is then left is unknown.
@@ -30,6 +30,8 @@ pub struct Split {
     pub scheduler: f64,
     /// Waiting for who took longer to move its data.
     pub transfer: f64,
+    /// Waiting for attempts that failed, and for those that repeated them.
+    pub failures: f64,
     /// The driver worked meanwhile.
     pub driver: f64,
     /// Not explained.
@@ -47,6 +49,7 @@ impl Split {
             ("polling", self.polling),
             ("scheduler delay", self.scheduler),
             ("moving data", self.transfer),
+            ("failed attempts", self.failures),
             ("the driver", self.driver),
             ("unknown", self.unknown),
         ];
@@ -68,6 +71,7 @@ impl Split {
             polling: self.polling * factor,
             scheduler: self.scheduler * factor,
             transfer: self.transfer * factor,
+            failures: self.failures * factor,
             driver: self.driver * factor,
             unknown: self.unknown * factor,
         }
@@ -141,13 +145,13 @@ impl Record {
 pub(crate) fn split(group: &Group, slow: &[SlowWorker]) -> Split {
     let skew = data_line(group);
     let mut causes = Split::default();
-    let mut rest = Vec::new();
+    let (mut left, mut dark) = (0.0, 0.0);
     for meeting in &group.meetings {
-        rest.push(systematic(meeting, &skew, slow, &mut causes));
+        let rest = systematic(meeting, &skew, slow, &mut causes);
+        *(if meeting.is_partial { &mut dark } else { &mut left }) += rest;
     }
-    let left: f64 = rest.iter().sum();
     causes.randomness = random_cost(group, &skew, slow).min(left);
-    causes.unknown = left - causes.randomness;
+    causes.unknown = left - causes.randomness + dark;
     let seen = causes.total();
     let kept: f64 = group.meetings.iter().map(Meeting::idle).sum();
     // Meetings that were not kept are taken to be like those that were.
@@ -174,12 +178,17 @@ fn systematic(meeting: &Meeting, skew: &Line, slow: &[SlowWorker], causes: &mut 
     let excess = |busy: f32, who: u32| f64::from(busy) * (1.0 - 1.0 / factor(who));
     let mut rest = 0.0;
     for own in &meeting.arrivals {
-        let mut idle = f64::from(last.finished - own.finished);
+        let mut idle = own.idle(last.finished);
+        if meeting.is_partial {
+            rest += idle;
+            continue;
+        }
         let mut take = |ms: f64| {
             let taken = ms.clamp(0.0, idle);
             idle -= taken;
             taken
         };
+        causes.failures += take(f64::from(last.failed - own.failed));
         causes.polling += take(f64::from(last.polled - own.polled));
         causes.startup_skew += take(f64::from(last.started - own.started));
         causes.scheduler += take(f64::from(last.delay - own.delay));
@@ -254,7 +263,7 @@ mod tests {
     fn group(meetings: Vec<Vec<Arrival>>) -> Group {
         let mut group = Group::default();
         for arrivals in meetings {
-            let meeting = Meeting { at: 0.0, arrivals };
+            let meeting = Meeting { arrivals, ..Meeting::default() };
             group.count += 1;
             group.idle_ms += meeting.idle();
             group.meetings.push(meeting);

@@ -209,7 +209,8 @@ mod tests {
                 ..Arrival::default()
             };
             let place = Place { kind: SyncKind::Gate, label: "gate".into(), level: 0 };
-            meetings.add(place, Meeting { at: round as f64 * 1000.0, arrivals: (0..4).map(own).collect() });
+            let arrivals = (0..4).map(own).collect();
+            meetings.add(place, Meeting { at: round as f64 * 1000.0, arrivals, ..Meeting::default() });
         }
         stragglers(&meetings, |who| format!("worker/{who}"))
     }
