@@ -9,8 +9,9 @@ use crate::analysis::iteration::IterationFinder;
 use crate::analysis::meeting::{Meetings, SyncKind};
 use crate::analysis::overhead::OverheadSums;
 use crate::analysis::shares::Shares;
+use crate::analysis::slow::SlowWorkers;
 use crate::analysis::sparklens::LensSums;
-use crate::analysis::split::{Split, slow_workers, split};
+use crate::analysis::split::{Split, split};
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::invariants;
@@ -91,8 +92,10 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         let executor = application.executors.get(who as usize);
         executor.map_or_else(|| who.to_string(), |executor| format!("executor {}", executor.id))
     };
-    let stragglers = stragglers(&analyst.meetings, name);
-    let sync_points = sync_points(&analyst.meetings, core_seconds, &iterations);
+    let wall_ms = (application.end() - application.start()) as f64;
+    let slow = SlowWorkers::of(&analyst.meetings, wall_ms, core_seconds * 1000.0);
+    let stragglers = stragglers(&analyst.meetings, &slow, wall_ms, name);
+    let sync_points = sync_points(&analyst.meetings, &slow, core_seconds, &iterations);
     let (critical_path, slack) = analyst.path.finish(&application);
     let mut report = Report {
         source,
@@ -153,6 +156,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
 /// The priced synchronisation points, most expensive first.
 pub(crate) fn sync_points(
     meetings: &Meetings,
+    slow: &SlowWorkers,
     core_seconds: f64,
     iterations: &[Iterations],
 ) -> Vec<SyncPoint> {
@@ -163,7 +167,7 @@ pub(crate) fn sync_points(
         let idle_core_s = group.idle_ms / 1000.0;
         let split = match place.kind {
             SyncKind::BroadcastGap | SyncKind::DriverGap => Split { driver: idle_core_s, ..Split::default() },
-            _ => split(group, &slow_workers(&group.meetings)),
+            _ => split(group, slow.at(place)),
         };
         // A place that is met less than half as often as there are iterations is not part of them.
         let is_inside = most > 0 && 2 * group.count >= most;

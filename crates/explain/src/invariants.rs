@@ -11,8 +11,12 @@
 //!
 //! Tests ask [`violations`] of every report, and debug builds do so by themselves.
 
+use std::collections::BTreeMap;
+
+use syncline_trace::Span;
+
 use crate::Report;
-use crate::report::{Sparklens, SyncKind, SyncPoint};
+use crate::report::{PathPart, Sparklens, SyncKind, SyncPoint};
 
 /// What rounding may do to sums, relative to what is summed.
 const ROUNDING: f64 = 1e-6;
@@ -34,6 +38,27 @@ pub(crate) fn assert(report: &Report) {
     if cfg!(debug_assertions) {
         let broken = violations(report);
         assert!(broken.is_empty(), "the report of {} breaks its invariants: {broken:?}", report.source);
+    }
+}
+
+/// Ends a debug build if a phase of a node gets more of the path than its spans last.
+pub(crate) fn assert_phases(path: &[PathPart], spans: &[Span], name: &impl Fn(u32) -> String) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut lasted: BTreeMap<(String, &str), f64> = BTreeMap::new();
+    for span in spans {
+        *lasted.entry((name(span.node), span.phase.name())).or_default() += span.duration_ns() as f64 / 1e6;
+    }
+    for part in path {
+        // What no span says is not bounded by one; servers are taken together.
+        if let Some(&lasted) = lasted.get(&(part.stage.clone(), part.phase)) {
+            let (stage, phase, ms) = (&part.stage, part.phase, part.ms);
+            assert!(
+                phase == "unknown" || ms <= lasted * (1.0 + ROUNDING) + ROUNDING,
+                "BOOKS-7: {stage} {phase} has {ms} ms of the path, and its spans last {lasted}"
+            );
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! - `flight`: dumps of PyTorch's flight recorder, which say who is missing in a hang.
 //! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
+//! - [`blame`]: who is slower than the others, by evidence.
 //! - [`report`]: the answers as data, text and page.
 //! - `invariants`: what must hold of every report ([`violations`]).
 //!
@@ -16,6 +17,7 @@
 
 mod analysis;
 mod analyst;
+pub mod blame;
 mod chrome;
 mod compare;
 mod error;

@@ -82,6 +82,8 @@ pub(crate) struct IterationFinder {
     names: BTreeMap<String, u32>,
     jobs: Vec<Step>,
     inside: Vec<Iterations>,
+    /// When the last of the jobs so far ended; one that seems to start before is no iteration of theirs.
+    reached: i64,
 }
 
 impl IterationFinder {
@@ -113,7 +115,9 @@ impl IterationFinder {
                 .collect();
             let pattern: Vec<String> = stages.iter().map(|stage| symbol(stage)).collect();
             // Jobs that run side by side are no iterations: each is a pattern of its own.
-            let pattern = match overlapping[number] {
+            let is_late = job.started < self.reached;
+            self.reached = self.reached.max(job.ended.unwrap_or(application.end()));
+            let pattern = match overlapping[number] || is_late {
                 true => self.unique(),
                 false => self.symbol(pattern.join(" > ")),
             };

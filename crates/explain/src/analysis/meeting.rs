@@ -31,6 +31,8 @@ pub enum SyncKind {
     CtxBarrier,
     /// A parameter server's gate.
     Gate,
+    /// The end of training: nobody is done before the last one.
+    EndOfTraining,
     /// An all-reduce or another collective among workers.
     AllReduce,
 }
@@ -47,6 +49,7 @@ impl SyncKind {
             Self::BarrierStage => "barrier stage",
             Self::CtxBarrier => "ctx.barrier()",
             Self::Gate => "gate of the parameter server",
+            Self::EndOfTraining => "end of training",
             Self::AllReduce => "collective",
         }
     }
@@ -71,6 +74,8 @@ pub(crate) struct Arrival {
     pub elsewhere: f32,
     /// Of its time, what an attempt took that did not count, or that repeated such a one.
     pub failed: f32,
+    /// How many tasks it did; 0 where work does not come in tasks.
+    pub done: f32,
     /// Time slept between polls of a barrier.
     pub polled: f32,
     /// How much it had to do, in bytes or records.
@@ -81,6 +86,16 @@ impl Arrival {
     /// How long it waited for the last one, in ms.
     pub fn idle(&self, last: f32) -> f64 {
         f64::from(last - self.finished - self.elsewhere).max(0.0)
+    }
+
+    /// What it took itself, without sleeping between polls, in ms.
+    pub fn own_ms(&self) -> f64 {
+        f64::from(self.busy - self.polled)
+    }
+
+    /// How many pieces its work had.
+    pub fn tasks(&self) -> f64 {
+        f64::from(self.done).max(1.0)
     }
 }
 
@@ -324,6 +339,7 @@ fn arrivals(stage: &Stage, most_polls: i64, leaves: impl Fn((u32, u32), i64) -> 
         arrival.started = arrival.started.min(since(task.launched));
         arrival.finished = arrival.finished.max(since(task.finished));
         *finished = (*finished).max(task.finished);
+        arrival.done += 1.0;
         arrival.delay += delay as f32;
         arrival.busy += (task.duration() - delay) as f32;
         arrival.polled += polled_ms(stage, task, most_polls) as f32;

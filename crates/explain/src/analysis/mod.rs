@@ -10,6 +10,7 @@ pub(crate) mod meeting;
 pub(crate) mod numbers;
 pub(crate) mod overhead;
 pub(crate) mod shares;
+pub(crate) mod slow;
 pub(crate) mod sparklens;
 pub(crate) mod split;
 pub(crate) mod straggler;

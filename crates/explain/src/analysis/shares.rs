@@ -80,7 +80,8 @@ pub(crate) const POLL_MS: i64 = 1000;
 /// What of a barrier task's run time it slept in `ctx.barrier()`: whole polls that its CPU time does not fill.
 pub(crate) fn polled_ms(stage: &Stage, task: &Task, most_polls: i64) -> i64 {
     let Some(metrics) = task.metrics.filter(|_| stage.is_barrier) else { return 0 };
-    let idle = (metrics.run - metrics.cpu_ns / 1_000_000).max(0);
+    // A damaged log may say that a task ran for longer than it was there.
+    let idle = (metrics.run.min(task.duration()) - metrics.cpu_ns / 1_000_000).max(0);
     (idle / POLL_MS).min(most_polls) * POLL_MS
 }
 

@@ -71,12 +71,18 @@ fn where_time_went(report: &Report) -> String {
             percent(share(report, "driver")),
             percent(work),
         ),
-        _ => format!(
-            "{} of {seconds:.1} s was work, {} waiting for each other, {} moving data.",
-            percent(work),
-            percent(share(report, "wait")),
-            percent(share(report, "push") + share(report, "pull")),
-        ),
+        _ => {
+            let (waiting, moving) = (share(report, "wait"), share(report, "push") + share(report, "pull"));
+            let rest = (1.0 - work - waiting - moving).max(0.0);
+            format!(
+                "{} of {seconds:.1} s was work, {} waiting for each other, {} moving data, {} something else (start-up, the \
+                 driver, between spans).",
+                percent(work),
+                percent(waiting),
+                percent(moving),
+                percent(rest),
+            )
+        }
     }
 }
 

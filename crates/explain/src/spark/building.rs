@@ -216,7 +216,7 @@ impl Draft {
     /// Tasks of a repeated stage that an earlier attempt did meanwhile: those need no further end.
     fn others(&self, building: &Building) -> u32 {
         let StageKey { id, attempt } = building.stage.key;
-        if attempt == 0 {
+        if attempt <= 0 {
             return 0;
         }
         let earlier = self.stages.range(StageKey { id, attempt: 0 }..building.stage.key);
