@@ -154,7 +154,7 @@ fn a_survey_passes_over_what_is_no_file_and_says_so() {
     }
     let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("../explain/tests/fixtures/local2_skew.json.zst");
     fs::copy(log, folder.path().join("skew.zst")).unwrap();
-    let output = run(&format!("trace survey {}", folder.path().display()));
+    let output = run(&format!("trace survey --markdown {}", folder.path().display()));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("| skew |") && told.contains("pipe: passed over"), "{told}");
 }

@@ -151,7 +151,7 @@ impl Sample {
         let (mut above, mut most_above) = (vec![0usize; seen.len()], 0);
         // Any seed will do, and the same one makes a log's report the same each time.
         let mut random = Xoshiro256PlusPlus::seed_from_u64(0x5eed);
-        let (mut owners, mut dealt) = (self.owners.clone(), vec![0.0; seen.len()]);
+        let (mut owners, mut dealt, mut done) = (self.owners.clone(), vec![0.0; seen.len()], 0);
         for _ in 0..deals {
             for meeting in &self.meetings {
                 owners[meeting.clone()].shuffle(&mut random);
@@ -160,16 +160,21 @@ impl Sample {
             let top = dealt.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-9;
             above.iter_mut().zip(&seen).for_each(|(above, &seen)| *above += usize::from(top >= seen));
             most_above += usize::from(top >= most);
+            done += 1;
             // Even if no further deal had one as prominent, it would be too many.
             if chance(most_above, deals) > level {
                 return Vec::new();
+            }
+            // None so far of twice as many as would do.
+            if most_above == 0 && chance(0, done) <= level / 2.0 {
+                break;
             }
         }
         let mut blamed: Vec<Blame> = self
             .names
             .iter()
             .zip(above)
-            .map(|(&who, above)| Blame { who, chance: chance(above, deals) })
+            .map(|(&who, above)| Blame { who, chance: chance(above, done) })
             .filter(|blame| blame.chance <= level)
             .collect();
         blamed.sort_by(|a, b| a.chance.total_cmp(&b.chance));

@@ -180,6 +180,8 @@ impl Survey {
         }
         page.table(&table);
         self.failed.iter().for_each(|(log, why)| _ = page.warning(&format!("{log}: {why}")));
+        let passed_over = self.passed_over.iter();
+        passed_over.for_each(|(name, why)| _ = page.warning(&format!("{name}: passed over, {why}")));
     }
 
     /// The survey as a table in Markdown.
