@@ -44,6 +44,51 @@ fn an_injected_delay_is_found_named_and_priced() {
     assert!((slow - 3.0 * injected).abs() < 1.5 * injected, "{slow} core-seconds for {injected} s");
 }
 
+/// Nobody waits for anybody under asp but at the end, where three workers wait for the slowest one's share.
+#[test]
+fn the_end_of_training_is_a_meeting_that_has_its_price() {
+    let folder = tempfile::tempdir().unwrap();
+    let (report, injected) =
+        delayed(folder.path(), "--workers 4 --epochs 1 --batch 512 --sync asp --inject worker=2:50ms");
+    let (who, excess) = slowest(&report);
+    assert_eq!(who, "worker/2");
+    assert!((excess - injected).abs() < 0.5 * injected, "{excess} s found of {injected} s injected");
+    let end = &report["sync_points"][0];
+    assert_eq!(end["kind"], "end_of_training");
+    let idle = end["idle_core_s"].as_f64().unwrap();
+    assert!((idle - 3.0 * injected).abs() < 1.5 * injected, "{idle} core-seconds for {injected} s");
+    assert!(end["split"]["slow_worker"].as_f64().unwrap() > 0.7 * idle, "{end}");
+    assert!(report["shares"]["wait"].as_f64().unwrap() > 0.3, "{}", report["shares"]);
+}
+
+/// What a run spends on its path is what its spans say, also where there are fewer cores than workers.
+#[test]
+fn no_phase_gets_more_of_the_critical_path_than_its_spans_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.parquet");
+    let trained = json(&format!(
+        "train --workers 4 --epochs 1 --batch 512 --inject worker=2:20ms --trace {}",
+        path.display()
+    ));
+    let report = json(&format!("trace report {}", path.display()));
+    let parts = report["critical_path"].as_array().unwrap();
+    let ms = |part: &Value| part["ms"].as_f64().unwrap();
+    let applied = parts.iter().find(|part| part["stage"] == "servers").map_or(0.0, ms);
+    let folded: f64 = trained["servers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|server| server["fold_apply_s"].as_f64().unwrap())
+        .sum();
+    assert!(applied <= 1000.0 * folded + 1.0, "{applied} ms of {folded} s");
+    let slow =
+        parts.iter().find(|part| part["stage"] == "worker/2" && part["phase"] == "compute").map_or(0.0, ms);
+    let wall = report["wall_ms"].as_f64().unwrap();
+    assert!(slow > 0.5 * wall, "worker/2 computes {slow} of {wall} ms: {parts:?}");
+    let sum: f64 = parts.iter().map(ms).sum();
+    assert!((sum - wall).abs() <= 1.5, "{sum} of {wall} ms");
+}
+
 #[test]
 fn a_worker_three_times_slower_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,6 +141,22 @@ fn wrong_input_is_refused_with_a_reason() {
     fails(&format!("trace export {path}"), 2, &["--chrome"]);
     fails(&format!("trace validate {path}"), 1, &["1 of 1 logs are not sound"]);
     fails(&format!("trace survey {}", folder.path().display()), 1, &["there is no log in it"]);
+}
+
+/// A pipe in a folder of logs would wait for its writer for ever.
+#[test]
+fn a_survey_passes_over_what_is_no_file_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status();
+    if !made.is_ok_and(|made| made.success()) {
+        eprintln!("skipped: there is no mkfifo here");
+        return;
+    }
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("../explain/tests/fixtures/local2_skew.json.zst");
+    fs::copy(log, folder.path().join("skew.zst")).unwrap();
+    let output = run(&format!("trace survey --markdown {}", folder.path().display()));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("| skew |") && told.contains("pipe: passed over"), "{told}");
 }
 
 /// Between threads the derivatives of the rows are handed over, between processes their products with the rows travel.

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::critical::CriticalPath;
+use crate::analysis::failures::FailureSums;
 use crate::analysis::fit::TaskTimes;
 use crate::analysis::iteration::IterationFinder;
 use crate::analysis::meeting::{Meetings, SyncKind};
 use crate::analysis::overhead::OverheadSums;
 use crate::analysis::shares::Shares;
+use crate::analysis::slow::SlowWorkers;
 use crate::analysis::sparklens::LensSums;
-use crate::analysis::split::{Split, slow_workers, split};
+use crate::analysis::split::{Split, split};
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
+use crate::invariants;
 use crate::report::{Iterations, Report, SyncPoint, verdict};
 use crate::source::Damage;
 use crate::spark::{Application, Collector, Sink, Window};
@@ -26,6 +29,7 @@ pub(crate) struct Analyst {
     times: TaskTimes,
     overheads: OverheadSums,
     lens: LensSums,
+    failures: FailureSums,
     timeline: TimelineBuilder,
 }
 
@@ -37,6 +41,7 @@ impl Sink for Analyst {
         self.times.take(&window);
         self.overheads.take(&window);
         self.lens.take(application, &window);
+        self.failures.take(&window);
         let critical = self.path.take(application, &window);
         self.draw(application, &window, &critical.into_iter().collect());
     }
@@ -73,17 +78,24 @@ impl Analyst {
 
 /// The report of a log that was read to its end.
 pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Damage) -> Report {
-    let Collector { application, totals, sink: analyst, .. } = collector;
-    let cores: u64 =
-        application.executors.iter().map(|executor| u64::from(application.slots(executor))).sum();
+    let counts = collector.failures();
+    let Collector { application, totals, sink: mut analyst, .. } = collector;
     let iterations = analyst.iterations.finish();
-    let core_seconds = (application.end() - application.start()) as f64 / 1000.0 * cores.max(1) as f64;
+    let shares = analyst.shares.finish(&application);
+    let failures = analyst.failures.finish(analyst.shares.failure_wait_ms());
+    let lens = analyst.lens.finish(&application);
+    let sparklens_nonsense = lens.nonsense();
+    // A damaged log may tell of more tasks than there were cores; then these are the cores.
+    let slot_ms = application.slot_ms(application.start(), application.end());
+    let core_seconds = slot_ms.max(failures.task_ms as f64 + analyst.meetings.idle_ms()) / 1000.0;
     let name = |who: u32| {
         let executor = application.executors.get(who as usize);
         executor.map_or_else(|| who.to_string(), |executor| format!("executor {}", executor.id))
     };
-    let stragglers = stragglers(&analyst.meetings, name);
-    let sync_points = sync_points(&analyst.meetings, core_seconds, &iterations);
+    let wall_ms = (application.end() - application.start()) as f64;
+    let slow = SlowWorkers::of(&analyst.meetings, wall_ms, core_seconds * 1000.0);
+    let stragglers = stragglers(&analyst.meetings, &slow, wall_ms, name);
+    let sync_points = sync_points(&analyst.meetings, &slow, core_seconds, &iterations);
     let (critical_path, slack) = analyst.path.finish(&application);
     let mut report = Report {
         source,
@@ -110,11 +122,20 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         skipped_stages: totals.skipped_stages,
         retried_stages: totals.retried_stages,
         failed_stages: totals.failed_stages,
+        failed_jobs: totals.failed_jobs,
         failed_tasks: totals.failed_tasks,
+        killed_tasks: totals.killed_tasks,
+        lost_executors: counts.lost_executors,
+        lost_task_ms: failures.lost_task_ms,
+        failures,
+        unfinished_jobs: totals.unfinished_jobs,
+        unfinished_stages: totals.unfinished_stages,
+        unfinished_tasks: totals.unfinished_tasks,
+        missing_task_ends: totals.missing_task_ends,
         speculative_tasks: totals.speculative_tasks,
         executors: application.executors.len() as u64,
-        cores,
-        shares: analyst.shares.finish(&application),
+        cores: application.most_slots(),
+        shares,
         iterations,
         sync_points,
         stragglers,
@@ -122,17 +143,20 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         slack,
         distributions: analyst.times.finish(),
         overheads: analyst.overheads.finish(),
-        sparklens: Some(analyst.lens.finish(&application)),
+        sparklens: Some(lens).filter(|_| sparklens_nonsense.is_none()),
+        sparklens_nonsense,
         timeline: analyst.timeline.finish((application.end() - application.start()) as f64),
         ..Report::default()
     };
     report.verdict = verdict(&report);
+    invariants::assert(&report);
     report
 }
 
 /// The priced synchronisation points, most expensive first.
 pub(crate) fn sync_points(
     meetings: &Meetings,
+    slow: &SlowWorkers,
     core_seconds: f64,
     iterations: &[Iterations],
 ) -> Vec<SyncPoint> {
@@ -143,7 +167,7 @@ pub(crate) fn sync_points(
         let idle_core_s = group.idle_ms / 1000.0;
         let split = match place.kind {
             SyncKind::BroadcastGap | SyncKind::DriverGap => Split { driver: idle_core_s, ..Split::default() },
-            _ => split(group, &slow_workers(&group.meetings)),
+            _ => split(group, slow.at(place)),
         };
         // A place that is met less than half as often as there are iterations is not part of them.
         let is_inside = most > 0 && 2 * group.count >= most;

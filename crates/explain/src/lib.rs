@@ -9,18 +9,22 @@
 //! - `flight`: dumps of PyTorch's flight recorder, which say who is missing in a hang.
 //! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
+//! - [`blame`]: who is slower than the others, by evidence.
 //! - [`report`]: the answers as data, text and page.
+//! - `invariants`: what must hold of every report ([`violations`]).
 //!
 //! It depends on `syncline-trace` for run files, and knows nothing of the runtime.
 
 mod analysis;
 mod analyst;
+pub mod blame;
 mod chrome;
 mod compare;
 mod error;
 mod explain;
 mod export;
 mod flight;
+mod invariants;
 mod replicate;
 pub mod report;
 pub mod source;
@@ -33,6 +37,7 @@ pub use compare::{Change, Comparison, compare};
 pub use error::Error;
 pub use explain::{explain, explain_all};
 pub use export::{ExportFormat, export};
+pub use invariants::violations;
 pub use replicate::replicate;
 pub use report::Report;
 pub use survey::{Survey, survey};

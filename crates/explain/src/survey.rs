@@ -62,6 +62,8 @@ pub struct Survey {
     pub rows: Vec<Row>,
     /// Logs that could not be explained.
     pub failed: Vec<(String, String)>,
+    /// What is no regular file and no folder, and so was not opened: a pipe would wait for its writer for ever.
+    pub passed_over: Vec<(String, String)>,
 }
 
 /// Explains every log in `folder`, one after the other. Files that are no logs are told apart by their content and passed
@@ -70,6 +72,10 @@ pub fn survey(folder: &Path) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     for path in logs(folder)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(kind) = irregular(&path) {
+            survey.passed_over.push((name, kind.to_owned()));
+            continue;
+        }
         match explain(&path) {
             Ok(report) => survey.rows.push(row(&name, &report)),
             Err(Error::Unrecognised { .. }) => {}
@@ -80,6 +86,16 @@ pub fn survey(folder: &Path) -> Result<Survey, Error> {
         return Err(Error::Empty { path: folder.to_owned(), why: "there is no log in it".to_owned() });
     }
     Ok(survey)
+}
+
+/// What a path leads to if it is neither a file nor a folder.
+fn irregular(path: &Path) -> Option<&'static str> {
+    // A link is what it leads to.
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() || found.is_dir() => None,
+        Ok(_) => Some("no regular file (a pipe, a socket or a device)"),
+        Err(_) => Some("it leads nowhere, or may not be looked at"),
+    }
 }
 
 fn logs(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -164,6 +180,8 @@ impl Survey {
         }
         page.table(&table);
         self.failed.iter().for_each(|(log, why)| _ = page.warning(&format!("{log}: {why}")));
+        let passed_over = self.passed_over.iter();
+        passed_over.for_each(|(name, why)| _ = page.warning(&format!("{name}: passed over, {why}")));
     }
 
     /// The survey as a table in Markdown.
@@ -197,7 +215,11 @@ impl Survey {
             ];
             lines.push(format!("| {} |", cells.join(" | ")));
         }
-        lines.extend(self.failed.iter().map(|(log, why)| format!("\n{}", escape(&format!("{log}: {why}")))));
+        let passed_over = self.passed_over.iter().map(|(name, why)| (name, format!("passed over, {why}")));
+        let failed = self.failed.iter().map(|(log, why)| (log, why.clone()));
+        lines.extend(
+            failed.chain(passed_over).map(|(log, why)| format!("\n{}", escape(&format!("{log}: {why}")))),
+        );
         lines.join("\n")
     }
 }

@@ -9,11 +9,13 @@ use syncline_trace::{Phase, RunInfo, Span};
 
 use crate::analysis::critical::{PathPart, Slack};
 use crate::analysis::fit::TaskTimes;
-use crate::analysis::meeting::{Arrival, Meeting, Meetings, Place, SyncKind};
+use crate::analysis::meeting::{Arrival, Group, Meeting, Meetings, Place, SyncKind};
 use crate::analysis::numbers::median;
+use crate::analysis::slow::SlowWorkers;
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
+use crate::invariants;
 use crate::report::{ClockNote, Iterations, Report, verdict};
 use crate::source::Damage;
 
@@ -56,12 +58,20 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
     let wall_ns = spans.iter().map(|span| span.end_ns).max().unwrap_or(0).max(lanes.end);
     let name =
         |node: u32| info.nodes.get(node as usize).map_or_else(|| node.to_string(), |node| node.name.clone());
-    let meetings = meetings(info, &lanes, spans);
+    let rounds_of_all = rounds_of_all(&lanes);
+    let mut meetings = meetings(info, &lanes, &rounds_of_all);
+    let ends = end_of_training(info, &lanes);
+    ends.iter().for_each(|meeting| meetings.add(end_place(), meeting.clone()));
     let workers = lanes.by_node.len() as u64;
     let iterations = iterations(info, &lanes);
     let computations = || spans.iter().filter(|span| span.phase == Phase::Compute);
-    let (critical_path, slack) = critical_path(&lanes, wall_ns, &name);
+    let servers = Servers::of(info, &lanes, spans);
+    let (critical_path, slack) = critical_path(&lanes, &servers, wall_ns, &name);
     let core_seconds = wall_ns as f64 / 1e9 * workers.max(1) as f64;
+    let mut slow = SlowWorkers::of(&meetings, ms(wall_ns), core_seconds * 1000.0);
+    if ends.is_some() {
+        slow.note_at_end(&all_rounds(&rounds_of_all), ms(wall_ns));
+    }
     let rounds = lanes.by_node.values().map(|spans| rounds(spans)).max().unwrap_or(0);
     let mut report = Report {
         source,
@@ -78,9 +88,9 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         run_ms: computations().map(|span| ms(span.duration_ns())).sum::<f64>() as i64,
         executors: workers,
         cores: workers,
-        shares: shares(&lanes, wall_ns),
-        sync_points: sync_points(&meetings, core_seconds, &iterations),
-        stragglers: stragglers(&meetings, name),
+        shares: shares(info, &lanes, wall_ns),
+        sync_points: sync_points(&meetings, &slow, core_seconds, &iterations),
+        stragglers: stragglers(&meetings, &slow, ms(wall_ns), name),
         iterations,
         critical_path,
         slack,
@@ -90,6 +100,8 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         ..Report::default()
     };
     report.verdict = verdict(&report);
+    invariants::assert(&report);
+    invariants::assert_phases(&report.critical_path, spans, &name);
     report
 }
 
@@ -111,8 +123,9 @@ fn clocks(info: &RunInfo) -> Vec<ClockNote> {
 }
 
 /// Every instant of the wall time, divided evenly among the workers. Where spans of a worker overlap, the later one counts
-/// from its start on; where a worker has none, it is start-up before its first, the driver's after its last, else unknown.
-fn shares(lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
+/// from its start on; where a worker has none, it is start-up before its first and else unknown. After its last it waits for
+/// the others' last, if the run came to its end; then the driver goes on.
+fn shares(info: &RunInfo, lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
     let mut shares: BTreeMap<String, f64> = BTreeMap::new();
     let mut add = |name: &str, ns: u64| *shares.entry(name.to_owned()).or_default() += ns as f64;
     for spans in lanes.by_node.values() {
@@ -125,7 +138,9 @@ fn shares(lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
             add(span.phase.name(), end - start);
             covered = end;
         }
-        add("driver", wall_ns.saturating_sub(covered));
+        let after = if trains(info) && info.complete { "wait" } else { "unknown" };
+        add(after, lanes.end.saturating_sub(covered));
+        add("driver", wall_ns.saturating_sub(covered.max(lanes.end)));
     }
     if lanes.by_node.is_empty() {
         add("unknown", wall_ns.max(1));
@@ -149,14 +164,24 @@ struct Round {
     has_work: bool,
 }
 
-/// The meetings at gates: in round `r` a worker works and then waits at the gate of round `r + 1`.
-fn meetings(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
-    let kind = if spans.iter().any(|span| span.phase == Phase::Collective) {
-        SyncKind::AllReduce
-    } else {
-        SyncKind::Gate
-    };
-    let mut rounds: BTreeMap<u64, BTreeMap<u32, Round>> = BTreeMap::new();
+/// Whether the run is one of our own training runs, whose end waits for all workers.
+fn trains(info: &RunInfo) -> bool {
+    info.system == "syncline" && info.workers > 0
+}
+
+/// What kind of meeting the workers have.
+fn kind(lanes: &Lanes<'_>) -> SyncKind {
+    let is_collective = lanes.all().any(|span| span.phase == Phase::Collective);
+    if is_collective { SyncKind::AllReduce } else { SyncKind::Gate }
+}
+
+/// What each worker did in each round.
+type Rounds = BTreeMap<u64, BTreeMap<u32, Round>>;
+
+/// In round `r` a worker works and then waits at the gate of round `r + 1`.
+fn rounds_of_all(lanes: &Lanes<'_>) -> Rounds {
+    let kind = kind(lanes);
+    let mut rounds = Rounds::new();
     for (&node, spans) in &lanes.by_node {
         for span in spans {
             let is_wait = span.phase == Phase::Wait;
@@ -184,21 +209,64 @@ fn meetings(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Meetings {
             }
         }
     }
+    rounds
+}
+
+/// The meetings at gates; asynchronous workers never wait, and so do not meet.
+fn meetings(info: &RunInfo, lanes: &Lanes<'_>, rounds: &Rounds) -> Meetings {
     let mut meetings = Meetings::default();
-    if !spans.iter().any(|span| span.phase == Phase::Wait) {
-        // Nobody ever waits: asynchronous workers do not meet.
+    if !lanes.all().any(|span| span.phase == Phase::Wait) {
         return meetings;
     }
-    let place = Place { kind, label: String::new(), level: 0 };
-    for workers in rounds.into_values() {
-        if let Some(mut meeting) = meeting(&workers) {
+    let place = Place { kind: kind(lanes), label: String::new(), level: 0 };
+    for workers in rounds.values() {
+        if let Some(mut meeting) = meeting(workers) {
             if info.sync == "bsp" {
-                note_starts(&mut meeting, &workers);
+                note_starts(&mut meeting, workers);
             }
             meetings.add(place.clone(), meeting);
         }
     }
     meetings
+}
+
+/// All rounds side by side, whether or not the workers met in them: they tell who is slow.
+fn all_rounds(rounds: &Rounds) -> Group {
+    let meetings: Vec<Meeting> = rounds.values().filter_map(meeting).collect();
+    Group { count: meetings.len() as u64, meetings, ..Group::default() }
+}
+
+fn end_place() -> Place {
+    Place { kind: SyncKind::EndOfTraining, label: String::new(), level: 0 }
+}
+
+/// Waiting at the end for less than this share of the run's core time is no meeting worth telling.
+const END_WORTH: f64 = 0.001;
+
+/// The end of training as a meeting: the result is there when the last worker has gone through its share.
+fn end_of_training(info: &RunInfo, lanes: &Lanes<'_>) -> Option<Meeting> {
+    if !trains(info) || !info.complete || lanes.by_node.len() < 2 {
+        return None;
+    }
+    let arrival = |(&who, spans): (&u32, &Vec<&Span>)| {
+        let ended = spans.iter().map(|span| span.end_ns).max().unwrap_or(lanes.start);
+        let sum = |phases: &[Phase]| {
+            let of_phase = spans.iter().filter(|span| phases.contains(&span.phase));
+            of_phase.map(|span| ms(span.duration_ns())).sum::<f64>() as f32
+        };
+        Arrival {
+            who,
+            part: who,
+            finished: ms(ended.saturating_sub(lanes.start)) as f32,
+            busy: sum(&[Phase::Compute]),
+            transfer: sum(&[Phase::Push, Phase::Pull]),
+            ..Arrival::default()
+        }
+    };
+    let arrivals = lanes.by_node.iter().map(arrival).collect();
+    let meeting = Meeting { at: ms(lanes.end), arrivals, ..Meeting::default() };
+    let core_ms = ms(lanes.end - lanes.start) * lanes.by_node.len() as f64;
+    (meeting.idle() > END_WORTH * core_ms).then_some(meeting)
 }
 
 /// A gate as a meeting. Everyone's finish is put where its wait says, before a common release. Where nobody waited, all
@@ -220,7 +288,7 @@ fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
         work: round.records as f32,
         ..Arrival::default()
     });
-    Some(Meeting { at: ms(released), arrivals: arrivals.collect() })
+    Some(Meeting { at: ms(released), arrivals: arrivals.collect(), ..Meeting::default() })
 }
 
 /// Notes who began the round later. Only where all begin it together does that explain anything: under a looser policy a
@@ -297,70 +365,137 @@ fn task_times(lanes: &Lanes<'_>) -> TaskTimes {
     times
 }
 
-/// Walks back from the end. In a wait the path leaves the worker for the one that came last to the same gate; between
-/// its arrival and the release lies the server.
+/// What servers do, and how many cores there are for everybody.
+struct Servers {
+    /// When any server folded or applied, in order, without overlaps.
+    busy: Vec<(u64, u64)>,
+    cores: Option<f64>,
+}
+
+impl Servers {
+    fn of(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Self {
+        let serves = |span: &&Span| {
+            matches!(span.phase, Phase::Fold | Phase::Apply) && !lanes.by_node.contains_key(&span.node)
+        };
+        let mut all: Vec<(u64, u64)> =
+            spans.iter().filter(serves).map(|span| (span.start_ns, span.end_ns)).collect();
+        all.sort_unstable();
+        let mut busy: Vec<(u64, u64)> = Vec::new();
+        for (start, end) in all {
+            match busy.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => busy.push((start, end)),
+            }
+        }
+        let cores = info.settings.get("cores").and_then(|cores| cores.parse().ok());
+        Self { busy, cores }
+    }
+
+    /// How long a server was at work between two times.
+    fn busy_ns(&self, from: u64, to: u64) -> u64 {
+        let first = self.busy.partition_point(|stretch| stretch.1 <= from);
+        let within = self.busy[first..].iter().take_while(|stretch| stretch.0 < to);
+        within.map(|&(start, end)| end.min(to).saturating_sub(start.max(from))).sum()
+    }
+
+    /// What a time is in which a worker neither worked nor waited for others: it waited for a core if as many nodes as there
+    /// are cores were at work.
+    fn lost(&self, lanes: &Lanes<'_>, at: u64) -> &'static str {
+        let works = |spans: &&Vec<&Span>| {
+            let begun = spans.partition_point(|span| span.start_ns <= at);
+            spans[..begun].last().is_some_and(|span| span.end_ns > at && span.phase != Phase::Wait)
+        };
+        let working = lanes.by_node.values().filter(works).count();
+        if self.cores.is_some_and(|cores| working as f64 >= cores) { "waiting_for_core" } else { "unknown" }
+    }
+}
+
+/// Walks back from the end. In a wait the path leaves the worker for the one that came last to the same gate. Between its
+/// arrival and the release a server is at work, as far as its spans say; what remains is waiting for a core, or unknown.
 fn critical_path(
     lanes: &Lanes<'_>,
+    servers: &Servers,
     wall_ns: u64,
     name: &impl Fn(u32) -> String,
 ) -> (Vec<PathPart>, Vec<Slack>) {
-    let mut parts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
-    let mut add = |who: String, phase: &'static str, ns: u64| {
-        if ns > 0 {
-            *parts.entry((who, phase)).or_default() += ns;
-        }
-    };
+    let mut path = Path::default();
+    let kind = kind(lanes);
     let last = lanes.by_node.iter().max_by_key(|(_, spans)| spans.last().map_or(0, |span| span.end_ns));
     let mut now = lanes.end;
-    add(String::new(), "driver", wall_ns.saturating_sub(now));
+    path.add(String::new(), "driver", wall_ns.saturating_sub(now));
     let mut node = last.map(|(&node, _)| node);
     while let Some(at) = node {
         let spans = &lanes.by_node[&at];
         let before = spans.partition_point(|span| span.start_ns < now);
         let Some(span) = before.checked_sub(1).map(|index| spans[index]) else { break };
         let end = span.end_ns.min(now);
-        add(name(at), "unknown", now - end);
+        path.add_gap(lanes, servers, &name(at), end, now);
         if span.phase == Phase::Wait {
-            let culprit =
-                lanes.by_node.iter().filter(|(other, _)| **other != at).filter_map(|(&other, spans)| {
-                    let arrived = arrival_before(spans, end)?;
-                    (arrived > span.start_ns).then_some((arrived, other))
-                });
-            match culprit.max() {
-                Some((arrived, other)) => {
-                    add("servers".to_owned(), "apply", end - arrived);
-                    (node, now) = (Some(other), arrived);
-                }
-                // Nobody came later: the wait was for the servers.
-                None => {
-                    add("servers".to_owned(), "apply", end - span.start_ns);
-                    now = span.start_ns;
-                }
-            }
+            let (arrived, other) = culprit(lanes, kind, at, span, end).unwrap_or((span.start_ns, at));
+            path.add_gap(lanes, servers, &name(at), arrived, end);
+            (node, now) = (Some(other), arrived);
         } else {
-            add(name(at), span.phase.name(), end - span.start_ns);
+            path.add(name(at), span.phase.name(), end - span.start_ns);
             now = span.start_ns;
         }
     }
-    add(String::new(), "startup", now);
-    let total: u64 = parts.values().sum();
-    let part = |((stage, phase), ns): ((String, &'static str), u64)| PathPart {
-        stage,
-        phase,
-        ms: ms(ns),
-        share: ns as f64 / total.max(1) as f64,
-    };
-    let mut parts: Vec<PathPart> = parts.into_iter().map(part).collect();
-    parts.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    path.add(String::new(), "startup", now);
+    let parts = path.finish();
     let slack = lanes.by_node.iter().map(|(&node, spans)| slack(name(node), spans, &parts));
     (parts.clone(), slack.collect())
 }
 
-/// When a worker last began to wait, or ended something else, before `time`.
-fn arrival_before(spans: &[&Span], time: u64) -> Option<u64> {
-    let before = spans.partition_point(|span| span.start_ns < time);
-    let span = spans[..before].iter().rev().find(|span| span.phase != Phase::Wait)?;
-    Some(span.end_ns).filter(|&end| end < time)
+/// The parts of the path as they are found.
+#[derive(Default)]
+struct Path {
+    parts: BTreeMap<(String, &'static str), u64>,
+}
+
+impl Path {
+    fn add(&mut self, who: String, phase: &'static str, ns: u64) {
+        if ns > 0 {
+            *self.parts.entry((who, phase)).or_default() += ns;
+        }
+    }
+
+    /// A stretch in which nobody of the path worked: a server did, or what else the trace tells.
+    fn add_gap(&mut self, lanes: &Lanes<'_>, servers: &Servers, who: &str, from: u64, to: u64) {
+        let served = servers.busy_ns(from, to);
+        self.add("servers".to_owned(), "apply", served);
+        if to - from > served {
+            self.add(who.to_owned(), servers.lost(lanes, from + (to - from) / 2), to - from - served);
+        }
+    }
+
+    fn finish(self) -> Vec<PathPart> {
+        let total: u64 = self.parts.values().sum();
+        let part = |((stage, phase), ns): ((String, &'static str), u64)| PathPart {
+            stage,
+            phase,
+            ms: ms(ns),
+            share: ns as f64 / total.max(1) as f64,
+        };
+        let mut parts: Vec<PathPart> = self.parts.into_iter().map(part).collect();
+        parts.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+        parts
+    }
+}
+
+/// For whom a worker waited until `end`: who came last to the gate, after the wait had begun. Only work of rounds before the
+/// gate's counts: the others may have been let in earlier and be at work again.
+fn culprit(lanes: &Lanes<'_>, kind: SyncKind, waiting: u32, wait: &Span, end: u64) -> Option<(u64, u32)> {
+    let is_before = |span: &Span| match kind {
+        SyncKind::Gate => span.round < wait.round,
+        _ => span.round <= wait.round,
+    };
+    let others = lanes.by_node.iter().filter(|(other, _)| **other != waiting);
+    let arrivals = others.filter_map(|(&other, spans)| {
+        let begun = spans.partition_point(|span| span.start_ns < end);
+        let mut earlier = spans[..begun].iter().rev();
+        let work = earlier.find(|span| span.phase != Phase::Wait && span.end_ns <= end && is_before(span))?;
+        (work.end_ns > wait.start_ns).then_some((work.end_ns, other))
+    });
+    arrivals.max()
 }
 
 fn slack(name: String, spans: &[&Span], path: &[PathPart]) -> Slack {

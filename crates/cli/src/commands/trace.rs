@@ -321,9 +321,14 @@ fn finding(log: &Path) -> Finding {
             let damage = &report.damage;
             let lines = damage.first.iter().map(|bad| format!("line {}: {}", bad.line, bad.why));
             let details: Vec<String> = lines.chain(damage.notes.iter().cloned()).collect();
-            let end = if report.complete { "complete" } else { "without an end" };
+            let end = match report.unfinished_jobs {
+                _ if report.complete => "complete".to_owned(),
+                0 => "without an end".to_owned(),
+                jobs => format!("without an end, {jobs} jobs unfinished"),
+            };
             let soundness = match damage.lines {
                 _ if damage.is_none() => "sound".to_owned(),
+                0 => "not sound".to_owned(),
                 lines => format!("damaged, {lines} lines could not be read"),
             };
             let what = format!("{}, {} tasks, {end}, {soundness}", report.system, report.tasks);

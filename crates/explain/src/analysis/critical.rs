@@ -4,11 +4,11 @@
 //! task before it on its core, or the last task of a parent stage. Between them lies the scheduler; between windows the
 //! driver. The chain has no holes, so its parts add up to the wall time. Everything else has slack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::shares::{Polls, Share, polled_ms, task_parts};
+use super::shares::{Polls, Share, hidden, polled_ms, task_parts};
 use crate::spark::{Application, Stage, Task, Window};
 
 /// A part of the critical path: one kind of time in one stage, over the whole run.
@@ -63,12 +63,14 @@ type TaskAt = (usize, usize);
 impl CriticalPath {
     /// Takes the next window and returns its tasks on the path.
     pub fn take(&mut self, application: &Application, window: &Window) -> Vec<TaskAt> {
-        let (start, end) = window.bounds(application.last.unwrap_or(0));
+        let (start, end) = window.bounds(application.end());
         let before = self.covered.unwrap_or(application.start());
         let gap = if self.covered.is_none() { Share::Startup } else { Share::Driver };
         self.add("", gap, (start - before).max(0) as f64);
-        self.covered = Some(end.max(before));
-        let path = self.walk(window, start.max(before), end);
+        let start = start.max(before);
+        let end = end.max(start);
+        self.covered = Some(end);
+        let path = self.walk(window, start, end);
         self.note_slack(window, end, &path);
         path
     }
@@ -106,6 +108,7 @@ impl CriticalPath {
     fn walk(&mut self, window: &Window, start: i64, end: i64) -> Vec<TaskAt> {
         let order = FinishOrder::of(window);
         let polls: Vec<i64> = window.stages.iter().map(|stage| self.polls.of(stage)).collect();
+        let dark: Vec<&Stage> = window.stages.iter().filter(|stage| hidden(stage).is_some()).collect();
         let mut path = Vec::new();
         let mut now = end;
         let mut next = order.last_before(end);
@@ -115,26 +118,46 @@ impl CriticalPath {
             if finished <= start {
                 break;
             }
-            self.add(&stage.name, Share::Schedule, (now - finished) as f64);
+            self.add_gap(stage, &dark, finished, now);
             let launched = task.launched.max(start).min(finished);
             self.add_task(stage, task, (finished - launched) as f64, polls[at.0]);
             path.push(at);
             now = launched;
             next = order.before(window, at).filter(|_| launched > start);
         }
-        let first = path.last().map_or("", |at| &window.stages[at.0].name);
-        self.add(first, Share::Schedule, (now - start).max(0) as f64);
+        match path.last().map(|at| &window.stages[at.0]).or(window.stages.first()) {
+            Some(first) => self.add_gap(first, &dark, start, now),
+            None => self.add("", Share::Driver, (now - start).max(0) as f64),
+        }
         path
+    }
+
+    /// What lies between two tasks: the scheduler of the later one's stage, unless a stage was open of which the log does
+    /// not tell everything.
+    fn add_gap(&mut self, stage: &Stage, dark: &[&Stage], from: i64, to: i64) {
+        let is_open = |stage: &&&Stage| {
+            stage.submitted < to && stage.completed.is_none_or(|completed| completed > from)
+        };
+        let (stage, share) = match dark.iter().find(is_open) {
+            Some(dark) => (*dark, hidden(dark).unwrap_or(Share::Unknown)),
+            None => (stage, Share::Schedule),
+        };
+        self.add(&stage.name, share, (to - from).max(0) as f64);
     }
 
     fn add_task(&mut self, stage: &Stage, task: &Task, ms: f64, most_polls: i64) {
         let whole = task.duration().max(1) as f64;
+        if !task.succeeded {
+            self.add(&stage.name, Share::Failures, ms);
+            return;
+        }
         for (share, part) in task_parts(task, polled_ms(stage, task, most_polls)) {
             self.add(&stage.name, share, part / whole * ms);
         }
     }
 
     fn note_slack(&mut self, window: &Window, end: i64, path: &[TaskAt]) {
+        let on_path: BTreeSet<usize> = path.iter().map(|at| at.0).collect();
         for (number, stage) in window.stages.iter().enumerate() {
             let Some(finished) = stage.last_finish() else { continue };
             let children = window.stages.iter().filter(|child| child.parents.contains(&stage.key.id));
@@ -142,7 +165,7 @@ impl CriticalPath {
                 children.map(|child| child.submitted).filter(|&at| at >= finished).min().unwrap_or(end);
             let sum = self.slack.entry(stage.name.clone()).or_default();
             sum.count += 1;
-            let is_on_path = path.iter().any(|at| at.0 == number);
+            let is_on_path = on_path.contains(&number);
             sum.on_path += u64::from(is_on_path);
             sum.slack += if is_on_path { 0.0 } else { (needed - finished).max(0) as f64 };
             sum.tasks += stage.tasks.len() as u64;
@@ -166,8 +189,12 @@ impl FinishOrder {
         for (stage_at, stage) in window.stages.iter().enumerate() {
             for (task_at, task) in stage.tasks.iter().enumerate() {
                 let at = (stage_at, task_at);
-                finishes.push((task.finished, at));
                 of_slot.entry((task.executor, task.slot)).or_default().push((task.launched, at));
+                // Nothing waits for a task that nobody needed any more, but for the core that it held.
+                if !stage.needs(task) {
+                    continue;
+                }
+                finishes.push((task.finished, at));
                 let last = last_of_stage.entry(stage.key.id).or_insert((task.finished, at));
                 *last = (*last).max((task.finished, at));
             }

@@ -82,6 +82,8 @@ pub(crate) struct IterationFinder {
     names: BTreeMap<String, u32>,
     jobs: Vec<Step>,
     inside: Vec<Iterations>,
+    /// When the last of the jobs so far ended; one that seems to start before is no iteration of theirs.
+    reached: i64,
 }
 
 impl IterationFinder {
@@ -89,7 +91,12 @@ impl IterationFinder {
     pub fn take(&mut self, application: &Application, window: &Window) {
         let origin = application.start();
         let since = |at: i64| (at - origin) as f64;
-        for (number, job) in window.jobs.iter().enumerate() {
+        // By their starts: threads may submit them in another order than that of their numbers.
+        let mut order: Vec<usize> = (0..window.jobs.len()).collect();
+        order.sort_by_key(|&at| (window.jobs[at].started, at));
+        let overlapping = overlapping(window, application.end());
+        for number in order {
+            let job = &window.jobs[number];
             let stages: Vec<&Stage> =
                 window.stages.iter().filter(|stage| stage.job == Some(number)).collect();
             if stages.is_empty() {
@@ -107,7 +114,13 @@ impl IterationFinder {
                 })
                 .collect();
             let pattern: Vec<String> = stages.iter().map(|stage| symbol(stage)).collect();
-            let pattern = self.symbol(pattern.join(" > "));
+            // Jobs that run side by side are no iterations: each is a pattern of its own.
+            let is_late = job.started < self.reached;
+            self.reached = self.reached.max(job.ended.unwrap_or(application.end()));
+            let pattern = match overlapping[number] || is_late {
+                true => self.unique(),
+                false => self.symbol(pattern.join(" > ")),
+            };
             let inside = self.found(&steps, "stages");
             self.inside.extend(inside);
             let ended = since(job.ended.unwrap_or(job.started));
@@ -126,6 +139,11 @@ impl IterationFinder {
     fn symbol(&mut self, name: String) -> u32 {
         let next = self.names.len() as u32;
         *self.names.entry(name).or_insert(next)
+    }
+
+    /// A symbol that nothing else has.
+    fn unique(&mut self) -> u32 {
+        self.symbol(format!("side by side {}", self.names.len()))
     }
 
     fn found(&self, steps: &[Step], of: &'static str) -> Vec<Iterations> {
@@ -153,6 +171,26 @@ impl IterationFinder {
         };
         cycles(&sequence).into_iter().map(describe).collect()
     }
+}
+
+/// Which jobs of a window ran while another one did.
+fn overlapping(window: &Window, now: i64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..window.jobs.len()).collect();
+    order.sort_by_key(|&at| (window.jobs[at].started, at));
+    let mut overlaps = vec![false; window.jobs.len()];
+    let mut open: Option<(usize, i64)> = None;
+    for at in order {
+        let (started, ended) = (window.jobs[at].started, window.jobs[at].ended.unwrap_or(now));
+        if let Some((other, until)) = open
+            && started < until
+        {
+            (overlaps[at], overlaps[other]) = (true, true);
+        }
+        if open.is_none_or(|(_, until)| ended > until) {
+            open = Some((at, ended));
+        }
+    }
+    overlaps
 }
 
 /// The operation of a stage, without the place in the program, and its number of tasks.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::numbers::median;
-use super::shares::{Polls, polled_ms};
+use super::shares::{Polls, hidden, polled_ms, repeated};
 use crate::spark::{Application, Stage, Window};
 
 /// The kinds of synchronisation points.
@@ -31,6 +31,8 @@ pub enum SyncKind {
     CtxBarrier,
     /// A parameter server's gate.
     Gate,
+    /// The end of training: nobody is done before the last one.
+    EndOfTraining,
     /// An all-reduce or another collective among workers.
     AllReduce,
 }
@@ -47,6 +49,7 @@ impl SyncKind {
             Self::BarrierStage => "barrier stage",
             Self::CtxBarrier => "ctx.barrier()",
             Self::Gate => "gate of the parameter server",
+            Self::EndOfTraining => "end of training",
             Self::AllReduce => "collective",
         }
     }
@@ -67,10 +70,33 @@ pub(crate) struct Arrival {
     pub delay: f32,
     /// Time spent moving data, where it is told apart from work.
     pub transfer: f32,
+    /// Of the time until the last one came, what it spent on other things.
+    pub elsewhere: f32,
+    /// Of its time, what an attempt took that did not count, or that repeated such a one.
+    pub failed: f32,
+    /// How many tasks it did; 0 where work does not come in tasks.
+    pub done: f32,
     /// Time slept between polls of a barrier.
     pub polled: f32,
     /// How much it had to do, in bytes or records.
     pub work: f32,
+}
+
+impl Arrival {
+    /// How long it waited for the last one, in ms.
+    pub fn idle(&self, last: f32) -> f64 {
+        f64::from(last - self.finished - self.elsewhere).max(0.0)
+    }
+
+    /// What it took itself, without sleeping between polls, in ms.
+    pub fn own_ms(&self) -> f64 {
+        f64::from(self.busy - self.polled)
+    }
+
+    /// How many pieces its work had.
+    pub fn tasks(&self) -> f64 {
+        f64::from(self.done).max(1.0)
+    }
 }
 
 /// All who took part at one time.
@@ -78,6 +104,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Meeting {
     /// When it was over, in ms of the run.
     pub at: f64,
+    /// Whether the log lacks some that took part: then it does not tell why the others waited.
+    pub is_partial: bool,
     pub arrivals: Vec<Arrival>,
 }
 
@@ -87,10 +115,10 @@ impl Meeting {
         self.arrivals.iter().max_by(|a, b| a.finished.total_cmp(&b.finished))
     }
 
-    /// `sum(last - own finish)`, in ms.
+    /// `sum(last - own finish)` without what was spent on other things, in ms.
     pub fn idle(&self) -> f64 {
         let last = self.last().map_or(0.0, |last| last.finished);
-        self.arrivals.iter().map(|arrival| f64::from(last - arrival.finished)).sum()
+        self.arrivals.iter().map(|arrival| arrival.idle(last)).sum()
     }
 }
 
@@ -159,18 +187,31 @@ impl Meetings {
         }
     }
 
+    /// Idle time at all places together, in ms. Polls are part of their barrier stage's.
+    pub fn idle_ms(&self) -> f64 {
+        let places = self.groups.iter().filter(|(place, _)| place.kind != SyncKind::CtxBarrier);
+        places.map(|(_, group)| group.idle_ms).sum()
+    }
+
     /// Takes the next window of a Spark log.
     pub fn take(&mut self, application: &Application, window: &Window) {
         let depth = tree_levels(window);
+        let cores = Cores::of(window);
         for (number, stage) in window.stages.iter().enumerate() {
             if stage.tasks.iter().any(|task| task.succeeded) {
-                self.stage(application, stage, depth[number]);
+                self.stage(application, (number, stage), &cores, depth[number]);
             }
         }
         self.gap(application, window);
     }
 
-    fn stage(&mut self, application: &Application, stage: &Stage, level: u32) {
+    fn stage(
+        &mut self,
+        application: &Application,
+        (number, stage): (usize, &Stage),
+        cores: &Cores,
+        level: u32,
+    ) {
         let most_polls = self.polls.of(stage);
         let kind = match stage {
             _ if stage.is_barrier => SyncKind::BarrierStage,
@@ -179,7 +220,9 @@ impl Meetings {
             _ => SyncKind::StageBoundary,
         };
         let place = Place { kind, label: stage.name.clone(), level };
-        let meeting = meeting(application, stage, most_polls);
+        let arrivals = arrivals(stage, most_polls, |core, finished| cores.leaves(core, number, finished));
+        let at = stage.needed_until.or(stage.last_finish()).unwrap_or(stage.submitted) - application.start();
+        let meeting = Meeting { at: at as f64, is_partial: hidden(stage).is_some(), arrivals };
         self.add(place.clone(), meeting);
         self.points(&place, stage);
         let polled: i64 = stage.tasks.iter().map(|task| polled_ms(stage, task, most_polls)).sum();
@@ -209,21 +252,17 @@ impl Meetings {
     /// The driver's time since the window before is a meeting of all cores with the driver.
     fn gap(&mut self, application: &Application, window: &Window) {
         let pattern: Vec<String> = window.stages.iter().map(|stage| stage.name.clone()).collect();
-        let (start, end) = window.bounds(application.last.unwrap_or(0));
+        let (start, end) = window.bounds(application.end());
         if let Some(previous) = &self.previous {
             let same = previous.pattern == pattern;
             let kind = if same { SyncKind::BroadcastGap } else { SyncKind::DriverGap };
             let label = if same { pattern.join(" > ") } else { String::new() };
-            let slots: u32 = application
-                .executors
-                .iter()
-                .filter(|executor| executor.removed.is_none_or(|removed| removed > start))
-                .map(|executor| application.slots(executor))
-                .fold(0, u32::saturating_add);
             let group = self.groups.entry(Place { kind, label, level: 0 }).or_default();
             group.count += 1;
-            group.participants = group.participants.max(slots as usize);
-            group.idle_ms += (start - previous.ended).max(0) as f64 * f64::from(slots);
+            let slot_ms = application.slot_ms(previous.ended, start);
+            let slots = slot_ms / (start - previous.ended).max(1) as f64;
+            group.participants = group.participants.max(slots.round() as usize);
+            group.idle_ms += slot_ms;
         }
         let ended = self.previous.as_ref().map_or(end, |previous| previous.ended.max(end));
         self.previous = Some(Previous { pattern, ended });
@@ -257,30 +296,68 @@ fn tree_levels(window: &Window) -> Vec<u32> {
     levels
 }
 
-/// The end of a stage as a meeting of the cores that worked for it.
-fn meeting(application: &Application, stage: &Stage, most_polls: i64) -> Meeting {
+/// When each core of a window launches tasks, in order, and of which stage.
+struct Cores {
+    launches: BTreeMap<(u32, u32), Vec<(i64, usize)>>,
+}
+
+impl Cores {
+    fn of(window: &Window) -> Self {
+        let mut launches: BTreeMap<(u32, u32), Vec<(i64, usize)>> = BTreeMap::new();
+        // Where there is one stage no core can be elsewhere, and most windows have but a few.
+        let stages = if window.stages.len() > 1 { &window.stages[..] } else { &[] };
+        for (number, stage) in stages.iter().enumerate() {
+            for task in &stage.tasks {
+                launches.entry((task.executor, task.slot)).or_default().push((task.launched, number));
+            }
+        }
+        launches.values_mut().for_each(|launches| launches.sort_unstable());
+        Self { launches }
+    }
+
+    /// When a core that was done with a stage at `time` launches a task of another one.
+    fn leaves(&self, core: (u32, u32), stage: usize, time: i64) -> Option<i64> {
+        let launches = self.launches.get(&core)?;
+        let later = &launches[launches.partition_point(|launch| launch.0 < time)..];
+        later.iter().find(|launch| launch.1 != stage).map(|launch| launch.0)
+    }
+}
+
+/// The cores that worked for a stage as they arrive at its end. Attempts that ended when nobody needed them any more are not
+/// waited for. `leaves` says when a core that was done at a time began something else.
+fn arrivals(stage: &Stage, most_polls: i64, leaves: impl Fn((u32, u32), i64) -> Option<i64>) -> Vec<Arrival> {
     let origin = stage.first_launch().unwrap_or(stage.submitted);
-    let mut cores: BTreeMap<(u32, u32), (Arrival, i64)> = BTreeMap::new();
-    for task in &stage.tasks {
-        let since = |at: i64| (at - origin) as f32;
-        let (arrival, longest) = cores.entry((task.executor, task.slot)).or_insert_with(|| {
+    let since = |at: i64| (at - origin) as f32;
+    let repeated = repeated(stage);
+    let mut cores: BTreeMap<(u32, u32), (Arrival, i64, i64)> = BTreeMap::new();
+    for task in stage.tasks.iter().filter(|task| stage.needs(task)) {
+        let (arrival, longest, finished) = cores.entry((task.executor, task.slot)).or_insert_with(|| {
             let started = since(task.launched);
-            (Arrival { who: task.executor, started, ..Arrival::default() }, -1)
+            (Arrival { who: task.executor, started, ..Arrival::default() }, -1, i64::MIN)
         });
         let delay = task.scheduler_delay().unwrap_or(0);
         arrival.started = arrival.started.min(since(task.launched));
         arrival.finished = arrival.finished.max(since(task.finished));
+        *finished = (*finished).max(task.finished);
+        arrival.done += 1.0;
         arrival.delay += delay as f32;
         arrival.busy += (task.duration() - delay) as f32;
         arrival.polled += polled_ms(stage, task, most_polls) as f32;
         arrival.work += work(task) as f32;
+        if !task.succeeded || stage.key.attempt > 0 || repeated.contains(&task.index) {
+            arrival.failed += task.duration() as f32;
+        }
         if task.duration() > *longest {
             *longest = task.duration();
             arrival.part = task.index.clamp(0, i64::from(u32::MAX)) as u32;
         }
     }
-    let at = stage.last_finish().unwrap_or(origin) - application.start();
-    Meeting { at: at as f64, arrivals: cores.into_values().map(|(arrival, _)| arrival).collect() }
+    let last = cores.values().map(|core| core.2).max().unwrap_or(origin);
+    let arrivals = cores.into_iter().map(|(core, (arrival, _, finished))| {
+        let left = leaves(core, finished).map_or(last, |launch| launch.min(last));
+        Arrival { elsewhere: (last - left) as f32, ..arrival }
+    });
+    arrivals.collect()
 }
 
 impl Group {

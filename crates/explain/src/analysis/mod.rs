@@ -2,6 +2,7 @@
 //! report at the end; none of them reads files or prints.
 
 pub(crate) mod critical;
+pub(crate) mod failures;
 pub(crate) mod family;
 pub(crate) mod fit;
 pub(crate) mod iteration;
@@ -9,6 +10,7 @@ pub(crate) mod meeting;
 pub(crate) mod numbers;
 pub(crate) mod overhead;
 pub(crate) mod shares;
+pub(crate) mod slow;
 pub(crate) mod sparklens;
 pub(crate) mod split;
 pub(crate) mod straggler;

@@ -118,7 +118,7 @@ pub(crate) struct LensSums {
 impl LensSums {
     /// Takes the next window.
     pub fn take(&mut self, application: &Application, window: &Window) {
-        let now = application.last.unwrap_or(0);
+        let now = application.end();
         let cores = total_cores(application);
         for group in job_groups(window, now) {
             self.job_ms = self.job_ms.saturating_add(group.ended - group.started);
@@ -160,7 +160,7 @@ impl LensSums {
             stage.wall_percent = 100.0 * stage.ms as f64 / self.stage_ms.max(1) as f64;
         }
         let total_cores = total_cores(application);
-        let (executors, per_executor) = (most_executors(application), first_cores(application));
+        let (executors, per_executor) = (application.most_executors(), first_cores(application));
         let wall = application.end() - application.start();
         let driver_ms = wall.saturating_sub(self.job_ms);
         let estimate =
@@ -193,6 +193,31 @@ impl LensSums {
             what_if: what_if.collect(),
             stages: self.stages,
         }
+    }
+}
+
+impl Sparklens {
+    /// What of the figures means nothing, in words: where the definitions meet a run for which they were not made, they
+    /// yield negative times, and shares beyond all there was.
+    pub fn nonsense(&self) -> Option<String> {
+        let seconds = |ms: i64| format!("{:.1} s", ms as f64 / 1000.0);
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        let is_share = |share: f64| (0.0..=1.0 + 1e-9).contains(&share);
+        if self.driver_ms < 0 {
+            return Some(format!(
+                "its definition adds up jobs that ran side by side, and so yields {} of driver time",
+                seconds(self.driver_ms)
+            ));
+        }
+        if !is_share(self.wasted_by_executors) || !is_share(self.executor_used) {
+            return Some(format!(
+                "its definitions yield {} of the core time wasted by executors, and {} of theirs used",
+                percent(self.wasted_by_executors),
+                percent(self.executor_used)
+            ));
+        }
+        let above = self.what_if.iter().find(|size| !is_share(size.utilisation));
+        above.map(|size| format!("its model yields a utilisation of {}", percent(size.utilisation)))
     }
 }
 
@@ -235,23 +260,8 @@ fn first_cores(application: &Application) -> u64 {
     application.executors.first().map_or(1, |executor| u64::from(executor.cores))
 }
 
-fn most_executors(application: &Application) -> u64 {
-    let mut changes: Vec<(i64, i64)> = Vec::new();
-    for executor in &application.executors {
-        changes.push((executor.added, 1));
-        changes.extend(executor.removed.map(|removed| (removed, -1)));
-    }
-    changes.sort_unstable();
-    let (mut now, mut most) = (0, 0);
-    for (_, change) in changes {
-        now += change;
-        most = most.max(now);
-    }
-    most.unsigned_abs()
-}
-
 fn total_cores(application: &Application) -> u64 {
-    most_executors(application) * first_cores(application)
+    application.most_executors() * first_cores(application)
 }
 
 /// The positions of each stage's parents among `stages`; only parents that come earlier, so that a damaged log cannot
@@ -322,7 +332,7 @@ fn lens_stage(stage: &Stage, cores: u64) -> Option<LensStage> {
         |of: fn(&crate::spark::Metrics) -> i64| metrics().map(|metrics| of(&metrics) as f64).sum::<f64>();
     let output = sum(|m| m.output_bytes + m.shuffle_written);
     let input = sum(|m| m.input_bytes + m.remote_read + m.local_read);
-    let percent = |ms: f64| if run > 0.0 { 100.0 * ms / run } else { 0.0 };
+    let percent = |ms: f64| if run > 0.0 { (100.0 * ms / run).min(100.0) } else { 0.0 };
     let ms = stage_ms(stage);
     (!stage.tasks.is_empty()).then(|| LensStage {
         stage: stage.key.id,
@@ -333,7 +343,7 @@ fn lens_stage(stage: &Stage, cores: u64) -> Option<LensStage> {
         tasks: stage.tasks.len() as u64,
         p_ratio: stage.tasks.len() as f64 / cores.max(1) as f64,
         task_skew: if typical > 0.0 { longest / typical } else { 1.0 },
-        task_stage_skew: if ms > 0 { longest / ms as f64 } else { 0.0 },
+        task_stage_skew: if ms > 0 { (longest / ms as f64).min(1.0) } else { 0.0 },
         oi_ratio: if input > 0.0 { output / input } else { 0.0 },
         shuffle_write_percent: percent(sum(|m| m.shuffle_write_ns) / 1e6),
         read_fetch_percent: percent(sum(|m| m.fetch_wait)),

@@ -1,7 +1,7 @@
 //! Why those who were early had to wait: the price of a synchronisation point, split by cause.
 //!
 //! Each meeting's idle time is what the last one took longer than the others. It is explained in a fixed order, each
-//! cause taking at most what is left: polls slept, a late start, the scheduler's delay, slower transfer, more data (by the line of time
+//! cause taking at most what is left: attempts that failed or repeated failed ones, polls slept, a late start, the scheduler's delay, slower transfer, more data (by the line of time
 //! against work, where that is convincing), a worker that is persistently slow (by its factor over all meetings). Of the
 //! rest, randomness takes what independent, identically distributed tasks of the group's own distribution would cost:
 //! `n * (E[max of n] - mean)`, the order statistic of the residuals. What is then left is unknown.
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::meeting::{Group, Meeting};
-use super::numbers::{Line, binomial_tail, expected_largest, line, mean, median};
+use super::numbers::{Line, expected_largest, line, mean};
+use super::slow::SlowWorker;
 
 /// Idle core-seconds by cause; the parts add up to the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -30,6 +31,8 @@ pub struct Split {
     pub scheduler: f64,
     /// Waiting for who took longer to move its data.
     pub transfer: f64,
+    /// Waiting for attempts that failed, and for those that repeated them.
+    pub failures: f64,
     /// The driver worked meanwhile.
     pub driver: f64,
     /// Not explained.
@@ -47,6 +50,7 @@ impl Split {
             ("polling", self.polling),
             ("scheduler delay", self.scheduler),
             ("moving data", self.transfer),
+            ("failed attempts", self.failures),
             ("the driver", self.driver),
             ("unknown", self.unknown),
         ];
@@ -68,72 +72,10 @@ impl Split {
             polling: self.polling * factor,
             scheduler: self.scheduler * factor,
             transfer: self.transfer * factor,
+            failures: self.failures * factor,
             driver: self.driver * factor,
             unknown: self.unknown * factor,
         }
-    }
-}
-
-/// A worker that is slower than its fellows meeting after meeting.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct SlowWorker {
-    pub who: u32,
-    /// Its time over the others' median, typical over the meetings.
-    pub factor: f64,
-    /// In how many meetings it was last.
-    pub last: u64,
-    /// What it took beyond the others' median, over all meetings.
-    pub excess_ms: f64,
-    /// The chance that a worker like the others would be last so often.
-    pub chance: f64,
-}
-
-/// Workers that are slower than their fellows by more than chance: last in more meetings than a fair draw would give
-/// (binomial tail below 1 %), and at least a fifth slower than the others' median.
-pub(crate) fn slow_workers(meetings: &[Meeting]) -> Vec<SlowWorker> {
-    let mut seen: BTreeMap<u32, Record> = BTreeMap::new();
-    for meeting in meetings.iter().filter(|meeting| meeting.arrivals.len() > 1) {
-        let last = meeting.last().filter(|_| meeting.idle() > 0.0).map(|last| last.who);
-        let mut by_worker: BTreeMap<u32, f64> = BTreeMap::new();
-        for arrival in &meeting.arrivals {
-            let busy = by_worker.entry(arrival.who).or_default();
-            *busy = busy.max(f64::from(arrival.busy - arrival.polled));
-        }
-        if by_worker.len() < 2 {
-            continue;
-        }
-        let fair = 1.0 / by_worker.len() as f64;
-        for (&who, &busy) in &by_worker {
-            let others: Vec<f64> =
-                by_worker.iter().filter(|other| *other.0 != who).map(|other| *other.1).collect();
-            let typical = median(&others);
-            let record = seen.entry(who).or_default();
-            record.factors.push(if typical > 0.0 { busy / typical } else { 1.0 });
-            record.excess_ms += busy - typical;
-            record.last += u64::from(last == Some(who));
-            record.expected += fair;
-        }
-    }
-    seen.into_iter().filter_map(|(who, record)| record.judge(who)).collect()
-}
-
-/// A worker over all meetings.
-#[derive(Debug, Default)]
-struct Record {
-    factors: Vec<f64>,
-    excess_ms: f64,
-    last: u64,
-    /// How often it would be last by a fair draw.
-    expected: f64,
-}
-
-impl Record {
-    fn judge(self, who: u32) -> Option<SlowWorker> {
-        let trials = self.factors.len() as u64;
-        let chance = binomial_tail(self.last, trials, self.expected / trials as f64);
-        let factor = median(&self.factors);
-        let is_slow = trials >= 5 && chance < 0.01 && factor > 1.2;
-        is_slow.then_some(SlowWorker { who, factor, last: self.last, excess_ms: self.excess_ms, chance })
     }
 }
 
@@ -141,13 +83,13 @@ impl Record {
 pub(crate) fn split(group: &Group, slow: &[SlowWorker]) -> Split {
     let skew = data_line(group);
     let mut causes = Split::default();
-    let mut rest = Vec::new();
+    let (mut left, mut dark) = (0.0, 0.0);
     for meeting in &group.meetings {
-        rest.push(systematic(meeting, &skew, slow, &mut causes));
+        let rest = systematic(meeting, &skew, slow, &mut causes);
+        *(if meeting.is_partial { &mut dark } else { &mut left }) += rest;
     }
-    let left: f64 = rest.iter().sum();
     causes.randomness = random_cost(group, &skew, slow).min(left);
-    causes.unknown = left - causes.randomness;
+    causes.unknown = left - causes.randomness + dark;
     let seen = causes.total();
     let kept: f64 = group.meetings.iter().map(Meeting::idle).sum();
     // Meetings that were not kept are taken to be like those that were.
@@ -174,12 +116,17 @@ fn systematic(meeting: &Meeting, skew: &Line, slow: &[SlowWorker], causes: &mut 
     let excess = |busy: f32, who: u32| f64::from(busy) * (1.0 - 1.0 / factor(who));
     let mut rest = 0.0;
     for own in &meeting.arrivals {
-        let mut idle = f64::from(last.finished - own.finished);
+        let mut idle = own.idle(last.finished);
+        if meeting.is_partial {
+            rest += idle;
+            continue;
+        }
         let mut take = |ms: f64| {
             let taken = ms.clamp(0.0, idle);
             idle -= taken;
             taken
         };
+        causes.failures += take(f64::from(last.failed - own.failed));
         causes.polling += take(f64::from(last.polled - own.polled));
         causes.startup_skew += take(f64::from(last.started - own.started));
         causes.scheduler += take(f64::from(last.delay - own.delay));
@@ -246,6 +193,7 @@ fn is_steady(meetings: &[Vec<f64>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::meeting::{Arrival, TaskPoint};
+    use super::super::slow::slow_workers;
     use super::*;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
@@ -254,7 +202,7 @@ mod tests {
     fn group(meetings: Vec<Vec<Arrival>>) -> Group {
         let mut group = Group::default();
         for arrivals in meetings {
-            let meeting = Meeting { at: 0.0, arrivals };
+            let meeting = Meeting { arrivals, ..Meeting::default() };
             group.count += 1;
             group.idle_ms += meeting.idle();
             group.meetings.push(meeting);
@@ -278,14 +226,14 @@ mod tests {
     #[test]
     fn the_parts_add_up() {
         let group = random(40, |who| if who == 2 { 2.0 } else { 1.0 });
-        let causes = split(&group, &slow_workers(&group.meetings));
+        let causes = split(&group, &slow_workers(&group, 0.005, 1.0));
         assert!((causes.total() - group.idle_ms / 1000.0).abs() < 1e-6);
     }
 
     #[test]
     fn like_workers_cost_randomness() {
         let group = random(200, |_| 1.0);
-        assert!(slow_workers(&group.meetings).is_empty());
+        assert!(slow_workers(&group, 0.005, 1.0).is_empty());
         let causes = split(&group, &[]);
         assert!(causes.randomness > 0.9 * causes.total(), "{causes:?}");
     }
@@ -293,7 +241,7 @@ mod tests {
     #[test]
     fn a_worker_three_times_slower_is_the_cause() {
         let group = random(50, |who| if who == 2 { 3.0 } else { 1.0 });
-        let slow = slow_workers(&group.meetings);
+        let slow = slow_workers(&group, 0.005, 1.0);
         assert_eq!(slow.iter().map(|worker| worker.who).collect::<Vec<_>>(), [2]);
         assert!((slow[0].factor - 3.0).abs() < 0.4);
         let causes = split(&group, &slow);
@@ -321,7 +269,7 @@ mod tests {
                 ms: f64::from(own.busy),
             }));
         }
-        let causes = split(&skewed, &slow_workers(&skewed.meetings));
+        let causes = split(&skewed, &slow_workers(&skewed, 0.005, 1.0));
         assert!(causes.data_skew > 0.95 * causes.total(), "{causes:?}");
         assert_eq!(skewed.hottest_part().map(|(part, _)| part), Some(1));
     }

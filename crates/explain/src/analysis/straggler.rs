@@ -1,8 +1,8 @@
 //! Who is late, and whether it is always the same one.
 //!
-//! A straggler in a meeting takes at least half as long again as the meeting's median. *Recurring*: the same worker, or the same
-//! part of the data, is last more often than chance allows. *Transient*: the same one, but only within a short time.
-//! *Rotating*: there are stragglers, each time another one. After an all-reduce everybody looks equally late; what tells the
+//! A straggler in a meeting takes at least half as long again as the meeting's median. *Recurring*: the same worker is slower than
+//! chance allows ([`blame`](crate::blame)), or the same part of the data. *Transient*: the same one, but only within a short time,
+//! and more often running than chance allows. Neither is named for less than 1 % of the run. *Rotating*: there are stragglers, each time another one. After an all-reduce everybody looks equally late; what tells the
 //! culprit from its victims is the order of arrival, which is what meetings keep.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::meeting::{Group, Meeting, Meetings};
 use super::numbers::{binomial_tail, median};
-use super::split::{SlowWorker, data_line, slow_workers};
+use super::slow::{SlowWorker, SlowWorkers, WORTH};
+use super::split::data_line;
 
 /// How lateness is distributed over time and workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,18 +52,26 @@ pub struct Straggler {
 /// A worker is late if it takes this many times the median.
 const LATE: f64 = 1.5;
 
-/// Finds stragglers over all groups. `name` names a worker.
-pub(crate) fn stragglers(meetings: &Meetings, name: impl Fn(u32) -> String) -> Vec<Straggler> {
+/// Finds stragglers over all groups, of a run of `wall_ms`. `name` names a worker.
+pub(crate) fn stragglers(
+    meetings: &Meetings,
+    slow_workers: &SlowWorkers,
+    wall_ms: f64,
+    name: impl Fn(u32) -> String,
+) -> Vec<Straggler> {
     let mut found = Vec::new();
     for (place, group) in &meetings.groups {
-        if group.meetings.len() < 3 {
+        let slow = slow_workers.at(place);
+        if group.meetings.len() < 3 && slow.is_empty() {
             continue;
         }
-        let slow = slow_workers(&group.meetings);
         found.extend(slow.iter().map(|slow| recurring(&place.label, group, slow, &name)));
-        found.extend(hot_part(&place.label, group));
+        let hot = hot_part(&place.label, group);
+        found.extend(hot.filter(|found| found.excess_s * 1000.0 >= WORTH * wall_ms));
         if slow.is_empty() {
-            found.extend(transient(&place.label, group, &name).or_else(|| rotating(&place.label, group)));
+            let for_a_while = transient(&place.label, group, slow_workers.level, &name)
+                .filter(|found| found.excess_s * 1000.0 >= WORTH * wall_ms);
+            found.extend(for_a_while.or_else(|| rotating(&place.label, group)));
         }
     }
     found.sort_by(|a, b| b.idle_core_s.total_cmp(&a.idle_core_s));
@@ -127,7 +136,7 @@ fn excess(late: &[Option<Late>]) -> f64 {
 
 /// The one who is late in a meeting, if one is.
 fn late_in(meeting: &Meeting) -> Option<Late> {
-    let own = |arrival: &super::meeting::Arrival| f64::from(arrival.busy - arrival.polled);
+    let own = |arrival: &super::meeting::Arrival| arrival.own_ms() / arrival.tasks();
     let typical = median(&meeting.arrivals.iter().map(own).collect::<Vec<_>>());
     let slowest = meeting.arrivals.iter().max_by(|a, b| own(a).total_cmp(&own(b)))?;
     let factor = if typical > 0.0 { own(slowest) / typical } else { 1.0 };
@@ -135,8 +144,17 @@ fn late_in(meeting: &Meeting) -> Option<Late> {
     (meeting.arrivals.len() > 2 && factor >= LATE).then_some(Late { who: slowest.who, factor, excess_ms })
 }
 
-/// A worker that is late in at least three meetings running, and hardly elsewhere.
-fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Option<Straggler> {
+/// The chance, at most, that somebody is late so often running, where each time it may be anybody: for each place where such
+/// a run may begin, that the others of it are whoever is the first.
+fn chance_of_run(late: &[Option<Late>], group: &Group, length: usize) -> f64 {
+    let fair = |at: usize| 1.0 / group.meetings[at].arrivals.len().max(1) as f64;
+    let begins = (0..=late.len().saturating_sub(length))
+        .filter(|&at| late[at..at + length].iter().all(Option::is_some));
+    begins.map(|at| (at + 1..at + length).map(fair).product::<f64>()).sum()
+}
+
+/// A worker that is late in at least three meetings running, more than chance gives, and hardly elsewhere.
+fn transient(place: &str, group: &Group, level: f64, name: &impl Fn(u32) -> String) -> Option<Straggler> {
     let late: Vec<Option<Late>> = group.meetings.iter().map(late_in).collect();
     let mut best: Option<(u32, usize, usize)> = None;
     let mut start = 0;
@@ -153,6 +171,9 @@ fn transient(place: &str, group: &Group, name: &impl Fn(u32) -> String) -> Optio
         start = end;
     }
     let (who, from, to) = best.filter(|(_, from, to)| to - from >= 3 && 2 * (to - from) < late.len())?;
+    if chance_of_run(&late, group, to - from) > level {
+        return None;
+    }
     let factors: Vec<f64> = late[from..to].iter().flatten().map(|found| found.factor).collect();
     Some(Straggler {
         who: name(who),
@@ -209,9 +230,11 @@ mod tests {
                 ..Arrival::default()
             };
             let place = Place { kind: SyncKind::Gate, label: "gate".into(), level: 0 };
-            meetings.add(place, Meeting { at: round as f64 * 1000.0, arrivals: (0..4).map(own).collect() });
+            let arrivals = (0..4).map(own).collect();
+            meetings.add(place, Meeting { at: round as f64 * 1000.0, arrivals, ..Meeting::default() });
         }
-        stragglers(&meetings, |who| format!("worker/{who}"))
+        let slow = SlowWorkers::of(&meetings, 1000.0, 1.0);
+        stragglers(&meetings, &slow, 1000.0, |who| format!("worker/{who}"))
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use crate::analysis::critical::{PathPart, Slack};
+pub use crate::analysis::failures::{FailedJob, Failures, LostWork};
 pub use crate::analysis::family::Family;
 pub use crate::analysis::fit::{Distribution, Fit, Tail};
 pub use crate::analysis::iteration::Iterations;
@@ -59,7 +60,9 @@ pub struct Report {
     pub in_jobs_ms: i64,
     /// Sum of the tasks' run times.
     pub run_ms: i64,
-    /// Median from a job's end to the next one's start, cut to whole ms.
+    /// Median from a job's end to the next one's start, cut to whole ms; negative where jobs overlap, which is no gap and
+    /// not told to machines.
+    #[serde(serialize_with = "unless_negative")]
     pub median_job_gap_ms: i64,
     /// Median from a stage's submission to its first launch, cut to whole ms.
     pub median_stage_launch_ms: i64,
@@ -81,13 +84,31 @@ pub struct Report {
     pub retried_stages: u64,
     /// Stages that failed.
     pub failed_stages: u64,
-    /// Tasks that failed or were killed.
+    /// Jobs that failed.
+    pub failed_jobs: u64,
+    /// Attempts at tasks that failed or were killed.
     pub failed_tasks: u64,
+    /// Of them, killed.
+    pub killed_tasks: u64,
+    /// Executors that went although nobody had asked them to.
+    pub lost_executors: u64,
+    /// Slot time of attempts that did not count.
+    pub lost_task_ms: i64,
+    /// What they cost, and why they did not count.
+    pub failures: Failures,
+    /// Jobs, stages and attempts at tasks that were open when a log without an end ended.
+    pub unfinished_jobs: u64,
+    /// See `unfinished_jobs`.
+    pub unfinished_stages: u64,
+    /// See `unfinished_jobs`.
+    pub unfinished_tasks: u64,
+    /// Tasks of completed stages whose ends are not in the log: Spark's listener lost events.
+    pub missing_task_ends: u64,
     /// Speculative attempts.
     pub speculative_tasks: u64,
-    /// Executors, or workers.
+    /// Executors over the whole run, or workers.
     pub executors: u64,
-    /// Task slots of all executors together.
+    /// The most task slots that there were at one time.
     pub cores: u64,
 
     /// Where the wall time went; adds up to 1. Every instant is divided among the slots that exist then.
@@ -106,9 +127,12 @@ pub struct Report {
     pub distributions: Vec<Distribution>,
     /// What running costs beyond the work.
     pub overheads: Overheads,
-    /// Sparklens' figures; only for Spark.
+    /// Sparklens' figures; only for Spark, and only where they mean something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sparklens: Option<Sparklens>,
+    /// Why Sparklens' figures mean nothing for this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparklens_nonsense: Option<String>,
     /// Nodes' clock offsets, if the trace states them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockNote>,
@@ -121,6 +145,11 @@ pub struct Report {
     /// For the page only.
     #[serde(skip)]
     pub timeline: Timeline,
+}
+
+/// A time that is only one if it is not negative; else `null`.
+fn unless_negative<S: serde::Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(*ms).filter(|&ms| ms >= 0).serialize(serializer)
 }
 
 /// The synchronisation points at one place, over all iterations.

@@ -242,6 +242,10 @@ fn overheads(page: &mut Page, report: &Report) {
 }
 
 fn sparklens(page: &mut Page, report: &Report) {
+    if let Some(nonsense) = &report.sparklens_nonsense {
+        page.heading("By Sparklens' definitions");
+        page.line(&format!("  no figures: {nonsense}, which means nothing"));
+    }
     let Some(lens) = &report.sparklens else { return };
     let time = |ms: i64| milliseconds(ms as f64);
     page.heading("By Sparklens' definitions");

@@ -12,6 +12,10 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
         Some(devices) => devices::sentences(report, devices),
         None => vec![where_time_went(report)],
     };
+    sentences.extend(failures(report));
+    sentences.extend(unneeded(report));
+    sentences.extend(lost_events(report));
+    sentences.extend(unfinished(report));
     sentences.extend(waiting(report));
     sentences.extend(polling(report));
     sentences.extend(stragglers(report));
@@ -67,13 +71,105 @@ fn where_time_went(report: &Report) -> String {
             percent(share(report, "driver")),
             percent(work),
         ),
-        _ => format!(
-            "{} of {seconds:.1} s was work, {} waiting for each other, {} moving data.",
-            percent(work),
-            percent(share(report, "wait")),
-            percent(share(report, "push") + share(report, "pull")),
-        ),
+        _ => {
+            let (waiting, moving) = (share(report, "wait"), share(report, "push") + share(report, "pull"));
+            let rest = (1.0 - work - waiting - moving).max(0.0);
+            format!(
+                "{} of {seconds:.1} s was work, {} waiting for each other, {} moving data, {} something else (start-up, the \
+                 driver, between spans).",
+                percent(work),
+                percent(waiting),
+                percent(moving),
+                percent(rest),
+            )
+        }
     }
+}
+
+/// What did not end well and what it cost. Killed attempts alone are worth a sentence only by their time: speculation makes
+/// them on purpose.
+fn failures(report: &Report) -> Option<String> {
+    let Report { jobs, failed_jobs, failed_stages, retried_stages, tasks, failed_tasks, .. } = report;
+    let killed = report.killed_tasks;
+    let share = share(report, "failures");
+    if failed_jobs + failed_stages + report.lost_executors + (failed_tasks - killed) == 0 && share < 0.01 {
+        return None;
+    }
+    let mut counts = Vec::new();
+    if *failed_jobs > 0 {
+        counts.push(format!("{failed_jobs} of {jobs} jobs failed"));
+    }
+    if *failed_stages > 0 {
+        counts.push(format!("{failed_stages} {} failed", plural(*failed_stages, "stage")));
+    }
+    if *retried_stages > 0 {
+        counts.push(format!("{retried_stages} {} repeated", plural(*retried_stages, "stage")));
+    }
+    if report.lost_executors > 0 {
+        counts.push(format!("{} {} lost", report.lost_executors, plural(report.lost_executors, "executor")));
+    }
+    let killed = if killed > 0 { format!(" ({killed} of them killed)") } else { String::new() };
+    counts.push(format!("{failed_tasks} of {tasks} tasks did not succeed{killed}"));
+    let lost = report.failures.lost_task_ms as f64;
+    let of_tasks = lost / (report.failures.task_ms.max(1) as f64);
+    let reason = report.failures.reasons.first().map_or(String::new(), |lost| {
+        format!(
+            ", most of them at `{}`: {}",
+            lost.stage,
+            if lost.why.is_empty() { "no reason given" } else { &lost.why }
+        )
+    });
+    let waited = match report.failures.waited_core_s {
+        waited if waited >= 0.05 => {
+            format!("; {waited:.1} core-seconds were spent waiting for them and their repetition")
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "{}{reason}. {:.1} of {:.1} s of task time ({}) went into attempts that did not count{waited}: {} of the run.",
+        counts.join(", "),
+        lost / 1000.0,
+        report.failures.task_ms as f64 / 1000.0,
+        percent(of_tasks),
+        percent(share),
+    ))
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+fn unneeded(report: &Report) -> Option<String> {
+    let ms = report.failures.unneeded_task_ms;
+    (share(report, "unneeded") >= 0.01).then(|| {
+        format!(
+            "Tasks went on for {:.1} s after nobody needed them any more, {} of the run: their stage or job was over.",
+            ms as f64 / 1000.0,
+            percent(share(report, "unneeded"))
+        )
+    })
+}
+
+fn lost_events(report: &Report) -> Option<String> {
+    let missing = report.missing_task_ends;
+    (missing > 0).then(|| {
+        format!(
+            "{missing} tasks have no end in the log although their stages were completed: Spark's listener lost events, so what              happened then cannot be told."
+        )
+    })
+}
+
+fn unfinished(report: &Report) -> Option<String> {
+    let Report { unfinished_jobs: jobs, unfinished_stages: stages, unfinished_tasks: tasks, .. } = report;
+    (!report.complete && jobs + stages + tasks > 0).then(|| {
+        format!(
+            "{jobs} {}, {stages} {} and {tasks} running {} were unfinished when the log ended, {} of the run.",
+            plural(*jobs, "job"),
+            plural(*stages, "stage"),
+            plural(*tasks, "task"),
+            percent(share(report, "unfinished"))
+        )
+    })
 }
 
 fn is_waiting(point: &&SyncPoint) -> bool {

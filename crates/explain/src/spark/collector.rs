@@ -1,10 +1,11 @@
 //! Puts events together into windows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::event::{Event, JobStart, StageInfo, StageKey, TaskEnd};
-use super::model::{Application, Executor, Job, Stage, Task, Window};
-use super::totals::Totals;
+use super::building::Draft;
+use super::event::{Ending, Event, JobStart, StageInfo, StageKey, TaskEnd};
+use super::model::{Application, Executor, Job, Running, Stage, Task, Window};
+use super::totals::{FailureCounts, Totals};
 
 /// What looks at a log's windows as they come.
 pub trait Sink {
@@ -19,14 +20,20 @@ pub(crate) struct Collector<S> {
     pub totals: Totals,
     pub sink: S,
     executors: HashMap<String, u32>,
-    jobs: BTreeMap<i64, Job>,
     open_jobs: BTreeSet<i64>,
-    stages: BTreeMap<StageKey, Stage>,
+    draft: Draft,
+    /// Closed drafts, in order, the first of which waits for ends of tasks.
+    held: VecDeque<Draft>,
+    /// Whether the log was read to its end.
+    is_read: bool,
 }
 
 /// A window with more tasks than this is handed on although a job is open, so that a program whose jobs always overlap
 /// stays in bounded memory.
 const WINDOW_TASKS: usize = 1 << 20;
+
+/// So many windows are held back for ends of tasks that may still come. What was lost never comes.
+const HELD: usize = 16;
 
 impl<S: Sink> Collector<S> {
     /// Follows a log from its start.
@@ -36,9 +43,10 @@ impl<S: Sink> Collector<S> {
             totals: Totals::default(),
             sink,
             executors: HashMap::new(),
-            jobs: BTreeMap::new(),
             open_jobs: BTreeSet::new(),
-            stages: BTreeMap::new(),
+            draft: Draft::default(),
+            held: VecDeque::new(),
+            is_read: false,
         }
     }
 
@@ -48,26 +56,35 @@ impl<S: Sink> Collector<S> {
             Event::LogStart { version } => self.application.version = version,
             Event::ApplicationStart { name, id, at } => {
                 self.application.saw(at);
-                self.application.started = Some(at);
+                // Once windows were handed on, their times are counted from the start as it was known then.
+                if self.application.told.is_none() && self.application.started.is_none() {
+                    self.application.started = Some(at);
+                }
                 (self.application.name, self.application.id) = (name, id);
             }
             Event::ApplicationEnd { at } => {
                 self.application.saw(at);
-                self.application.ended = Some(at);
+                self.application.ended = self.application.ended.max(Some(at));
             }
             Event::Environment(properties) => self.application.properties = properties,
             Event::ExecutorAdded { executor, host, cores, at } => {
                 self.add_executor(executor, host, cores, at)
             }
-            Event::ExecutorRemoved { executor, at } => self.remove_executor(&executor, at),
+            Event::ExecutorRemoved { executor, at, reason } => {
+                self.remove_executor(&executor, at, &reason);
+            }
             Event::JobStart(start) => self.start_job(*start),
-            Event::JobEnd { job, at, succeeded } => self.end_job(job, at, succeeded),
+            Event::JobEnd { job, at, failure } => self.end_job(job, at, failure),
             Event::StageSubmitted(info) => {
                 info.submitted.into_iter().for_each(|at| self.application.saw(at));
-                self.stage(&info);
+                self.draft_of(info.key).stage(info.key).submit(&info);
             }
             Event::StageCompleted(info) => self.complete_stage(&info),
-            Event::TaskStart { at, .. } => self.application.saw(at),
+            Event::TaskStart { stage, task, executor, at } => {
+                self.application.saw(at);
+                let executor = self.executor(&executor, at);
+                self.draft_of(stage).stage(stage).start(task, Running { executor, launched: at });
+            }
             Event::TaskEnd(end) => self.end_task(end),
             Event::Other => {}
         }
@@ -75,7 +92,36 @@ impl<S: Sink> Collector<S> {
 
     /// Hands on what is open at the end of the log.
     pub fn finish(&mut self) {
+        self.is_read = true;
         self.close_window();
+        self.hand_on(0);
+        self.totals.unfinished_jobs =
+            if self.application.ended.is_none() { self.open_jobs.len() as u64 } else { 0 };
+        self.totals.jobs_without_end = self.open_jobs.len() as u64 - self.totals.unfinished_jobs;
+    }
+
+    /// What of the run did not end well.
+    pub fn failures(&self) -> FailureCounts {
+        let lost = self.application.executors.iter().filter(|executor| executor.is_lost).count();
+        self.totals.failures(lost as u64)
+    }
+
+    /// What should be in the log and is not: Spark's listener drops events when its queue is full.
+    pub fn lost_events(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let Totals { missing_task_ends, missing, jobs_without_end, .. } = &self.totals;
+        if *missing_task_ends > 0 {
+            notes.push(format!(
+                "events were lost: {missing_task_ends} tasks of completed stages have no end in the log ({})",
+                missing.join("; ")
+            ));
+        }
+        if *jobs_without_end > 0 {
+            notes.push(format!(
+                "events were lost: {jobs_without_end} jobs have no end in the log although the application ended"
+            ));
+        }
+        notes
     }
 
     fn add_executor(&mut self, id: String, host: String, cores: u32, at: i64) {
@@ -84,13 +130,16 @@ impl<S: Sink> Collector<S> {
         // A damaged log may name any number of cores; no machine has more than this.
         let cores = cores.clamp(1, 1 << 14);
         let known = &mut self.application.executors[number as usize];
-        *known = Executor { id, host, cores, added: at, removed: None };
+        *known = Executor { id, host, cores, added: at, removed: None, is_lost: false };
     }
 
-    fn remove_executor(&mut self, id: &str, at: i64) {
+    fn remove_executor(&mut self, id: &str, at: i64, reason: &str) {
         self.application.saw(at);
+        let is_lost = is_loss(reason) && self.application.ended.is_none();
         if let Some(&number) = self.executors.get(id) {
-            self.application.executors[number as usize].removed = Some(at);
+            let executor = &mut self.application.executors[number as usize];
+            executor.removed = Some(at);
+            executor.is_lost |= is_lost;
         }
     }
 
@@ -101,8 +150,14 @@ impl<S: Sink> Collector<S> {
             return number;
         }
         let number = self.application.executors.len() as u32;
-        let executor =
-            Executor { id: id.to_owned(), host: String::new(), cores: 1, added: at, removed: None };
+        let executor = Executor {
+            id: id.to_owned(),
+            host: String::new(),
+            cores: 1,
+            added: at,
+            removed: None,
+            is_lost: false,
+        };
         self.application.executors.push(executor);
         self.executors.insert(id.to_owned(), number);
         number
@@ -122,38 +177,33 @@ impl<S: Sink> Collector<S> {
             started: start.at,
             ended: None,
             succeeded: true,
+            failure: None,
             sql_execution: start.sql_execution,
             stage_ids,
         };
         self.open_jobs.insert(job.id);
-        self.jobs.insert(job.id, job);
+        self.draft.jobs.insert(job.id, job);
     }
 
-    fn end_job(&mut self, id: i64, at: i64, succeeded: bool) {
+    fn end_job(&mut self, id: i64, at: i64, failure: Option<String>) {
         self.application.saw(at);
         self.open_jobs.remove(&id);
-        let Some(job) = self.jobs.get_mut(&id) else {
-            // Its window was handed on while it was open.
-            self.totals.job_times.entry(id).and_modify(|times| times.1 = at.max(times.0));
-            return;
-        };
+        let Some(job) = self.draft.jobs.get_mut(&id) else { return };
         job.ended = Some(at.max(job.started));
-        job.succeeded = succeeded;
-        self.totals.failed_jobs += u64::from(!succeeded);
+        job.succeeded = failure.is_none();
+        job.failure = failure;
+        self.totals.failed_jobs += u64::from(!job.succeeded);
     }
 
-    /// The stage that `info` is about, known from now on. `None` if it cannot be placed: a log that was cut or
-    /// compacted tells of stages before their jobs.
-    fn stage(&mut self, info: &StageInfo) -> &mut Stage {
-        let stage = self.stages.entry(info.key).or_insert_with(|| blank(info.key));
-        stage.name.clone_from(&info.name);
-        stage.planned_tasks = info.tasks;
-        stage.parents.clone_from(&info.parents);
-        stage.is_barrier = info.is_barrier;
-        if let Some(at) = info.submitted {
-            stage.submitted = at;
+    /// Where a stage is put together: mostly the window that is open; what comes late belongs to a held one.
+    fn draft_of(&mut self, key: StageKey) -> &mut Draft {
+        if self.held.is_empty() || self.draft.has(key) {
+            return &mut self.draft;
         }
-        stage
+        match self.held.iter().position(|draft| draft.has(key)) {
+            Some(at) => &mut self.held[at],
+            None => &mut self.draft,
+        }
     }
 
     fn complete_stage(&mut self, info: &StageInfo) {
@@ -163,15 +213,16 @@ impl<S: Sink> Collector<S> {
         self.totals.failed_stages += u64::from(info.failure.is_some());
         self.totals.tree_aggregate_stages += u64::from(info.name.contains("treeAggregate"));
         self.totals.barrier_stages += u64::from(info.is_barrier);
-        let stage = self.stage(info);
-        stage.completed = info.completed;
-        stage.failure.clone_from(&info.failure);
+        self.draft_of(info.key).stage(info.key).complete(info);
     }
 
     fn end_task(&mut self, end: TaskEnd) {
         self.application.saw(end.launched);
         self.application.saw(end.finished);
         let executor = self.executor(&end.executor, end.launched);
+        if end.why.as_deref() == Some("ExecutorLostFailure") {
+            self.application.executors[executor as usize].is_lost = true;
+        }
         let task = Task {
             id: end.task,
             index: end.index,
@@ -182,14 +233,19 @@ impl<S: Sink> Collector<S> {
             finished: end.finished.max(end.launched),
             getting_result: end.getting_result,
             speculative: end.speculative,
-            succeeded: end.succeeded,
+            succeeded: end.ending == Ending::Succeeded,
+            ending: end.ending,
+            why: end.why,
             metrics: end.metrics,
         };
         self.count_task(&task);
-        let stage = self.stages.entry(end.stage).or_insert_with(|| blank(end.stage));
-        stage.tasks.push(task);
-        if stage.tasks.len() >= WINDOW_TASKS {
+        self.draft_of(end.stage).end(end.stage, task);
+        self.hand_on(HELD);
+        if self.draft.tasks >= WINDOW_TASKS {
+            let rest = self.draft.rest(self.application.last.unwrap_or(0));
             self.close_window();
+            self.hand_on(0);
+            self.draft = rest;
         }
     }
 
@@ -197,6 +253,7 @@ impl<S: Sink> Collector<S> {
         let totals = &mut self.totals;
         totals.tasks += 1;
         totals.failed_tasks += u64::from(!task.succeeded);
+        totals.killed_tasks += u64::from(task.ending == Ending::Killed);
         totals.speculative_tasks += u64::from(task.speculative);
         match (task.metrics, task.scheduler_delay()) {
             (Some(metrics), Some(delay)) => {
@@ -211,19 +268,37 @@ impl<S: Sink> Collector<S> {
         }
     }
 
+    /// Closes the window that is being put together; it is handed on when all that is to come has come.
     fn close_window(&mut self) {
-        let now = self.application.last.unwrap_or(0);
-        let jobs: Vec<Job> = std::mem::take(&mut self.jobs).into_values().collect();
-        let mut stages: Vec<Stage> = std::mem::take(&mut self.stages).into_values().collect();
-        let mut of_stage = HashMap::new();
-        for (at, job) in jobs.iter().enumerate() {
-            self.totals.job_times.insert(job.id, (job.started, job.ended.unwrap_or(now.max(job.started))));
-            for &stage in &job.stage_ids {
-                of_stage.entry(stage).or_insert(at);
-            }
+        let mut draft = std::mem::take(&mut self.draft);
+        if draft.is_empty() {
+            return;
         }
-        for stage in &mut stages {
-            stage.job = of_stage.get(&stage.key.id).copied();
+        draft.close();
+        self.held.push_back(draft);
+        self.hand_on(HELD);
+    }
+
+    /// Hands on the closed windows that wait for nothing, and the oldest ones beyond `most`.
+    fn hand_on(&mut self, most: usize) {
+        while let Some(first) = self.held.front()
+            && (first.is_settled() || self.held.len() > most || self.is_heavy())
+        {
+            let Some(draft) = self.held.pop_front() else { return };
+            let is_last = self.is_read && self.held.is_empty();
+            self.tell(draft.finish(is_last, self.application.ended.is_some()));
+        }
+    }
+
+    /// Whether the held windows have more tasks than memory should bear.
+    fn is_heavy(&self) -> bool {
+        self.held.iter().map(|draft| draft.tasks).sum::<usize>() > WINDOW_TASKS
+    }
+
+    /// Completes a window and hands it on. From then on the times before it stand.
+    fn tell(&mut self, mut window: Window) {
+        let now = self.application.end();
+        for stage in &mut window.stages {
             let first = stage.first_launch();
             if let (Some(first), true) = (first, stage.completed.is_some() && stage.submitted != 0) {
                 self.totals.stage_launch.add(first - stage.submitted);
@@ -231,18 +306,21 @@ impl<S: Sink> Collector<S> {
             if stage.submitted == 0 {
                 stage.submitted = first.unwrap_or(now);
             }
+            self.totals.take(stage);
         }
-        self.count_skipped(&jobs, &stages);
-        stages.sort_by_key(|stage| (stage.submitted, stage.key));
-        let mut window = Window { jobs, stages };
-        if window.jobs.is_empty() && window.stages.is_empty() {
-            return;
-        }
+        self.count_skipped(&window.jobs, &window.stages);
+        window.stages.sort_by_key(|stage| (stage.submitted, stage.key));
         window.assign_slots(&self.application);
         self.widen_executors(&window);
+        let start = self.application.start();
+        let end = if self.application.ended.is_some() { self.application.end() } else { i64::MAX };
+        window.clip(start, end);
+        for job in &window.jobs {
+            self.totals.job(job.id, job.started, job.ended.unwrap_or(now.max(job.started)));
+        }
+        self.application.started = Some(start);
+        self.application.told = self.application.told.max(Some(window.bounds(now).1));
         self.sink.window(&self.application, window);
-        // Jobs that were open go on in the next window.
-        self.open_jobs.clear();
     }
 
     fn count_skipped(&mut self, jobs: &[Job], stages: &[Stage]) {
@@ -264,17 +342,10 @@ impl<S: Sink> Collector<S> {
     }
 }
 
-fn blank(key: StageKey) -> Stage {
-    Stage {
-        key,
-        name: String::new(),
-        job: None,
-        planned_tasks: 0,
-        parents: Vec::new(),
-        is_barrier: false,
-        submitted: 0,
-        completed: None,
-        failure: None,
-        tasks: Vec::new(),
-    }
+/// Whether an executor went although nobody had asked it to, by the reason that Spark notes. Dynamic allocation, decommissioning
+/// and the end of the application are asked for.
+fn is_loss(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    let asked = ["killed by driver", "decommission", "idle", "code 0", "shutdown", "shut down", "finished"];
+    !reason.is_empty() && !asked.iter().any(|words| reason.contains(words))
 }

@@ -33,17 +33,21 @@ pub(crate) enum Event {
     ExecutorRemoved {
         executor: String,
         at: i64,
+        reason: String,
     },
     JobStart(Box<JobStart>),
     JobEnd {
         job: i64,
         at: i64,
-        succeeded: bool,
+        /// Why it failed, if it did; empty if the log does not say.
+        failure: Option<String>,
     },
     StageSubmitted(Box<StageInfo>),
     StageCompleted(Box<StageInfo>),
     TaskStart {
         stage: StageKey,
+        task: i64,
+        executor: String,
         at: i64,
     },
     TaskEnd(TaskEnd),
@@ -102,6 +106,20 @@ pub enum TaskKind {
     Result,
 }
 
+/// How an attempt at a task ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It did what it should.
+    #[default]
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It was killed, because another attempt was faster or its job was over.
+    Killed,
+    /// It had succeeded, and then its output was lost with its executor.
+    Resubmitted,
+}
+
 /// A finished attempt at a task.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TaskEnd {
@@ -114,7 +132,9 @@ pub(crate) struct TaskEnd {
     pub finished: i64,
     pub getting_result: i64,
     pub speculative: bool,
-    pub succeeded: bool,
+    pub ending: Ending,
+    /// Why it did not succeed: `FetchFailed`, `java.lang.OutOfMemoryError`.
+    pub why: Option<Box<str>>,
     pub metrics: Option<Metrics>,
 }
 

@@ -4,6 +4,7 @@
 //! events together, and whenever no job is open hands on a [`Window`]: the jobs that overlapped in time with all their
 //! stages and tasks. A window is dropped once it was looked at, so memory is bounded by the jobs that are open at a time.
 
+mod building;
 mod collector;
 mod event;
 mod feed;
@@ -14,9 +15,10 @@ mod reader;
 mod totals;
 
 pub use collector::Sink;
-pub use event::{Metrics, Properties, StageKey, TaskKind};
-pub use model::{Application, Executor, Job, Stage, Task, Window};
+pub use event::{Ending, Metrics, Properties, StageKey, TaskKind};
+pub use model::{Application, Executor, Job, Running, Stage, Task, Window};
 pub use reader::{Reading, read};
+pub use totals::FailureCounts;
 
 pub(crate) use collector::Collector;
 pub(crate) use reader::follow;

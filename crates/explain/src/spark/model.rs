@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Metrics, Properties, StageKey, TaskKind};
+use super::event::{Ending, Metrics, Properties, StageKey, TaskKind};
 
 /// The application and its executors.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Application {
     pub first: Option<i64>,
     /// The latest time that any event names.
     pub last: Option<i64>,
+    /// Up to when windows were handed on; the run lasts at least as long, whatever a damaged log says of its end.
+    pub(super) told: Option<i64>,
     /// Its executors, in order of arrival.
     pub executors: Vec<Executor>,
 }
@@ -35,7 +37,45 @@ impl Application {
 
     /// When it ended: its own word, or the last event's if it was killed or goes on.
     pub fn end(&self) -> i64 {
-        self.ended.or(self.last).unwrap_or(0).max(self.start())
+        self.ended.or(self.last).max(self.told).unwrap_or(0).max(self.start())
+    }
+
+    /// The most task slots that there were at one time.
+    pub fn most_slots(&self) -> u64 {
+        self.most(|executor| u64::from(self.slots(executor)))
+    }
+
+    /// The most executors that there were at one time.
+    pub fn most_executors(&self) -> u64 {
+        self.most(|_| 1)
+    }
+
+    /// The largest sum of `size` over the executors that were there together; one that comes when another goes does not
+    /// meet it.
+    fn most(&self, size: impl Fn(&Executor) -> u64) -> u64 {
+        let mut changes: Vec<(i64, i64)> = Vec::new();
+        for executor in &self.executors {
+            let size = size(executor).min(1 << 30) as i64;
+            changes.push((executor.added, size));
+            changes.extend(executor.removed.map(|removed| (removed.max(executor.added), -size)));
+        }
+        // At one time the negative ones come first.
+        changes.sort_unstable();
+        let (mut now, mut most) = (0i64, 0);
+        for (_, change) in changes {
+            now += change;
+            most = most.max(now);
+        }
+        most.unsigned_abs()
+    }
+
+    /// Slot time that there was from `from` to `to`, in ms: what tasks could have used.
+    pub fn slot_ms(&self, from: i64, to: i64) -> f64 {
+        let there = |executor: &Executor| {
+            let gone = executor.removed.unwrap_or(i64::MAX).min(to);
+            (gone - executor.added.max(from)).max(0) as f64 * f64::from(self.slots(executor))
+        };
+        self.executors.iter().map(there).sum()
     }
 
     /// Notes that something happened at `at`.
@@ -63,6 +103,8 @@ pub struct Executor {
     pub added: i64,
     /// When it went.
     pub removed: Option<i64>,
+    /// Whether it was lost: it went, and nobody had asked it to.
+    pub is_lost: bool,
 }
 
 /// An action of the program.
@@ -76,6 +118,8 @@ pub struct Job {
     pub ended: Option<i64>,
     /// Whether it did.
     pub succeeded: bool,
+    /// Why not, as far as the log says.
+    pub failure: Option<String>,
     /// The SQL query that it ran for.
     pub sql_execution: Option<i64>,
     /// The stages that it may need, in order of id; what was there already is skipped.
@@ -105,9 +149,36 @@ pub struct Stage {
     pub failure: Option<String>,
     /// Every attempt at a task that ended.
     pub tasks: Vec<Task>,
+    /// Attempts that were running when the log ended.
+    pub running: Vec<Running>,
+    /// Tasks whose ends should be in the log and are not, because Spark's listener lost events.
+    pub missing_tasks: u32,
+    /// Until when somebody needed it: its completion and the end of its jobs. `None` if that is after the log's end.
+    pub needed_until: Option<i64>,
+    /// Whether it was to be completed when the log ended.
+    pub is_unfinished: bool,
+}
+
+/// An attempt at a task that was running when the log ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// By its position in [`Application::executors`].
+    pub executor: u32,
+    /// When the driver sent it out.
+    pub launched: i64,
 }
 
 impl Stage {
+    /// Whether somebody waited for this task's end.
+    pub fn needs(&self, task: &Task) -> bool {
+        self.needed_until.is_none_or(|until| task.finished <= until)
+    }
+
+    /// How long a task went on although nobody needed it any more, in ms.
+    pub fn unneeded_ms(&self, task: &Task) -> i64 {
+        self.needed_until.map_or(0, |until| (task.finished - until.max(task.launched)).max(0))
+    }
+
     /// When its first task was launched.
     pub fn first_launch(&self) -> Option<i64> {
         self.tasks.iter().map(|task| task.launched).min()
@@ -145,8 +216,12 @@ pub struct Task {
     pub getting_result: i64,
     /// Whether it is a copy.
     pub speculative: bool,
-    /// Whether it did.
+    /// Whether it did, and its output was used.
     pub succeeded: bool,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why it did not succeed, as far as the log says.
+    pub why: Option<Box<str>>,
     /// What it measured of itself.
     pub metrics: Option<Metrics>,
 }
@@ -196,8 +271,35 @@ pub struct Window {
 }
 
 impl Window {
-    /// From the first job's start to the last job's end; an open job lasts until `now`.
+    /// Cuts all times to those of the run, which are from `from` to `to`: a last job's end may be written after the
+    /// application's, and a killed task dies later still.
+    pub(super) fn clip(&mut self, from: i64, to: i64) {
+        let cut = |at: &mut i64| *at = (*at).clamp(from, to);
+        for job in &mut self.jobs {
+            cut(&mut job.started);
+            job.ended.as_mut().into_iter().for_each(cut);
+        }
+        for stage in &mut self.stages {
+            cut(&mut stage.submitted);
+            stage.completed.as_mut().into_iter().for_each(cut);
+            stage.needed_until.as_mut().into_iter().for_each(cut);
+            stage.running.iter_mut().for_each(|task| cut(&mut task.launched));
+            for task in &mut stage.tasks {
+                cut(&mut task.launched);
+                cut(&mut task.finished);
+            }
+        }
+    }
+
+    /// From the first job's start to the last job's end; an open job lasts until `now`. Tasks of which no job is known, as in
+    /// a log whose start was cut, bound themselves.
     pub fn bounds(&self, now: i64) -> (i64, i64) {
+        if self.jobs.is_empty() {
+            let starts = self.stages.iter().map(|stage| stage.first_launch().unwrap_or(stage.submitted));
+            let ends = self.stages.iter().map(|stage| stage.last_finish().unwrap_or(stage.submitted));
+            let start = starts.min().unwrap_or(now);
+            return (start, ends.max().unwrap_or(now).max(start));
+        }
         let start = self.jobs.iter().map(|job| job.started).min().unwrap_or(now);
         let end = self.jobs.iter().map(|job| job.ended.unwrap_or(now)).max().unwrap_or(now);
         (start, end.max(start))

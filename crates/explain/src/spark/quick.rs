@@ -5,7 +5,7 @@
 //! missing key, another type, a failure) is left to the full parser, so this is never more than a shortcut. A key cannot be
 //! found inside a text, because quotes in a text are escaped.
 
-use super::event::{Metrics, StageKey, TaskEnd, TaskKind};
+use super::event::{Ending, Metrics, StageKey, TaskEnd, TaskKind};
 
 /// The end of a successful task; `None` if the line is anything else.
 pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
@@ -31,7 +31,9 @@ pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
     let failed = keys.flag(b"\"Failed\":")?;
     let killed = keys.flag(b"\"Killed\":")?;
     let metrics = Some(metrics(&mut keys)?);
-    let succeeded = !failed && !killed;
+    if failed || killed {
+        return None;
+    }
     Some(TaskEnd {
         stage,
         kind,
@@ -42,7 +44,8 @@ pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
         finished,
         getting_result,
         speculative,
-        succeeded,
+        ending: Ending::Succeeded,
+        why: None,
         metrics,
     })
 }
@@ -152,6 +155,7 @@ mod tests {
             ("\"Executor Run Time\":330", "\"Executor Run Time\":3.5"),
             ("\"Fetch Wait Time\":4,", ""),
             ("\"Speculative\":false", "\"Speculative\":null"),
+            ("\"Killed\":false", "\"Killed\":true"),
             ("\"driver\"", "\"dri\\u0076er\""),
             ("}}", "}"),
         ] {

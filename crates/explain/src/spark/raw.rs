@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::event::{self, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
+use super::event::{self, Ending, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
 
 /// A size, a count or a time in ns as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -27,6 +27,14 @@ impl From<i64> for Millis {
     fn from(ms: i64) -> Self {
         Self(ms.clamp(0, 1 << 42))
     }
+}
+
+/// How much of a message is kept.
+const MESSAGE: usize = 160;
+
+/// The first line of a message, as long as a report bears it: stack traces have thousands.
+fn short(message: &str) -> String {
+    message.lines().next().unwrap_or_default().chars().take(MESSAGE).collect()
 }
 
 /// A text that is borrowed from the line where it has no escapes.
@@ -145,11 +153,14 @@ pub(super) struct ExecutorRemoved<'a> {
     at: Millis,
     #[serde(borrow, rename = "Executor ID")]
     executor: Text<'a>,
+    #[serde(borrow, rename = "Removed Reason", default)]
+    reason: Option<Text<'a>>,
 }
 
 impl From<ExecutorRemoved<'_>> for Event {
     fn from(raw: ExecutorRemoved<'_>) -> Self {
-        Self::ExecutorRemoved { executor: raw.executor.into_owned(), at: raw.at.0 }
+        let reason = short(&raw.reason.unwrap_or_default());
+        Self::ExecutorRemoved { executor: raw.executor.into_owned(), at: raw.at.0, reason }
     }
 }
 
@@ -197,11 +208,22 @@ pub(super) struct JobEnd<'a> {
 struct JobResult<'a> {
     #[serde(borrow, rename = "Result")]
     result: Text<'a>,
+    #[serde(borrow, rename = "Exception", default)]
+    exception: Option<JobException<'a>>,
+}
+
+#[derive(Deserialize)]
+struct JobException<'a> {
+    #[serde(borrow, rename = "Message", default)]
+    message: Option<Text<'a>>,
 }
 
 impl From<JobEnd<'_>> for Event {
     fn from(raw: JobEnd<'_>) -> Self {
-        Self::JobEnd { job: raw.job, at: raw.at.0, succeeded: raw.result.result == "JobSucceeded" }
+        let JobResult { result, exception } = raw.result;
+        let message = exception.and_then(|exception| exception.message).unwrap_or_default();
+        let failure = (result != "JobSucceeded").then(|| short(&message));
+        Self::JobEnd { job: raw.job, at: raw.at.0, failure }
     }
 }
 
@@ -241,30 +263,44 @@ impl From<Stage<'_>> for StageInfo {
             is_barrier: false,
             submitted: raw.submitted.map(|at| at.0),
             completed: raw.completed.map(|at| at.0),
-            failure: raw.failure.map(Cow::into_owned),
+            failure: raw.failure.map(|why| short(&why)),
         }
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct TaskStart {
+pub(super) struct TaskStart<'a> {
     #[serde(rename = "Stage ID")]
     stage: i64,
     #[serde(rename = "Stage Attempt ID", default)]
     attempt: i64,
-    #[serde(rename = "Task Info")]
-    info: Launch,
+    #[serde(borrow, rename = "Task Info")]
+    info: Launch<'a>,
 }
 
 #[derive(Deserialize)]
-struct Launch {
+struct Launch<'a> {
+    #[serde(rename = "Task ID", default = "nobody")]
+    task: i64,
+    #[serde(borrow, rename = "Executor ID", default)]
+    executor: Text<'a>,
     #[serde(rename = "Launch Time")]
     at: Millis,
 }
 
-impl From<TaskStart> for Event {
-    fn from(raw: TaskStart) -> Self {
-        Self::TaskStart { stage: StageKey { id: raw.stage, attempt: raw.attempt }, at: raw.info.at.0 }
+/// The id of a task that was not given one.
+fn nobody() -> i64 {
+    -1
+}
+
+impl From<TaskStart<'_>> for Event {
+    fn from(raw: TaskStart<'_>) -> Self {
+        Self::TaskStart {
+            stage: StageKey { id: raw.stage, attempt: raw.attempt },
+            task: raw.info.task,
+            executor: raw.info.executor.into_owned(),
+            at: raw.info.at.0,
+        }
     }
 }
 
@@ -288,6 +324,30 @@ pub(super) struct TaskEnd<'a> {
 struct Reason<'a> {
     #[serde(borrow, rename = "Reason", default)]
     reason: Text<'a>,
+    /// Of an exception.
+    #[serde(borrow, rename = "Class Name", default)]
+    class: Option<Text<'a>>,
+    /// Of a kill.
+    #[serde(borrow, rename = "Kill Reason", default)]
+    kill: Option<Text<'a>>,
+}
+
+impl Reason<'_> {
+    fn ending(&self) -> Ending {
+        match self.reason.as_ref() {
+            "Success" => Ending::Succeeded,
+            "Resubmitted" => Ending::Resubmitted,
+            "TaskKilled" | "TaskCommitDenied" => Ending::Killed,
+            _ => Ending::Failed,
+        }
+    }
+
+    /// The exception's class, or what was given as reason.
+    fn describe(&self) -> Box<str> {
+        let exception = self.class.as_deref().filter(|class| !class.is_empty());
+        let kill = self.kill.as_deref().filter(|kill| !kill.is_empty());
+        short(exception.or(kill).unwrap_or(&self.reason)).into()
+    }
 }
 
 #[derive(Deserialize)]
@@ -409,7 +469,13 @@ impl From<TaskMetrics> for Metrics {
 
 impl From<TaskEnd<'_>> for Event {
     fn from(raw: TaskEnd<'_>) -> Self {
-        let is_success = raw.reason.is_none_or(|reason| reason.reason == "Success");
+        let by_reason = raw.reason.as_ref().map_or(Ending::Succeeded, Reason::ending);
+        let ending = match by_reason {
+            Ending::Succeeded if raw.info.killed => Ending::Killed,
+            Ending::Succeeded if raw.info.failed => Ending::Failed,
+            ending => ending,
+        };
+        let why = (ending != Ending::Succeeded).then(|| raw.reason.map(|reason| reason.describe()));
         Self::TaskEnd(event::TaskEnd {
             stage: StageKey { id: raw.stage, attempt: raw.attempt },
             kind: if raw.kind == "ResultTask" { TaskKind::Result } else { TaskKind::ShuffleMap },
@@ -420,7 +486,8 @@ impl From<TaskEnd<'_>> for Event {
             finished: raw.info.finished.0,
             getting_result: raw.info.getting_result.0,
             speculative: raw.info.speculative,
-            succeeded: is_success && !raw.info.failed && !raw.info.killed,
+            ending,
+            why: why.map(Option::unwrap_or_default),
             metrics: raw.metrics.map(Into::into),
         })
     }

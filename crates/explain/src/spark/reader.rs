@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::feed::feed;
-use super::{Application, Collector, Sink};
+use super::{Application, Collector, FailureCounts, Sink};
 use crate::Error;
 use crate::source::{Damage, Format, Opened, open};
 
@@ -14,6 +14,8 @@ pub struct Reading<S> {
     pub application: Application,
     /// What of the log could not be used.
     pub damage: Damage,
+    /// What of the run did not end well.
+    pub failures: FailureCounts,
     /// What was given to [`read`], after all windows.
     pub sink: S,
 }
@@ -32,7 +34,8 @@ pub fn read<S: Sink>(path: &Path, sink: S) -> Result<Reading<S>, Error> {
         });
     }
     let (collector, damage) = follow(opened, sink)?;
-    Ok(Reading { application: collector.application, damage, sink: collector.sink })
+    let failures = collector.failures();
+    Ok(Reading { application: collector.application, damage, failures, sink: collector.sink })
 }
 
 /// Follows an opened event log to its end.
@@ -41,7 +44,7 @@ pub(crate) fn follow<S: Sink>(opened: Opened, sink: S) -> Result<(Collector<S>, 
     let mut collector = Collector::new(sink);
     let mut damage = feed(opened.text, |event| collector.take(event));
     collector.finish();
-    notes().into_iter().for_each(|note| damage.note(note));
+    notes().into_iter().chain(collector.lost_events()).for_each(|note| damage.note(note));
     if collector.application.first.is_none() {
         let why = format!("no event of it could be read, {} lines are damaged", damage.lines);
         return Err(Error::Empty { path, why });

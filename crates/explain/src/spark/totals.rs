@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::model::Stage;
+
 /// Counts and exact medians. Whole ms repeat often, so a histogram of them is small however long the log is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
@@ -15,6 +19,15 @@ pub(crate) struct Totals {
     pub barrier_stages: u64,
     pub tasks: u64,
     pub failed_tasks: u64,
+    pub killed_tasks: u64,
+    pub unfinished_jobs: u64,
+    pub unfinished_stages: u64,
+    pub unfinished_tasks: u64,
+    /// Jobs without an end in the log of an application that ended.
+    pub jobs_without_end: u64,
+    pub missing_task_ends: u64,
+    /// The first stages with missing ends, in words.
+    pub missing: Vec<String>,
     pub speculative_tasks: u64,
     pub tasks_without_metrics: u64,
     pub run_ms: i64,
@@ -27,7 +40,42 @@ pub(crate) struct Totals {
     pub job_times: BTreeMap<i64, (i64, i64)>,
 }
 
+/// Stages with missing ends that are described.
+const MISSING: usize = 3;
+
 impl Totals {
+    /// Notes when a job ran; a job that is handed on in parts runs from the first to the last.
+    pub fn job(&mut self, id: i64, started: i64, ended: i64) {
+        let times = self.job_times.entry(id).or_insert((started, ended));
+        *times = (times.0.min(started), times.1.max(ended));
+    }
+
+    /// Counts what of a stage is not in the log.
+    pub fn take(&mut self, stage: &Stage) {
+        self.unfinished_stages += u64::from(stage.is_unfinished);
+        self.unfinished_tasks += stage.running.len() as u64;
+        self.missing_task_ends += u64::from(stage.missing_tasks);
+        if stage.missing_tasks > 0 && self.missing.len() < MISSING {
+            let (missing, planned) = (stage.missing_tasks, stage.planned_tasks);
+            self.missing
+                .push(format!("{missing} of {planned} tasks of stage {} `{}`", stage.key.id, stage.name));
+        }
+    }
+
+    /// What of the run did not end well.
+    pub fn failures(&self, lost_executors: u64) -> FailureCounts {
+        FailureCounts {
+            failed_jobs: self.failed_jobs,
+            failed_stages: self.failed_stages,
+            retried_stages: self.retried_stages,
+            failed_tasks: self.failed_tasks,
+            killed_tasks: self.killed_tasks,
+            lost_executors,
+            unfinished_jobs: self.unfinished_jobs,
+            missing_task_ends: self.missing_task_ends,
+        }
+    }
+
     /// Time in which at least one job was open, in ms.
     pub fn in_jobs_ms(&self) -> i64 {
         let mut times: Vec<(i64, i64)> = self.job_times.values().copied().collect();
@@ -48,6 +96,27 @@ impl Totals {
         }
         gaps.median()
     }
+}
+
+/// What of a run did not end well: whoever models it should say that it is no clean run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FailureCounts {
+    /// Jobs whose result was a failure.
+    pub failed_jobs: u64,
+    /// Stages that failed.
+    pub failed_stages: u64,
+    /// Further attempts at stages.
+    pub retried_stages: u64,
+    /// Attempts at tasks that failed or were killed.
+    pub failed_tasks: u64,
+    /// Of them, killed.
+    pub killed_tasks: u64,
+    /// Executors that went although nobody had asked them to.
+    pub lost_executors: u64,
+    /// Jobs that were open when a log without an end ended.
+    pub unfinished_jobs: u64,
+    /// Tasks whose ends are not in the log although their stage was completed.
+    pub missing_task_ends: u64,
 }
 
 /// How often each whole number of ms was seen.

@@ -1,4 +1,5 @@
 //! Where the sample of real logs is.
+#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::path::{Path, PathBuf};
 
