@@ -1,5 +1,6 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
+mod apply;
 mod completions;
 mod evaluate;
 mod man;
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 pub enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Apply(apply::Args),
     Trace(trace::Args),
     Queue(queue::Args),
     Predict(predict::Args),
@@ -32,6 +34,7 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Apply(args) => apply::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(args),
             Self::Predict(args) => predict::run(&args),
