@@ -1,11 +1,11 @@
 //! The `syncline` command. It parses arguments, calls the library and prints; every command is one module of
 //! [`commands`].
 
-mod columns;
 mod commands;
 mod failure;
 mod output;
 mod screen;
+mod tables;
 
 use std::{env, ffi::OsString, process::ExitCode};
 

@@ -51,6 +51,13 @@ pub fn complain(word: &str, text: &str) {
     aside(word, Style::Bad, text);
 }
 
+/// Says on standard error something that a reader of the answer should know.
+pub fn remark(text: &str) {
+    if screen::detail() > Detail::Quiet {
+        aside("note:", Style::Faint, text);
+    }
+}
+
 /// Says on standard error, in one line, which file was written.
 pub fn wrote(path: &Path) {
     let size = path.metadata().ok().filter(|found| found.is_file());

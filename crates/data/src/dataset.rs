@@ -86,6 +86,11 @@ impl Dataset {
         self.weights.as_deref()
     }
 
+    /// Says what real targets stand for.
+    pub(crate) fn with_target_scale(self, target_scale: TargetScale) -> Dataset {
+        Dataset { target_scale, ..self }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.targets.rows()

@@ -37,6 +37,16 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// Columns cannot be used as they are.
+    #[error("{}: {}", path.display(), crate::schema::misfits_text(*columns, misfits))]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// Columns that it has.
+        columns: usize,
+        /// Those that do not fit.
+        misfits: Vec<crate::Misfit>,
+    },
     /// The parts of a data set do not fit together.
     #[error("the data set is inconsistent: {0}")]
     Shape(String),

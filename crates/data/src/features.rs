@@ -28,6 +28,11 @@ impl Features {
         }
     }
 
+    /// Whether only the non-zeros are stored.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self, Features::Sparse(_))
+    }
+
     /// Number of columns.
     pub fn columns(&self) -> usize {
         match self {

@@ -1,9 +1,10 @@
 //! Matrices of features and labels, their readers and partitions.
 //!
 //! A [`Dataset`] is what a model learns from: one row per example, dense or sparse ([`Features`]), with one
-//! target per row, a real number or a class ([`Targets`]). It comes from a file ([`read()`]: CSV, LIBSVM, also
-//! compressed) or from a seeded generator ([`synthetic`]), is divided among workers by a [`Partition`], brought to
-//! a common scale by a [`Scaling`], and is seen by a model one [`Batch`] of borrowed rows at a time.
+//! target per row, a real number or a class ([`Targets`]). It comes from a seeded generator ([`synthetic`]) or from a file
+//! (CSV, LIBSVM, also compressed): a [`Schema`] finds out what the file's columns are, and reads other files the same way.
+//! It is divided among workers by a [`Partition`], brought to a common scale, and is seen by a model one [`Batch`] of
+//! borrowed rows at a time.
 //!
 //! ```
 //! use syncline_data::{Partition, Scaling, synthetic};
@@ -25,10 +26,14 @@ mod dataset;
 mod digest;
 mod error;
 mod features;
+mod format;
+mod input;
 mod partition;
-mod read;
 mod scaling;
+mod schema;
+mod sparse;
 pub mod synthetic;
+mod table;
 mod targets;
 mod write;
 
@@ -36,8 +41,13 @@ pub use batch::{Batch, CsrView, DenseView, FeaturesView, SparseRow, TargetsView}
 pub use dataset::{Dataset, permutation};
 pub use error::{Error, Result};
 pub use features::{Csr, Dense, Features, MAX_COLUMNS};
+pub use input::{Input, expand};
 pub use partition::Partition;
-pub use read::{Header, Label, ReadOptions, Reader, Source, Task, read};
 pub use scaling::Scaling;
+pub use schema::{
+    Chunk, Chunks, Column, Cycle, Fitted, Header, Inputs, Kind, Label, Layout, Misfit, Missing, ReadOptions,
+    Scale, Schema, Target, TargetKind, Task, read,
+};
+pub use table::{DateForm, Decimal, Notation};
 pub use targets::{TargetScale, Targets};
 pub use write::{write_csv, write_libsvm};

@@ -4,7 +4,7 @@
 //! - Dense column: `(x - mean) / deviation` with the population's standard deviation.
 //! - Sparse column: `x / largest magnitude`. Centring would make the zeros non-zero, and dividing by the deviation
 //!   would blow a rare feature up: one that occurs once in `n` rows would become `sqrt(n)`.
-//! - A constant column (no deviation) is left as it is.
+//! - A constant column (no deviation) becomes 0, here and in every other set: it cannot have taught anything.
 
 use crate::{Csr, Dataset, Dense, Error, Features, Result};
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// Subtracted from each column; empty for sparse data, which are never centred.
-    centre: Vec<f32>,
-    /// Then each column is divided by this; never zero.
-    scale: Vec<f32>,
+    centre: Vec<f64>,
+    /// Then each column is divided by this; 0 for a constant column, which becomes 0.
+    scale: Vec<f64>,
 }
 
 impl Scaling {
@@ -34,6 +34,18 @@ impl Scaling {
         self.scale.len()
     }
 
+    /// What is subtracted from a column, and what it is then divided by.
+    pub(crate) fn of(&self, column: usize) -> (f64, f64) {
+        (self.centre.get(column).copied().unwrap_or(0.0), self.scale[column])
+    }
+
+    /// Leaves all columns as they are but the chosen ones.
+    pub(crate) fn only(&mut self, chosen: &[bool]) {
+        for (column, _) in chosen.iter().enumerate().filter(|(_, chosen)| !**chosen) {
+            (self.centre[column], self.scale[column]) = (0.0, 1.0);
+        }
+    }
+
     /// Scales the features in place.
     ///
     /// # Errors
@@ -45,12 +57,14 @@ impl Scaling {
         match data.features_mut() {
             Features::Dense(dense) => {
                 for row in dense.values_mut().chunks_exact_mut(columns) {
-                    row.iter_mut().zip(&self.centre).for_each(|(x, centre)| *x -= centre);
-                    row.iter_mut().zip(&self.scale).for_each(|(x, scale)| *x /= scale);
+                    for (column, x) in row.iter_mut().enumerate() {
+                        let (centre, scale) = self.of(column);
+                        *x = if scale == 0.0 { 0.0 } else { ((f64::from(*x) - centre) / scale) as f32 };
+                    }
                 }
             }
             Features::Sparse(csr) => {
-                csr.entries_mut().for_each(|(column, x)| *x /= self.scale[column as usize])
+                csr.entries_mut().for_each(|(column, x)| *x /= self.scale[column as usize] as f32)
             }
         }
         Ok(())
@@ -64,10 +78,11 @@ impl Scaling {
         if !self.centre.is_empty() && self.centre.len() != mine {
             return Err(Error::Scaling(format!("{} means for {mine} columns", self.centre.len())));
         }
-        if !self.scale.iter().all(|scale| scale.is_normal())
+        let sparse = data.features().is_sparse();
+        if !self.scale.iter().all(|scale| scale.is_normal() || *scale == 0.0 && !sparse)
             || !self.centre.iter().all(|centre| centre.is_finite())
         {
-            return Err(Error::Scaling("it holds a factor that is zero or not finite".into()));
+            return Err(Error::Scaling("it holds a factor that is not usable".into()));
         }
         match data.features() {
             Features::Sparse(_) if !self.centre.is_empty() => {
@@ -81,15 +96,14 @@ impl Scaling {
 fn standard(dense: &Dense, columns: usize) -> Scaling {
     let mean = column_means(dense, columns, |_, x| x);
     let variance = column_means(dense, columns, |column, x| (x - mean[column]) * (x - mean[column]));
-    let mut scaling = Scaling { centre: vec![0.0; columns], scale: vec![1.0; columns] };
-    for column in 0..columns {
-        let deviation = variance[column].sqrt() as f32;
+    let scale = |(variance, mean): (f64, &f64)| {
+        let deviation = variance.sqrt();
         // Rounding leaves a constant column a tiny deviation; dividing by it would turn rounding errors into features.
-        if deviation.is_normal() && f64::from(deviation) > 1e-7 * mean[column].abs() {
-            (scaling.centre[column], scaling.scale[column]) = (mean[column] as f32, deviation);
-        }
-    }
-    scaling
+        let differs = deviation.is_normal() && deviation > 1e-7 * mean.abs();
+        if differs { deviation } else { 0.0 }
+    };
+    let scale = variance.into_iter().zip(&mean).map(scale).collect();
+    Scaling { centre: mean, scale }
 }
 
 /// The mean over the rows of `term(column, value)` for each column, summed in `f64`.
@@ -105,13 +119,13 @@ fn column_means(dense: &Dense, columns: usize, term: impl Fn(usize, f64) -> f64)
 }
 
 /// The largest magnitude in each column; 1 where there is none.
-fn magnitudes(csr: &Csr, columns: usize) -> Vec<f32> {
+fn magnitudes(csr: &Csr, columns: usize) -> Vec<f64> {
     let mut largest = vec![0f32; columns];
     for (&column, &x) in csr.indices().iter().zip(csr.values()) {
         let largest = &mut largest[column as usize];
         *largest = largest.max(x.abs());
     }
-    largest.into_iter().map(|x| if x.is_normal() { x } else { 1.0 }).collect()
+    largest.into_iter().map(|x| if x.is_normal() { x.into() } else { 1.0 }).collect()
 }
 
 #[cfg(test)]
@@ -133,12 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn dense_columns_are_standardised_and_constant_ones_left() {
+    fn dense_columns_are_standardised_and_constant_ones_become_zero() {
         let mut data = dense(&[1.0, 0.1, 3.0, 0.1, 5.0, 0.1], 2);
         let scaling = Scaling::fit(&data);
         scaling.apply(&mut data).unwrap();
         let unit = 2.0 / (8f32 / 3.0).sqrt();
-        assert_eq!(values(&data), [-unit, 0.1, 0.0, 0.1, unit, 0.1]);
+        let expected = [-unit, 0.0, 0.0, 0.0, unit, 0.0];
+        assert!(values(&data).iter().zip(expected).all(|(x, y)| (x - y).abs() < 1e-6), "{:?}", values(&data));
     }
 
     #[test]
@@ -155,7 +170,7 @@ mod tests {
         let error = scaling.apply(&mut dense(&[1.0, 2.0, 3.0], 3)).unwrap_err().to_string();
         assert!(error.contains("2 columns, the data have 3"), "{error}");
         assert!(scaling.apply(&mut synthetic::sparse_logistic(3, 2, 1, 1)).is_err());
-        let zero = Scaling { centre: vec![], scale: vec![0.0, 1.0] };
-        assert!(zero.apply(&mut dense(&[1.0, 2.0], 2)).is_err());
+        let wrong = Scaling { centre: vec![0.0; 2], scale: vec![f64::NAN, 1.0] };
+        assert!(wrong.apply(&mut dense(&[1.0, 2.0], 2)).is_err());
     }
 }

@@ -4,19 +4,33 @@
 
 use proptest::prelude::*;
 use std::path::Path;
-use syncline_data::{Dataset, Scaling, synthetic};
+use syncline_data::{
+    Dataset, Input, Inputs, Layout, ReadOptions, Schema, TargetKind, TargetScale, synthetic, write_csv,
+    write_libsvm,
+};
 use syncline_learn::{ModelSpec, SavedModel, plain};
 
-fn trained(spec: &str, data: Dataset) -> (SavedModel, Dataset) {
-    let names = (0..data.columns()).map(|i| format!("feature \"{i}\"")).collect();
-    let original = data.named(names, "label".into()).unwrap();
+/// A model trained on data as they are in a file, and the data as its schema reads them.
+fn trained(spec: &str, data: &Dataset) -> (SavedModel, Dataset) {
     let spec: ModelSpec = spec.parse().unwrap();
-    let mut data = original.clone();
-    let scaling = Scaling::fit(&data);
-    scaling.apply(&mut data).unwrap();
+    let fitted =
+        Schema::fit(&[file(data)], &ReadOptions { task: spec.task(), ..ReadOptions::default() }).unwrap();
+    let mut schema = fitted.schema;
+    let (data, _) = schema.rescale(fitted.data, None).unwrap();
     let settings = plain::Settings { batch: 20, epochs: 10, learning_rate: 0.3, seed: 1 };
     let parameters = plain::train(&mut spec.build(&data).unwrap(), &data, settings);
-    (SavedModel::new(spec, &data, Some(scaling), parameters), original)
+    (SavedModel::new(spec, schema, parameters), data)
+}
+
+fn file(data: &Dataset) -> Input {
+    let mut bytes = Vec::new();
+    if data.features().is_sparse() {
+        write_libsvm(data, &mut bytes).unwrap();
+        return Input::bytes("data.svm", bytes);
+    }
+    let names = (0..data.columns()).map(|i| format!("feature \"{i}\"")).collect();
+    write_csv(&data.clone().named(names, "label".into()).unwrap(), &mut bytes).unwrap();
+    Input::bytes("data.csv", bytes)
 }
 
 fn load(bytes: &[u8]) -> Result<SavedModel, String> {
@@ -44,13 +58,15 @@ fn what_is_saved_is_loaded_and_the_bytes_repeat() {
         ("logistic", synthetic::sparse_logistic(200, 50, 5, 1)),
         ("svm", synthetic::separable(200, 5, 2, 1)),
     ] {
-        let (model, data) = trained(spec, data);
+        let (model, read) = trained(spec, &data);
         let saved = bytes(&model);
         assert_eq!(saved, bytes(&model.clone()));
         let loaded = load(&saved).unwrap();
         assert_eq!(loaded, model);
-        let score = loaded.evaluate(data.clone()).unwrap();
-        assert_eq!(score, model.evaluate(data).unwrap());
+        let (again, _) = loaded.schema.read(&[file(&data)], Layout::default()).unwrap();
+        let score = loaded.evaluate(&again).unwrap();
+        let near = (score.mean_loss() - model.evaluate(&read).unwrap().mean_loss()).abs();
+        assert!(near < 1e-4, "{spec}: {near}");
         assert!(
             if spec == "linear" { score.rmse() < 0.2 } else { score.accuracy() > 0.7 },
             "{spec}: {score:?}"
@@ -60,18 +76,18 @@ fn what_is_saved_is_loaded_and_the_bytes_repeat() {
 
 #[test]
 fn other_data_are_refused() {
-    let (model, _) = trained("softmax", synthetic::separable(100, 5, 3, 1));
-    let error = model.evaluate(synthetic::separable(10, 4, 3, 1)).unwrap_err().to_string();
+    let (model, _) = trained("softmax", &synthetic::separable(100, 5, 3, 1));
+    let error = model.evaluate(&synthetic::separable(10, 4, 3, 1)).unwrap_err().to_string();
     assert!(error.contains("trained on 5 features") && error.contains("these have 4"), "{error}");
-    assert!(model.evaluate(synthetic::separable(10, 5, 2, 1)).is_err());
-    assert!(model.evaluate(synthetic::linear(10, 5, 0.1, 1)).is_err());
-    let options = model.read_options();
-    assert_eq!((options.columns, options.classes.unwrap().len()), (Some(5), 3));
+    assert!(model.evaluate(&synthetic::separable(10, 5, 2, 1)).is_err());
+    let (linear, _) = trained("linear", &synthetic::linear(100, 5, 0.1, 1));
+    let error = linear.evaluate(&synthetic::linear(10, 5, 0.1, 1)).unwrap_err().to_string();
+    assert!(error.contains("not read under the model's schema"), "{error}");
 }
 
 #[test]
 fn files_that_are_no_model_are_answered() {
-    let (model, _) = trained("softmax", synthetic::separable(100, 5, 3, 1));
+    let (model, _) = trained("softmax", &synthetic::separable(100, 5, 3, 1));
     let good = bytes(&model);
     for (bytes, expected) in [
         (&b""[..], "m.safetensors is not a usable model: it is no safetensors file"),
@@ -92,10 +108,13 @@ fn files_that_are_no_model_are_answered() {
         load(&bytes).unwrap_err()
     };
     assert!(altered("softmax", "softmix").contains("unknown model `softmix`"));
+    assert!(altered(r#"format\":2"#, r#"format\":9"#).contains("it is of format 9, this program reads 2"));
     assert!(
-        altered(r#"features\":5"#, r#"features\":6"#).contains("it has 18 parameters, `softmax` needs 21")
+        altered(r#"format\":2"#, r#"format\":1"#)
+            .contains("it is of format 1, this program reads 2; train it again")
     );
-    assert!(altered(r#"format\":1"#, r#"format\":9"#).contains("it is of format 9"));
+    assert!(altered("layers.0.bias", "layers.0.bain").contains("it has no tensor `layers.0.bias`"));
+    assert!(altered(r#"type\":\"number"#, r#"type\":\"numbex"#).contains("its description cannot be read"));
     assert!(
         SavedModel::load("no/such.safetensors")
             .unwrap_err()
@@ -106,11 +125,36 @@ fn files_that_are_no_model_are_answered() {
     assert!(error.starts_with("cannot write the model no/such/folder/m.safetensors: "), "{error}");
 }
 
+#[test]
+fn models_that_could_predict_nothing_are_refused() {
+    let (good, _) = trained("mlp:3", &synthetic::linear(50, 5, 0.1, 1));
+    let refused = |change: &dyn Fn(&mut SavedModel)| {
+        let mut model = good.clone();
+        change(&mut model);
+        load(&bytes(&model)).unwrap_err()
+    };
+    let error = refused(&|model| model.parameters[7] = f32::NAN);
+    assert!(
+        error.ends_with("is not a usable model: parameter 7 is NaN: such a model predicts nothing"),
+        "{error}"
+    );
+    let error = refused(&|model| {
+        model.schema.inputs = Inputs::Table { columns: vec![], named: true };
+        model.parameters = vec![0.0; 3 + 3 + 1];
+    });
+    assert!(error.contains("it has 0 features"), "{error}");
+    let error = refused(&|model| {
+        model.schema.target.kind =
+            TargetKind::Regression { scale: TargetScale { centre: 0.0, deviation: 0.0 } };
+    });
+    assert!(error.contains("the target's scale is not usable"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_damaged_file_never_panics(at in 0usize..900, byte: u8) {
-        let (model, _) = trained("mlp:3", synthetic::separable(30, 5, 3, 1));
+    fn a_damaged_file_never_panics(at in 0usize..4000, byte: u8) {
+        let (model, _) = trained("mlp:3", &synthetic::separable(30, 5, 3, 1));
         let mut bytes = bytes(&model);
         let at = at % bytes.len();
         bytes[at] = byte;

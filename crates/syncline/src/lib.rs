@@ -32,6 +32,11 @@ pub use syncline_schedule as schedule;
 pub use syncline_trace as trace;
 pub use syncline_wire as wire;
 
+/// The chapter's listings are compiled as tests.
+#[doc = include_str!("../../../docs/training.md")]
+#[cfg(doctest)]
+struct Training;
+
 /// What most programs need.
 pub mod prelude {
     pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};

@@ -4,21 +4,18 @@ use std::path::PathBuf;
 
 use clap::ValueHint;
 use serde::Serialize;
-use syncline::{
-    data::{Label, ReadOptions, read},
-    learn::SavedModel,
-};
+use syncline::{data::Label, learn::SavedModel};
 use syncline_terminal::unit;
 
 use crate::{
-    columns::{HeaderLine, check_names},
     failure::Failure,
     output::{page, print, print_json},
+    tables::{self, LayoutArgs},
 };
 
 /// Judge a saved model by data
 ///
-/// The file has the columns that the model was trained with, and the label.
+/// The files have the columns that the model was trained with, in any order, and the label.
 ///
 /// Example:
 ///   syncline evaluate model.safetensors test.csv
@@ -28,15 +25,14 @@ pub struct Args {
     /// What `syncline train --save` wrote
     #[arg(value_hint = ValueHint::FilePath)]
     model: PathBuf,
-    /// A CSV or LIBSVM file, plain, .gz or .zst
-    #[arg(value_hint = ValueHint::FilePath)]
-    data: PathBuf,
-    /// The label's column in a CSV file: its name, its number from 1, or `last` [default: named as in training]
+    /// Files of the kind that the model was trained on, patterns of several, or `-`
+    #[arg(required = true, value_hint = ValueHint::FilePath)]
+    data: Vec<PathBuf>,
+    /// The label's column: its name, or its number from 1 in files without names [default: as in training]
     #[arg(long)]
     label: Option<Label>,
-    /// Whether the CSV file's first line names the columns
-    #[arg(long, value_enum, default_value_t = HeaderLine::Auto)]
-    header: HeaderLine,
+    #[command(flatten)]
+    layout: LayoutArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -50,26 +46,27 @@ struct Output {
     loss: f64,
     accuracy: Option<f64>,
     rmse: Option<f64>,
+    /// What was put right or left out, in sentences.
+    notes: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let saved = SavedModel::load(&args.model)?;
-    let like_training = saved.read_options();
-    let options = ReadOptions {
-        label: args.label.unwrap_or(like_training.label),
-        header: args.header.into(),
-        ..like_training
-    };
-    let data = read(&args.data, &options)?;
-    check_names(&saved.feature_names, &data, &args.data)?;
-    let score = saved.evaluate(data)?;
-    let classes = !saved.classes.is_empty();
+    let mut saved = SavedModel::load(&args.model)?;
+    match args.label {
+        Some(Label::Name(name)) => saved.schema.target.name = name,
+        Some(Label::Position(position)) => saved.schema.target.position = position.saturating_sub(1),
+        Some(Label::Last) | None => {}
+    }
+    let (data, notes) = saved.schema.read(&tables::open(&args.data)?, args.layout.into())?;
+    let score = saved.evaluate(&data)?;
+    let classes = !saved.schema.target.classes().is_empty();
     let output = Output {
         model: saved.spec.to_string(),
         rows: score.rows,
         loss: score.mean_loss(),
         accuracy: classes.then(|| score.accuracy()),
         rmse: (!classes).then(|| score.rmse()),
+        notes,
     };
     if args.json {
         return print_json(&output);
@@ -81,5 +78,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (rows, loss) = (unit::plural(output.rows, "row"), unit::loss(output.loss));
     let mut page = page();
     page.line(&format!("{} on {rows}: loss {loss}, {measure}", output.model));
+    for note in &output.notes {
+        page.bullet(note);
+    }
     print(page.text())
 }

@@ -1,5 +1,6 @@
 //! One module a command: its arguments, the library calls, and how the answer is shown.
 
+mod apply;
 mod compare;
 mod completions;
 mod evaluate;
@@ -20,6 +21,7 @@ pub enum Command {
     Train(Box<train::Args>),
     Compare(compare::Args),
     Evaluate(evaluate::Args),
+    Apply(apply::Args),
     Trace(trace::Args),
     Queue(queue::Args),
     Predict(predict::Args),
@@ -35,6 +37,7 @@ impl Command {
             Self::Train(args) => train::run(*args),
             Self::Compare(args) => compare::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Apply(args) => apply::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(args),
             Self::Predict(args) => predict::run(&args),

@@ -10,7 +10,7 @@ use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use syncline::{
-    data::{Dataset, Features, Label, Partition, ReadOptions, Scaling, Targets, Task, read, synthetic},
+    data::{Dataset, Features, Fitted, Input, Partition, Schema, Targets, Task, synthetic},
     learn::{ModelSpec, SavedModel},
     paramserv::{ClassWeight, Delay, Every, ParamServ, Progress, Report, Schedule, parse_duration},
     program::{Executor, Interrupt, is_child},
@@ -19,10 +19,10 @@ use syncline::{
 use syncline_terminal::{Detail, unit};
 
 use crate::{
-    columns::{HeaderLine, check_names},
     failure::Failure,
     output::{check_distinct, check_writable, page, print, print_json, wrote},
     screen,
+    tables::{self, TableArgs},
 };
 
 /// Train a model with workers and a parameter server
@@ -37,17 +37,14 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// A CSV or LIBSVM file, plain, .gz or .zst
+    /// CSV or LIBSVM files, plain or compressed (.gz, .zst, .bz2, .xz), patterns of several, or `-`
     #[arg(value_hint = ValueHint::FilePath)]
-    data: Option<PathBuf>,
+    data: Vec<PathBuf>,
 
-    /// The column to predict in a CSV file: its name, its number from 1, or `last`
-    #[arg(long, default_value = "last", help_heading = "Data")]
-    label: Label,
-    /// Whether the CSV file's first line names the columns
-    #[arg(long, value_enum, default_value_t = HeaderLine::Auto, help_heading = "Data")]
-    header: HeaderLine,
-    /// Leave the columns as they are, instead of bringing each to mean 0 and deviation 1
+    #[command(flatten)]
+    table: TableArgs,
+    /// Leave numbers as they are, instead of bringing each column, and a label that is an amount, to mean 0 and
+    /// deviation 1
     #[arg(long, help_heading = "Data")]
     no_standardize: bool,
     /// What to hold out for validation: a share of the rows, or a file
@@ -159,6 +156,8 @@ pub struct Args {
 struct Output<'a> {
     model: String,
     data: String,
+    /// What was found out about the data, in sentences; the first says the task.
+    notes: &'a [String],
     #[serde(flatten)]
     report: &'a Report,
 }
@@ -175,12 +174,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         args.data.iter().map(PathBuf::as_path).chain([Path::new(&args.validation)]).collect();
     check_distinct(&outputs, &inputs)?;
     let executor = executor(&args)?;
-    let (mut train, mut validation) = load(&args)?;
-    let scaling = (!args.no_standardize).then(|| Scaling::fit(&train));
-    if let Some(scaling) = &scaling {
-        scaling.apply(&mut train)?;
-        validation.as_mut().map_or(Ok(()), |data| scaling.apply(data))?;
-    }
+    let Loaded { schema, train, validation, notes } = load(&args)?;
     let spec = args.model.clone().unwrap_or_else(|| suitable(&train));
     let model = spec.build_with_dropout(&train, args.dropout)?;
     let usual = match args.every {
@@ -191,7 +185,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let optimizer = optimizer(&args, &spec, usual)?;
     let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
     let batch = args.batch.unwrap_or_else(|| usual_batch(&spec, train.rows(), args.workers));
-    let mut saved = SavedModel::new(spec, &train, scaling, Vec::new());
+    let mut saved = SavedModel::new(spec, schema, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
         .workers(args.workers)
@@ -223,7 +217,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     saved.parameters = trained.parameters;
     saved.unfinished = interrupted.map(|by| unfinished(by, &report));
     let kept = args.save.as_ref().map_or(Ok(()), |path| saved.save(path));
-    let told = tell(&args.data, &saved.spec, args.json, &report);
+    let told = tell(&args, &saved.spec, &notes, &report);
     kept?;
     args.save.iter().for_each(|path| wrote(path));
     if trained.trace_error.is_none() {
@@ -314,32 +308,68 @@ fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time from 100ms to 3600s, such as 30s or 1.5s, is needed".to_owned())
 }
 
+/// What a run works on.
+struct Loaded {
+    schema: Schema,
+    train: Dataset,
+    validation: Option<Dataset>,
+    /// What was found out about the data, in sentences.
+    notes: Vec<String>,
+}
+
 /// The rows to train on and the rows held out.
-fn load(args: &Args) -> Result<(Dataset, Option<Dataset>), Failure> {
-    let task = args.model.as_ref().and_then(ModelSpec::task);
-    let data = match &args.data {
-        None => generated(task, args.seed),
-        Some(path) => read(path, &options(args, task))?,
+fn load(args: &Args) -> Result<Loaded, Failure> {
+    let task = task(args)?;
+    let share = args.validation.parse::<f64>().ok();
+    let file = Path::new(&args.validation);
+    let paths: Vec<&Path> =
+        args.data.iter().map(PathBuf::as_path).chain(share.is_none().then_some(file)).collect();
+    tables::check_streams(&paths, &args.on)?;
+    let options = args.table.options(task, args.no_standardize);
+    let Fitted { mut schema, data, mut notes } = match args.data.is_empty() {
+        true => {
+            let data = generated(task, args.seed);
+            Fitted { schema: Schema::of(&data), data, notes: Vec::new() }
+        }
+        false => Schema::fit(&tables::open(&args.data)?, &options)?,
     };
-    match args.validation.parse::<f64>() {
-        Ok(0.0) => Ok((data, None)),
-        Ok(share) if share > 0.0 && share < 1.0 => {
+    let (train, validation) = match share {
+        Some(0.0) => (data, None),
+        Some(share) if share > 0.0 && share < 1.0 => {
             let (train, held_out) = data.split(share, args.seed)?;
-            Ok((train, Some(held_out)))
+            (train, Some(held_out))
         }
-        Ok(share) => {
-            Err(Failure::Usage(format!("validation is {share}: a share must be at least 0 and less than 1")))
+        Some(share) => {
+            let must = "a share must be at least 0 and less than 1";
+            return Err(Failure::Usage(format!("validation is {share}: {must}")));
         }
-        Err(_) => {
-            let like_training = ReadOptions {
-                classes: Some(data.targets().classes().to_vec()).filter(|classes| !classes.is_empty()),
-                columns: Some(data.columns()),
-                ..options(args, task)
+        None => {
+            let (held_out, further) = schema.read(&[Input::open(file)?], options.layout)?;
+            notes.extend(further);
+            (data, Some(held_out))
+        }
+    };
+    let (train, validation) = match args.no_standardize {
+        true => (train, validation),
+        false => schema.rescale(train, validation)?,
+    };
+    Ok(Loaded { schema, train, validation, notes })
+}
+
+/// What the label is, as the user or the model says.
+fn task(args: &Args) -> Result<Option<Task>, Failure> {
+    let of_model = args.model.as_ref().and_then(ModelSpec::task);
+    match (args.table.task.chosen(), of_model, &args.model) {
+        (Some(task), Some(other), Some(model)) if task != other => {
+            let (takes, asked) = match task {
+                Task::Regression => ("classes", "regression"),
+                Task::Classification => ("amounts", "classification"),
             };
-            let held_out = read(&args.validation, &like_training)?;
-            check_names(data.feature_names(), &held_out, Path::new(&args.validation))?;
-            Ok((data, Some(held_out)))
+            Err(Failure::Usage(format!(
+                "--model {model} predicts {takes}, --task {asked} asks for the other"
+            )))
         }
+        (chosen, of_model, _) => Ok(chosen.or(of_model)),
     }
 }
 
@@ -359,10 +389,6 @@ fn generated(task: Option<Task>, seed: u64) -> Dataset {
         Some(Task::Regression) => synthetic::linear(rows, columns, 0.1, seed),
         _ => synthetic::separable(rows, columns, classes, seed),
     }
-}
-
-fn options(args: &Args, task: Option<Task>) -> ReadOptions {
-    ReadOptions { label: args.label.clone(), header: args.header.into(), task, ..ReadOptions::default() }
 }
 
 /// A progress bar on a terminal; nothing in a pipe, in a node's process, or beside JSON.
@@ -396,12 +422,16 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     }
 }
 
-fn tell(data: &Option<PathBuf>, model: &ModelSpec, json: bool, report: &Report) -> Result<(), Failure> {
-    let data = data.as_ref().map_or("generated data".to_owned(), |path| syncline_terminal::path(path));
-    if json {
-        return print_json(&Output { model: model.to_string(), data, report });
+fn tell(args: &Args, model: &ModelSpec, notes: &[String], report: &Report) -> Result<(), Failure> {
+    let names: Vec<String> = args.data.iter().map(|path| syncline_terminal::path(path)).collect();
+    let data = if names.is_empty() { "generated data".to_owned() } else { names.join(", ") };
+    if args.json {
+        return print_json(&Output { model: model.to_string(), data, notes, report });
     }
     let mut page = page();
+    for note in notes {
+        page.line(note);
+    }
     report.write(&mut page, &format!("{model} on {data}"));
     print(page.text())
 }

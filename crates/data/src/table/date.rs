@@ -1,0 +1,214 @@
+//! Dates in the forms that are common in tables, as days since 1970-01-01 (a fraction for the time of day, UTC where a
+//! zone is given). Days are counted by the proleptic Gregorian calendar; the formula is that of Howard Hinnant's
+//! "chrono-compatible low-level date algorithms".
+
+use serde::{Deserialize, Serialize};
+
+/// The order in which a date is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DateForm {
+    /// `2026-11-29`, `2026/11/29`, with or without a time (ISO 8601).
+    YearMonthDay,
+    /// `11/29/2026`.
+    MonthDayYear,
+    /// `29.11.2026`, `29/11/2026`, `29-11-2026`.
+    DayMonthYear,
+    /// `29-Nov-2026`, `29 November 2026`.
+    DayNameYear,
+    /// `Nov 29, 2026`.
+    NameDayYear,
+}
+
+impl DateForm {
+    /// All forms; where several fit all cells of a column, the first of them is taken.
+    pub(crate) const ALL: [DateForm; 5] = [
+        DateForm::YearMonthDay,
+        DateForm::MonthDayYear,
+        DateForm::DayMonthYear,
+        DateForm::DayNameYear,
+        DateForm::NameDayYear,
+    ];
+
+    /// How a person would call it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            DateForm::YearMonthDay => "year-month-day",
+            DateForm::MonthDayYear => "month/day/year",
+            DateForm::DayMonthYear => "day/month/year",
+            DateForm::DayNameYear => "day month year",
+            DateForm::NameDayYear => "month day, year",
+        }
+    }
+
+    /// Days since 1970-01-01, if the cell is a date of this form.
+    pub(crate) fn days(self, cell: &[u8]) -> Option<f64> {
+        let text = std::str::from_utf8(cell.trim_ascii()).ok()?;
+        // The shortest is `1/2/2026`, the longest has nanoseconds and a zone.
+        if !(8..=40).contains(&text.len()) || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let (date, time) = split_time(text);
+        let mut parts = date.split(['-', '/', '.', ' ', ',']).filter(|part| !part.is_empty());
+        let (a, b, c) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let (year, month, day) = match self {
+            DateForm::YearMonthDay => (year(a)?, number(b)?, number(c)?),
+            DateForm::MonthDayYear => (year(c)?, number(a)?, number(b)?),
+            DateForm::DayMonthYear => (year(c)?, number(b)?, number(a)?),
+            DateForm::DayNameYear => (year(c)?, month(b)?, number(a)?),
+            DateForm::NameDayYear => (year(c)?, month(a)?, number(b)?),
+        };
+        let day_number = days_of(year, month, day)?;
+        let time = if time.is_empty() { 0.0 } else { fraction_of_day(time)? };
+        Some(day_number as f64 + time)
+    }
+}
+
+/// The date, and what follows a `T` or a blank before a time such as `12:30`.
+fn split_time(text: &str) -> (&str, &str) {
+    let Some(colon) = text.find(':') else { return (text, "") };
+    match text[..colon].rfind(['T', 't', ' ']) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+fn year(text: &str) -> Option<i64> {
+    (text.len() == 4).then(|| number(text)).flatten()
+}
+
+fn number(text: &str) -> Option<i64> {
+    (text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// The number of a month's English name, or of its first three letters.
+fn month(text: &str) -> Option<i64> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let text = text.to_ascii_lowercase();
+    let named = |name: &&str| *name == text || text.len() == 3 && name.starts_with(&text);
+    Some(NAMES.iter().position(|name| named(&name))? as i64 + 1)
+}
+
+/// The number of a day, if there is such a day.
+fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=longest).contains(&day) {
+        return None;
+    }
+    // Years begin in March, so that the leap day is a year's last.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let of_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// `12:30`, `12:30:05.25`, with `Z`, `+02:00`, `AM` or `PM`: the fraction of a day.
+fn fraction_of_day(text: &str) -> Option<f64> {
+    let (clock, zone) = match text.find(['Z', 'z', '+', '-']) {
+        Some(at) => (&text[..at], zone(&text[at..])?),
+        None => (text, 0.0),
+    };
+    let upper = clock.trim().to_ascii_uppercase();
+    let (clock, afternoon) = match (upper.strip_suffix("AM"), upper.strip_suffix("PM")) {
+        (Some(clock), _) => (clock.trim(), Some(false)),
+        (_, Some(clock)) => (clock.trim(), Some(true)),
+        _ => (upper.as_str(), None),
+    };
+    let mut parts = clock.split(':');
+    let hour = number(parts.next()?)? as f64;
+    let hour = match afternoon {
+        Some(afternoon) => hour % 12.0 + if afternoon { 12.0 } else { 0.0 },
+        None => hour,
+    };
+    let minute = number(parts.next()?)? as f64;
+    let second: f64 = parts.next().map_or(Some(0.0), |second| second.parse().ok())?;
+    let valid = hour <= 24.0 && minute < 60.0 && (0.0..61.0).contains(&second) && parts.next().is_none();
+    valid.then_some((hour + minute / 60.0 + second / 3600.0 - zone) / 24.0)
+}
+
+/// Hours ahead of UTC.
+fn zone(text: &str) -> Option<f64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0.0);
+    }
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    let digits: String = text[1..].chars().filter(|&c| c != ':').collect();
+    let valid = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let minutes = if digits.len() == 4 { number(&digits[2..])? } else { 0 };
+    valid.then_some(sign * (number(&digits[..2])? as f64 + minutes as f64 / 60.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_forms_give_the_same_day() {
+        for (form, text) in [
+            (DateForm::YearMonthDay, "2026-11-29"),
+            (DateForm::YearMonthDay, "2026/11/29"),
+            (DateForm::MonthDayYear, "11/29/2026"),
+            (DateForm::DayMonthYear, "29.11.2026"),
+            (DateForm::DayMonthYear, "29/11/2026"),
+            (DateForm::DayNameYear, "29-Nov-2026"),
+            (DateForm::DayNameYear, "29 November 2026"),
+            (DateForm::NameDayYear, "Nov 29, 2026"),
+        ] {
+            assert_eq!(form.days(text.as_bytes()), Some(20_786.0), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_and_zones_count() {
+        let days = |text: &str| DateForm::YearMonthDay.days(text.as_bytes());
+        assert_eq!(days("1970-01-01T12:00"), Some(0.5));
+        assert_eq!(days("1970-01-01 06:00:00Z"), Some(0.25));
+        assert_eq!(days("1970-01-02T02:00:00+02:00"), Some(1.0));
+        assert_eq!(days("1970-01-01 06:00 PM"), Some(0.75));
+        assert_eq!(days("1969-12-31"), Some(-1.0));
+        assert_eq!(days("2000-03-01"), Some(11_017.0));
+    }
+
+    #[test]
+    fn what_is_no_day_is_no_date() {
+        for text in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "12.5.3",
+            "10.20.30.40",
+            "Paris",
+            "2026-11-29 25:00",
+            "1-2-3",
+        ] {
+            for form in DateForm::ALL {
+                assert_eq!(form.days(text.as_bytes()), None, "{text} as {form:?}");
+            }
+        }
+        assert_eq!(DateForm::MonthDayYear.days(b"29/11/2026"), None);
+    }
+}

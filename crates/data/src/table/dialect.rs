@@ -1,0 +1,174 @@
+//! What a text table is written in, found in its first lines: what divides the cells, which lines are comments, and
+//! whether the first row names the columns.
+//!
+//! A delimiter must give the first lines one number of cells, at least two. Where several do, tabs, semicolons and bars
+//! come before commas, which also stand in decimals, and blanks come last, since texts have them.
+
+use csv::ByteRecord;
+
+use super::notation::{Notation, Written};
+use super::text::split_blanks;
+use crate::{Header, Layout};
+
+/// How a text table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// `b' '` stands for any number of blanks and tabs.
+    pub delimiter: u8,
+    /// Cells of a row.
+    pub cells: usize,
+    /// The first row names the columns.
+    pub header: bool,
+    /// The header has no name for the first column, as R writes tables with row names.
+    pub short_header: bool,
+}
+
+/// Rows that are looked at.
+const ROWS: usize = 100;
+
+impl Dialect {
+    /// Looks at the start of a file, of which the last line may be cut off.
+    pub(crate) fn of(start: &[u8], whole: bool, layout: Layout) -> Dialect {
+        let start = match start.iter().rposition(|&byte| byte == b'\n') {
+            Some(end) if !whole => &start[..end],
+            _ => start,
+        };
+        let header = layout.header;
+        let delimiter = layout.delimiter.unwrap_or_else(|| delimiter_of(start));
+        let rows = rows(start, delimiter);
+        let first = rows.first().map_or(0, ByteRecord::len);
+        let second = rows.get(1).map_or(first, ByteRecord::len);
+        let short_header = first + 1 == second
+            && rows[1..].iter().all(|row| row.len() == second)
+            && header != Header::Absent
+            && second > 1;
+        let header = match header {
+            _ if short_header => true,
+            Header::Present => true,
+            Header::Absent => false,
+            Header::Auto => has_header(&rows),
+        };
+        Dialect { delimiter, cells: if short_header { second } else { first }, header, short_header }
+    }
+}
+
+/// The first rows as cells; comments are left out.
+fn rows(start: &[u8], delimiter: u8) -> Vec<ByteRecord> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let rows: Vec<ByteRecord> = if delimiter == b' ' {
+        start
+            .split(|&byte| byte == b'\n' || byte == b'\r')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .take(ROWS)
+            .map(split_blanks)
+            .collect()
+    } else {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(start);
+        reader.into_byte_records().take(ROWS).map_while(Result::ok).collect()
+    };
+    let comment = |row: &ByteRecord| row.get(0).is_some_and(|cell| cell.trim_ascii_start().starts_with(b"#"));
+    let cells = rows.iter().find(|row| !comment(row)).map_or(0, ByteRecord::len);
+    rows.into_iter().filter(|row| !comment(row) || row.len() == cells && cells > 1).collect()
+}
+
+fn delimiter_of(start: &[u8]) -> u8 {
+    const CANDIDATES: [u8; 5] = [b'\t', b';', b'|', b',', b' '];
+    let agreeing = |delimiter: &&u8| {
+        let rows = rows(start, **delimiter);
+        let Some(cells) = rows.last().map(ByteRecord::len) else { return false };
+        let same = rows.iter().filter(|row| row.len() == cells).count();
+        // All of a few rows; of many, one in ten may be torn. A header may lack its first cell.
+        let others = rows.len() - same;
+        let short = rows.first().is_some_and(|first| first.len() + 1 == cells);
+        cells > 1 && (others == 0 || others == 1 && short && rows.len() > 2 || others * 10 <= rows.len())
+    };
+    CANDIDATES.iter().find(agreeing).copied().unwrap_or_else(|| most_frequent(start))
+}
+
+/// The most frequent of the usual delimiters outside of quotes in the first line; the comma where none occurs.
+fn most_frequent(start: &[u8]) -> u8 {
+    let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
+    let mut in_quotes = false;
+    for &byte in start.iter().take_while(|&&byte| byte != b'\n') {
+        in_quotes ^= byte == b'"';
+        counts
+            .iter_mut()
+            .filter(|(delimiter, _)| *delimiter == byte && !in_quotes)
+            .for_each(|(_, count)| *count += 1);
+    }
+    counts.iter().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| *delimiter)
+}
+
+/// Whether the first row names the columns: words stand above numbers, or there is no number among them; or they are
+/// years above other numbers.
+fn has_header(rows: &[ByteRecord]) -> bool {
+    let Some((first, rest)) = rows.split_first() else { return false };
+    let notation = Notation::default();
+    let number = |cell: Option<&[u8]>| match notation.read(cell.unwrap_or_default()) {
+        Written::Number(number) => Some(number),
+        _ => None,
+    };
+    let word = |cell: &[u8]| matches!(notation.read(cell), Written::Text(_) | Written::Placeholder(_));
+    let below = |column: usize| rest.iter().find_map(|row| number(row.get(column)));
+    let words_above_numbers =
+        (0..first.len()).filter(|&column| word(&first[column]) && below(column).is_some()).count();
+    let numbers: Vec<(usize, f64)> =
+        (0..first.len()).filter_map(|column| Some((column, number(first.get(column))?))).collect();
+    if numbers.is_empty() {
+        return true;
+    }
+    let year = |number: f64| number.fract() == 0.0 && (1800.0..2200.0).contains(&number);
+    let ascending = numbers.windows(2).all(|pair| pair[0].1 < pair[1].1);
+    let other_below =
+        |column: usize| rest.iter().any(|row| number(row.get(column)).is_some_and(|x| !year(x)));
+    let years = numbers.len() > 1
+        && ascending
+        && numbers.iter().all(|&(column, number)| year(number) && other_below(column));
+    words_above_numbers > 0 && numbers.len() <= words_above_numbers.max(1) || years
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Dialect {
+        Dialect::of(text.as_bytes(), true, Layout::default())
+    }
+
+    #[test]
+    fn the_delimiter_gives_all_rows_the_same_cells() {
+        for (text, delimiter, cells) in [
+            ("a,b\n1,2\n3,4\n", b',', 2),
+            ("a;b;c\n1,5;2,5;x\n", b';', 3),
+            ("1,5;2,5;3,5\n1,5;2,5;3,5\n", b';', 3),
+            ("a\tb\n1, or 2\t3\n", b'\t', 2),
+            ("a|b\n1|2\n", b'|', 2),
+            ("a b  c\n1  2 3\n", b' ', 3),
+            ("name,y\n\"Smith, John\",1\nJane Doe,2\n", b',', 2),
+            ("# written by hand\n# on a Sunday\na,b,c\n1,2,3\n", b',', 3),
+        ] {
+            let dialect = of(text);
+            assert_eq!((dialect.delimiter, dialect.cells), (delimiter, cells), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn headers_are_told_from_data() {
+        for (text, header) in [
+            ("a,b,y\n1,2,x\n", true),
+            ("1,2,x\n3,4,y\n", false),
+            ("5.1,red,setosa\n4.9,blue,virginica\n", false),
+            ("size,colour,kind\n5.1,red,setosa\n", true),
+            ("colour,shape,kind\nred,round,a\n", true),
+            ("country,2019,2020,y\nItaly,5.5,7,1\n", true),
+            ("2019,2020,kind\n1,2,x\n", true),
+            ("2019,2020,x\n2020,2021,y\n", false),
+            ("\"\",\"a\",\"b\"\n\"1\",2,3\n", true),
+        ] {
+            assert_eq!(of(text).header, header, "{text:?}");
+        }
+        let row_names = of("a b y\nr1 1 2 3\nr2 4 5 6\n");
+        assert_eq!((row_names.cells, row_names.header, row_names.short_header), (4, true, true));
+    }
+}
