@@ -38,6 +38,7 @@ mod driver;
 mod error;
 mod exchange;
 mod gradient;
+mod load;
 mod parameters;
 mod protocol;
 mod report;
