@@ -121,6 +121,67 @@ fn the_optimal_number_of_tasks() {
     assert_eq!(answer["tasks"], 247);
 }
 
+#[test]
+fn fewer_tasks_than_workers_are_considered() {
+    let answer = json("queue optimal-tasks --workers 100 --work 1 --task-departure 1 --json");
+    assert_eq!((&answer["tasks"], &answer["makespan"]), (&1.into(), &2.0.into()), "{answer}");
+}
+
+#[test]
+fn no_option_is_ignored_in_silence() {
+    let fork_join = "queue mean --system fork-join --workers 4 --arrivals exp:0.5 --service exp:1";
+    for option in
+        ["--copies 2", "--stages 3", "--barrier-share 0.5", "--widths 1..4", "--idle-share 0.5", "--tasks 3"]
+    {
+        let output = syncline(&format!("{fork_join} {option}"));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{option}: {text}");
+        assert!(text.contains(option.split(' ').next().unwrap()), "{option}: {text}");
+    }
+    let saturated =
+        "queue simulate --system fork-join --workers 4 --arrivals exp:0.5 --service exp:1 --saturated";
+    assert_eq!(syncline(&format!("{saturated} --quantile 0.01")).status.code(), Some(2));
+}
+
+#[test]
+fn infinite_moments_are_said_before_they_are_simulated() {
+    let simulate =
+        "queue simulate --system single-queue --workers 2 --tasks 1 --arrivals exp:0.1 --jobs 2000";
+    let mean = syncline(&format!("{simulate} --service pareto:0.9,1"));
+    let text = String::from_utf8_lossy(&mean.stderr).into_owned();
+    assert!(
+        mean.status.code() == Some(1) && text.contains("mean of the task sizes (Pareto) is infinite"),
+        "{text}"
+    );
+    let variance = syncline(&format!("{simulate} --service pareto:1.5,1 --json"));
+    let text = String::from_utf8_lossy(&variance.stderr).into_owned();
+    assert!(variance.status.success() && text.contains("warning: the variance"), "{text}");
+    let answer: Value = serde_json::from_slice(&variance.stdout).unwrap();
+    assert_eq!(answer["warnings"].as_array().map(Vec::len), Some(1), "{answer}");
+}
+
+#[test]
+fn widths_and_shares_of_idle_workers_are_simulated() {
+    let simulate = "queue simulate --workers 8 --arrivals exp:0.4 --service exp:1 --jobs 40000 --json";
+    let mean =
+        |system: &str| json(&format!("{simulate} --system {system}"))["mean"]["value"].as_f64().unwrap();
+    assert!(mean("hybrid --widths 1..4") < mean("hybrid --widths 4..8"));
+    // One worker after the other does more of a job than all of them at once.
+    assert!(mean("take-share --tasks 8 --idle-share 1") < mean("take-share --tasks 8 --idle-share 0.1"));
+}
+
+#[test]
+fn laws_of_scaling_are_fitted_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs.txt");
+    std::fs::write(&file, "# workers throughput\n1 100\n2 190\n4 345\n8 570\n16 780\n").unwrap();
+    let answer = json(&format!("queue scaling {} --law usl --machines 8,32 --json", file.display()));
+    assert!((answer["predictions"][0]["value"].as_f64().unwrap() / 570.0 - 1.0).abs() < 0.02, "{answer}");
+    let wrong = syncline(&format!("queue scaling {} --law ernest", file.display()));
+    let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(wrong.status.code() == Some(1) && text.contains("line 2"), "{text}");
+}
+
 /// Of a recorded run, so that what else this machine does at the moment decides nothing.
 #[test]
 fn a_training_run_predicts_itself_and_another_size() {

@@ -11,6 +11,7 @@ use crate::{
     Error,
     coordinator::Coordinator,
     patience::Patience,
+    load::Load,
     protocol::{ServerReply, ServerRequest, ServerStatistics},
     server::Server,
 };
@@ -55,7 +56,10 @@ pub(crate) async fn drive(
     coordinator: Arc<Coordinator>,
     file: Option<RunFile>,
 ) -> NodeResult<Outcome> {
+    // Processes of the run's own are not in this one's books.
+    let is_alone = |file: &mut RunFile| file.info_mut().settings.get("on").is_some_and(|on| on == "threads");
     let mut trace = Trace { file, error: None };
+    let load = trace.file.as_mut().is_some_and(is_alone).then(Load::now).flatten();
     let mut clients = Vec::new();
     for server in &servers {
         clients.push(server.connect(&ctx).await?);
@@ -79,6 +83,8 @@ pub(crate) async fn drive(
     }
     trace.write(|file| {
         describe_nodes(file, &coordinator, &outcome.servers);
+        let passed = load.zip(Load::now()).map(|(before, now)| now.since(before));
+        file.info_mut().settings.extend(passed.unwrap_or_default());
         Ok(())
     });
     let finished = trace.file.take().map_or(Ok(()), RunFile::finish);

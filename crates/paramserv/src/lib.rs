@@ -42,6 +42,7 @@ mod error;
 mod exchange;
 mod gradient;
 mod order;
+mod load;
 mod parameters;
 mod patience;
 mod protocol;

@@ -69,6 +69,8 @@ pub struct ServerStatistics {
     pub pushes: u64,
     /// Gradients that came after their round had closed.
     pub late: u64,
+    /// Samples that those stood on.
+    pub late_samples: u64,
     /// Time spent folding gradients and applying steps (one pass does both).
     pub fold_apply: Duration,
     /// How often each worker was the last to arrive in a round, where rounds close.

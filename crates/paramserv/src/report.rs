@@ -23,7 +23,7 @@ use crate::{
 pub struct Report {
     /// What was asked for.
     pub settings: Settings,
-    /// Samples trained on a second, evaluation left out.
+    /// Samples a second whose gradients counted, from start to end, evaluation left out.
     pub samples_per_second: f64,
     /// From the first worker's start to the last worker's end.
     pub wall_s: f64,
@@ -221,7 +221,9 @@ impl Report {
         let ended = record.epochs.last().map_or(started, |epoch| epoch.at);
         let wall = ended.saturating_sub(started);
         let evaluated = record.workers.iter().map(|times| times.evaluate).max().unwrap_or_default();
-        let samples: u64 = record.workers.iter().map(|times| times.samples).sum();
+        // What came too late was computed in vain: every server drops the same gradients.
+        let computed: u64 = record.workers.iter().map(|times| times.samples).sum();
+        let samples = computed.saturating_sub(servers.first().map_or(0, |server| server.late_samples));
         let last_arrivals = servers.first().map_or(&[][..], |server| &server.last_arrivals);
         let worker = |(index, times): (usize, &WorkerTimes)| {
             WorkerReport::new(index, times, ended, last_arrivals.get(index).copied().unwrap_or(0))

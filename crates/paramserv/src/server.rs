@@ -169,7 +169,10 @@ impl Server {
         let mut state = self.state();
         state.statistics.pushes += 1;
         match state.gate.push(worker, clock)? {
-            Arrival::Late => state.statistics.late += 1,
+            Arrival::Late => {
+                state.statistics.late += 1;
+                state.statistics.late_samples += gradient.samples;
+            }
             Arrival::Kept => state.kept[worker.index()] = Some(gradient),
             Arrival::Alone => {
                 let full = state.full[worker.index()];

@@ -48,6 +48,20 @@ impl Interval {
         Self { value: self.value, low: self.value - below.hypot(more), high: self.value + above.hypot(more) }
     }
 
+    /// Makes room for a model that said `predicted` where `measured` was right: so much, relative to the value, on either
+    /// side, and never less than that.
+    pub(crate) fn missing(self, predicted: f64, measured: f64) -> Self {
+        if !(predicted > 0.0 && measured > 0.0) {
+            return self;
+        }
+        let ratio = measured / predicted;
+        let wide = self.widened((ratio - 1.0).abs());
+        let held = self.value * ratio;
+        // What was reached before is not given up where the wider range would go below zero.
+        let low = wide.low.max(self.low.min(wide.positive().low));
+        Self { low, ..wide }.containing(held)
+    }
+
     /// Keeps the lower end of a positive value positive: at least as many times below the value as the upper end is
     /// above.
     pub(crate) fn positive(self) -> Self {
@@ -58,6 +72,17 @@ impl Interval {
     /// The range stretched to a value that the truth may also be.
     pub(crate) fn containing(self, other: f64) -> Self {
         Self { low: self.low.min(other), high: self.high.max(other), ..self }
+    }
+
+    /// The range stretched to another value that is as uncertain as this one.
+    pub(crate) fn containing_like(self, other: f64) -> Self {
+        let factor = if self.value > 0.0 { other / self.value } else { 1.0 };
+        Self { low: self.low.min(self.low * factor), high: self.high.max(self.high * factor), ..self }
+    }
+
+    /// So many times as much.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
 
     /// The same range, later by so much.

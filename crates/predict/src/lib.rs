@@ -37,7 +37,7 @@ pub use spark::{
     SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
 };
 pub use training::{
-    Backup, Check, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine, Machines,
-    PROFILE_FORMAT, Placement, Prediction, Question, Serving, Setup, Sojourn, Stream, StreamAnswer,
-    SyncPrice, Tail, Variation,
+    Backup, Check, Common, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine,
+    Machines, PROFILE_FORMAT, Placement, Prediction, Question, Residuals, Serving, Setup, Sojourn, Stream,
+    StreamAnswer, SyncPrice, Tail, Variation,
 };

@@ -7,9 +7,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../examples/held_out/outcome.rs"]
+#[expect(dead_code, reason = "the example prints more")]
+mod outcome;
+#[path = "../examples/held_out/pair.rs"]
+#[expect(dead_code, reason = "the example groups by kind")]
+mod pair;
+
 use std::path::{Path, PathBuf};
 
-use syncline_predict::{Check, Cycles, Interval, Question, Size, SparkLog, SparkProfile};
+use outcome::{Outcome, Summary};
+use pair::{is_run_file, short};
+use syncline_predict::Interval;
 
 /// What a family of pairs must reach together.
 struct Bounds {
@@ -21,140 +30,21 @@ struct Bounds {
     width: f64,
 }
 
-/// One line of the list.
-struct Pair {
-    from: String,
-    to: String,
-    goal: f64,
-}
-
-/// A prediction beside what was measured.
-struct Outcome {
-    predicted: Interval,
-    measured: f64,
-}
-
-impl Outcome {
-    fn error(&self) -> f64 {
-        self.predicted.value / self.measured - 1.0
-    }
-
-    fn width(&self) -> f64 {
-        (self.predicted.high - self.predicted.low) / self.measured
-    }
-
-    fn covers(&self) -> bool {
-        self.predicted.covers(self.measured)
-    }
-
-    /// The interval score at 95 % (Gneiting and Raftery 2007), over the measured value: the width, and 40 times as far
-    /// as the measured value lies outside.
-    fn score(&self) -> f64 {
-        let below = (self.predicted.low - self.measured).max(0.0);
-        let above = (self.measured - self.predicted.high).max(0.0);
-        self.width() + 40.0 * (below + above) / self.measured
-    }
-}
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/held_out")
-}
-
-/// Where a name of the list leads; nothing, with a notice, where shared data is absent.
-fn path(name: &str) -> Option<PathBuf> {
-    let Some(shared) = name.strip_prefix("shared:") else { return Some(folder().join(name)) };
-    let root = std::env::var_os("SYNCLINE_SHARED").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let path = root.join(shared);
-    if !path.exists() {
-        eprintln!("notice: {} is absent, its pairs are skipped", path.display());
-        return None;
-    }
-    Some(path)
-}
-
-/// The pairs of the list; a malformed line is an error of the list.
-fn pairs() -> Vec<Pair> {
-    let text = std::fs::read_to_string(folder().join("pairs.psv")).unwrap();
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let read = |line: &str| {
-        let [from, to, goal, _note] = line.split('|').collect::<Vec<_>>()[..] else {
-            panic!("pairs.psv: '{line}' has not the columns from|to|goal|note")
-        };
-        Pair { from: from.to_owned(), to: to.to_owned(), goal: goal.parse::<f64>().unwrap() / 100.0 }
-    };
-    lines.map(read).collect()
-}
-
-/// A run's name without what all share.
-fn short(name: &str) -> &str {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    file.split('.').next().unwrap_or(file)
-}
-
-fn is_run_file(name: &str) -> bool {
-    name.ends_with(".parquet")
-}
-
-/// One training run predicts the time per round of another.
-fn training(from: &Path, to: &Path) -> Outcome {
-    let [from, to] = [from, to].map(|path| syncline_trace::read(path).unwrap());
-    let cycles = Cycles::of(&from).unwrap();
-    let check = Check::of(&cycles).unwrap();
-    let prediction = cycles.profile().unwrap().predict(&Question::of(&to).unwrap()).unwrap();
-    let measured = Cycles::of(&to).unwrap().measured().value;
-    Outcome { predicted: check.widen(prediction).round_s, measured }
 }
 
 fn is_spark_log(name: &str) -> bool {
     name.ends_with(".json.zst")
 }
 
-fn spark_log(path: &Path) -> SparkProfile {
-    SparkLog::read(path).unwrap().profile().unwrap()
-}
-
-/// Cores of the machine on which all Spark logs were recorded.
-const CORES: f64 = 2.0;
-
-/// One Spark log predicts another: what is asked follows from what the other has.
-fn spark(from: &Path, to: &Path) -> Outcome {
-    let [from, to] = [from, to].map(spark_log);
-    if let (Ok(mine), Ok(theirs)) = (from.tree(1, None), to.tree(1, None))
-        && mine.levels_now != theirs.levels_now
-    {
-        return trees(&from, &theirs.levels_now, theirs.now_s / theirs.jobs as f64);
-    }
-    let measured = to.job_s();
-    let predicted = match (from.barrier_stages() > 0, to.barrier_stages() > 0) {
-        (true, false) => from.without_barrier().unwrap().job_s,
-        (false, true) => from.with_barrier().unwrap().job_s,
-        _ => {
-            let (from, to) = from.common(&to);
-            let size = Size { machine_cores: Some(CORES), ..Size::of(to.slots) };
-            let predicted = from.at(size).unwrap().job_s;
-            return Outcome { predicted, measured: to.job_s() };
-        }
-    };
-    Outcome { predicted, measured }
-}
-
-/// The mean time of a tree with these levels: of the depth at which Spark makes them.
-fn trees(from: &SparkProfile, levels: &[usize], measured: f64) -> Outcome {
-    let shaped = (1..=8).filter_map(|depth| from.tree(depth, Some(levels[0])).ok());
-    let then = shaped.into_iter().find(|then| then.levels == levels).unwrap();
-    let jobs = then.jobs as f64;
-    let Interval { value, low, high } = then.then_s;
-    Outcome { predicted: Interval { value: value / jobs, low: low / jobs, high: high / jobs }, measured }
-}
-
 /// Every number of tasks that a log has its work in, predicted from its other jobs.
 fn cuts(log: &Path) -> Vec<(usize, Outcome)> {
-    let profile = spark_log(log);
+    let profile = pair::spark_log(log).unwrap();
     let all = profile.cut(None).unwrap();
     let outcome = |&(tasks, measured): &(usize, f64)| {
         let predicted = profile.cut(Some(tasks)).unwrap().job_s(tasks).unwrap();
-        (tasks, Outcome { predicted, measured })
+        (tasks, Outcome { predicted, measured, peer: None })
     };
     all.measured.iter().map(outcome).collect()
 }
@@ -167,7 +57,9 @@ fn judge(of_family: impl Fn(&str) -> bool, predict: impl Fn(&Path, &Path) -> Out
         "{:>22} {:>22} {:>11} {:>23} {:>11} {:>8} {:>6}",
         "from", "to", "predicted", "interval", "measured", "error", "goal"
     );
-    for pair in pairs().iter().filter(|pair| of_family(&pair.from)) {
+    let list = pair::read(&std::fs::read_to_string(folder().join("pairs.psv")).unwrap()).unwrap();
+    for pair in list.iter().filter(|pair| of_family(&pair.from)) {
+        let path = |name: &str| pair::path(&folder(), name);
         let (Some(from), Some(to)) = (path(&pair.from), path(&pair.to)) else { continue };
         let outcome = predict(&from, &to);
         let Interval { value, low, high } = outcome.predicted;
@@ -189,18 +81,12 @@ fn judge(of_family: impl Fn(&str) -> bool, predict: impl Fn(&Path, &Path) -> Out
     if outcomes.is_empty() {
         return;
     }
-    let mean =
-        |value: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(value).sum::<f64>() / outcomes.len() as f64;
-    let error = mean(&|outcome| outcome.error().abs());
-    let coverage = mean(&|outcome| f64::from(u8::from(outcome.covers())));
-    let width = mean(&Outcome::width);
+    let Summary { pairs, error, coverage, width, score, .. } = Summary::of(&outcomes);
     println!(
-        "{} pairs: mean absolute error {:.2} %, coverage {:.0} %, mean width of the intervals {:.1} %, interval score {:.3}",
-        outcomes.len(),
+        "{pairs} pairs: mean absolute error {:.2} %, coverage {:.0} %, mean width of the intervals {:.1} %, interval score {score:.3}",
         100.0 * error,
         100.0 * coverage,
         100.0 * width,
-        mean(&Outcome::score),
     );
     assert!(missed.is_empty(), "beyond their goals:\n{}", missed.join("\n"));
     assert!(error <= bounds.error, "mean absolute error {error}");
@@ -211,7 +97,11 @@ fn judge(of_family: impl Fn(&str) -> bool, predict: impl Fn(&Path, &Path) -> Out
 /// The recorded pairs of one kind of run.
 fn judge_training(kinds: &[&str], bounds: &Bounds) {
     let of_kind = |name: &str| is_run_file(name) && kinds.iter().any(|kind| name.starts_with(kind));
-    judge(of_kind, training, bounds);
+    let round = |from: &Path, to: &Path| {
+        let [round, _] = pair::training(from, to).unwrap();
+        round
+    };
+    judge(of_kind, round, bounds);
 }
 
 #[test]
@@ -222,6 +112,10 @@ fn sleeping_workers_predict_each_other() {
 #[test]
 fn computing_workers_predict_each_other() {
     judge_training(&["live-", "times-"], &Bounds { error: 0.05, coverage: 0.85, width: 0.25 });
+}
+
+fn spark(from: &Path, to: &Path) -> Outcome {
+    pair::spark(from, to).unwrap()
 }
 
 /// Logs that nobody had seen while the model was made.
@@ -247,7 +141,7 @@ fn a_number_of_partitions_is_predicted_from_the_others() {
         ("local2_tiny", 0.1, 0.85),
         ("shared:data/spark-eventlogs/lc2_tiny.app-20261121094455-0000", 0.5, 0.5),
     ] {
-        let Some(log) = path(&format!("{name}.json.zst")) else { return };
+        let Some(log) = pair::path(&folder(), &format!("{name}.json.zst")) else { return };
         let outcomes = cuts(&log);
         for (tasks, outcome) in &outcomes {
             let Interval { value, low, high } = outcome.predicted;

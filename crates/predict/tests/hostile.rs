@@ -75,7 +75,7 @@ fn ask(run: &Run) -> Result<(), syncline_predict::Error> {
     let cycles = Cycles::of(run)?;
     let _ = Question::of(run);
     let check = Check::of(&cycles)?;
-    assert!(!check.systematic().is_nan());
+    assert!(!check.error().is_nan() && !check.run_error().is_nan());
     let profile = cycles.profile()?;
     let own = profile.question()?;
     for question in [

@@ -6,14 +6,16 @@ use crate::harmonic::harmonic;
 use crate::sim::Overhead;
 use crate::{Distribution, Error, OrderStatistic, Result};
 
-/// A job of total work L on s workers, cut into k exponential tasks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A job of total work L on s workers, cut into k tasks: exponential ones, unless another shape is given.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Granularity {
     workers: usize,
     work: f64,
     overhead: Overhead,
     /// E\[X_{s:s}\] / E\[X\] - 1: what the last wave waits for, in tasks.
     straggle: f64,
+    /// Of another shape than exponential.
+    shape: Option<Distribution>,
 }
 
 impl Granularity {
@@ -27,7 +29,7 @@ impl Granularity {
         for part in [overhead.task, overhead.task_random, overhead.job, overhead.departure] {
             non_negative("overhead", part)?;
         }
-        Ok(Self { workers, work, overhead, straggle: harmonic(workers) - 1.0 })
+        Ok(Self { workers, work, overhead, straggle: harmonic(workers) - 1.0, shape: None })
     }
 
     /// The same for tasks of another shape: only the ratio of the largest of s to the mean enters.
@@ -35,38 +37,42 @@ impl Granularity {
     /// # Errors
     /// [`Error::InfiniteMoment`] for a tail too heavy.
     pub fn with_shape(self, size: &Distribution) -> Result<Self> {
-        let largest = OrderStatistic::largest(size, self.workers)?.mean()?;
-        Ok(Self { straggle: largest / size.mean() - 1.0, ..self })
+        let straggle = largest_over_mean(size, self.workers)? - 1.0;
+        Ok(Self { straggle, shape: Some(size.clone()), ..self })
     }
 
     fn per_task(&self) -> f64 {
         self.overhead.task + self.overhead.task_random
     }
 
-    /// m(k) = L/s + (L/k)(H_s - 1) + o (1 + (k - s)/s) + c_j + k c_p.
+    /// m(k) = L/s + (L/k)(H_s - 1) + o (1 + (k - s)/s) + c_j + k c_p; fewer tasks than workers leave the others idle:
+    /// m(k) = (L/k) E\[X_{k:k}\] / E\[X\] + o + c_j + k c_p, with exponential tasks (L/k) H_k.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless k >= s.
+    /// [`Error::Parameter`] unless k >= 1.
     pub fn makespan(&self, tasks: usize) -> Result<f64> {
-        if tasks < self.workers {
-            return Err(Error::parameter(
-                "number of tasks k",
-                tasks,
-                format!("at least s = {}", self.workers),
-            ));
-        }
+        count("number of tasks k", tasks, usize::MAX)?;
         let (k, s) = (tasks as f64, self.workers as f64);
-        let work = self.work / s + self.work / k * self.straggle;
-        Ok(work + self.per_task() * k / s + self.overhead.job + k * self.overhead.departure)
+        let driver = self.overhead.job + k * self.overhead.departure;
+        if tasks < self.workers {
+            let largest = match &self.shape {
+                Some(size) => largest_over_mean(size, tasks)?,
+                None => harmonic(tasks),
+            };
+            return Ok(self.work / k * largest + self.per_task() + driver);
+        }
+        Ok(self.work / s + self.work / k * self.straggle + self.per_task() * k / s + driver)
     }
 
-    /// k* = sqrt( L (H_s - 1) / (o/s + c_p) ), a real number; not below s; infinite without any overhead per task.
+    /// Of as many tasks as workers or more, k* = sqrt( L (H_s - 1) / (o/s + c_p) ), a real number; not below s; infinite
+    /// without any overhead per task.
     pub fn optimal(&self) -> f64 {
         let price = self.per_task() / self.workers as f64 + self.overhead.departure;
         (self.work * self.straggle / price).sqrt().max(self.workers as f64)
     }
 
-    /// The whole number of tasks next to the optimum with the least makespan.
+    /// The whole number of tasks with the least makespan, which may be less than the number of workers where the driver
+    /// takes long for each.
     ///
     /// # Errors
     /// [`Error::Parameter`] if there is no overhead per task: then more tasks are always better.
@@ -79,9 +85,36 @@ impl Granularity {
                 "positive: without it more tasks are always better",
             ));
         }
-        let (low, high) = (best.floor() as usize, best.ceil() as usize);
-        Ok(if self.makespan(low)? < self.makespan(high)? { low } else { high })
+        let mut least = (f64::INFINITY, 0);
+        for tasks in [self.few_tasks()?, best.floor() as usize, best.ceil() as usize] {
+            let makespan = self.makespan(tasks)?;
+            if makespan < least.0 {
+                least = (makespan, tasks);
+            }
+        }
+        Ok(least.1)
     }
+
+    /// The best number of tasks up to the number of workers. E\[X_{k:k}\] / k is convex in k, so that a search by halves
+    /// finds it.
+    fn few_tasks(&self) -> Result<usize> {
+        let (mut low, mut high) = (1, self.workers);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // As m(s) is continuous from either side, this asks about k < s alone.
+            if self.makespan(middle)? <= self.makespan(middle + 1)? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// E\[X_{k:k}\] / E\[X\].
+fn largest_over_mean(size: &Distribution, tasks: usize) -> Result<f64> {
+    Ok(OrderStatistic::largest(size, tasks)?.mean()? / size.mean())
 }
 
 #[cfg(test)]
@@ -99,6 +132,31 @@ mod tests {
         assert!((fifty.makespan(1588)? - 1.2404).abs() < 5e-5);
         let spark = Granularity::new(2, 1.2, Overhead { task: 0.09, ..Overhead::default() })?;
         assert!((spark.optimal() - 3.7).abs() < 0.06);
+        Ok(())
+    }
+
+    #[test]
+    fn a_slow_driver_wants_fewer_tasks_than_workers() -> Result<()> {
+        let job = |work, departure, shape: Distribution| {
+            Granularity::new(100, work, Overhead { departure, ..Overhead::default() })?.with_shape(&shape)
+        };
+        let exponential = Distribution::exponential(1.0)?;
+        let one = job(1.0, 1.0, exponential.clone())?;
+        assert_eq!((one.optimal_tasks()?, one.makespan(1)?), (1, 2.0));
+        // Every number of tasks is tried.
+        for (work, shape) in [
+            (30.0, exponential),
+            (30.0, Distribution::constant(1.0)?),
+            (300.0, Distribution::uniform(0.5, 1.5)?),
+        ] {
+            let job = job(work, 0.1, shape)?;
+            let best = job.optimal_tasks()?;
+            let all = (1..=2000).map(|tasks| job.makespan(tasks)).collect::<Result<Vec<_>>>()?;
+            let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(job.makespan(best)? <= least * (1.0 + 1e-9), "{best}: {} {least}", job.makespan(best)?);
+        }
+        // Without overhead by the driver the old answer holds.
+        assert!(job(1.0, 0.0, Distribution::exponential(1.0)?)?.optimal_tasks().is_err());
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod plot;
+mod scaling;
 mod simulate;
 pub mod sweep;
 mod system;
@@ -51,6 +52,7 @@ enum Command {
     Mean(Question),
     Bound(Bound),
     OptimalTasks(tasks::Args),
+    Scaling(scaling::Args),
     Simulate(simulate::Args),
     Sweep(sweep::Args),
 }
@@ -94,6 +96,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Mean(args) => mean(&args),
         Command::Bound(args) => bound(&args),
         Command::OptimalTasks(args) => tasks::run(&args),
+        Command::Scaling(args) => scaling::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Sweep(args) => sweep::run(&args),
     }

@@ -11,8 +11,10 @@
 /// Rate of stretching, and what it depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Contention {
-    /// Wall over processor time of what only computes.
+    /// Wall over processor time of what only computes; 1 where it was not measured.
     pub pressure: f64,
+    /// Whether it was.
+    pub is_measured: bool,
     /// Its relative deviation between the quarters of the log: what another run's may be off, too.
     pub drift: f64,
     /// The share of their time in jobs that slots compute.
@@ -36,7 +38,8 @@ mod tests {
 
     #[test]
     fn slots_of_one_machine_press_on_each_other() {
-        let shared = Contention { pressure: 2.0, drift: 0.0, computing: 0.2, cores: Some(2.0) };
+        let shared =
+            Contention { pressure: 2.0, is_measured: true, drift: 0.0, computing: 0.2, cores: Some(2.0) };
         assert!((shared.stretch(2, 4, 2.0) - 1.1).abs() < 1e-12);
         assert!((shared.stretch(4, 2, 2.0) - 0.9).abs() < 1e-12);
         assert_eq!(shared.stretch(100, 1, 2.0), 0.5, "an idle processor stretches nothing");

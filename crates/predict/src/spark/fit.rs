@@ -14,8 +14,9 @@ use syncline_explain::spark::{Application, Job, Stage, Task, Window};
 use super::contention::Contention;
 use super::log::SparkLog;
 use super::replay::deviation;
+use super::threads::{Threads, candidates};
 use super::timeline::{Timeline, end_ms, slot_ms};
-use super::work::{Group, JobWork, SparkProfile, StageWork, TaskWork};
+use super::work::{After, Group, JobWork, SparkProfile, StageWork, TaskWork};
 use crate::Error;
 use crate::sample::median;
 
@@ -31,13 +32,15 @@ impl SparkProfile {
         check(log, &windows)?;
         let application = &log.application;
         let slots = most_slots(application, &windows);
-        let (pressure, drift) = pressure(&windows);
+        let measured = pressure(&windows);
+        let (pressure, drift) = measured.unwrap_or((1.0, 0.0));
+        let threads = Threads::of(&windows);
         let mut groups = Vec::new();
         let mut before = application.start();
         for window in &windows {
             let (start, end) = window.bounds(end_of(window));
             let (origin, gap_s) = (application.start(), (start - before).max(0) as f64 * MS);
-            groups.push(Group { gap_s, ..group(window, slots, pressure, origin) });
+            groups.push(Group { gap_s, ..group(window, slots, pressure, origin, threads) });
             before = before.max(end);
         }
         share_overheads(&mut groups);
@@ -46,7 +49,8 @@ impl SparkProfile {
         let busy_s: f64 = tasks().map(|task| slot_ms(task) as f64 * MS).sum();
         let busy_share = (busy_s / (job_s * slots as f64)).min(1.0);
         let cores = one_machine(application).map(f64::from);
-        let contention = Contention { pressure, drift, computing: busy_share * computing(&groups), cores };
+        let computing = busy_share * computing(&groups);
+        let contention = Contention { pressure, is_measured: measured.is_some(), drift, computing, cores };
         let profile = Self {
             name: application.name.clone(),
             slots,
@@ -59,6 +63,7 @@ impl SparkProfile {
             contention,
             groups,
             own_error: 0.0,
+            threads,
         };
         Ok(Self { own_error: profile.check().error().abs(), ..profile })
     }
@@ -134,20 +139,31 @@ fn one_machine(application: &Application) -> Option<u32> {
     (hosts.len() == 1).then(|| application.executors.iter().map(|executor| executor.cores).sum())
 }
 
-/// Wall over processor time of deserialisation, and its relative deviation between quarters of the log. The first window
-/// loads code from disk and does not count. Spark cuts the wall time to whole ms, which takes half of one away on average.
-fn pressure(windows: &[&Window]) -> (f64, f64) {
-    let probes: Vec<(f64, f64)> = windows
+/// Wall over processor time of deserialisation, and its relative deviation between quarters of the log; nothing where too
+/// few tasks tell. The first window loads code from disk and does not count; of a log that is one window, the later half
+/// of its tasks does. Spark cuts the wall time to whole ms, which takes half of one away on average.
+fn pressure(windows: &[&Window]) -> Option<(f64, f64)> {
+    let of_window = |window: &&Window| -> Vec<Task> {
+        let mut tasks: Vec<Task> =
+            window.stages.iter().flat_map(|stage| stage.tasks.iter().cloned()).collect();
+        tasks.sort_by_key(|task| (task.launched, task.id));
+        tasks
+    };
+    let tasks: Vec<Task> = match windows {
+        [only] => {
+            let mut tasks = of_window(only);
+            tasks.split_off(tasks.len() / 2)
+        }
+        windows => windows.iter().skip(1).flat_map(of_window).collect(),
+    };
+    let probes: Vec<(f64, f64)> = tasks
         .iter()
-        .skip(1)
-        .flat_map(|window| &window.stages)
-        .flat_map(|stage| &stage.tasks)
         .filter_map(|task| task.metrics)
         .filter(|metrics| metrics.deserialise_cpu_ns > 0)
         .map(|metrics| (metrics.deserialise as f64 + 0.5, metrics.deserialise_cpu_ns as f64 * 1e-6))
         .collect();
     if probes.len() < PROBES {
-        return (1.0, 0.0);
+        return None;
     }
     let ratio = |probes: &[(f64, f64)]| {
         let (wall, processor) =
@@ -156,7 +172,7 @@ fn pressure(windows: &[&Window]) -> (f64, f64) {
     };
     let all = ratio(&probes);
     let quarters: Vec<f64> = probes.chunks(probes.len().div_ceil(4)).map(ratio).collect();
-    (all, deviation(&quarters) / all)
+    Some((all, deviation(&quarters) / all))
 }
 
 /// The share of a slot's time in which it computes.
@@ -171,7 +187,7 @@ fn computing(groups: &[Group]) -> f64 {
     if holds > 0.0 { computes / holds } else { 0.0 }
 }
 
-fn group(window: &Window, slots: usize, pressure: f64, origin: i64) -> Group {
+fn group(window: &Window, slots: usize, pressure: f64, origin: i64, threads: Threads) -> Group {
     let (start, end) = window.bounds(end_of(window));
     let stages: Vec<&Stage> = window.stages.iter().filter(|stage| stage.job.is_some()).collect();
     let mut last: Vec<i64> = window.jobs.iter().map(|job| job.started).collect();
@@ -194,8 +210,13 @@ fn group(window: &Window, slots: usize, pressure: f64, origin: i64) -> Group {
         StageWork { parents, submitted_s, delay_s, ..stage_work(stage, &timeline, slots, pressure) }
     };
     let stages_work = stages.iter().enumerate().map(work).collect();
+    let job = |((job, last), candidate): ((&Job, i64), Option<After>)| {
+        let consequence = candidate.filter(|_| threads.believed);
+        let otherwise = candidate.filter(|_| threads.doubtful && consequence.is_none());
+        JobWork { after: consequence, otherwise, ..job_work(job, last, start) }
+    };
     Group {
-        jobs: window.jobs.iter().zip(last).map(|(job, last)| job_work(job, last, start)).collect(),
+        jobs: window.jobs.iter().zip(last).zip(candidates(&window.jobs, threads)).map(job).collect(),
         stages: stages_work,
         measured_s: (end - start) as f64 * MS,
         gap_s: 0.0,
@@ -207,6 +228,8 @@ fn job_work(job: &Job, last: i64, start: i64) -> JobWork {
     JobWork {
         id: job.id,
         start_s: (job.started - start) as f64 * MS,
+        after: None,
+        otherwise: None,
         tail_s: (ended - last).max(0) as f64 * MS,
         measured_s: (ended - job.started) as f64 * MS,
     }

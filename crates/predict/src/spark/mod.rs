@@ -18,6 +18,7 @@ mod schedule;
 mod size;
 mod speculation;
 mod stream;
+mod threads;
 mod timeline;
 mod tree;
 mod waits;

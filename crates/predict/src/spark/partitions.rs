@@ -4,7 +4,11 @@
 //! work without overhead, o what a task costs beyond its work, c what the job costs beyond its tasks. Of o, what lies
 //! between the tasks is measured directly. What lies inside (a Python worker's set-up) shows only where the log has the
 //! stage in several numbers of tasks: then the sum of run times grows by it with every task. With one number of tasks it
-//! is somewhere between nothing and the shortest run time.
+//! is somewhere between nothing and the shortest run time: the answer counts what was measured between the tasks, its
+//! interval the rest, and no best number is told.
+//!
+//! All of this takes the jobs to do the same work. More tasks of the same work are shorter ones; where they are not, each
+//! brings work of its own, and nothing can be told.
 
 use std::collections::BTreeMap;
 
@@ -83,6 +87,7 @@ impl SparkProfile {
             );
             return Err(Error::CannotTell { why });
         }
+        check_same_work(stage, &runs)?;
         let beyond_s = runs.iter().map(|run| run.beyond_s).sum::<f64>() / tasks as f64;
         let inside = inside(&runs, stages());
         let work_s = median(runs.iter().map(|run| run.run_s - run.tasks as f64 * inside.value));
@@ -109,11 +114,15 @@ impl SparkProfile {
 }
 
 impl Cut {
-    /// The number of tasks with the shortest job, a real number.
-    pub fn optimal(&self) -> Interval {
+    /// The number of tasks with the shortest job, a real number; nothing from a log that has the stage in one number of
+    /// tasks, which does not show what each of them costs.
+    pub fn optimal(&self) -> Option<Interval> {
+        if self.measured.len() < 2 {
+            return None;
+        }
         let at = |overhead_s: f64| self.granularity(overhead_s).map_or(f64::NAN, |formula| formula.optimal());
         let Interval { value, low, high } = self.overhead_s;
-        Interval { value: at(value), low: at(high), high: at(low.max(1e-6)) }
+        Some(Interval { value: at(value), low: at(high), high: at(low.max(1e-6)) })
     }
 
     /// The time of a job of so many tasks, with room for what jobs of the log scatter around the formula.
@@ -201,15 +210,48 @@ fn inside<'a>(runs: &[Run], stages: impl Iterator<Item = &'a StageWork>) -> Inte
     }
     let shortest = stages.flat_map(|stage| &stage.tasks).map(|task| task.run_s).fold(f64::INFINITY, f64::min);
     if slopes.is_empty() {
-        return Interval { value: 0.5 * shortest, low: 0.0, high: shortest };
+        return Interval { value: 0.0, low: 0.0, high: shortest };
     }
+    let Interval { value, low, high } = theil_sen(slopes, runs);
+    Interval { value: value.max(0.0), low: low.max(0.0), high: high.max(0.0) }
+}
+
+/// The median of the slopes between all pairs of runs, and Sen's range of 95 %.
+fn theil_sen(mut slopes: Vec<f64>, runs: &[&Run]) -> Interval {
     slopes.sort_by(f64::total_cmp);
     let term = |count: usize| (count * count.saturating_sub(1) * (2 * count + 5)) as f64;
     let ties: f64 = by_tasks(runs.iter().copied()).values().map(|alike| term(alike.len())).sum();
     let off = 0.98 * ((term(runs.len()) - ties) / 18.0).sqrt() / slopes.len() as f64;
     let last = (slopes.len() - 1) as f64;
-    let at = |share: f64| slopes[(share.clamp(0.0, 1.0) * last).round() as usize].max(0.0);
+    let at = |share: f64| slopes[(share.clamp(0.0, 1.0) * last).round() as usize];
     Interval { value: at(0.5), low: at(0.5 - off), high: at(0.5 + off) }
+}
+
+/// Refuses jobs of which those with more tasks have no shorter ones: the mean run time of a task must grow with one over
+/// their number, surely so, and by enough to be the work that is cut.
+fn check_same_work(stage: &str, runs: &[Run]) -> Result<(), Error> {
+    /// The share of a task's time, where tasks are fewest, that must be work that gets shorter.
+    const CUT: f64 = 0.25;
+    let runs = &some(runs);
+    let each = |run: &Run| run.run_s / run.tasks as f64;
+    let mut slopes = Vec::new();
+    for (at, one) in runs.iter().enumerate() {
+        for other in runs[..at].iter().filter(|other| other.tasks != one.tasks) {
+            slopes.push((each(one) - each(other)) / (1.0 / one.tasks as f64 - 1.0 / other.tasks as f64));
+        }
+    }
+    let Some(fewest) = runs.iter().min_by_key(|run| run.tasks).filter(|_| !slopes.is_empty()) else {
+        return Ok(());
+    };
+    let work_s = theil_sen(slopes, runs);
+    if work_s.low > 0.0 && work_s.value >= CUT * fewest.run_s {
+        return Ok(());
+    }
+    let why = format!(
+        "a task of '{stage}' takes as long however many a job has, so the jobs do not do the same work in other cuts but each \
+         task brings its own; run the same work in several numbers of partitions"
+    );
+    Err(Error::CannotTell { why })
 }
 
 /// The runs, or a draw of them where their pairs would be too many.

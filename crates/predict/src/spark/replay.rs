@@ -92,12 +92,16 @@ impl SparkProfile {
             .hypot(2.0 * (value - calm).abs())
             .hypot(self.drift(&groups, size))
             .hypot(self.own_error * value);
-        let job_s = Interval::around(value, half).positive();
+        let mut job_s = Interval::around(value, half).positive();
+        if self.threads.doubtful {
+            let otherwise: Vec<Group> = groups.iter().map(Group::read_otherwise).collect();
+            job_s = job_s.containing_like(self.total_on(&otherwise, size.slots, 0));
+        }
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
             slots: size.slots,
             job_s,
-            wall_s: Interval::around(value + self.driver_s, half).positive(),
+            wall_s: job_s.shifted(self.driver_s),
             sparklens_s: self.sparklens(size.slots),
             busy_share: busy / (value * size.slots as f64),
         })
@@ -155,7 +159,7 @@ impl SparkProfile {
         Slots { number, timer }
     }
 
-    /// Sparklens' method: run times alone, list-scheduled, at least a ms a task.
+    /// Sparklens' method: run times alone, list-scheduled, at least a ms a task; jobs that overlap all from the start.
     fn sparklens(&self, slots: usize) -> f64 {
         let bare = self.groups.iter().map(|group| group.bare());
         bare.map(|group| schedule(&group, Slots { number: slots, timer: None }).end_s()).sum()
@@ -198,7 +202,10 @@ impl Group {
     /// Without any overhead.
     fn bare(&self) -> Self {
         let mut group = self.clone();
-        group.jobs.iter_mut().for_each(|job| job.tail_s = 0.0);
+        // Sparklens knows of no arrivals: what overlaps is there from the start.
+        for job in &mut group.jobs {
+            (job.start_s, job.tail_s, job.after) = (0.0, 0.0, None);
+        }
         for stage in &mut group.stages {
             (stage.delay_s, stage.lead_s, stage.turn_s, stage.barrier) = (0.0, 0.0, 0.0, false);
             for task in &mut stage.tasks {

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::work::Group;
+use super::work::{Group, JobWork, StageWork};
 
 /// What tasks run on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,6 +106,15 @@ struct Run<'a> {
     done_s: Vec<f64>,
     passages: Vec<Option<Passage>>,
     ticking: bool,
+    /// Stages of each job that are not done.
+    open_stages: Vec<usize>,
+    started_s: Vec<f64>,
+    /// The end of each job's last stage so far.
+    last_s: Vec<f64>,
+    /// Jobs that start when one has ended.
+    followers: Vec<Vec<usize>>,
+    /// The stages of those that do.
+    following: Vec<Vec<usize>>,
 }
 
 /// Plays a group on `slots`. Barrier stages must fit.
@@ -118,6 +127,11 @@ pub(super) fn schedule(group: &Group, slots: Slots) -> Schedule {
     run.finish()
 }
 
+/// When a job's stages may begin; one that follows from another job is told when that has ended.
+fn ready_s(job: &JobWork) -> f64 {
+    if job.after.is_some() { 0.0 } else { job.start_s }
+}
+
 impl<'a> Run<'a> {
     fn new(group: &'a Group, slots: Slots) -> Self {
         let stages = &group.stages;
@@ -125,6 +139,18 @@ impl<'a> Run<'a> {
         for (at, stage) in stages.iter().enumerate() {
             stage.parents.iter().for_each(|&parent| children[parent].push(at));
         }
+        let mut open_stages = vec![0; group.jobs.len()];
+        stages.iter().for_each(|stage| open_stages[stage.job] += 1);
+        let mut followers = vec![Vec::new(); group.jobs.len()];
+        for (at, job) in group.jobs.iter().enumerate() {
+            job.after.iter().for_each(|after| followers[after.job].push(at));
+        }
+        let mut following = vec![Vec::new(); group.jobs.len()];
+        for (at, stage) in stages.iter().enumerate() {
+            group.jobs[stage.job].after.iter().for_each(|_| following[stage.job].push(at));
+        }
+        // A job that follows from another one is one more thing that its stages wait for.
+        let held = |stage: &StageWork| usize::from(group.jobs[stage.job].after.is_some());
         Self {
             group,
             slots,
@@ -139,16 +165,26 @@ impl<'a> Run<'a> {
                 .min()
                 .unwrap_or(1),
             next_task: vec![0; stages.len()],
-            open_parents: stages.iter().map(|stage| stage.parents.len()).collect(),
+            open_parents: stages.iter().map(|stage| stage.parents.len() + held(stage)).collect(),
             children,
-            ready_s: stages.iter().map(|stage| group.jobs[stage.job].start_s).collect(),
+            ready_s: stages.iter().map(|stage| ready_s(&group.jobs[stage.job])).collect(),
             done_s: vec![0.0; stages.len()],
             passages: vec![None; stages.len()],
             ticking: false,
+            open_stages,
+            started_s: group.jobs.iter().map(|job| job.start_s).collect(),
+            last_s: vec![0.0; group.jobs.len()],
+            followers,
+            following,
         }
     }
 
     fn start(&mut self) {
+        for job in 0..self.group.jobs.len() {
+            if self.open_stages[job] == 0 && self.group.jobs[job].after.is_none() {
+                self.ended(job);
+            }
+        }
         for at in 0..self.group.stages.len() {
             if self.open_parents[at] == 0 {
                 self.submit(at);
@@ -245,10 +281,43 @@ impl<'a> Run<'a> {
                 self.submit(child);
             }
         }
+        let job = stage.job;
+        self.last_s[job] = self.last_s[job].max(time);
+        self.open_stages[job] -= 1;
+        if self.open_stages[job] == 0 {
+            self.ended(job);
+        }
+    }
+
+    /// Starts the jobs that follow from one that has ended, and those that follow from them where they have no stages.
+    fn ended(&mut self, job: usize) {
+        let mut over = vec![job];
+        while let Some(job) = over.pop() {
+            let end_s = self.last_s[job].max(self.started_s[job]) + self.group.jobs[job].tail_s;
+            for follower in std::mem::take(&mut self.followers[job]) {
+                let gap_s = self.group.jobs[follower].after.map_or(0.0, |after| after.gap_s);
+                self.started_s[follower] = end_s + gap_s;
+                if self.open_stages[follower] == 0 {
+                    over.push(follower);
+                }
+                self.release(follower);
+            }
+        }
+    }
+
+    /// Lets the stages of a job that has just been started go on.
+    fn release(&mut self, job: usize) {
+        for at in std::mem::take(&mut self.following[job]) {
+            self.ready_s[at] = self.ready_s[at].max(self.started_s[job]);
+            self.open_parents[at] -= 1;
+            if self.open_parents[at] == 0 {
+                self.submit(at);
+            }
+        }
     }
 
     fn finish(self) -> Schedule {
-        let mut ended_s: Vec<f64> = self.group.jobs.iter().map(|job| job.start_s).collect();
+        let mut ended_s = self.started_s;
         for (at, stage) in self.group.stages.iter().enumerate() {
             ended_s[stage.job] = ended_s[stage.job].max(self.done_s[at]);
         }
@@ -262,7 +331,7 @@ impl<'a> Run<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::work::{JobWork, StageWork, TaskWork};
+    use super::super::work::{After, JobWork, StageWork, TaskWork};
     use super::*;
 
     fn stage(job: usize, parents: &[usize], works: &[f64]) -> StageWork {
@@ -283,7 +352,14 @@ mod tests {
     }
 
     fn group(starts: &[f64], stages: Vec<StageWork>) -> Group {
-        let job = |&start_s: &f64| JobWork { id: 0, start_s, tail_s: 0.0, measured_s: 0.0 };
+        let job = |&start_s: &f64| JobWork {
+            id: 0,
+            start_s,
+            after: None,
+            otherwise: None,
+            tail_s: 0.0,
+            measured_s: 0.0,
+        };
         Group { jobs: starts.iter().map(job).collect(), stages, ..Group::empty() }
     }
 
@@ -305,6 +381,17 @@ mod tests {
         let jobs = group(&[0.0, 0.5], vec![stage(0, &[], &[1.0; 3]), stage(1, &[], &[1.0])]);
         let ended = schedule(&jobs, slots(1)).ended_s;
         assert_eq!(ended, [3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_threads_next_job_starts_when_the_last_has_ended() {
+        let mut jobs = group(&[0.0, 5.0, 6.0], vec![stage(0, &[], &[1.0; 4]), stage(2, &[], &[1.0; 4])]);
+        jobs.jobs[1].after = Some(After { job: 0, gap_s: 0.25 });
+        jobs.jobs[2].after = Some(After { job: 1, gap_s: 0.5 });
+        // The one between runs nothing.
+        assert_eq!(schedule(&jobs, slots(1)).ended_s, [4.0, 4.25, 8.75]);
+        assert_eq!(schedule(&jobs, slots(4)).ended_s, [1.0, 1.25, 2.75]);
+        assert_eq!(schedule(&jobs.read_otherwise(), slots(4)).ended_s, [1.0, 5.0, 7.0]);
     }
 
     #[test]

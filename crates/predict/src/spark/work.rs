@@ -1,6 +1,7 @@
 //! What an application consists of, in the terms that questions change and the scheduler plays.
 
 use super::contention::Contention;
+use super::threads::Threads;
 
 /// One task's times, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,13 +43,26 @@ pub(super) struct StageWork {
     pub tasks: Vec<TaskWork>,
 }
 
+/// What a job's start follows from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct After {
+    /// The job that ends before, by its position in the group.
+    pub job: usize,
+    /// From its end to the start.
+    pub gap_s: f64,
+}
+
 /// One job.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct JobWork {
     /// Its id in the log.
     pub id: i64,
-    /// When it starts, since the start of its group.
+    /// When it starts, since the start of its group, if nothing is waited for.
     pub start_s: f64,
+    /// What its start follows from, whenever that ends.
+    pub after: Option<After>,
+    /// The same in the other reading of a log that does not tell.
+    pub otherwise: Option<After>,
     /// From its last task, as the driver noted it, to its end; all of it where no task ran.
     pub tail_s: f64,
     /// How long it took.
@@ -90,6 +104,8 @@ pub struct SparkProfile {
     pub(super) groups: Vec<Group>,
     /// How far off the replay of the log itself is, without sign.
     pub(super) own_error: f64,
+    /// What its overlapping jobs' starts follow from.
+    pub(super) threads: Threads,
 }
 
 impl SparkProfile {
@@ -103,9 +119,20 @@ impl SparkProfile {
         self.contention.cores
     }
 
-    /// Wall over processor time of what only computes (deserialisation): 1 on an idle machine.
-    pub fn pressure(&self) -> f64 {
-        self.contention.pressure
+    /// Wall over processor time of what only computes (deserialisation): 1 on an idle machine. `None` where too few tasks
+    /// measured it; nothing is stretched then.
+    pub fn pressure(&self) -> Option<f64> {
+        self.contention.is_measured.then_some(self.contention.pressure)
+    }
+
+    /// How many starts of jobs are taken to follow from the end of another one, as a thread's next job does.
+    pub fn dependent_starts(&self) -> usize {
+        self.groups.iter().flat_map(|group| &group.jobs).filter(|job| job.after.is_some()).count()
+    }
+
+    /// Whether starts of overlapping jobs may as well be read the other way: intervals hold both.
+    pub fn has_doubtful_starts(&self) -> bool {
+        self.threads.doubtful
     }
 }
 
@@ -118,7 +145,13 @@ impl Group {
     /// Takes the jobs of another group over, which starts at `start_s`.
     pub(super) fn absorb(&mut self, other: &Self, start_s: f64) {
         let (jobs, stages) = (self.jobs.len(), self.stages.len());
-        let later = |job: &JobWork| JobWork { start_s: start_s + job.start_s, ..job.clone() };
+        let moved = |after: After| After { job: jobs + after.job, ..after };
+        let later = |job: &JobWork| JobWork {
+            start_s: start_s + job.start_s,
+            after: job.after.map(moved),
+            otherwise: job.otherwise.map(moved),
+            ..job.clone()
+        };
         self.jobs.extend(other.jobs.iter().map(later));
         self.stages.extend(other.stages.iter().map(|stage| StageWork {
             job: jobs + stage.job,
@@ -135,9 +168,16 @@ impl Group {
             let stage = &self.stages[at];
             StageWork { job: 0, parents: stage.parents.iter().filter_map(place).collect(), ..stage.clone() }
         });
-        let alone = JobWork { start_s: 0.0, ..self.jobs[job].clone() };
+        let alone = JobWork { start_s: 0.0, after: None, otherwise: None, ..self.jobs[job].clone() };
         let measured_s = alone.measured_s;
         Self { jobs: vec![alone], stages: stages.collect(), measured_s, gap_s: 0.0 }
+    }
+
+    /// The same group, its starts read the other way.
+    pub(super) fn read_otherwise(&self) -> Self {
+        let mut group = self.clone();
+        group.jobs.iter_mut().for_each(|job| std::mem::swap(&mut job.after, &mut job.otherwise));
+        group
     }
 
     /// The number of tasks of each stage, by which two runs of one program recognise a job.

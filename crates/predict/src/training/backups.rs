@@ -3,7 +3,7 @@
 //! The live gate lets a late worker finish its lost gradient first; the ideal of the literature stops it, so that a round
 //! takes E[X_(n-b:n)] (Chen et al. 2016, Dutta et al. 2018). Both are told.
 
-use syncline_round::{Clock, Sync, WorkerId};
+use syncline_round::Sync;
 
 use super::world::speed_on;
 use crate::{Error, Interval, JobProfile, Question};
@@ -54,13 +54,9 @@ impl JobProfile {
     /// E[X_(n-b:n)] for b = 0, 1 ..., of the workers as they are.
     fn ideal_rounds(&self, question: &Question) -> Vec<f64> {
         let workers = question.workers;
-        let mut draw = self.draws(question, SEED);
         let rounds = (DRAWS / workers).max(200);
         let mut sums = vec![0.0; workers];
-        for round in 0..rounds {
-            let clock = Clock::new(round as u64);
-            let mut times: Vec<f64> =
-                (0..workers as u32).map(|worker| draw(WorkerId::new(worker), clock)).collect();
+        for mut times in self.drawn_rounds(question, rounds as u64, SEED) {
             times.sort_by(f64::total_cmp);
             self.share_cores(question, &mut times);
             sums.iter_mut().zip(times.iter().rev()).for_each(|(sum, time)| *sum += time);

@@ -115,6 +115,8 @@ pub struct Cycles {
     concurrency: f64,
     /// When held-out rows were evaluated, which is not part of any round.
     evaluating: Busy,
+    /// What else the trace says of the run.
+    settings: BTreeMap<String, String>,
     setup: Setup,
     machine: Option<Machine>,
 }
@@ -146,6 +148,7 @@ impl Cycles {
             wakes_s: Vec::new(),
             concurrency: 1.0,
             evaluating: Busy::default(),
+            settings: BTreeMap::new(),
             setup,
             machine: None,
         })
@@ -184,6 +187,7 @@ impl Cycles {
             concurrency: if any > 0.0 { computing / any } else { 1.0 },
             evaluating: Busy::new(of_phase(Phase::Evaluate)),
             machine: Machine::of(&run.info.settings),
+            settings: run.info.settings.clone(),
             setup,
             ..found
         };
@@ -218,6 +222,19 @@ impl Cycles {
         let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
         wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
         Self { folds, update_s, per_update, wakes_s, ..self }
+    }
+
+    /// A number among the run's settings.
+    pub(crate) fn setting(&self, name: &str) -> Option<f64> {
+        self.settings.get(name)?.parse().ok()
+    }
+
+    /// Seconds from the first worker's start until the last one was through, without evaluations.
+    pub fn run_s(&self) -> f64 {
+        let all = || self.of_worker.iter().flatten();
+        let start = all().map(|cycle| cycle.start_s).fold(f64::INFINITY, f64::min);
+        let end = all().map(|cycle| cycle.end_s).fold(0.0, f64::max);
+        (end - start - self.evaluating.within(start, end)).max(0.0)
     }
 
     pub(crate) fn setup(&self) -> &Setup {

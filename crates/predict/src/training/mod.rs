@@ -2,7 +2,9 @@
 
 mod backups;
 mod busy;
+mod carried;
 mod check;
+mod common;
 mod cost;
 mod cycles;
 mod line;
@@ -11,6 +13,7 @@ mod prediction;
 mod price;
 mod profile;
 mod question;
+mod sample;
 mod setup;
 mod simulation;
 mod speed;
@@ -22,6 +25,7 @@ mod world;
 
 pub use backups::Backup;
 pub use check::Check;
+pub use common::Common;
 pub use cost::{Compute, Exchange, Gradients, Serving};
 pub use cycles::{Cycle, Cycles};
 pub use machine::{Machine, Machines};
@@ -33,4 +37,4 @@ pub use setup::{Injected, Setup};
 pub use speed::Placement;
 pub use stream::{Sojourn, Stream, StreamAnswer};
 pub use tail::Tail;
-pub use variation::Variation;
+pub use variation::{Residuals, Variation};

@@ -1,7 +1,7 @@
 //! What one job costs, fitted to one run: what the prediction and the schedule know of it.
 //!
 //! A profile is plain data and can be kept: [`JobProfile::to_json`] writes it, [`JobProfile::from_json`] reads and checks
-//! it. docs/queueing.md lists its fields.
+//! it. docs/predicting.md lists its fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,8 @@ use super::cost::{Compute, Exchange, Serving};
 use super::cycles::Cycles;
 use super::machine::Machine;
 use super::setup::{Injected, Setup};
-use super::variation::Variation;
+use super::tail::Tail;
+use super::variation::{Residuals, Variation};
 use crate::{Error, Question};
 
 /// Rounds per worker below which nothing is predicted.
@@ -70,8 +71,9 @@ impl JobProfile {
             let of = |samples: f64| compute.of(samples, measured.injected);
             cycle.work_s() - of(cycle.samples as f64) + of(compute.samples)
         };
-        let works: Vec<Vec<f64>> =
-            cycles.of_worker().iter().map(|list| list.iter().map(full).collect()).collect();
+        let rounds_of =
+            |list: &Vec<super::Cycle>| list.iter().map(|cycle| (cycle.round, full(cycle))).collect();
+        let works: Vec<Vec<(u64, f64)>> = cycles.of_worker().iter().map(rounds_of).collect();
         let (_, variation) = Variation::fit(&works);
         Ok(Self {
             format: PROFILE_FORMAT.to_owned(),
@@ -92,7 +94,8 @@ impl JobProfile {
     /// # Errors
     /// [`Error::UnknownSetting`] where its trace did not say in known words how it was set up.
     pub fn question(&self) -> Result<Question, Error> {
-        Question::about(&self.measured, self.rounds as u64)
+        // Under backup workers nobody takes part in every round.
+        Question::about(&self.measured, self.measured.rounds.max(self.rounds as u64))
     }
 
     /// The share of the work's variance that belongs to workers and not to rounds.
@@ -186,7 +189,22 @@ impl JobProfile {
     }
 
     fn check_variation(&self) -> Result<(), Error> {
-        let Variation { persistent_s, residual_s, tail, .. } = &self.variation;
+        let Variation { persistent_s, residual_s, tail, own, common, .. } = &self.variation;
+        let sound = |own: &Residuals| {
+            let Residuals { residual_s, deviation_s, samples, tail } = own;
+            !residual_s.is_empty()
+                && *samples > 0
+                && residual_s.iter().chain([deviation_s]).all(|x| x.is_finite())
+                && tail.as_ref().is_none_or(Tail::is_sound)
+        };
+        if !(own.is_empty() || own.len() == persistent_s.len()) || !own.iter().all(sound) {
+            return wrong(
+                "variation.own: each worker has residuals that are finite numbers, or none has".into(),
+            );
+        }
+        if !common.is_sound() {
+            return wrong("variation.common: a time is not a finite number, or a course is empty".into());
+        }
         if persistent_s.iter().chain(residual_s).any(|x| !x.is_finite()) {
             return wrong("variation: a time is not a finite number".into());
         }

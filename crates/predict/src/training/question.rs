@@ -33,8 +33,7 @@ impl Question {
     /// [`Error::UnknownSetting`] where its trace does not say in known words how it was set up.
     pub fn of(run: &Run) -> Result<Self, Error> {
         let setup = Setup::of(run);
-        let rounds = run.spans.iter().map(|span| span.round.saturating_add(1)).max().unwrap_or(0);
-        Self::about(&setup, rounds)
+        Self::about(&setup, setup.rounds)
     }
 
     pub(crate) fn about(setup: &Setup, rounds: u64) -> Result<Self, Error> {
@@ -48,6 +47,16 @@ impl Question {
             machines: if setup.injected == Injected::Nothing { Machines::One } else { Machines::Own },
             rounds,
         })
+    }
+
+    /// The same for as many rounds as the traced run's data and epochs give: with more workers each has fewer. As many
+    /// as are asked for already where the trace does not say what they were.
+    #[must_use]
+    pub fn whole(self, setup: &Setup) -> Self {
+        if setup.rows == 0 || setup.epochs == 0 || self.batch == 0 {
+            return self;
+        }
+        Self { rounds: self.epoch(setup.rows).rounds.saturating_mul(setup.epochs), ..self }
     }
 
     /// Samples of a worker's rounds in one epoch, of `rows` in all: full rounds, and a shorter one at the end.
@@ -73,7 +82,7 @@ impl Question {
 pub(crate) struct Epoch {
     /// Samples in all rounds but the last.
     pub full: u64,
-    rounds: u64,
+    pub rounds: u64,
     /// Samples in the last.
     last: u64,
 }

@@ -30,6 +30,13 @@ pub struct Setup {
     pub on: String,
     /// What delays were injected: such workers sleep and take no core.
     pub injected: Injected,
+    /// Workers that injected delays name, by which who is slow is known for other numbers of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<usize>,
+    /// Epochs that the run was to last.
+    pub epochs: u64,
+    /// Rounds that were traced, in which at least one worker computed.
+    pub rounds: u64,
 }
 
 /// Delays that were injected into a run.
@@ -56,6 +63,27 @@ impl Injected {
     }
 }
 
+/// The workers that `syncline train --inject` was given by number.
+fn named(text: &str) -> Vec<usize> {
+    let numbers = text.split_whitespace().filter_map(|delay| {
+        let who = delay.split(':').next()?;
+        who.split(',').find_map(|part| part.strip_prefix("worker="))?.parse().ok()
+    });
+    let mut named: Vec<usize> = numbers.collect();
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// The number of rounds with a gradient.
+fn rounds(run: &Run) -> u64 {
+    let computed = run.spans.iter().filter(|span| span.phase == Phase::Compute);
+    let mut rounds: Vec<u64> = computed.map(|span| span.round).collect();
+    rounds.sort_unstable();
+    rounds.dedup();
+    rounds.len() as u64
+}
+
 impl Setup {
     /// What a trace says of its run.
     pub(crate) fn of(run: &Run) -> Self {
@@ -73,6 +101,9 @@ impl Setup {
             parameter_bytes: number("parameters").saturating_mul(size_of::<f32>() as u64),
             on: text("on"),
             injected: Injected::parse(&text("inject")),
+            named: named(&text("inject")),
+            epochs: number("epochs"),
+            rounds: rounds(run),
         }
     }
 
@@ -103,4 +134,15 @@ impl Setup {
 
 fn unknown(what: &'static str, found: &str) -> Error {
     Error::UnknownSetting { what, found: found.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn injected_delays_name_their_workers() {
+        assert_eq!(named("worker=2:3ms all:exp:5ms round=3,worker=0:1s worker=2:4ms"), [0, 2]);
+        assert!(named("all:3x round=4..5:2ms").is_empty());
+    }
 }

@@ -24,6 +24,9 @@ pub(crate) trait Surroundings {
     fn wake_s(&mut self) -> f64;
 }
 
+/// Parts of a loop whose paces show how much chance moves them.
+const PARTS: u64 = 8;
+
 /// Seconds until an update is done, and until the servers can begin another.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Update {
@@ -69,13 +72,24 @@ impl Ord for Finish {
     }
 }
 
-/// Runs a loop in parts of so many gradients each; tells how far it was after each.
+/// A loop from its start to its end.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Outcome {
+    /// How far it was after about equal parts, as long as all workers worked.
+    pub parts: Vec<Progress>,
+    /// How far it was when the first worker was through: after that fewer work.
+    pub all_worked: Progress,
+    /// When the last worker was through.
+    pub end: Progress,
+}
+
+/// Runs a loop in which each worker leaves when the gate lets it into round `rounds`.
 pub(crate) fn simulate(
     sync: Sync,
     workers: usize,
-    parts: &[u64],
+    rounds: u64,
     surroundings: &mut impl Surroundings,
-) -> Result<Vec<Progress>, Error> {
+) -> Result<Outcome, Error> {
     let gate = Gate::new(sync, workers).map_err(Error::Policy)?;
     let waiting = (0..workers as u32).map(|index| Waiting {
         worker: WorkerId::new(index),
@@ -89,17 +103,30 @@ pub(crate) fn simulate(
         attained: 0.0,
         servers_free: 0.0,
         progress: Progress::default(),
+        rounds,
+        last_left_s: None,
     };
-    let mut part = |pushes: u64| {
-        for _ in 0..pushes {
-            simulated.start(surroundings);
-            if !simulated.push(surroundings) {
-                break;
+    let part = (rounds.saturating_mul(workers as u64) / PARTS).max(1);
+    let mut outcome = Outcome::default();
+    loop {
+        simulated.start(surroundings);
+        if simulated.last_left_s.is_none() {
+            outcome.all_worked = simulated.progress;
+            if simulated.progress.folded >= part * (outcome.parts.len() as u64 + 1) {
+                outcome.parts.push(simulated.progress);
             }
         }
-        simulated.progress
-    };
-    Ok(parts.iter().map(|&pushes| part(pushes)).collect())
+        if !simulated.push(surroundings) {
+            break;
+        }
+    }
+    let Loop { progress, last_left_s, .. } = simulated;
+    if outcome.all_worked.folded == 0 || last_left_s.is_some_and(|_| sync == Sync::Bsp) {
+        // All leave a bulk-synchronous loop together.
+        outcome.all_worked = progress;
+    }
+    outcome.end = Progress { time_s: last_left_s.unwrap_or(progress.time_s), ..progress };
+    Ok(outcome)
 }
 
 /// A worker at the gate.
@@ -120,6 +147,10 @@ enum Wakes {
 
 struct Loop {
     gate: Gate,
+    /// Rounds of each worker.
+    rounds: u64,
+    /// When the last of those that were through was so.
+    last_left_s: Option<f64>,
     working: BinaryHeap<Finish>,
     waiting: Vec<Waiting>,
     /// The work that each worker active since the start would have done.
@@ -132,13 +163,18 @@ struct Loop {
 impl Loop {
     /// Lets those go on whom the gate lets.
     fn start(&mut self, surroundings: &mut impl Surroundings) {
-        let Self { gate, working, waiting, attained, servers_free, progress } = self;
+        let Self { gate, working, waiting, attained, servers_free, progress, rounds, last_left_s } = self;
         let speed = surroundings.speed(working.len() + waiting.len());
         waiting.retain_mut(|Waiting { worker, wakes, rest_s }| match gate.start(*worker) {
             Some(clock) => {
                 let wake_s = if *wakes == Wakes::Yes { surroundings.wake_s() } else { 0.0 };
                 // The update under way must end first, and waiting is no work: it does not slow down in company.
                 let idle_s = (*servers_free - progress.time_s).max(0.0) + *rest_s + wake_s;
+                if clock.round() >= *rounds {
+                    let left_s = progress.time_s + idle_s;
+                    *last_left_s = Some(last_left_s.map_or(left_s, |last| last.max(left_s)));
+                    return false;
+                }
                 let work = surroundings.work_s(*worker, clock) + idle_s * speed;
                 working.push(Finish { attained: *attained + work, worker: *worker, clock });
                 false
@@ -205,34 +241,48 @@ mod tests {
         }
     }
 
-    fn time(sync: &str, pushes: u64, mut given: Given) -> f64 {
+    fn time(sync: &str, rounds: u64, mut given: Given) -> f64 {
         let workers = given.works.len();
-        simulate(sync.parse().unwrap(), workers, &[pushes], &mut given).unwrap()[0].time_s
+        simulate(sync.parse().unwrap(), workers, rounds, &mut given).unwrap().end.time_s
     }
 
     #[test]
     fn a_round_is_the_slowest_worker_the_update_and_the_wake() {
         let given = || Given { works: vec![2.0, 3.0], cores: 9.0, update_s: 0.5, wake_s: 0.25 };
-        assert_eq!(time("bsp", 2, given()), 3.0);
+        // The last update and wake belong to the run.
+        assert_eq!(time("bsp", 1, given()), 3.75);
         // The slowest closes the round and goes on at once; the other one's wake hides behind it.
-        assert_eq!(time("bsp", 4, given()), 6.5);
+        assert_eq!(time("bsp", 2, given()), 7.25);
         let equal = Given { works: vec![3.0, 3.0], ..given() };
-        assert_eq!(time("bsp", 4, equal), 6.75);
+        assert_eq!(time("bsp", 2, equal), 7.5);
     }
 
     #[test]
     fn workers_beyond_the_cores_share_them() {
         let given = Given { works: vec![1.0; 4], cores: 2.0, update_s: 0.0, wake_s: 0.0 };
-        assert_eq!(time("bsp", 8, given), 4.0);
+        assert_eq!(time("bsp", 2, given), 4.0);
         // 2 cores, works 1 and 2 and 3: all share until 1 is done at 1.5, then each has a core.
         let given = Given { works: vec![1.0, 2.0, 3.0], cores: 2.0, update_s: 0.0, wake_s: 0.0 };
-        assert_eq!(time("bsp", 3, given), 3.5);
+        assert_eq!(time("bsp", 1, given), 3.5);
     }
 
     #[test]
     fn the_servers_limit_asynchronous_workers() {
         let given = Given { works: vec![1.0; 8], cores: 9.0, update_s: 0.5, wake_s: 0.0 };
-        let each = time("asp", 8000, given) / 8000.0;
+        let each = time("asp", 1000, given) / 8000.0;
         assert!((each - 0.5).abs() < 0.01, "{each}");
+    }
+
+    #[test]
+    fn the_run_ends_with_its_slowest_worker() {
+        let mut given = Given { works: vec![1.0, 1.0, 4.0], cores: 9.0, update_s: 0.0, wake_s: 0.0 };
+        let run = simulate(Sync::Asp, 3, 20, &mut given).unwrap();
+        assert_eq!((run.end.time_s, run.end.folded), (80.0, 60));
+        // While all worked 20 + 20 + 5 gradients came in 20 seconds.
+        assert!((run.all_worked.pace_since(&Progress::default()) - 20.0 / 45.0).abs() < 0.02, "{run:?}");
+        // A late worker ends its lost gradient, and with it the run.
+        let run = simulate(Sync::Backup { spare: 1 }, 3, 20, &mut given).unwrap();
+        assert_eq!((run.end.folded, run.end.time_s), (40, 20.0));
+        assert_eq!(run.end.late, 5);
     }
 }

@@ -90,6 +90,7 @@ impl JobProfile {
             rounds: ROUNDS,
             ..self.question()?
         };
-        Ok(self.answer(&Case { network_s, ..Case::of(&question) })?.samples_per_s)
+        let round_s = self.answer(&Case { network_s, ..Case::of(&question) })?.round_s;
+        Ok(round_s.map_inverse(self.samples_per_cycle(&question) * workers as f64))
     }
 }

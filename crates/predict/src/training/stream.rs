@@ -5,7 +5,6 @@ use syncline_queueing::models::SplitMerge;
 use syncline_queueing::sim::{Plan, simulate};
 use syncline_queueing::{Arrivals, Distribution, Empirical, Exceedance, Model, Workload};
 
-use super::prediction::Prediction;
 use crate::{Error, Interval, JobProfile, Question};
 
 /// Simulated runs that make up the distribution of a job's length.
@@ -58,8 +57,8 @@ impl JobProfile {
     /// # Errors
     /// As for [`JobProfile::predict`], and [`Error::Queueing`] for a rate or share that cannot be.
     pub fn stream(&self, question: &Question, stream: &Stream) -> Result<StreamAnswer, Error> {
-        let predicted = self.predict(question)?;
-        let job_s = scaled(&predicted, stream.rounds);
+        let rounds = stream.rounds.max(1);
+        let job_s = self.predict(&Question { rounds, ..*question })?.run_s;
         let largest_rate = job_s.map_inverse(1.0);
         let loads = LOADS.map(|load| load * largest_rate.value);
         let rates = if stream.rates.is_empty() { &loads } else { &stream.rates[..] };
@@ -94,12 +93,6 @@ impl Sojourn {
         let widen = |interval: Interval| interval.widened(relative).positive();
         Self { mean_s: self.mean_s.map(widen), tail_s: self.tail_s.map(widen), ..self }
     }
-}
-
-fn scaled(predicted: &Prediction, rounds: u64) -> Interval {
-    let rounds = rounds.max(1) as f64;
-    let Interval { value, low, high } = predicted.round_s;
-    Interval { value: value * rounds, low: low * rounds, high: high * rounds }
 }
 
 /// The mean by formula, the tail by simulation.

@@ -26,6 +26,26 @@ pub(crate) enum Without {
     Update,
 }
 
+/// What of the trace is carried to the run that is asked about, where it could be done otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Carried {
+    /// The worker of the trace that each worker is like.
+    pub seats: Vec<usize>,
+    /// Which stretch of the trace's course a round is in.
+    pub course: Course,
+    /// Whether all that varies hits all workers at once, as it may where one worker alone was traced.
+    pub together: bool,
+}
+
+/// How the course of a run is carried to a run of another number of rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Round by round; what comes after the last round of the trace is like its end.
+    Rounds,
+    /// Stretched to the new length.
+    Stretched,
+}
+
 /// A question with what is imagined away or added.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case<'a> {
@@ -45,7 +65,12 @@ impl<'a> Case<'a> {
 pub(crate) struct World<'a> {
     profile: &'a JobProfile,
     question: &'a Question,
+    carried: &'a Carried,
     of: Resample<'a>,
+    /// Rounds that each simulated one stands for.
+    thinned: f64,
+    /// What each round so far adds for all.
+    shocks: Vec<f64>,
     machine: Option<Machine>,
     random: Random,
     epoch: Epoch,
@@ -62,6 +87,7 @@ impl<'a> World<'a> {
     pub(crate) fn new(
         profile: &'a JobProfile,
         case: &Case<'a>,
+        carried: &'a Carried,
         of: Resample<'a>,
         machine: Option<Machine>,
         random: Random,
@@ -82,7 +108,10 @@ impl<'a> World<'a> {
             update: Update::default(),
             profile,
             question,
+            carried,
             of,
+            thinned: 1.0,
+            shocks: Vec::new(),
             machine,
             random,
             tail,
@@ -96,6 +125,11 @@ impl<'a> World<'a> {
             });
         }
         world
+    }
+
+    /// Of a loop that simulates so many rounds in place of all that were asked for.
+    pub(crate) fn thinned_to(self, rounds: u64) -> Self {
+        Self { thinned: self.question.rounds.max(1) as f64 / rounds.max(1) as f64, ..self }
     }
 
     /// What an update costs. In one process the worker that closes a round updates all shards itself, and asynchronous
@@ -128,12 +162,44 @@ impl<'a> World<'a> {
     }
 }
 
+impl World<'_> {
+    /// What a round adds for all workers.
+    fn shock_s(&mut self, round: u64) -> f64 {
+        while self.shocks.len() as u64 <= round {
+            let shock = if self.carried.together {
+                self.of.draw(0, &mut self.random, self.tail)
+            } else {
+                self.of.shock(&mut self.random)
+            };
+            self.shocks.push(shock);
+        }
+        self.shocks[round as usize]
+    }
+
+    /// What a round adds for one worker, at random.
+    fn residual_s(&mut self, worker: usize) -> f64 {
+        if self.carried.together { 0.0 } else { self.of.draw(worker, &mut self.random, self.tail) }
+    }
+
+    /// What the course of the run adds for a worker of the trace.
+    fn course_s(&self, worker: usize, round: u64) -> f64 {
+        let traced = self.profile.measured.rounds.max(self.profile.rounds as u64).max(1);
+        let length = match self.carried.course {
+            Course::Rounds => traced,
+            Course::Stretched => self.question.rounds.max(1),
+        };
+        self.profile.variation.common.course(worker, self.thinned * round as f64 / length as f64)
+    }
+}
+
 impl Surroundings for World<'_> {
     fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64 {
-        let (profile, question) = (self.profile, self.question);
-        let persistent_s = self.of.persistent(worker.index()) + self.of.shift;
+        let (profile, question, round) = (self.profile, self.question, clock.round());
+        let worker = self.carried.seats[worker.index()];
+        let persistent_s =
+            self.of.persistent(worker) + self.of.shift + self.course_s(worker, round) + self.shock_s(round);
         if question.batch == 0 {
-            let residual_s = self.of.draw(&mut self.random, self.tail);
+            let residual_s = self.residual_s(worker);
             return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
                 + self.exchange_s;
         }
@@ -148,7 +214,7 @@ impl Surroundings for World<'_> {
             let draws = (batches / measured).clamp(1, MOST_DRAWS);
             (draws, compute_s / draws as f64 / profile.compute.full_s)
         };
-        let residual_s: f64 = (0..draws).map(|_| self.of.draw(&mut self.random, self.tail)).sum();
+        let residual_s: f64 = (0..draws).map(|_| self.residual_s(worker)).sum();
         let varied = compute_s + scale * (draws as f64 * persistent_s + residual_s);
         self.alone * varied.max(0.0) + self.exchange_s
     }

@@ -128,6 +128,10 @@ fn system(row: &Row) -> Result<(&'static str, Build), String> {
             let (h, k) = (row.count(&["h"])?, tasks()?);
             ("", Box::new(move |w| boxed(MultiStage::new(w, h, k))))
         }
+        "multi-stage bound" => {
+            let (h, k) = (row.count(&["h"])?, tasks()?);
+            ("exponential bound", Box::new(move |w| boxed(MultiStage::new(w, h, k))))
+        }
         "partial mapping, independence bound" => {
             let (n, k) = (row.count(&["n"])?, tasks()?);
             ("", Box::new(move |w| boxed(PartialMapping::new(w, k, n))))

@@ -12,7 +12,7 @@ use super::split_merge::kingman;
 use crate::error::count;
 use crate::harmonic::harmonic;
 use crate::sim::{ForkJoinSystem, System};
-use crate::single_server::{Lundberg, Mph1};
+use crate::single_server::{Gm1, Lundberg, Mg1, Mph1};
 use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, Result, Workload};
 
 /// k workers with a queue each; a job is done when l of its k tasks are.
@@ -55,6 +55,30 @@ impl ForkJoin {
         Ok(Estimate::new(largest + wait * spread, Kind::Fit, "general fit")
             .valid("within 4.1 % for Cs^2 <= 1.5, k = 2..100, rho <= .85; -10 to -21 % for Cs^2 around 4: simulate there")
             .from("fitted for this project, checked on held-out distributions"))
+    }
+
+    /// The mean where it is that of a single server: of one task, and of tasks that never vary, whose branches do the
+    /// same at the same time.
+    fn alike(&self) -> Result<Option<Estimate>> {
+        let Workload { arrivals, size } = &self.workload;
+        let is_constant = size.variance() == 0.0;
+        if arrivals.is_poisson() && is_constant {
+            let mean = size.mean();
+            let queue = Mg1::new(self.workload.rate(), mean, mean * mean)?;
+            return Ok(Some(Estimate::exact(
+                queue.mean_sojourn(),
+                "M/D/1, all branches alike",
+                "Pollaczek-Khinchine",
+            )));
+        }
+        if self.has_deterministic_arrivals() && is_constant {
+            return Ok(Some(Estimate::exact(size.mean(), "D/D/1, all branches alike", "standard")));
+        }
+        if self.tasks > 1 || arrivals.is_poisson() || self.has_deterministic_arrivals() {
+            return Ok(None);
+        }
+        let queue = Gm1::of(arrivals, size.exponential_rate()).transpose()?;
+        Ok(queue.map(|queue| Estimate::exact(queue.mean_sojourn(), "GI/M/1", "standard")))
     }
 
     /// The lower bound with deterministic arrivals: each branch a D/M/1 queue.
@@ -131,7 +155,7 @@ impl Model for ForkJoin {
         if self.needed < self.tasks {
             return Err(self.no_formula("the mean of a job that needs only some of its tasks"));
         }
-        let mut list = Vec::new();
+        let mut list: Vec<Estimate> = self.alike()?.into_iter().collect();
         if self.has_deterministic_arrivals() {
             list.extend(self.deterministic_bound());
         }
@@ -195,6 +219,21 @@ mod tests {
         let model = ForkJoin::new(Workload::markov(0.5, 1.0)?, 10)?;
         assert!((model.quantiles(Exceedance::new(1e-6)?)?[1].value - 33.6225).abs() < 1e-4);
         assert!((model.quantile(Exceedance::new(1e-2)?)?.value - 13.806).abs() < 1e-3);
+        Ok(())
+    }
+
+    #[test]
+    fn branches_that_are_alike_are_one_queue() -> Result<()> {
+        let constant = crate::Distribution::constant(1.0)?;
+        // M/D/1 at half load: 1 + 1/2.
+        let poisson = Workload::new(crate::Arrivals::poisson(0.5)?, constant.clone());
+        let mean = ForkJoin::new(poisson, 10)?.mean()?;
+        assert!(mean.kind == Kind::Exact && (mean.value - 1.5).abs() < 1e-12, "{mean:?}");
+        let even = Workload::new(crate::Arrivals::deterministic(0.9)?, constant);
+        assert_eq!(ForkJoin::new(even, 10)?.mean()?.value, 1.0);
+        let gaps = crate::Arrivals::Renewal(crate::Distribution::erlang(2, 1.0)?);
+        let one = ForkJoin::new(Workload::new(gaps, crate::Distribution::exponential(1.0)?), 1)?.mean()?;
+        assert!(one.kind == Kind::Exact && (one.value - 1.618_033_988_75).abs() < 1e-8, "{one:?}");
         Ok(())
     }
 

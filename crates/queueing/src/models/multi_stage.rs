@@ -77,3 +77,19 @@ impl Model for MultiStage {
         Box::new(MultiStageSystem::new(self.stages, self.tasks))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_grows_with_the_stages() -> Result<()> {
+        let eps = Exceedance::new(1e-3)?;
+        for (stages, expected) in [(1, 28.585), (5, 82.441)] {
+            let bound = MultiStage::new(Workload::markov(0.5, 1.0)?, stages, 10)?.quantile(eps)?;
+            assert_eq!(bound.kind, Kind::UpperBound);
+            assert!((bound.value - expected).abs() < 5e-4, "{stages}: {bound:?}");
+        }
+        Ok(())
+    }
+}

@@ -5,10 +5,11 @@
 //! a job that finds a tasks ahead of it takes t(a, k) by a recursion over the tasks ahead and its own. The same chain,
 //! followed from the job's arrival on, is a phase-type distribution with the exact tail.
 
+use super::two_barrier::mmc_wait;
 use crate::distribution::Move;
 use crate::error::count;
 use crate::sim::{SingleQueueSystem, System};
-use crate::single_server::Lundberg;
+use crate::single_server::{Gm1, Lundberg, Mg1};
 use crate::uniformisation::exact_quantile;
 use crate::{Error, Estimate, Exceedance, Kind, Model, PhaseType, Result, Workload};
 
@@ -60,6 +61,35 @@ impl SingleQueue {
             mean.1 += p * beyond;
         }
         Ok(mean)
+    }
+
+    /// The mean wait of workloads that are not Markovian but single servers, or jobs of one task; nothing for others.
+    fn general_wait(&self) -> Result<Option<Estimate>> {
+        let Workload { arrivals, size } = &self.workload;
+        if self.workload.as_markov().is_some() || (self.workers > 1 && self.tasks > 1) {
+            return Ok(None);
+        }
+        self.check_stable()?;
+        if !arrivals.is_poisson() {
+            let is_one = self.workers == 1 && self.tasks == 1;
+            let queue = Gm1::of(arrivals, size.exponential_rate()).filter(|_| is_one).transpose()?;
+            return Ok(queue.map(|queue| Estimate::exact(queue.mean_wait(), "GI/M/1", "standard")));
+        }
+        let (mean, second) = (size.mean(), size.finite_moment(2, "the mean wait")?);
+        if self.workers == 1 {
+            // The tasks of a job one after the other: the variances add up.
+            let tasks = self.tasks as f64;
+            let service = (tasks * mean, tasks * size.variance() + (tasks * mean).powi(2));
+            let queue = Mg1::new(self.workload.rate(), service.0, service.1)?;
+            return Ok(Some(Estimate::exact(queue.mean_wait(), "M/G/1", "Pollaczek-Khinchine")));
+        }
+        let wait = 0.5 * second / (mean * mean) * mmc_wait(self.workers, self.workload.rate(), mean);
+        let estimate = Estimate::new(wait, Kind::Approximation, "M/G/c by its variability");
+        Ok(Some(
+            estimate
+                .valid("error of E[T] within a few per cent for Cs^2 up to 2")
+                .from("Lee and Longton 1959"),
+        ))
     }
 
     /// The exact quantile, unless the chain is too large; `bound` is a time that it does not exceed.
@@ -168,10 +198,17 @@ impl Model for SingleQueue {
     }
 
     fn means(&self) -> Result<Vec<Estimate>> {
+        if let Some(wait) = self.general_wait()? {
+            let tasks = if self.workers == 1 { self.tasks as f64 } else { 1.0 };
+            return Ok(vec![Estimate { value: wait.value + tasks * self.workload.size.mean(), ..wait }]);
+        }
         Ok(vec![Estimate::exact(self.exact()?.0, "M^[k]/M/s chain", "derived for this project")])
     }
 
     fn waits(&self) -> Result<Vec<Estimate>> {
+        if let Some(wait) = self.general_wait()? {
+            return Ok(vec![wait]);
+        }
         Ok(vec![Estimate::exact(self.exact()?.1, "M^[k]/M/s chain", "derived for this project")])
     }
 
@@ -217,6 +254,24 @@ mod tests {
                 "{ours:?} {theirs}"
             );
         }
+        Ok(())
+    }
+
+    #[test]
+    fn general_tasks_one_after_the_other() -> Result<()> {
+        let poisson = |rate: f64| crate::Arrivals::poisson(rate);
+        // M/D/1 with three tasks of 1: rho = .6, W = .2 x 9 / (2 x .4).
+        let constant = Workload::new(poisson(0.2)?, crate::Distribution::constant(1.0)?);
+        let model = SingleQueue::new(constant.clone(), 1, 3)?;
+        let (mean, wait) = (model.mean()?, model.waits()?.remove(0));
+        assert!(mean.kind == Kind::Exact && (mean.value - 5.25).abs() < 1e-12, "{mean:?}");
+        assert!((wait.value - 2.25).abs() < 1e-12);
+        // Of exponential size the approximation is Erlang's exact formula.
+        let erlang = Workload::new(poisson(1.5)?, crate::Distribution::erlang(1, 1.0)?);
+        let exact = SingleQueue::new(Workload::markov(1.5, 1.0)?, 2, 1)?.mean()?;
+        let general = SingleQueue::new(erlang, 2, 1)?.mean()?;
+        assert!((general.value / exact.value - 1.0).abs() < 1e-9, "{general:?} {exact:?}");
+        assert!(matches!(SingleQueue::new(constant, 2, 3)?.mean(), Err(Error::NoFormula { .. })));
         Ok(())
     }
 

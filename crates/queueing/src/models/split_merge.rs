@@ -5,7 +5,7 @@
 
 use crate::error::count;
 use crate::sim::{SplitMergeSystem, System};
-use crate::single_server::{Lundberg, Mg1, Mph1};
+use crate::single_server::{Gm1, Lundberg, Mg1, Mph1};
 use crate::uniformisation::is_affordable;
 use crate::{Estimate, Exceedance, Kind, Model, OrderStatistic, PhaseType, Result, Workload};
 
@@ -53,6 +53,17 @@ impl SplitMerge {
         Lundberg::new(&self.workload.arrivals, mean, pole, move |theta| service.log_mgf(theta))
     }
 
+    /// Means of sojourn and wait that are exact without Poisson arrivals, and their formula: one exponential task, or
+    /// jobs and tasks that never vary.
+    fn renewal(&self) -> Result<Option<(f64, f64, &'static str)>> {
+        let Workload { arrivals, size } = &self.workload;
+        if arrivals.scv() == 0.0 && size.variance() == 0.0 {
+            return Ok(Some((size.mean(), 0.0, "D/D/1")));
+        }
+        let queue = Gm1::of(arrivals, size.exponential_rate()).filter(|_| self.tasks == 1).transpose()?;
+        Ok(queue.map(|queue| (queue.mean_sojourn(), queue.mean_wait(), "GI/M/1")))
+    }
+
     /// th*: the rate at which the exponential bound decays.
     ///
     /// # Errors
@@ -87,6 +98,9 @@ impl Model for SplitMerge {
     fn means(&self) -> Result<Vec<Estimate>> {
         if !self.workload.arrivals.is_poisson() {
             self.check_stable()?;
+            if let Some(exact) = self.renewal()? {
+                return Ok(vec![Estimate::exact(exact.0, exact.2, "standard")]);
+            }
             let service = self.service()?;
             let (mean, second) = (service.mean()?, service.moment(2)?);
             let wait = kingman(&self.workload, mean, second / (mean * mean) - 1.0);
@@ -100,7 +114,11 @@ impl Model for SplitMerge {
     }
 
     fn waits(&self) -> Result<Vec<Estimate>> {
-        self.workload.arrivals.is_poisson().then_some(()).ok_or_else(|| self.no_formula("the mean wait"))?;
+        if !self.workload.arrivals.is_poisson() {
+            self.check_stable()?;
+            let exact = self.renewal()?.ok_or_else(|| self.no_formula("the mean wait"))?;
+            return Ok(vec![Estimate::exact(exact.1, exact.2, "standard")]);
+        }
         Ok(vec![Estimate::exact(self.queue()?.mean_wait(), "M/G/1", "Pollaczek-Khinchine")])
     }
 
@@ -109,6 +127,12 @@ impl Model for SplitMerge {
         let stages = self.workload.arrivals.is_poisson().then(|| self.service().ok()?.stages()).flatten();
         let bound = self.bound().map(|bound| bound.sojourn_quantile(eps));
         let mut list = Vec::new();
+        if self.tasks == 1
+            && !self.workload.arrivals.is_poisson()
+            && let Some(queue) = Gm1::of(&self.workload.arrivals, self.workload.size.exponential_rate())
+        {
+            list.push(Estimate::exact(queue?.sojourn_quantile(eps), "GI/M/1", "standard"));
+        }
         if let Some(stages) = stages {
             list.extend(exact_tail(self.workload.rate(), &stages, eps, bound.as_ref().ok().copied())?);
         }

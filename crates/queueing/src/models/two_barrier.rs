@@ -92,7 +92,7 @@ impl Model for TwoBarrier {
 }
 
 /// The mean wait of M/M/c from Erlang's B by its recursion, which needs no factorials.
-fn mmc_wait(servers: usize, lam: f64, mean: f64) -> f64 {
+pub(super) fn mmc_wait(servers: usize, lam: f64, mean: f64) -> f64 {
     let load = lam * mean;
     let blocked = (1..=servers).fold(1.0, |b, i| load * b / (i as f64 + load * b));
     let rho = load / servers as f64;

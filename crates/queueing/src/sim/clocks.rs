@@ -24,6 +24,17 @@ impl Clocks {
         sift_down(&mut self.heap, time);
     }
 
+    /// Whether no worker is left.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// When each worker is free, in no order.
+    pub(crate) fn times(&self) -> &[f64] {
+        &self.heap
+    }
+
     /// Takes the earliest worker out.
     #[inline]
     pub(crate) fn take(&mut self) -> f64 {

@@ -24,6 +24,7 @@ mod report;
 mod single_queue;
 mod split_merge;
 mod ssp;
+mod take_share;
 mod tiny_tasks;
 mod training_loop;
 mod warm_up;
@@ -44,6 +45,7 @@ pub use report::{ClassReport, Report};
 pub use single_queue::SingleQueueSystem;
 pub use split_merge::SplitMergeSystem;
 pub use ssp::StaleLoop;
+pub use take_share::TakeShareSystem;
 pub use tiny_tasks::{Overhead, TinyTasksSystem};
 pub use training_loop::{LoopProgress, TrainingLoop, time_per_round};
 

@@ -86,7 +86,10 @@ struct Own {
     error: f64,
     sparklens_error: f64,
     busy_share: f64,
-    pressure: f64,
+    /// Absent where too few tasks measured it.
+    pressure: Option<f64>,
+    dependent_starts: usize,
+    doubtful_starts: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     machine_cores: Option<f64>,
     damaged_lines: u64,
@@ -144,6 +147,8 @@ fn own(log: &SparkLog, profile: &SparkProfile, machine_cores: Option<f64>) -> Ow
         sparklens_error: check.sparklens_error(),
         busy_share: profile.busy_share,
         pressure: profile.pressure(),
+        dependent_starts: profile.dependent_starts(),
+        doubtful_starts: profile.has_doubtful_starts(),
         machine_cores: machine_cores.or(profile.machine_cores()),
         damaged_lines: log.damage.lines,
         tasks_left_out: log.left_out,
@@ -175,12 +180,20 @@ fn own_text(own: &Own) -> Vec<String> {
             100.0 * own.error,
             100.0 * own.sparklens_error
         ),
-        format!(
-            "  slots are busy for {:.0} % of that; what computes takes {:.1} times its processor time",
-            100.0 * own.busy_share,
-            own.pressure
-        ),
+        format!("  slots are busy for {:.0} % of that; {}", 100.0 * own.busy_share, pressure(own.pressure)),
     ];
+    if own.dependent_starts > 0 {
+        lines.push(format!(
+            "  {} jobs start milliseconds after another one has ended: they are taken to wait for it at any size",
+            own.dependent_starts
+        ));
+    }
+    if own.doubtful_starts {
+        lines.push(
+            "  whether jobs that overlap wait for one another or arrive by themselves cannot be told: intervals hold both"
+                .to_owned(),
+        );
+    }
     if own.damaged_lines > 0 {
         lines.push(format!("  {} lines of the log are damaged and were left out", own.damaged_lines));
     }
@@ -191,6 +204,13 @@ fn own_text(own: &Own) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn pressure(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) => format!("what computes takes {ratio:.1} times its processor time"),
+        None => "how busy the processor was is not known: too few tasks measured it".to_owned(),
+    }
 }
 
 /// `value (low .. high)`.

@@ -4,7 +4,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use syncline_queueing::sim::events::{Pool, simulate_pool};
 use syncline_queueing::sim::{ClassReport, Interval, Jobs, Plan, Progress, Report, System, simulate_with};
-use syncline_queueing::{Exceedance, Model};
+use syncline_queueing::{Distribution, Exceedance, Model};
 
 use super::variant::{Simulated, Variant};
 use super::{SystemArgs, Workload, exceedance, failure};
@@ -94,6 +94,8 @@ struct Shown {
     precise: Option<bool>,
     /// The most urgent first; empty without --priorities, --speeds and --failures.
     classes: Vec<Class>,
+    /// What was said before the simulation; empty where nothing was.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +135,12 @@ impl From<Interval> for Value {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let model = args.system.model(args.workload.read()?)?;
+    if args.saturated && !args.size.quantiles.is_empty() {
+        let message = "--quantile is of the time in the system, which --saturated has none of: leave one out";
+        return Err(Failure::Usage(message.into()));
+    }
+    let warnings = infinite(&model.workload().size)?;
+    warnings.iter().for_each(|warning| warn(warning));
     let report = match args.variant.of(&args.system, &*model)? {
         Simulated::Pool(_) if args.saturated => {
             let message = "--saturated cannot be had with --speeds, --priorities or --failures";
@@ -147,7 +155,26 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             report.jobs
         ));
     }
-    show(args, &*model, &report)
+    show(args, &*model, &report, warnings)
+}
+
+/// Refuses task sizes without a mean; says of others what no simulation can tell.
+fn infinite(size: &Distribution) -> Result<Vec<String>, Failure> {
+    if !size.mean().is_finite() {
+        return Err(Failure::Failed(format!(
+            "the mean of the task sizes ({}) is infinite: no arrival rate is stable and no simulation has a mean; use a \
+             lighter tail",
+            size.name()
+        )));
+    }
+    if size.variance().is_finite() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!(
+        "the variance of the task sizes ({}) is infinite: where jobs queue for a worker, so is the mean time in the system, \
+         and the intervals around simulated means do not hold",
+        size.name()
+    )])
 }
 
 fn events(args: &Args, model: &dyn Model, pool: &Pool) -> Result<Report, Failure> {
@@ -185,7 +212,7 @@ fn with_bar(
     report.map_err(failure)
 }
 
-fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> {
+fn show(args: &Args, model: &dyn Model, report: &Report, warnings: Vec<String>) -> Result<(), Failure> {
     if args.json {
         return print_json(&Shown {
             model: model.name(),
@@ -200,6 +227,7 @@ fn show(args: &Args, model: &dyn Model, report: &Report) -> Result<(), Failure> 
             seed: args.size.seed,
             precise: args.size.precision.map(|precision| report.is_precise(precision)),
             classes: report.classes.iter().map(Class::from).collect(),
+            warnings,
         });
     }
     let mut lines = vec![format!("{}: {} jobs, {} tasks", model.name(), report.jobs, report.tasks)];

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use syncline_queueing::models::{
     ForkJoin, Hybrid, KOfN, MultiStage, OneBarrier, PartialMapping, Redundancy, SingleQueue, SplitMerge,
-    TinyTasks, TwoBarrier,
+    TakeShare, TinyTasks, TwoBarrier,
 };
 use syncline_queueing::{self as queueing, Arrivals, Distribution, Empirical, Model};
 
@@ -37,8 +37,10 @@ pub enum Kind {
     /// --tasks start together and are released together
     #[value(name = "2-barrier")]
     TwoBarrier,
-    /// A --barrier-share of the jobs starts its tasks together
+    /// A --barrier-share of the jobs starts its tasks together; jobs may have --widths
     Hybrid,
+    /// A job takes an --idle-share of the workers that it finds idle (take-half, take-fraction)
+    TakeShare,
 }
 
 impl Kind {
@@ -63,15 +65,29 @@ pub struct SystemArgs {
     /// Tasks that must finish [default: all]
     #[arg(long, value_name = "L")]
     needed: Option<usize>,
-    /// Stages of a multi-stage system
-    #[arg(long, value_name = "H", default_value_t = 1)]
-    stages: usize,
-    /// Copies of each job under redundancy
-    #[arg(long, value_name = "D", default_value_t = 2)]
-    copies: usize,
-    /// Share of jobs with a start barrier in a hybrid system
-    #[arg(long, value_name = "P", default_value_t = 0.5)]
-    barrier_share: f64,
+    /// Stages of a multi-stage system [default: 1]
+    #[arg(long, value_name = "H")]
+    stages: Option<usize>,
+    /// Copies of each job under redundancy [default: 2]
+    #[arg(long, value_name = "D")]
+    copies: Option<usize>,
+    /// Share of jobs with a start barrier in a hybrid system [default: 0.5]
+    #[arg(long, value_name = "P")]
+    barrier_share: Option<f64>,
+    /// Tasks per job of a hybrid system, drawn evenly from A to B [default: all --tasks]
+    #[arg(long, value_name = "A..B", conflicts_with = "tasks", value_parser = widths)]
+    widths: Option<(usize, usize)>,
+    /// Share of the idle workers that a job takes under take-share [default: 0.5]
+    #[arg(long, value_name = "F")]
+    idle_share: Option<f64>,
+}
+
+fn widths(text: &str) -> Result<(usize, usize), String> {
+    let wrong = || format!("'{text}' is no range of tasks: write A..B, as in 1..8");
+    let (low, high) = text.split_once("..").ok_or_else(wrong)?;
+    let number = |part: &str| part.trim().parse::<usize>().map_err(|_| wrong());
+    let (low, high) = (number(low)?, number(high)?);
+    if low == 0 || low > high { Err(wrong()) } else { Ok((low, high)) }
 }
 
 impl SystemArgs {
@@ -106,7 +122,7 @@ impl SystemArgs {
 
     /// h.
     pub fn stages(&self) -> usize {
-        self.stages
+        self.stages.unwrap_or(1)
     }
 
     /// Whether a job is done before all its tasks are.
@@ -119,24 +135,62 @@ impl SystemArgs {
         let s = self.workers;
         let k = self.tasks();
         let l = self.needed.unwrap_or(k);
-        if self.system == Kind::Redundancy && self.tasks.is_some() {
-            return Err(Failure::Usage(
-                "a job under redundancy is one task: leave --tasks out, or see --copies".into(),
-            ));
-        }
+        self.check()?;
         match self.system {
             Kind::SplitMerge => boxed(SplitMerge::first_of(workload, l, k)),
             Kind::ForkJoin => boxed(ForkJoin::first_of(workload, l, k)),
             Kind::KOfN => boxed(KOfN::new(workload, l, s)),
-            Kind::Redundancy => boxed(Redundancy::new(workload, self.copies, s)),
+            Kind::Redundancy => boxed(Redundancy::new(workload, self.copies.unwrap_or(2), s)),
             Kind::PartialMapping => boxed(PartialMapping::new(workload, k, s)),
-            Kind::MultiStage => boxed(MultiStage::new(workload, self.stages, k)),
+            Kind::MultiStage => boxed(MultiStage::new(workload, self.stages(), k)),
             Kind::SingleQueue => boxed(SingleQueue::new(workload, s, k)),
             Kind::TinyTasks => boxed(TinyTasks::new(workload, s, k)),
             Kind::OneBarrier => boxed(OneBarrier::new(workload, s, k)),
             Kind::TwoBarrier => boxed(TwoBarrier::first_of(workload, s, k, l)),
-            Kind::Hybrid => boxed(Hybrid::uniform(workload, s, k..=k, self.barrier_share)),
+            Kind::Hybrid => {
+                let (low, high) = self.widths.unwrap_or((k, k));
+                boxed(Hybrid::uniform(workload, s, low..=high, self.barrier_share.unwrap_or(0.5)))
+            }
+            Kind::TakeShare => boxed(TakeShare::new(workload, s, k, self.idle_share.unwrap_or(0.5))),
         }
+    }
+
+    /// Refuses an option that the system does not know, rather than passing it over.
+    fn check(&self) -> Result<(), Failure> {
+        use Kind::{
+            ForkJoin, Hybrid, KOfN, MultiStage, OneBarrier, PartialMapping, Redundancy, SingleQueue,
+            SplitMerge, TakeShare, TinyTasks, TwoBarrier,
+        };
+        let of_one_each = self.tasks.filter(|tasks| *tasks != self.workers).is_some();
+        let known: [(bool, &str, &[Kind]); 6] = [
+            (self.needed.is_some(), "--needed", &[SplitMerge, ForkJoin, KOfN, TwoBarrier]),
+            (self.stages.is_some(), "--stages", &[MultiStage]),
+            (self.copies.is_some(), "--copies", &[Redundancy]),
+            (self.barrier_share.is_some(), "--barrier-share", &[Hybrid]),
+            (self.widths.is_some(), "--widths", &[Hybrid]),
+            (self.idle_share.is_some(), "--idle-share", &[TakeShare]),
+        ];
+        for (given, option, kinds) in known {
+            if given && !kinds.contains(&self.system) {
+                let names: Vec<String> = kinds.iter().map(|kind| kind.name()).collect();
+                let message = format!("{option} can be had with --system {}", names.join(" or "));
+                return Err(Failure::Usage(message));
+            }
+        }
+        if self.system == Redundancy && self.tasks.is_some() {
+            let message = "a job under redundancy is one task: leave --tasks out, or see --copies";
+            return Err(Failure::Usage(message.into()));
+        }
+        let several = [PartialMapping, SingleQueue, TinyTasks, OneBarrier, TwoBarrier, Hybrid, TakeShare];
+        if of_one_each && !several.contains(&self.system) {
+            let message = format!(
+                "{} gives each worker one task of a job: --tasks, where given, is --workers; for others see --system {}",
+                self.system.name(),
+                several.map(Kind::name).join(", ")
+            );
+            return Err(Failure::Usage(message));
+        }
+        Ok(())
     }
 }
 

@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return print_json(&best);
     }
     print(&format!(
-        "{} tasks: mean makespan {:.6} (approximation, within 0.1 % of simulation for exponential tasks)\n\
+        "{} task(s): mean makespan {:.6} (approximation, within 0.1 % of simulation for exponential tasks)\n\
          {} tasks, one per worker: {:.6}\n{} tasks, ten per worker: {:.6}",
         best.tasks,
         best.makespan,

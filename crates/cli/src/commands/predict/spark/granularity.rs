@@ -20,7 +20,8 @@ struct Curve {
     slots: usize,
     work_s: f64,
     overhead_per_task_s: [f64; 3],
-    optimal_partitions: [f64; 3],
+    /// Absent where the log has the stage in one number of tasks.
+    optimal_partitions: Option<[f64; 3]>,
     points: Vec<Point>,
 }
 
@@ -80,7 +81,7 @@ fn curve(cut: &Cut, wanted: Option<Vec<usize>>) -> Curve {
         slots: cut.slots,
         work_s: cut.work_s,
         overhead_per_task_s: three(cut.overhead_s),
-        optimal_partitions: three(cut.optimal()),
+        optimal_partitions: cut.optimal().map(three),
         points: wanted.unwrap_or_else(|| usual(cut)).into_iter().map(point).collect(),
     }
 }
@@ -88,7 +89,7 @@ fn curve(cut: &Cut, wanted: Option<Vec<usize>>) -> Curve {
 /// The log's own numbers, and powers of two times the slots up to the largest of them or four times the optimum.
 fn usual(cut: &Cut) -> Vec<usize> {
     let most = cut.measured.iter().map(|at| at.0).max().unwrap_or(1);
-    let best = cut.optimal().value;
+    let best = cut.optimal().map_or(f64::NAN, |optimal| optimal.value);
     let far = if best.is_finite() { (4.0 * best) as usize } else { 0 }.min(8 * most);
     let doubled = std::iter::successors(Some(cut.slots), |tasks| Some(2 * tasks))
         .take_while(|tasks| *tasks <= far.max(most));
@@ -117,13 +118,15 @@ pub fn text(answer: &Answer) -> Vec<String> {
 }
 
 fn curve_text(curve: &Curve) -> Vec<String> {
-    let [low, best, high] = curve.optimal_partitions;
+    let best = match curve.optimal_partitions {
+        Some([low, best, high]) => format!("best about {best:.1} ({low:.1} .. {high:.1})"),
+        None => "which is best cannot be told, because the log has them in one number of tasks, which does not show what a \
+                 task costs inside"
+            .to_owned(),
+    };
     let [least, overhead, most] = curve.overhead_per_task_s.map(|s| 1e3 * s.max(0.0));
     let mut lines = vec![
-        format!(
-            "other numbers of partitions for '{}' on {} slots: best about {best:.1} ({low:.1} .. {high:.1})",
-            curve.stage, curve.slots
-        ),
+        format!("other numbers of partitions for '{}' on {} slots: {best}", curve.stage, curve.slots),
         format!(
             "  {:.2} s of work, and {overhead:.0} ms ({least:.0} .. {most:.0}) of overhead with every task",
             curve.work_s

@@ -20,8 +20,18 @@ pub struct About {
     pub measured_round_s: f64,
     pub predicted_round_s: f64,
     pub error: f64,
-    /// The part of the error that chance does not explain, by which intervals are widened.
-    pub systematic_error: f64,
+    pub measured_run_s: f64,
+    pub predicted_run_s: f64,
+    pub run_error: f64,
+    /// Whether both errors are small enough to trust the other answers.
+    pub trusted: bool,
+    /// What may be behind them, as far as the trace tells.
+    pub doubts: Vec<String>,
+    /// The mean correlation of two workers in a round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<f64>,
+    pub shock_deviation_s: f64,
+    pub course_deviation_s: f64,
     pub persistent_share: f64,
     pub persistent_s: Vec<f64>,
     pub deviation_s: f64,
@@ -45,7 +55,14 @@ impl About {
             measured_round_s: check.measured.value,
             predicted_round_s: check.predicted.round_s.value,
             error: check.error(),
-            systematic_error: check.systematic(),
+            measured_run_s: check.measured_run_s,
+            predicted_run_s: check.predicted.run_s.value,
+            run_error: check.run_error(),
+            trusted: check.is_trusted(),
+            doubts: check.doubts().to_vec(),
+            correlation: profile.variation.common.correlation,
+            shock_deviation_s: profile.variation.common.shock_deviation_s(),
+            course_deviation_s: profile.variation.common.course_deviation_s(),
             persistent_share: profile.persistent_share(),
             persistent_s: profile.variation.persistent_s.clone(),
             deviation_s: profile.variation.deviation_s,

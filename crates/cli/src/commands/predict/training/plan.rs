@@ -28,6 +28,11 @@ pub struct Row {
     pub sync: String,
     pub batch: u64,
     pub every: String,
+    /// Rounds that the data give each worker.
+    pub rounds: u64,
+    /// Cores times hours of the run: a core for each worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core_hours: Option<[f64; 3]>,
     /// The curve that it lies on: the policy, and what else is not as in the trace.
     #[serde(skip)]
     pub curve: String,
@@ -39,13 +44,14 @@ pub struct Row {
 #[derive(Serialize, Clone)]
 pub struct Values {
     pub round_s: [f64; 3],
+    pub run_s: [f64; 3],
     pub samples_per_s: [f64; 3],
     pub late: f64,
 }
 
 impl From<Prediction> for Values {
-    fn from(Prediction { round_s, samples_per_s, late }: Prediction) -> Self {
-        Self { round_s: three(round_s), samples_per_s: three(samples_per_s), late }
+    fn from(Prediction { round_s, run_s, samples_per_s, late }: Prediction) -> Self {
+        Self { round_s: three(round_s), run_s: three(run_s), samples_per_s: three(samples_per_s), late }
     }
 }
 
@@ -109,7 +115,8 @@ impl Plan {
         for question in &self.curves {
             let name = self.name(question);
             let one = |&workers: &usize| {
-                let told = profile.predict(&Question { workers, ..*question });
+                let question = Question { workers, ..*question }.whole(&profile.measured);
+                let told = profile.predict(&question);
                 (workers, told.map(|prediction| check.widen(prediction)))
             };
             let asked: Vec<Asked> = self.workers.iter().map(one).collect();
@@ -118,7 +125,10 @@ impl Plan {
                 .filter_map(|(workers, told)| Some((*workers, told.as_ref().ok()?.samples_per_s)));
             drawn.push(series(&name, told.collect()));
             knees.extend(knee(&name, &asked));
-            rows.extend(asked.into_iter().map(|(workers, told)| row(workers, question, &name, told)));
+            rows.extend(asked.into_iter().map(|(workers, told)| {
+                let question = Question { workers, ..*question }.whole(&profile.measured);
+                row(&question, &name, told)
+            }));
         }
         (drawn, rows, knees)
     }
@@ -139,10 +149,12 @@ impl Plan {
     }
 }
 
-fn row(workers: usize, question: &Question, curve: &str, told: Result<Prediction, Error>) -> Row {
-    let Question { servers, batch, sync, every, .. } = *question;
+fn row(question: &Question, curve: &str, told: Result<Prediction, Error>) -> Row {
+    let Question { workers, servers, batch, sync, every, rounds, .. } = *question;
     let (sync, every) = (sync.to_string(), every.to_string());
-    Row { workers, servers, sync, batch, every, curve: curve.to_owned(), answer: Told::of(told) }
+    let core_hours = told.as_ref().ok().map(|told| three(told.run_s).map(|s| s * workers as f64 / 3600.0));
+    let (curve, answer) = (curve.to_owned(), Told::of(told));
+    Row { workers, servers, sync, batch, every, rounds, core_hours, curve, answer }
 }
 
 fn knee(curve: &str, asked: &[Asked]) -> Option<Knee> {

@@ -22,9 +22,16 @@ pub fn text(answer: &Answer) -> String {
     }
     let wide = answer.predictions.iter().map(|row| row.curve.len()).max().unwrap_or(0).max(10);
     lines.push(String::new());
+    lines.extend(doubts(&answer.run));
     lines.push(format!(
-        "{:>8} {:>wide$} {:>28} {:>34} {:>7}",
-        "workers", "sync", "ms per round of gradients", "samples per second", "late"
+        "{:>8} {:>wide$} {:>28} {:>28} {:>30} {:>10} {:>7}",
+        "workers",
+        "sync",
+        "ms per round of gradients",
+        "s to the end",
+        "samples per second",
+        "core hours",
+        "late"
     ));
     lines.extend(answer.predictions.iter().map(|each| row(each, wide)));
     for Knee { curve, workers } in &answer.knees {
@@ -44,6 +51,12 @@ fn own(run: &About) -> Vec<String> {
             time(run.measured_round_s),
             time(run.predicted_round_s),
             100.0 * run.error
+        ),
+        format!(
+            "  the run takes {} measured, {} predicted: error {:+.1} %",
+            time(run.measured_run_s),
+            time(run.predicted_run_s),
+            100.0 * run.run_error
         ),
         match (compute.fixed_s, compute.per_sample_s) {
             (Some(fixed), Some(each)) => format!(
@@ -115,6 +128,22 @@ fn own(run: &About) -> Vec<String> {
             .to_owned(),
     });
     lines
+}
+
+/// Why the table is not to be trusted; nothing where it is.
+fn doubts(run: &About) -> Vec<String> {
+    if run.trusted {
+        return Vec::new();
+    }
+    let why = match &run.doubts[..] {
+        [] => "no assumption that is tested failed, so what it does not know is not known".to_owned(),
+        doubts => doubts.join("; "),
+    };
+    let error = if run.error.abs() > run.run_error.abs() { run.error } else { run.run_error };
+    vec![format!(
+        "NOT TO BE TRUSTED: the run itself is predicted {:+.0} % off ({why}); all intervals hold that error",
+        100.0 * error
+    )]
 }
 
 fn persistent(list: &[f64]) -> String {
@@ -198,12 +227,20 @@ fn of_three([low, value, high]: &[f64; 3]) -> String {
 fn row(row: &Row, wide: usize) -> String {
     let Row { workers, curve, .. } = row;
     match &row.answer {
-        Told::Values(Values { round_s: [low, value, high], samples_per_s: [least, rate, most], late }) => {
+        Told::Values(Values {
+            round_s: [low, value, high],
+            run_s,
+            samples_per_s: [least, rate, most],
+            late,
+        }) => {
+            let [first, end, last] = run_s;
             format!(
-                "{workers:>8} {curve:>wide$} {:>10.3} ({:>7.3} .. {:>7.3}) {rate:>14.0} ({least:>8.0} .. {most:>8.0}) {:>5.1} %",
+                "{workers:>8} {curve:>wide$} {:>10.3} ({:>7.3} .. {:>7.3}) {end:>10.3} ({first:>7.3} .. {last:>7.3}) {rate:>10.0} \
+                 ({least:>8.0} .. {most:>8.0}) {:>9.4} {:>5.1} %",
                 1e3 * value,
                 1e3 * low,
                 1e3 * high,
+                row.core_hours.map_or(0.0, |hours| hours[1]),
                 100.0 * late
             )
         }
