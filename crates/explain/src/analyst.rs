@@ -11,6 +11,7 @@ use crate::analysis::shares::Shares;
 use crate::analysis::sparklens::LensSums;
 use crate::analysis::split::{Split, slow_workers, split};
 use crate::analysis::straggler::stragglers;
+use crate::analysis::tables::TableSums;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::report::{Iterations, Report, SyncPoint, verdict};
 use crate::source::Damage;
@@ -26,6 +27,7 @@ pub(crate) struct Analyst {
     times: TaskTimes,
     overheads: OverheadSums,
     lens: LensSums,
+    tables: TableSums,
     timeline: TimelineBuilder,
 }
 
@@ -37,6 +39,7 @@ impl Sink for Analyst {
         self.times.take(&window);
         self.overheads.take(&window);
         self.lens.take(application, &window);
+        self.tables.take(application, &window);
         let critical = self.path.take(application, &window);
         self.draw(application, &window, &critical.into_iter().collect());
     }
@@ -122,6 +125,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         slack,
         distributions: analyst.times.finish(),
         overheads: analyst.overheads.finish(),
+        tables: Some(analyst.tables.finish(&application)),
         sparklens: Some(analyst.lens.finish(&application)),
         timeline: analyst.timeline.finish((application.end() - application.start()) as f64),
         ..Report::default()

@@ -12,4 +12,5 @@ pub(crate) mod shares;
 pub(crate) mod sparklens;
 pub(crate) mod split;
 pub(crate) mod straggler;
+pub(crate) mod tables;
 pub(crate) mod timeline;

@@ -61,6 +61,7 @@ impl<S: Sink> Collector<S> {
             }
             Event::ExecutorRemoved { executor, at } => self.remove_executor(&executor, at),
             Event::JobStart(start) => self.start_job(*start),
+            Event::QueryStart { query, description } => self.application.describe(query, description),
             Event::JobEnd { job, at, succeeded } => self.end_job(job, at, succeeded),
             Event::StageSubmitted(info) => {
                 info.submitted.into_iter().for_each(|at| self.application.saw(at));

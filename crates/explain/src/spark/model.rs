@@ -25,7 +25,12 @@ pub struct Application {
     pub last: Option<i64>,
     /// Its executors, in order of arrival.
     pub executors: Vec<Executor>,
+    /// What SQL queries are called, by their numbers; of very many the first.
+    pub queries: BTreeMap<i64, String>,
 }
+
+/// Queries whose descriptions are kept.
+const QUERIES: usize = 2000;
 
 impl Application {
     /// When it began: its own word, or the first event's.
@@ -36,6 +41,13 @@ impl Application {
     /// When it ended: its own word, or the last event's if it was killed or goes on.
     pub fn end(&self) -> i64 {
         self.ended.or(self.last).unwrap_or(0).max(self.start())
+    }
+
+    /// Notes what a query is called.
+    pub(super) fn describe(&mut self, query: i64, description: String) {
+        if self.queries.len() < QUERIES {
+            self.queries.insert(query, description);
+        }
     }
 
     /// Notes that something happened at `at`.

@@ -112,7 +112,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // The answer first: a disk that is full costs no result.
     if args.json { print_json(&answer) } else { print(&text(&answer)) }?;
     match &args.plot {
-        Some(path) => sizes::plot(path, &args.trace.display().to_string(), &answer.sizes),
+        Some(path) => {
+            let measured = (profile.slots, answer.run.measured_job_s);
+            sizes::plot(path, &args.trace.display().to_string(), &answer.sizes, measured)
+        }
         None => Ok(()),
     }
 }
