@@ -13,6 +13,7 @@ use crate::analysis::slow::SlowWorkers;
 use crate::analysis::sparklens::LensSums;
 use crate::analysis::split::{Split, split};
 use crate::analysis::straggler::stragglers;
+use crate::analysis::tables::TableSums;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::invariants;
 use crate::report::{Iterations, Report, SyncPoint, verdict};
@@ -30,6 +31,7 @@ pub(crate) struct Analyst {
     overheads: OverheadSums,
     lens: LensSums,
     failures: FailureSums,
+    tables: TableSums,
     timeline: TimelineBuilder,
 }
 
@@ -42,6 +44,7 @@ impl Sink for Analyst {
         self.overheads.take(&window);
         self.lens.take(application, &window);
         self.failures.take(&window);
+        self.tables.take(application, &window);
         let critical = self.path.take(application, &window);
         self.draw(application, &window, &critical.into_iter().collect());
     }
@@ -145,6 +148,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         overheads: analyst.overheads.finish(),
         sparklens: Some(lens).filter(|_| sparklens_nonsense.is_none()),
         sparklens_nonsense,
+        tables: Some(analyst.tables.finish(&application)),
         timeline: analyst.timeline.finish((application.end() - application.start()) as f64),
         ..Report::default()
     };

@@ -14,4 +14,5 @@ pub(crate) mod slow;
 pub(crate) mod sparklens;
 pub(crate) mod split;
 pub(crate) mod straggler;
+pub(crate) mod tables;
 pub(crate) mod timeline;

@@ -9,7 +9,7 @@ use super::verdict::percent;
 use super::{DeviceRow, Devices, Report};
 
 /// Reasons why a device does not compute, in words, and what would help.
-const REASONS: [(&str, &str, &str); 12] = [
+const REASONS: [(&str, &str, &str); 13] = [
     ("wait", "waiting for other ranks in a collective", ""),
     ("collective", "communicating with no work beside it", ""),
     ("point_to_point", "sending or receiving with no work beside it", ""),
@@ -26,10 +26,11 @@ const REASONS: [(&str, &str, &str); 12] = [
     ("optimizer", "in the optimiser between its kernels", "a fused or foreach optimiser would help"),
     (
         "launch",
-        "launching, which takes longer than the kernels",
+        "waiting for operators and launches of the host",
         "graphs, fused operators or larger batches would help",
     ),
     ("python", "in Python between operators", ""),
+    ("unrecorded", "before the first or after the last event of their traces", ""),
 ];
 
 /// The first sentences of the verdict.

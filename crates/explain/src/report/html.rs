@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Distribution, Report, Split, Straggler, SyncPoint, devices, timeline};
+use super::{Distribution, Report, Split, Straggler, SyncPoint, devices, tables, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/zoom.js");
@@ -83,6 +83,7 @@ fn body(report: &Report, timeline: String) -> String {
         critical_path(report),
         iterations(report),
         distributions(&report.distributions),
+        report.tables.as_ref().map_or_else(String::new, tables::section),
         overheads(report),
         slack(report),
         sparklens(report),
@@ -220,7 +221,7 @@ fn sync_points(points: &[SyncPoint]) -> String {
             format!(
                 "<b>{}{level}</b><br><span class=\"soft\">{}</span>",
                 point.kind.title(),
-                escape(&point.place)
+                clipped(&point.place)
             ),
             point.count.to_string(),
             if point.per_iteration > 0.0 { format!("{:.2}", point.per_iteration) } else { String::new() },
@@ -242,7 +243,7 @@ fn stragglers(found: &[Straggler]) -> String {
         vec![
             format!("{:?}", straggler.recurrence).to_lowercase(),
             escape(if straggler.who.is_empty() { "each time another" } else { &straggler.who }),
-            escape(&straggler.place),
+            clipped(&straggler.place),
             format!("{:.2} x", straggler.factor),
             format!("{} of {}", straggler.late, straggler.meetings),
             format!("{:.2}", straggler.idle_core_s),
@@ -276,7 +277,7 @@ fn critical_path(report: &Report) -> String {
         let phase = format!("<i class=\"k-{0}\"></i>{1}", part.phase, part.phase.replace('_', " "));
         vec![
             format!("<span class=\"phase\">{phase}</span>"),
-            escape(name),
+            clipped(name),
             time(part.ms),
             percent(part.share),
         ]
@@ -292,7 +293,7 @@ fn iterations(report: &Report) -> String {
     }
     let row = |found: &super::Iterations| {
         vec![
-            escape(&found.pattern),
+            clipped(&found.pattern),
             found.of.to_owned(),
             found.count.to_string(),
             time(found.median_ms),
@@ -321,7 +322,7 @@ fn distributions(all: &[Distribution]) -> String {
         });
         let tail = found.tail.map_or_else(String::new, |tail| format!("{:.2}", tail.shape));
         vec![
-            escape(&found.stage),
+            clipped(&found.stage),
             found.count.to_string(),
             time(found.mean_ms),
             format!("{:.2}", found.variation),
@@ -380,7 +381,7 @@ fn overheads(report: &Report) -> String {
 fn slack(report: &Report) -> String {
     let row = |slack: &super::Slack| {
         vec![
-            escape(&slack.stage),
+            clipped(&slack.stage),
             slack.count.to_string(),
             slack.on_path.to_string(),
             time(slack.mean_slack_ms),
@@ -421,7 +422,7 @@ fn sparklens(report: &Report) -> String {
     let stage = |stage: &super::LensStage| {
         vec![
             stage.stage.to_string(),
-            escape(&stage.name),
+            clipped(&stage.name),
             time(stage.ms as f64),
             stage.tasks.to_string(),
             format!("{:.2}", stage.p_ratio),

@@ -1,7 +1,9 @@
 //! The report: what a trace tells a person, as data, as text and as a page.
 
 mod devices;
+mod figure;
 mod html;
+mod tables;
 mod text;
 mod timeline;
 mod verdict;
@@ -20,10 +22,12 @@ pub use crate::analysis::overhead::{Cost, Overheads};
 pub use crate::analysis::sparklens::{LensStage, Sparklens, WhatIf};
 pub use crate::analysis::split::Split;
 pub use crate::analysis::straggler::{Recurrence, Straggler};
+pub use crate::analysis::tables::{ExecutorRow, QueryRow, StageRow, Tables, TaskSums};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow};
 pub use crate::flight::Hang;
 use crate::source::Damage;
+pub use figure::themed;
 pub use html::html;
 pub use text::{sync_text, text};
 pub(crate) use verdict::verdict;
@@ -139,6 +143,9 @@ pub struct Report {
     /// What ranks' devices did and why they idled; only for traces of profilers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<Devices>,
+    /// Stages, executors and SQL queries row by row; only for Spark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Tables>,
     /// Groups of ranks that hang, by flight recorder dumps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hangs: Vec<Hang>,

@@ -75,6 +75,7 @@ impl<S: Sink> Collector<S> {
             }
             Event::JobStart(start) => self.start_job(*start),
             Event::JobEnd { job, at, failure } => self.end_job(job, at, failure),
+            Event::QueryStart { query, description } => self.application.describe(query, description),
             Event::StageSubmitted(info) => {
                 info.submitted.into_iter().for_each(|at| self.application.saw(at));
                 self.draft_of(info.key).stage(info.key).submit(&info);

@@ -36,6 +36,10 @@ pub(crate) enum Event {
         reason: String,
     },
     JobStart(Box<JobStart>),
+    QueryStart {
+        query: i64,
+        description: String,
+    },
     JobEnd {
         job: i64,
         at: i64,
@@ -203,6 +207,7 @@ pub(super) fn parse_fully(line: &[u8]) -> Result<Event, serde_json::Error> {
         "SparkListenerApplicationEnd" => from::<raw::ApplicationEnd>(line),
         "SparkListenerEnvironmentUpdate" => from::<raw::Environment>(line),
         "SparkListenerLogStart" => from::<raw::LogStart>(line),
+        "org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart" => from::<raw::QueryStart>(line),
         _ => {
             // Not worth parsing, but a line that was cut should be counted.
             if line.trim_ascii_end().ends_with(b"}") { Ok(Event::Other) } else { from::<raw::Other>(line) }

@@ -27,7 +27,12 @@ pub struct Application {
     pub(super) told: Option<i64>,
     /// Its executors, in order of arrival.
     pub executors: Vec<Executor>,
+    /// What SQL queries are called, by their numbers; of very many the first.
+    pub queries: BTreeMap<i64, String>,
 }
+
+/// Queries whose descriptions are kept.
+const QUERIES: usize = 2000;
 
 impl Application {
     /// When it began: its own word, or the first event's.
@@ -76,6 +81,13 @@ impl Application {
             (gone - executor.added.max(from)).max(0) as f64 * f64::from(self.slots(executor))
         };
         self.executors.iter().map(there).sum()
+    }
+
+    /// Notes what a query is called.
+    pub(super) fn describe(&mut self, query: i64, description: String) {
+        if self.queries.len() < QUERIES {
+            self.queries.insert(query, description);
+        }
     }
 
     /// Notes that something happened at `at`.

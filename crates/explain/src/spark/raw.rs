@@ -195,6 +195,21 @@ impl From<JobStart<'_>> for Event {
 }
 
 #[derive(Deserialize)]
+pub(super) struct QueryStart<'a> {
+    #[serde(rename = "executionId")]
+    query: i64,
+    #[serde(borrow, default)]
+    description: Text<'a>,
+}
+
+impl From<QueryStart<'_>> for Event {
+    fn from(raw: QueryStart<'_>) -> Self {
+        // A query's own text may be as long as a page; what it is called by stands at its start.
+        Self::QueryStart { query: raw.query, description: raw.description.chars().take(1000).collect() }
+    }
+}
+
+#[derive(Deserialize)]
 pub(super) struct JobEnd<'a> {
     #[serde(rename = "Job ID")]
     job: i64,

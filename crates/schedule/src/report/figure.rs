@@ -1,8 +1,12 @@
 //! Figures as SVG text.
 
 use plotters::{coord::Shift, prelude::*};
+use syncline_explain::report::themed;
 
-use super::{PolicyResult, Sweep};
+use super::{
+    PolicyResult, Sweep,
+    gantt::{self, Bar},
+};
 use crate::{
     error::{Error, Result},
     model::JobId,
@@ -25,7 +29,7 @@ where
         body(&area).map_err(|error| fault(error.to_string()))?;
         area.present().map_err(|error| fault(error.to_string()))?;
     }
-    Ok(text)
+    Ok(themed(&text))
 }
 
 fn colour(index: usize) -> RGBAColor {
@@ -130,49 +134,19 @@ pub fn sweep(sweep: &Sweep) -> Result<String> {
     })
 }
 
-/// A job's stay on a machine, and how much of the machine's scarcest type it took.
-struct Bar {
-    machine: u32,
-    job: JobId,
-    from: f64,
-    until: f64,
-}
-
-/// The first run's placements: machines up, hours across, a colour a job. Machines beyond 40 and bars beyond
-/// 4000 are left out.
-pub fn gantt(result: &PolicyResult) -> Result<String> {
-    let bars = bars(result);
-    let hours = bars.iter().map(|bar| bar.until).fold(1.0_f64, f64::max);
-    let machines = bars.iter().map(|bar| bar.machine + 1).max().unwrap_or(1);
-    // Jobs that share a machine are drawn as stripes of its row.
-    let stripes = 6;
-    draw("the placements", |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(48)
-            .build_cartesian_2d(0.0..hours, 0.0..f64::from(machines))?;
-        chart.configure_mesh().disable_mesh().x_desc("hours").y_desc("machine").draw()?;
-        chart.draw_series(bars.iter().map(|bar| {
-            let low = f64::from(bar.machine) + f64::from(bar.job.0 % stripes) / f64::from(stripes);
-            let corners = [(bar.from, low), (bar.until, low + 1.0 / f64::from(stripes))];
-            Rectangle::new(corners, Palette99::pick(bar.job.index()).mix(0.8).filled())
-        }))?;
-        Ok(())
-    })
+/// The first run's placements.
+pub fn gantt(result: &PolicyResult) -> String {
+    gantt::draw(result, bars(result))
 }
 
 fn bars(result: &PolicyResult) -> Vec<Bar> {
-    const MACHINES: u32 = 40;
-    const BARS: usize = 4000;
     let jobs = &result.sample.outcome.jobs;
     let mut open: std::collections::BTreeMap<JobId, (f64, Vec<u32>)> = Default::default();
     let mut bars = Vec::new();
     let close = |bars: &mut Vec<Bar>, job: JobId, entry: Option<(f64, Vec<u32>)>, now: f64| {
         let Some((from, hosts)) = entry else { return };
         let end = jobs[job.index()].finished.unwrap_or(f64::INFINITY).min(now) / 3600.0;
-        let hosts = hosts.into_iter().filter(|machine| *machine < MACHINES);
-        bars.extend(hosts.map(|machine| Bar { machine, job, from: from / 3600.0, until: end }));
+        bars.extend(hosts.into_iter().map(|machine| Bar { machine, job, from: from / 3600.0, until: end }));
     };
     for entry in &result.sample.log {
         for decision in &entry.decisions {
@@ -190,13 +164,9 @@ fn bars(result: &PolicyResult) -> Vec<Bar> {
                 _ => {}
             }
         }
-        if bars.len() > BARS {
-            break;
-        }
     }
     for (job, entry) in open {
         close(&mut bars, job, Some(entry), result.sample.outcome.end);
     }
-    bars.truncate(BARS);
     bars
 }

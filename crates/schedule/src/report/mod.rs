@@ -1,6 +1,7 @@
 //! A comparison as files: tables as CSV and Parquet, SVG figures and one HTML page that holds them all.
 
 mod figure;
+mod gantt;
 mod page;
 mod table;
 mod tables;
@@ -79,7 +80,7 @@ pub fn write(folder: &Path, title: &str, results: &[PolicyResult], sweep: Option
         figures.push((format!("Utility against {}", sweep.over), "sweep.svg".into(), figure::sweep(sweep)?));
     }
     for result in results {
-        let chart = figure::gantt(result)?;
+        let chart = figure::gantt(result);
         figures.push((
             format!("Machines under {}", result.policy),
             format!("gantt-{}.svg", result.policy),

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use super::PolicyResult;
 
-/// Figures stay on white in the dark, since their ink is dark; wide tables scroll on a narrow screen.
+/// Figures follow the setting themselves; wide tables scroll on a narrow screen.
 const STYLE: &str = ":root{color-scheme:light dark;--ink:#222;--page:#fff;--line:#ddd}\
 @media(prefers-color-scheme:dark){:root{--ink:#ddd;--page:#161616;--line:#444}}\
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--page)}\
 .wide{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap}\
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}\
 th:first-child,td:first-child{text-align:left}\
-svg{display:block;max-width:100%;height:auto;background:#fff;border-radius:6px}";
+svg{display:block;max-width:100%;height:auto;border-radius:6px}";
 
 /// The table of means and all figures.
 pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, String)]) -> String {

@@ -13,6 +13,8 @@ use crate::{
 pub struct JobOutcome {
     /// The job.
     pub job: JobId,
+    /// Its name for people, if it has one.
+    pub name: String,
     /// Its class of urgency.
     pub class: &'static str,
     /// Its group.
@@ -44,6 +46,7 @@ impl JobOutcome {
         });
         Self {
             job: state.job.id,
+            name: state.job.name.clone(),
             class: state.job.utility.class(),
             group: state.job.group.clone(),
             arrival: state.job.arrival,

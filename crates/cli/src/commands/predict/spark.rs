@@ -117,7 +117,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.json { print_json(&answer) } else { print(&text(&answer)) }?;
     match &args.plot {
         Some(path) => {
-            sizes::plot(path, &args.trace.display().to_string(), &answer.sizes)?;
+            let measured = (profile.slots, answer.run.measured_job_s);
+            sizes::plot(path, &args.trace.display().to_string(), &answer.sizes, measured)?;
             wrote(path);
             Ok(())
         }

@@ -112,7 +112,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let jobs = stream::asked(args)?;
     // A stream is simulated for each size that was asked for by name.
     let clusters = if options.workers.is_some() { plan.workers.clone() } else { vec![own.workers] };
-    let (curves, predictions, knees) = plan.ask(&profile, &check);
+    let (mut curves, predictions, knees) = plan.ask(&profile, &check);
+    curves.push(measured(&check, own.workers));
     let answer = Answer {
         run: About::new(&profile, &check, machines),
         predictions,
@@ -135,6 +136,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The run itself as a point of the plot.
+fn measured(check: &Check, workers: usize) -> sweep::Series {
+    let speed = check.predicted.samples_per_s.value * check.predicted.round_s.value / check.measured.value;
+    let point = sweep::Point { rate: workers as f64, value: speed, half_width: 0.0, bounds: None };
+    sweep::Series { name: "measured".into(), kind: "measured".into(), points: vec![point] }
+}
+
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot write {}: {error}", path.display()))
 }
@@ -145,6 +153,7 @@ fn series(name: &str, points: Vec<(usize, Interval)>) -> sweep::Series {
         rate: workers as f64,
         value,
         half_width: 0.5 * (high - low),
+        bounds: Some([low, high]),
     };
     let points = points.into_iter().map(point).collect();
     sweep::Series { name: name.to_owned(), kind: "prediction".into(), points }

@@ -1,8 +1,10 @@
-//! A sweep as a line chart in an SVG file: formulas as lines, the simulation as points with error bars.
+//! A sweep as a line chart in an SVG file: formulas and predictions as lines, the simulation as points, what was measured as a
+//! cross; intervals as bars. It follows the reader's light or dark setting.
 
 use std::path::Path;
 
 use plotters::prelude::*;
+use syncline_explain::report::themed;
 
 use super::sweep::{Point, Series};
 use crate::failure::Failure;
@@ -31,10 +33,11 @@ fn chart(
     axes: (&str, &str),
     list: &[Series],
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::new(path, SIZE).into_drawing_area();
+    let mut text = String::new();
+    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let rates = range(list, |point| point.rate);
-    let values = range(list, |point| point.value + point.half_width);
+    let values = range(list, |point| bounds(point)[1]);
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 18))
         .margin(12)
@@ -44,21 +47,26 @@ fn chart(
     chart.configure_mesh().x_desc(axes.0).y_desc(axes.1).light_line_style(TRANSPARENT).draw()?;
     for (series, colour) in list.iter().zip(COLOURS.iter().cycle()) {
         let points = series.points.iter().map(|point| (point.rate, point.value));
-        // A line of a single point would not be seen.
-        let drawn = if series.kind == "simulation" || series.points.len() == 1 {
-            chart.draw_series(series.points.iter().map(|point| bar(point, *colour)))?;
-            chart.draw_series(points.map(|point| Circle::new(point, 3, colour.filled())))?
-        } else {
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+        let ink = if series.kind == "measured" { BLACK } else { *colour };
+        let uncertain = series.points.iter().filter(|point| bounds(point)[1] > bounds(point)[0]);
+        chart.draw_series(uncertain.map(|point| bar(point, *colour)))?;
+        let drawn = match series.kind.as_str() {
+            // A line of a single point would not be seen.
+            "simulation" => chart.draw_series(points.map(|point| Circle::new(point, 3, colour.filled())))?,
+            _ if series.points.len() == 1 => {
+                chart.draw_series(points.map(|point| Circle::new(point, 3, colour.filled())))?
+            }
+            "measured" => {
+                chart.draw_series(points.map(|point| Cross::new(point, 6, BLACK.stroke_width(2))))?
+            }
+            _ => chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?,
         };
         let label = if series.name == series.kind {
             series.name.clone()
         } else {
             format!("{} ({})", series.name, series.kind)
         };
-        drawn
-            .label(label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        drawn.label(label).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], ink.stroke_width(2)));
     }
     let position = SeriesLabelPosition::UpperLeft;
     chart
@@ -68,11 +76,19 @@ fn chart(
         .border_style(BLACK.mix(0.3))
         .draw()?;
     area.present()?;
+    drop(chart);
+    drop(area);
+    std::fs::write(path, themed(&text))?;
     Ok(())
 }
 
+/// The interval of a point, from its least value to its largest.
+fn bounds(point: &Point) -> [f64; 2] {
+    point.bounds.unwrap_or([point.value - point.half_width, point.value + point.half_width])
+}
+
 fn bar(point: &Point, colour: RGBColor) -> PathElement<(f64, f64)> {
-    let (low, high) = (point.value - point.half_width, point.value + point.half_width);
+    let [low, high] = bounds(point);
     PathElement::new([(point.rate, low.max(0.0)), (point.rate, high)], colour)
 }
 

@@ -105,6 +105,9 @@ pub struct Point {
     pub rate: f64,
     pub value: f64,
     pub half_width: f64,
+    /// The interval, where it is not symmetric.
+    #[serde(skip)]
+    pub bounds: Option<[f64; 2]>,
 }
 
 /// Runs the command.
@@ -165,7 +168,7 @@ fn measure(args: &Args, model: &dyn Model, rate: f64, list: &mut Vec<Series>) ->
                 list,
                 estimate.method,
                 &estimate.kind.to_string(),
-                Point { rate, value: estimate.value, half_width: 0.0 },
+                Point { rate, value: estimate.value, half_width: 0.0, bounds: None },
             );
         }),
         // What has no formula is simulated.
@@ -187,7 +190,7 @@ fn measure(args: &Args, model: &dyn Model, rate: f64, list: &mut Vec<Series>) ->
         list,
         "simulation",
         "simulation",
-        Point { rate, value: value.value, half_width: value.half_width(0.95) },
+        Point { rate, value: value.value, half_width: value.half_width(0.95), bounds: None },
     );
     Ok(())
 }

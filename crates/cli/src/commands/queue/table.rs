@@ -29,7 +29,7 @@ pub fn csv(list: &[Series]) -> String {
     let mut text = "lambda,method,kind,value,half_width_95\n".to_owned();
     for series in list {
         for point in &series.points {
-            let Point { rate, value, half_width } = point;
+            let Point { rate, value, half_width, .. } = point;
             let _ = writeln!(text, "{rate},{},{},{value},{half_width}", series.name, series.kind);
         }
     }

@@ -39,6 +39,9 @@ pub(super) fn segments(rank: &Rank, ranks: &[Rank], meets: &[Meet], wall: u64) -
     for (what, stretches) in copies {
         fill(what, stretches, &mut taken, &mut all);
     }
+    let own: Vec<Stretch> = rank.start().zip(rank.end()).into_iter().collect();
+    let outside: Vec<Stretch> = exposed((0, wall), &own);
+    fill("unrecorded", &outside, &mut taken, &mut all);
     if rank.has_device {
         for gap in exposed((0, wall), &taken) {
             all.extend(idle::causes(rank, gap).into_iter().map(|(what, part)| plain(what, part)));

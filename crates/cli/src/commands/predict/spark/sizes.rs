@@ -86,8 +86,8 @@ pub fn text(rows: &[Row], machine_cores: Option<f64>) -> Vec<String> {
     lines
 }
 
-/// Draws the time in jobs over the cores, beside Sparklens' method.
-pub fn plot(path: &Path, title: &str, rows: &[Row]) -> Result<(), Failure> {
+/// Draws the time in jobs over the cores, beside Sparklens' method and what was measured.
+pub fn plot(path: &Path, title: &str, rows: &[Row], measured: (usize, f64)) -> Result<(), Failure> {
     let told = || {
         rows.iter().filter_map(|row| match &row.answer {
             Told::Values(values) => Some((row.cores as f64, values)),
@@ -96,10 +96,15 @@ pub fn plot(path: &Path, title: &str, rows: &[Row]) -> Result<(), Failure> {
     };
     let ours = told().map(|(rate, values)| {
         let [low, value, high] = values.job_s;
-        sweep::Point { rate, value, half_width: 0.5 * (high - low) }
+        sweep::Point { rate, value, half_width: 0.5 * (high - low), bounds: Some([low, high]) }
     });
-    let lens =
-        told().map(|(rate, values)| sweep::Point { rate, value: values.sparklens_job_s, half_width: 0.0 });
+    let lens = told().map(|(rate, values)| sweep::Point {
+        rate,
+        value: values.sparklens_job_s,
+        half_width: 0.0,
+        bounds: None,
+    });
+    let own = sweep::Point { rate: measured.0 as f64, value: measured.1, half_width: 0.0, bounds: None };
     let series = |name: &str, kind: &str, points: Vec<sweep::Point>| sweep::Series {
         name: name.into(),
         kind: kind.into(),
@@ -108,6 +113,7 @@ pub fn plot(path: &Path, title: &str, rows: &[Row]) -> Result<(), Failure> {
     let list = [
         series("whole tasks with overheads", "prediction", ours.collect()),
         series("run times alone", "Sparklens", lens.collect()),
+        series("measured", "measured", vec![own]),
     ];
     plot::draw(path, title, ("cores", "seconds in jobs"), &list)
 }
