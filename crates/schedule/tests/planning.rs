@@ -32,6 +32,7 @@ fn job(workload: f64, external_gbps: f64) -> Job {
         utility: Utility::Sigmoid { value: 40.0, decay: 0.4, target: 3.0 },
         workers: WorkerRange { min: 1, max: 12 },
         speeds: Vec::new(),
+        needs: Default::default(),
         restart: 0.0,
         group: String::new(),
     }
