@@ -101,6 +101,24 @@ pub fn simulate(
     Ok(engine.finish(policy.name()))
 }
 
+/// Drives `policy` through all that happens until `until` seconds, that time included, and returns where things stand.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn advance_to(
+    cluster: &Arc<Cluster>,
+    jobs: &[Job],
+    policy: &mut dyn Policy,
+    options: &Options,
+    until: f64,
+) -> Result<State> {
+    let mut engine = Engine::new(cluster, jobs, options, policy.name())?;
+    while let Some(next) = engine.next_time().filter(|next| *next <= until) {
+        engine.step(next, policy, None)?;
+    }
+    Ok(engine.state)
+}
+
 struct Engine<'a> {
     state: State,
     audit: Audit,

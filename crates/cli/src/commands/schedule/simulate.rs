@@ -22,10 +22,12 @@ use syncline::schedule::{
     trace::{self, Format},
 };
 
+use syncline_terminal::{Column, Table};
+
 use super::{TimesName, cluster, policies, span::Span};
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{page, print, print_json},
 };
 
 /// Compare scheduling policies on a synthetic setting, on jobs of your own or on a trace
@@ -249,12 +251,7 @@ impl Args {
             ("--restart", self.restart, or_zero as fn(f64) -> bool, "seconds, not negative"),
             ("--checkpoint-every", self.checkpoint_every, positive, "a positive number of seconds"),
             ("--checkpoint-cost", self.checkpoint_cost, or_zero, "seconds, not negative"),
-            (
-                "--adjustable",
-                self.adjustable,
-                |share| share > 0.0 && share <= 1.0,
-                "above 0, at most 1",
-            ),
+            ("--adjustable", self.adjustable, |share| share > 0.0 && share <= 1.0, "above 0, at most 1"),
             ("--late-share", self.late_share, share, "between 0 and 1"),
             ("--unfairness", self.unfairness, share, "between 0 and 1"),
         ] {
@@ -279,20 +276,41 @@ impl Args {
         let rounds = among(&[PdOrs]) || shadow;
         let gavel = self.format == Some(Format::Gavel);
         let never = self.overhead == Some(OverheadName::Never);
-        let slots = self.clock != Some(ClockName::Events) && self.trace.is_none() || self.clock == Some(ClockName::Slots);
+        let slots = self.clock != Some(ClockName::Events) && self.trace.is_none()
+            || self.clock == Some(ClockName::Slots);
         for (option, given, has_effect, wanted) in [
             ("--setting", self.setting.is_some(), drawn || self.machines.is_some(), "jobs that are drawn"),
             ("--external-gbps", self.external_gbps.is_some(), drawn, "jobs that are drawn"),
             ("--mix", self.mix.is_some(), drawn, "jobs that are drawn"),
             ("--arrivals", self.arrivals.is_some(), drawn, "jobs that are drawn"),
             ("--misestimate", self.misestimate.is_some(), drawn, "jobs that are drawn"),
-            ("--machines", self.machines.is_some(), self.trace.is_none(), "settings and files of jobs; give --cluster"),
+            (
+                "--machines",
+                self.machines.is_some(),
+                self.trace.is_none(),
+                "settings and files of jobs; give --cluster",
+            ),
             ("--throughputs", self.throughputs.is_some(), gavel, "--format gavel"),
             ("--restart", self.restart.is_some(), !never, "another --overhead than never"),
             ("--times paper", self.times == TimesName::Paper, slots, "--clock slots"),
-            ("--external", self.external.is_some(), rounds, "the policies pd-ors and syncline (with its floor)"),
-            ("--quanta", self.quanta.or(self.quanta_per_job).is_some(), among(&[PdOrs, Oasis, Syncline]), "planners"),
-            ("--late-share", self.late_share.is_some(), among(&[PdOrs, Oasis]) || shadow, "the policies pd-ors and oasis"),
+            (
+                "--external",
+                self.external.is_some(),
+                rounds,
+                "the policies pd-ors and syncline (with its floor)",
+            ),
+            (
+                "--quanta",
+                self.quanta.or(self.quanta_per_job).is_some(),
+                among(&[PdOrs, Oasis, Syncline]),
+                "planners",
+            ),
+            (
+                "--late-share",
+                self.late_share.is_some(),
+                among(&[PdOrs, Oasis]) || shadow,
+                "the policies pd-ors and oasis",
+            ),
             ("--unfairness", self.unfairness.is_some(), among(&[Dorm]), "the policy dorm"),
             ("--adjustable", self.adjustable.is_some(), among(&[Dorm]), "the policy dorm"),
             ("--floor", self.floor.is_some(), among(&[Syncline]), "the policy syncline"),
@@ -302,7 +320,8 @@ impl Args {
             }
         }
         if self.jobs_file().is_some() && self.cluster.is_none() && self.machines.is_none() {
-            let message = "--jobs FILE also needs the machines: give --cluster FILE, --cluster 8x8 or --machines N";
+            let message =
+                "--jobs FILE also needs the machines: give --cluster FILE, --cluster 8x8 or --machines N";
             return Err(Failure::Usage(message.into()));
         }
         Ok(())
@@ -434,7 +453,8 @@ impl Args {
         // Jobs that are drawn restart for free unless asked; jobs of a file as it says.
         let free = self.restart.is_none() && self.jobs_file().is_none();
         let overhead = if free { Overhead::Never } else { Overhead::OnChange };
-        let clock = if self.clock == Some(ClockName::Events) { Clock::Continuous } else { Clock::slots(&grid) };
+        let clock =
+            if self.clock == Some(ClockName::Events) { Clock::Continuous } else { Clock::slots(&grid) };
         self.assemble(source, cluster, grid, clock, overhead, Packing::Sticky)
     }
 
@@ -465,7 +485,8 @@ impl Args {
         };
         let grid = self.grid(trace::planned_slots(&jobs, &cluster, self.slot_seconds));
         grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-        let clock = if self.clock == Some(ClockName::Slots) { Clock::slots(&grid) } else { Clock::Continuous };
+        let clock =
+            if self.clock == Some(ClockName::Slots) { Clock::slots(&grid) } else { Clock::Continuous };
         self.assemble(Source::Jobs(jobs), cluster, grid, clock, overhead, packing)
     }
 
@@ -587,9 +608,9 @@ fn table<'a>(rows: impl Iterator<Item = &'a Summary>) -> String {
             format!("{:.3}", row.median_decision_ms),
         ]);
     }
-    let mut page = Page::new(&screen());
+    let mut page = page();
     page.table(&table);
-    page.text()
+    page.text().to_owned()
 }
 
 /// `3:2..5`: machine 3 is down from hour 2 until hour 5.
