@@ -28,15 +28,20 @@ fn simulate_reports_recorded_decisions_that_replay() {
     for field in [
         "mean_utility",
         "ci95",
+        "mean_jobs",
         "mean_admitted",
         "mean_completed",
-        "mean_jct",
-        "p99_jct",
-        "makespan",
+        "mean_jct_of_completed_seconds",
+        "makespan_seconds",
         "median_decision_ms",
     ] {
         assert!(policies.iter().all(|policy| policy[field].is_number()), "{field}");
     }
+    // The second is compared with the first, in pairs; a job that never completes is later than all others.
+    assert!(
+        policies[0]["against_first"].is_null() && policies[1]["against_first"]["ci95"].is_number(),
+        "{out}"
+    );
     assert!(policies[0]["mean_utility"].as_f64() >= policies[1]["mean_utility"].as_f64());
     let files =
         ["summary.csv", "classes.csv", "jobs.csv", "summary.parquet", "classes.parquet", "jobs.parquet"];
@@ -46,6 +51,61 @@ fn simulate_reports_recorded_decisions_that_replay() {
     let (code, out, err) = syncline(folder.path(), "replay run.jsonl");
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("syncline: ") && out.contains("all as recorded"), "{out}");
+}
+
+/// One cluster file and one jobs file, for whatever is asked of them.
+#[test]
+fn the_same_files_are_simulated_planned_and_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = r#"[{"name": "a", "array": 3, "arrival": 600, "workload": 5400, "batch": 2, "seconds_per_sample": 1,
+        "worker": {"gpu": 1}, "workers": {"min": 1, "max": 2}, "speeds": {"k80": 0.5, "v100": 1},
+        "utility": {"shape": "linear", "value": 10, "zero_at": 10}}]"#;
+    let machines = r#"{"machines": [{"name": "old", "count": 2, "capacity": {"gpu": 1}, "device": "k80"},
+        {"name": "new", "capacity": {"gpu": 2}, "device": "v100"}]}"#;
+    std::fs::write(folder.path().join("jobs.json"), jobs).unwrap();
+    std::fs::write(folder.path().join("cluster.json"), machines).unwrap();
+    let json = |command: &str| {
+        let (code, out, err) = syncline(folder.path(), command);
+        assert_eq!(code, 0, "{command}: {err}");
+        serde_json::from_str::<serde_json::Value>(&out).unwrap()
+    };
+    let files = "--jobs jobs.json --cluster cluster.json --slots 12 --json";
+    let simulated = json(&format!("simulate --policy all {files} --seeds 1"));
+    let policies = simulated["policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 13);
+    // One seed has no interval.
+    assert!(policies.iter().all(|policy| policy["ci95"].is_null()), "{simulated}");
+    let of = |name: &str| {
+        let row = policies.iter().find(|policy| policy["name"] == name).unwrap();
+        row["mean_utility"].as_f64().unwrap()
+    };
+    let bound = json(&format!("bound --policy syncline {files} --seeds 1"));
+    let most = bound["seeds"][0]["bound"].as_f64().unwrap();
+    assert!(
+        of("syncline") > 0.0
+            && policies
+                .iter()
+                .all(|policy| { policy["mean_utility"].as_f64().unwrap() <= most * (1.0 + 1e-6) }),
+        "{simulated} {bound}"
+    );
+    let planned = json("plan jobs.json cluster.json --policy syncline --job a-0 --json");
+    assert_eq!(planned["explained"]["steps"][0]["placement"][0]["machine"], 2, "{planned}");
+}
+
+/// A log that was cut off is replayed as far as it goes, and says so.
+#[test]
+fn a_log_that_ends_early_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = "simulate --policy fifo --jobs 4 --machines 2 --seeds 1 --record run.jsonl";
+    assert_eq!(syncline(folder.path(), command).0, 0);
+    let text = std::fs::read_to_string(folder.path().join("run.jsonl")).unwrap();
+    for keep in [text.len() - 5, text.len() / 2] {
+        std::fs::write(folder.path().join("cut.jsonl"), &text[..keep]).unwrap();
+        let (code, out, err) = syncline(folder.path(), "replay cut.jsonl");
+        assert_eq!(code, 1, "{out}{err}");
+        assert!(out.contains("all as recorded") && err.contains("the log ends early"), "{out}{err}");
+    }
+    assert_eq!(syncline(folder.path(), "replay run.jsonl").0, 0);
 }
 
 const JOB: &str = r#"{"workload": 2e6, "batch": 64, "seconds_per_sample": 0.2, "gradient_mb": 100,
@@ -65,7 +125,16 @@ fn plan_says_why() {
     assert!(out.contains("j0: ADMITTED") && out.contains("<- best"), "{out}");
     let (code, out, _) = syncline(folder.path(), "plan jobs.json cluster.json");
     assert_eq!(code, 0);
-    assert!(out.contains("j1: TURNED DOWN") && out.contains("j0               admitted"), "{out}");
+    assert!(out.contains("j1: TURNED DOWN") && out.contains("j0               runs with"), "{out}");
+    let (code, out, err) = syncline(folder.path(), "plan jobs.json cluster.json --policy syncline");
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("j1: ADMITTED: it has a plan") && out.contains("beside the plan of one other job"),
+        "{out}"
+    );
+    let (code, _, err) = syncline(folder.path(), "plan jobs.json cluster.json --policy drf");
+    assert_eq!(code, 2);
+    assert!(err.contains("only pd-ors and syncline plan ahead"), "{err}");
     let (code, _, err) = syncline(folder.path(), "plan jobs.json cluster.json --job nobody");
     assert_eq!(code, 2);
     assert!(err.contains("there are j0, j1"), "{err}");
@@ -117,7 +186,8 @@ fn bound_is_above_what_policies_reach() {
 #[test]
 fn bound_proves_the_optimum_of_small_instances() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, err) = syncline(folder.path(), "bound --setting small --exact --seeds 16..17 --json");
+    let (code, out, err) =
+        syncline(folder.path(), "bound --setting small --exact --times paper --seeds 16..17 --json");
     assert_eq!(code, 0, "{err}");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     for row in json["seeds"].as_array().unwrap() {
@@ -127,7 +197,7 @@ fn bound_proves_the_optimum_of_small_instances() {
             assert!(policy["ratio"].as_f64().unwrap() >= 1.0 - 1e-6, "{row}");
         }
     }
-    let command = "bound --jobs 12 --machines 6 --seeds 1 --exact --limit 1e-9 --policy drf";
+    let command = "bound --jobs 12 --machines 6 --seeds 1 --exact --times paper --limit 1e-9 --policy drf";
     let (code, out, err) = syncline(folder.path(), command);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("the optimum is not known: ") && out.contains("bound / reached"), "{out}");
@@ -143,6 +213,19 @@ fn mistakes_are_named() {
         ("simulate --trace absent.csv --format muri", 1, "absent.csv"),
         ("simulate --trace absent.trace --format gavel", 2, "--throughputs"),
         ("simulate --cluster 8by8 --trace a.csv --format muri", 2, "such as 8x8"),
+        ("simulate --jobs 3 --cluster nonsense", 2, "such as 8x8"),
+        ("simulate --jobs absent.json", 2, "also needs the machines"),
+        ("simulate --jobs absent.json --cluster 2x2 --mix google", 2, "--mix has no effect here"),
+        ("simulate --jobs absent.json --cluster 2x2", 1, "absent.json"),
+        ("simulate --cluster 2x2 --machines 3", 2, "cannot be used with"),
+        ("simulate --policy drf --floor free", 2, "--floor has no effect here"),
+        ("simulate --policy drf --unfairness 0.2", 2, "--unfairness has no effect here"),
+        ("simulate --policy drf --quanta 4", 2, "--quanta has no effect here"),
+        ("simulate --format muri", 2, "--trace"),
+        ("simulate --clock events --times paper", 2, "--times paper has no effect here"),
+        ("plan absent.json nonsense", 2, "such as 8x8"),
+        ("bound --jobs absent.json", 2, "also needs the machines"),
+        ("bound --setting small --exact", 2, "--times paper"),
         ("simulate --outage 900:1..2", 2, "numbered from 0"),
         ("simulate --machines 0", 2, "no machine"),
         ("simulate --jobs 0", 2, "no job"),

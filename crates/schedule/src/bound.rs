@@ -22,7 +22,7 @@
 use crate::{
     error::Result,
     lp::{LinearProgram, LpSolution, LpSolver, Sense},
-    model::{Cluster, DeviceId, Job, KINDS, Resources},
+    model::{Cluster, Job, KINDS, MachineId, Resources},
     pricing::SlotGrid,
 };
 
@@ -57,7 +57,8 @@ pub(crate) struct Relaxed {
 /// Machines that are alike.
 struct Kind {
     capacity: Resources,
-    device: DeviceId,
+    /// One of them.
+    sample: MachineId,
     count: f64,
 }
 
@@ -66,6 +67,7 @@ pub(crate) struct Relaxation<'a> {
     program: LinearProgram,
     grid: &'a SlotGrid,
     kinds: Vec<Kind>,
+    cluster: &'a Cluster,
     /// By slot, kind and resource type.
     used: Vec<[Vec<(usize, f64)>; KINDS]>,
     /// By job: completion slots and columns.
@@ -74,11 +76,11 @@ pub(crate) struct Relaxation<'a> {
 
 impl<'a> Relaxation<'a> {
     /// For jobs that may complete in their windows.
-    pub fn new(cluster: &Cluster, jobs: &[Job], grid: &'a SlotGrid, windows: &[Window]) -> Self {
+    pub fn new(cluster: &'a Cluster, jobs: &[Job], grid: &'a SlotGrid, windows: &[Window]) -> Self {
         let kinds = kinds(cluster);
         let used = vec![[const { Vec::new() }; KINDS]; grid.slots * kinds.len()];
         let mut relaxation =
-            Self { program: LinearProgram::default(), grid, kinds, used, completions: Vec::new() };
+            Self { program: LinearProgram::default(), grid, kinds, cluster, used, completions: Vec::new() };
         for (job, window) in jobs.iter().zip(windows) {
             let completions = relaxation.add(job, window);
             relaxation.completions.push(completions);
@@ -99,7 +101,7 @@ impl<'a> Relaxation<'a> {
 
     fn add(&mut self, job: &Job, window: &Window) -> Vec<(usize, usize)> {
         let grid = self.grid;
-        let arrival = grid.slot_of(job.arrival);
+        let arrival = grid.first_slot(job.arrival);
         let cases = self.cases(job);
         let fastest = cases.iter().map(|case| case.rate * case.limit).fold(0.0, f64::max);
         let shortest = (1.0 / fastest - 1e-9).ceil().max(1.0);
@@ -108,7 +110,9 @@ impl<'a> Relaxation<'a> {
         let slots = first.max(arrival)..end;
         let completions: Vec<(usize, usize)> = slots
             .map(|slot| {
-                let utility = job.utility.at(grid.hours(slot - arrival));
+                // Its work cannot be done sooner than this, so no schedule earns more.
+                let soonest = grid.begin(slot).max(grid.begin(arrival) + grid.slot / fastest);
+                let utility = job.utility.at(grid.elapsed_hours(job.arrival, slot, soonest));
                 (slot, self.program.real(-utility, f64::INFINITY))
             })
             .collect();
@@ -190,14 +194,15 @@ impl<'a> Relaxation<'a> {
     fn cases(&self, job: &Job) -> Vec<Case> {
         let per_slot = self.grid.slot / job.workload;
         let (near, far) = (per_slot / job.internal_cost(), per_slot / job.external_cost());
-        let hosted: f64 =
-            self.kinds.iter().map(|kind| kind.count * f64::from(kind.capacity.how_many(&job.worker))).sum();
+        let open = |kind: &Kind| self.cluster.allows(job, kind.sample);
+        let fits = |kind: &Kind| kind.count * f64::from(kind.capacity.how_many(&job.worker));
+        let hosted: f64 = self.kinds.iter().filter(|kind| open(kind)).map(fits).sum();
         let most = f64::from(job.workers.max).min(hosted);
         let ratio = job.workers_per_server;
         let share = |limit: f64| ratio.map(|ratio| (1.0 / ratio).max(1.0 / limit));
         let mut cases = Vec::new();
-        for (kind, machines) in self.kinds.iter().enumerate() {
-            let speed = job.speed_on(machines.device);
+        for (kind, machines) in self.kinds.iter().enumerate().filter(|(_, kind)| open(kind)) {
+            let speed = job.speed_on(self.cluster.machines()[machines.sample.index()].device);
             let inside = f64::from(most_inside(&machines.capacity, job));
             let demand = |limit: f64| {
                 let mut demand = job.worker;
@@ -255,11 +260,16 @@ pub(crate) fn most_inside(capacity: &Resources, job: &Job) -> u32 {
 
 fn kinds(cluster: &Cluster) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
-    for machine in cluster.machines() {
-        let same = |kind: &&mut Kind| kind.capacity == machine.capacity && kind.device == machine.device;
+    for (id, machine) in cluster.ids().zip(cluster.machines()) {
+        let same = |kind: &&mut Kind| {
+            let sample = &cluster.machines()[kind.sample.index()];
+            sample.capacity == machine.capacity
+                && sample.device == machine.device
+                && sample.labels == machine.labels
+        };
         match kinds.iter_mut().find(same) {
             Some(kind) => kind.count += 1.0,
-            None => kinds.push(Kind { capacity: machine.capacity, device: machine.device, count: 1.0 }),
+            None => kinds.push(Kind { capacity: machine.capacity, sample: id, count: 1.0 }),
         }
     }
     kinds

@@ -80,49 +80,85 @@ impl Experiment {
 pub struct Summary {
     /// The policy.
     pub name: String,
+    /// Seeds.
+    pub seeds: usize,
     /// Mean total utility.
     pub mean_utility: f64,
-    /// Half width of its 95 % confidence interval (Student's t); zero for one seed.
-    pub ci95: f64,
+    /// Half width of its 95 % confidence interval (Student's t); none for one seed.
+    pub ci95: Option<f64>,
+    /// Mean difference of the total utility to the first policy's, seed by seed; none for that policy itself.
+    pub against_first: Option<Difference>,
+    /// Mean number of jobs.
+    pub mean_jobs: f64,
     /// Mean number of admitted jobs.
     pub mean_admitted: f64,
-    /// Mean number of completed jobs.
+    /// Mean number of completed jobs, which `mean_jct` is taken over.
     pub mean_completed: f64,
-    /// Mean over seeds of the mean completion time.
-    pub mean_jct: f64,
-    /// Mean over seeds of the median completion time.
-    pub median_jct: f64,
-    /// Mean over seeds of the 99th percentile.
-    pub p99_jct: f64,
-    /// Mean over seeds of the last completion.
-    pub makespan: f64,
-    /// Mean used share of the GPUs.
+    /// Mean over seeds of the mean completion time of completed jobs; none where a seed has none.
+    #[serde(rename = "mean_jct_of_completed_seconds")]
+    pub mean_jct: Option<f64>,
+    /// Mean over seeds of the median completion time of all jobs; none where in a seed that job never completes.
+    #[serde(rename = "median_jct_seconds")]
+    pub median_jct: Option<f64>,
+    /// Mean over seeds of the 99th percentile of all jobs, likewise.
+    #[serde(rename = "p99_jct_seconds")]
+    pub p99_jct: Option<f64>,
+    /// Mean makespan.
+    #[serde(rename = "makespan_seconds")]
+    pub makespan: Option<f64>,
+    /// Mean used share.
     pub utilisation: f64,
-    /// Mean over seeds of the 90th percentile of completion time over time alone.
-    pub unfairness: f64,
-    /// Median milliseconds of a job's decision.
+    /// Mean finish-time unfairness.
+    pub unfairness: Option<f64>,
+    /// Median over seeds of the median time of an arriving job's decision, in milliseconds.
     pub median_decision_ms: f64,
 }
 
+/// A mean difference of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Difference {
+    /// The mean.
+    pub mean_utility: f64,
+    /// Half width of its 95 % confidence interval; none for one pair.
+    pub ci95: Option<f64>,
+}
+
+impl Difference {
+    /// Of `values` to `first`, pair by pair.
+    pub fn paired(values: &[f64], first: &[f64]) -> Self {
+        let differences: Vec<f64> = values.iter().zip(first).map(|(value, first)| value - first).collect();
+        let mean_utility = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
+        Self { mean_utility, ci95: half_width(differences.iter().copied()) }
+    }
+}
+
 impl Summary {
-    /// Of one policy's runs.
-    pub fn of(policy: PolicyName, runs: &[Metrics]) -> Self {
+    /// Of one policy's runs, beside those of the first policy on the same seeds unless it is the first.
+    pub fn of(policy: PolicyName, runs: &[Metrics], first: Option<&[f64]>) -> Self {
         let mean =
             |value: fn(&Metrics) -> f64| runs.iter().map(value).sum::<f64>() / runs.len().max(1) as f64;
+        let some = |value: fn(&Metrics) -> Option<f64>| {
+            let values: Option<Vec<f64>> = runs.iter().map(value).collect();
+            values.filter(|all| !all.is_empty()).map(|all| all.iter().sum::<f64>() / all.len() as f64)
+        };
         let mut decisions: Vec<f64> = runs.iter().map(|run| run.median_decision * 1e3).collect();
         decisions.sort_by(f64::total_cmp);
+        let utilities: Vec<f64> = runs.iter().map(|run| run.utility).collect();
         Self {
             name: policy.to_string(),
+            seeds: runs.len(),
             mean_utility: mean(|run| run.utility),
-            ci95: half_width(runs.iter().map(|run| run.utility)),
+            ci95: half_width(utilities.iter().copied()),
+            against_first: first.map(|first| Difference::paired(&utilities, first)),
+            mean_jobs: mean(|run| run.jobs as f64),
             mean_admitted: mean(|run| run.admitted as f64),
             mean_completed: mean(|run| run.completed as f64),
-            mean_jct: mean(|run| run.mean_jct),
-            median_jct: mean(|run| run.median_jct),
-            p99_jct: mean(|run| run.p99_jct),
-            makespan: mean(|run| run.makespan),
+            mean_jct: some(|run| run.mean_jct),
+            median_jct: some(|run| run.median_jct),
+            p99_jct: some(|run| run.p99_jct),
+            makespan: some(|run| run.makespan),
             utilisation: mean(|run| run.utilisation),
-            unfairness: mean(|run| run.unfairness),
+            unfairness: some(|run| run.unfairness),
             median_decision_ms: decisions.get(decisions.len() / 2).copied().unwrap_or(0.0),
         }
     }
@@ -134,24 +170,36 @@ const STUDENT: [f64; 30] = [
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-fn half_width(values: impl Iterator<Item = f64> + Clone) -> f64 {
+fn half_width(values: impl Iterator<Item = f64> + Clone) -> Option<f64> {
     let count = values.clone().count();
     if count < 2 {
-        return 0.0;
+        return None;
     }
     let mean = values.clone().sum::<f64>() / count as f64;
     let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64;
-    STUDENT.get(count - 2).copied().unwrap_or(1.96) * (variance / count as f64).sqrt()
+    Some(STUDENT.get(count - 2).copied().unwrap_or(1.96) * (variance / count as f64).sqrt())
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 mod tests {
-    use super::half_width;
+    use super::{Difference, half_width};
 
     #[test]
     fn the_interval_is_students() {
         // Mean 3, deviation sqrt(2.5), 5 values: 2.776 * sqrt(2.5 / 5).
-        assert!((half_width([1.0, 2.0, 3.0, 4.0, 5.0].into_iter()) - 1.9629).abs() < 1e-3);
-        assert_eq!(half_width([7.0].into_iter()), 0.0);
+        let half = half_width([1.0, 2.0, 3.0, 4.0, 5.0].into_iter()).unwrap();
+        assert!((half - 1.9629).abs() < 1e-3);
+        assert_eq!(half_width([7.0].into_iter()), None);
+    }
+
+    /// Seeds scatter by tens, the policies differ by one and a half in every pair or nearly: only pairs show it.
+    #[test]
+    fn pairs_tell_what_means_do_not() {
+        let (first, second) = ([10.0, 90.0, 50.0], [11.0, 92.0, 51.5]);
+        let Difference { mean_utility, ci95 } = Difference::paired(&second, &first);
+        assert!((mean_utility - 1.5).abs() < 1e-12);
+        assert!(ci95.unwrap() < 1.5 && half_width(first.into_iter()).unwrap() > 50.0);
+        assert_eq!(Difference::paired(&[3.0], &[1.0]), Difference { mean_utility: 2.0, ci95: None });
     }
 }

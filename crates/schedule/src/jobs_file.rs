@@ -16,6 +16,31 @@ use crate::{
 
 /// The columns that a CSV table of jobs must have.
 const REQUIRED: [&str; 2] = ["worker_gpu", "worker_cpu"];
+/// What it may have besides.
+const OPTIONAL: [&str; 22] = [
+    "name",
+    "arrival",
+    "gradient_mb",
+    "workers_per_server",
+    "worker_memory",
+    "worker_storage",
+    "worker_network",
+    "server_gpu",
+    "server_cpu",
+    "server_memory",
+    "server_storage",
+    "server_network",
+    "internal_gbps",
+    "external_gbps",
+    "min_workers",
+    "max_workers",
+    "restart",
+    "value",
+    "decay",
+    "target",
+    "profile",
+    "epochs",
+];
 /// What else it must have, unless a profile says it.
 const MEASURED: [&str; 3] = ["workload", "batch", "seconds_per_sample"];
 
@@ -29,11 +54,28 @@ const MEASURED: [&str; 3] = ["workload", "batch", "seconds_per_sample"];
 /// `seconds_per_sample`, `gradient_mb`, `workers_per_server` and the most workers come from there unless they are
 /// given, and `epochs` may stand for `workload`.
 ///
+/// In JSON `array` makes so many jobs of one entry, named `name-0`, `name-1`, ..., and `speeds` may be given by the
+/// names of the cluster's device types.
+///
 /// # Errors
 /// An unreadable file, a field that is not what it should be, or a job that is not valid.
 pub fn read_jobs(path: &Path) -> Result<Vec<Job>> {
-    let mut jobs: Vec<Job> =
-        if path.extension().is_some_and(|ending| ending == "csv") { table(path)? } else { list(path)? };
+    read(path, &[])
+}
+
+/// The same for a cluster that must be able to run them.
+///
+/// # Errors
+/// As [`read_jobs`]; a job that the cluster can never run.
+pub fn read_jobs_for(path: &Path, cluster: &Cluster) -> Result<Vec<Job>> {
+    let jobs = read(path, cluster.devices())?;
+    jobs.iter().try_for_each(|job| cluster.admits(job))?;
+    Ok(jobs)
+}
+
+fn read(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+    let is_table = path.extension().is_some_and(|ending| ending == "csv");
+    let mut jobs: Vec<Job> = if is_table { table(path)? } else { list(path, devices)? };
     if jobs.is_empty() {
         return Err(Error::Empty { what: "job" });
     }
@@ -45,8 +87,8 @@ pub fn read_jobs(path: &Path) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-fn list(path: &Path) -> Result<Vec<Job>> {
-    let jobs = objects(path)?;
+fn list(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+    let jobs = objects(path, devices)?;
     for (index, job) in jobs.iter().enumerate() {
         // In the order of the file, which is what its writer can count.
         let job = Job { id: JobId(index as u32), ..job.clone() };
@@ -63,7 +105,17 @@ pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
     twice.map_or(Ok(()), |job| Err(Error::Duplicate { file: path.into(), name: job.name.clone() }))
 }
 
-/// Reads a cluster from JSON: `{"machines": [{"capacity": {"gpu": 8, "cpu": 64, "memory": 512}}]}`.
+/// A cluster from what a user wrote: machines times GPUs ([`Cluster::from_counts`]), or the name of a file.
+///
+/// # Errors
+/// A file that is not there and no count either; what [`read_cluster`] says.
+pub fn cluster(text: &str) -> Result<Cluster> {
+    let path = Path::new(text);
+    if path.exists() { read_cluster(path) } else { Cluster::from_counts(text) }
+}
+
+/// Reads a cluster from JSON: `{"machines": [{"name": "a", "count": 4, "capacity": {"gpu": 8, "cpu": 64}}]}`. A machine
+/// may also have a `rack`, a `device` type and `labels`, and the cluster an `oversubscription` between racks.
 ///
 /// # Errors
 /// An unreadable file or a cluster that is not valid.
@@ -71,28 +123,70 @@ pub fn read_cluster(path: &Path) -> Result<Cluster> {
     parse(path, &text(path)?)
 }
 
-/// Jobs from JSON. Only those with a profile go through a loose form, so that faults of the others name their line.
-fn objects(path: &Path) -> Result<Vec<Job>> {
+/// Jobs from JSON. Only those that are not plain go through a loose form, so that faults of the others name their line.
+fn objects(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
     let text = text(path)?;
     let loose: Vec<Value> = parse(path, &text)?;
-    if loose.iter().all(|job| job.get("profile").is_none()) {
+    if loose.iter().all(is_plain) {
         return parse(path, &text);
     }
-    let numbered = loose.into_iter().enumerate();
     let entry =
         |entry: usize| move |source| Error::Entry { file: path.into(), entry, source: Box::new(source) };
-    numbered.map(|(index, job)| object(path, job).map_err(entry(index + 1))).collect()
+    let mut jobs = Vec::new();
+    for (index, job) in loose.into_iter().enumerate() {
+        jobs.extend(object(path, job, devices).map_err(entry(index + 1))?);
+    }
+    Ok(jobs)
 }
 
-fn object(path: &Path, mut job: Value) -> Result<Job> {
+fn is_plain(job: &Value) -> bool {
+    let loose = ["id", "profile", "array"].iter().any(|field| job.get(field).is_some());
+    !loose && !job.get("speeds").is_some_and(Value::is_object)
+}
+
+fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Job>> {
     let wrong = |source| Error::Json { path: path.into(), source };
-    if let Some(fields) = job.as_object_mut()
-        && let Some(profile) = fields.remove("profile")
-    {
-        let name: String = serde_json::from_value(profile).map_err(wrong)?;
-        complete(path, fields, &Measured::read(&beside(path, &name))?)?;
+    let mut array = None;
+    if let Some(fields) = job.as_object_mut() {
+        if let Some(id) = fields.get("id") {
+            return Err(invalid("id", id, "jobs are numbered in the order of their arrival; give a `name`"));
+        }
+        if let Some(profile) = fields.remove("profile") {
+            let name: String = serde_json::from_value(profile).map_err(wrong)?;
+            complete(path, fields, &Measured::read(&beside(path, &name))?)?;
+        }
+        if let Some(speeds) = fields.get_mut("speeds") {
+            by_device(speeds, devices)?;
+        }
+        array = fields.remove("array");
     }
-    serde_json::from_value(job).map_err(wrong)
+    let job: Job = serde_json::from_value(job).map_err(wrong)?;
+    let Some(array) = array else { return Ok(vec![job]) };
+    let count = array.as_u64().filter(|count| (1..=100_000).contains(count));
+    let count = count.ok_or_else(|| invalid("array", &array, "it is a whole number from 1 to 100000"))?;
+    if job.name.is_empty() {
+        return Err(invalid("name", &Value::from(""), "the jobs of an array are told apart by its name"));
+    }
+    Ok((0..count).map(|number| Job { name: format!("{}-{number}", job.name), ..job.clone() }).collect())
+}
+
+fn invalid(field: &str, found: &Value, wanted: &'static str) -> Error {
+    Error::Invalid { subject: "job".into(), field: field.into(), found: found.to_string(), wanted }
+}
+
+/// Speeds by the names of device types, as a list in the order of the cluster's.
+fn by_device(speeds: &mut Value, devices: &[String]) -> Result<()> {
+    let Some(named) = speeds.as_object() else { return Ok(()) };
+    if let Some((name, _)) = named.iter().find(|(name, _)| !devices.contains(name)) {
+        let wanted = "speeds by name name the device types of the cluster";
+        return Err(invalid("speeds", &Value::from(name.as_str()), wanted));
+    }
+    let speed = |device: &String| {
+        let wanted = "every device type of the cluster has a speed; 0 where the job cannot run";
+        named.get(device).cloned().ok_or_else(|| invalid("speeds", &json!(named), wanted))
+    };
+    *speeds = devices.iter().map(speed).collect::<Result<Value>>()?;
+    Ok(())
 }
 
 /// A file named in another is looked for beside it.
@@ -158,6 +252,12 @@ fn table(path: &Path) -> Result<Vec<Job>> {
     if !table.has("profile") {
         Table::read(path, &MEASURED)?;
     }
+    let known = || REQUIRED.iter().chain(&MEASURED).chain(&OPTIONAL);
+    if let Some(unknown) = table.headers().iter().find(|header| !known().any(|known| known == header)) {
+        let known: Vec<&str> = known().copied().collect();
+        let what = format!("there is no such column; there are {}", known.join(", "));
+        return Err(Error::Field { file: path.into(), line: 1, field: unknown.clone(), what });
+    }
     table.rows().map(|row| job(path, &row)).collect()
 }
 
@@ -170,7 +270,8 @@ fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
     };
     let demand = |task: &str| -> Result<Resources> {
         let part = |kind: &str| or(&format!("{task}_{kind}"), 0.0);
-        Ok(Resources::new(part("gpu")?, part("cpu")?, part("memory")?, part("storage")?))
+        let [gpu, cpu, memory, storage, network] = ["gpu", "cpu", "memory", "storage", "network"].map(part);
+        Ok(Resources::from_array([gpu?, cpu?, memory?, storage?, network?]))
     };
     let count = |column: &str, default: u32| {
         if row.text(column).is_empty() { Ok(default) } else { row.count(column) }
@@ -201,6 +302,9 @@ fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
     let server = demand("server")?;
     let usual = if server.is_zero() { 0.0 } else { 1.0 };
     let ratio = or("workers_per_server", measured.map_or(usual, |measured| measured.workers_per_server))?;
+    if given("decay") != given("target") {
+        return Err(row.fault("decay", "`decay` and `target` go together".into()));
+    }
     let utility = if row.text("decay").is_empty() {
         Utility::Constant { value: or("value", 1.0)? }
     } else {
@@ -227,6 +331,7 @@ fn job(path: &Path, row: &crate::trace::Row) -> Result<Job> {
         utility,
         workers: WorkerRange { min: count("min_workers", 1)?, max: count("max_workers", most)? },
         speeds: Vec::new(),
+        needs: Default::default(),
         restart: or("restart", 0.0)?,
         group: String::new(),
     };

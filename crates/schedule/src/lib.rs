@@ -5,7 +5,7 @@
 //!
 //! - [`model`]: resources, machines, jobs, utilities, placements. Nothing here knows of time passing.
 //! - [`pricing`]: prices, and the best schedule of one job at them, with [`lp`] for linear programs.
-//! - [`state`] and [`policy`]: what a scheduler knows, what happened, what it decides; one module a policy.
+//! - [`event`], [`state`] and [`policy`]: what happened, what a scheduler knows, what it decides; one module a policy.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
 //! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
@@ -32,6 +32,7 @@
 pub mod bound;
 pub mod compare;
 pub mod error;
+pub mod event;
 pub mod exact;
 pub mod explain;
 pub mod jobs_file;
@@ -48,8 +49,9 @@ pub mod state;
 pub mod trace;
 
 pub use error::{Error, Result};
+pub use event::{Decision, Event};
 pub use model::{
     Cluster, DeviceId, Job, JobId, KINDS, Machine, MachineId, Placement, Resource, Resources, Share, Utility,
-    WorkerRange,
+    Values, WorkerRange,
 };
-pub use policy::{Decision, Event, Policy, PolicyName, Setup};
+pub use policy::{Policy, PolicyName, Setup};

@@ -1,12 +1,12 @@
 //! Recorded decisions, and their replay.
 //!
 //! A recording is a text file of JSON lines: first what the policy was made with, then every step with its
-//! events and decisions. Replaying drives a fresh policy and a fresh [`State`] with the recorded events only,
+//! events and decisions, last how many there are. Without that line the log ended early. Replaying drives a fresh policy and a fresh [`State`] with the recorded events only,
 //! as a live daemon would, and compares.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{BufWriter, Write},
     path::Path,
     sync::Arc,
 };
@@ -47,6 +47,15 @@ pub struct Recording {
     pub header: Header,
     /// What it saw and decided.
     pub entries: Vec<Entry>,
+    /// Whether the log was written to its end.
+    pub complete: bool,
+}
+
+/// The last line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    steps: usize,
 }
 
 impl Recording {
@@ -65,7 +74,7 @@ impl Recording {
             floor: setup.floor,
             seed: setup.seed,
         };
-        Self { header, entries }
+        Self { header, entries, complete: true }
     }
 
     /// Writes it as JSON lines.
@@ -80,6 +89,8 @@ impl Recording {
         for entry in &self.entries {
             writeln!(file, "{}", serde_json::to_string(entry).map_err(json)?).map_err(failed)?;
         }
+        let end = End { steps: self.entries.len() };
+        writeln!(file, "{}", serde_json::to_string(&end).map_err(json)?).map_err(failed)?;
         file.flush().map_err(failed)
     }
 
@@ -89,29 +100,37 @@ impl Recording {
     /// An unreadable file; a line that is not what it should be.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |source| Error::Io { doing: "reading a recording", path: path.into(), source };
-        let lines = BufReader::new(File::open(path).map_err(failed)?).lines();
-        let mut lines = lines.enumerate().map(|(index, line)| Ok((index as u64 + 1, line.map_err(failed)?)));
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        // A line without its end was not written to it.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut lines = whole.lines().enumerate().map(|(index, line)| (index as u64 + 1, line)).peekable();
         let wrong = |line: u64, error: serde_json::Error| {
             let what = format!("{error}; is this a recording of `schedule simulate --record`?");
             Error::Field { file: path.into(), line, field: "json".into(), what }
         };
-        let (line, text) = lines.next().ok_or(Error::Empty { what: "recording" })??;
-        let header: Header = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+        let (line, text) = lines.next().ok_or(Error::Empty { what: "recording" })?;
+        let header: Header = serde_json::from_str(text).map_err(|error| wrong(line, error))?;
         let fault =
             |line, field: &str, what| Error::Field { file: path.into(), line, field: field.into(), what };
         header.grid.validate().map_err(|error| fault(line, "grid", error.detail()))?;
         let mut before = 0.0;
-        let entry = |item: Result<(u64, String)>| {
-            let (line, text) = item?;
-            let entry: Entry = serde_json::from_str(&text).map_err(|error| wrong(line, error))?;
+        let (mut entries, mut complete) = (Vec::new(), false);
+        while let Some((line, text)) = lines.next() {
+            if lines.peek().is_none()
+                && let Ok(End { steps }) = serde_json::from_str(text)
+            {
+                complete = steps == entries.len();
+                break;
+            }
+            let entry: Entry = serde_json::from_str(text).map_err(|error| wrong(line, error))?;
             if !(before..f64::INFINITY).contains(&entry.now) {
                 let what = format!("{} comes after {before}; time does not go back", entry.now);
                 return Err(fault(line, "now", what));
             }
             before = entry.now;
-            Ok(entry)
-        };
-        Ok(Self { header, entries: lines.map(entry).collect::<Result<_>>()? })
+            entries.push(entry);
+        }
+        Ok(Self { header, entries, complete })
     }
 
     /// Decides again and compares; returns the number of decisions.

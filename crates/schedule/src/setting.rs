@@ -85,7 +85,7 @@ impl Setting {
     pub fn calibrated() -> Self {
         Self {
             name: "calibrated",
-            grid: SlotGrid { slot: 3600.0, slots: 20 },
+            grid: SlotGrid::paper(3600.0, 20),
             machines: 100,
             jobs: 50,
             capacity: Resources::new(36.0, 99.0, 306.0, 135.0),
@@ -198,6 +198,7 @@ impl Setting {
             utility: self.utility(rng),
             workers: WorkerRange { min: 1, max: batch },
             speeds: Vec::new(),
+            needs: Default::default(),
             restart: self.restart,
             group: String::new(),
         }

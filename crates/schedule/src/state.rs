@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
+    event::{Decision, Event},
     model::{Cluster, Job, JobId, MachineId, Placement, Resources},
-    policy::{Decision, Event},
 };
 
 /// Where a job stands.
@@ -75,6 +75,13 @@ pub struct Physics {
     pub checkpoints: Option<Checkpoints>,
 }
 
+impl Physics {
+    /// The share of a running job's time that is not spent on writing checkpoints.
+    fn pace(&self) -> f64 {
+        self.checkpoints.map_or(1.0, |Checkpoints { every, cost }| every / (every + cost))
+    }
+}
+
 /// One job that has arrived.
 #[derive(Debug, Clone)]
 pub struct JobState {
@@ -98,7 +105,7 @@ pub struct JobState {
     pub changes: u32,
     /// Whether it was ever admitted.
     pub admitted: bool,
-    /// Samples per second at the present placement.
+    /// Samples per second at the present placement, checkpoints counted.
     pub rate: f64,
     /// Seconds of restart still to sit out.
     stall: f64,
@@ -221,7 +228,12 @@ impl State {
                 self.cluster.admits(job)?;
                 job.id.index() == self.jobs.len()
             }
-            Event::Completion { job } => self.jobs.get(job.index()).is_some_and(JobState::is_active),
+            Event::Completion { job, at } => {
+                *at <= self.now && self.jobs.get(job.index()).is_some_and(JobState::is_active)
+            }
+            Event::Progress { job, samples } => {
+                *samples >= 0.0 && self.jobs.get(job.index()).is_some_and(JobState::is_active)
+            }
             Event::Failure { machine } | Event::Recovery { machine } => machine.index() < self.up.len(),
             Event::Slot { .. } | Event::Wake => true,
         };
@@ -237,7 +249,8 @@ impl State {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Arrival { job } => self.arrive(job),
-            Event::Completion { job } => self.complete(*job),
+            Event::Completion { job, at } => self.complete(*job, *at),
+            Event::Progress { job, samples } => self.report(*job, *samples),
             Event::Failure { machine } => self.fail(*machine),
             Event::Recovery { machine } => self.up[machine.index()] = true,
             Event::Slot { .. } | Event::Wake => {}
@@ -264,13 +277,18 @@ impl State {
         });
     }
 
-    fn complete(&mut self, id: JobId) {
+    /// Takes a job's own word, `samples` done in all, for what was reckoned from its speed.
+    pub fn report(&mut self, id: JobId, samples: f64) {
+        let state = &mut self.jobs[id.index()];
+        state.remaining = (state.job.workload - samples).clamp(0.0, state.job.workload);
+    }
+
+    fn complete(&mut self, id: JobId, at: f64) {
         self.vacate(id);
-        let now = self.now;
         let state = &mut self.jobs[id.index()];
         state.status = Status::Completed;
         state.remaining = 0.0;
-        state.finished = Some(now);
+        state.finished = Some(at);
         self.active.retain(|&other| other != id);
     }
 
@@ -354,6 +372,11 @@ impl State {
             if !self.up[machine.index()] {
                 return Err(format!("job {id} may not run on machine {machine}: it is down"));
             }
+            if share.workers > 0 && !self.cluster.allows(&state.job, machine) {
+                return Err(format!(
+                    "job {id} may not run on machine {machine}: its needs or speeds forbid it"
+                ));
+            }
             if let Some((kind, used, has)) = self.cluster.capacity(machine).lacks(used) {
                 let kind = kind.name();
                 return Err(format!(
@@ -370,7 +393,7 @@ impl State {
         state.started.get_or_insert(self.now);
         state.changes += 1;
         state.stall = if self.physics.overhead == Overhead::OnChange { state.job.restart } else { 0.0 };
-        state.rate = self.cluster.rate(&state.job, placement);
+        state.rate = self.cluster.rate(&state.job, placement) * self.physics.pace();
         state.placement = placement.clone();
         Ok(())
     }
@@ -391,7 +414,7 @@ impl State {
                     state.placement.shares().iter().map(|share| jobs_on[share.machine.index()]).max();
                 let mut slowed = Job::clone(&state.job);
                 slowed.external_gbps /= f64::from(busiest.unwrap_or(1).max(1));
-                state.rate = self.cluster.rate(&slowed, &state.placement);
+                state.rate = self.cluster.rate(&slowed, &state.placement) * self.physics.pace();
             }
         }
     }
@@ -407,17 +430,16 @@ fn work(state: &mut JobState, elapsed: f64, physics: &Physics) {
     state.stall = (state.stall - elapsed).max(0.0);
     state.executed += elapsed;
     state.attained += elapsed * f64::from(state.placement.workers());
-    let mut useful = elapsed - lost;
-    if let Some(Checkpoints { every, cost }) = physics.checkpoints {
-        useful *= every / (every + cost);
-        state.saved.1 += useful;
+    let useful = elapsed - lost;
+    if physics.checkpoints.is_some() {
+        state.saved.1 += useful * physics.pace();
     }
     state.remaining = (state.remaining - useful * state.rate).max(0.0);
     match physics.checkpoints {
         Some(Checkpoints { every, .. }) if state.saved.1 < every => {}
         Some(Checkpoints { every, .. }) => {
             state.saved.1 %= every;
-            state.saved.0 = state.remaining + state.saved.1 * state.rate;
+            state.saved.0 = state.remaining + state.saved.1 * state.rate / physics.pace();
         }
         None => state.saved.0 = state.remaining,
     }

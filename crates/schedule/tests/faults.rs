@@ -170,7 +170,7 @@ fn impossible_jobs_and_clusters_are_named() {
         let error = broken.validate().unwrap_err().to_string();
         assert!(error.contains(field), "{error}");
     }
-    let unknown = Machine { device: syncline_schedule::DeviceId(3), capacity: Resources::gpus(1.0), rack: 0 };
+    let unknown = Machine::new(Resources::gpus(1.0)).with_device(syncline_schedule::DeviceId(3));
     assert!(Cluster::new(vec![unknown], vec!["v100".into()], 1.0).is_err());
 }
 

@@ -73,7 +73,7 @@ fn no_policy_beats_the_optimum_nor_the_optimum_the_bound() {
 
 /// Few workers and one machine: in reach of microlp's own branch and bound.
 fn tiny() -> Setting {
-    let grid = SlotGrid { slot: 3600.0, slots: 4 };
+    let grid = SlotGrid::paper(3600.0, 4);
     let capacity = Resources::new(8.0, 24.0, 80.0, 40.0);
     Setting {
         grid,
@@ -118,7 +118,7 @@ fn gangs_of_fixed_size_run_whole_or_not_at_all() {
         job.workload = 3.0 * 3600.0 * 2.0;
         job.utility = syncline_schedule::Utility::Deadline { value: 10.0, deadline: 3.0 };
     }
-    let grid = SlotGrid { slot: 3600.0, slots: 3 };
+    let grid = SlotGrid::paper(3600.0, 3);
     let instance = Instance { cluster: &cluster, jobs: &jobs, grid: &grid };
     let whole =
         by_program(&instance, &BranchAndBound { limit: Limit::Time(Duration::from_secs(300)) }).unwrap();

@@ -32,6 +32,7 @@ fn job(workload: f64, external_gbps: f64) -> Job {
         utility: Utility::Sigmoid { value: 40.0, decay: 0.4, target: 3.0 },
         workers: WorkerRange { min: 1, max: 12 },
         speeds: Vec::new(),
+        needs: Default::default(),
         restart: 0.0,
         group: String::new(),
     }
@@ -93,7 +94,7 @@ proptest! {
     #[test]
     fn the_table_finds_what_trying_everything_finds(seed in 0u64..1000, work in 2e3..4e4f64, gbps in 0.1..5.0f64) {
         let cluster = Cluster::uniform(3, Resources::new(4.0, 16.0, 64.0, 0.0)).unwrap();
-        let grid = SlotGrid { slot: 3600.0, slots: 4 };
+        let grid = SlotGrid::paper(3600.0, 4);
         let jobs = [job(work, gbps)];
         let ledger = busy_ledger(&cluster, grid, &jobs, seed);
         let quanta = 5;

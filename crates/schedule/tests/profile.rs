@@ -81,7 +81,7 @@ fn a_trained_run_is_planned() {
     cluster.admits(&jobs[0]).unwrap();
     // So long that it takes two workers on one machine four slots.
     let slot = jobs[0].workload * jobs[0].internal_cost() / 2.0 / 4.0;
-    let grid = SlotGrid { slot, slots: 8 };
+    let grid = SlotGrid::paper(slot, 8);
     let range = PriceRange::estimate(&jobs, cluster.total(), &grid, Roles::Pooled);
     let ledger = Ledger::new(&cluster, grid, PriceFunction::new(range));
     let options = PlannerOptions::default();

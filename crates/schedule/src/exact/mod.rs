@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     lp::LpSolver,
     model::{Cluster, Job},
-    pricing::SlotGrid,
+    pricing::{SlotGrid, Times},
     setting::Setting,
     sim::Stopwatch,
 };
@@ -24,7 +24,7 @@ pub use completions::by_completions;
 /// Instances that can be solved to optimality in seconds and are still contended: five jobs of the calibrated
 /// setting with a fifth of its work, on two of its machines, in five slots.
 pub fn small() -> Setting {
-    let grid = SlotGrid { slot: 3600.0, slots: 5 };
+    let grid = SlotGrid::paper(3600.0, 5);
     Setting { grid, machines: 2, jobs: 5, samples: 1e3..=1e4, name: "small", ..Setting::calibrated() }
 }
 
@@ -73,13 +73,21 @@ pub fn by_program(instance: &Instance, solver: &dyn LpSolver) -> Result<f64> {
 }
 
 /// Whether the program describes the cluster.
-fn check(Instance { cluster, jobs, .. }: &Instance) -> Result<()> {
+fn check(Instance { cluster, jobs, grid }: &Instance) -> Result<()> {
     let invalid = |field: &str, found: String, wanted: &'static str| {
         Err(Error::Invalid { subject: "the exact optimum".into(), field: field.into(), found, wanted })
     };
+    if grid.times != Times::Paper {
+        let wanted = "it counts whole slots, as the papers do: `--times paper`";
+        return invalid("times", "real".into(), wanted);
+    }
     if cluster.oversubscription() > 1.0 {
         let wanted = "it knows one bandwidth between machines: oversubscription 1";
         return invalid("oversubscription", cluster.oversubscription().to_string(), wanted);
+    }
+    if let Some(job) = jobs.iter().find(|job| !job.needs.is_empty()) {
+        let wanted = "it knows no labels: leave them out";
+        return invalid("needs", format!("some of job {}", job.label()), wanted);
     }
     if let Some(job) = jobs.iter().find(|job| job.speeds.iter().any(|speed| *speed != 1.0)) {
         let wanted = "it knows one speed: no `speeds`, or 1 on every device";

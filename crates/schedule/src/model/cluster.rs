@@ -1,10 +1,14 @@
 //! Machines, their capacities, racks and device types.
 
-use std::fmt;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, Placement, Resource, Resources};
+use super::{Job, Placement, Resource, Resources, plain::Plain};
 use crate::error::{Error, Result};
 
 /// A machine's place in [`Cluster::machines`].
@@ -30,17 +34,34 @@ impl fmt::Display for MachineId {
 #[serde(transparent)]
 pub struct DeviceId(pub u16);
 
+/// The label that every machine carries: the name of its device type.
+pub const DEVICE_LABEL: &str = "device";
+
 /// One physical machine. Workers and servers may share it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
+    /// What people call it; empty: its number.
+    pub name: String,
     /// What it has.
     pub capacity: Resources,
     /// The rack it stands in; links between racks are slower by the cluster's oversubscription.
-    #[serde(default)]
     pub rack: u32,
     /// The type of its accelerators.
-    #[serde(default)]
     pub device: DeviceId,
+    /// What jobs may ask for in their `needs`.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Machine {
+    /// A machine of the first device type in the first rack.
+    pub fn new(capacity: Resources) -> Self {
+        Self { name: String::new(), capacity, rack: 0, device: DeviceId(0), labels: BTreeMap::new() }
+    }
+
+    /// With accelerators of another type.
+    pub fn with_device(self, device: DeviceId) -> Self {
+        Self { device, ..self }
+    }
 }
 
 /// A validated, non-empty list of machines.
@@ -62,6 +83,15 @@ impl Cluster {
     pub fn new(machines: Vec<Machine>, devices: Vec<String>, oversubscription: f64) -> Result<Self> {
         if machines.is_empty() {
             return Err(Error::Empty { what: "machine" });
+        }
+        let mut known = HashSet::new();
+        if let Some(twice) = machines.iter().find(|one| !one.name.is_empty() && !known.insert(&one.name)) {
+            return Err(Error::Invalid {
+                subject: "cluster".into(),
+                field: "machine names".into(),
+                found: format!("`{}` twice", twice.name),
+                wanted: "names tell machines apart, so give each its own",
+            });
         }
         for (index, machine) in machines.iter().enumerate() {
             let id = MachineId(index as u32);
@@ -94,9 +124,39 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::new`].
     pub fn uniform(count: usize, capacity: Resources) -> Result<Self> {
-        let machine = Machine { capacity, rack: 0, device: DeviceId(0) };
-        Self::new(vec![machine; count], vec!["gpu".into()], 1.0)
+        Self::new(vec![Machine::new(capacity); count], vec!["gpu".into()], 1.0)
     }
+
+    /// `8x8` (machines times GPUs), or `v100:8x1,k80:24x1` where device types differ.
+    ///
+    /// # Errors
+    /// Another form.
+    pub fn from_counts(text: &str) -> Result<Self> {
+        let wrong = || Error::Invalid {
+            subject: "cluster".into(),
+            field: "size".into(),
+            found: format!("`{text}`"),
+            wanted: "write machines times GPUs, such as 8x8 or v100:8x1,k80:24x1, or name a file",
+        };
+        let (mut machines, mut devices) = (Vec::new(), Vec::new());
+        for part in text.split(',') {
+            let (device, size) = part.split_once(':').unwrap_or(("gpu", part));
+            let (count, gpus) = size.split_once('x').ok_or_else(wrong)?;
+            let count: usize = count.parse().map_err(|_| wrong())?;
+            let gpus: u32 = gpus.parse().map_err(|_| wrong())?;
+            if count > Self::MOST {
+                return Err(wrong());
+            }
+            let machine = Machine::new(Resources::gpus(f64::from(gpus)));
+            let machine = machine.with_device(DeviceId(devices.len() as u16));
+            devices.push(device.to_owned());
+            machines.extend(std::iter::repeat_n(machine, count));
+        }
+        Self::new(machines, devices, 1.0)
+    }
+
+    /// The most machines of one entry of a file or of one count.
+    pub const MOST: usize = 1_000_000;
 
     /// The machines, by [`MachineId`].
     pub fn machines(&self) -> &[Machine] {
@@ -106,6 +166,66 @@ impl Cluster {
     /// Ids of all machines.
     pub fn ids(&self) -> impl Iterator<Item = MachineId> + use<> {
         (0..self.machines.len() as u32).map(MachineId)
+    }
+
+    /// What people call a machine.
+    pub fn name(&self, id: MachineId) -> String {
+        let name = &self.machines[id.index()].name;
+        if name.is_empty() { id.to_string() } else { name.clone() }
+    }
+
+    /// Whether tasks of `job` may run on a machine: it carries the labels that the job needs, and its devices are not
+    /// of a type on which the job does not run at all.
+    pub fn allows(&self, job: &Job, id: MachineId) -> bool {
+        if !job.is_choosy() {
+            return true;
+        }
+        let machine = &self.machines[id.index()];
+        let carries = |label: &str| match machine.labels.get(label) {
+            None if label == DEVICE_LABEL => self.devices.get(usize::from(machine.device.0)),
+            carried => carried,
+        };
+        job.speed_on(machine.device) > 0.0
+            && job.needs.iter().all(|(label, wanted)| carries(label).is_some_and(|value| wanted.holds(value)))
+    }
+
+    /// `amounts` by machine, as far as `job` may use them: nothing where it may not run.
+    pub fn mask<'a>(&self, job: &Job, amounts: &'a [Resources]) -> Cow<'a, [Resources]> {
+        if !job.is_choosy() {
+            return Cow::Borrowed(amounts);
+        }
+        let open = |(id, amount): (MachineId, &Resources)| {
+            if self.allows(job, id) { *amount } else { Resources::default() }
+        };
+        Cow::Owned(self.ids().zip(amounts).map(open).collect())
+    }
+
+    /// The speeds that the job has on machines where it may run, each once, the greatest first.
+    pub fn speeds(&self, job: &Job) -> Vec<f64> {
+        if job.speeds.is_empty() {
+            return vec![1.0];
+        }
+        let open = self.ids().filter(|id| self.allows(job, *id));
+        let mut speeds: Vec<f64> = open.map(|id| job.speed_on(self.machines[id.index()].device)).collect();
+        speeds.sort_by(|a, b| b.total_cmp(a));
+        speeds.dedup();
+        speeds
+    }
+
+    /// The greatest of [`Cluster::speeds`]; 1 if it may run nowhere.
+    pub fn best_speed(&self, job: &Job) -> f64 {
+        self.speeds(job).first().copied().unwrap_or(1.0)
+    }
+
+    /// Seconds with every allowed worker on the fastest link and the fastest devices that there are.
+    pub fn shortest(&self, job: &Job) -> f64 {
+        job.shortest() / self.best_speed(job)
+    }
+
+    /// The jobs with their work counted in samples of their fastest device: what prices are made for.
+    pub fn at_best_speed(&self, jobs: &[Job]) -> Vec<Job> {
+        let counted = |job: &Job| Job { workload: job.workload / self.best_speed(job), ..job.clone() };
+        jobs.iter().map(counted).collect()
     }
 
     /// One machine's capacity.
@@ -128,9 +248,10 @@ impl Cluster {
         self.oversubscription
     }
 
-    /// How many of `unit` fit into the empty cluster.
-    pub fn how_many(&self, unit: &Resources) -> u32 {
-        self.machines.iter().fold(0, |sum: u32, machine| sum.saturating_add(machine.capacity.how_many(unit)))
+    /// How many of `unit`, a task of `job` or a bundle of them, fit into the empty cluster.
+    pub fn how_many(&self, job: &Job, unit: &Resources) -> u32 {
+        let open = self.ids().filter(|id| self.allows(job, *id));
+        open.fold(0, |sum: u32, id| sum.saturating_add(self.capacity(id).how_many(unit)))
     }
 
     /// Samples per second of `job` under `placement`: the speed law, the slowest device type and, between
@@ -156,21 +277,53 @@ impl Cluster {
     /// An invalid field of the job; a task that fits no machine; a smallest gang that does not fit.
     pub fn admits(&self, job: &Job) -> Result<()> {
         job.validate()?;
+        self.offers(job)?;
         for (task, need) in [("worker", &job.worker), ("server", &job.server)] {
-            if !self.machines.iter().any(|machine| machine.capacity.fits(need)) {
+            if !self.ids().any(|id| self.allows(job, id) && self.capacity(id).fits(need)) {
                 return Err(self.too_large(job, task, need));
             }
         }
-        let fits = self.how_many(&job.worker);
+        let fits = self.how_many(job, &job.worker);
         if fits < job.workers.min {
             return Err(Error::GangTooLarge { job: job.label(), need: job.workers.min, fits });
         }
         Ok(())
     }
 
+    /// Whether there is a machine on which the job may run, and a device type for each of its speeds.
+    fn offers(&self, job: &Job) -> Result<()> {
+        let invalid = |field: &str, found: String, wanted| {
+            Err(Error::Invalid {
+                subject: format!("job {}", job.label()),
+                field: field.into(),
+                found,
+                wanted,
+            })
+        };
+        if !job.speeds.is_empty() && job.speeds.len() != self.devices.len() {
+            let found = format!("{} numbers for {} device types", job.speeds.len(), self.devices.len());
+            return invalid("speeds", found, "it has one number for each device type of the cluster");
+        }
+        if self.ids().any(|id| self.allows(job, id)) {
+            return Ok(());
+        }
+        if job.needs.is_empty() {
+            let found = format!("{:?} on {}", job.speeds, self.devices.join(", "));
+            return invalid("speeds", found, "it is above 0 on the device type of at least one machine");
+        }
+        let needs: Vec<String> =
+            job.needs.iter().map(|(label, wanted)| format!("{label} = {wanted}")).collect();
+        invalid(
+            "needs",
+            needs.join(", "),
+            "no machine carries these labels; add such a machine, or ask for less",
+        )
+    }
+
     fn too_large(&self, job: &Job, task: &'static str, need: &Resources) -> Error {
+        let open = |id: &MachineId| self.allows(job, *id);
         let largest =
-            |kind: Resource| self.machines.iter().map(|machine| machine.capacity[kind]).fold(0.0, f64::max);
+            |kind: Resource| self.ids().filter(open).map(|id| self.capacity(id)[kind]).fold(0.0, f64::max);
         let kind =
             Resource::ALL.into_iter().find(|&kind| need[kind] > largest(kind)).unwrap_or(Resource::Memory);
         Error::TooLarge {
@@ -183,39 +336,17 @@ impl Cluster {
     }
 }
 
-/// The form in files.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Plain {
-    machines: Vec<Machine>,
-    #[serde(default = "one_device")]
-    devices: Vec<String>,
-    #[serde(default = "one")]
-    oversubscription: f64,
-}
-
-fn one_device() -> Vec<String> {
-    vec!["gpu".into()]
-}
-
-fn one() -> f64 {
-    1.0
-}
-
 impl TryFrom<Plain> for Cluster {
     type Error = Error;
 
     fn try_from(plain: Plain) -> Result<Self> {
-        Self::new(plain.machines, plain.devices, plain.oversubscription)
+        let (machines, devices, oversubscription) = plain.resolve()?;
+        Self::new(machines, devices, oversubscription)
     }
 }
 
 impl From<Cluster> for Plain {
     fn from(cluster: Cluster) -> Self {
-        Self {
-            machines: cluster.machines,
-            devices: cluster.devices,
-            oversubscription: cluster.oversubscription,
-        }
+        Self::of(cluster.machines, cluster.devices, cluster.oversubscription)
     }
 }

@@ -10,7 +10,7 @@
 //! seconds whatever W is; b is the slowest worker-server link (2): internal only if one machine hosts
 //! everything.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,7 @@ impl fmt::Display for JobId {
 
 /// How many workers a running job may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WorkerRange {
     /// The smallest gang that can run.
     pub min: u32,
@@ -96,9 +97,13 @@ pub struct Job {
     pub utility: Utility,
     /// Allowed gang sizes.
     pub workers: WorkerRange,
-    /// Relative speed per device type; empty: 1 everywhere.
+    /// Relative speed per device type; empty: 1 everywhere. On a type of speed 0 the job cannot run.
     #[serde(default)]
     pub speeds: Vec<f64>,
+    /// Labels that a machine must carry to host any task of the job, each with one of these values; `device` is
+    /// the name of its device type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Values>,
     /// Seconds without progress after a start, a move or a resize.
     #[serde(default)]
     pub restart: f64,
@@ -111,7 +116,41 @@ fn fast() -> f64 {
     100.0
 }
 
+/// One value or several, any of which will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Values {
+    /// This one.
+    One(String),
+    /// Any of these.
+    Any(Vec<String>),
+}
+
+impl Values {
+    /// Whether `value` is among them.
+    pub fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::One(one) => one == value,
+            Self::Any(any) => any.iter().any(|one| one == value),
+        }
+    }
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(one) => f.write_str(one),
+            Self::Any(any) => f.write_str(&any.join(" or ")),
+        }
+    }
+}
+
 impl Job {
+    /// Whether it may run on some machines only.
+    pub fn is_choosy(&self) -> bool {
+        !self.needs.is_empty() || self.speeds.contains(&0.0)
+    }
+
     /// Number and name, for messages.
     pub fn label(&self) -> String {
         if self.name.is_empty() { self.id.to_string() } else { format!("{} (`{}`)", self.id, self.name) }
@@ -167,11 +206,10 @@ impl Job {
         self.worker.plus(&self.server)
     }
 
-    /// Seconds with every allowed worker on the fastest link: the shortest possible run.
+    /// Seconds with every allowed worker on the fastest link at speed 1. What a cluster's devices make of it says
+    /// [`Cluster::shortest`](super::Cluster::shortest).
     pub fn shortest(&self) -> f64 {
-        let speed = self.speeds.iter().copied().fold(f64::NAN, f64::max);
-        let speed = if speed.is_nan() { 1.0 } else { speed };
-        self.workload * self.internal_cost() / (f64::from(self.workers.max) * speed)
+        self.workload * self.internal_cost() / f64::from(self.workers.max)
     }
 
     /// The workload as far as it is known in advance.

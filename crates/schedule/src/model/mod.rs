@@ -3,11 +3,12 @@
 mod cluster;
 mod job;
 mod placement;
+mod plain;
 mod resources;
 mod utility;
 
-pub use cluster::{Cluster, DeviceId, Machine, MachineId};
-pub use job::{Job, JobId, WorkerRange};
+pub use cluster::{Cluster, DEVICE_LABEL, DeviceId, Machine, MachineId};
+pub use job::{Job, JobId, Values, WorkerRange};
 pub use placement::{Placement, Share};
 pub use resources::{KINDS, Resource, Resources};
 pub use utility::Utility;

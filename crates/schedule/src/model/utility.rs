@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(urgent.at(2.0) > 49.0 && urgent.at(6.0) < 1.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "shape", rename_all = "kebab-case")]
+#[serde(tag = "shape", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Utility {
     /// `value / (1 + exp(decay * (elapsed - target)))`, the shape of OASiS and PD-ORS.
     Sigmoid {

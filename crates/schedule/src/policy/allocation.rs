@@ -1,10 +1,10 @@
 //! A complete wish of who runs where, and the decisions that lead from the present state to it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::Decision;
 use crate::{
-    model::{Job, JobId, MachineId, Placement, Resources},
+    model::{Cluster, Job, JobId, MachineId, Placement, Resources},
     state::{State, Status},
 };
 
@@ -17,20 +17,38 @@ pub struct Allocation {
     pub free: Vec<Resources>,
     /// What each machine offers in all.
     pub capacity: Vec<Resources>,
+    cluster: Arc<Cluster>,
 }
 
 impl Allocation {
     /// Nobody runs on the machines that are up.
     pub fn empty(state: &State) -> Self {
         let capacity = state.capacities();
-        Self { placements: BTreeMap::new(), free: capacity.clone(), capacity }
+        let cluster = Arc::clone(&state.cluster);
+        Self { placements: BTreeMap::new(), free: capacity.clone(), capacity, cluster }
     }
 
     /// What runs now.
     pub fn present(state: &State) -> Self {
         let running = state.active().filter(|job| job.status == Status::Running);
         let placements = running.map(|job| (job.job.id, job.placement.clone())).collect();
-        Self { placements, free: state.free(), capacity: state.capacities() }
+        Self { placements, ..Self::beside(state) }
+    }
+
+    /// Nobody yet beside what runs now.
+    pub fn beside(state: &State) -> Self {
+        let (capacity, cluster) = (state.capacities(), Arc::clone(&state.cluster));
+        Self { placements: BTreeMap::new(), free: state.free(), capacity, cluster }
+    }
+
+    /// What is left for a job on each machine: nothing where it may not run.
+    pub fn free_for(&self, job: &Job) -> Cow<'_, [Resources]> {
+        self.cluster.mask(job, &self.free)
+    }
+
+    /// What each machine offers a job in all.
+    pub fn capacity_for(&self, job: &Job) -> Cow<'_, [Resources]> {
+        self.cluster.mask(job, &self.capacity)
     }
 
     /// Adds tasks of a job on a machine; the caller has checked that they fit.

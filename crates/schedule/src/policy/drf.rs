@@ -55,7 +55,7 @@ pub(super) fn grow(allocation: &mut Allocation, job: &Job) -> Option<Resources> 
     let mut placed: Vec<(MachineId, u32, u32)> = Vec::new();
     for (worker, server) in tasks {
         let need = if worker > 0 { &job.worker } else { &job.server };
-        match least_loaded(allocation, need) {
+        match least_loaded(allocation, job, need) {
             Some(machine) => {
                 allocation.add(job, machine, worker, server);
                 placed.push((machine, worker, server));
@@ -72,9 +72,10 @@ pub(super) fn grow(allocation: &mut Allocation, job: &Job) -> Option<Resources> 
 }
 
 /// The machine with room for `need` whose fullest resource is emptiest.
-fn least_loaded(allocation: &Allocation, need: &Resources) -> Option<MachineId> {
+fn least_loaded(allocation: &Allocation, job: &Job, need: &Resources) -> Option<MachineId> {
     let mut best = None;
-    for (index, (free, capacity)) in allocation.free.iter().zip(&allocation.capacity).enumerate() {
+    let all_free = allocation.free_for(job);
+    for (index, (free, capacity)) in all_free.iter().zip(&allocation.capacity).enumerate() {
         if free.fits(need) {
             let shares = free.as_array().iter().zip(capacity.as_array()).filter(|(_, whole)| **whole > 0.0);
             let room = shares.map(|(free, whole)| free / whole).fold(f64::INFINITY, f64::min);

@@ -63,8 +63,8 @@ pub(super) fn round_robin(allocation: &mut Allocation, job: &Job, workers: u32, 
     let tasks = (0..workers).map(|_| (1, 0)).chain((0..job.servers_for(workers)).map(|_| (0, 1)));
     for (worker, server) in tasks {
         let need = if worker > 0 { &job.worker } else { &job.server };
-        let host =
-            (0..machines).map(|step| (at + step) % machines).find(|&host| allocation.free[host].fits(need));
+        let free = allocation.free_for(job);
+        let host = (0..machines).map(|step| (at + step) % machines).find(|&host| free[host].fits(need));
         let Some(host) = host else {
             allocation.remove(job);
             return false;

@@ -39,91 +39,12 @@ pub use self::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Cluster, Job, JobId, MachineId, Placement},
+    event::{Decision, Event},
+    explain::Explanation,
+    model::{Cluster, Job, JobId},
     pricing::{PlannerOptions, SlotGrid},
     state::State,
 };
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
-    /// A job was submitted.
-    Arrival {
-        /// The job.
-        job: Arc<Job>,
-    },
-    /// A job finished its work.
-    Completion {
-        /// The job.
-        job: JobId,
-    },
-    /// A machine went down; the jobs on it are pending again.
-    Failure {
-        /// The machine.
-        machine: MachineId,
-    },
-    /// A machine is back.
-    Recovery {
-        /// The machine.
-        machine: MachineId,
-    },
-    /// A slot begins.
-    Slot {
-        /// Its index from 0.
-        slot: usize,
-    },
-    /// The time that the policy asked to be woken at.
-    Wake,
-}
-
-/// What a policy wants.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "kebab-case")]
-pub enum Decision {
-    /// Promise to run a job.
-    Admit {
-        /// The job.
-        job: JobId,
-    },
-    /// Turn a job down.
-    Reject {
-        /// The job.
-        job: JobId,
-        /// For people: why.
-        reason: String,
-    },
-    /// Run a job there from now on; a running job moves or changes size.
-    Place {
-        /// The job.
-        job: JobId,
-        /// Where.
-        placement: Placement,
-    },
-    /// Stop a running job; it keeps its progress.
-    Preempt {
-        /// The job.
-        job: JobId,
-    },
-    /// Call again at this time, in seconds.
-    WakeAt {
-        /// When.
-        time: f64,
-    },
-}
-
-impl Decision {
-    /// The job it is about.
-    pub fn job(&self) -> Option<JobId> {
-        match self {
-            Self::Admit { job }
-            | Self::Reject { job, .. }
-            | Self::Place { job, .. }
-            | Self::Preempt { job } => Some(*job),
-            Self::WakeAt { .. } => None,
-        }
-    }
-}
 
 /// An online scheduler.
 pub trait Policy {
@@ -132,6 +53,12 @@ pub trait Policy {
 
     /// Reacts to what happened at `state.now`; the state already knows the events.
     fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision>;
+
+    /// Why it decided about a job as it did, right after it has; none if it does not plan ahead.
+    fn explain(&self, state: &State, job: JobId) -> Option<Explanation> {
+        let _ = (state, job);
+        None
+    }
 }
 
 /// What a policy is told when it is made.

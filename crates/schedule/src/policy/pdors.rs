@@ -2,16 +2,17 @@
 //!
 //! Every machine has a price per slot that rises with what is reserved on it. An arriving job looks for its
 //! best schedule at these prices; if its utility exceeds the cost it is admitted and its schedule reserved,
-//! else it is turned down. A plan changes only when a failure or a restart leaves work over at its end: the
-//! rest is planned again.
+//! else it is turned down. A plan changes only when a failure, a restart or a late start leaves work over at its end:
+//! the rest is planned again. Invariant: what is admitted is never turned down later; it waits for room if need be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Allocation, Decision, Event, Policy, Setup};
+use super::{Allocation, Decision, Event, Packing, Policy, Setup};
 use crate::{
+    explain::{Explanation, explain},
     model::{Job, JobId, MachineId, Placement},
-    pricing::{Ledger, Plan, PlannerOptions, PriceFunction, PriceRange, Roles, Search, SlotGrid},
-    state::State,
+    pricing::{Ledger, Plan, PlannerOptions, PriceFunction, PriceRange, Search, SlotGrid},
+    state::{State, Status},
 };
 
 /// The policy with its reservations.
@@ -20,21 +21,42 @@ pub struct PdOrs {
     ledger: Ledger,
     options: PlannerOptions,
     plans: BTreeMap<JobId, Plan>,
+    /// Admitted jobs that have lost their plan, and for whose rest there is no room yet.
+    waiting: BTreeSet<JobId>,
+    /// Machines before this take workers and the others servers; none: any machine takes both.
+    split: Option<usize>,
     slot: usize,
 }
 
 impl PdOrs {
     /// With price bounds estimated from the expected jobs.
     pub fn new(setup: &Setup) -> Self {
-        let (jobs, late) = (&setup.expected, setup.planner.late);
-        let range = PriceRange::with_late(jobs, setup.cluster.total(), &setup.grid, Roles::Pooled, late);
+        let range = PriceRange::of(&setup.cluster, &setup.expected, &setup.grid, setup.planner.late);
         let ledger = Ledger::new(&setup.cluster, setup.grid, PriceFunction::new(range));
-        Self {
-            ledger,
-            options: PlannerOptions { seed: setup.seed, ..setup.planner },
-            plans: BTreeMap::new(),
-            slot: 0,
+        Self::on(ledger, PlannerOptions { seed: setup.seed, ..setup.planner }, None)
+    }
+
+    /// On a ledger with its prices; with `split`, machines before it take workers and the others servers.
+    pub(super) fn on(ledger: Ledger, options: PlannerOptions, split: Option<usize>) -> Self {
+        Self { ledger, options, plans: BTreeMap::new(), waiting: BTreeSet::new(), split, slot: 0 }
+    }
+
+    /// Sets room aside beside the plans.
+    pub fn set_aside(&mut self, slot: usize, machine: MachineId, amount: &crate::Resources) {
+        self.ledger.set_aside(slot, machine, amount);
+    }
+
+    fn best(&self, state: &State, job: &Job, work: f64, from: usize) -> Option<Plan> {
+        let search = Search::new(&state.cluster, &self.ledger, &self.options);
+        let search = if let Some(workers) = self.split { search.split(workers) } else { search };
+        search.best(job, work, from)
+    }
+
+    fn reserve(&mut self, job: &Job, plan: Plan) {
+        for (slot, placement) in &plan.slots {
+            self.ledger.take(*slot, job, placement);
         }
+        self.plans.insert(job.id, plan);
     }
 
     /// The reservations and prices.
@@ -53,19 +75,20 @@ impl PdOrs {
 
     /// Plans `work` samples of `job` from `from` on and reserves it if it pays.
     pub fn admit(&mut self, state: &State, job: &Job, work: f64, from: usize) -> Decision {
-        let plan = Search::new(&state.cluster, &self.ledger, &self.options).best(job, work, from);
+        let plan = self.best(state, job, work, from);
         let reject = |reason: String| Decision::Reject { job: job.id, reason };
         match plan {
-            None => reject("its work does not fit into the horizon beside what is reserved".into()),
+            None if from >= self.grid().slots => reject(format!(
+                "it arrives after the last of the {} slots that are planned; plan more slots",
+                self.grid().slots
+            )),
+            None => reject("its work does not fit into the slots ahead beside what is reserved".into()),
             Some(plan) if plan.payoff() <= 0.0 => reject(format!(
                 "its best utility {:.3} does not cover the price {:.3}",
                 plan.utility, plan.cost
             )),
             Some(plan) => {
-                for (slot, placement) in &plan.slots {
-                    self.ledger.take(*slot, job, placement);
-                }
-                self.plans.insert(job.id, plan);
+                self.reserve(job, plan);
                 Decision::Admit { job: job.id }
             }
         }
@@ -80,7 +103,7 @@ impl PdOrs {
     }
 
     /// After a failure: the machine offers nothing any more, plans that used it are made again.
-    fn replan(&mut self, state: &State, machine: MachineId) -> Vec<Decision> {
+    fn replan(&mut self, state: &State, machine: MachineId) {
         let uses = |placement: &Placement| placement.shares().iter().any(|share| share.machine == machine);
         let slot = self.slot;
         let hit = |plan: &Plan| plan.slots.iter().any(|(at, placement)| *at >= slot && uses(placement));
@@ -90,12 +113,18 @@ impl PdOrs {
             self.release(&state.job(*id).job, slot);
         }
         self.ledger.close(slot, machine);
-        victims.iter().map(|id| self.again(state, *id)).collect()
+        victims.iter().for_each(|id| self.again(state, *id));
     }
 
-    fn again(&mut self, state: &State, id: JobId) -> Decision {
+    /// Plans the rest of an admitted job at whatever price, since it was promised to run; without room it waits.
+    fn again(&mut self, state: &State, id: JobId) {
         let job = state.job(id);
-        self.admit(state, &job.job, job.believed_left(), self.slot)
+        match self.best(state, &job.job, job.believed_left(), self.slot) {
+            Some(plan) => self.reserve(&job.job, plan),
+            None => {
+                self.waiting.insert(id);
+            }
+        }
     }
 
     /// Jobs whose plan is over but whose work is not (restart and checkpoint times were lost).
@@ -105,6 +134,9 @@ impl PdOrs {
     }
 
     fn allocation(&self, state: &State) -> Allocation {
+        if self.slot >= self.grid().slots {
+            return self.beyond(state);
+        }
         let mut allocation = Allocation::empty(state);
         for (id, plan) in &self.plans {
             let job = state.job(*id);
@@ -114,6 +146,23 @@ impl PdOrs {
             }
         }
         allocation
+    }
+
+    /// After the last slot that is planned: what was admitted runs wherever there is room.
+    fn beyond(&self, state: &State) -> Allocation {
+        let mut allocation = Allocation::present(state);
+        for job in state.active().filter(|job| job.admitted && job.status == Status::Pending) {
+            Packing::Anywhere.place(&mut allocation, &job.job, job.job.workers.min);
+        }
+        allocation
+    }
+
+    /// Between events nobody else would begin the next slot.
+    fn wake(&self, state: &State, events: &[Event]) -> Option<Decision> {
+        let in_slots = events.iter().any(|event| matches!(event, Event::Slot { .. }));
+        let planned = self.plans.keys().chain(&self.waiting).any(|id| state.job(*id).is_active());
+        let time = self.grid().begin(self.slot + 1);
+        (!in_slots && planned && self.slot < self.grid().slots).then_some(Decision::WakeAt { time })
     }
 }
 
@@ -127,15 +176,20 @@ impl Policy for PdOrs {
         let mut decisions = Vec::new();
         for event in events {
             match event {
-                Event::Completion { job } => self.release(&state.job(*job).job, self.slot),
+                Event::Completion { job, .. } => {
+                    self.waiting.remove(job);
+                    self.release(&state.job(*job).job, self.slot);
+                }
                 Event::Recovery { machine } => self.ledger.reopen(self.slot, *machine),
-                Event::Failure { machine } => decisions.extend(self.replan(state, *machine)),
+                Event::Failure { machine } => self.replan(state, *machine),
                 _ => {}
             }
         }
-        for id in self.overdue(state) {
+        let mut unplanned: BTreeSet<JobId> = std::mem::take(&mut self.waiting);
+        unplanned.extend(self.overdue(state));
+        for id in unplanned {
             self.plans.remove(&id);
-            decisions.push(self.again(state, id));
+            self.again(state, id);
         }
         for event in events {
             if let Event::Arrival { job } = event {
@@ -143,6 +197,15 @@ impl Policy for PdOrs {
             }
         }
         decisions.extend(self.allocation(state).decisions(state));
+        decisions.extend(self.wake(state, events));
         decisions
+    }
+
+    fn explain(&self, state: &State, job: JobId) -> Option<Explanation> {
+        let job = state.job(job);
+        let mut before = self.clone();
+        before.release(&job.job, self.slot);
+        let work = job.job.believed_workload();
+        Some(explain(&state.cluster, &before.ledger, &self.options, &job.job, work, self.slot))
     }
 }

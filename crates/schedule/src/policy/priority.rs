@@ -43,19 +43,20 @@ impl Packing {
 fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Placement> {
     let servers = job.servers_for(workers);
     let gang = Placement::single(MachineId(0), workers, servers).shares()[0].demand(job);
-    if let Some(host) = allocation.free.iter().position(|free| free.fits(&gang)) {
+    let (all_free, all_capacity) = (allocation.free_for(job), allocation.capacity_for(job));
+    if let Some(host) = all_free.iter().position(|free| free.fits(&gang)) {
         return Some(Placement::single(MachineId(host as u32), workers, servers));
     }
     // The scheme was made for gangs without servers; with them, a job runs spread rather than not at all.
     if servers > 0 {
         return anywhere(allocation, job, workers);
     }
-    if allocation.capacity.iter().any(|capacity| capacity.fits(&gang)) {
+    if all_capacity.iter().any(|capacity| capacity.fits(&gang)) {
         return None;
     }
     let mut placement = Placement::default();
     let mut left = workers;
-    for (host, (free, capacity)) in allocation.free.iter().zip(&allocation.capacity).enumerate() {
+    for (host, (free, capacity)) in all_free.iter().zip(all_capacity.iter()).enumerate() {
         let whole = capacity.how_many(&job.worker);
         if whole > 0 && left >= whole && free.how_many(&job.worker) == whole {
             placement.add(MachineId(host as u32), whole, 0);
@@ -65,8 +66,7 @@ fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Plac
     let rest = job.worker.times(f64::from(left));
     let taken = |host: usize| placement.shares().iter().any(|share| share.machine.index() == host);
     if left > 0 {
-        let host =
-            (0..allocation.free.len()).find(|&host| !taken(host) && allocation.free[host].fits(&rest))?;
+        let host = (0..all_free.len()).find(|&host| !taken(host) && all_free[host].fits(&rest))?;
         placement.add(MachineId(host as u32), left, 0);
     }
     Some(placement)
@@ -75,7 +75,7 @@ fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Plac
 fn anywhere(allocation: &Allocation, job: &Job, workers: u32) -> Option<Placement> {
     let mut placement = Placement::default();
     let (mut workers, mut servers) = (workers, job.servers_for(workers));
-    for (host, free) in allocation.free.iter().enumerate() {
+    for (host, free) in allocation.free_for(job).iter().enumerate() {
         if workers + servers == 0 {
             break;
         }
@@ -121,8 +121,7 @@ fn add_waiting<'a>(
     packing: Packing,
     gang: &impl Fn(&Job) -> u32,
 ) -> Option<Vec<Decision>> {
-    let mut free =
-        Allocation { placements: Default::default(), free: state.free(), capacity: state.capacities() };
+    let mut free = Allocation::beside(state);
     for job in jobs.filter(|job| job.status == Status::Pending) {
         if !packing.place(&mut free, &job.job, gang(&job.job)) {
             return None;

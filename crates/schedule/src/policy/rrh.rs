@@ -27,19 +27,20 @@ impl Rrh {
         Self { packing, seed }
     }
 
-    fn seconds(&self, job: &JobState) -> f64 {
-        job.remaining / job.job.rate(fixed_gang(&job.job, self.seed), job.job.external_gbps)
+    fn seconds(&self, state: &State, job: &JobState) -> f64 {
+        let rate = job.job.rate(fixed_gang(&job.job, self.seed), job.job.external_gbps);
+        job.remaining / (rate * state.cluster.best_speed(&job.job))
     }
 
     /// Utility if it runs to its end after `delay` seconds.
     fn worth(&self, state: &State, job: &JobState, delay: f64) -> f64 {
-        job.job.utility.at((state.now - job.job.arrival + delay + self.seconds(job)) / 3600.0)
+        job.job.utility.at((state.now - job.job.arrival + delay + self.seconds(state, job)) / 3600.0)
     }
 
     /// What the others lose if `job` takes its share of the cluster for its whole run.
     fn delay_cost(&self, state: &State, job: &JobState) -> f64 {
         let whole = state.cluster.total();
-        let delay = self.seconds(job) * self.share(&job.job, whole);
+        let delay = self.seconds(state, job) * self.share(&job.job, whole);
         let others = state.active().filter(|other| other.job.id != job.job.id);
         others.map(|other| self.worth(state, other, 0.0) - self.worth(state, other, delay)).sum()
     }
@@ -70,7 +71,7 @@ impl Policy for Rrh {
         let turned_down = |job: &JobState| rejected.iter().any(|decision| decision.job() == Some(job.job.id));
         let whole = state.cluster.total();
         let gain = |job: &JobState| {
-            let service = (self.seconds(job) * self.share(&job.job, whole)).max(f64::MIN_POSITIVE);
+            let service = (self.seconds(state, job) * self.share(&job.job, whole)).max(f64::MIN_POSITIVE);
             (self.worth(state, job, 0.0) - self.delay_cost(state, job)) / service
         };
         let mut jobs: Vec<(f64, &JobState)> =

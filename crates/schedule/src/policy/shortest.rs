@@ -36,9 +36,10 @@ impl Shortest {
         Self { measure, packing, seed, order: Vec::new() }
     }
 
-    fn key(&self, job: &JobState) -> f64 {
+    fn key(&self, state: &State, job: &JobState) -> f64 {
         let gang = fixed_gang(&job.job, self.seed);
-        let time = job.remaining / job.job.rate(gang, job.job.external_gbps);
+        let rate = job.job.rate(gang, job.job.external_gbps) * state.cluster.best_speed(&job.job);
+        let time = job.remaining / rate;
         match self.measure {
             Measure::Time => time,
             Measure::Service => time * f64::from(gang),
@@ -62,7 +63,7 @@ impl Policy for Shortest {
             }
         }
         let mut keyed: Vec<(f64, JobId)> =
-            self.order.iter().map(|id| (self.key(state.job(*id)), *id)).collect();
+            self.order.iter().map(|id| (self.key(state, state.job(*id)), *id)).collect();
         keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.order = keyed.into_iter().map(|(_, id)| id).collect();
         let jobs = self.order.iter().map(|id| state.job(*id));

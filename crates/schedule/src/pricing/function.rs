@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SlotGrid;
-use crate::model::{Job, KINDS, Resources};
+use crate::model::{Cluster, Job, KINDS, Resources};
 
 /// Which demands the prices of one pool of machines cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,11 @@ impl PriceRange {
     /// The bounds for a known (or estimated) set of jobs on machines with `capacity` in total over `grid`.
     pub fn estimate(jobs: &[Job], capacity: &Resources, grid: &SlotGrid, roles: Roles) -> Self {
         Self::with_late(jobs, capacity, grid, roles, LateShare::default())
+    }
+
+    /// The bounds on all machines of a cluster, whose fastest devices the work is counted on.
+    pub fn of(cluster: &Cluster, jobs: &[Job], grid: &SlotGrid, late: LateShare) -> Self {
+        Self::with_late(&cluster.at_best_speed(jobs), cluster.total(), grid, Roles::Pooled, late)
     }
 
     /// The bounds with another treatment of late completions.

@@ -10,6 +10,19 @@ use crate::{
     model::{Cluster, Job, MachineId, Placement, Resources},
 };
 
+/// How time within a slot counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Times {
+    /// As on a clock: a job that arrives within a slot is decided when the next one begins, and it is complete when
+    /// its work is done.
+    #[default]
+    Real,
+    /// The papers': arrivals and completions are whole slots. A job is decided at the beginning of the slot in which it
+    /// arrives, and one that completes in that slot has taken no time at all.
+    Paper,
+}
+
 /// Time cut into slots of equal length.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SlotGrid {
@@ -17,11 +30,24 @@ pub struct SlotGrid {
     pub slot: f64,
     /// The number of slots T.
     pub slots: usize,
+    /// How time within a slot counts.
+    #[serde(default)]
+    pub times: Times,
 }
 
 impl SlotGrid {
     /// The most slots: planners keep the prices of every machine in each of them.
     pub const MOST: usize = 100_000;
+
+    /// `slots` slots of `slot` seconds with real times.
+    pub fn new(slot: f64, slots: usize) -> Self {
+        Self { slot, slots, times: Times::Real }
+    }
+
+    /// The same with the papers' times.
+    pub fn paper(slot: f64, slots: usize) -> Self {
+        Self { times: Times::Paper, ..Self::new(slot, slots) }
+    }
 
     /// Refuses a grid without slots or length, or with more than [`SlotGrid::MOST`].
     ///
@@ -45,9 +71,31 @@ impl SlotGrid {
         (time / self.slot + 1e-9).floor().max(0.0) as usize
     }
 
-    /// Hours in `slots` slots, the argument of a utility.
+    /// When a slot begins, in seconds.
+    pub fn begin(&self, slot: usize) -> f64 {
+        slot as f64 * self.slot
+    }
+
+    /// The first slot in which a job that arrives at `arrival` (seconds) may run.
+    pub fn first_slot(&self, arrival: f64) -> usize {
+        match self.times {
+            Times::Real => (arrival / self.slot - 1e-9).ceil().max(0.0) as usize,
+            Times::Paper => self.slot_of(arrival),
+        }
+    }
+
+    /// Hours in `slots` slots.
     pub fn hours(&self, slots: usize) -> f64 {
         slots as f64 * self.slot / 3600.0
+    }
+
+    /// The argument of the utility of a job that arrived at `arrival` and completes in `slot`, its work being done at
+    /// `finish` (both in seconds).
+    pub fn elapsed_hours(&self, arrival: f64, slot: usize, finish: f64) -> f64 {
+        match self.times {
+            Times::Real => ((finish - arrival) / 3600.0).max(0.0),
+            Times::Paper => self.hours(slot.saturating_sub(self.slot_of(arrival))),
+        }
     }
 }
 
@@ -140,6 +188,18 @@ impl Ledger {
     /// Gives a reservation back.
     pub fn give(&mut self, slot: usize, job: &Job, placement: &Placement) {
         self.change(slot, job, placement, 1.0);
+    }
+
+    /// Reserves an amount for nobody in particular.
+    pub fn set_aside(&mut self, slot: usize, machine: MachineId, amount: &Resources) {
+        let at = self.at(slot, machine);
+        self.free[at].add(amount, -1.0);
+        self.reprice(at, machine);
+    }
+
+    /// The unit prices of a machine in a slot.
+    pub fn prices(&self, slot: usize, machine: MachineId) -> &Resources {
+        &self.prices[self.at(slot, machine)]
     }
 
     /// Marks a machine as gone from `slot` on (a failure): nothing of it is free.

@@ -54,7 +54,8 @@ impl<'a> Market<'a> {
             let workers_fit = if index < workers_before { free.how_many(&job.worker) } else { 0 };
             let servers = job.workers_per_server.is_some() && index >= servers_from;
             let servers_fit = if servers { free.how_many(&job.server) } else { 0 };
-            (workers_fit + servers_fit > 0).then(|| Host {
+            // Of a server that takes nothing any number fits, so they cannot be added up.
+            (workers_fit > 0 || servers_fit > 0).then(|| Host {
                 machine: MachineId(index as u32),
                 free: *free,
                 worker_price: job.worker.dot(prices),
@@ -73,6 +74,15 @@ impl<'a> Market<'a> {
         let by_worker = order(|host| host.workers_fit, |host| host.worker_price);
         let by_server = order(|host| host.servers_fit, |host| host.server_price);
         Self { job, hosts, by_worker, by_server }
+    }
+
+    /// The market without workers on machines that are not `fast` enough.
+    pub fn with_workers_on(mut self, fast: impl Fn(MachineId) -> bool) -> Self {
+        for host in self.hosts.iter_mut().filter(|host| !fast(host.machine)) {
+            host.workers_fit = 0;
+        }
+        self.by_worker.retain(|&index| self.hosts[index as usize].workers_fit > 0);
+        self
     }
 
     /// The internal case: the cheapest single machine that holds `workers` workers and their servers.

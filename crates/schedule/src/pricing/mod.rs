@@ -15,6 +15,6 @@ pub mod rounding;
 mod search;
 
 pub use function::{LateShare, PriceFunction, PriceRange, Roles};
-pub use ledger::{Ledger, SlotGrid};
+pub use ledger::{Ledger, SlotGrid, Times};
 pub use market::{Market, Offer};
 pub use search::{Alternative, External, Locality, Plan, PlannerOptions, Quanta, Search};

@@ -8,6 +8,9 @@
 //! payoff(t)   = u(t - a) - Theta(t, all work)
 //! ```
 //!
+//! On machines of different speed a gang is as fast as its slowest machine, so each speed is a case of its own: the
+//! machines that are at least that fast, as if all were just that fast.
+//!
 //! The paper's table has an entry a sample, which is millions; here work is counted in quanta. By default a
 //! quantum is a fraction of what the job can do in one slot, so a job that runs flat out wastes nothing.
 
@@ -89,11 +92,31 @@ pub struct Plan {
     pub completion: usize,
     /// The price cost Theta.
     pub cost: f64,
+    /// When its work is done, in seconds.
+    pub finish: f64,
     /// The utility of completing then.
     pub utility: f64,
 }
 
 impl Plan {
+    /// Leaves out the slots after those that do `work` samples, and says when it completes and what that is worth.
+    /// False, and nothing changed, if it does not do so much.
+    pub fn settle(&mut self, cluster: &Cluster, job: &Job, grid: &super::SlotGrid, work: f64) -> bool {
+        let mut left = work;
+        for (index, (slot, placement)) in self.slots.iter().enumerate() {
+            let rate = cluster.rate(job, placement);
+            let time = left / rate;
+            left -= rate * grid.slot;
+            if left <= job.workload * 1e-9 {
+                (self.completion, self.finish) = (*slot, grid.begin(*slot) + time.min(grid.slot));
+                self.utility = job.utility.at(grid.elapsed_hours(job.arrival, *slot, self.finish));
+                self.slots.truncate(index + 1);
+                return true;
+            }
+        }
+        false
+    }
+
     /// The job's gain lambda: what is left of its utility after paying.
     pub fn payoff(&self) -> f64 {
         self.utility - self.cost
@@ -150,7 +173,7 @@ impl<'a> Search<'a> {
         let table = self.table(job, work, from);
         let best = table.alternatives().filter(|choice| choice.cost.is_finite());
         let best = best.max_by(|a, b| (a.utility - a.cost).total_cmp(&(b.utility - b.cost)))?;
-        Some(table.backtrack(best, self.cluster, work))
+        Some(table.backtrack(best, work))
     }
 
     /// Utility and cost of every completion slot.
@@ -158,48 +181,57 @@ impl<'a> Search<'a> {
         self.table(job, work, from).alternatives().collect()
     }
 
-    /// The market of one slot.
+    /// The market of one slot, on the machines where the job may run.
     pub fn market<'b>(&self, job: &'b Job, slot: usize) -> Market<'b> {
-        let free = self.ledger.free_slot(slot);
-        Market::new(job, free, self.ledger.prices_slot(slot), self.workers_before, self.servers_from)
+        let free = self.cluster.mask(job, self.ledger.free_slot(slot));
+        Market::new(job, &free, self.ledger.prices_slot(slot), self.workers_before, self.servers_from)
     }
 
-    fn table<'b>(&self, job: &'b Job, work: f64, from: usize) -> Table<'b> {
+    fn table<'b>(&'b self, job: &'b Job, work: f64, from: usize) -> Table<'b> {
         let grid = *self.ledger.grid();
-        let slots_per_sample = |cost: f64| cost / grid.slot;
-        let (internal, external) =
-            (slots_per_sample(job.internal_cost()), slots_per_sample(job.external_cost()));
+        let speeds = self.cluster.speeds(job);
+        let best = speeds.first().copied().unwrap_or(1.0);
+        let external = job.external_cost() / grid.slot / best;
+        let end = grid.slots.min(from.saturating_add(MOST_AHEAD));
         let quantum = match self.options.quanta {
             // On slow networks one machine alone does many slots' worth: there the whole job sets the grain.
             Quanta::PerSlot(count) => {
-                let most = self.cluster.how_many(&job.bundle()).clamp(1, job.workers.max);
+                let most = self.cluster.how_many(job, &job.bundle()).clamp(1, job.workers.max);
                 let per_slot = f64::from(most) / external / f64::from(count);
-                let slots = grid.slots.saturating_sub(from).max(1) as f64;
+                let slots = end.saturating_sub(from).max(1) as f64;
                 per_slot.max(work / (f64::from(count) * slots))
             }
             Quanta::PerJob(count) => work / f64::from(count),
         };
         let total = (work / quantum - 1e-9).ceil().max(1.0) as usize;
         let quantum = quantum.min(work);
-        let mut table = Table::new(job, from, grid, total);
-        for slot in from..grid.slots {
-            let offers = self.offers(job, slot, quantum, total, internal, external);
-            table.push(offers);
+        let mut table = Table::new(self.cluster, job, from, grid, (total, quantum));
+        for slot in from..end {
+            table.push(self.offers_at_all(&speeds, job, slot, quantum, total));
         }
         table
     }
 
     /// The cheapest way to do 1, 2, ... quanta in `slot`, until nothing fits.
-    fn offers(
-        &self,
-        job: &Job,
-        slot: usize,
-        quantum: f64,
-        most: usize,
-        internal: f64,
-        external: f64,
-    ) -> Vec<Offer> {
+    fn offers_at_all(&self, speeds: &[f64], job: &Job, slot: usize, quantum: f64, most: usize) -> Vec<Offer> {
         let market = self.market(job, slot);
+        if speeds == [1.0] {
+            return self.offers(&market, slot, quantum, most, 1.0);
+        }
+        let machines = self.cluster.machines();
+        let at = |&speed: &f64| {
+            let fast = |id: crate::MachineId| job.speed_on(machines[id.index()].device) >= speed;
+            self.offers(&market.clone().with_workers_on(fast), slot, quantum, most, speed)
+        };
+        speeds.iter().map(at).reduce(cheaper).unwrap_or_default()
+    }
+
+    /// The same on machines of one speed.
+    fn offers(&self, market: &Market, slot: usize, quantum: f64, most: usize, speed: f64) -> Vec<Offer> {
+        let job = market.job;
+        let slots_per_sample = |cost: f64| cost / self.ledger.grid().slot / speed;
+        let internal = slots_per_sample(job.internal_cost());
+        let external = slots_per_sample(job.external_cost());
         let workers = |quanta: usize, cost: f64| {
             let needed = (quanta as f64 * quantum * cost - 1e-9).ceil() as u32;
             Some(needed.max(job.workers.min)).filter(|&needed| needed <= job.workers.max)
@@ -219,7 +251,7 @@ impl<'a> Search<'a> {
             }
             let near_offer = near.and_then(|workers| market.internal(workers));
             inside = near_offer.is_some();
-            let far_offer = far.and_then(|workers| self.spread(&market, slot, workers, near_offer.as_ref()));
+            let far_offer = far.and_then(|workers| self.spread(market, slot, workers, near_offer.as_ref()));
             // Feasibility is monotone: what does not fit now does not fit with more work.
             outside = far_offer.is_some() || (near_offer.is_some() && far.is_some());
             let cheapest =
@@ -255,20 +287,46 @@ impl<'a> Search<'a> {
     }
 }
 
+/// How many slots ahead a schedule may reach: three weeks of hours, which is longer than nearly every job of the traces.
+/// The table grows with its square.
+const MOST_AHEAD: usize = 504;
+
+/// The cheaper offer for every number of quanta.
+fn cheaper(mut some: Vec<Offer>, others: Vec<Offer>) -> Vec<Offer> {
+    for (index, other) in others.into_iter().enumerate() {
+        match some.get_mut(index) {
+            Some(one) if other.cost < one.cost => *one = other,
+            Some(_) => {}
+            None => some.push(other),
+        }
+    }
+    some
+}
+
 /// The forward table: cost of having done `V` quanta by the end of each slot, and how many were done in it.
 struct Table<'a> {
+    cluster: &'a Cluster,
     job: &'a Job,
     from: usize,
     grid: super::SlotGrid,
+    /// Quanta in all the work, and the samples of one.
     total: usize,
+    quantum: f64,
     offers: Vec<Vec<Offer>>,
     cost: Vec<Vec<f64>>,
     done: Vec<Vec<u32>>,
 }
 
 impl<'a> Table<'a> {
-    fn new(job: &'a Job, from: usize, grid: super::SlotGrid, total: usize) -> Self {
-        Self { job, from, grid, total, offers: Vec::new(), cost: Vec::new(), done: Vec::new() }
+    fn new(
+        cluster: &'a Cluster,
+        job: &'a Job,
+        from: usize,
+        grid: super::SlotGrid,
+        (total, quantum): (usize, f64),
+    ) -> Self {
+        let (offers, cost, done) = (Vec::new(), Vec::new(), Vec::new());
+        Self { cluster, job, from, grid, total, quantum, offers, cost, done }
     }
 
     fn push(&mut self, offers: Vec<Offer>) {
@@ -292,15 +350,26 @@ impl<'a> Table<'a> {
     }
 
     fn alternatives(&self) -> impl Iterator<Item = Alternative> {
-        let arrival = self.grid.slot_of(self.job.arrival);
+        let mut finish = f64::INFINITY;
         self.cost.iter().enumerate().map(move |(index, cost)| {
             let completion = self.from + index;
-            let utility = self.job.utility.at(self.grid.hours(completion.saturating_sub(arrival)));
+            // A slot in which nothing is done leaves the schedule of the slot before.
+            finish = self.finish(index).unwrap_or(finish);
+            let elapsed = self.grid.elapsed_hours(self.job.arrival, completion, finish);
+            let utility = if finish.is_finite() { self.job.utility.at(elapsed) } else { 0.0 };
             Alternative { completion, utility, cost: cost[self.total] }
         })
     }
 
-    fn backtrack(&self, choice: Alternative, cluster: &Cluster, work: f64) -> Plan {
+    /// When the last quanta of a schedule that completes in a slot are done, at the latest; none if none are done there.
+    fn finish(&self, index: usize) -> Option<f64> {
+        let quanta = self.done[index][self.total] as usize;
+        let offer = self.offers[index].get(quanta.checked_sub(1)?)?;
+        let time = quanta as f64 * self.quantum / self.cluster.rate(self.job, &offer.placement);
+        Some(self.grid.begin(self.from + index) + time.min(self.grid.slot))
+    }
+
+    fn backtrack(&self, choice: Alternative, work: f64) -> Plan {
         let mut slots = Vec::new();
         let mut left = self.total;
         for index in (0..=choice.completion - self.from).rev() {
@@ -311,26 +380,16 @@ impl<'a> Table<'a> {
             }
         }
         slots.reverse();
-        let mut plan =
-            Plan { slots, completion: choice.completion, cost: choice.cost, utility: choice.utility };
-        self.trim(&mut plan, cluster, work);
+        let mut plan = Plan {
+            slots,
+            completion: choice.completion,
+            cost: choice.cost,
+            finish: self.grid.begin(choice.completion + 1),
+            utility: choice.utility,
+        };
+        // Workers are rounded up and one-machine placements may run faster than assumed: slots after the work is done
+        // are dropped.
+        plan.settle(self.cluster, self.job, &self.grid, work);
         plan
-    }
-
-    /// Workers are rounded up and one-machine placements may run faster than assumed: drop slots after the
-    /// work is done.
-    fn trim(&self, plan: &mut Plan, cluster: &Cluster, work: f64) {
-        let mut left = work;
-        let mut used = 0;
-        while used < plan.slots.len() && left > work * 1e-9 {
-            left -= cluster.rate(self.job, &plan.slots[used].1) * self.grid.slot;
-            used += 1;
-        }
-        plan.slots.truncate(used);
-        if let Some(&(last, _)) = plan.slots.last() {
-            plan.completion = last;
-            let arrival = self.grid.slot_of(self.job.arrival);
-            plan.utility = self.job.utility.at(self.grid.hours(last.saturating_sub(arrival)));
-        }
     }
 }

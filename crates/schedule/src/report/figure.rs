@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    event::Decision,
     model::JobId,
-    policy::Decision,
     sim::JobOutcome,
 };
 
@@ -88,7 +88,11 @@ pub fn cdf(results: &[PolicyResult]) -> Result<String> {
 
 /// Mean utility with its confidence interval against the swept number.
 pub fn sweep(sweep: &Sweep) -> Result<String> {
-    let most = sweep.points.iter().flat_map(|point| &point.summaries).map(|row| row.mean_utility + row.ci95);
+    let most = sweep
+        .points
+        .iter()
+        .flat_map(|point| &point.summaries)
+        .map(|row| row.mean_utility + row.ci95.unwrap_or(0.0));
     let most = most.fold(1.0_f64, f64::max) * 1.05;
     let first = sweep.points.first().map_or(0.0, |point| point.at);
     let last = sweep.points.last().map_or(1.0, |point| point.at).max(first + 1.0);
@@ -116,10 +120,8 @@ pub fn sweep(sweep: &Sweep) -> Result<String> {
                     .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
             }
             let interval = |(at, row): &(f64, &crate::compare::Summary)| {
-                PathElement::new(
-                    [(*at, row.mean_utility - row.ci95), (*at, row.mean_utility + row.ci95)],
-                    style,
-                )
+                let half = row.ci95.unwrap_or(0.0);
+                PathElement::new([(*at, row.mean_utility - half), (*at, row.mean_utility + half)], style)
             };
             let bars: Vec<_> = rows.iter().map(interval).collect();
             chart.draw_series(bars)?;

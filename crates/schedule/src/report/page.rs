@@ -21,20 +21,21 @@ pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, S
     );
     text.push_str(
         "<div class=\"wide\"><table><tr><th>policy</th><th>utility</th><th>95 % interval</th><th>admitted</th><th>completed</th>\
-         <th>mean JCT, h</th><th>p99 JCT, h</th><th>GPUs used</th><th>decision, ms</th></tr>\n",
+         <th>mean JCT of completed, h</th><th>p99 JCT, h</th><th>GPUs used</th><th>decision, ms</th></tr>\n",
     );
     for row in results.iter().map(|result| &result.summary) {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "<tr><td>{}</td><td>{:.1}</td><td>± {:.1}</td><td>{:.1}</td><td>{:.1}</td><td>{:.2}</td><td>{:.2}</td><td>{:.0} %</td><td>{:.3}</td></tr>",
+            "<tr><td>{}</td><td>{:.1}</td><td>{}</td><td>{:.1}</td><td>{:.1} of {:.1}</td><td>{}</td><td>{}</td><td>{:.0} %</td><td>{:.3}</td></tr>",
             escape(&row.name),
             row.mean_utility,
-            row.ci95,
+            row.ci95.map_or("-".into(), |half| format!("± {half:.1}")),
             row.mean_admitted,
             row.mean_completed,
-            row.mean_jct / 3600.0,
-            row.p99_jct / 3600.0,
+            row.mean_jobs,
+            hours(row.mean_jct, "-"),
+            hours(row.p99_jct, "never"),
             row.utilisation * 100.0,
             row.median_decision_ms
         );
@@ -45,6 +46,10 @@ pub fn page(title: &str, results: &[PolicyResult], figures: &[(String, String, S
     }
     text.push_str("</body></html>\n");
     text
+}
+
+fn hours(seconds: Option<f64>, none: &str) -> String {
+    seconds.map_or(none.into(), |seconds| format!("{:.2}", seconds / 3600.0))
 }
 
 fn escape(text: &str) -> String {

@@ -24,18 +24,21 @@ pub fn sweep(sweep: &Sweep) -> Table {
 
 fn means(table: Table, rows: &[&Summary]) -> Table {
     let real = |value: fn(&Summary) -> f64| Values::Real(rows.iter().map(|row| value(row)).collect());
+    let some =
+        |value: fn(&Summary) -> Option<f64>| Values::Optional(rows.iter().map(|row| value(row)).collect());
     table
         .with("policy", Values::Text(rows.iter().map(|row| row.name.clone()).collect()))
         .with("mean_utility", real(|row| row.mean_utility))
-        .with("ci95", real(|row| row.ci95))
+        .with("ci95", some(|row| row.ci95))
+        .with("mean_jobs", real(|row| row.mean_jobs))
         .with("mean_admitted", real(|row| row.mean_admitted))
         .with("mean_completed", real(|row| row.mean_completed))
-        .with("mean_jct", real(|row| row.mean_jct))
-        .with("median_jct", real(|row| row.median_jct))
-        .with("p99_jct", real(|row| row.p99_jct))
-        .with("makespan", real(|row| row.makespan))
+        .with("mean_jct_of_completed_seconds", some(|row| row.mean_jct))
+        .with("median_jct_seconds", some(|row| row.median_jct))
+        .with("p99_jct_seconds", some(|row| row.p99_jct))
+        .with("makespan_seconds", some(|row| row.makespan))
         .with("utilisation", real(|row| row.utilisation))
-        .with("unfairness", real(|row| row.unfairness))
+        .with("unfairness", some(|row| row.unfairness))
         .with("median_decision_ms", real(|row| row.median_decision_ms))
 }
 
@@ -56,9 +59,9 @@ impl Class<'_> {
         self.jobs.iter().map(|job| job.utility).sum::<f64>() / self.jobs.len() as f64
     }
 
-    fn jct(&self) -> f64 {
+    fn jct(&self) -> Option<f64> {
         let times = self.times();
-        times.iter().sum::<f64>() / times.len().max(1) as f64
+        (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
     }
 }
 
@@ -73,7 +76,7 @@ pub fn classes(results: &[PolicyResult]) -> Table {
         .with("jobs", real(&|row| row.jobs.len() as f64 / row.runs))
         .with("completed", real(&|row| row.times().len() as f64 / row.runs))
         .with("mean_utility", real(&|row| row.utility()))
-        .with("mean_jct", real(&|row| row.jct()))
+        .with("mean_jct_of_completed_seconds", Values::Optional(rows.iter().map(Class::jct).collect()))
 }
 
 fn split(result: &PolicyResult) -> Vec<Class<'_>> {
@@ -109,12 +112,12 @@ pub fn jobs(results: &[PolicyResult]) -> Table {
         .with("job", text(|job| job.job.to_string()))
         .with("class", text(|job| job.class.to_owned()))
         .with("group", text(|job| job.group.clone()))
-        .with("arrival", real(|job| job.arrival))
+        .with("arrival_seconds", real(|job| job.arrival))
         .with("admitted", Values::Flag(rows.iter().map(|(_, _, job)| job.admitted).collect()))
-        .with("started", time(|job| job.started))
-        .with("finished", time(|job| job.finished))
+        .with("started_seconds", time(|job| job.started))
+        .with("finished_seconds", time(|job| job.finished))
         .with("utility", real(|job| job.utility))
-        .with("shortest", real(|job| job.shortest))
-        .with("attained", real(|job| job.attained))
+        .with("shortest_seconds", real(|job| job.shortest))
+        .with("attained_worker_seconds", real(|job| job.attained))
         .with("changes", Values::Whole(rows.iter().map(|(_, _, job)| i64::from(job.changes)).collect()))
 }

@@ -3,15 +3,15 @@
 //! The [`State`](crate::state::State) checks what it is asked to do; the audit checks what came of it, from
 //! events and decisions alone, so a defect of either shows. AUDIT-1: no machine ever hosts more of any
 //! resource than it has, and nothing while it is down. AUDIT-2: no job completes before its placements could
-//! have done its work. Each decision costs one pass over its shares, so the longest simulations are audited
+//! have done its work, at the time within a slot that is given for it. Each decision costs one pass over its shares, so the longest simulations are audited
 //! too.
 
 use std::sync::Arc;
 
 use crate::{
     error::{Error, Result},
+    event::{Decision, Event},
     model::{Cluster, Job, JobId, MachineId, Placement, Resource, Resources},
-    policy::{Decision, Event},
 };
 
 /// What rounding may add up to, as a share of the whole.
@@ -68,10 +68,10 @@ impl Audit {
                     since: now,
                     offered: 0.0,
                 }),
-                Event::Completion { job } => self.complete(now, *job)?,
+                Event::Completion { job, at } => self.complete(*at, *job)?,
                 Event::Failure { machine } => self.fail(now, *machine),
                 Event::Recovery { machine } => self.up[machine.index()] = true,
-                Event::Slot { .. } | Event::Wake => {}
+                Event::Progress { .. } | Event::Slot { .. } | Event::Wake => {}
             }
         }
         Ok(())
@@ -204,7 +204,9 @@ mod tests {
             audit.observe(0.0, &[Event::Arrival { job: job(0) }]).unwrap();
             audit.decide(0.0, &cluster, &[place(0, 2)]).unwrap();
             // Two workers, one sample a second each: 50 seconds.
-            audit.observe(until, &[Event::Completion { job: JobId(0) }]).map(|()| audit.conserved())
+            audit
+                .observe(until.max(50.0), &[Event::Completion { job: JobId(0), at: until }])
+                .map(|()| audit.conserved())
         };
         assert_eq!(run(60.0).unwrap(), (100.0, 100.0));
         let error = run(40.0).unwrap_err().to_string();

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::{audit::Audit, metrics::Outcome};
 use crate::{
     error::{Error, Result},
+    event::{Decision, Event},
     model::{Cluster, Job, JobId, MachineId},
-    policy::{Decision, Event, Policy},
-    pricing::SlotGrid,
+    policy::Policy,
+    pricing::{SlotGrid, Times},
     state::{Physics, State, Status},
 };
 
@@ -23,14 +24,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "clock", rename_all = "kebab-case")]
 pub enum Clock {
-    /// At slot boundaries only; a job that ends within a slot completes in that slot. Stops after the last
-    /// slot.
-    Slots {
-        /// Slot length in seconds.
-        slot: f64,
-        /// The number of slots.
-        slots: usize,
-    },
+    /// At slot boundaries only: a job that ends within a slot keeps its machines until the next. Stops after the
+    /// last slot.
+    Slots(SlotGrid),
     /// At every event, until all jobs are done.
     Continuous,
 }
@@ -38,7 +34,7 @@ pub enum Clock {
 impl Clock {
     /// The clock of a planner's grid.
     pub fn slots(grid: &SlotGrid) -> Self {
-        Self::Slots { slot: grid.slot, slots: grid.slots }
+        Self::Slots(*grid)
     }
 }
 
@@ -105,6 +101,24 @@ pub fn simulate(
     Ok(engine.finish(policy.name()))
 }
 
+/// Drives `policy` through all that happens until `until` seconds, that time included, and returns where things stand.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn advance_to(
+    cluster: &Arc<Cluster>,
+    jobs: &[Job],
+    policy: &mut dyn Policy,
+    options: &Options,
+    until: f64,
+) -> Result<State> {
+    let mut engine = Engine::new(cluster, jobs, options, policy.name())?;
+    while let Some(next) = engine.next_time().filter(|next| *next <= until) {
+        engine.step(next, policy, None)?;
+    }
+    Ok(engine.state)
+}
+
 struct Engine<'a> {
     state: State,
     audit: Audit,
@@ -152,7 +166,7 @@ impl<'a> Engine<'a> {
     /// When the next step is due; none when the simulation is over.
     fn next_time(&mut self) -> Option<f64> {
         match self.options.clock {
-            Clock::Slots { slot, slots } => (self.slot <= slots).then_some(self.slot as f64 * slot),
+            Clock::Slots(grid) => (self.slot <= grid.slots).then(|| grid.begin(self.slot)),
             Clock::Continuous => {
                 let arrival = self.future.peek().map_or(f64::INFINITY, |job| job.arrival);
                 let due =
@@ -175,16 +189,17 @@ impl<'a> Engine<'a> {
             self.busy_at_completion = self.busy;
         }
         self.state.advance(next);
-        let mut events: Vec<Event> = due.into_iter().map(|job| Event::Completion { job }).collect();
+        let completed = due.into_iter().map(|(job, at)| Event::Completion { job, at });
+        let mut events: Vec<Event> = completed.collect();
         while self.outages.last().is_some_and(|(time, _)| *time <= next) {
             events.extend(self.outages.pop().map(|(_, event)| event));
         }
-        let last = matches!(self.options.clock, Clock::Slots { slots, .. } if self.slot == slots);
+        let last = matches!(self.options.clock, Clock::Slots(grid) if self.slot == grid.slots);
         let until = self.arrivals_until(next);
         while let Some(job) = self.future.next_if(|job| !last && job.arrival <= until) {
             events.push(Event::Arrival { job });
         }
-        if let Clock::Slots { .. } = self.options.clock {
+        if let Clock::Slots(_) = self.options.clock {
             events.push(Event::Slot { slot: self.slot });
             self.slot += 1;
         } else if self.wake.is_some_and(|wake| wake <= next) {
@@ -213,18 +228,27 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// A slot takes the arrivals of its whole length, as the papers' `a_i` is a slot.
+    /// With the papers' times a slot takes the arrivals of its whole length, as their `a_i` is a slot.
     fn arrivals_until(&self, now: f64) -> f64 {
         match self.options.clock {
-            Clock::Slots { slot, .. } => now + slot * (1.0 - 1e-9),
+            Clock::Slots(SlotGrid { slot, times: Times::Paper, .. }) => now + slot * (1.0 - 1e-9),
+            Clock::Slots(SlotGrid { slot, .. }) => now + slot * 1e-9,
             Clock::Continuous => now,
         }
     }
 
-    /// Jobs that are done by `next`.
-    fn due(&self, next: f64) -> Vec<JobId> {
+    /// Jobs that are done by `next`, and since when.
+    fn due(&self, next: f64) -> Vec<(JobId, f64)> {
         let running = self.state.active().filter(|job| job.status == Status::Running);
-        running.filter(|job| job.due(self.state.now) <= next * (1.0 + 1e-12)).map(|job| job.job.id).collect()
+        let due = running.map(|job| (job.job.id, job.due(self.state.now)));
+        let done = due.filter(|(_, due)| *due <= next * (1.0 + 1e-12));
+        match self.options.clock {
+            Clock::Slots(SlotGrid { times: Times::Real, .. }) => {
+                done.map(|(job, due)| (job, due.min(next))).collect()
+            }
+            // The papers know no time within a slot; at events, now is when it is done.
+            _ => done.map(|(job, _)| (job, next)).collect(),
+        }
     }
 
     /// The share of the cluster's scarcest resource in use: GPUs where there are any, else the fullest type.

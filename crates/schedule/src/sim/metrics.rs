@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Clock;
 use crate::{
-    model::JobId,
+    model::{Cluster, JobId},
     state::{JobState, State},
 };
 
@@ -20,29 +20,37 @@ pub struct JobOutcome {
     /// Its group.
     pub group: String,
     /// Submission.
+    #[serde(rename = "arrival_seconds")]
     pub arrival: f64,
     /// Whether it was ever admitted or run.
     pub admitted: bool,
     /// First start.
+    #[serde(rename = "started_seconds")]
     pub started: Option<f64>,
     /// Completion.
+    #[serde(rename = "finished_seconds")]
     pub finished: Option<f64>,
     /// Utility earned; zero if it did not complete.
     pub utility: f64,
     /// Seconds it would take alone with all its workers on one machine.
+    #[serde(rename = "shortest_seconds")]
     pub shortest: f64,
     /// Worker-seconds received.
+    #[serde(rename = "attained_worker_seconds")]
     pub attained: f64,
     /// Starts, moves and resizes.
     pub changes: u32,
 }
 
 impl JobOutcome {
-    fn of(state: &JobState, clock: Clock) -> Self {
+    fn of(state: &JobState, cluster: &Cluster, clock: Clock) -> Self {
         let elapsed = state.finished.map(|finished| match clock {
-            // A job that ends in its arrival slot has elapsed 0 slots.
-            Clock::Slots { slot, .. } => (finished - slot) - (state.job.arrival / slot + 1e-9).floor() * slot,
-            Clock::Continuous => finished - state.job.arrival,
+            // A job that ends at the end of a slot has completed in that slot.
+            Clock::Slots(grid) => {
+                let slot = grid.slot_of(finished).saturating_sub(1);
+                grid.elapsed_hours(state.job.arrival, slot, finished)
+            }
+            Clock::Continuous => (finished - state.job.arrival) / 3600.0,
         });
         Self {
             job: state.job.id,
@@ -53,8 +61,8 @@ impl JobOutcome {
             admitted: state.admitted,
             started: state.started,
             finished: state.finished,
-            utility: elapsed.map_or(0.0, |elapsed| state.job.utility.at((elapsed / 3600.0).max(0.0))),
-            shortest: state.job.shortest(),
+            utility: elapsed.map_or(0.0, |elapsed| state.job.utility.at(elapsed.max(0.0))),
+            shortest: cluster.shortest(&state.job),
             attained: state.attained,
             changes: state.changes,
         }
@@ -76,13 +84,16 @@ pub struct Outcome {
     /// Jobs that never arrived before the end.
     pub unseen: usize,
     /// Integral of the used share of the cluster until the last completion, in seconds.
+    #[serde(rename = "busy_seconds")]
     pub busy: f64,
     /// The end of the simulation.
+    #[serde(rename = "end_seconds")]
     pub end: f64,
     /// Seconds that each arriving job's decision took, where a stopwatch was given.
     pub decision_seconds: Vec<f64>,
     /// Samples that the placements of completed jobs could have processed (to each no more than it asked for),
     /// and what they asked for.
+    #[serde(rename = "conserved_samples")]
     pub conserved: (f64, f64),
 }
 
@@ -91,7 +102,7 @@ impl Outcome {
     pub(super) fn new(policy: &str, state: &State, clock: Clock) -> Self {
         Self {
             policy: policy.into(),
-            jobs: state.jobs.iter().map(|job| JobOutcome::of(job, clock)).collect(),
+            jobs: state.jobs.iter().map(|job| JobOutcome::of(job, &state.cluster, clock)).collect(),
             unseen: 0,
             busy: 0.0,
             end: state.now,
@@ -107,26 +118,31 @@ impl Outcome {
 }
 
 /// The summary of one simulation. Times in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+///
+/// A job that never completes has no completion time: it is not in the mean, which therefore says of how many jobs it
+/// is, and it is later than all others in the quantiles, so that a policy gains nothing by turning jobs down.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metrics {
     /// Sum of utilities.
     pub utility: f64,
+    /// All jobs, those that arrived after the end included.
+    pub jobs: usize,
     /// Jobs admitted.
     pub admitted: usize,
     /// Jobs completed.
     pub completed: usize,
-    /// Mean completion time of completed jobs.
-    pub mean_jct: f64,
-    /// Median completion time.
-    pub median_jct: f64,
-    /// 99th percentile: the element at index `floor(0.99 n)` of the sorted times.
-    pub p99_jct: f64,
-    /// Last completion.
-    pub makespan: f64,
+    /// Mean completion time of the completed jobs; none if none are.
+    pub mean_jct: Option<f64>,
+    /// Median completion time of all jobs; none if that one never completes.
+    pub median_jct: Option<f64>,
+    /// 99th percentile of all jobs: the element at index `floor(0.99 n)` of the sorted times.
+    pub p99_jct: Option<f64>,
+    /// Last completion; none without any.
+    pub makespan: Option<f64>,
     /// Mean used share of GPUs (of the fullest type where there are none) until the last completion.
     pub utilisation: f64,
-    /// 90th percentile of completion time over the time alone: finish-time fairness.
-    pub unfairness: f64,
+    /// 90th percentile of completion time over the time alone, of all jobs: finish-time fairness.
+    pub unfairness: Option<f64>,
     /// Median seconds of an arriving job's decision; zero without a stopwatch.
     pub median_decision: f64,
 }
@@ -134,29 +150,38 @@ pub struct Metrics {
 impl Metrics {
     fn of(outcome: &Outcome) -> Self {
         let jobs = &outcome.jobs;
+        let all = jobs.len() + outcome.unseen;
         let mut times: Vec<f64> = jobs.iter().filter_map(JobOutcome::jct).collect();
-        // Adding zero, because the sum of nothing is -0.
-        let mean_jct = (times.iter().sum::<f64>() + 0.0) / times.len().max(1) as f64;
-        times.sort_by(f64::total_cmp);
-        let alone = |job: &JobOutcome| job.jct().map(|jct| jct / job.shortest);
-        let mut stretch: Vec<f64> = jobs.iter().filter_map(alone).collect();
-        stretch.sort_by(f64::total_cmp);
+        let completed = times.len();
+        let mean_jct = (completed > 0).then(|| times.iter().sum::<f64>() / completed as f64);
+        let mut stretch: Vec<f64> =
+            jobs.iter().filter_map(|job| job.jct().map(|jct| jct / job.shortest)).collect();
+        for values in [&mut times, &mut stretch] {
+            values.resize(all, f64::INFINITY);
+            values.sort_by(f64::total_cmp);
+        }
         let mut decisions = outcome.decision_seconds.clone();
         decisions.sort_by(f64::total_cmp);
-        let makespan = jobs.iter().filter_map(|job| job.finished).fold(0.0, f64::max);
+        let makespan = jobs.iter().filter_map(|job| job.finished).reduce(f64::max);
         Self {
+            // Adding zero, because the sum of nothing is -0.
             utility: jobs.iter().map(|job| job.utility).sum::<f64>() + 0.0,
+            jobs: all,
             admitted: jobs.iter().filter(|job| job.admitted).count(),
-            completed: times.len(),
+            completed,
             mean_jct,
-            median_jct: quantile(&times, 0.5),
-            p99_jct: quantile(&times, 0.99),
+            median_jct: finite(quantile(&times, 0.5)),
+            p99_jct: finite(quantile(&times, 0.99)),
             makespan,
-            utilisation: if makespan > 0.0 { outcome.busy / makespan } else { 0.0 },
-            unfairness: quantile(&stretch, 0.9),
+            utilisation: makespan.filter(|end| *end > 0.0).map_or(0.0, |end| outcome.busy / end),
+            unfairness: finite(quantile(&stretch, 0.9)),
             median_decision: quantile(&decisions, 0.5),
         }
     }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 /// The element at index `floor(q n)` of sorted values; zero for none.

@@ -5,5 +5,5 @@ mod audit;
 mod engine;
 mod metrics;
 
-pub use engine::{Clock, Entry, Options, Outage, Run, Stopwatch, simulate};
+pub use engine::{Clock, Entry, Options, Outage, Run, Stopwatch, advance_to, simulate};
 pub use metrics::{JobOutcome, Metrics, Outcome};

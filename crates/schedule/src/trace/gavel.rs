@@ -1,5 +1,5 @@
 //! Gavel's traces: tab-separated job type, command, folder, step argument, data flag, steps, scale factor,
-//! weight, SLO and arrival in seconds; and its table of measured throughputs, steps per second by device
+//! weight, SLO and arrival in seconds (older ones: job type, command, step argument, steps, arrival, scale factor); and its table of measured throughputs, steps per second by device
 //! type, job type and scale factor.
 
 use std::{collections::BTreeMap, path::Path};
@@ -54,6 +54,10 @@ impl Throughputs {
     }
 }
 
+/// The forms of a line, for messages.
+const FORMS: &str = "10 (type, command, folder, step argument, data flag, steps, scale factor, weight, SLO, arrival) \
+    or 6 (type, command, step argument, steps, arrival, scale factor)";
+
 /// Reads a trace.
 ///
 /// # Errors
@@ -71,8 +75,13 @@ fn job(path: &Path, line: u64, text: &str, throughputs: &Throughputs) -> Result<
     let fault =
         |field: &str, what: String| Error::Field { file: path.into(), line, field: field.into(), what };
     let fields: Vec<&str> = text.split('\t').collect();
-    let [kind, _, _, _, _, steps, scale, _, _, arrival] = fields[..] else {
-        return Err(fault("line", format!("{} tab-separated fields, expected 10", fields.len())));
+    let (kind, steps, scale, arrival) = match fields[..] {
+        [kind, _, _, _, _, steps, scale, _, _, arrival] => (kind, steps, scale, arrival),
+        [kind, _, _, steps, arrival, scale] => (kind, steps, scale, arrival),
+        _ => {
+            let what = format!("{} tab-separated fields; the known forms have {FORMS}", fields.len());
+            return Err(fault("line", what));
+        }
     };
     let number = |field: &str, text: &str| {
         let value: f64 =

@@ -14,7 +14,7 @@ use std::{path::Path, str::FromStr};
 
 use crate::{
     error::{Error, Result},
-    model::{Job, JobId},
+    model::{Cluster, Job, JobId},
 };
 
 pub use gavel::{Throughputs, read as read_gavel};
@@ -74,6 +74,22 @@ pub fn read(path: &Path, format: Format) -> Result<Vec<Job>> {
             wanted: "give the throughputs file too (`--throughputs FILE`)",
         }),
     }
+}
+
+/// How many slots of `slot` seconds planners should know of: until the last arrival and once more what all the jobs would
+/// take on a full cluster, as far as their prices fit into memory.
+pub fn planned_slots(jobs: &[Job], cluster: &Cluster, slot: f64) -> usize {
+    // Prices and room of all machines in all slots: 80 bytes each.
+    const MOST_CELLS: usize = 4_000_000;
+    let whole = cluster.total();
+    let last = jobs.iter().map(|job| job.arrival).fold(0.0, f64::max);
+    let share = |job: &Job| {
+        job.workload * job.internal_cost() * job.worker.dominant_share(whole) / cluster.best_speed(job)
+    };
+    let work: f64 = jobs.iter().map(share).sum();
+    let longest = jobs.iter().map(|job| cluster.shortest(job)).fold(0.0, f64::max);
+    let wanted = ((last + 2.0 * work + longest) / slot).ceil().max(504.0);
+    (wanted as usize).min(MOST_CELLS / cluster.machines().len()).clamp(1, crate::pricing::SlotGrid::MOST)
 }
 
 /// Sorts by arrival, stably, and numbers.

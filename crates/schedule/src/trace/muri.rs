@@ -60,7 +60,7 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
     in_order(jobs)
 }
 
-/// Reads a Tiresias trace: seconds and a duration.
+/// Reads a Tiresias trace: seconds and a duration. Jobs of no length are given one second.
 ///
 /// # Errors
 /// As [`read`].
@@ -68,7 +68,13 @@ pub fn read_tiresias(path: &Path) -> Result<Vec<Job>> {
     let table = Table::read(path, &["num_gpu", "submit_time", "duration"])?;
     let job = |row: super::table::Row| {
         let gpus = row.count("num_gpu")?;
-        let job = gang(row.text("job_id"), row.amount("submit_time")?, gpus, row.amount("duration")?, 1.0);
+        let job = gang(
+            row.text("job_id"),
+            row.amount("submit_time")?,
+            gpus,
+            row.amount("duration")?.max(SHORTEST),
+            1.0,
+        );
         let job = Job { group: row.text("model_name").to_owned(), ..job };
         job.validate().map_err(|error| row.fault("duration", error.detail()))?;
         Ok(job)
@@ -77,6 +83,9 @@ pub fn read_tiresias(path: &Path) -> Result<Vec<Job>> {
     unique_names(path, &jobs)?;
     in_order(jobs)
 }
+
+/// What a job of no length is given, in seconds: jobs that were cancelled at once are in most traces.
+pub(super) const SHORTEST: f64 = 1.0;
 
 /// A job that holds `gpus` GPUs for `steps` steps of `seconds` each.
 pub(super) fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64) -> Job {
@@ -98,6 +107,7 @@ pub(super) fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64
         utility: Utility::default(),
         workers: WorkerRange::exactly(gpus),
         speeds: Vec::new(),
+        needs: Default::default(),
         restart: 0.0,
         group: String::new(),
     }

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use super::{in_order, muri::gang, table::Table};
+use super::{
+    in_order,
+    muri::{SHORTEST, gang},
+    table::Table,
+};
 use crate::{error::Result, model::Job};
 
 /// Reads the trace; time zero is its first submission. Jobs of no length are given one second.
@@ -20,7 +24,7 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
             &jobs.len().to_string(),
             arrival,
             row.count("num_gpus")?,
-            row.amount("duration")?.max(1.0),
+            row.amount("duration")?.max(SHORTEST),
             1.0,
         );
         jobs.push(Job { group: row.text("cluster").to_owned(), ..job });
@@ -37,9 +41,18 @@ fn seconds(text: &str) -> Option<f64> {
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let mut time = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let valid =
-        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24.0 && minute < 60.0 && second < 61.0;
+    let valid = (1..=12).contains(&month)
+        && (1..=length(year, month)).contains(&day)
+        && hour < 24.0
+        && minute < 60.0
+        && second < 61.0;
     valid.then(|| days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second)
+}
+
+/// Days of a month: as many as from its first day to that of the next.
+fn length(year: i64, month: i64) -> i64 {
+    let next = if month == 12 { days(year + 1, 1, 1) } else { days(year, month + 1, 1) };
+    next - days(year, month, 1)
 }
 
 /// Days since 1970-01-01 in the Gregorian calendar, with years that begin in March so that the leap day is
@@ -60,6 +73,10 @@ mod tests {
         assert_eq!(seconds("2000-03-01 00:00:00"), Some(951_868_800.0));
         assert_eq!(seconds("2017-10-09 07:01:55"), Some(1_507_532_515.0));
         assert_eq!(seconds("2017-13-09 07:01:55"), None);
+        for absent in ["2017-02-30", "2017-02-29", "2017-04-31", "2017-00-01", "1900-02-29"] {
+            assert_eq!(seconds(&format!("{absent} 00:00:00")), None, "{absent}");
+        }
+        assert!(seconds("2016-02-29 00:00:00").is_some() && seconds("2017-12-31 00:00:00").is_some());
         assert_eq!(seconds("yesterday"), None);
     }
 }

@@ -30,13 +30,20 @@ impl<'a> Table<'a> {
             field: "row".into(),
             what: error.to_string(),
         };
-        let headers: Vec<String> = reader.headers().map_err(fault)?.iter().map(str::to_owned).collect();
+        // Spreadsheets write spaces behind commas, and a mark of the byte order before the first name.
+        let clean = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
+        let headers: Vec<String> = reader.headers().map_err(fault)?.iter().map(clean).collect();
         if let Some(missing) = columns.iter().find(|column| !headers.iter().any(|header| header == *column)) {
             let what = format!("column is missing; the header has {}", headers.join(", "));
             return Err(Error::Field { file: path.into(), line: 1, field: (*missing).into(), what });
         }
         let rows = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)?;
         Ok(Self { path, headers, rows })
+    }
+
+    /// The names of the columns.
+    pub fn headers(&self) -> &[String] {
+        &self.headers
     }
 
     /// Whether there is such a column.
@@ -75,10 +82,15 @@ impl Row<'_> {
 
     /// A positive count.
     pub fn count(&self, column: &str) -> Result<u32> {
-        match self.parse(column, "a whole number")? {
-            0 => Err(self.fault(column, "0 is out of range; at least 1".into())),
-            count => Ok(count),
+        // Tables that went through pandas have whole numbers as `1.0`.
+        let value: f64 = self.parse(column, "a whole number")?;
+        if !(value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)) {
+            return Err(self.fault(column, format!("`{}` is not a whole number", self.text(column))));
         }
+        if value == 0.0 {
+            return Err(self.fault(column, "0 is out of range; at least 1".into()));
+        }
+        Ok(value as u32)
     }
 
     /// An error about a column of this row.

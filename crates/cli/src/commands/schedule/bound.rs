@@ -1,6 +1,6 @@
 //! `syncline schedule bound`: how far from the best possible.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -8,8 +8,9 @@ use syncline::schedule::{
     Cluster, Job, PolicyName, Setup,
     bound::upper_bound,
     exact::{self, Instance, Patience},
+    jobs_file,
     lp::Microlp,
-    pricing::{PriceRange, Roles},
+    pricing::{LateShare, PriceRange, SlotGrid, Times},
     setting::Setting,
     sim::{Clock, Options, simulate},
     state::{Overhead, Physics},
@@ -17,7 +18,7 @@ use syncline::schedule::{
 
 use syncline_terminal::{Column, Page, Table};
 
-use super::span::Span;
+use super::{TimesName, cluster, policies, span::Span};
 use crate::{
     failure::Failure,
     output::{page, print, print_json_list},
@@ -30,22 +31,29 @@ use crate::{
 ///
 /// Example:
 ///   syncline schedule bound --jobs 20 --machines 10 --seeds 1..3 --policy pd-ors,syncline
-///   syncline schedule bound --setting small --exact --seeds 1..4
+///   syncline schedule bound --setting small --exact --times paper --seeds 1..4
+///   syncline schedule bound --jobs jobs.json --cluster cluster.json --policy all
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The policies, separated by commas
+    /// The policies, separated by commas, or all
     #[arg(long, value_delimiter = ',', default_value = "pd-ors,syncline")]
-    policy: Vec<PolicyName>,
-    /// calibrated, literal or small (small enough for --exact)
-    #[arg(long, default_value = "calibrated")]
-    setting: String,
-    /// How many jobs to draw [default: 20; 5 if small]
+    policy: Vec<String>,
+    /// calibrated, literal or small (small enough for --exact) [default: calibrated]
     #[arg(long)]
-    jobs: Option<usize>,
+    setting: Option<String>,
+    /// How many jobs to draw [default: 20; 5 if small], or a file of jobs (.json, .csv)
+    #[arg(long, value_name = "N|FILE")]
+    jobs: Option<String>,
     /// The number of machines [default: 10; 2 if small]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cluster")]
     machines: Option<usize>,
+    /// The machines instead: a file (.json), or machines times GPUs, such as 8x8
+    #[arg(long, value_name = "FILE|NxGPUS")]
+    cluster: Option<String>,
+    /// How time within a slot counts: real, or paper, which --exact needs
+    #[arg(long, value_enum, default_value = "real")]
+    times: TimesName,
     /// The number of one-hour slots [default: 20; 5 if small]
     #[arg(long)]
     slots: Option<usize>,
@@ -87,10 +95,18 @@ struct Reached {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    let names = policies(&args.policy)?;
     let setting = args.setting()?;
-    let cluster = Arc::new(setting.cluster()?);
-    let rows = (args.seeds.first..=args.seeds.last).map(|seed| row(&args, &cluster, &setting, seed));
-    let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
+    let cluster = match &args.cluster {
+        Some(text) => Arc::new(cluster(text)?),
+        None => Arc::new(setting.cluster()?),
+    };
+    let given = args.jobs_file().map(|path| jobs_file::read_jobs_for(path, &cluster)).transpose()?;
+    let row = |seed| {
+        let jobs = given.clone().unwrap_or_else(|| setting.draw(seed));
+        row(&args, &names, &cluster, &setting.grid, &jobs, seed)
+    };
+    let rows = (args.seeds.first..=args.seeds.last).map(row).collect::<Result<Vec<_>, Failure>>()?;
     if args.json {
         return print_json_list("seeds", &rows);
     }
@@ -129,7 +145,21 @@ impl Args {
                 self.limit
             )));
         }
-        let mut setting = match self.setting.as_str() {
+        let file = self.jobs_file().is_some();
+        if file && (self.setting.is_some() && self.machines.is_none()) {
+            let message = "--setting has no effect here: it is for jobs that are drawn";
+            return Err(Failure::Usage(message.into()));
+        }
+        if file && self.cluster.is_none() && self.machines.is_none() {
+            let message =
+                "--jobs FILE also needs the machines: give --cluster FILE, --cluster 8x8 or --machines N";
+            return Err(Failure::Usage(message.into()));
+        }
+        if self.exact && self.times != TimesName::Paper {
+            let message = "--exact counts whole slots, as the papers do: add --times paper";
+            return Err(Failure::Usage(message.into()));
+        }
+        let mut setting = match self.setting.as_deref().unwrap_or("calibrated") {
             "small" => exact::small(),
             name => {
                 let named = Setting::named(name);
@@ -137,23 +167,34 @@ impl Args {
                 Setting { jobs: 20, machines: 10, ..named }
             }
         };
-        setting.jobs = self.jobs.unwrap_or(setting.jobs);
+        let drawn = self.jobs.as_deref().and_then(|jobs| jobs.parse().ok());
+        setting.jobs = drawn.unwrap_or(setting.jobs);
+        setting.grid.times = Times::from(self.times);
         setting.machines = self.machines.unwrap_or(setting.machines);
         setting.grid.slots = self.slots.unwrap_or(setting.grid.slots);
         setting.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(setting)
     }
+
+    fn jobs_file(&self) -> Option<&Path> {
+        self.jobs.as_deref().filter(|jobs| jobs.parse::<usize>().is_err()).map(Path::new)
+    }
 }
 
-fn row(args: &Args, cluster: &Arc<Cluster>, setting: &Setting, seed: u64) -> Result<Row, Failure> {
-    let jobs = setting.draw(seed);
-    let bound = upper_bound(cluster, &jobs, &setting.grid, &Microlp)?;
-    let range = PriceRange::estimate(&jobs, cluster.total(), &setting.grid, Roles::Pooled);
-    let reach =
-        |policy: &PolicyName| Ok((policy.to_string(), reach(*policy, cluster, setting, &jobs, seed)?));
-    let reached = args.policy.iter().map(reach).collect::<Result<Vec<(String, f64)>, Failure>>()?;
+fn row(
+    args: &Args,
+    names: &[PolicyName],
+    cluster: &Arc<Cluster>,
+    grid: &SlotGrid,
+    jobs: &[Job],
+    seed: u64,
+) -> Result<Row, Failure> {
+    let bound = upper_bound(cluster, jobs, grid, &Microlp)?;
+    let range = PriceRange::of(cluster, jobs, grid, LateShare::default());
+    let reach = |policy: &PolicyName| Ok((policy.to_string(), reach(*policy, cluster, grid, jobs, seed)?));
+    let reached = names.iter().map(reach).collect::<Result<Vec<(String, f64)>, Failure>>()?;
     let most = reached.iter().map(|(_, utility)| *utility).fold(0.0, f64::max);
-    let (optimum, unproved) = match args.exact.then(|| optimum(args, cluster, setting, &jobs, most)) {
+    let (optimum, unproved) = match args.exact.then(|| optimum(args, cluster, grid, jobs, most)) {
         None => (None, None),
         Some(Ok(best)) => (Some(best), None),
         Some(Err(why)) => (None, Some(why.to_string())),
@@ -168,13 +209,13 @@ fn row(args: &Args, cluster: &Arc<Cluster>, setting: &Setting, seed: u64) -> Res
 fn reach(
     policy: PolicyName,
     cluster: &Arc<Cluster>,
-    setting: &Setting,
+    grid: &SlotGrid,
     jobs: &[Job],
     seed: u64,
 ) -> Result<f64, Failure> {
     let physics = Physics { overhead: Overhead::Never, ..Physics::default() };
-    let options = Options { clock: Clock::slots(&setting.grid), physics, outages: Vec::new() };
-    let setup = Setup { seed, ..Setup::new(cluster, setting.grid, jobs) };
+    let options = Options { clock: Clock::slots(grid), physics, outages: Vec::new() };
+    let setup = Setup { seed, ..Setup::new(cluster, *grid, jobs) };
     let run = simulate(cluster, jobs, policy.build(&setup).as_mut(), &options, None)?;
     Ok(run.outcome.metrics().utility)
 }
@@ -182,7 +223,7 @@ fn reach(
 fn optimum(
     args: &Args,
     cluster: &Cluster,
-    setting: &Setting,
+    grid: &SlotGrid,
     jobs: &[Job],
     reached: f64,
 ) -> syncline::schedule::error::Result<f64> {
@@ -190,5 +231,5 @@ fn optimum(
     let bar = ProgressBar::hidden();
     let clock = || bar.elapsed();
     let patience = Patience { limit: Duration::from_secs_f64(args.limit), clock: &clock };
-    exact::optimum(&Instance { cluster, jobs, grid: &setting.grid }, reached, &patience)
+    exact::optimum(&Instance { cluster, jobs, grid }, reached, &patience)
 }

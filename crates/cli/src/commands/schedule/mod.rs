@@ -6,7 +6,8 @@ mod replay;
 mod simulate;
 mod span;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+use syncline::schedule::{Cluster, Error, PolicyName, jobs_file, pricing::Times};
 
 use crate::failure::Failure;
 
@@ -32,4 +33,43 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Bound(args) => bound::run(args),
         Command::Replay(args) => replay::run(args),
     }
+}
+
+/// How time within a slot counts.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum TimesName {
+    Real,
+    Paper,
+}
+
+impl From<TimesName> for Times {
+    fn from(name: TimesName) -> Self {
+        match name {
+            TimesName::Real => Self::Real,
+            TimesName::Paper => Self::Paper,
+        }
+    }
+}
+
+/// The policies of a list, each once; `all` are all.
+fn policies(names: &[String]) -> Result<Vec<PolicyName>, Failure> {
+    let mut policies = Vec::new();
+    for name in names {
+        let named = match name.as_str() {
+            "all" => PolicyName::ALL.to_vec(),
+            name => vec![name.parse().map_err(|error: Error| Failure::Usage(format!("{error}, or all")))?],
+        };
+        policies.extend(named.into_iter().filter(|policy| !policies.contains(policy)).collect::<Vec<_>>());
+    }
+    Ok(policies)
+}
+
+/// Machines from a file, or counted. What is neither is a slip on the command line.
+fn cluster(text: &str) -> Result<Cluster, Failure> {
+    jobs_file::cluster(text).map_err(|error| match error {
+        Error::Invalid { field, found, wanted, .. } if field == "size" => {
+            Failure::Usage(format!("--cluster {found}: {wanted}"))
+        }
+        error => error.into(),
+    })
 }

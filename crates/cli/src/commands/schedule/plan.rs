@@ -1,25 +1,29 @@
-//! `syncline schedule plan`: one decision of PD-ORS explained.
+//! `syncline schedule plan`: one decision of a planner explained.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::ValueHint;
 use serde::Serialize;
 use syncline::schedule::{
-    Job,
-    explain::{Explanation, Step, explain},
+    Cluster, Job, PolicyName, Setup,
+    explain::{Explanation, Step},
     jobs_file,
-    pricing::{Ledger, PlannerOptions, PriceFunction, PriceRange, Roles, Search, SlotGrid},
+    pricing::{SlotGrid, Times},
+    sim::{Clock, Options, advance_to},
+    state::{JobState, Physics, Status},
 };
 use syncline_terminal::escape;
 
+use super::{TimesName, cluster};
 use crate::{
     failure::Failure,
     output::{print, print_json},
 };
 
-/// Explain what prices make of a job: where and when it would run, or why it is turned down
+/// Explain what a planner makes of a job: where and when it would run, or why it is turned down
 ///
-/// The jobs are decided in the order of their arrival; the last, or the one named by --job, is explained.
+/// The jobs are decided in the order of their arrival, and those that came before run; the last, or the one named by
+/// --job, is explained.
 ///
 /// Example:
 ///   syncline schedule plan jobs.json cluster.json --job bert
@@ -29,9 +33,12 @@ pub struct Args {
     /// Jobs: a JSON array or a CSV table
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: PathBuf,
-    /// Machines: JSON
+    /// Machines: a file (.json), or machines times GPUs, such as 8x8
     #[arg(value_hint = ValueHint::FilePath)]
-    cluster: PathBuf,
+    cluster: String,
+    /// Whose decision: syncline, or pd-ors, which admits by price
+    #[arg(long, default_value = "pd-ors")]
+    policy: PolicyName,
     /// The job to explain, by name [default: the last to arrive]
     #[arg(long)]
     job: Option<String>,
@@ -41,35 +48,37 @@ pub struct Args {
     /// Length of a slot in seconds
     #[arg(long, default_value_t = 3600.0)]
     slot_seconds: f64,
+    /// How time within a slot counts: real, or paper (arrivals and completions are whole slots)
+    #[arg(long, value_enum, default_value = "real")]
+    times: TimesName,
     /// Print the explanation as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What happened to a job before the explained one.
+/// Where a job before the explained one stands.
 #[derive(Serialize)]
-struct Decided {
+struct Before {
     job: String,
-    admitted: bool,
-    completion: Option<usize>,
-    utility: f64,
-    cost: f64,
+    status: Status,
+    workers: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    machines: Vec<String>,
+    samples_left: f64,
 }
 
 #[derive(Serialize)]
 struct Output {
-    before: Vec<Decided>,
+    policy: String,
+    before: Vec<Before>,
     explained: Explanation,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots };
+    let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots, times: Times::from(args.times) };
     grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-    let jobs = jobs_file::read_jobs(&args.jobs)?;
-    let cluster = jobs_file::read_cluster(&args.cluster)?;
-    for job in &jobs {
-        cluster.admits(job)?;
-    }
+    let cluster = Arc::new(cluster(&args.cluster)?);
+    let jobs = jobs_file::read_jobs_for(&args.jobs, &cluster)?;
     let target = match &args.job {
         None => jobs.len() - 1,
         Some(name) => jobs.iter().position(|job| label(job) == *name).ok_or_else(|| {
@@ -77,70 +86,85 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Failure::Usage(format!("--job {name}: there is no such job; there are {}", known.join(", ")))
         })?,
     };
-    let range = PriceRange::estimate(&jobs, cluster.total(), &grid, Roles::Pooled);
-    let mut ledger = Ledger::new(&cluster, grid, PriceFunction::new(range));
-    let options = PlannerOptions::default();
-    let mut before = Vec::new();
-    for job in &jobs[..target] {
-        let plan =
-            Search::new(&cluster, &ledger, &options).best(job, job.workload, grid.slot_of(job.arrival));
-        let plan = plan.filter(|plan| plan.payoff() > 0.0);
-        for (slot, placement) in plan.iter().flat_map(|plan| &plan.slots) {
-            ledger.take(*slot, job, placement);
-        }
-        before.push(Decided {
-            job: label(job),
-            admitted: plan.is_some(),
-            completion: plan.as_ref().map(|plan| plan.completion),
-            utility: plan.as_ref().map_or(0.0, |plan| plan.utility),
-            cost: plan.as_ref().map_or(0.0, |plan| plan.cost),
-        });
-    }
     let job = &jobs[target];
-    let explained = explain(&cluster, &ledger, &options, job, grid.slot_of(job.arrival));
-    let output = Output { before, explained };
-    if args.json { print_json(&output) } else { print(&text(&output, job, &grid)) }
+    let first = grid.first_slot(job.arrival);
+    if first >= grid.slots {
+        return Err(Failure::Usage(format!(
+            "job {} arrives after the last of the {} slots that are planned; give more --slots",
+            label(job),
+            grid.slots
+        )));
+    }
+    let mut policy = args.policy.build(&Setup::new(&cluster, grid, &jobs));
+    let options = Options { clock: Clock::slots(&grid), physics: Physics::default(), outages: Vec::new() };
+    let state = advance_to(&cluster, &jobs[..=target], policy.as_mut(), &options, grid.begin(first))?;
+    let explained = policy.explain(&state, job.id).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--policy {}: only pd-ors and syncline plan ahead and can say why",
+            args.policy
+        ))
+    })?;
+    let before = state.jobs[..target].iter().map(|job| Before::of(job, &cluster)).collect();
+    let output = Output { policy: args.policy.to_string(), before, explained };
+    if args.json { print_json(&output) } else { print(&text(&output, job, &cluster, &grid)) }
+}
+
+impl Before {
+    fn of(state: &JobState, cluster: &Cluster) -> Self {
+        Self {
+            job: label(&state.job),
+            status: state.status,
+            workers: state.placement.workers(),
+            machines: state.placement.shares().iter().map(|share| cluster.name(share.machine)).collect(),
+            samples_left: state.remaining,
+        }
+    }
+
+    fn text(&self) -> String {
+        let name = format!("{:<16}", escape(&self.job));
+        match self.status {
+            Status::Completed => format!("  {name} completed\n"),
+            Status::Rejected => format!("  {name} turned down\n"),
+            Status::Pending => format!("  {name} waits\n"),
+            Status::Running => {
+                format!("  {name} runs with {} workers on {}\n", self.workers, escape(&self.machines.join(" ")))
+            }
+        }
+    }
 }
 
 fn label(job: &Job) -> String {
     if job.name.is_empty() { job.id.to_string() } else { job.name.clone() }
 }
 
-fn text(output: &Output, job: &Job, grid: &SlotGrid) -> String {
+fn text(output: &Output, job: &Job, cluster: &Cluster, grid: &SlotGrid) -> String {
     let explained = &output.explained;
     let mut text = String::new();
     if !output.before.is_empty() {
         text += "Before it:\n";
-        for row in &output.before {
-            text += &match row.completion {
-                Some(slot) => {
-                    format!(
-                        "  {:<16} admitted, done in slot {slot}, utility {:.2}, price {}\n",
-                        escape(&row.job),
-                        row.utility,
-                        money(row.cost)
-                    )
-                }
-                None => format!("  {:<16} turned down\n", escape(&row.job)),
-            };
-        }
+        text.extend(output.before.iter().map(Before::text));
         text.push('\n');
     }
     let verdict = if explained.admitted { "ADMITTED" } else { "TURNED DOWN" };
     text += &format!("{}: {verdict}: {}\n", escape(&explained.job), escape(&explained.reason));
     text += &format!(
-        "  arrives in slot {}; a slot is {:.2} h; alone it would take {:.2} h; {} to {} workers\n",
-        grid.slot_of(job.arrival),
+        "  arrives at {:.2} h, may start in slot {}; a slot is {:.2} h; with all its workers on the fastest machines it \
+         would take {:.2} h; {} to {} workers\n",
+        job.arrival / 3600.0,
+        grid.first_slot(job.arrival),
         grid.slot / 3600.0,
-        job.shortest() / 3600.0,
+        cluster.shortest(job) / 3600.0,
         job.workers.min,
         job.workers.max
     );
-    text += &steps(explained);
+    if let Some(finish) = explained.finish {
+        text += &format!("  its work would be done at {:.2} h\n", finish / 3600.0);
+    }
+    text += &steps(explained, cluster);
     text + &choices(explained)
 }
 
-fn steps(explained: &Explanation) -> String {
+fn steps(explained: &Explanation, cluster: &Cluster) -> String {
     if explained.steps.is_empty() {
         return String::new();
     }
@@ -154,7 +178,7 @@ fn steps(explained: &Explanation) -> String {
             step.slot,
             step.placement.workers(),
             step.placement.servers(),
-            place(step),
+            place(step, cluster),
             money(step.paid_worker_price),
             money(step.mean_worker_price)
         );
@@ -167,12 +191,12 @@ fn money(amount: f64) -> String {
     if amount > 0.0 && amount < 0.001 { "<0.001".into() } else { format!("{amount:.3}") }
 }
 
-fn place(step: &Step) -> String {
+fn place(step: &Step, cluster: &Cluster) -> String {
     let shares = step.placement.shares();
     if step.internal {
-        return format!("all on {}, at internal bandwidth", shares[0].machine);
+        return format!("all on {}, at internal bandwidth", cluster.name(shares[0].machine));
     }
-    let first: Vec<String> = shares.iter().take(4).map(|share| share.machine.to_string()).collect();
+    let first: Vec<String> = shares.iter().take(4).map(|share| cluster.name(share.machine)).collect();
     let more = if shares.len() > 4 { format!(" and {} more", shares.len() - 4) } else { String::new() };
     format!("{}{more}", first.join(" "))
 }

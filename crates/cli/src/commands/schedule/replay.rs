@@ -1,6 +1,6 @@
 //! `syncline schedule replay`: a recorded policy decides again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use serde::Serialize;
@@ -33,18 +33,29 @@ struct Output {
     steps: usize,
     decisions: usize,
     identical: bool,
+    /// Whether the log was written to its end.
+    complete: bool,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let recording = Recording::read(&args.log)?;
     let decisions = recording.replay()?;
     let policy = recording.header.policy.to_string();
-    let output = Output { policy, steps: recording.entries.len(), decisions, identical: true };
-    if args.json {
-        return print_json(&output);
-    }
-    print(&format!(
+    let complete = recording.complete;
+    let output = Output { policy, steps: recording.entries.len(), decisions, identical: true, complete };
+    let summary = format!(
         "{}: {} decisions in {} steps, all as recorded",
         output.policy, output.decisions, output.steps
-    ))
+    );
+    if args.json {
+        print_json(&output)?
+    } else {
+        print(&summary)?
+    }
+    if complete { Ok(()) } else { Err(Failure::Failed(ends_early(&args.log, output.steps))) }
+}
+
+fn ends_early(log: &Path, steps: usize) -> String {
+    let log = syncline_terminal::path(log);
+    format!("{log}: the log ends early: only the {steps} steps before that were replayed")
 }

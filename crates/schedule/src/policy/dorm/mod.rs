@@ -178,7 +178,9 @@ impl Policy for Dorm {
             return Vec::new();
         }
         let fair = Drf::fill(state);
-        let small = state.active.len() * state.cluster.machines().len() <= MOST_PAIRS;
+        // The program knows no job that may run on some machines only.
+        let small = state.active.len() * state.cluster.machines().len() <= MOST_PAIRS
+            && !state.active().any(|job| job.job.is_choosy());
         let exact = if small { self.exactly(state, &fair) } else { None };
         exact.unwrap_or_else(|| self.roughly(state, &fair)).decisions(state)
     }

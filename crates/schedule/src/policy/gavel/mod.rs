@@ -214,8 +214,9 @@ fn place_on(allocation: &mut Allocation, state: &State, job: &JobState, device: 
     }
     let mut placement = Placement::default();
     let (mut left, mut servers) = (gang, job.job.servers_for(gang));
+    let free = allocation.free_for(&job.job).into_owned();
     for id in state.cluster.ids().filter(|id| usize::from(machines[id.index()].device.0) == device) {
-        let mut room = allocation.free[id.index()];
+        let mut room = free[id.index()];
         let workers = room.how_many(&job.job.worker).min(left);
         room.add(&job.job.worker, -f64::from(workers));
         let served = if servers == 0 { 0 } else { room.how_many(&job.job.server).min(servers) };
@@ -242,7 +243,7 @@ impl Policy for Gavel {
         for event in events {
             match event {
                 Event::Arrival { job } => self.arrive(job.id),
-                Event::Completion { job } => {
+                Event::Completion { job, .. } => {
                     self.settle(state, *job);
                     self.accounts.remove(job);
                     self.stale = true;

@@ -152,7 +152,8 @@ fn grow(shares: &mut [Share], mut free: Resources) {
 
 /// Speeds of a few gang sizes on the fewest machines of the empty cluster.
 fn trials(state: &State, job: &Job) -> Vec<Observation> {
-    let empty = state.capacities();
+    let capacities = state.capacities();
+    let empty = state.cluster.mask(job, &capacities);
     let (least, most) = (f64::from(job.workers.min), f64::from(job.workers.max));
     let size = |trial| least * (most / least).powf(f64::from(trial) / f64::from(TRIALS - 1));
     let sizes = (0..TRIALS).map(|trial| size(trial).round() as u32);
@@ -225,7 +226,8 @@ fn place(allocation: &mut Allocation, share: &Share) {
     let job = share.job;
     let (mut workers, mut servers) = (share.workers, share.servers);
     while workers >= job.workers.min {
-        if let Some(placement) = compact(&allocation.free, job, workers, servers) {
+        let placed = compact(&allocation.free_for(job), job, workers, servers);
+        if let Some(placement) = placed {
             allocation.place(job, &placement);
             return;
         }

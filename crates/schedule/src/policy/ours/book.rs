@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::remaining;
 use crate::{
-    model::JobId,
+    model::{JobId, Placement},
     pricing::{Ledger, Plan},
     state::State,
 };
@@ -57,20 +57,11 @@ impl Book {
         let grid = *book.ledger.grid();
         for (id, plan) in self.plans.iter().filter(|(id, _)| state.job(**id).is_active()) {
             let job = state.job(*id);
-            let mut left = remaining(job);
-            let mut rest = Plan { slots: Vec::new(), ..plan.clone() };
-            for (at, placement) in plan.slots.iter().filter(|(at, _)| *at >= slot) {
-                let up = placement.shares().iter().all(|share| state.is_up(share.machine));
-                if !up || left <= job.job.workload * 1e-9 {
-                    continue;
-                }
-                left -= state.cluster.rate(&job.job, placement) * grid.slot;
-                rest.completion = *at;
-                rest.slots.push((*at, placement.clone()));
-            }
-            if left <= job.job.workload * 1e-9 && !rest.slots.is_empty() {
-                let elapsed = rest.completion.saturating_sub(grid.slot_of(job.job.arrival));
-                rest.utility = job.job.utility.at(grid.hours(elapsed));
+            let up =
+                |placement: &Placement| placement.shares().iter().all(|share| state.is_up(share.machine));
+            let slots = plan.slots.iter().filter(|(at, placement)| *at >= slot && up(placement));
+            let mut rest = Plan { slots: slots.cloned().collect(), ..plan.clone() };
+            if rest.settle(&state.cluster, &job.job, &grid, remaining(job)) {
                 book.insert(state, *id, rest);
             }
         }

@@ -52,8 +52,7 @@ fn add_waiting(state: &State) -> Option<Vec<Decision>> {
     if state.cluster.devices().len() > 1 {
         return None;
     }
-    let mut free =
-        Allocation { placements: Default::default(), free: state.free(), capacity: state.capacities() };
+    let mut free = Allocation::beside(state);
     for job in state.active().filter(|job| job.status == Status::Pending) {
         let (_, placement) = fastest(&free, state, &job.job)?;
         free.place(&job.job, &placement);
@@ -98,12 +97,9 @@ fn fastest(allocation: &Allocation, state: &State, job: &Job) -> Option<(f64, Pl
 /// room.
 fn on_device(allocation: &Allocation, state: &State, job: &Job, device: usize) -> Option<Placement> {
     let machines = state.cluster.machines();
+    let free = allocation.free_for(job);
     let fit = |host: usize| {
-        if usize::from(machines[host].device.0) == device {
-            allocation.free[host].how_many(&job.worker)
-        } else {
-            0
-        }
+        if usize::from(machines[host].device.0) == device { free[host].how_many(&job.worker) } else { 0 }
     };
     let (gang, servers) = (job.workers.min, job.servers_for(job.workers.min));
     let mut best: Option<(u32, usize)> = None;
@@ -121,7 +117,7 @@ fn on_device(allocation: &Allocation, state: &State, job: &Job, device: usize) -
     let (mut left, mut unserved) = (gang, servers);
     for host in 0..machines.len() {
         let workers = fit(host).min(left);
-        let mut room = allocation.free[host];
+        let mut room = free[host];
         room.add(&job.worker, -f64::from(workers));
         let served = if unserved == 0 { 0 } else { room.how_many(&job.server).min(unserved) };
         placement.add(MachineId(host as u32), workers, served);

@@ -62,9 +62,9 @@ impl Planner<'_> {
     }
 
     fn by_density(&self) -> Vec<JobId> {
-        let whole = *self.state.cluster.total();
+        let cluster = &self.state.cluster;
         let mut jobs: Vec<(f64, JobId)> =
-            self.state.active().map(|job| (density(&job.job, remaining(job), &whole), job.job.id)).collect();
+            self.state.active().map(|job| (density(&job.job, remaining(job), cluster), job.job.id)).collect();
         jobs.sort_by(|a, b| b.0.total_cmp(&a.0));
         jobs.into_iter().map(|(_, id)| id).collect()
     }

@@ -6,7 +6,7 @@
 use super::{Book, remaining};
 use crate::{
     Resources,
-    model::{Job, Placement},
+    model::{Cluster, Job, MachineId, Placement},
     policy::Allocation,
     pricing::Market,
     state::{JobState, State},
@@ -24,7 +24,7 @@ pub fn allocation(book: &Book, state: &State, slot: usize) -> Allocation {
         .active()
         .map(|job| {
             let completion = book.plans.get(&job.job.id).map_or(usize::MAX, |plan| plan.completion);
-            (completion, -super::density(&job.job, remaining(job), state.cluster.total()), job)
+            (completion, -super::density(&job.job, remaining(job), &state.cluster), job)
         })
         .collect();
     borrowers.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -44,8 +44,9 @@ fn extend(allocation: &mut Allocation, state: &State, job: &JobState, slot: f64)
         state.cluster.rate(&job.job, placement) * (slot - lost)
     };
     let planned = own.as_ref().map_or(0.0, done);
-    let better =
-        (planned < remaining(job)).then(|| largest(&allocation.free, &job.job, remaining(job) / slot));
+    let free = allocation.free_for(&job.job);
+    let wanted = remaining(job) / slot;
+    let better = (planned < remaining(job)).then(|| largest(&state.cluster, &free, &job.job, wanted));
     let better = better.flatten().filter(|placement| done(placement) > planned * (1.0 + 1e-9));
     if let Some(placement) = better.or(own) {
         allocation.place(&job.job, &placement);
@@ -53,20 +54,33 @@ fn extend(allocation: &mut Allocation, state: &State, job: &JobState, slot: f64)
 }
 
 /// The fastest placement that fits into `free`, no larger than needed for `wanted` samples per second.
-fn largest(free: &[Resources], job: &Job, wanted: f64) -> Option<Placement> {
+fn largest(cluster: &Cluster, free: &[Resources], job: &Job, wanted: f64) -> Option<Placement> {
+    let at = |speed: f64| {
+        let fast = |id: MachineId| job.speed_on(cluster.machines()[id.index()].device) >= speed;
+        largest_at(cluster, free, job, wanted / speed, fast)
+    };
+    let rate = |placement: &Placement| cluster.rate(job, placement);
+    cluster.speeds(job).into_iter().filter_map(at).max_by(|a, b| rate(a).total_cmp(&rate(b)))
+}
+
+/// The same on machines that are `fast`; `wanted` as on a device of speed 1.
+fn largest_at(
+    cluster: &Cluster,
+    free: &[Resources],
+    job: &Job,
+    wanted: f64,
+    fast: impl Fn(MachineId) -> bool,
+) -> Option<Placement> {
     // Fullest machines first, so that whole machines stay free for jobs that fit on one.
     let prices: Vec<Resources> = free.iter().map(|free| free.times(1.0)).collect();
-    let market = Market::new(job, free, &prices, usize::MAX, 0);
+    let market = Market::new(job, free, &prices, usize::MAX, 0).with_workers_on(fast);
     let enough = |cost: f64| ((wanted * cost - 1e-9).ceil() as u32).clamp(job.workers.min, job.workers.max);
     let inside = most(job, enough(job.internal_cost()), |workers| {
         market.internal(workers).map(|offer| offer.placement)
     });
     let outside =
         most(job, enough(job.external_cost()), |workers| market.greedy(workers).map(|offer| offer.placement));
-    let rate = |placement: &Placement| {
-        let gbps = if placement.is_internal() { job.internal_gbps } else { job.external_gbps };
-        job.rate(placement.workers(), gbps)
-    };
+    let rate = |placement: &Placement| cluster.rate(job, placement);
     [inside, outside].into_iter().flatten().max_by(|a, b| rate(a).total_cmp(&rate(b)))
 }
 

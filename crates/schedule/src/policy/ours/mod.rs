@@ -13,9 +13,8 @@
 //! - **unknown workloads**: plans are made for the believed rest of the work, which is estimated anew when an
 //!   estimate has run out;
 //! - **floor**: under [`Floor::Strict`] PD-ORS itself runs in the shadow, and there is always a way back to
-//!   plans worth as much as its (FLOOR-1), so in slots, on every instance without failures, restart times,
-//!   checkpoint costs, shared links and unknown workloads, the utility is at least PD-ORS', and so is its
-//!   competitive ratio; see [`floor`].
+//!   plans worth as much as all that it has admitted (FLOOR-1), so in slots, on every instance without failures, restart
+//!   times, checkpoint costs, shared links and unknown workloads, its competitive ratio holds; see [`floor`].
 //!
 //! Gangs of fixed size in continuous time need no plan: see [`dispatch`].
 
@@ -33,8 +32,9 @@ use serde::{Deserialize, Serialize};
 use self::{book::Book, floor::Shadow, improve::Planner};
 use super::{Allocation, Decision, Event, Policy, Setup};
 use crate::{
-    model::Job,
-    pricing::{External, Ledger, PlannerOptions, PriceFunction, PriceRange, Roles},
+    explain::{self, Explanation},
+    model::{Cluster, Job, JobId},
+    pricing::{External, LateShare, Ledger, PlannerOptions, PriceFunction, PriceRange},
     state::{Contention, JobState, Physics, State},
 };
 
@@ -42,7 +42,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Floor {
-    /// Never less than PD-ORS on any instance in slots: the competitive guarantee holds. The promise assumes that
+    /// PD-ORS' competitive guarantee on every instance in slots. The promise assumes that
     /// plans can be kept: without shared links and checkpoint costs. With the first failure, restart time or
     /// unknown workload it ends, and with it its cost.
     #[default]
@@ -67,7 +67,7 @@ const EFFORT: u32 = 100;
 impl Ours {
     /// With price bounds estimated from the expected jobs.
     pub fn new(setup: &Setup) -> Self {
-        let range = PriceRange::estimate(&setup.expected, setup.cluster.total(), &setup.grid, Roles::Pooled);
+        let range = PriceRange::of(&setup.cluster, &setup.expected, &setup.grid, LateShare::default());
         let ledger = Ledger::new(&setup.cluster, setup.grid, PriceFunction::new(range));
         // Hundreds of plans are tried at every decision: the greedy external case, which rounding hardly ever
         // beats.
@@ -90,7 +90,7 @@ impl Ours {
         self.book = planner.revise(kept, fresh.clone(), EFFORT);
         let allocation = lend::allocation(&self.book, state, slot);
         let Some(shadow) = &mut self.shadow else { return allocation };
-        if shadow.certify(state, &self.options, &allocation, slot) {
+        if shadow.certify(state, &self.options, &allocation, &self.book, slot) {
             return allocation;
         }
         let retreat = shadow.book(state, slot, fresh);
@@ -104,7 +104,7 @@ impl Ours {
 /// Whether plans can no longer be relied upon after this event.
 fn voids(event: &Event) -> bool {
     match event {
-        Event::Failure { .. } => true,
+        Event::Failure { .. } | Event::Progress { .. } => true,
         Event::Arrival { job } => job.restart > 0.0 || job.estimate.is_some(),
         _ => false,
     }
@@ -122,8 +122,9 @@ fn remaining(job: &JobState) -> f64 {
 }
 
 /// Worth per share of the cluster that the job's remaining work takes: the order of a knapsack.
-fn density(job: &Job, work: f64, whole: &crate::Resources) -> f64 {
-    let volume = work * job.internal_cost() * job.bundle().dominant_share(whole);
+fn density(job: &Job, work: f64, cluster: &Cluster) -> f64 {
+    let seconds = work * job.internal_cost() / cluster.best_speed(job);
+    let volume = seconds * job.bundle().dominant_share(cluster.total());
     job.utility.at(0.0) / volume.max(f64::MIN_POSITIVE)
 }
 
@@ -150,5 +151,13 @@ impl Policy for Ours {
             decisions.push(Decision::WakeAt { time: (slot + 1) as f64 * grid.slot });
         }
         decisions
+    }
+
+    fn explain(&self, state: &State, id: JobId) -> Option<Explanation> {
+        let slot = self.ledger.grid().slot_of(state.now);
+        let mut others = self.book.clone();
+        let plan = others.remove(state, id);
+        let job = state.job(id);
+        Some(explain::elastic(state, &others.ledger, &self.options, job, plan, others.plans.len(), slot))
     }
 }

@@ -1,0 +1,310 @@
+//! The operator's path: jobs and clusters that people write, real times, devices of different speed, planners in
+//! continuous time.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::{path::PathBuf, sync::Arc};
+
+use syncline_schedule::{
+    Cluster, Job, PolicyName, Setup,
+    explain::Explanation,
+    jobs_file,
+    pricing::SlotGrid,
+    sim::{Clock, Options, Outcome, Run, advance_to, simulate},
+    state::Physics,
+    trace::{self, Format},
+};
+
+const HOUR: f64 = 3600.0;
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("syncline-operator-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn cluster(name: &str, text: &str) -> Arc<Cluster> {
+    Arc::new(jobs_file::read_cluster(&file(name, text)).unwrap())
+}
+
+fn jobs(name: &str, text: &str, cluster: &Cluster) -> Vec<Job> {
+    jobs_file::read_jobs_for(&file(name, text), cluster).unwrap()
+}
+
+fn run(cluster: &Arc<Cluster>, jobs: &[Job], policy: PolicyName, clock: Clock, grid: SlotGrid) -> Run {
+    let options = Options { clock, physics: Physics::default(), outages: Vec::new() };
+    let mut decider = policy.build(&Setup::new(cluster, grid, jobs));
+    simulate(cluster, jobs, decider.as_mut(), &options, None).unwrap()
+}
+
+fn in_slots(cluster: &Arc<Cluster>, jobs: &[Job], policy: PolicyName, grid: SlotGrid) -> Outcome {
+    run(cluster, jobs, policy, Clock::slots(&grid), grid).outcome
+}
+
+/// What a planner says of the last job.
+fn explained(cluster: &Arc<Cluster>, jobs: &[Job], policy: PolicyName, grid: SlotGrid) -> Explanation {
+    let options = Options { clock: Clock::slots(&grid), physics: Physics::default(), outages: Vec::new() };
+    let last = jobs.last().unwrap();
+    let mut decider = policy.build(&Setup::new(cluster, grid, jobs));
+    let until = grid.begin(grid.first_slot(last.arrival));
+    let state = advance_to(cluster, jobs, decider.as_mut(), &options, until).unwrap();
+    decider.explain(&state, last.id).unwrap()
+}
+
+const PLANNERS: [PolicyName; 2] = [PolicyName::PdOrs, PolicyName::Syncline];
+
+/// One of four machines is old: a fifth of the speed.
+#[test]
+fn a_planner_takes_the_fast_machine_and_counts_the_slow_one_as_slow() {
+    let mixed = cluster(
+        "mixed.json",
+        r#"{"machines": [{"name": "old", "capacity": {"gpu": 1}, "device": "k80"},
+                         {"name": "new", "capacity": {"gpu": 1}, "device": "v100"}]}"#,
+    );
+    let text = r#"[{"name": "a", "workload": 1800, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+        "workers": {"min": 1, "max": 1}, "speeds": {"k80": 0.2, "v100": 1}, "utility": {"shape": "constant", "value": 9}},
+       {"name": "b", "workload": 1800, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+        "workers": {"min": 1, "max": 1}, "speeds": {"k80": 0.2, "v100": 1}, "utility": {"shape": "constant", "value": 9}}]"#;
+    let both = jobs("mixed-jobs.json", text, &mixed);
+    for policy in PLANNERS {
+        let alone = explained(&mixed, &both[..1], policy, SlotGrid::new(HOUR, 6));
+        assert_eq!(mixed.name(alone.steps[0].placement.shares()[0].machine), "new", "{policy}");
+        assert_eq!(alone.finish, Some(1800.0), "{policy}");
+        // Both within the horizon, and never sooner than the devices allow: the audit of the simulation says so.
+        let outcome = in_slots(&mixed, &both, policy, SlotGrid::new(HOUR, 6));
+        assert_eq!(outcome.metrics().completed, 2, "{policy}");
+    }
+    // Two of the old ones are not as good as one new: 1800 s need 9000.
+    let old =
+        cluster("old.json", r#"{"machines": [{"count": 2, "capacity": {"gpu": 1}}], "devices": ["k80"]}"#);
+    let slow = Job { speeds: vec![0.2], ..both[0].clone() };
+    for policy in PLANNERS {
+        let alone = explained(&old, std::slice::from_ref(&slow), policy, SlotGrid::new(HOUR, 6));
+        assert_eq!(alone.completion, Some(2), "{policy}");
+        assert!((alone.finish.unwrap() - 9000.0).abs() < 1e-6, "{policy}: {:?}", alone.finish);
+    }
+}
+
+/// 0.9 hours of work: a deadline of half an hour cannot be met, one of 0.95 hours can, whatever a slot is.
+#[test]
+fn no_job_ends_before_its_work_is_done() {
+    let one = cluster("one.json", r#"{"machines": [{"capacity": {"gpu": 1}}]}"#);
+    let job = |deadline: f64| {
+        let text = format!(
+            r#"[{{"workload": 3240, "batch": 1, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                "workers": {{"min": 1, "max": 1}},
+                "utility": {{"shape": "deadline", "value": 20, "deadline": {deadline}}}}}]"#
+        );
+        jobs("deadline.json", &text, &one)
+    };
+    for policy in [PolicyName::PdOrs, PolicyName::Syncline, PolicyName::Drf, PolicyName::Fifo] {
+        for (deadline, utility) in [(0.5, 0.0), (0.95, 20.0)] {
+            let outcome = in_slots(&one, &job(deadline), policy, SlotGrid::new(HOUR, 4));
+            assert_eq!(outcome.metrics().utility, utility, "{policy} by {deadline}");
+            assert!(outcome.jobs[0].finished.is_none_or(|at| (at - 3240.0).abs() < 1e-6), "{policy}");
+        }
+        // The papers' convention, by name.
+        let outcome = in_slots(&one, &job(0.5), policy, SlotGrid::paper(HOUR, 4));
+        assert_eq!(outcome.metrics().utility, 20.0, "{policy}");
+    }
+    let turned_down = explained(&one, &job(0.5), PolicyName::PdOrs, SlotGrid::new(HOUR, 4));
+    assert!(!turned_down.admitted);
+    assert!(turned_down.reason.contains("no schedule ends in time"), "{}", turned_down.reason);
+    assert!(turned_down.reason.contains("end 0.90 h after its arrival"), "{}", turned_down.reason);
+}
+
+/// A job that comes ten minutes into a slot is decided when the next begins.
+#[test]
+fn arrivals_are_real() {
+    let one = cluster("late.json", r#"{"machines": [{"capacity": {"gpu": 1}}]}"#);
+    let text = r#"[{"arrival": 600, "workload": 1800, "batch": 1, "seconds_per_sample": 1, "worker": {"gpu": 1},
+                    "workers": {"min": 1, "max": 1}}]"#;
+    let late = jobs("late-jobs.json", text, &one);
+    for policy in PolicyName::ALL {
+        let outcome = in_slots(&one, &late, policy, SlotGrid::new(HOUR, 4));
+        if policy == PolicyName::Oasis {
+            continue; // Its one machine takes workers only.
+        }
+        assert_eq!(outcome.jobs[0].started, Some(HOUR), "{policy}");
+        assert!((outcome.jobs[0].jct().unwrap() - 4800.0).abs() < 1e-6, "{policy}: {:?}", outcome.jobs[0]);
+        let events = run(&one, &late, policy, Clock::Continuous, SlotGrid::new(HOUR, 4)).outcome;
+        assert!(events.metrics().completed == 1, "{policy}");
+    }
+}
+
+#[test]
+fn a_server_may_take_nothing() {
+    let two = cluster("two.json", r#"{"machines": [{"count": 2, "capacity": {"gpu": 1, "cpu": 8}}]}"#);
+    for server in ["", r#""server": {"cpu": 1},"#] {
+        let text = format!(
+            r#"[{{"name": "a", "workload": 9000, "batch": 2, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                {server} "gradient_mb": 10, "workers_per_server": 2, "workers": {{"min": 1, "max": 2}}}}]"#
+        );
+        let one = jobs("server.json", &text, &two);
+        for policy in PLANNERS {
+            let explained = explained(&two, &one, policy, SlotGrid::new(HOUR, 10));
+            assert!(explained.admitted, "{policy} {server}: {}", explained.reason);
+        }
+        for policy in PolicyName::ALL {
+            let outcome = in_slots(&two, &one, policy, SlotGrid::new(HOUR, 10));
+            assert_eq!(outcome.metrics().completed, 1, "{policy} {server}");
+        }
+    }
+}
+
+/// Nine jobs of some minutes for two GPUs: the planners reserve hours, and must come back for them.
+#[test]
+fn planners_start_and_finish_what_they_admit_between_events() {
+    let rows: Vec<String> = (0..9).map(|id| format!("{id},1,{},{}", id * 40, 300 + 70 * id)).collect();
+    let text = format!("job_id,num_gpu,submit_time,duration\n{}\n", rows.join("\n"));
+    let list = trace::read(&file("short.csv", &text), Format::Tiresias).unwrap();
+    let two = Arc::new(Cluster::from_counts("2x1").unwrap());
+    let grid = SlotGrid::new(HOUR, trace::planned_slots(&list, &two, HOUR));
+    for policy in PolicyName::ALL {
+        let outcome = run(&two, &list, policy, Clock::Continuous, grid).outcome;
+        let admitted = outcome.metrics().admitted;
+        assert_eq!(outcome.metrics().completed, admitted, "{policy}");
+        assert!(admitted == 9 || policy == PolicyName::Rrh, "{policy}: {admitted}");
+    }
+    // A horizon that ends long before the jobs do: what was admitted still runs to its end.
+    let outcome = run(&two, &list, PolicyName::PdOrs, Clock::Continuous, SlotGrid::new(HOUR, 2)).outcome;
+    assert_eq!(outcome.metrics().completed, outcome.metrics().admitted);
+}
+
+/// Whoever turns a job down has one that never completes: it is not fast.
+#[test]
+fn dropping_jobs_makes_no_policy_look_fast() {
+    let one = cluster("drop.json", r#"{"machines": [{"capacity": {"gpu": 1}}]}"#);
+    let entry = |name: &str, hours: u32| {
+        format!(
+            r#"{{"name": "{name}", "workload": {}, "batch": 1, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                "workers": {{"min": 1, "max": 1}}}}"#,
+            hours * 3600
+        )
+    };
+    let text = format!("[{},{}]", entry("short", 1), entry("never", 50));
+    let metrics =
+        in_slots(&one, &jobs("drop-jobs.json", &text, &one), PolicyName::PdOrs, SlotGrid::new(HOUR, 4));
+    let metrics = metrics.metrics();
+    assert_eq!((metrics.jobs, metrics.completed), (2, 1));
+    assert_eq!((metrics.mean_jct, metrics.p99_jct), (Some(HOUR), None));
+}
+
+#[test]
+fn labels_and_device_types_bind_every_policy() {
+    let text = r#"{"machines": [{"name": "a", "count": 2, "capacity": {"gpu": 2, "cpu": 8}, "device": "k80"},
+        {"name": "b", "count": 2, "capacity": {"gpu": 2, "cpu": 8}, "device": "v100", "labels": {"disk": "fast"}}]}"#;
+    let four = cluster("labels.json", text);
+    let entry = |name: &str, more: &str| {
+        format!(
+            r#"{{"name": "{name}", "workload": 7200, "batch": 8, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                "server": {{"cpu": 1}}, "workers_per_server": 2, "workers": {{"min": 1, "max": 4}}, {more}}}"#
+        )
+    };
+    let wishes = [
+        r#""needs": {"disk": "fast"}"#,
+        r#""needs": {"device": ["k80", "p100"]}"#,
+        r#""speeds": {"k80": 0, "v100": 1}"#,
+    ];
+    let entries: Vec<String> =
+        wishes.iter().enumerate().map(|(id, wish)| entry(&format!("j{id}"), wish)).collect();
+    let list = jobs("wishes.json", &format!("[{}]", entries.join(",")), &four);
+    for policy in PolicyName::ALL.into_iter().filter(|policy| *policy != PolicyName::Oasis) {
+        // A placement elsewhere is refused by the state, so that all complete says that none was tried.
+        let outcome = in_slots(&four, &list, policy, SlotGrid::new(HOUR, 12));
+        assert_eq!(outcome.metrics().completed, 3, "{policy}");
+    }
+    let nowhere = entry("x", r#""needs": {"disk": "slow"}"#);
+    let path = file("nowhere.json", &format!("[{nowhere}]"));
+    let error = jobs_file::read_jobs_for(&path, &four).unwrap_err().to_string();
+    assert!(error.contains("needs is disk = slow; no machine carries these labels"), "{error}");
+}
+
+#[test]
+fn clusters_are_counted_and_their_faults_named() {
+    let racks = cluster(
+        "racks.json",
+        r#"{"machines": [{"name": "l", "count": 3, "capacity": {"gpu": 8}, "rack": "left"},
+                         {"capacity": {"cpu": 8}, "rack": "right"}], "oversubscription": 4}"#,
+    );
+    assert_eq!(racks.machines().len(), 4);
+    assert_eq!(racks.ids().map(|id| racks.name(id)).collect::<Vec<_>>(), ["l-0", "l-1", "l-2", "m3"]);
+    assert_eq!(racks.machines()[3].rack, 1);
+    // What is written is read again as it was.
+    let again: Cluster = serde_json::from_str(&serde_json::to_string(racks.as_ref()).unwrap()).unwrap();
+    assert_eq!(again, *racks);
+    for (text, message) in [
+        (r#"{"machines": [{"capacity": {"gpu": 8}, "cuont": 8}]}"#, "unknown field `cuont`"),
+        (r#"{"machines": [{"capacity": {"gpus": 8}}]}"#, "unknown field `gpus`"),
+        (r#"{"machines": [{"capacity": {"gpu": 8}, "count": 0}]}"#, "entry 1 of the machines: count is 0"),
+        (r#"{"machines": [{"name": "a", "capacity": {}}, {"name": "a", "capacity": {}}]}"#, "`a` twice"),
+        (
+            r#"{"machines": [{"name": "a", "capacity": {}, "device": "x"}], "devices": ["y"]}"#,
+            "one of `devices`",
+        ),
+        (r#"{"machines": [{"capacity": {}, "device": "x"}, {"capacity": {}}]}"#, "every machine must"),
+        (
+            r#"{"machines": [{"capacity": {}, "rack": 1}, {"capacity": {}, "rack": "b"}]}"#,
+            "all numbers or all names",
+        ),
+    ] {
+        let error = jobs_file::read_cluster(&file("wrong.json", text)).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+    assert_eq!(Cluster::from_counts("v100:2x4,k80:3x8").unwrap().machines().len(), 5);
+    assert!(jobs_file::cluster("nonsense").unwrap_err().to_string().contains("machines times GPUs"));
+}
+
+#[test]
+fn arrays_and_the_faults_of_jobs() {
+    let one = cluster("array-cluster.json", r#"{"machines": [{"capacity": {"gpu": 4}}]}"#);
+    let entry = |more: &str| {
+        format!(
+            r#"[{{"workload": 10, "batch": 4, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                "workers": {{"min": 1, "max": 2}}, {more}}}]"#
+        )
+    };
+    let array = jobs("array.json", &entry(r#""name": "try", "array": 3"#), &one);
+    assert_eq!(array.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["try-0", "try-1", "try-2"]);
+    for (more, message) in [
+        (r#""array": 3"#, "told apart by its name"),
+        (r#""name": "a", "array": 0"#, "array is 0"),
+        (r#""id": 7"#, "numbered in the order of their arrival"),
+        (r#""speeds": {"k80": 1}"#, "name the device types of the cluster"),
+        (r#""speeds": [1, 1]"#, "one number for each device type"),
+        (r#""priority": 1"#, "unknown field `priority`"),
+        (r#""utility": {"shape": "constant", "value": 1, "decay": 2}"#, "unknown field `decay`"),
+    ] {
+        let path = file("wrong-jobs.json", &entry(more));
+        let error = jobs_file::read_jobs_for(&path, &one).unwrap_err().to_string();
+        assert!(error.contains(message), "{more}: {error}");
+    }
+    let header = "workload,batch,seconds_per_sample,worker_gpu,worker_cpu";
+    let path = file("columns.csv", &format!("{header},gpus\n10,1,1,1,0,4\n"));
+    let error = jobs_file::read_jobs(&path).unwrap_err().to_string();
+    assert!(error.contains(":1: gpus: there is no such column"), "{error}");
+    let path = file("decay.csv", &format!("{header}, decay \n10,1,1,1,0,4\n"));
+    let error = jobs_file::read_jobs(&path).unwrap_err().to_string();
+    assert!(error.contains(":2: decay: `decay` and `target` go together"), "{error}");
+}
+
+#[test]
+fn traces_are_read_as_people_write_them() {
+    let text = "job_id, num_gpu, submit_time, duration\n0,1.0,0,0\n1, 2.0 ,5,10\n";
+    let list = trace::read(&file("spaces.csv", text), Format::Tiresias).unwrap();
+    assert_eq!((list[0].workers.min, list[1].workers.min), (1, 2));
+    assert_eq!((list[0].shortest(), list[1].shortest()), (1.0, 10.0));
+    let text = "job_id,num_gpu,submit_time,duration\n0,1,0,1\n1,1.5,0,1\n";
+    let error = trace::read(&file("half.csv", text), Format::Tiresias).unwrap_err().to_string();
+    assert!(error.contains(":3: num_gpu: `1.5` is not a whole number"), "{error}");
+    let text = "timestamp,duration,num_gpus\n2017-02-28 00:00:00,5,1\n2017-02-30 00:00:00,5,1\n";
+    let error = trace::read(&file("february.csv", text), Format::Philly).unwrap_err().to_string();
+    assert!(error.contains(":3: timestamp"), "{error}");
+    let table = file("speeds.json", r#"{"v100": {"('A3C', 1)": {"null": 5.0}}}"#);
+    let speeds = trace::Throughputs::read(&table, &["v100"]).unwrap();
+    let six = file("six.trace", "A3C\trun a3c\t--steps\t50\t30\t1\n");
+    let list = trace::read_gavel(&six, &speeds).unwrap();
+    assert_eq!((list[0].arrival, list[0].workload, list[0].workers.min), (30.0, 50.0, 1));
+    let seven = file("seven.trace", "A3C\trun a3c\t--steps\t50\t30\t1\nA3C\trun\tx\t--steps\t50\t30\t1\n");
+    let error = trace::read_gavel(&seven, &speeds).unwrap_err().to_string();
+    assert!(error.contains(":2: line: 7 tab-separated fields; the known forms have 10"), "{error}");
+}
