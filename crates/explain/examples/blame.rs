@@ -115,9 +115,13 @@ fn thresholds(law: Law, workers: usize, meetings: usize) -> [f64; 2] {
 }
 
 fn main() {
-    let argument = |nth: usize, otherwise: u64| std::env::args().nth(nth).and_then(|seeds| seeds.parse().ok()).unwrap_or(otherwise);
+    let argument = |nth: usize, otherwise: u64| {
+        std::env::args().nth(nth).and_then(|seeds| seeds.parse().ok()).unwrap_or(otherwise)
+    };
     let seeds = Seeds { alike: argument(1, 300), slower: argument(2, 60) };
-    println!("| times | workers | meetings | wrongly named | slower by | named | by the peer that knows the law | by the one that knows all but the average |");
+    println!(
+        "| times | workers | meetings | wrongly named | slower by | named | by the peer that knows the law | by the one that knows all but the average |"
+    );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
     for workers in [4, 16, 64] {
         for law in [Law::Exponential, Law::Lognormal, Law::Pareto] {

@@ -10,8 +10,8 @@ use syncline_wire::Client;
 use crate::{
     Error,
     coordinator::Coordinator,
-    patience::Patience,
     load::Load,
+    patience::Patience,
     protocol::{ServerReply, ServerRequest, ServerStatistics},
     server::Server,
 };

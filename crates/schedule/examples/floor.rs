@@ -12,7 +12,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use syncline_schedule::{
-    Cluster, DeviceId, Job, Machine, PolicyName, Resources, Result, Setup, Utility, WorkerRange, exact,
+    Cluster, DeviceId, Job, Machine, PolicyName, Result, Setup, Utility, WorkerRange, exact,
     policy::Floor,
     pricing::{SlotGrid, Times},
     setting::{Arrivals, Mix, Setting},

@@ -27,7 +27,7 @@ fn costly() -> Physics {
 }
 
 fn run(cluster: &Arc<Cluster>, jobs: &[Job], policy: PolicyName, slots: usize) -> Run {
-    let grid = SlotGrid { slot: HOUR, slots };
+    let grid = SlotGrid::paper(HOUR, slots);
     let options = Options { clock: Clock::slots(&grid), physics: costly(), outages: Vec::new() };
     let mut policy = policy.build(&Setup::new(cluster, grid, jobs));
     simulate(cluster, jobs, policy.as_mut(), &options, None).unwrap()

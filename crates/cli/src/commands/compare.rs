@@ -254,6 +254,7 @@ fn by_workers(comparison: &Comparison, figure: fn(&Compared) -> Option<f64>) -> 
 
 fn series(name: &str, mut points: Vec<(f64, f64)>) -> sweep::Series {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let points = points.into_iter().map(|(rate, value)| sweep::Point { rate, value, half_width: 0.0 });
+    let points =
+        points.into_iter().map(|(rate, value)| sweep::Point { rate, value, half_width: 0.0, bounds: None });
     sweep::Series { name: name.to_owned(), kind: name.to_owned(), points: points.collect() }
 }

@@ -52,7 +52,7 @@ pub(crate) fn kind(name: &str, survey: &Survey, wishes: &Wishes) -> Result<Kind,
     if survey.texts == 0 {
         return Ok(number(name, survey, wishes));
     }
-    if survey.numbers > 0 || survey.for_people.iter().any(|&count| count == survey.texts) {
+    if survey.numbers > 0 || survey.for_people.contains(&survey.texts) {
         return mixed(survey, wishes);
     }
     Ok(text(survey, wishes))

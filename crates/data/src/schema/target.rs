@@ -170,7 +170,7 @@ fn words(survey: &Survey) -> Result<Decision, (String, String)> {
         let found = format!("it mixes real numbers and {} cells of text{example}", survey.texts);
         return Err((found, "--na TEXT takes a text for missing, --label names another column".into()));
     }
-    if survey.numbers == 0 && survey.for_people.iter().any(|&count| count == survey.texts) {
+    if survey.numbers == 0 && survey.for_people.contains(&survey.texts) {
         let example = survey.first_text.as_ref().map_or(String::new(), |(_, text)| quoted(text));
         let found = format!("its cells are numbers as people write them, such as {example}");
         return Err((

@@ -102,7 +102,7 @@ fn month(text: &str) -> Option<i64> {
     ];
     let text = text.to_ascii_lowercase();
     let named = |name: &&str| *name == text || text.len() == 3 && name.starts_with(&text);
-    Some(NAMES.iter().position(|name| named(&name))? as i64 + 1)
+    Some(NAMES.iter().position(named)? as i64 + 1)
 }
 
 /// The number of a day, if there is such a day.

@@ -119,9 +119,8 @@ pub(crate) fn for_people(text: &[u8], decimal: Decimal) -> Option<f64> {
         Decimal::Comma => (',', '.'),
     };
     let (whole, fraction) = text.split_once(point).unwrap_or((text, ""));
-    let groups: Vec<&str> = whole
-        .split(|c: char| c == thousands || matches!(c, ' ' | '\'' | '_' | '\u{a0}' | '\u{202f}' | '\u{2019}'))
-        .collect();
+    let groups: Vec<&str> =
+        whole.split([thousands, ' ', '\'', '_', '\u{a0}', '\u{202f}', '\u{2019}']).collect();
     let is_whole = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let grouped =
         groups.len() == 1 || groups[0].len() <= 3 && groups[1..].iter().all(|group| group.len() == 3);

@@ -127,7 +127,11 @@ impl Before {
             Status::Rejected => format!("  {name} turned down\n"),
             Status::Pending => format!("  {name} waits\n"),
             Status::Running => {
-                format!("  {name} runs with {} workers on {}\n", self.workers, escape(&self.machines.join(" ")))
+                format!(
+                    "  {name} runs with {} workers on {}\n",
+                    self.workers,
+                    escape(&self.machines.join(" "))
+                )
             }
         }
     }

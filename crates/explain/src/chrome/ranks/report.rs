@@ -10,10 +10,12 @@ use super::{Run, path};
 use crate::analysis::fit::TaskTimes;
 use crate::analysis::meeting::{Arrival, Meeting, Meetings, Place, SyncKind};
 use crate::analysis::numbers::median;
+use crate::analysis::slow::SlowWorkers;
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
 use crate::chrome::stretch::{covered, total, union};
+use crate::invariants;
 use crate::report::{ClockNote, Iterations, Report, Timeline, verdict};
 use crate::source::Damage;
 
@@ -89,6 +91,8 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
     };
     let (critical_path, slack) = path::path(run);
     let work: u64 = run.ranks.iter().map(|rank| total(&rank.work)).sum();
+    let core_ms = ms(run.wall) * count as f64;
+    let slow = SlowWorkers::of(&meetings, ms(run.wall), core_ms);
     let mut report = Report {
         source,
         system: run.system.to_owned(),
@@ -104,8 +108,8 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
         executors: count,
         cores: count,
         shares,
-        sync_points: sync_points(&meetings, run.wall as f64 / 1e9 * count as f64, &iterations),
-        stragglers: stragglers(&meetings, name),
+        sync_points: sync_points(&meetings, &slow, core_ms / 1000.0, &iterations),
+        stragglers: stragglers(&meetings, &slow, ms(run.wall), name),
         iterations,
         critical_path,
         slack,
@@ -116,6 +120,7 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
         ..Report::default()
     };
     report.verdict = verdict(&report);
+    invariants::assert(&report);
     report
 }
 
@@ -203,8 +208,10 @@ fn meetings(run: &Run) -> Meetings {
             "" => operation.to_owned(),
             title => format!("{operation} in group {title}").trim().to_owned(),
         };
-        meetings
-            .add(Place { kind: SyncKind::AllReduce, label, level: 0 }, Meeting { at: ms(end(at)), arrivals });
+        meetings.add(
+            Place { kind: SyncKind::AllReduce, label, level: 0 },
+            Meeting { at: ms(end(at)), arrivals, ..Meeting::default() },
+        );
     }
     meetings
 }
