@@ -79,7 +79,7 @@ impl Server {
         parameters: Vec<f32>,
         recorder: Recorder,
     ) -> Self {
-        let (clock, workers) = (ctx.clock(), gate.workers());
+        let (clock, workers) = (ctx.clock().clone(), gate.workers());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
             last_arrivals: vec![0; workers],
