@@ -28,6 +28,7 @@ use crate::{
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
+    ctx: Context,
     clock: RunClock,
     /// How many it holds.
     parameters: usize,
@@ -98,7 +99,7 @@ impl Server {
             recorder,
             node: ctx.rank() as u32,
         };
-        Self { clock, parameters: shard.len(), state: Mutex::new(state) }
+        Self { ctx: ctx.clone(), clock, parameters: shard.len(), state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -115,7 +116,8 @@ impl Server {
             Start::Later(opened) => {
                 let asked = self.clock.now();
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
-                (opened.await.map_err(stopped)?, self.clock.now() - asked)
+                let go = self.ctx.wait_at(|| self.gate_and_missing(), opened).await.map_err(stopped)?;
+                (go, self.clock.now() - asked)
             }
         };
         let values = match whole {
@@ -123,6 +125,14 @@ impl Server {
             None => self.state().read(&indices.unwrap_or_default())?,
         };
         Ok(Started { clock: clock.round(), held, values })
+    }
+
+    /// The gate, and the workers for whom it may be waiting: those whom it does not hold.
+    fn gate_and_missing(&self) -> (String, Vec<String>) {
+        let state = self.state();
+        let missing = state.held.iter().enumerate().filter(|(_, held)| held.is_none());
+        let names = missing.map(|(worker, _)| format!("worker/{worker}")).collect();
+        (format!("gate {}", state.gate.sync()), names)
     }
 
     /// Takes a gradient and does what the gate says with it.

@@ -185,13 +185,15 @@ fn to_stderr(node: &str, line: &str) {
     let _ = std::io::stderr().write_all(format!("[{node}] {line}\n").as_bytes());
 }
 
+/// Its name; in the alternate form (`{:#}`) with how a simulation is set up.
 impl fmt::Display for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.place {
-            Place::Threads => "threads",
-            Place::Processes(_) => "processes",
-            Place::Sim(_) => "sim",
-        })
+        match &self.place {
+            Place::Threads => f.write_str("threads"),
+            Place::Processes(_) => f.write_str("processes"),
+            Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
+            Place::Sim(_) => f.write_str("sim"),
+        }
     }
 }
 

@@ -209,7 +209,10 @@ fn g1_a_node_that_panics_is_named() {
         ctx.sleep(MS).await;
         panic!("on purpose")
     });
-    program.node("good", async |ctx| Ok(ctx.sleep(3600 * 1000 * MS).await));
+    program.node("good", async |ctx| {
+        ctx.sleep(3600 * 1000 * MS).await;
+        Ok(())
+    });
     let failure = failure(launch(program, Executor::sim(1)).unwrap());
     assert_eq!(
         (failure.node.to_string(), failure.cause),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use crate::{parse_duration, write_duration};
+
 /// What a piece of work costs on a virtual clock.
 ///
 /// ```
@@ -68,34 +70,25 @@ fn parse(text: &str) -> Option<Cost> {
         return Some(Cost::Measured);
     }
     if let Some(mean) = text.strip_prefix("exp:") {
-        return Some(Cost::Drawn(Spread::Exponential(time(mean)?)));
+        return Some(Cost::Drawn(Spread::Exponential(parse_duration(mean)?)));
     }
     if let Some(range) = text.strip_prefix("uniform:") {
         let (low, high) = range.split_once("..")?;
-        let (low, high) = (time(low)?, time(high)?);
+        let (low, high) = (parse_duration(low)?, parse_duration(high)?);
         return (low <= high).then_some(Cost::Drawn(Spread::Uniform(low, high)));
     }
-    time(text).map(Cost::Given)
-}
-
-/// The longest time that can be written, so that no sum of them overflows.
-const LONGEST: f64 = 3600.0;
-
-/// A number with its unit.
-fn time(text: &str) -> Option<Duration> {
-    let units = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-    let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
-    let seconds = number.parse::<f64>().ok()? * unit;
-    (0.0..=LONGEST).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    parse_duration(text).map(Cost::Given)
 }
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Measured => f.write_str("measured"),
-            Self::Given(time) => write!(f, "{time:?}"),
-            Self::Drawn(Spread::Exponential(mean)) => write!(f, "exp:{mean:?}"),
-            Self::Drawn(Spread::Uniform(low, high)) => write!(f, "uniform:{low:?}..{high:?}"),
+            Self::Given(time) => f.write_str(&write_duration(*time)),
+            Self::Drawn(Spread::Exponential(mean)) => write!(f, "exp:{}", write_duration(*mean)),
+            Self::Drawn(Spread::Uniform(low, high)) => {
+                write!(f, "uniform:{}..{}", write_duration(*low), write_duration(*high))
+            }
         }
     }
 }

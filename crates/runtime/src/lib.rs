@@ -30,6 +30,7 @@
 
 mod charge;
 mod clock;
+mod duration;
 mod ground;
 mod sim;
 mod task;
@@ -37,6 +38,7 @@ mod waits;
 
 pub use charge::{Cost, CostError, Spread};
 pub use clock::{Clock, Elapsed};
+pub use duration::{parse_duration, write_duration};
 pub use ground::Ground;
 pub use sim::{LocalFuture, Scheduler, Sim, Turn};
 pub use task::{Task, TaskLost};

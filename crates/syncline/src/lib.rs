@@ -28,6 +28,7 @@ pub use syncline_learn as learn;
 pub use syncline_paramserv as paramserv;
 pub use syncline_program as program;
 pub use syncline_round as round;
+pub use syncline_runtime as runtime;
 pub use syncline_schedule as schedule;
 pub use syncline_trace as trace;
 pub use syncline_wire as wire;

@@ -11,6 +11,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
+use syncline_runtime::{parse_duration, write_duration};
+
 /// The lines of a network.
 ///
 /// ```
@@ -94,8 +96,8 @@ impl FromStr for Network {
             }
             let mut parts = text.split('/');
             let bandwidth = parse_bandwidth(parts.next()?)?;
-            let latency = parse_time(parts.next()?)?;
-            let jitter = parts.next().map_or(Some(Duration::ZERO), parse_time)?;
+            let latency = parse_duration(parts.next()?)?;
+            let jitter = parts.next().map_or(Some(Duration::ZERO), parse_duration)?;
             let line = LinkModel { bandwidth: Some(bandwidth), latency, jitter };
             parts.next().is_none().then(|| Self::of(line))
         };
@@ -109,26 +111,18 @@ fn parse_bandwidth(text: &str) -> Option<f64> {
     (bits.is_finite() && bits >= 1.0).then_some(bits)
 }
 
-/// A number with its unit, an hour at most.
-fn parse_time(text: &str) -> Option<Duration> {
-    let units = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-    let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
-    let seconds = number.parse::<f64>().ok()? * unit;
-    (0.0..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
-}
-
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line.bandwidth {
             None if self.line == LinkModel::default() => f.write_str("ideal")?,
-            None => write!(f, "unlimited/{:?}", self.line.latency)?,
+            None => write!(f, "unlimited/{}", write_duration(self.line.latency))?,
             Some(bits) => {
                 let (name, unit) = UNITS.iter().find(|(_, unit)| bits >= *unit).unwrap_or(&("bit", 1.0));
-                write!(f, "{}{name}/{:?}", bits / unit, self.line.latency)?;
+                write!(f, "{}{name}/{}", bits / unit, write_duration(self.line.latency))?;
             }
         }
         if self.line.jitter > Duration::ZERO {
-            write!(f, "/{:?}", self.line.jitter)?;
+            write!(f, "/{}", write_duration(self.line.jitter))?;
         }
         if self.apart.is_empty() { Ok(()) } else { write!(f, " and {} links apart", self.apart.len()) }
     }
@@ -218,10 +212,16 @@ impl fmt::Display for Fault {
         };
         write!(f, "{name} {}>{} ", self.from, self.to)?;
         match &self.when {
-            When::Within(range) => write!(f, "{:?}..{:?}", range.start, range.end)?,
+            When::Within(range) => {
+                write!(f, "{}..{}", write_duration(range.start), write_duration(range.end))?;
+            }
             When::Message(number) => write!(f, "#{number}")?,
         }
-        if let Disturbance::Delay(longer) = self.what { write!(f, " {longer:?}") } else { Ok(()) }
+        if let Disturbance::Delay(longer) = self.what {
+            write!(f, " {}", write_duration(longer))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -242,7 +242,7 @@ fn parse_fault(text: &str) -> Option<Fault> {
         Some(number) => When::Message(number.parse().ok().filter(|number| *number > 0)?),
         None => {
             let (start, end) = when.split_once("..")?;
-            let range = parse_time(start)?..parse_time(end)?;
+            let range = parse_duration(start)?..parse_duration(end)?;
             When::Within(Some(range).filter(|range| range.start < range.end)?)
         }
     };
@@ -250,7 +250,7 @@ fn parse_fault(text: &str) -> Option<Fault> {
         "drop" => Disturbance::Drop,
         "duplicate" => Disturbance::Duplicate,
         "partition" => Disturbance::Partition,
-        "delay" => Disturbance::Delay(parse_time(words.next()?)?),
+        "delay" => Disturbance::Delay(parse_duration(words.next()?)?),
         _ => return None,
     };
     words.next().is_none().then_some(Fault { from, to, when, what })

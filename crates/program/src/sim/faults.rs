@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use syncline_runtime::{parse_duration, write_duration};
 use syncline_wire::Fault;
 
-use crate::{Cost, Error, NodeName};
+use crate::{Error, NodeName};
 
 /// Something that goes wrong in a simulation at its time.
 ///
@@ -37,9 +38,7 @@ impl FromStr for SimFault {
     fn from_str(text: &str) -> Result<Self, Error> {
         let kill = || {
             let (node, at) = text.strip_prefix("kill ")?.trim().split_once(' ')?;
-            // A cost that is given is a time.
-            let Ok(Cost::Given(at)) = at.trim().parse() else { return None };
-            Some(Self::Kill { node: node.parse().ok()?, at })
+            Some(Self::Kill { node: node.parse().ok()?, at: parse_duration(at.trim())? })
         };
         let network = || text.parse().map(Self::Network).ok();
         kill().or_else(network).ok_or_else(|| Error::Fault(text.to_owned()))
@@ -49,7 +48,7 @@ impl FromStr for SimFault {
 impl fmt::Display for SimFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kill { node, at } => write!(f, "kill {node} {at:?}"),
+            Self::Kill { node, at } => write!(f, "kill {node} {}", write_duration(*at)),
             Self::Network(fault) => write!(f, "{fault}"),
         }
     }
