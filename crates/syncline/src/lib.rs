@@ -43,3 +43,8 @@ pub mod prelude {
     pub use syncline_program::{Context, Executor, Handle, Program, launch};
     pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
 }
+
+/// The chapter's listings, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/virtual-time.md")]
+mod virtual_time {}
