@@ -108,13 +108,14 @@ async fn attend(
     loop {
         let patience = deadline.map_or(Duration::MAX, |at: Duration| at.saturating_sub(ctx.clock().now()));
         tokio::select! {
+            biased;
             result = &mut finished => {
                 result?;
                 return Ok(interrupted);
             }
             by = &mut interrupt, if interrupted.is_none() => interrupted = Some(by),
             () = &mut enough, if deadline.is_none() => {}
-            () = tokio::time::sleep(TRACE_FLUSHED.min(patience)) => {
+            () = until_next_flush(ctx, patience) => {
                 if patience.is_zero() {
                     return Ok(interrupted);
                 }
@@ -128,6 +129,18 @@ async fn attend(
         // Only an interrupt is in a hurry.
         deadline = Some(if interrupted.is_some() { ctx.clock().now() + LAST_ROUNDS } else { Duration::MAX });
     }
+}
+
+/// In virtual time nobody reads the trace meanwhile, and a clock that always has something to come to would hide a
+/// deadlock: only a deadline is waited for.
+async fn until_next_flush(ctx: &Context, patience: Duration) {
+    if !ctx.clock().is_virtual() {
+        return ctx.clock().sleep(TRACE_FLUSHED.min(patience)).await;
+    }
+    if patience > LAST_ROUNDS {
+        return std::future::pending().await;
+    }
+    ctx.clock().sleep(patience).await;
 }
 
 /// Writes the spans that workers have reported and servers have recorded since the last time.

@@ -135,7 +135,7 @@ impl Run {
         for server in servers {
             clients.push(server.connect(&ctx).await?);
         }
-        let exchange = Exchange::new(rank as u32, ctx.clock(), clients, self.shards.clone());
+        let exchange = Exchange::new(rank as u32, ctx.clock().clone(), clients, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let computation = self.computation(rank as u32, data, rows);

@@ -28,6 +28,7 @@ use crate::{
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
+    ctx: Context,
     clock: RunClock,
     /// How many it holds.
     parameters: usize,
@@ -107,7 +108,7 @@ impl Server {
     /// A server of these parts.
     pub(crate) fn new(ctx: &Context, parts: Parts) -> Self {
         let Parts { shard, gate, fold, optimizer, parameters, full, pace, recorder } = parts;
-        let (clock, workers) = (ctx.clock(), gate.workers());
+        let (clock, workers) = (ctx.clock().clone(), gate.workers());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
             last_arrivals: vec![0; workers],
@@ -129,7 +130,7 @@ impl Server {
             recorder,
             node: ctx.rank() as u32,
         };
-        Self { clock, parameters: shard.len(), state: Mutex::new(state) }
+        Self { ctx: ctx.clone(), clock, parameters: shard.len(), state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -152,7 +153,8 @@ impl Server {
             Start::Later(opened) => {
                 let asked = self.clock.now();
                 let stopped = |_| ServiceError::new("the server stopped while the gate held this worker");
-                (opened.await.map_err(stopped)?, self.clock.now() - asked)
+                let go = self.ctx.wait_at(|| self.gate_and_missing(), opened).await.map_err(stopped)?;
+                (go, self.clock.now() - asked)
             }
         };
         let Some((clock, whole)) = go else { return Ok(None) };
@@ -161,6 +163,14 @@ impl Server {
             None => self.state().read(&indices.unwrap_or_default())?,
         };
         Ok(Some(Started { clock: clock.round(), held, values }))
+    }
+
+    /// The gate, and the workers for whom it may be waiting: those whom it does not hold.
+    fn gate_and_missing(&self) -> (String, Vec<String>) {
+        let state = self.state();
+        let missing = state.held.iter().enumerate().filter(|(_, held)| held.is_none());
+        let names = missing.map(|(worker, _)| format!("worker/{worker}")).collect();
+        (format!("gate {}", state.gate.sync()), names)
     }
 
     /// Takes a gradient and does what the gate says with it.

@@ -234,7 +234,7 @@ impl ParamServ {
         }
         let settings = self.settings(&executor);
         let judged = Judged::new(&self);
-        let (program, coordinator) = self.program(&settings)?;
+        let (program, coordinator) = self.program(&settings, executor.is_sim())?;
         let outcome = launch(program, executor)?.wait()?;
         if let Some(interrupt) = outcome.interrupted
             && outcome.servers.iter().all(|server| server.updates == 0)
@@ -270,14 +270,18 @@ impl ParamServ {
             fold: self.fold.to_string(),
             partition: self.partition.to_string(),
             seed: self.seed,
-            on: executor.to_string(),
+            on: format!("{executor:#}"),
             inject: self.delays.iter().map(ToString::to_string).collect(),
         }
     }
 
     /// The graph: servers, workers that report to the coordinator, and a driver that collects the result.
-    fn program(mut self, settings: &Settings) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
-        let mut trace = self.trace_file(settings)?;
+    fn program(
+        mut self,
+        settings: &Settings,
+        is_sim: bool,
+    ) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
+        let mut trace = self.trace_file(settings, is_sim)?;
         let total = self.data.rows() as u64 * u64::from(self.epochs);
         let on_progress = self.on_progress.take();
         let deviation = self.data.target_scale().deviation;
@@ -294,7 +298,8 @@ impl ParamServ {
         program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
         let run = Arc::new(Run::new(self));
-        if let Some(trace) = &mut trace
+        // What the machine does to workers that share it says nothing about a simulation.
+        if let Some(trace) = trace.as_mut().filter(|_| !is_sim)
             && let Some(calibration) = Calibration::of(&run)
         {
             trace.info_mut().settings.extend(calibration.settings());
@@ -317,7 +322,9 @@ impl ParamServ {
     }
 
     /// The run file, in the launching process; an unwritable one is found out before anything runs.
-    fn trace_file(&self, settings: &Settings) -> Result<Option<RunFile>, Error> {
+    ///
+    /// A simulated run happened at no time and on no machine: its trace is the same wherever it is made.
+    fn trace_file(&self, settings: &Settings, is_sim: bool) -> Result<Option<RunFile>, Error> {
         let Some(path) = self.trace.as_ref().filter(|_| !syncline_program::is_child()) else {
             return Ok(None);
         };
@@ -327,7 +334,7 @@ impl ParamServ {
         let info = RunInfo {
             run: "train".to_owned(),
             system: "syncline".to_owned(),
-            started_unix_ms: started_unix_ms(),
+            started_unix_ms: if is_sim { 0 } else { started_unix_ms() },
             nodes: servers.chain(workers).collect(),
             workers: self.workers as u32,
             servers: self.servers as u32,
@@ -346,7 +353,7 @@ impl ParamServ {
                 ("fold", text(&settings.fold)),
                 ("on", text(&settings.on)),
                 ("inject", settings.inject.join(" ")),
-                ("cores", text(&cores())),
+                ("cores", text(&if is_sim { self.workers + self.servers } else { cores() })),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),

@@ -7,7 +7,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use syncline_data::Dataset;
 use syncline_learn::Score;
-use syncline_program::Context;
+use syncline_program::{Context, Cost};
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{Client, Message};
 use tokio::task::coop::consume_budget;
@@ -88,7 +88,9 @@ impl Worker {
             if epoch == self.plan.epochs {
                 return Ok(());
             }
-            let outcome = self.computation.run(clock, &pulled.values, touched, self.exchange.shards());
+            let (computation, shards) = (&mut self.computation, self.exchange.shards());
+            let work = || computation.run(clock, &pulled.values, touched, shards);
+            let outcome = self.ctx.compute(Cost::Measured, work).await;
             self.exchange.release(pulled.values);
             self.check(&outcome.score, clock)?;
             self.delay(clock, &mut tally).await;
@@ -266,8 +268,11 @@ pub(crate) fn nanoseconds(time: Duration) -> u64 {
 const TIMER: Duration = Duration::from_millis(2);
 
 /// Sleeps for `time`, to a fraction of a millisecond: the runtime's timer for all but the end, so that a stopped program
-/// does not wait for it, and the thread for the rest.
+/// does not wait for it, and the thread for the rest. Virtual time is exact, and passes only where nodes await.
 async fn sleep(ctx: &Context, time: Duration) {
+    if ctx.clock().is_virtual() {
+        return ctx.sleep(time).await;
+    }
     let until = ctx.clock().now() + time;
     if time > TIMER {
         ctx.sleep(time - TIMER).await;

@@ -1,16 +1,21 @@
 //! What a node knows of the program it runs in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_wire::{Address, Client, Limits, Service, Token};
+use syncline_runtime::{Ground, Node, Wait};
+use syncline_wire::{Address, Client, Limits, Net, Service, SimulatedLink, Token};
 
 use crate::control::{Control, Reply, Request};
 use crate::directory::Directory;
 use crate::interrupt::Interrupts;
 use crate::stop::Stop;
-use crate::{Clock, Error, Interrupt, NodeName};
+use crate::{Clock, Cost, Error, Interrupt, Label, NodeName, Task};
+
+/// How many nodes each group has.
+pub(crate) type Sizes = BTreeMap<Label, usize>;
 
 /// What all nodes in one process share.
 pub(crate) struct Home {
@@ -18,12 +23,15 @@ pub(crate) struct Home {
     pub(crate) token: Token,
     pub(crate) limits: Limits,
     pub(crate) interrupts: Interrupts,
+    pub(crate) sizes: Sizes,
+    /// The modelled network, in a simulation.
+    pub(crate) net: Option<Net>,
 }
 
 struct Inner {
     node: NodeName,
     name: String,
-    clock: Clock,
+    ground: Ground,
     stop: Stop,
     home: Arc<Home>,
     control: Client<Control>,
@@ -37,12 +45,12 @@ pub struct Context(Arc<Inner>);
 impl Context {
     pub(crate) fn new(
         node: NodeName,
-        clock: Clock,
+        ground: Ground,
         stop: Stop,
         home: Arc<Home>,
         control: Client<Control>,
     ) -> Self {
-        Self(Arc::new(Inner { name: node.to_string(), node, clock, stop, home, control }))
+        Self(Arc::new(Inner { name: node.to_string(), node, ground, stop, home, control }))
     }
 
     /// The node's name, such as `worker/2`.
@@ -55,22 +63,62 @@ impl Context {
         self.0.node.rank()
     }
 
-    /// The run's common clock.
-    pub fn clock(&self) -> Clock {
-        self.0.clock
+    /// How many nodes this node's group has.
+    pub fn size(&self) -> usize {
+        self.0.home.sizes.get(self.0.node.label()).copied().unwrap_or(1)
+    }
+
+    /// The run's common clock, virtual in a simulation. A node takes all time from it: what it sleeps elsewhere, a
+    /// simulation does not know of.
+    pub fn clock(&self) -> &Clock {
+        self.0.ground.clock()
     }
 
     /// Waits for `duration`, or until the program is asked to stop.
     pub async fn sleep(&self, duration: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(duration) => {}
+            biased;
             () = self.0.stop.wait() => {}
+            () = self.clock().sleep(duration) => {}
         }
+    }
+
+    /// Starts a task of this node, which ends with the node at the latest.
+    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        self.0.ground.spawn(work)
+    }
+
+    /// Does `work`, which takes a while. In a simulation its cost passes in virtual time, during which this node computes
+    /// nothing else: `cost`, or where that is [`Cost::Measured`], what the executor says computing costs.
+    ///
+    /// ```
+    /// # use syncline_program::{Context, Cost};
+    /// # async fn body(ctx: Context) {
+    /// let sum: u64 = ctx.compute(Cost::Measured, || (0..1_000_000).sum()).await;
+    /// # }
+    /// ```
+    pub async fn compute<T>(&self, cost: Cost, work: impl FnOnce() -> T) -> T {
+        self.0.ground.compute(cost, work).await
+    }
+
+    /// Waits for `event`, which others bring about by coming to the gate, barrier or queue called `gate`: `nodes` are those
+    /// on whom it depends, as far as they are known. Where nothing can go on any more, the report of the deadlock says so.
+    pub async fn wait_at<T>(
+        &self,
+        gate: impl FnOnce() -> (String, Vec<String>),
+        event: impl Future<Output = T>,
+    ) -> T {
+        let _waiting = self.0.ground.waiting(|| {
+            let (gate, nodes) = gate();
+            Wait::Gate { gate, nodes }
+        });
+        event.await
     }
 
     /// Returns when the program is asked to stop. A node that awaits this takes care of its own end, and has the
     /// executor's notice period to do so; any other node is dropped at the await point where the request finds it.
     pub async fn stopped(&self) {
+        let _waiting = self.0.ground.waiting(|| Wait::Stop);
         self.0.stop.watch().await;
     }
 
@@ -129,6 +177,7 @@ impl Context {
     /// [`Error::Stopped`] when the program stops first, also because a node failed; [`Error::UnknownGroup`].
     pub async fn finished(&self, label: &str) -> Result<(), Error> {
         let request = Request::Finished { label: label.to_owned() };
+        let _waiting = self.0.ground.waiting(|| Wait::Group(label.to_owned()));
         match self.ask(&format!("waiting for the group `{label}`"), request).await? {
             Reply::Unknown { known } => Err(Error::UnknownGroup { label: label.to_owned(), known }),
             Reply::Done => Ok(()),
@@ -138,11 +187,24 @@ impl Context {
 
     /// A client of the service of `name`.
     pub(crate) async fn client<S: Service>(&self, name: &NodeName) -> Result<Client<S>, Error> {
-        let Inner { home, .. } = &*self.0;
+        let Inner { home, ground, .. } = &*self.0;
         let unknown = || Error::UnknownService(name.to_string());
         if home.directory.holds(name) {
+            let place = ground.place().zip(home.net.as_ref()).map(|((sim, here), net)| {
+                let there = sim.enter(&name.to_string());
+                (net.link(*here, there, home.limits.clone()), there)
+            });
+            let waiting = |(_, there): &(SimulatedLink, Node)| {
+                let wait = Wait::Call { node: *there, method: "connect", lost: false };
+                ground.waiting(|| wait)
+            };
+            let _waiting = place.as_ref().map(waiting);
             let object = home.directory.find(name).await.ok_or(Error::Stopped)?;
-            return Ok(Client::local(object.downcast().map_err(|_| unknown())?));
+            let service = object.downcast().map_err(|_| unknown())?;
+            return Ok(match place {
+                Some((link, _)) => Client::simulated(service, link),
+                None => Client::local(service),
+            });
         }
         let address = self.locate(name).await?.ok_or_else(unknown)?;
         let connected = Client::connect(&address, &home.token, &home.limits).await;

@@ -56,8 +56,18 @@ pub enum Error {
         /// The labels there are.
         known: String,
     },
+    /// No node in the program has this name.
+    #[error("the program has no node `{0}`, which a fault is to strike")]
+    UnknownNode(String),
+    /// A text is no fault of a simulation.
+    #[error(
+        "`{0}` is no fault; write `kill worker/1 3s`, `drop A>B #3`, `duplicate A>B #3`, `delay A>B #3 5ms` or \
+         `partition A>B 1s..2s`, where A and B are a node (worker/0), a group (worker) or *, and #3 is the third message \
+         from one node to another; a time range may stand in its place"
+    )]
+    Fault(String),
     /// No executor has this name.
-    #[error("unknown executor `{0}`; the executors are `threads` and `processes`")]
+    #[error("unknown executor `{0}`; the executors are `threads`, `processes` and `sim`")]
     UnknownExecutor(String),
     /// Something that launching needs from the operating system failed.
     #[error("{doing}: {source}")]

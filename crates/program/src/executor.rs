@@ -6,17 +6,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Error;
+use syncline_wire::Network;
+
+use crate::sim::faults::SimFault;
+use crate::sim::{Shared, Simulation};
 use crate::supervisor::{Patience, Silence};
+use crate::{Cost, Error};
 
 /// Takes a node's name and a line of its output.
 pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Where the nodes live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Place {
     Threads,
     Processes(Transport),
+    Sim(Box<Simulation>),
 }
 
 /// How processes reach each other.
@@ -57,6 +62,16 @@ impl Executor {
         Self::at(Place::Processes(Transport::Unix))
     }
 
+    /// Every node is a task of one simulation, on one thread and in virtual time: the same unchanged program, with messages
+    /// over a modelled network. `seed` decides the order of what happens at the same time, and all chance of the network:
+    /// the same seed gives the same run, step by step, unless work is charged as measured.
+    ///
+    /// A node must take all time from its [`Context`](crate::Context), start tasks by it, and use no socket or thread
+    /// of its own. Where no node can go on, the program ends at once, and its error tells who waits for whom.
+    pub fn sim(seed: u64) -> Self {
+        Self::at(Place::Sim(Box::new(Simulation::new(seed))))
+    }
+
     fn at(place: Place) -> Self {
         let patience = Patience {
             start: Duration::from_secs(120),
@@ -77,6 +92,49 @@ impl Executor {
     pub fn over_tcp(mut self) -> Self {
         if let Place::Processes(transport) = &mut self.place {
             *transport = Transport::Tcp;
+        }
+        self
+    }
+
+    /// In a simulation: the network over which nodes talk; by default messages take no time.
+    #[must_use]
+    pub fn network(self, network: Network) -> Self {
+        self.simulation(|sim| sim.network = network)
+    }
+
+    /// In a simulation: what [`Context::compute`](crate::Context::compute) costs that does not say what else; by
+    /// default the time that it takes on this machine, which no seed decides.
+    #[must_use]
+    pub fn compute(self, cost: Cost) -> Self {
+        self.simulation(|sim| sim.cost = cost)
+    }
+
+    /// In a simulation: something that goes wrong at its time.
+    #[must_use]
+    pub fn fault(self, fault: SimFault) -> Self {
+        self.simulation(|sim| sim.faults.push(fault))
+    }
+
+    /// In a simulation: decides anew what is left to chance.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.simulation(|sim| sim.seed = seed)
+    }
+
+    /// In a simulation: calls `listener` with a line of text about each message, in the order of sending.
+    #[must_use]
+    pub fn on_message(self, listener: impl FnMut(&str) + Send + 'static) -> Self {
+        self.simulation(|sim| sim.listener = Some(Shared::new(listener)))
+    }
+
+    /// Whether it is a simulation, whose time is virtual.
+    pub fn is_sim(&self) -> bool {
+        matches!(self.place, Place::Sim(_))
+    }
+
+    fn simulation(mut self, change: impl FnOnce(&mut Simulation)) -> Self {
+        if let Place::Sim(simulation) = &mut self.place {
+            change(simulation);
         }
         self
     }
@@ -127,12 +185,15 @@ fn to_stderr(node: &str, line: &str) {
     let _ = std::io::stderr().write_all(format!("[{node}] {line}\n").as_bytes());
 }
 
+/// Its name; in the alternate form (`{:#}`) with how a simulation is set up.
 impl fmt::Display for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.place {
-            Place::Threads => "threads",
-            Place::Processes(_) => "processes",
-        })
+        match &self.place {
+            Place::Threads => f.write_str("threads"),
+            Place::Processes(_) => f.write_str("processes"),
+            Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
+            Place::Sim(_) => f.write_str("sim"),
+        }
     }
 }
 
@@ -149,6 +210,7 @@ impl FromStr for Executor {
         match text {
             "threads" => Ok(Self::threads()),
             "processes" => Ok(Self::processes()),
+            "sim" => Ok(Self::sim(1)),
             _ => Err(Error::UnknownExecutor(text.to_owned())),
         }
     }

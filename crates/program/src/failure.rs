@@ -27,6 +27,8 @@ pub enum Cause {
     Silent(Duration),
     /// Its process never came to take part: why.
     NeverStarted(String),
+    /// Nothing in the program can go on any more: who waits for whom.
+    Deadlocked(String),
 }
 
 impl Cause {
@@ -51,7 +53,7 @@ impl Cause {
             Self::LostPeer(_) => 0,
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
             Self::Exited(_) | Self::Silent(_) => 2,
-            Self::Killed(_) => 3,
+            Self::Killed(_) | Self::Deadlocked(_) => 3,
         }
     }
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Cause {
                 )
             }
             Self::NeverStarted(why) => write!(f, "did not start: {why}"),
+            Self::Deadlocked(why) => write!(f, "is in a deadlock, {why}"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::atomic::{self, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use syncline_runtime::Ground;
 use syncline_wire::{Client, Listener, Token};
 use tokio::sync::mpsc;
 
@@ -17,8 +18,9 @@ use crate::node::{self, NodeEnd};
 use crate::processes::enrolment::Enrolment;
 use crate::processes::meeting::Meeting;
 use crate::processes::member;
-use crate::program::{Body, DRIVER, DriverBody, Host, Yield};
+use crate::program::{Body, DRIVER, DriverBody, Host, LocalFuture, Yield};
 use crate::run::Slot;
+use crate::sim::world::World;
 use crate::stop::Stop;
 use crate::supervisor::{Role, Supervisor};
 use crate::{Clock, Error, Executor, Label, NodeName, Program, Run};
@@ -79,7 +81,11 @@ fn start<T: Send + 'static>(
 ) -> Result<Run<T>, Error> {
     let (news, heard) = mpsc::unbounded_channel();
     let meeting = processes.map(|(transport, _)| Meeting::new(transport)).transpose()?;
-    let stage = stage(&program, news, meeting.is_some());
+    let world = match &executor.place {
+        Place::Sim(setup) => Some(World::new(setup)),
+        Place::Threads | Place::Processes(_) => None,
+    };
+    let stage = stage(&program, news, meeting.is_some(), world);
     let mut casting =
         Casting { stage: &stage, meeting: meeting.as_ref(), members: vec![], crew: vec![], nodes: vec![] };
     for (name, body) in program.members() {
@@ -96,6 +102,11 @@ fn start<T: Send + 'static>(
         }
     };
     let Casting { members, crew, nodes, .. } = casting;
+    if let Some(world) = &stage.world {
+        let all: Vec<_> = members.iter().map(|(name, _)| name.clone()).collect();
+        world.check(&all)?;
+        members.iter().for_each(|(name, role)| world.expect(name, *role));
+    }
     let plan = Plan {
         program: name.clone(),
         supervisor: Supervisor::new(members, executor.patience),
@@ -108,20 +119,30 @@ fn start<T: Send + 'static>(
         sink: executor.sink,
     };
     let launcher = launcher::start(plan, stage.clone(), heard)?;
-    Ok(Run::new(name, stage.clock, value, Some(launcher), stage.news))
+    Ok(Run::new(name, stage.clock.clone(), value, Some(launcher), stage.news.clone()))
 }
 
-fn stage<T: Send + 'static>(program: &Program<T>, news: mpsc::UnboundedSender<News>, apart: bool) -> Stage {
-    let clock = Clock::start();
+fn stage<T: Send + 'static>(
+    program: &Program<T>,
+    news: mpsc::UnboundedSender<News>,
+    apart: bool,
+    world: Option<World>,
+) -> Stage {
+    let clock = world.as_ref().map_or_else(Clock::start, |world| world.sim.clock());
     let here = |body: &Body| !apart || matches!(body, Body::Here(_));
     let local = program.members().filter(|(_, body)| here(body)).map(|(name, _)| name.clone());
     let directory = Directory::new(local);
-    let interrupts = Interrupts::new();
-    let home =
-        Arc::new(Home { directory, token: Token::random(), limits: program.message_limits(), interrupts });
+    let home = Arc::new(Home {
+        directory,
+        token: Token::random(),
+        limits: program.message_limits(),
+        interrupts: Interrupts::new(),
+        sizes: program.sizes(),
+        net: world.as_ref().map(|world| world.net.clone()),
+    });
     let nodes = program.all_nodes().cloned().collect();
-    let control = Arc::new(Control::new(program.outline(), nodes, clock, news.clone()));
-    Stage { clock, stop: Stop::new(), home, control, news }
+    let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone()));
+    Stage { clock, stop: Stop::new(), home, control, news, world }
 }
 
 /// Gives every node its place: a thread here, or a process.
@@ -140,6 +161,9 @@ impl Casting<'_> {
         match (body.clone(), self.meeting) {
             (Body::Here(host), meeting) => {
                 self.stage.home.directory.publish(name.clone(), Arc::clone(&host).object());
+                if let Some(world) = &self.stage.world {
+                    world.keep_at_launcher(name);
+                }
                 if let Some(meeting) = meeting {
                     let work = serve_here(self.stage.clone(), meeting, name.clone(), host);
                     self.add_thread(name, role, work);
@@ -163,10 +187,15 @@ impl Casting<'_> {
 
     fn add_driver<T: Send + 'static>(&mut self, name: NodeName, body: DriverBody<T>, slot: Slot<T>) {
         let (stage, node) = (self.stage.clone(), name.clone());
-        let work = move || {
-            let (context, stop) = stage.seat(node);
-            let keep = |value| *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-            node::run(node::body(&stop, async { body(context).await }, keep))
+        if let Some(world) = &stage.world {
+            world.keep_at_launcher(&name);
+        }
+        let work = move || -> LocalFuture<NodeEnd> {
+            Box::pin(async move {
+                let (context, stop) = stage.seat(node);
+                let keep = |value| *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                node::body(&stop, async { body(context).await }, keep).await
+            })
         };
         self.add_thread(&name, Role::Driver, Box::new(work));
     }
@@ -177,15 +206,19 @@ impl Stage {
     fn seat(&self, name: NodeName) -> (Context, Stop) {
         let stop = self.stop.for_node();
         let control = Client::local(Arc::clone(&self.control));
-        (Context::new(name, self.clock, stop.clone(), Arc::clone(&self.home), control), stop)
+        let ground = match &self.world {
+            Some(world) => world.ground(&name),
+            None => Ground::machine(self.clock.clone()),
+        };
+        (Context::new(name, ground, stop.clone(), Arc::clone(&self.home), control), stop)
     }
 }
 
-/// The work of a plain node or a service on a thread.
+/// The work of a plain node or a service in this process.
 fn work_on_thread(stage: Stage, name: NodeName, body: Body) -> Work {
     Box::new(move || {
-        let (context, stop) = stage.seat(name.clone());
-        node::run(async {
+        Box::pin(async move {
+            let (context, stop) = stage.seat(name.clone());
             match body {
                 Body::Plain(body) => node::body(&stop, async { body(context).await }, drop).await,
                 Body::Service(build) => match build(&context) {
@@ -207,7 +240,7 @@ fn work_on_thread(stage: Stage, name: NodeName, body: Body) -> Work {
 fn serve_here(stage: Stage, meeting: &Meeting, name: NodeName, host: Arc<dyn Host>) -> Work {
     let address = meeting.of(&name);
     Box::new(move || {
-        node::run(async {
+        Box::pin(async move {
             let Home { token, limits, .. } = &*stage.home;
             let listener = match Listener::bind(&address, token.clone(), limits.clone()).await {
                 Ok(listener) => listener,

@@ -16,13 +16,16 @@ use crate::node::{self, NodeEnd};
 use crate::processes::fleet::{Fleet, Orders};
 use crate::processes::meeting::Meeting;
 use crate::processes::output::Printer;
+use crate::program::LocalFuture;
 use crate::signals::Signals;
+use crate::sim::drive;
+use crate::sim::world::World;
 use crate::stop::Stop;
 use crate::supervisor::{Action, End, Event, Supervisor};
 use crate::{BoxError, Clock, Error, Failure, Interrupt, NodeName};
 
-/// The work of a node that lives in this process, for a thread of its own.
-pub(crate) type Work = Box<dyn FnOnce() -> NodeEnd + Send>;
+/// The work of a node that lives in this process, which stays on the thread where it is made.
+pub(crate) type Work = Box<dyn FnOnce() -> LocalFuture<NodeEnd> + Send>;
 
 /// What the parts of a run in the launching process share.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub(crate) struct Stage {
     pub(crate) home: Arc<Home>,
     pub(crate) control: Arc<Control>,
     pub(crate) news: mpsc::UnboundedSender<News>,
+    /// The simulation, if it is one.
+    pub(crate) world: Option<World>,
 }
 
 /// All that is to be started.
@@ -66,18 +71,20 @@ pub(crate) fn start(
     news: mpsc::UnboundedReceiver<News>,
 ) -> Result<JoinHandle<Ending>, Error> {
     let (started, starting) = blocking::sync_channel(1);
+    let (world, heard_by) = (stage.world.clone(), stage.news.clone());
     let work = move || {
-        let run = async {
+        let run = async move {
             let (launcher, begun) = Launcher::begin(plan, stage, news).await;
             // The other side waits for it.
             let _ = started.send(begun);
             launcher.run().await
         };
-        match node::runtime() {
-            Ok(runtime) => runtime.block_on(run),
-            // `started` is dropped unsent, which the other side takes for a failure.
-            Err(_) => Ending::Asked,
-        }
+        let ending = match world {
+            Some(world) => drive::run(world, &heard_by, run),
+            None => node::runtime().map(|runtime| runtime.block_on(run)),
+        };
+        // Without a runtime `started` is dropped unsent, which the other side takes for a failure.
+        ending.unwrap_or(Ending::Asked)
     };
     let thread = std::thread::Builder::new().name("launcher".to_owned()).spawn(work);
     let thread = thread.map_err(Error::system("cannot start the launcher's thread"))?;
@@ -166,7 +173,10 @@ impl Launcher {
             self.start_processes(program, plan).await?;
         }
         for (name, work) in crew {
-            self.start_thread(name, work)?;
+            match &self.stage.world {
+                Some(world) => world.start(name, work, self.stage.news.clone()),
+                None => self.start_thread(name, work)?,
+            }
         }
         Ok(())
     }
@@ -206,7 +216,7 @@ impl Launcher {
     fn start_thread(&mut self, name: NodeName, work: Work) -> Result<(), Error> {
         let (node, news) = (name.clone(), self.stage.news.clone());
         let work = move || {
-            let NodeEnd { outcome, error } = work();
+            let NodeEnd { outcome, error } = node::run(async { work().await });
             // After the launcher's loop nobody is interested.
             let _ = news.send(News::Ended(node, outcome, error));
         };
@@ -244,7 +254,7 @@ impl Launcher {
                     self.continue_start();
                     continue;
                 }
-                () = tokio::time::sleep(wait) => News::Event(Event::Tick),
+                () = self.stage.clock.sleep(wait) => News::Event(Event::Tick),
             };
             if self.take(news) {
                 return self.finish().await;

@@ -44,7 +44,6 @@
 //! It builds on `syncline-wire` for calls; `rustix` for process groups and waiting without reaping, `signal-hook` for
 //! Ctrl-C that has its usual effect again after a run, `tempfile` for the private directory of sockets.
 
-mod clock;
 mod context;
 mod control;
 mod directory;
@@ -62,10 +61,10 @@ mod processes;
 mod program;
 mod run;
 mod signals;
+mod sim;
 mod stop;
 mod supervisor;
 
-pub use clock::Clock;
 pub use context::Context;
 pub use error::{BoxError, Error, NodeResult};
 pub use executor::Executor;
@@ -76,3 +75,5 @@ pub use label::{Label, NodeName};
 pub use launch::{is_child, launch, launched_program};
 pub use program::Program;
 pub use run::Run;
+pub use sim::faults::SimFault;
+pub use syncline_runtime::{Clock, Cost, Task};

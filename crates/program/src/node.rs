@@ -1,6 +1,10 @@
 //! One node on its own thread, from its body to its outcome: the same on every executor.
 
+use std::any::Any;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -24,6 +28,10 @@ impl NodeEnd {
     pub(crate) fn failed(error: BoxError) -> Self {
         Self { outcome: Outcome::Failed(Cause::of(&error)), error: Some(error) }
     }
+
+    fn panicked(payload: &(dyn Any + Send)) -> Self {
+        Self { outcome: Outcome::Failed(Cause::of_panic(payload)), error: None }
+    }
 }
 
 /// A runtime for the node of this thread: one thread, so that a node never competes with itself.
@@ -36,10 +44,18 @@ pub(crate) fn runtime() -> Result<Runtime, Error> {
 pub(crate) fn run_on(runtime: &Runtime, work: impl Future<Output = NodeEnd>) -> NodeEnd {
     // Unwind safe: what the node shared with others is behind locks and channels that tell of the panic.
     let run = AssertUnwindSafe(|| runtime.block_on(work));
-    catch_unwind(run).unwrap_or_else(|payload| NodeEnd {
-        outcome: Outcome::Failed(Cause::of_panic(&*payload)),
-        error: None,
+    catch_unwind(run).unwrap_or_else(|payload| NodeEnd::panicked(&*payload))
+}
+
+/// What `work` comes to; a panic in it becomes the node's failure.
+pub(crate) async fn caught(work: impl Future<Output = NodeEnd>) -> NodeEnd {
+    let mut work = pin!(work);
+    // Unwind safe: after a panic the work is never polled again.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(payload) => Poll::Ready(NodeEnd::panicked(&*payload)),
     })
+    .await
 }
 
 /// Runs `work` on a new runtime on this thread.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use syncline_wire::{Limits, Listener, Service};
 
+use crate::context::Sizes;
 use crate::directory::Object;
 use crate::fingerprint::{self, GroupOutline, Kind, Outline};
 use crate::{Context, Error, Handle, Label, NodeName, NodeResult};
@@ -239,6 +240,11 @@ impl<T: Send + 'static> Program<T> {
 
     pub(crate) fn message_limits(&self) -> Limits {
         self.limits.clone()
+    }
+
+    /// How many nodes each group has.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.groups.iter().map(|group| (group.label.clone(), group.nodes.len())).collect()
     }
 
     /// What another process compares with its own.

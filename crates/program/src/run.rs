@@ -37,8 +37,8 @@ impl<T> Run<T> {
     }
 
     /// The run's common clock.
-    pub fn clock(&self) -> Clock {
-        self.clock
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Asks the program to stop. A program that only ends when it is stopped then yields `()`.

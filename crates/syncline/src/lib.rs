@@ -28,6 +28,7 @@ pub use syncline_learn as learn;
 pub use syncline_paramserv as paramserv;
 pub use syncline_program as program;
 pub use syncline_round as round;
+pub use syncline_runtime as runtime;
 pub use syncline_schedule as schedule;
 pub use syncline_trace as trace;
 pub use syncline_wire as wire;
@@ -47,3 +48,8 @@ pub mod prelude {
     pub use syncline_program::{Context, Executor, Handle, Program, launch};
     pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
 }
+
+/// The chapter's listings, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/virtual-time.md")]
+mod virtual_time {}

@@ -4,7 +4,9 @@ use crate::frame::{Frame, Kind};
 use crate::inbox::{Inbox, Pools};
 use crate::outbox::{Flush, Outbox};
 use crate::pending::Pending;
-use crate::{Address, Error, Limits, Message, Result, Reuse, Service, Token, caught, handshake};
+use crate::{
+    Address, Error, Limits, Message, Result, Reuse, Service, SimulatedLink, Token, caught, handshake,
+};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -23,12 +25,18 @@ pub struct Client<S: Service> {
 enum Place<S: Service> {
     Local(Arc<S>),
     Remote(Arc<Connection<S::Reply>>),
+    Simulated(Arc<S>, SimulatedLink),
 }
 
 impl<S: Service> Client<S> {
     /// A client that calls the service directly: no socket, no copy, no other thread.
     pub fn local(service: Arc<S>) -> Client<S> {
         Client { place: Place::Local(service) }
+    }
+
+    /// A client that calls the service over a modelled network, in virtual time. Nothing is copied.
+    pub fn simulated(service: Arc<S>, link: SimulatedLink) -> Client<S> {
+        Client { place: Place::Simulated(service, link) }
     }
 
     /// Connects to a listener, waiting up to [`Limits::connect`] for one that does not listen yet.
@@ -50,14 +58,14 @@ impl<S: Service> Client<S> {
     pub fn service(&self) -> Option<&Arc<S>> {
         match &self.place {
             Place::Local(service) => Some(service),
-            Place::Remote(_) => None,
+            Place::Remote(_) | Place::Simulated(..) => None,
         }
     }
 
-    /// How often receive buffers of values were used again; zeros for a local client, which needs none.
+    /// How often receive buffers of values were used again; zeros where none are needed.
     pub fn reuse(&self) -> Reuse {
         match &self.place {
-            Place::Local(_) => Reuse::default(),
+            Place::Local(_) | Place::Simulated(..) => Reuse::default(),
             Place::Remote(connection) => connection.pools.values.reuse(),
         }
     }
@@ -76,6 +84,7 @@ impl<S: Service> Client<S> {
                 answer.map_err(|error| Error::Remote(error.to_string()))
             }
             Place::Remote(connection) => connection.call(request.into()).await,
+            Place::Simulated(service, link) => link.call(service, request.into()).await,
         }
     }
 }
@@ -85,6 +94,7 @@ impl<S: Service> Clone for Client<S> {
         let place = match &self.place {
             Place::Local(service) => Place::Local(Arc::clone(service)),
             Place::Remote(connection) => Place::Remote(Arc::clone(connection)),
+            Place::Simulated(service, link) => Place::Simulated(Arc::clone(service), link.clone()),
         };
         Client { place }
     }

@@ -158,6 +158,21 @@ impl Frame {
         Ok(Frame { head, indices: message.indices, values: message.values, permit: None })
     }
 
+    /// Bytes of the frame that the message would be, without making it.
+    pub(crate) fn length_of<T: Serialize>(message: &Message<T>, limits: &Limits) -> Result<usize> {
+        let body = postcard::experimental::serialized_size(&message.body);
+        let body = body.map_err(|source| Error::Encode { source })?;
+        let header = Header {
+            kind: Kind::Request,
+            call: 0,
+            body: length("body", body, 1)?,
+            indices: message.indices.as_ref().map(|part| length("bulk", part.len(), WORD)).transpose()?,
+            values: message.values.as_ref().map(|part| length("bulk", part.len(), WORD)).transpose()?,
+        };
+        header.check(limits)?;
+        Ok(header.frame_length())
+    }
+
     /// The answer to a call that failed: its body is the text itself, cut to what the limits allow.
     pub(crate) fn failure(call: CallId, text: &str, limits: &Limits) -> Frame {
         Frame::text(Kind::Failure, call, text, limits)

@@ -2,7 +2,7 @@
 //!
 //! A [`Service`] answers typed requests. A [`Client`] of it calls it where it is: in the same process directly, on
 //! the caller's task, with tensors handed over as shared memory; in another process over a Unix socket or loopback
-//! TCP, through a [`Listener`]. Small messages are written by serde; the bulk of a [`Message`] (`f32` values and `u32`
+//! TCP, through a [`Listener`]; in a simulation over a modelled [`Network`], in virtual time. Small messages are written by serde; the bulk of a [`Message`] (`f32` values and `u32`
 //! indices) is never touched by a serialiser: it leaves by scatter/gather and is read straight into reused buffers.
 //!
 //! What every caller may rely on:
@@ -59,10 +59,13 @@ mod inbox;
 mod limits;
 mod listener;
 mod message;
+mod method;
+mod network;
 mod outbox;
 mod pending;
 mod pool;
 mod service;
+mod simulated;
 mod token;
 mod transport;
 
@@ -73,6 +76,8 @@ pub use error::{Error, Result};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use message::Message;
+pub use network::{Disturbance, Fault, LinkModel, Network, NetworkError, Party, When};
 pub use pool::{Pool, Reuse};
 pub use service::{Service, ServiceError};
+pub use simulated::{Net, SimulatedLink};
 pub use token::Token;

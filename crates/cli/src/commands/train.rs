@@ -13,8 +13,9 @@ use syncline::{
     data::{Dataset, Features, Fitted, Input, Partition, Schema, Targets, Task, synthetic},
     learn::{ModelSpec, SavedModel},
     paramserv::{ClassWeight, Delay, Every, ParamServ, Progress, Report, Schedule, parse_duration},
-    program::{Executor, Interrupt, is_child},
+    program::{Cost, Executor, Interrupt, SimFault, is_child},
     round::{Fold, Optimizer, Rule, Sync},
+    wire::Network,
 };
 use syncline_terminal::{Detail, unit};
 
@@ -34,6 +35,7 @@ use crate::{
 ///   syncline train data.csv --label price --model linear --workers 4
 ///   syncline train clicks.svm.zst --model logistic --sync ssp:2 --on processes --save clicks.safetensors
 ///   syncline train --workers 4 --inject worker=2:3x
+///   syncline train --on sim --workers 64 --network 10Gbit/50us --compute exp:3ms
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -129,13 +131,24 @@ pub struct Args {
     /// How the gradients of a round are combined: mean, sum (as SystemDS does) or average (of the workers' models)
     #[arg(long, default_value = "mean", help_heading = "Parameter server")]
     fold: Fold,
-    /// Where servers and workers run: threads or processes
+    /// Where servers and workers run: threads, processes, or sim (in virtual time on one thread)
     #[arg(long, default_value = "threads", help_heading = "Parameter server")]
     on: Executor,
     /// End the run when a node's process gives no sign of life for so long, such as 30s; a node that computes long gives
     /// them [default: wait for ever, and say so after 10 s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Parameter server")]
     silence: Option<Duration>,
+    /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
+    #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
+    network: Option<Network>,
+    /// With --on sim: what a round's computation costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
+    /// measured]
+    #[arg(long, value_name = "COST", help_heading = "Virtual time")]
+    compute: Option<Cost>,
+    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "drop worker/0>server #3" or "partition *>server
+    /// 1s..2s"; may be repeated
+    #[arg(long, value_name = "FAULT", help_heading = "Virtual time")]
+    fault: Vec<SimFault>,
     /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
     #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
     inject: Vec<Delay>,
@@ -292,6 +305,13 @@ fn enough_epochs(rows: usize) -> u32 {
 
 /// Where the nodes run, and how long the launcher bears their silence.
 fn executor(args: &Args) -> Result<Executor, Failure> {
+    if args.on.is_sim() {
+        return simulation(args);
+    }
+    if args.network.is_some() || args.compute.is_some() || !args.fault.is_empty() {
+        let message = "--network, --compute and --fault are of a simulation: add --on sim";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     match args.silence {
         None => Ok(args.on.clone()),
         Some(limit) if args.on.has_processes() => Ok(args.on.clone().silence_limit(limit)),
@@ -299,6 +319,17 @@ fn executor(args: &Args) -> Result<Executor, Failure> {
             Err(Failure::Usage("--silence is for nodes that are processes: add --on processes".to_owned()))
         }
     }
+}
+
+/// A run in virtual time.
+fn simulation(args: &Args) -> Result<Executor, Failure> {
+    if args.silence.is_some() {
+        let message = "--silence is for nodes that are processes: in virtual time none is silent";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let network = args.network.clone().unwrap_or_default();
+    let executor = args.on.clone().seed(args.seed).network(network).compute(args.compute.unwrap_or_default());
+    Ok(args.fault.iter().cloned().fold(executor, Executor::fault))
 }
 
 /// A time with its unit, long enough to tell silence from a moment without a sign of life.

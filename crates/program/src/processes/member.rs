@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_runtime::Ground;
 use syncline_wire::{Address, Client, Limits, Listener, Token};
 use tokio::runtime::Runtime;
 
 use super::enrolment::Enrolment;
 use super::{meeting, pulse};
-use crate::context::{Context, Home};
+use crate::context::{Context, Home, Sizes};
 use crate::control::{Control, Outcome, Reply, Request};
 use crate::directory::Directory;
 use crate::interrupt::Interrupts;
@@ -49,13 +50,14 @@ fn take_part<T: Send + 'static>(
     let Enrolment { role, stop, .. } = place;
     let token = place.token()?;
     let outline = program.outline();
-    let limits = program.message_limits();
+    let (limits, sizes) = (program.message_limits(), program.sizes());
     let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
     let live = move || {
         let runtime = node::runtime()?;
         let control = runtime.block_on(Client::connect(&role.control, &token, &limits));
         let control = control.map_err(Error::wire("joining the launcher"))?;
-        let seat = Seat { runtime, control, stop: stop.clone(), token, limits, meeting: &role.control };
+        let (stop, meeting) = (stop.clone(), &role.control);
+        let seat = Seat { runtime, control, stop, token, limits, sizes, meeting };
         seat.greet(&role.node, outline)?;
         // The launcher compared the outlines, so the node exists; the message is for the impossible.
         let (name, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
@@ -82,6 +84,7 @@ struct Seat {
     stop: Stop,
     token: Token,
     limits: Limits,
+    sizes: Sizes,
     meeting: &'static Address,
 }
 
@@ -104,7 +107,7 @@ impl Seat {
     /// Sets this process's clock by the launcher's.
     fn clock(&self) -> Result<Clock, Error> {
         let own = Clock::start();
-        let mut best = own;
+        let mut best = own.clone();
         for exchange in 0..CLOCK_EXCHANGES {
             let asked = own.now();
             let Reply::Time(answer) = self.ask(Request::Time)? else { break };
@@ -116,11 +119,18 @@ impl Seat {
 
     fn live(self, name: NodeName, body: Body) -> Result<Outcome, Error> {
         let directory = Directory::new(std::iter::once(name.clone()));
-        let (token, limits) = (self.token.clone(), self.limits.clone());
-        let home = Arc::new(Home { directory, token, limits, interrupts: Interrupts::new() });
+        let home = Arc::new(Home {
+            directory,
+            token: self.token.clone(),
+            limits: self.limits.clone(),
+            interrupts: Interrupts::new(),
+            sizes: self.sizes.clone(),
+            net: None,
+        });
         let stop = self.stop.for_node();
+        let ground = Ground::machine(self.clock()?);
         let context =
-            Context::new(name.clone(), self.clock()?, stop.clone(), Arc::clone(&home), self.control.clone());
+            Context::new(name.clone(), ground, stop.clone(), Arc::clone(&home), self.control.clone());
         let end = node::run_on(&self.runtime, async {
             match body {
                 Body::Plain(body) => node::body(&stop, async { body(context).await }, drop).await,

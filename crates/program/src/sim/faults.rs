@@ -1,0 +1,79 @@
+//! What goes wrong in a simulation, by script.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use syncline_runtime::{parse_duration, write_duration};
+use syncline_wire::Fault;
+
+use crate::{Error, NodeName};
+
+/// Something that goes wrong in a simulation at its time.
+///
+/// ```
+/// use syncline_program::SimFault;
+/// let fault: SimFault = "kill worker/1 3s".parse()?;
+/// assert_eq!(fault.to_string(), "kill worker/1 3s");
+/// let fault: SimFault = "partition worker/0>server 1s..2s".parse()?;
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SimFault {
+    /// A node is killed, as by `SIGKILL`.
+    Kill {
+        /// Which.
+        node: NodeName,
+        /// When, since the run's start.
+        at: Duration,
+    },
+    /// Something happens to messages.
+    Network(Fault),
+}
+
+impl FromStr for SimFault {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let kill = || {
+            let (node, at) = text.strip_prefix("kill ")?.trim().split_once(' ')?;
+            Some(Self::Kill { node: node.parse().ok()?, at: parse_duration(at.trim())? })
+        };
+        let network = || text.parse().map(Self::Network).ok();
+        kill().or_else(network).ok_or_else(|| Error::Fault(text.to_owned()))
+    }
+}
+
+impl fmt::Display for SimFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { node, at } => write!(f, "kill {node} {}", write_duration(*at)),
+            Self::Network(fault) => write!(f, "{fault}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_read_and_nonsense_refused_with_the_forms() {
+        for text in ["kill worker/1 3s", "drop a/0>b #3", "delay *>b 1s..2s 5ms", "partition a>* 0ns..1ms"] {
+            assert_eq!(text.parse::<SimFault>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "kill",
+            "kill worker/1",
+            "kill worker/x 3s",
+            "kill worker/1 3",
+            "kill worker/1 exp:3s",
+            "burn a",
+        ] {
+            let said = text.parse::<SimFault>().unwrap_err().to_string();
+            assert!(said.contains("kill worker/1 3s") && said.contains("drop"), "{said}");
+        }
+    }
+}
