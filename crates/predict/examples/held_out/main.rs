@@ -48,8 +48,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!(
-        "\n{:>24} {:>6} {:>8} {:>8} {:>9} {:>13} {:>15} {:>15}",
-        "kind", "pairs", "error", "worst", "coverage", "median width", "interval score", "sparklens error"
+        "\n{:>24} {:>6} {:>8} {:>8} {:>9} {:>11} {:>13} {:>15} {:>15}",
+        "kind",
+        "pairs",
+        "error",
+        "worst",
+        "coverage",
+        "mean width",
+        "median width",
+        "interval score",
+        "sparklens error"
     );
     kinds.iter().for_each(|(kind, outcomes)| print_summary(kind, &Summary::of(outcomes)));
     Ok(())
@@ -91,11 +99,12 @@ fn print(pair: &Pair, outcome: &Outcome) {
 fn print_summary(kind: &str, summary: &Summary) {
     let peer = summary.peer_error.map_or(String::new(), |error| format!("{:.1} %", 100.0 * error));
     println!(
-        "{kind:>24} {:>6} {:>6.1} % {:>6.1} % {:>7.0} % {:>11.1} % {:>15.3} {peer:>15}",
+        "{kind:>24} {:>6} {:>6.1} % {:>6.1} % {:>7.0} % {:>9.1} % {:>11.1} % {:>15.3} {peer:>15}",
         summary.pairs,
         100.0 * summary.error,
         100.0 * summary.worst,
         100.0 * summary.coverage,
+        100.0 * summary.width,
         100.0 * summary.median_width,
         summary.score,
     );
