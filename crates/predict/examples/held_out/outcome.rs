@@ -52,6 +52,8 @@ pub struct Summary {
     pub worst: f64,
     /// Share of intervals that hold.
     pub coverage: f64,
+    /// Mean width.
+    pub width: f64,
     /// Median width.
     pub median_width: f64,
     /// Mean interval score.
@@ -73,6 +75,7 @@ impl Summary {
             error: mean(|outcome| outcome.error().abs()),
             worst: outcomes.iter().map(|outcome| outcome.error().abs()).fold(0.0, f64::max),
             coverage: mean(|outcome| f64::from(u8::from(outcome.covers()))),
+            width: mean(Outcome::width),
             median_width: widths.get(widths.len() / 2).copied().unwrap_or(0.0),
             score: mean(Outcome::score),
             peer_error: (!peers.is_empty()).then(|| peers.iter().sum::<f64>() / peers.len() as f64),
