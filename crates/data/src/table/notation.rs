@@ -194,7 +194,7 @@ mod tests {
             ("45 %", Decimal::Point, Some(45.0)),
             ("1 234 567", Decimal::Point, Some(1_234_567.0)),
             ("1,23", Decimal::Point, None),
-            ("3,14", Decimal::Comma, Some(3.14)),
+            ("3,25", Decimal::Comma, Some(3.25)),
             ("1.234,5 €", Decimal::Comma, Some(1234.5)),
             ("1'234,5", Decimal::Comma, Some(1234.5)),
             ("12.5", Decimal::Comma, None),

@@ -116,7 +116,15 @@ mod tests {
     use super::*;
 
     fn job(id: i64, started: i64, ended: i64) -> Job {
-        Job { id, started, ended: Some(ended), succeeded: true, sql_execution: None, stage_ids: Vec::new() }
+        Job {
+            id,
+            started,
+            ended: Some(ended),
+            succeeded: true,
+            failure: None,
+            sql_execution: None,
+            stage_ids: Vec::new(),
+        }
     }
 
     fn window(jobs: &[(i64, i64)]) -> Window {
