@@ -18,7 +18,9 @@ fn a_numpy_array_is_a_table_whose_last_column_is_the_label() {
         .flat_map(f64::to_le_bytes)
         .collect();
     let input = Input::bytes("x.npy", npy("<f8", "(20, 3)", &values));
-    let fitted = Schema::fit(std::slice::from_ref(&input), &ReadOptions { raw: true, ..ReadOptions::default() }).unwrap();
+    let fitted =
+        Schema::fit(std::slice::from_ref(&input), &ReadOptions { raw: true, ..ReadOptions::default() })
+            .unwrap();
     let Features::Dense(dense) = fitted.data.features() else { panic!("dense") };
     assert_eq!(
         (&dense.values()[..6], fitted.schema.target.classes()),
