@@ -41,7 +41,7 @@ fn empty_files() {
 
 #[test]
 fn a_header_of_numbers_is_one_if_the_user_says_so() {
-    let text = "2019,2020,kind\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n";
+    let text = "2019,2020,x\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n";
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "years.csv", text);
     let rows = |header: &str| {
