@@ -29,7 +29,7 @@ pub(crate) fn spans(traces: Vec<Trace>) -> (RunInfo, Vec<Span>) {
 
 /// The report of the files of one run, one file a rank; `None` if nothing in them takes time.
 pub(crate) fn report(traces: Vec<Trace>, source: String, damage: Damage) -> Option<Report> {
-    if traces.iter().all(|trace| trace.slices.is_empty()) {
+    if traces.iter().all(|trace| trace.slices.is_empty() && trace.launches.is_empty()) {
         return None;
     }
     if has_ranks(&traces) {

@@ -60,6 +60,11 @@ pub(super) fn causes(rank: &Rank, gap: Stretch) -> Vec<(&'static str, Stretch)> 
 mod tests {
     use super::super::rank::Host;
     use super::*;
+    use crate::chrome::trace::Launch;
+
+    fn launch(correlation: u32, start: u64, duration: u32) -> Launch {
+        Launch { correlation, duration, start }
+    }
 
     /// A device that is idle from 1 ms to 3 ms; the next kernel is launched from 2.5 ms to 2.6 ms.
     fn rank(host: Host) -> Rank {
@@ -67,7 +72,7 @@ mod tests {
             has_device: true,
             device: vec![(0, 1), (3_000_000, 2)],
             host: Host {
-                launches: vec![(1, 0, 10), (2, 2_500_000, 2_600_000)],
+                launches: vec![launch(1, 0, 10), launch(2, 2_500_000, 100_000)],
                 extent: Some((0, 9_000_000)),
                 ..host
             },
@@ -113,7 +118,7 @@ mod tests {
     #[test]
     fn what_was_launched_before_is_not_the_hosts() {
         let mut early = rank(Host::default());
-        early.host.launches = vec![(1, 0, 10), (2, 20, 30)];
+        early.host.launches = vec![launch(1, 0, 10), launch(2, 20, 10)];
         assert_eq!(causes(&early, (1_000_000, 3_000_000)), [("idle", (1_000_000, 3_000_000))]);
     }
 }

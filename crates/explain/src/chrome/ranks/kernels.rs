@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::super::kind::Kind;
-use super::super::stretch::Stretch;
 use super::super::trace::{Slice, Trace};
+use super::rank::Host;
 
 /// A kernel over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ struct Sum {
 
 impl Kernels {
     /// Counts what ran on a device; copies are no kernels.
-    pub fn add(&mut self, slice: &Slice, kind: Kind, launches: &HashMap<u32, Stretch>) {
+    pub fn add(&mut self, slice: &Slice, kind: Kind, host: &Host) {
         if !matches!(kind, Kind::Kernel | Kind::Collective) {
             return;
         }
@@ -53,7 +53,7 @@ impl Kernels {
         sum.ns += ns;
         sum.longest = sum.longest.max(ns);
         sum.communicates = kind == Kind::Collective;
-        if let Some(launch) = launches.get(&slice.correlation).filter(|_| slice.correlation > 0) {
+        if let Some(launch) = host.launch(slice.correlation) {
             self.launched += 1;
             self.shorter += u64::from(ns < launch.1 - launch.0);
         }

@@ -74,18 +74,19 @@ pub(crate) fn spans(run: &Run) -> (RunInfo, Vec<Span>) {
     for (node, (rank, segments)) in (0..).zip(run.ranks.iter().zip(&run.segments)) {
         info.nodes.push(Node { clock: rank.clock, ..Node::new(rank.name.clone()) });
         for segment in segments {
-            let phase = match segment.what {
+            let phase = match segment.what() {
                 "compute" => Phase::Compute,
                 "wait" => Phase::Wait,
                 "collective" | "point_to_point" => Phase::Collective,
                 _ => Phase::Idle,
             };
             let round = rank.collectives.partition_point(|found| found.start < segment.to);
-            let meet = segment.meet.map(|meet| meet as u64);
-            let bytes = segment.collective.map_or(0, |at| rank.collectives[at as usize].size);
+            let own = segment.collective().map(|at| &rank.collectives[at]);
+            let meet = own.and_then(|own| own.meet).map(u64::from);
+            let bytes = own.map_or(0, |own| own.size);
             spans.push(Span {
                 iteration: rank.step(segment.from),
-                round: round.saturating_sub(usize::from(segment.collective.is_some())) as u64,
+                round: round.saturating_sub(usize::from(own.is_some())) as u64,
                 sync: meet,
                 bytes: if phase == Phase::Collective { bytes } else { 0 },
                 ..Span::new(node, phase, segment.from, segment.to)

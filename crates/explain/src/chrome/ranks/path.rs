@@ -14,10 +14,9 @@ pub(super) fn path(run: &Run) -> (Vec<PathPart>, Vec<Slack>) {
     let mut at = (0..run.ranks.len()).max_by_key(ends).unwrap_or(0);
     let mut now = run.wall;
     while let Some(segment) = before(run, at, now) {
-        let culprit =
-            segment.meet.filter(|_| segment.what == "wait").and_then(|meet| last_of(run, meet as usize));
+        let culprit = meet(run, at, &segment).and_then(|meet| last_of(run, meet as usize));
         // The one that came last did not wait itself, or the path would go round.
-        let works = |other: &usize| before(run, *other, now).is_some_and(|found| found.what != "wait");
+        let works = |other: &usize| before(run, *other, now).is_some_and(|found| found.what() != "wait");
         let segment = match culprit.filter(|other| *other != at).filter(works) {
             Some(other) => {
                 at = other;
@@ -25,7 +24,7 @@ pub(super) fn path(run: &Run) -> (Vec<PathPart>, Vec<Slack>) {
             }
             None => segment,
         };
-        *parts.entry((at, segment.what)).or_default() += now - segment.from;
+        *parts.entry((at, segment.what())).or_default() += now - segment.from;
         now = segment.from;
     }
     let part = |((at, phase), ns): ((usize, &'static str), u64)| PathPart {
@@ -47,6 +46,12 @@ fn before(run: &Run, at: usize, now: u64) -> Option<Segment> {
     index.checked_sub(1).map(|index| segments[index])
 }
 
+/// The meeting in which a segment waits.
+fn meet(run: &Run, at: usize, segment: &Segment) -> Option<u32> {
+    let own = segment.collective().filter(|_| segment.what() == "wait")?;
+    run.ranks[at].collectives[own].meet
+}
+
 /// The rank that came last to a meeting.
 fn last_of(run: &Run, meet: usize) -> Option<usize> {
     let start = |member: &&(usize, usize)| run.ranks[member.0].collectives[member.1].start;
@@ -56,7 +61,7 @@ fn last_of(run: &Run, meet: usize) -> Option<usize> {
 fn slack(run: &Run, at: usize, path: &[PathPart]) -> Slack {
     let waits: Vec<f64> = run.segments[at]
         .iter()
-        .filter(|segment| segment.what == "wait")
+        .filter(|segment| segment.what() == "wait")
         .map(|segment| (segment.to - segment.from) as f64 / 1e6)
         .collect();
     let mean = crate::analysis::numbers::mean(&waits);

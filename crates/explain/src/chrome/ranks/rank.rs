@@ -3,13 +3,13 @@
 //! On a device the time is its kernels' and copies'. On CPUs it is that of operators, and of what the program has named where
 //! no communication overlaps it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_trace::ClockOffset;
 
 use super::super::kind::{Kind, Operation};
 use super::super::stretch::{Stretch, exposed, union};
-use super::super::trace::{Communication, Group, Slice, Trace};
+use super::super::trace::{Communication, Group, Launch, Slice, Trace};
 use super::kernels::{KernelRow, Kernels};
 
 /// One rank, reduced. Lists are sorted; all but the communications are without overlaps.
@@ -59,18 +59,20 @@ pub(crate) struct Host {
     pub allocate: Vec<Stretch>,
     pub optimizer: Vec<Stretch>,
     pub operators: Vec<Stretch>,
-    /// Launching calls by the number that they share with what they launch, sorted.
-    pub launches: Vec<(u32, u64, u64)>,
+    /// Launching calls, sorted by the number that they share with what they launch.
+    pub launches: Vec<Launch>,
     /// From its first event to its last; `None` if there is none.
     pub extent: Option<Stretch>,
 }
 
 /// The ranks of a file: one, or where other tools than PyTorch's profiler wrote it, one for each device.
-pub(super) fn ranks(trace: Trace, at: usize) -> Vec<Rank> {
+pub(super) fn ranks(mut trace: Trace, at: usize) -> Vec<Rank> {
+    let mut launches = std::mem::take(&mut trace.launches);
+    launches.sort_unstable();
     if trace.is_kineto {
         let number = trace.rank.unwrap_or(at as u64);
         let has_device = trace.slices.iter().any(|slice| is_on_device(slice, &trace));
-        return vec![reduced(&trace, number, format!("rank/{number}"), has_device, &|slice| {
+        return vec![reduced(&trace, launches, (number, format!("rank/{number}")), has_device, &|slice| {
             is_on_device(slice, &trace).then_some(slice.kind)
         })];
     }
@@ -79,7 +81,7 @@ pub(super) fn ranks(trace: Trace, at: usize) -> Vec<Rank> {
         .enumerate()
         .map(|(number, (process, name))| {
             let streams = compute_lanes(&trace, process);
-            reduced(&trace, number as u64, name, true, &|slice| {
+            reduced(&trace, Vec::new(), (number as u64, name), true, &|slice| {
                 streams.contains(&slice.lane).then(|| device_kind(trace.names.get(slice.name)))
             })
         })
@@ -152,15 +154,15 @@ fn is_of_cpu(trace: &Trace, slice: &Slice) -> bool {
 /// Reduces a file to a rank; `on_device` tells what is its device's and what kind of thing it is there.
 fn reduced(
     trace: &Trace,
-    number: u64,
-    name: String,
+    launches: Vec<Launch>,
+    (number, name): (u64, String),
     has_device: bool,
     on_device: &dyn Fn(&Slice) -> Option<Kind>,
 ) -> Rank {
     let mut rank = Rank { number, name, has_device, groups: trace.groups.clone(), ..Rank::default() };
     let mut named = Vec::new();
     let mut kernels = Kernels::default();
-    let host = HostParts::of(trace, on_device);
+    let mut host = Host::of(trace, launches, on_device);
     for slice in &trace.slices {
         let stretch = (slice.start, slice.end);
         let kind = if has_device { on_device(slice) } else { Some(slice.kind) };
@@ -180,7 +182,7 @@ fn reduced(
         }
         if let (true, Some(kind)) = (has_device, kind) {
             rank.device.push((slice.start, slice.correlation));
-            kernels.add(slice, kind, &host.launches);
+            kernels.add(slice, kind, &host);
         }
         if slice.kind == Kind::Step {
             rank.steps.push(stretch);
@@ -197,7 +199,8 @@ fn reduced(
     rank.device.sort_unstable();
     rank.launched = kernels.launched();
     rank.kernels = kernels.rows(trace);
-    rank.host = host.finish();
+    host.join();
+    rank.host = host;
     rank
 }
 
@@ -230,81 +233,73 @@ fn collective(trace: &Trace, slice: &Slice) -> Collective {
     }
 }
 
-/// The host's time while it is collected.
-#[derive(Default)]
-struct HostParts {
-    host: Host,
-    launches: HashMap<u32, Stretch>,
-}
-
-impl HostParts {
+impl Host {
     /// Only the threads that launch are asked: what a thread of the data loader does is no reason to wait for it. A trace
     /// without launches does not tell them apart.
-    fn of(trace: &Trace, on_device: &dyn Fn(&Slice) -> Option<Kind>) -> Self {
-        let launching: BTreeSet<u32> =
-            trace.slices.iter().filter(|slice| slice.kind == Kind::Launch).map(|slice| slice.lane).collect();
-        let mut parts = Self::default();
+    fn of(trace: &Trace, launches: Vec<Launch>, on_device: &dyn Fn(&Slice) -> Option<Kind>) -> Self {
+        let mut host = Self::default();
         let device_processes: BTreeSet<u32> =
             devices(trace).into_iter().map(|(process, _)| process).collect();
         for slice in &trace.slices {
             let lane = &trace.lanes[slice.lane as usize];
-            let is_asked = launching.is_empty() || launching.contains(&slice.lane);
-            if on_device(slice).is_some()
-                || device_processes.contains(&lane.process)
-                || slice.kind.is_on_device()
-            {
+            let is_device = device_processes.contains(&lane.process) || slice.kind.is_on_device();
+            if is_device || on_device(slice).is_some() {
                 continue;
             }
-            let stretch = (slice.start, slice.end);
-            let extent = parts.host.extent.get_or_insert(stretch);
-            *extent = (extent.0.min(stretch.0), extent.1.max(stretch.1));
-            if !is_asked {
-                continue;
-            }
-            let kind = match slice.kind {
-                Kind::Other => super::super::kind::host(trace.names.get(slice.name)).unwrap_or(Kind::Named),
-                kind => kind,
-            };
-            match kind {
-                Kind::Loader => parts.host.loader.push(stretch),
-                Kind::Synchronise => parts.host.synchronise.push(stretch),
-                Kind::Allocate => parts.host.allocate.push(stretch),
-                Kind::Optimizer => parts.host.optimizer.push(stretch),
-                Kind::Operator => parts.host.operators.push(stretch),
-                Kind::Launch => {
-                    parts.host.operators.push(stretch);
-                    if slice.correlation > 0 {
-                        parts.launches.insert(slice.correlation, stretch);
-                    }
-                }
-                _ => {}
+            host.saw((slice.start, slice.end));
+            if trace.launching.is_empty() || trace.launching.contains(&slice.lane) {
+                host.take(trace, slice);
             }
         }
-        parts
-    }
-
-    fn finish(self) -> Host {
-        let mut host = self.host;
-        for list in [
-            &mut host.loader,
-            &mut host.synchronise,
-            &mut host.allocate,
-            &mut host.optimizer,
-            &mut host.operators,
-        ] {
-            *list = union(std::mem::take(list));
+        for launch in &launches {
+            let stretch = (launch.start, launch.start + u64::from(launch.duration));
+            host.saw(stretch);
+            host.operators.push(stretch);
         }
-        host.launches = self.launches.into_iter().map(|(number, (from, to))| (number, from, to)).collect();
-        host.launches.sort_unstable();
+        host.launches = launches;
         host
     }
-}
 
-impl Host {
+    fn saw(&mut self, stretch: Stretch) {
+        let extent = self.extent.get_or_insert(stretch);
+        *extent = (extent.0.min(stretch.0), extent.1.max(stretch.1));
+    }
+
+    fn take(&mut self, trace: &Trace, slice: &Slice) {
+        let kind = match slice.kind {
+            Kind::Other => super::super::kind::host(trace.names.get(slice.name)).unwrap_or(Kind::Named),
+            kind => kind,
+        };
+        let list = match kind {
+            Kind::Loader => &mut self.loader,
+            Kind::Synchronise => &mut self.synchronise,
+            Kind::Allocate => &mut self.allocate,
+            Kind::Optimizer => &mut self.optimizer,
+            Kind::Operator => &mut self.operators,
+            _ => return,
+        };
+        list.push((slice.start, slice.end));
+    }
+
+    /// Makes sorted lists without overlaps of all.
+    fn join(&mut self) {
+        let lists = [
+            &mut self.loader,
+            &mut self.synchronise,
+            &mut self.allocate,
+            &mut self.optimizer,
+            &mut self.operators,
+        ];
+        for list in lists {
+            *list = union(std::mem::take(list));
+        }
+    }
+
     /// The call that launched what has this number.
     pub fn launch(&self, correlation: u32) -> Option<Stretch> {
-        let at = self.launches.binary_search_by_key(&correlation, |launch| launch.0).ok()?;
-        Some((self.launches[at].1, self.launches[at].2))
+        let at = self.launches.binary_search_by_key(&correlation, |launch| launch.correlation).ok()?;
+        let Launch { start, duration, .. } = self.launches[at];
+        (correlation > 0).then_some((start, start + u64::from(duration)))
     }
 }
 
@@ -369,10 +364,7 @@ impl Rank {
             moved(&mut stretch.0);
             moved(&mut stretch.1);
         }
-        for (_, from, to) in &mut host.launches {
-            moved(from);
-            moved(to);
-        }
+        host.launches.iter_mut().for_each(|launch| moved(&mut launch.start));
         self.device.iter_mut().for_each(|(at, _)| moved(at));
         for collective in &mut self.collectives {
             moved(&mut collective.start);

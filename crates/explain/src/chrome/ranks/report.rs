@@ -135,7 +135,7 @@ fn row(run: &Run, at: usize) -> DeviceRow {
     let mut shares: BTreeMap<String, f64> = BTreeMap::new();
     for segment in &run.segments[at] {
         let share = (segment.to - segment.from) as f64 / run.wall.max(1) as f64;
-        *shares.entry(segment.what.to_owned()).or_default() += share;
+        *shares.entry(segment.what().to_owned()).or_default() += share;
     }
     if run.wall == 0 {
         shares.insert("idle".to_owned(), 1.0);
@@ -275,18 +275,18 @@ fn clocks(run: &Run) -> Vec<ClockNote> {
 fn timeline(run: &Run) -> Timeline {
     let mut timeline = TimelineBuilder::default();
     for (rank, segments) in run.ranks.iter().zip(&run.segments) {
-        for segment in segments.iter().filter(|segment| segment.what != "idle") {
-            let label = match segment.collective {
+        for segment in segments.iter().filter(|segment| segment.what() != "idle") {
+            let label = match segment.collective() {
                 Some(at) => {
-                    let own = &rank.collectives[at as usize];
+                    let own = &rank.collectives[at];
                     format!("{} {}", own.operation.name(), run.groups.title(own.group))
                 }
-                None => segment.what.replace('_', " "),
+                None => segment.what().replace('_', " "),
             };
             let (from, to) = (ms(segment.from), ms(segment.to));
-            let (lane, kind) = (rank.name.as_str(), segment.what);
+            let (lane, kind) = (rank.name.as_str(), segment.what());
             timeline.bar(Stretch { lane, label: label.trim(), kind, from, to, critical: false });
-            if segment.what == "compute" {
+            if segment.what() == "compute" {
                 timeline.busy(from, to);
             }
         }

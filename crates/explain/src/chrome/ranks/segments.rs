@@ -9,17 +9,51 @@ use super::idle;
 use super::matching::Meet;
 use super::rank::Rank;
 
-/// A stretch of a rank's time.
+/// A stretch of a rank's time, in 24 bytes: there may be some millions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Segment {
     pub from: u64,
     pub to: u64,
-    /// What it went to: the name of a share.
-    pub what: &'static str,
-    /// The meeting, for waits and collectives, by its position in the run's.
-    pub meet: Option<u32>,
     /// The communication, by its position in the rank's.
-    pub collective: Option<u32>,
+    collective: u32,
+    /// By its position in [`SHARES`].
+    share: u8,
+}
+
+/// What time goes to.
+const SHARES: [&str; 15] = [
+    "idle",
+    "compute",
+    "wait",
+    "collective",
+    "point_to_point",
+    "host_to_device",
+    "device_to_host",
+    "copy",
+    "data_loader",
+    "synchronising",
+    "allocation",
+    "optimizer",
+    "launch",
+    "python",
+    "unrecorded",
+];
+
+impl Segment {
+    fn new(what: &str, (from, to): Stretch, collective: Option<usize>) -> Self {
+        let share = SHARES.iter().position(|name| *name == what).unwrap_or(0) as u8;
+        Self { from, to, collective: collective.map_or(u32::MAX, |at| at as u32), share }
+    }
+
+    /// What it went to: the name of a share.
+    pub fn what(&self) -> &'static str {
+        SHARES[usize::from(self.share)]
+    }
+
+    /// The communication, for those and the waits in them, by its position in the rank's.
+    pub fn collective(&self) -> Option<usize> {
+        (self.collective != u32::MAX).then_some(self.collective as usize)
+    }
 }
 
 /// A rank's time from 0 to `wall`, in order and without holes.
@@ -59,8 +93,8 @@ pub(super) fn segments(rank: &Rank, ranks: &[Rank], meets: &[Meet], wall: u64) -
     all
 }
 
-fn plain(what: &'static str, (from, to): Stretch) -> Segment {
-    Segment { from, to, what, meet: None, collective: None }
+fn plain(what: &'static str, stretch: Stretch) -> Segment {
+    Segment::new(what, stretch, None)
 }
 
 /// When the last member of a meeting began it: who came before waited until then. Only a receiver waits for its sender,
@@ -87,13 +121,8 @@ fn communication(rank: &Rank, ranks: &[Rank], meets: &[Meet], taken: &mut Vec<St
         let until = waits_until(rank, ranks, meets, at).map_or(from, |until| until.clamp(from, own.end));
         let what = if own.operation.is_between_two() { "point_to_point" } else { "collective" };
         for (what, stretch) in [("wait", (from, until)), (what, (until, own.end))] {
-            found.extend(exposed(stretch, taken).into_iter().map(|(from, to)| Segment {
-                from,
-                to,
-                what,
-                meet: own.meet,
-                collective: Some(at as u32),
-            }));
+            let parts = exposed(stretch, taken).into_iter();
+            found.extend(parts.map(|part| Segment::new(what, part, Some(at))));
         }
     }
     taken.extend(found.iter().map(|segment| (segment.from, segment.to)));
