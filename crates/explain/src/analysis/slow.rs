@@ -19,8 +19,6 @@ pub(crate) struct SlowWorker {
     pub who: u32,
     /// Its time over the others' median, typical over the meetings.
     pub factor: f64,
-    /// In how many meetings it was last.
-    pub last: u64,
     /// What it took beyond the others' median, over all meetings.
     pub excess_ms: f64,
     /// The chance that one like it is found where nobody differs.
@@ -91,7 +89,7 @@ fn cleared(arrivals: &[Arrival], skew: &Line) -> Vec<Observation> {
 
 /// How much slower a worker is than the others were.
 fn describe(group: &Group, who: u32, chance: f64) -> Option<SlowWorker> {
-    let (mut factors, mut excess_ms, mut last) = (Vec::new(), 0.0, 0);
+    let (mut factors, mut excess_ms) = (Vec::new(), 0.0);
     for meeting in &group.meetings {
         let is_own = |arrival: &&Arrival| arrival.who == who;
         let per_task = |arrival: &Arrival| arrival.own_ms() / arrival.tasks();
@@ -107,8 +105,7 @@ fn describe(group: &Group, who: u32, chance: f64) -> Option<SlowWorker> {
         let tasks =
             meeting.arrivals.iter().filter(is_own).map(Arrival::tasks).sum::<f64>() / own.len() as f64;
         excess_ms += (mean(&own) - typical) * tasks;
-        last += u64::from(meeting.idle() > 0.0 && meeting.last().is_some_and(|last| last.who == who));
     }
     let factor = median(&factors);
-    (!factors.is_empty()).then_some(SlowWorker { who, factor, last, excess_ms, chance })
+    (!factors.is_empty()).then_some(SlowWorker { who, factor, excess_ms, chance })
 }

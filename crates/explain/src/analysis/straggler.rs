@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::meeting::{Group, Meeting, Meetings};
+use super::meeting::{Group, Meeting, Meetings, SyncKind};
 use super::numbers::{binomial_tail, median};
 use super::slow::{SlowWorker, SlowWorkers, WORTH};
 use super::split::data_line;
@@ -65,7 +65,14 @@ pub(crate) fn stragglers(
         if group.meetings.len() < 3 && slow.is_empty() {
             continue;
         }
-        found.extend(slow.iter().map(|slow| recurring(&place.label, group, slow, &name)));
+        for slow in slow {
+            let named = recurring(&place.label, group, slow, &name);
+            // The end of training waits for whom gates waited for before; only where there are none it is told there.
+            let is_told = found.iter().any(|other: &Straggler| other.who == named.who);
+            if place.kind != SyncKind::EndOfTraining || !is_told {
+                found.push(named);
+            }
+        }
         let hot = hot_part(&place.label, group);
         found.extend(hot.filter(|found| found.excess_s * 1000.0 >= WORTH * wall_ms));
         if slow.is_empty() {
@@ -79,16 +86,18 @@ pub(crate) fn stragglers(
 }
 
 fn recurring(place: &str, group: &Group, slow: &SlowWorker, name: &impl Fn(u32) -> String) -> Straggler {
-    let late =
-        group.meetings.iter().filter(|meeting| meeting.last().is_some_and(|last| last.who == slow.who));
+    let is_late =
+        |meeting: &&Meeting| meeting.idle() > 0.0 && meeting.last().is_some_and(|last| last.who == slow.who);
+    let late: Vec<&Meeting> = group.meetings.iter().filter(is_late).collect();
     Straggler {
         who: name(slow.who),
         place: place.to_owned(),
         recurrence: Recurrence::Recurring,
         factor: slow.factor,
-        late: slow.last,
+        late: late.len() as u64,
         meetings: group.meetings.len() as u64,
-        idle_core_s: late.map(Meeting::idle).sum::<f64>() / 1000.0,
+        // The sum of nothing is a negative zero, which reads as if something were less than nothing.
+        idle_core_s: late.iter().map(|meeting| meeting.idle()).sum::<f64>() / 1000.0 + 0.0,
         excess_s: slow.excess_ms / 1000.0,
         cause: format!("slow worker (chance {:.1e})", slow.chance),
     }
