@@ -154,7 +154,8 @@ fn lost_events(report: &Report) -> Option<String> {
     let missing = report.missing_task_ends;
     (missing > 0).then(|| {
         format!(
-            "{missing} tasks have no end in the log although their stages were completed: Spark's listener lost events, so what              happened then cannot be told."
+            "{missing} tasks have no end in the log although their stages were completed: Spark's listener lost events, so what \
+             happened then cannot be told."
         )
     })
 }
