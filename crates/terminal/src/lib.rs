@@ -3,7 +3,7 @@
 //! - [`Screen`]: how wide the output is, whether it has colours, how much is told.
 //! - [`Page`]: a report being written: headings, sentences, tables. Nothing on it is wider than the screen.
 //! - [`Table`]: columns that are shortened, then left out in a stated order, until they fit.
-//! - [`unit`]: times, bytes, counts and shares, with the three digits that a reader can use.
+//! - [`mod@unit`]: times, bytes, counts and shares, with the three digits that a reader can use.
 //! - [`escape`]: names from files cannot move the cursor, forge a line or hide.
 //!
 //! Invariant: a string that went through a [`Page`] or a [`Table`] has no character that a terminal acts upon, whatever

@@ -127,7 +127,7 @@ fn g1_a_panic_is_told() {
 fn g5_an_error_is_told_with_the_last_lines() {
     let outcome = fails("talks", "error: worker/1 failed: said enough");
     assert!(
-        outcome.text.contains("[worker/1] line 0\n") && outcome.text.contains("\n  line 10\n"),
+        outcome.text.contains("[worker/1] line 0\n") && outcome.text.contains("\n    line 10\n"),
         "{outcome:#?}"
     );
     assert!(!outcome.text.contains("\n  line 9\n"), "more than 20 lines: {outcome:#?}");
