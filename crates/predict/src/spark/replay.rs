@@ -15,8 +15,19 @@ const REPLICATIONS: usize = 40;
 /// Tasks that are replayed over all replications: a log of millions is asked less often, and shows less chance.
 const REPLAYED: usize = 1_000_000;
 const SEED: u64 = 4;
+/// The share of jobs that overlap others by themselves, from which on all jobs are taken to arrive, and from which on they may.
+const STREAM: f64 = 0.5;
+const MAYBE_STREAM: f64 = 0.1;
 /// `spark.scheduler.revive.interval`, by default.
 pub(super) const REVIVE_S: f64 = 1.0;
+
+/// Whether windows of jobs come at their own times, rather than one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrivals {
+    None,
+    Maybe,
+    Stream,
+}
 
 /// What a size would give.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,8 +96,10 @@ impl SparkProfile {
         let base = size.pressure.unwrap_or(contention.pressure);
         let stretch = contention.stretch(self.slots, size.slots, base);
         let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
-        let (value, calm) =
-            (self.total_on(&groups, size.slots, 0), self.total_on(&self.groups, size.slots, 0));
+        let read = self.arrivals();
+        let groups = if read == Arrivals::Stream { merged(&groups) } else { groups };
+        let own = if read == Arrivals::Stream { merged(&self.groups) } else { self.groups.clone() };
+        let (value, calm) = (self.total_on(&groups, size.slots, 0), self.total_on(&own, size.slots, 0));
         let half = self
             .chance(&groups, size)
             .hypot(2.0 * (value - calm).abs())
@@ -97,14 +110,43 @@ impl SparkProfile {
             let otherwise: Vec<Group> = groups.iter().map(Group::read_otherwise).collect();
             job_s = job_s.containing_like(self.total_on(&otherwise, size.slots, 0));
         }
+        if read == Arrivals::Maybe {
+            job_s = job_s.containing_like(self.total_on(&merged(&groups), size.slots, 0));
+        }
         let busy: f64 = groups.iter().map(Group::busy_s).sum();
         Ok(SparkForecast {
             slots: size.slots,
             job_s,
-            wall_s: job_s.shifted(self.driver_s),
+            wall_s: job_s.shifted(self.idle_s(&groups, size.slots, read)),
             sparklens_s: self.sparklens(size.slots),
             busy_share: busy / (value * size.slots as f64),
         })
+    }
+
+    /// The time without an open job: the driver's, and between jobs that start at their own times.
+    fn idle_s(&self, groups: &[Group], slots: usize, read: Arrivals) -> f64 {
+        let between = |group: &Group| {
+            let played = schedule(group, self.slots_of(slots, 0));
+            played.end_s() - played.open_s()
+        };
+        let gaps: f64 = self.groups.iter().skip(1).map(|group| group.gap_s).sum();
+        let counted = if read == Arrivals::Stream { gaps } else { 0.0 };
+        self.driver_s - counted + groups.iter().map(between).sum::<f64>()
+    }
+
+    /// Whether the log's jobs arrive as a stream: those that overlap another one and do not follow from any say so.
+    fn arrivals(&self) -> Arrivals {
+        let by_itself = |group: &Group| {
+            (group.jobs.len() - 1).saturating_sub(group.jobs.iter().filter(|job| job.after.is_some()).count())
+        };
+        let overlapping: usize = self.groups.iter().map(by_itself).sum();
+        let share = overlapping as f64 / self.jobs.saturating_sub(1).max(1) as f64;
+        match () {
+            () if self.threads.believed || self.groups.len() < 2 => Arrivals::None,
+            () if share > STREAM => Arrivals::Stream,
+            () if share > MAYBE_STREAM => Arrivals::Maybe,
+            () => Arrivals::None,
+        }
     }
 
     /// The time of some groups on so many slots; the timer of a log of many executors has its `index`-th phase.
@@ -221,6 +263,18 @@ impl Group {
     }
 }
 
+/// All windows as one, whose jobs start when they started.
+fn merged(groups: &[Group]) -> Vec<Group> {
+    let mut all = Group::empty();
+    let mut start_s = 0.0;
+    for (at, group) in groups.iter().enumerate() {
+        start_s += if at > 0 { group.gap_s } else { 0.0 };
+        all.absorb(group, start_s);
+        start_s += group.measured_s;
+    }
+    vec![all]
+}
+
 fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64) -> Vec<f64> {
     let replications = (REPLAYED / tasks.max(1)).clamp(8, REPLICATIONS) as u64;
     let draw = |index: u64| {
@@ -232,7 +286,7 @@ fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64
 }
 
 fn total(groups: &[Group], slots: Slots) -> f64 {
-    groups.iter().map(|group| schedule(group, slots).end_s()).sum()
+    groups.iter().map(|group| schedule(group, slots).open_s()).sum()
 }
 
 /// A time of changed groups on the log's own slots with room for chance, for a machine that is busier or less busy, and

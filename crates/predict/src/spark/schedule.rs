@@ -38,6 +38,8 @@ impl Timer {
 /// What came of a group of jobs, in seconds since its start.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Schedule {
+    /// The start of each job.
+    pub started_s: Vec<f64>,
     /// The end of each job.
     pub ended_s: Vec<f64>,
     /// When each stage could launch, and when it did.
@@ -57,6 +59,19 @@ impl Schedule {
     /// The end of the last job.
     pub fn end_s(&self) -> f64 {
         self.ended_s.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The time in which at least one job is open: jobs that arrive by themselves leave more of it idle on more slots.
+    pub fn open_s(&self) -> f64 {
+        let mut jobs: Vec<(f64, f64)> =
+            self.started_s.iter().copied().zip(self.ended_s.iter().copied()).collect();
+        jobs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut open, mut until) = (0.0, f64::NEG_INFINITY);
+        for (start, end) in jobs {
+            open += (end - start.max(until)).max(0.0);
+            until = until.max(end);
+        }
+        open
     }
 }
 
@@ -317,7 +332,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self) -> Schedule {
-        let mut ended_s = self.started_s;
+        let mut ended_s = self.started_s.clone();
         for (at, stage) in self.group.stages.iter().enumerate() {
             ended_s[stage.job] = ended_s[stage.job].max(self.done_s[at]);
         }
@@ -325,7 +340,11 @@ impl<'a> Run<'a> {
             *ended += job.tail_s;
         }
         let never = Passage { ready_s: 0.0, launched_s: 0.0 };
-        Schedule { ended_s, stages: self.passages.into_iter().map(|at| at.unwrap_or(never)).collect() }
+        Schedule {
+            started_s: self.started_s,
+            ended_s,
+            stages: self.passages.into_iter().map(|at| at.unwrap_or(never)).collect(),
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! first is held against the latest end before it. How soon is soon depends on the driver, a few ms on an idle machine
 //! and a hundred on a busy one, so the gaps themselves decide: of all limits the one is taken under which there are the
 //! most starts against what chance would put there, by the likelihood ratio of Poisson numbers n ln(n / m) - (n - m).
-//! Where it does not decide, both readings are kept: one as the answer, the other to be held by its interval.
+//! Where it does not decide, and each start has an end of its own before it, as the jobs of threads have, both readings are
+//! kept: one as the answer, the other to be held by its interval.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,11 @@ use syncline_explain::spark::{Job, Window};
 
 use super::work::After;
 
-/// The likelihood ratio, as a logarithm, from which on starts follow from ends, and from which on they might. That of
-/// the best limit of arrivals by themselves is above 5 in about one log of a hundred.
+/// The likelihood ratio, as a logarithm, from which on starts follow from ends: that of the best limit of arrivals by
+/// themselves is above it in about one log of a hundred.
 const SURE: f64 = 5.0;
-const MAYBE: f64 = 2.5;
+/// The same, where each start has an end of its own before it; then the interval holds the other reading as well.
+const LIKELY: f64 = 2.0;
 /// The share of starts within the limit that chance must not explain: to be believed, and to be beyond doubt.
 const MOST: f64 = 0.5;
 const NEARLY_ALL: f64 = 0.85;
@@ -55,10 +57,23 @@ impl Threads {
                 (score, share, limit) = (ratio, 1.0 - by_chance / close, *gap);
             }
         }
-        let believed = score >= SURE && share >= MOST;
-        let doubtful = if believed { share < NEARLY_ALL } else { score >= MAYBE };
-        Self { believed, doubtful, limit }
+        let possible = !gaps.is_empty() && could_be(windows);
+        let believed = share >= MOST && (score >= SURE || (score >= LIKELY && possible));
+        let doubtful = if believed { score < SURE || share < NEARLY_ALL } else { possible };
+        Self { believed, doubtful, limit: if doubtful && !believed { i64::MAX } else { limit } }
     }
+}
+
+/// Whether all starts could be those of threads: but for the first ones, each has an end before it that no other has taken.
+fn could_be(windows: &[&Window]) -> bool {
+    windows.iter().all(|window| {
+        let ends = ends(&window.jobs);
+        let first = ends.first().map_or(i64::MAX, |end| end.0);
+        let mut later: Vec<i64> =
+            window.jobs.iter().map(|job| job.started).filter(|started| *started >= first).collect();
+        later.sort_unstable();
+        (1..).zip(later).all(|(taken, started)| ends.partition_point(|end| end.0 <= started) >= taken)
+    })
 }
 
 /// For each job of a window the one whose end its start may follow from, and by how much.
@@ -144,8 +159,9 @@ mod tests {
 
     #[test]
     fn arrivals_stay_arrivals() {
+        // Two come while nobody has ended since the last one came.
         let window =
-            window(&[(0, 1000), (700, 2500), (1900, 3100), (3000, 4000), (3900, 5000), (4700, 6000)]);
+            window(&[(0, 1000), (700, 2500), (1900, 3100), (2000, 4000), (2300, 5000), (4700, 6000)]);
         let threads = Threads::of(&[&window]);
         assert!(!threads.believed && !threads.doubtful, "{threads:?}");
     }

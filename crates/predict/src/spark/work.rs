@@ -180,6 +180,13 @@ impl Group {
         group
     }
 
+    /// The numbers of tasks of each job's stages.
+    fn job_shapes(&self) -> Vec<Vec<usize>> {
+        let mut shapes = vec![Vec::new(); self.jobs.len()];
+        self.stages.iter().for_each(|stage| shapes[stage.job].push(stage.tasks.len()));
+        shapes
+    }
+
     /// The number of tasks of each stage, by which two runs of one program recognise a job.
     pub(super) fn shape(&self) -> Vec<usize> {
         self.stages.iter().map(|stage| stage.tasks.len()).collect()
@@ -191,17 +198,39 @@ impl SparkProfile {
     /// tasks, in order. A program that cuts some data into as many parts as there are cores runs other jobs on another
     /// number of cores; only the common ones can be compared.
     pub fn common(&self, other: &Self) -> (Self, Self) {
-        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut mine, mut theirs) = (vec![false; self.groups.len()], vec![false; other.groups.len()]);
         let mut from = 0;
-        for group in &self.groups {
+        for (at, group) in self.groups.iter().enumerate() {
             let rest = other.groups.iter().enumerate().skip(from);
             let found = rest.into_iter().find(|(_, twin)| twin.shape() == group.shape());
-            if let Some((at, twin)) = found {
-                mine.push(group.clone());
-                theirs.push(twin.clone());
-                from = at + 1;
+            if let Some((twin, _)) = found {
+                (mine[at], theirs[twin]) = (true, true);
+                from = twin + 1;
             }
         }
-        (Self { groups: mine, ..self.clone() }, Self { groups: theirs, ..other.clone() })
+        // Which jobs overlap depends on the size: what is left over is common if it is the same jobs in other windows.
+        let jobs = |profile: &Self, taken: &[bool]| {
+            let left = profile.groups.iter().zip(taken).filter(|(_, taken)| !**taken);
+            let mut jobs: Vec<Vec<usize>> = left.flat_map(|(group, _)| group.job_shapes()).collect();
+            jobs.sort_unstable();
+            jobs
+        };
+        let only_here = |group: &Group, others: &[Vec<usize>]| {
+            group.jobs.len() == 1 && group.job_shapes().iter().any(|job| others.binary_search(job).is_err())
+        };
+        let (our_left, their_left) = (jobs(self, &mine), jobs(other, &theirs));
+        let ours: Vec<bool> = self.groups.iter().map(|group| only_here(group, &their_left)).collect();
+        let others: Vec<bool> = other.groups.iter().map(|group| only_here(group, &our_left)).collect();
+        let without = |taken: &[bool], left_out: &[bool]| -> Vec<bool> {
+            taken.iter().zip(left_out).map(|(taken, out)| *taken || *out).collect()
+        };
+        let same_rest = jobs(self, &without(&mine, &ours)) == jobs(other, &without(&theirs, &others));
+        let kept = |profile: &Self, taken: &[bool], left_out: &[bool]| {
+            let keep = |at: &usize| taken[*at] || (same_rest && !left_out[*at]);
+            let groups =
+                (0..profile.groups.len()).filter(keep).map(|at| profile.groups[at].clone()).collect();
+            Self { groups, ..profile.clone() }
+        };
+        (kept(self, &mine, &ours), kept(other, &theirs, &others))
     }
 }
