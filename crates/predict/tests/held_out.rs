@@ -110,6 +110,11 @@ fn sleeping_workers_predict_each_other() {
 }
 
 #[test]
+fn rounds_that_are_not_independent_predict_each_other() {
+    judge_training(&["common-", "drift-"], &Bounds { error: 0.04, coverage: 0.9, width: 0.3 });
+}
+
+#[test]
 fn computing_workers_predict_each_other() {
     judge_training(&["live-", "times-"], &Bounds { error: 0.05, coverage: 0.85, width: 0.25 });
 }
