@@ -91,6 +91,6 @@ impl From<syncline::paramserv::Error> for Failure {
 
 impl From<syncline::schedule::Error> for Failure {
     fn from(error: syncline::schedule::Error) -> Self {
-        Self::failed(error)
+        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::failed(error) }
     }
 }

@@ -1,17 +1,18 @@
 //! Policies side by side on the same instances, over seeds, with confidence intervals.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use serde::Serialize;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::{Cluster, Job},
     policy::{PolicyName, Setup},
     pricing::SlotGrid,
     replay::Recording,
     setting::Setting,
-    sim::{Metrics, Options, Run, Stopwatch, simulate},
+    sim::{Metrics, Options, Outcome, Run, Stopwatch, simulate},
+    study::{Axis, Over, Study},
 };
 
 /// Where the jobs come from.
@@ -73,6 +74,105 @@ impl Experiment {
         let setup = self.setup(&self.jobs(seed), seed);
         Recording::new(policy, &setup, self.options.physics, run.log.clone())
     }
+}
+
+/// The results of one policy.
+#[derive(Debug, Clone)]
+pub struct PolicyResult {
+    /// The policy.
+    pub policy: PolicyName,
+    /// Its means.
+    pub summary: Summary,
+    /// Every seed's outcome.
+    pub outcomes: Vec<Outcome>,
+    /// The first seed's whole run, for the Gantt chart.
+    pub sample: Run,
+}
+
+/// One point of a sweep: the swept number and each policy's summary.
+#[derive(Debug, Clone, Serialize)]
+pub struct SweepPoint {
+    /// Jobs or machines.
+    pub at: f64,
+    /// In the order of the policies.
+    #[serde(rename = "policies")]
+    pub summaries: Vec<Summary>,
+}
+
+/// A sweep over a number.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Which number.
+    pub over: Over,
+    /// The points, ascending.
+    pub points: Vec<SweepPoint>,
+}
+
+/// Policies to compare, and on which seeds. The others are compared with the first, seed by seed.
+pub struct Comparison<'a> {
+    /// The policies.
+    pub policies: &'a [PolicyName],
+    /// The seeds, both ends included.
+    pub seeds: RangeInclusive<u64>,
+    /// What decisions are timed with.
+    pub stopwatch: Option<Stopwatch<'a>>,
+    /// Told before each run whose it is: a comparison may take minutes.
+    pub before_run: &'a dyn Fn(PolicyName),
+}
+
+impl Comparison<'_> {
+    /// All policies on all seeds, in the order of the policies.
+    ///
+    /// # Errors
+    /// No seeds; what [`Experiment::run`] says.
+    pub fn run(&self, experiment: &Experiment) -> Result<Vec<PolicyResult>> {
+        let mut results: Vec<PolicyResult> = Vec::new();
+        for &policy in self.policies {
+            let first: Option<Vec<f64>> = results.first().map(|first| utilities(&first.outcomes));
+            results.push(self.policy(experiment, policy, first.as_deref())?);
+        }
+        Ok(results)
+    }
+
+    /// The same at every point of an axis.
+    ///
+    /// # Errors
+    /// As [`Self::run`] and [`Study::at`].
+    pub fn sweep(&self, study: &Study, axis: &Axis) -> Result<Sweep> {
+        let point = |&at: &usize| {
+            let results = self.run(&study.at(axis.over, at)?.experiment()?)?;
+            let summaries = results.into_iter().map(|result| result.summary).collect();
+            Ok(SweepPoint { at: at as f64, summaries })
+        };
+        Ok(Sweep { over: axis.over, points: axis.points.iter().map(point).collect::<Result<_>>()? })
+    }
+
+    fn policy(
+        &self,
+        experiment: &Experiment,
+        policy: PolicyName,
+        first: Option<&[f64]>,
+    ) -> Result<PolicyResult> {
+        let mut outcomes = Vec::new();
+        let mut sample: Option<Run> = None;
+        for seed in self.seeds.clone() {
+            (self.before_run)(policy);
+            let mut run = experiment.run(policy, seed, self.stopwatch)?;
+            outcomes.push(run.outcome.clone());
+            // The log of one run is drawn and recorded; those of hundreds would fill the memory.
+            if sample.is_some() {
+                run.log.clear();
+            }
+            sample.get_or_insert(run);
+        }
+        let metrics: Vec<Metrics> = outcomes.iter().map(Outcome::metrics).collect();
+        let sample = sample.ok_or(Error::Empty { what: "seed" })?;
+        Ok(PolicyResult { policy, summary: Summary::of(policy, &metrics, first), outcomes, sample })
+    }
+}
+
+fn utilities(outcomes: &[Outcome]) -> Vec<f64> {
+    outcomes.iter().map(|outcome| outcome.metrics().utility).collect()
 }
 
 /// A policy's means over seeds. Times in seconds.

@@ -51,6 +51,30 @@ pub enum Error {
         /// What fits.
         fits: u32,
     },
+    /// A choice outside its range. Messages name options as the command line does.
+    #[error("--{option} {found}: {wanted}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// What was given.
+        found: String,
+        /// What it should be.
+        wanted: String,
+    },
+    /// An option that would change nothing.
+    #[error("--{option} has no effect here: it is for {wanted}")]
+    NoEffect {
+        /// Which.
+        option: &'static str,
+        /// What it has an effect on.
+        wanted: &'static str,
+    },
+    /// Jobs from a file, and nothing to run them on.
+    #[error("--jobs FILE also needs the machines: give --cluster FILE, --cluster 8x8 or --machines N")]
+    NoMachines,
+    /// What was asked for makes no sense, whatever the files hold.
+    #[error(transparent)]
+    Asked(Box<Error>),
     /// A cluster without machines, or a list of jobs without jobs.
     #[error("there is no {what}; give at least one")]
     Empty {
@@ -212,6 +236,21 @@ impl Error {
             Self::Json { source, .. } => source.to_string(),
             other => other.to_string(),
         }
+    }
+
+    /// Whether the fault lies in what was asked for, not in a file or in what ran.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Option { .. } | Self::NoEffect { .. } | Self::NoMachines | Self::Asked(_))
+    }
+
+    /// The same as a fault of what was asked for.
+    pub(crate) fn asked(self) -> Self {
+        Self::Asked(Box::new(self))
+    }
+
+    /// A choice outside its range.
+    pub(crate) fn option(option: &'static str, found: impl ToString, wanted: impl Into<String>) -> Self {
+        Self::Option { option, found: found.to_string(), wanted: wanted.into() }
     }
 
     /// An invalid field of a machine.

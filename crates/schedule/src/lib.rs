@@ -8,6 +8,7 @@
 //! - [`event`], [`state`] and [`policy`]: what happened, what a scheduler knows, what it decides; one module a policy.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
 //! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
+//! - [`study`]: what a person asks of a comparison, checked and made an experiment.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
 //!
 //! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
@@ -46,6 +47,7 @@ pub mod report;
 pub mod setting;
 pub mod sim;
 pub mod state;
+pub mod study;
 pub mod trace;
 
 pub use error::{Error, Result};

@@ -3,11 +3,9 @@
 use plotters::{coord::Shift, prelude::*};
 use syncline_explain::report::themed;
 
-use super::{
-    PolicyResult, Sweep,
-    gantt::{self, Bar},
-};
+use super::gantt::{self, Bar};
 use crate::{
+    compare::{PolicyResult, Sweep},
     error::{Error, Result},
     event::Decision,
     model::JobId,
@@ -103,7 +101,7 @@ pub fn sweep(sweep: &Sweep) -> Result<String> {
             .x_label_area_size(40)
             .y_label_area_size(56)
             .build_cartesian_2d(first..last, 0.0..most)?;
-        let across = sweep.over.as_str();
+        let across = sweep.over.to_string();
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)

@@ -5,8 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::PolicyResult;
-use crate::model::JobId;
+use crate::{compare::PolicyResult, model::JobId};
 
 /// Machines that are drawn; the others are counted.
 const MACHINES: u32 = 40;

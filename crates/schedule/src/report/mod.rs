@@ -1,51 +1,21 @@
-//! A comparison as files: tables as CSV and Parquet, SVG figures and one HTML page that holds them all.
+//! A comparison for people: on a terminal, and as files: tables as CSV and Parquet, SVG figures and one HTML page that
+//! holds them all.
 
 mod figure;
 mod gantt;
 mod page;
 mod table;
 mod tables;
+mod text;
 
 use std::path::Path;
 
 use self::table::Table;
+pub use self::text::show;
 use crate::{
-    compare::Summary,
+    compare::{PolicyResult, Sweep},
     error::{Error, Result},
-    policy::PolicyName,
-    sim::{Outcome, Run},
 };
-
-/// The results of one policy.
-#[derive(Debug, Clone)]
-pub struct PolicyResult {
-    /// The policy.
-    pub policy: PolicyName,
-    /// Its means.
-    pub summary: Summary,
-    /// Every seed's outcome.
-    pub outcomes: Vec<Outcome>,
-    /// The first seed's whole run, for the Gantt chart.
-    pub sample: Run,
-}
-
-/// One point of a sweep: the swept number and each policy's summary.
-#[derive(Debug, Clone)]
-pub struct SweepPoint {
-    /// Jobs or machines.
-    pub at: f64,
-    /// In the order of the policies.
-    pub summaries: Vec<Summary>,
-}
-
-/// A sweep over a number.
-#[derive(Debug, Clone)]
-pub struct Sweep {
-    /// `jobs` or `machines`.
-    pub over: String,
-    /// The points, ascending.
-    pub points: Vec<SweepPoint>,
-}
 
 /// Writes the tables `summary`, `classes` and `jobs` (and `sweep`) as `.csv` and `.parquet`, the figures
 /// `cdf.svg` and `gantt-POLICY.svg` (and `sweep.svg`), and `index.html` into a folder, which is made if need

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::PolicyResult;
+use crate::compare::PolicyResult;
 
 /// Figures follow the setting themselves; wide tables scroll on a narrow screen.
 const STYLE: &str = ":root{color-scheme:light dark;--ink:#222;--page:#fff;--line:#ddd}\

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    PolicyResult, Sweep,
-    table::{Table, Values},
+use super::table::{Table, Values};
+use crate::{
+    compare::{PolicyResult, Summary, Sweep, SweepPoint},
+    sim::JobOutcome,
 };
-use crate::{compare::Summary, sim::JobOutcome};
 
 /// A row a policy.
 pub fn summary(results: &[PolicyResult]) -> Table {
@@ -16,10 +16,10 @@ pub fn summary(results: &[PolicyResult]) -> Table {
 
 /// A row a point and policy.
 pub fn sweep(sweep: &Sweep) -> Table {
-    let point = |point: &'_ super::SweepPoint| vec![point.at; point.summaries.len()];
+    let point = |point: &'_ SweepPoint| vec![point.at; point.summaries.len()];
     let at = sweep.points.iter().flat_map(point).collect();
     let rows: Vec<&Summary> = sweep.points.iter().flat_map(|point| &point.summaries).collect();
-    means(Table::of(rows.len()).with(&sweep.over, Values::Real(at)), &rows)
+    means(Table::of(rows.len()).with(sweep.over.to_string(), Values::Real(at)), &rows)
 }
 
 fn means(table: Table, rows: &[&Summary]) -> Table {
