@@ -111,7 +111,16 @@ pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
 /// A file that is not there and no count either; what [`read_cluster`] says.
 pub fn cluster(text: &str) -> Result<Cluster> {
     let path = Path::new(text);
-    if path.exists() { read_cluster(path) } else { Cluster::from_counts(text) }
+    if path.exists() {
+        return read_cluster(path);
+    }
+    Cluster::from_counts(text).map_err(|error| match error {
+        // What is neither a file nor a count is a slip of whoever wrote it.
+        Error::Invalid { field, found, wanted, .. } if field == "size" => {
+            Error::option("cluster", found, wanted)
+        }
+        error => error,
+    })
 }
 
 /// Reads a cluster from JSON: `{"machines": [{"name": "a", "count": 4, "capacity": {"gpu": 8, "cpu": 64}}]}`. A machine

@@ -18,7 +18,7 @@ use syncline::schedule::{
 
 use syncline_terminal::{Column, Page, Table};
 
-use super::{TimesName, cluster, policies, span::Span};
+use super::{TimesName, policies, span::Span};
 use crate::{
     failure::Failure,
     output::{page, print, print_json_list},
@@ -98,7 +98,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let names = policies(&args.policy)?;
     let setting = args.setting()?;
     let cluster = match &args.cluster {
-        Some(text) => Arc::new(cluster(text)?),
+        Some(text) => Arc::new(jobs_file::cluster(text)?),
         None => Arc::new(setting.cluster()?),
     };
     let given = args.jobs_file().map(|path| jobs_file::read_jobs_for(path, &cluster)).transpose()?;

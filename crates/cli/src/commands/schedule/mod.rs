@@ -7,7 +7,7 @@ mod simulate;
 mod span;
 
 use clap::{Subcommand, ValueEnum};
-use syncline::schedule::{Cluster, Error, PolicyName, jobs_file, pricing::Times};
+use syncline::schedule::{Error, PolicyName, pricing::Times};
 
 use crate::failure::Failure;
 
@@ -62,14 +62,4 @@ fn policies(names: &[String]) -> Result<Vec<PolicyName>, Failure> {
         policies.extend(named.into_iter().filter(|policy| !policies.contains(policy)).collect::<Vec<_>>());
     }
     Ok(policies)
-}
-
-/// Machines from a file, or counted. What is neither is a slip on the command line.
-fn cluster(text: &str) -> Result<Cluster, Failure> {
-    jobs_file::cluster(text).map_err(|error| match error {
-        Error::Invalid { field, found, wanted, .. } if field == "size" => {
-            Failure::Usage(format!("--cluster {found}: {wanted}"))
-        }
-        error => error.into(),
-    })
 }

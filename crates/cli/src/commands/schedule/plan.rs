@@ -14,7 +14,7 @@ use syncline::schedule::{
 };
 use syncline_terminal::escape;
 
-use super::{TimesName, cluster};
+use super::TimesName;
 use crate::{
     failure::Failure,
     output::{print, print_json},
@@ -77,7 +77,7 @@ struct Output {
 pub fn run(args: Args) -> Result<(), Failure> {
     let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots, times: Times::from(args.times) };
     grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-    let cluster = Arc::new(cluster(&args.cluster)?);
+    let cluster = Arc::new(jobs_file::cluster(&args.cluster)?);
     let jobs = jobs_file::read_jobs_for(&args.jobs, &cluster)?;
     let target = match &args.job {
         None => jobs.len() - 1,
