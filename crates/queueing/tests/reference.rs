@@ -6,6 +6,8 @@ mod case;
 mod check;
 #[path = "../examples/reference/closed.rs"]
 mod closed;
+#[path = "../../coded/examples/reference/effort.rs"]
+mod effort;
 #[path = "../examples/reference/open.rs"]
 mod open;
 #[path = "../examples/reference/row.rs"]
@@ -18,7 +20,7 @@ mod verdict;
 use std::path::PathBuf;
 
 use check::check;
-use runs::Effort;
+use effort::Effort;
 
 /// The folder of shared data: beside the workspace, or where SYNCLINE_SHARED says.
 fn shared() -> Option<PathBuf> {

@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::{
     model::{Cluster, Job, Placement, Utility},
     pricing::{Alternative, Ledger, Plan, PlannerOptions, Search},
-    state::{JobState, State},
 };
 
 /// What completing in one slot would bring and cost.
@@ -61,158 +60,157 @@ pub struct Explanation {
     pub reason: String,
 }
 
-/// Explains what `ledger` makes of `work` samples of `job` from slot `from` on, when it must pay its price.
-pub fn explain(
-    cluster: &Cluster,
-    ledger: &Ledger,
-    options: &PlannerOptions,
-    job: &Job,
-    work: f64,
-    from: usize,
-) -> Explanation {
-    let search = Search::new(cluster, ledger, options);
-    let alternatives = search.alternatives(job, work, from);
-    let plan = search.best(job, work, from);
-    let admitted = plan.as_ref().is_some_and(|plan| plan.payoff() > 0.0);
-    let factor = |cost: f64, utility: f64| if utility > 0.0 { cost / utility } else { f64::INFINITY };
-    let needed =
-        alternatives.iter().map(|choice| factor(choice.cost, choice.utility)).fold(f64::INFINITY, f64::min);
-    let reason = match &plan {
-        Some(plan) if admitted => format!(
-            "utility {:.2} exceeds the price {:.2} by {:.2}; no other completion slot leaves more",
-            plan.utility,
-            plan.cost,
-            plan.payoff()
-        ),
-        Some(plan) if plan.utility == 0.0 && needed.is_infinite() => format!(
-            "no schedule ends in time to be worth anything; {}",
-            earliest(cluster, ledger, options, job, work, from)
-        ),
-        Some(plan) => format!(
-            "its best schedule brings {:.2} but costs {:.2} at the present prices; with {:.2} times its utility it would be admitted",
-            plan.utility, plan.cost, needed
-        ),
-        None => no_room(cluster, ledger, options, job, work, from),
-    };
-    Explanation {
-        needed_factor: (!admitted && needed.is_finite()).then_some(needed),
-        ..of(&search, job, plan, &alternatives, admitted, reason)
+/// What is asked: where the work that a job has left could run, at the prices of a ledger.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The machines.
+    pub cluster: &'a Cluster,
+    /// What is reserved, and its prices; nothing of the job's own.
+    pub ledger: &'a Ledger,
+    /// How the planner plans.
+    pub options: &'a PlannerOptions,
+    /// The job.
+    pub job: &'a Job,
+    /// Samples that it still has to process.
+    pub work: f64,
+    /// The first slot in which it may run.
+    pub from: usize,
+}
+
+impl Question<'_> {
+    /// Explains an admission by price: the best schedule must be worth more than it costs.
+    pub fn at_a_price(&self) -> Explanation {
+        let search = self.search();
+        let alternatives = search.alternatives(self.job, self.work, self.from);
+        let plan = search.best(self.job, self.work, self.from);
+        let admitted = plan.as_ref().is_some_and(|plan| plan.payoff() > 0.0);
+        let needed = alternatives.iter().map(needed_factor).fold(f64::INFINITY, f64::min);
+        let reason = match &plan {
+            Some(plan) if admitted => format!(
+                "utility {:.2} exceeds the price {:.2} by {:.2}; no other completion slot leaves more",
+                plan.utility,
+                plan.cost,
+                plan.payoff()
+            ),
+            Some(plan) if plan.utility == 0.0 && needed.is_infinite() => {
+                format!("no schedule ends in time to be worth anything; {}", self.earliest())
+            }
+            Some(plan) => format!(
+                "its best schedule brings {:.2} but costs {:.2} at the present prices; with {:.2} times its utility it would be admitted",
+                plan.utility, plan.cost, needed
+            ),
+            None => self.no_room(),
+        };
+        Explanation {
+            needed_factor: (!admitted && needed.is_finite()).then_some(needed),
+            ..self.answer(&search, plan, &alternatives, admitted, reason)
+        }
+    }
+
+    /// Explains what `syncline` makes of the job beside the plans of so many others: a plan is made for whatever fits,
+    /// without a price.
+    pub fn beside(&self, others: usize, plan: Option<Plan>) -> Explanation {
+        let search = self.search();
+        let alternatives = search.alternatives(self.job, self.work, self.from);
+        let beside = match others {
+            0 => "no other job has a plan".to_owned(),
+            1 => "beside the plan of one other job".to_owned(),
+            others => format!("beside the plans of {others} other jobs"),
+        };
+        let reason = match &plan {
+            Some(plan) => format!(
+                "it has a plan that is done {:.2} h after its arrival and brings {:.2} ({beside}); plans are revised in every slot",
+                (plan.finish - self.job.arrival) / 3600.0,
+                plan.utility
+            ),
+            None => self.no_room(),
+        };
+        let admitted = plan.is_some();
+        self.answer(&search, plan, &alternatives, admitted, reason)
+    }
+
+    fn search(&self) -> Search<'_> {
+        Search::new(self.cluster, self.ledger, self.options)
+    }
+
+    fn answer(
+        &self,
+        search: &Search,
+        plan: Option<Plan>,
+        alternatives: &[Alternative],
+        admitted: bool,
+        reason: String,
+    ) -> Explanation {
+        let job = self.job;
+        Explanation {
+            job: if job.name.is_empty() { job.id.to_string() } else { job.name.clone() },
+            admitted,
+            utility: plan.as_ref().map_or(0.0, |plan| plan.utility),
+            cost: plan.as_ref().map_or(0.0, |plan| plan.cost),
+            completion: plan.as_ref().map(|plan| plan.completion),
+            finish: plan.as_ref().map(|plan| plan.finish),
+            reason,
+            choices: alternatives.iter().map(Choice::of).collect(),
+            needed_factor: None,
+            steps: plan.map(|plan| steps(search, job, &plan)).unwrap_or_default(),
+        }
+    }
+
+    /// Why nothing fits: what the empty cluster would make of it tells whether reservations are to blame.
+    fn no_room(&self) -> String {
+        let alone = self.earliest();
+        if self.on_empty_cluster().is_none() {
+            format!("{alone}, so no utility would admit it")
+        } else {
+            let left = self.slots_left();
+            format!(
+                "{alone}, of the {left} that remain, but what is planned for others leaves too little room"
+            )
+        }
+    }
+
+    /// What the job would take on the empty cluster.
+    fn earliest(&self) -> String {
+        match self.on_empty_cluster() {
+            Some(plan) => format!(
+                "on the empty cluster it would need {} slots and end {:.2} h after its arrival",
+                plan.completion + 1 - self.from,
+                (plan.finish - self.job.arrival) / 3600.0
+            ),
+            None => format!(
+                "even on the empty cluster its work does not fit into the {} slots that remain",
+                self.slots_left()
+            ),
+        }
+    }
+
+    fn slots_left(&self) -> usize {
+        self.ledger.grid().slots.saturating_sub(self.from)
+    }
+
+    /// The earliest schedule on the empty cluster.
+    fn on_empty_cluster(&self) -> Option<Plan> {
+        let free = Ledger::new(self.cluster, *self.ledger.grid(), *self.ledger.function());
+        // Worth falls steeply with time here, so the best schedule is the earliest.
+        let utility = Utility::Linear { value: 1e9, zero_at: 1e6 };
+        let hurried = Job { utility, ..self.job.clone() };
+        Search::new(self.cluster, &free, self.options).best(&hurried, self.work, self.from)
     }
 }
 
-/// Explains what `syncline` makes of a job beside the plans of `others`, in whose `ledger` the job is not: a plan is made
-/// for whatever fits, without a price.
-pub fn elastic(
-    state: &State,
-    ledger: &Ledger,
-    options: &PlannerOptions,
-    job: &JobState,
-    plan: Option<Plan>,
-    others: usize,
-    from: usize,
-) -> Explanation {
-    let (cluster, work) = (&state.cluster, job.believed_left());
-    let search = Search::new(cluster, ledger, options);
-    let alternatives = search.alternatives(&job.job, work, from);
-    let beside = match others {
-        0 => "no other job has a plan".to_owned(),
-        1 => "beside the plan of one other job".to_owned(),
-        others => format!("beside the plans of {others} other jobs"),
-    };
-    let reason = match &plan {
-        Some(plan) => format!(
-            "it has a plan that is done {:.2} h after its arrival and brings {:.2} ({beside}); plans are revised in every slot",
-            (plan.finish - job.job.arrival) / 3600.0,
-            plan.utility
-        ),
-        None => no_room(cluster, ledger, options, &job.job, work, from),
-    };
-    let admitted = plan.is_some();
-    of(&search, &job.job, plan, &alternatives, admitted, reason)
-}
-
-fn of(
-    search: &Search,
-    job: &Job,
-    plan: Option<Plan>,
-    alternatives: &[Alternative],
-    admitted: bool,
-    reason: String,
-) -> Explanation {
-    let choice = |choice: &Alternative| Choice {
-        completion: choice.completion,
-        utility: choice.utility,
-        cost: choice.cost.is_finite().then_some(choice.cost),
-    };
-    Explanation {
-        job: if job.name.is_empty() { job.id.to_string() } else { job.name.clone() },
-        admitted,
-        utility: plan.as_ref().map_or(0.0, |plan| plan.utility),
-        cost: plan.as_ref().map_or(0.0, |plan| plan.cost),
-        completion: plan.as_ref().map(|plan| plan.completion),
-        finish: plan.as_ref().map(|plan| plan.finish),
-        reason,
-        choices: alternatives.iter().map(choice).collect(),
-        needed_factor: None,
-        steps: plan.map(|plan| steps(search, job, &plan)).unwrap_or_default(),
+impl Choice {
+    fn of(alternative: &Alternative) -> Self {
+        Self {
+            completion: alternative.completion,
+            utility: alternative.utility,
+            cost: alternative.cost.is_finite().then_some(alternative.cost),
+        }
     }
 }
 
-/// Why nothing fits: what the empty cluster would make of it tells whether reservations are to blame.
-fn no_room(
-    cluster: &Cluster,
-    ledger: &Ledger,
-    options: &PlannerOptions,
-    job: &Job,
-    work: f64,
-    from: usize,
-) -> String {
-    let left = ledger.grid().slots.saturating_sub(from);
-    let alone = earliest(cluster, ledger, options, job, work, from);
-    if empty(cluster, ledger, options, job, work, from).is_none() {
-        format!("{alone}, so no utility would admit it")
-    } else {
-        format!("{alone}, of the {left} that remain, but what is planned for others leaves too little room")
-    }
-}
-
-/// What the job would take on the empty cluster.
-fn earliest(
-    cluster: &Cluster,
-    ledger: &Ledger,
-    options: &PlannerOptions,
-    job: &Job,
-    work: f64,
-    from: usize,
-) -> String {
-    let grid = ledger.grid();
-    match empty(cluster, ledger, options, job, work, from) {
-        Some(plan) => format!(
-            "on the empty cluster it would need {} slots and end {:.2} h after its arrival",
-            plan.completion + 1 - from,
-            (plan.finish - job.arrival) / 3600.0
-        ),
-        None => format!(
-            "even on the empty cluster its work does not fit into the {} slots that remain",
-            grid.slots.saturating_sub(from)
-        ),
-    }
-}
-
-/// The earliest schedule on the empty cluster.
-fn empty(
-    cluster: &Cluster,
-    ledger: &Ledger,
-    options: &PlannerOptions,
-    job: &Job,
-    work: f64,
-    from: usize,
-) -> Option<Plan> {
-    let free = Ledger::new(cluster, *ledger.grid(), *ledger.function());
-    // Worth falls steeply with time here, so the best schedule is the earliest.
-    let utility = Utility::Linear { value: 1e9, zero_at: 1e6 };
-    let hurried = Job { utility, ..job.clone() };
-    Search::new(cluster, &free, options).best(&hurried, work, from)
+/// By how much a choice's utility would have to grow to pay its price.
+fn needed_factor(choice: &Alternative) -> f64 {
+    if choice.utility > 0.0 { choice.cost / choice.utility } else { f64::INFINITY }
 }
 
 fn steps(search: &Search, job: &Job, plan: &Plan) -> Vec<Step> {

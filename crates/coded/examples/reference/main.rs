@@ -5,65 +5,19 @@
 //! Every row is evaluated from its params alone and printed beside the file's two values; --quick simulates a
 //! tenth. Exits with 1 if a row disagrees or is not understood, with 2 if there is no file to read.
 
+mod command;
+mod effort;
 mod ours;
 mod row;
 mod sample;
 mod sent;
+mod tally;
 mod verdict;
 
 use std::process::ExitCode;
 
-use row::Row;
-use sample::Effort;
-use verdict::Verdict;
-
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (path, effort) = match &arguments[..] {
-        [path] => (path, Effort::Full),
-        [path, quick] if quick == "--quick" => (path, Effort::Quick),
-        _ => {
-            eprintln!("usage: reference FILE.psv [--quick]");
-            return ExitCode::from(2);
-        }
-    };
-    match std::fs::read_to_string(path) {
-        Ok(text) if check(&text, effort) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: cannot read {path}: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// Evaluates and prints every row; whether all agree, of at least one.
-fn check(text: &str, effort: Effort) -> bool {
-    println!("model|params|metric|formula: ours, file|simulation: ours, file|verdict");
-    let (mut agree, mut disagree, mut unknown) = (0, 0, 0);
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with("model|") {
-            continue;
-        }
-        let verdict = Row::parse(line).and_then(|row| {
-            let ours = ours::evaluate(&row, effort)?;
-            Ok((Verdict::of(&row, &ours), row))
-        });
-        match verdict {
-            Ok((verdict, row)) if verdict.agrees => {
-                agree += 1;
-                println!("{}|{}|{}|{verdict}", row.model, row.params, row.metric);
-            }
-            Ok((verdict, row)) => {
-                disagree += 1;
-                println!("{}|{}|{}|{verdict} [line {}]", row.model, row.params, row.metric, number + 1);
-            }
-            Err(reason) => {
-                unknown += 1;
-                println!("line {}: {line}|not understood: {reason}", number + 1);
-            }
-        }
-    }
-    println!("{agree} rows agree, {disagree} disagree, {unknown} not understood");
-    agree > 0 && disagree + unknown == 0
+    command::run(|text, effort| {
+        tally::all_agree(text, |row| Ok(verdict::of(row, &ours::evaluate(row, effort)?)))
+    })
 }

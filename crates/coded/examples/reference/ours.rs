@@ -8,8 +8,9 @@ use syncline_coded::{
 };
 use syncline_queueing::Distribution;
 
+use crate::effort::Effort;
 use crate::row::{Printed, Row};
-use crate::sample::{Effort, Statistic, job, mean_and_error, simulate, smallest};
+use crate::sample::{Statistic, job, mean_and_error, simulate, smallest};
 use crate::sent;
 
 /// Our values of a row.

@@ -2,17 +2,11 @@
 
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
-use crate::row::Printed;
+use crate::{effort::Effort, row::Printed};
 
 const SEED: u64 = 20_261_129;
 /// Batches whose spread gives the error.
 const BATCHES: usize = 25;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    Full,
-    Quick,
-}
 
 impl Effort {
     /// Draws of a quantity that is quickly drawn.

@@ -4,7 +4,7 @@ use syncline_coded::shuffle::{Caches, Plan, rows};
 
 use crate::ours::{Ours, Tolerance, text, unknown_metric};
 use crate::row::{Printed, Row};
-use crate::sample::{Effort, mean_and_error};
+use crate::{effort::Effort, sample::mean_and_error};
 
 pub fn evaluate(row: &Row, effort: Effort) -> Result<Ours, String> {
     let (n, q, p) = (row.count("n")?, row.count("q")?, row.number("p")?);

@@ -1,37 +1,28 @@
 //! Whether a row agrees: a formula to its tolerance, a simulation within 4 combined standard errors or 1 %.
 
-use std::fmt;
-
-use crate::ours::{Ours, Tolerance};
-use crate::row::{Printed, Row};
+use crate::{
+    ours::{Ours, Tolerance},
+    row::{Printed, Row},
+    tally::Said,
+};
 
 const ERRORS: f64 = 4.0;
 const SIMULATED: f64 = 0.01;
 const FORMULA: f64 = 1e-6;
 
-pub struct Verdict {
-    pub agrees: bool,
-    text: String,
-}
-
-impl Verdict {
-    pub fn of(row: &Row, ours: &Ours) -> Self {
-        let mut wrong = Vec::new();
-        if ours.formula.is_some_and(|formula| !same_formula(formula, row.formula, ours.tolerance)) {
-            wrong.push("formula disagrees");
-        }
-        if ours
-            .simulation
-            .is_some_and(|simulation| !same_simulation(simulation, row.simulation, ours.tolerance))
-        {
-            wrong.push("simulation disagrees");
-        }
-        let formula = ours.formula.map_or("-".into(), |value| format!("{value:.10}"));
-        let simulation = ours.simulation.map_or("-".into(), show);
-        let verdict = if wrong.is_empty() { "agrees".into() } else { wrong.join("; ") };
-        let text = format!("{formula}, {}|{simulation}, {}|{verdict}", row.formula, show(row.simulation));
-        Self { agrees: wrong.is_empty(), text }
+pub fn of(row: &Row, ours: &Ours) -> Said {
+    let mut wrong = Vec::new();
+    if ours.formula.is_some_and(|formula| !same_formula(formula, row.formula, ours.tolerance)) {
+        wrong.push("formula disagrees");
     }
+    let simulated = |simulation| same_simulation(simulation, row.simulation, ours.tolerance);
+    if ours.simulation.is_some_and(|simulation| !simulated(simulation)) {
+        wrong.push("simulation disagrees");
+    }
+    let formula = ours.formula.map_or("-".into(), |value| format!("{value:.10}"));
+    let simulation = ours.simulation.map_or("-".into(), show);
+    let beside = format!("{formula}, {}|{simulation}, {}", row.formula, show(row.simulation));
+    Said { beside, wrong: (!wrong.is_empty()).then(|| wrong.join("; ")) }
 }
 
 fn same_formula(ours: f64, file: f64, tolerance: Tolerance) -> bool {
@@ -56,10 +47,4 @@ fn same_simulation(ours: Printed, file: Printed, tolerance: Tolerance) -> bool {
 
 fn show(value: Printed) -> String {
     format!("{}±{:.1e}", value.value, value.error)
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
 }

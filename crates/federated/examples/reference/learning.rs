@@ -8,9 +8,10 @@ use syncline_federated::gossip::Topology;
 use syncline_federated::server::{Async, Buffer, Rule, ServerState};
 use syncline_federated::{Local, LocalRule, Selection, select, synthetic};
 
+use crate::effort::Effort;
 use crate::ours::{Ours, text, unknown_metric};
 use crate::row::{Row, number};
-use crate::sample::{Effort, Statistic, simulate, smallest};
+use crate::sample::{Statistic, simulate, smallest};
 
 /// None for a model of another room.
 pub fn evaluate(row: &Row, effort: Effort) -> Option<Result<Ours, String>> {

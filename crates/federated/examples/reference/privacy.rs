@@ -4,9 +4,9 @@ use syncline_federated::privacy::{
     Accountant, AdaptiveClip, Orders, exact_delta, noise_for, rdp, split_noise,
 };
 
+use crate::effort::Effort;
 use crate::ours::{Ours, text, unknown_metric};
 use crate::row::Row;
-use crate::sample::Effort;
 
 /// None for a model of another room.
 pub fn evaluate(row: &Row, _: Effort) -> Option<Result<Ours, String>> {

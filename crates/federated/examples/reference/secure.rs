@@ -2,9 +2,10 @@
 
 use syncline_federated::secure::{Quantiser, Ring, bytes, plan, shamir};
 
+use crate::effort::Effort;
 use crate::ours::{Ours, text, unknown_metric};
 use crate::row::{Row, number};
-use crate::sample::{Effort, Statistic, simulate};
+use crate::sample::{Statistic, simulate};
 
 /// None for a model of another room.
 pub fn evaluate(row: &Row, effort: Effort) -> Option<Result<Ours, String>> {

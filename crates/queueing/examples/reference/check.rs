@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 
 use crate::case::Case;
+use crate::effort::Effort;
 use crate::row::Row;
-use crate::runs::{Effort, Runs};
+use crate::runs::Runs;
 use crate::verdict::{Tally, Verdict};
 
 /// Evaluates and prints every row.

@@ -8,6 +8,11 @@
 mod case;
 mod check;
 mod closed;
+// The command has one form for all crates that have reference rows.
+#[path = "../../../coded/examples/reference/command.rs"]
+mod command;
+#[path = "../../../coded/examples/reference/effort.rs"]
+mod effort;
 mod open;
 mod row;
 mod runs;
@@ -15,24 +20,6 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use runs::Effort;
-
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (path, effort) = match &arguments[..] {
-        [path] => (path, Effort::Full),
-        [path, quick] if quick == "--quick" => (path, Effort::Quick),
-        _ => {
-            eprintln!("usage: reference FILE.psv [--quick]");
-            return ExitCode::from(2);
-        }
-    };
-    match std::fs::read_to_string(path) {
-        Ok(text) if check::check(&text, effort).is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: cannot read {path}: {error}");
-            ExitCode::from(2)
-        }
-    }
+    command::run(|text, effort| check::check(text, effort).is_clean())
 }

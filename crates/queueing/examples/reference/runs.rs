@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use syncline_queueing::Exceedance;
 use syncline_queueing::sim::{Interval, Jobs, Plan, Report, simulate_with, stream};
 
-use crate::case::{Case, Reading, Simulation, Start, Traffic};
+use crate::{
+    case::{Case, Reading, Simulation, Start, Traffic},
+    effort::Effort,
+};
 
 /// A run of the usual length: this many tasks, or so many jobs if that is less.
 const USUAL_TASKS: u64 = 80_000_000;
@@ -17,13 +20,6 @@ const FEWEST_JOBS: u64 = 2_000;
 const STEP: u64 = 4;
 const LENGTHENINGS: u32 = 2;
 const SAMPLES: usize = 1 << 25;
-
-/// How much is simulated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    Full,
-    Quick,
-}
 
 impl Effort {
     /// Jobs of the usual length or a tenth of it; more if a quantile needs it, because its error can only be told from

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Allocation, Decision, Event, Packing, Policy, Setup};
 use crate::{
-    explain::{Explanation, explain},
+    explain::{Explanation, Question},
     model::{Job, JobId, MachineId, Placement},
     pricing::{Ledger, Plan, PlannerOptions, PriceFunction, PriceRange, Search, SlotGrid},
     state::{State, Status},
@@ -205,7 +205,14 @@ impl Policy for PdOrs {
         let job = state.job(job);
         let mut before = self.clone();
         before.release(&job.job, self.slot);
-        let work = job.job.believed_workload();
-        Some(explain(&state.cluster, &before.ledger, &self.options, &job.job, work, self.slot))
+        let question = Question {
+            cluster: &state.cluster,
+            ledger: &before.ledger,
+            options: &self.options,
+            job: &job.job,
+            work: job.job.believed_workload(),
+            from: self.slot,
+        };
+        Some(question.at_a_price())
     }
 }

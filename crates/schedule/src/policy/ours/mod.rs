@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use self::{book::Book, floor::Shadow, improve::Planner};
 use super::{Allocation, Decision, Event, Policy, Setup};
 use crate::{
-    explain::{self, Explanation},
+    explain::{Explanation, Question},
     model::{Cluster, Job, JobId},
     pricing::{External, LateShare, Ledger, PlannerOptions, PriceFunction, PriceRange},
     state::{Contention, JobState, Physics, State},
@@ -158,6 +158,14 @@ impl Policy for Ours {
         let mut others = self.book.clone();
         let plan = others.remove(state, id);
         let job = state.job(id);
-        Some(explain::elastic(state, &others.ledger, &self.options, job, plan, others.plans.len(), slot))
+        let question = Question {
+            cluster: &state.cluster,
+            ledger: &others.ledger,
+            options: &self.options,
+            job: &job.job,
+            work: job.believed_left(),
+            from: slot,
+        };
+        Some(question.beside(others.plans.len(), plan))
     }
 }

@@ -1,0 +1,7 @@
+//! How much is simulated.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    Full,
+    Quick,
+}
