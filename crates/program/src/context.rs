@@ -102,17 +102,18 @@ impl Context {
     }
 
     /// Waits for `event`, which others bring about by coming to the gate, barrier or queue called `gate`: `nodes` are those
-    /// on whom it depends, as far as they are known. Where nothing can go on any more, the report of the deadlock says so.
+    /// on whom it depends, as far as they are known. Where nothing can go on any more, the report of the deadlock says so;
+    /// `gate` is asked then, and not before.
     pub async fn wait_at<T>(
         &self,
-        gate: impl FnOnce() -> (String, Vec<String>),
+        gate: impl Fn() -> (String, Vec<String>),
         event: impl Future<Output = T>,
     ) -> T {
-        let _waiting = self.0.ground.waiting(|| {
+        let describe = || {
             let (gate, nodes) = gate();
             Wait::Gate { gate, nodes }
-        });
-        event.await
+        };
+        self.0.ground.until(describe, event).await
     }
 
     /// Returns when the program is asked to stop. A node that awaits this takes care of its own end, and has the

@@ -54,6 +54,14 @@ impl Ground {
         done
     }
 
+    /// Waits for `event`; the simulation asks `describe` what for when it makes a report. On the machine nobody asks.
+    pub async fn until<T>(&self, describe: impl Fn() -> Wait, event: impl Future<Output = T>) -> T {
+        match &self.place {
+            None => event.await,
+            Some((sim, node)) => sim.waits().until(*node, describe, event).await,
+        }
+    }
+
     /// Tells the simulation what this node waits for, for as long as the answer lives. On the machine nobody asks.
     pub fn waiting(&self, wait: impl FnOnce() -> Wait) -> Option<Waiting> {
         let (sim, node) = self.place.as_ref()?;

@@ -3,10 +3,16 @@
 //! While the program goes on, the table means little: a service may well answer one call while it waits for another. When
 //! nothing can go on any more (SIM-3), it is the explanation: a circle in it is the deadlock, and where there is none, the
 //! waits that are left lead to the node that does not do its part.
+//!
+//! For whom a gate waits changes while somebody waits at it. So a gate is not described when the wait begins, but when a
+//! report is about to be made: [`Waits::ask`] wakes those who wait at gates, and each says anew what holds it.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 /// A node's number, in the order in which nodes entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +58,24 @@ pub struct Waits(Arc<Mutex<Table>>);
 struct Table {
     names: Vec<String>,
     known: BTreeMap<String, Node>,
-    waits: Vec<Option<(Node, Wait)>>,
+    entries: Vec<Option<Entry>>,
     free: Vec<usize>,
+}
+
+/// A wait under way.
+struct Entry {
+    node: Node,
+    /// `None` until whoever waits has been asked.
+    wait: Option<Wait>,
+    /// For a wait that describes itself when asked.
+    ask: Option<Ask>,
+}
+
+/// How to ask who waits what for.
+struct Ask {
+    waker: Waker,
+    /// Whether the answer is still to come.
+    asked: bool,
 }
 
 /// A wait under way, written down until dropped.
@@ -83,18 +105,54 @@ impl Waits {
 
     /// Writes down that `node` waits.
     pub fn begin(&self, node: Node, wait: Wait) -> Waiting {
+        self.write(Entry { node, wait: Some(wait), ask: None })
+    }
+
+    /// Waits for `event` on behalf of `node`. What it waits for is only asked of `describe` when a report is made.
+    pub async fn until<T>(
+        &self,
+        node: Node,
+        describe: impl Fn() -> Wait,
+        event: impl Future<Output = T>,
+    ) -> T {
+        let (mut event, mut waiting) = (pin!(event), None);
+        poll_fn(|context| {
+            if let Poll::Ready(value) = event.as_mut().poll(context) {
+                return Poll::Ready(value);
+            }
+            let waker = context.waker();
+            let waiting = waiting.get_or_insert_with(|| {
+                let ask = Ask { waker: waker.clone(), asked: false };
+                self.write(Entry { node, wait: None, ask: Some(ask) })
+            });
+            if waiting.is_asked(waker) {
+                waiting.answer(describe());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Asks all who wait at gates to say anew what for, at their next turn; false if there is nobody to ask.
+    pub fn ask(&self) -> bool {
+        let wakers: Vec<_> = self.table().asked().map(|ask| ask.waker.clone()).collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
+        !wakers.is_empty()
+    }
+
+    fn write(&self, entry: Entry) -> Waiting {
         let mut table = self.table();
         let at = table.free.pop().unwrap_or_else(|| {
-            table.waits.push(None);
-            table.waits.len() - 1
+            table.entries.push(None);
+            table.entries.len() - 1
         });
-        table.waits[at] = Some((node, wait));
+        table.entries[at] = Some(entry);
         Waiting { waits: self.clone(), at }
     }
 
     /// Whether `node` waits for the request to stop.
     pub fn awaits_stop(&self, node: Node) -> bool {
-        self.table().waits.iter().flatten().any(|(waiting, wait)| *waiting == node && *wait == Wait::Stop)
+        self.table().waits().any(|(waiting, wait)| waiting == node && *wait == Wait::Stop)
     }
 
     /// Why `unfinished` nodes do not go on, when nothing else does: a circle of waits if there is one, else what each of
@@ -127,10 +185,28 @@ impl Waits {
     }
 }
 
+impl Waiting {
+    /// Whether it is to be described anew. From now on `waker` is the one to ask by.
+    fn is_asked(&self, waker: &Waker) -> bool {
+        let mut table = self.waits.table();
+        let ask = table.entries[self.at].as_mut().and_then(|entry| entry.ask.as_mut());
+        ask.is_some_and(|ask| {
+            ask.waker.clone_from(waker);
+            std::mem::take(&mut ask.asked)
+        })
+    }
+
+    fn answer(&self, wait: Wait) {
+        if let Some(entry) = &mut self.waits.table().entries[self.at] {
+            entry.wait = Some(wait);
+        }
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut table = self.waits.table();
-        table.waits[self.at] = None;
+        table.entries[self.at] = None;
         table.free.push(self.at);
     }
 }
@@ -140,8 +216,21 @@ impl Table {
         self.names.get(node.index()).cloned().unwrap_or_default()
     }
 
+    fn waits(&self) -> impl Iterator<Item = (Node, &Wait)> {
+        self.entries.iter().flatten().filter_map(|entry| Some((entry.node, entry.wait.as_ref()?)))
+    }
+
     fn waits_of(&self, node: Node) -> Vec<&Wait> {
-        self.waits.iter().flatten().filter(|(waiting, _)| *waiting == node).map(|(_, wait)| wait).collect()
+        self.waits().filter(|(waiting, _)| *waiting == node).map(|(_, wait)| wait).collect()
+    }
+
+    /// Those who describe their wait when asked, asked by this.
+    fn asked(&mut self) -> impl Iterator<Item = &Ask> {
+        let asks = self.entries.iter_mut().flatten().filter_map(|entry| entry.ask.as_mut());
+        asks.map(|ask| {
+            ask.asked = true;
+            &*ask
+        })
     }
 
     /// The nodes on which a wait depends.
@@ -162,7 +251,7 @@ impl Table {
     /// The first circle of waits, from its node that entered first.
     fn circle(&self, unfinished: &[Node]) -> Option<Vec<Link>> {
         let mut edges: Vec<Vec<(&Wait, Node)>> = vec![Vec::new(); self.names.len()];
-        for (node, wait) in self.waits.iter().flatten() {
+        for (node, wait) in self.waits() {
             edges[node.index()].extend(self.targets(wait, unfinished).into_iter().map(|to| (wait, to)));
         }
         let mut done = vec![false; edges.len()];
@@ -286,6 +375,21 @@ mod tests {
         assert!(text.contains("server/0 holds a caller at `bsp` until worker/0 comes"), "{text}");
         let _stuck = waits.begin(workers[0], call(server, "pull"));
         assert!(waits.knot(&[driver, workers[0], workers[1]]).unwrap().is_circle);
+    }
+
+    #[test]
+    fn a_gate_is_described_when_a_report_is_made_and_not_before() {
+        let (waits, missing) =
+            (Waits::default(), Mutex::new(vec!["worker/0".to_owned(), "worker/1".to_owned()]));
+        let server = waits.enter("server/0");
+        let gate = || Wait::Gate { gate: "bsp".to_owned(), nodes: missing.lock().unwrap().clone() };
+        let mut held = pin!(waits.until(server, gate, std::future::pending::<()>()));
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        assert!(held.as_mut().poll(&mut context).is_pending());
+        missing.lock().unwrap().pop();
+        assert!(waits.ask() && held.as_mut().poll(&mut context).is_pending());
+        let said = waits.knot(&[server]).unwrap().to_string();
+        assert_eq!(said, "nothing can go on: server/0 holds a caller at `bsp` until worker/0 comes");
     }
 
     proptest! {

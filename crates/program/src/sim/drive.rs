@@ -40,7 +40,7 @@ async fn drive<T: 'static>(
         let _ = done.send(launcher.await);
     });
     world.let_go_wrong(news);
-    let mut told = false;
+    let (mut asked, mut told) = (false, false);
     loop {
         let turn = scheduler.turn(STEPS);
         match result.try_recv() {
@@ -53,13 +53,18 @@ async fn drive<T: 'static>(
         match turn {
             Turn::Busy => yield_now().await,
             Turn::Idle => match world.stuck().filter(|_| !told) {
+                // Those who wait at gates first have a turn to say for whom.
+                Some(_) if !asked && world.sim.waits().ask() => asked = true,
                 Some((node, knot)) => {
                     told = true;
                     // The launcher is there: it has not ended.
                     let deadlock = Cause::Deadlocked(knot.to_string());
                     let _ = news.send(News::Event(Event::Failed(node, deadlock)));
                 }
-                None => world.sim.roused().await,
+                None => {
+                    world.sim.roused().await;
+                    asked = false;
+                }
             },
         }
     }

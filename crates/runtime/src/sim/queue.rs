@@ -14,6 +14,8 @@ use crate::Node;
 pub(crate) struct Queue(Mutex<Inner>);
 
 struct Inner {
+    /// In the order of their numbers, not of their wakes: who is woken first may be decided by a die of somebody else's
+    /// (tokio's `watch` wakes its waiters in an order of its own), and must not decide a run.
     ready: Vec<usize>,
     arrivals: Vec<Arrival>,
     random: Xoshiro256PlusPlus,
@@ -53,7 +55,10 @@ impl Queue {
 
     pub(crate) fn push(&self, task: usize) {
         let mut inner = self.inner();
-        inner.ready.push(task);
+        // One that is there already was woken for an earlier task of this number; one turn is enough.
+        if let Err(place) = inner.ready.binary_search(&task) {
+            inner.ready.insert(place, task);
+        }
         inner.rouse();
     }
 
@@ -74,7 +79,7 @@ impl Queue {
             1 => inner.ready.pop().map_or(Next::Nothing, Next::Poll),
             length => {
                 let chosen = inner.random.random_range(0..length);
-                Next::Poll(inner.ready.swap_remove(chosen))
+                Next::Poll(inner.ready.remove(chosen))
             }
         }
     }
@@ -129,5 +134,47 @@ impl Wake for Alarm {
         if !self.queued.swap(true, Ordering::SeqCst) {
             self.queue.push(self.task);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order in which tasks get their turn that are woken in this order, half of them after some turns.
+    fn turns(wakes: &[usize]) -> Vec<usize> {
+        let queue = Queue::new(7);
+        let (first, second) = wakes.split_at(wakes.len() / 2);
+        let mut turns = Vec::new();
+        for woken in [first, second] {
+            woken.iter().for_each(|task| queue.push(*task));
+            turns.extend((0..2).filter_map(|_| polled(&queue)));
+        }
+        turns.extend(std::iter::from_fn(|| polled(&queue)));
+        turns
+    }
+
+    fn polled(queue: &Queue) -> Option<usize> {
+        match queue.next() {
+            Next::Poll(task) => Some(task),
+            Next::Arrivals(_) | Next::Nothing => None,
+        }
+    }
+
+    #[test]
+    fn the_order_of_wakes_does_not_decide() {
+        let order = turns(&[0, 1, 2, 3, 4, 5, 6, 7]);
+        for wakes in [[3, 2, 1, 0, 7, 6, 5, 4], [2, 0, 3, 1, 5, 7, 4, 6], [1, 3, 0, 2, 6, 4, 7, 5]] {
+            assert_eq!(turns(&wakes), order);
+        }
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 1, 2, 3, 4, 5, 6, 7], "each has one turn");
+        assert_ne!(sorted, order, "the seed decides");
+    }
+
+    #[test]
+    fn a_task_has_one_turn_however_often_it_is_woken() {
+        assert_eq!(turns(&[4, 4, 4, 4]), [4, 4]);
     }
 }
