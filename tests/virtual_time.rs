@@ -1,5 +1,7 @@
 //! Runs in virtual time through the command: what the seed decides, nothing else does.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::{
