@@ -14,6 +14,31 @@ fn syncline(folder: &Path, arguments: &str) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// What is printed to start from can be started from.
+#[test]
+fn the_printed_examples_are_planned_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for form in ["jobs", "cluster"] {
+        let (code, example, err) = syncline(folder.path(), &format!("schema {form} --example"));
+        assert_eq!(code, 0, "{err}");
+        std::fs::write(folder.path().join(format!("{form}.toml")), example).unwrap();
+        let (code, schema, _) = syncline(folder.path(), &format!("schema {form}"));
+        assert_eq!(code, 0);
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+    let (code, out, err) = syncline(folder.path(), "plan jobs.toml cluster.toml --job bert");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("bert: ADMITTED"), "{out}");
+    // 9e5 samples are believed, of 0.2 s and a little, by eight workers.
+    assert!(out.contains("it would take 6.39 h"), "{out}");
+    let (code, _, err) = syncline(
+        folder.path(),
+        "simulate --jobs jobs.toml --cluster cluster.toml --policy syncline,drf --slots 48",
+    );
+    assert_eq!(code, 0, "{err}");
+}
+
 const SMALL: &str = "--jobs 10 --machines 6 --seeds 1..2";
 
 #[test]

@@ -171,6 +171,16 @@ pub enum Error {
         /// The cause with line and column.
         source: serde_json::Error,
     },
+    /// A TOML document that does not parse.
+    #[error("{}:{line}: {what}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
     /// A job profile that is none, or whose speed cannot be told.
     #[error("{}: {source}; write it with `syncline predict TRACE --profile FILE`", path.display())]
     Profile {

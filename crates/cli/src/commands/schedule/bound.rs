@@ -42,13 +42,13 @@ pub struct Args {
     /// calibrated, literal or small (small enough for --exact) [default: calibrated]
     #[arg(long)]
     setting: Option<String>,
-    /// How many jobs to draw [default: 20; 5 if small], or a file of jobs (.json, .csv)
+    /// How many jobs to draw [default: 20; 5 if small], or a file of jobs (.json, .toml, .csv)
     #[arg(long, value_name = "N|FILE")]
     jobs: Option<String>,
     /// The number of machines [default: 10; 2 if small]
     #[arg(long, conflicts_with = "cluster")]
     machines: Option<usize>,
-    /// The machines instead: a file (.json), or machines times GPUs, such as 8x8
+    /// The machines instead: a file (.json, .toml, .csv), or machines times GPUs, such as 8x8
     #[arg(long, value_name = "FILE|NxGPUS")]
     cluster: Option<String>,
     /// How time within a slot counts: real, or paper, which --exact needs

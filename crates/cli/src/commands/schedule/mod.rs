@@ -3,6 +3,7 @@
 mod bound;
 mod plan;
 mod replay;
+mod schema;
 mod simulate;
 mod span;
 
@@ -24,6 +25,7 @@ enum Command {
     Plan(plan::Args),
     Bound(bound::Args),
     Replay(replay::Args),
+    Schema(schema::Args),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -32,6 +34,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(args),
         Command::Bound(args) => bound::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Schema(args) => schema::run(&args),
     }
 }
 

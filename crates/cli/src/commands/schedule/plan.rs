@@ -30,10 +30,10 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Jobs: a JSON array or a CSV table
+    /// Jobs: a list in JSON or TOML, or a CSV table (see `schedule schema`)
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: PathBuf,
-    /// Machines: a file (.json), or machines times GPUs, such as 8x8
+    /// Machines: a file (.json, .toml, .csv), or machines times GPUs, such as 8x8
     #[arg(value_hint = ValueHint::FilePath)]
     cluster: String,
     /// Whose decision: syncline, or pd-ors, which admits by price
@@ -143,6 +143,8 @@ fn label(job: &Job) -> String {
 
 fn text(output: &Output, job: &Job, cluster: &Cluster, grid: &SlotGrid) -> String {
     let explained = &output.explained;
+    // A planner knows of the work what is believed of it.
+    let believed = Job { workload: job.believed_workload(), ..job.clone() };
     let mut text = String::new();
     if !output.before.is_empty() {
         text += "Before it:\n";
@@ -157,7 +159,7 @@ fn text(output: &Output, job: &Job, cluster: &Cluster, grid: &SlotGrid) -> Strin
         job.arrival / 3600.0,
         grid.first_slot(job.arrival),
         grid.slot / 3600.0,
-        cluster.shortest(job) / 3600.0,
+        cluster.shortest(&believed) / 3600.0,
         job.workers.min,
         job.workers.max
     );

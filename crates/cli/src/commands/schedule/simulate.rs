@@ -46,7 +46,7 @@ pub struct Args {
     /// job fits) [default: calibrated]
     #[arg(long, help_heading = "Setting")]
     setting: Option<String>,
-    /// How many jobs to draw, or a file of jobs (.json, .csv) [default: 50]
+    /// How many jobs to draw, or a file of jobs (.json, .toml, .csv; see `schedule schema`) [default: 50]
     #[arg(long, value_name = "N|FILE", help_heading = "Setting")]
     jobs: Option<String>,
     /// The number of machines, each as the setting has them [default: 100]
@@ -87,7 +87,7 @@ pub struct Args {
     /// muri, philly, gavel or tiresias
     #[arg(long, requires = "trace", help_heading = "Trace")]
     format: Option<Format>,
-    /// The machines: a file (.json), or machines times GPUs, such as 8x8, per device type if they differ:
+    /// The machines: a file (.json, .toml, .csv), or machines times GPUs, such as 8x8, per device type if they differ:
     /// v100:8x1,k80:24x1 [default: 8x8 for traces]
     #[arg(long, value_name = "FILE|NxGPUS", help_heading = "Cluster")]
     cluster: Option<String>,

@@ -1,0 +1,150 @@
+//! Jobs as a list of objects, in JSON or TOML.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{BOTH, NO_EPOCH, SLOW_LINK, beside, document};
+use crate::{
+    error::{Error, Result},
+    model::{Job, JobId},
+    profile::Measured,
+};
+
+/// The jobs of a file, each valid by itself.
+pub(super) fn list(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+    let jobs = objects(path, devices)?;
+    for (index, job) in jobs.iter().enumerate() {
+        // In the order of the file, which is what its writer can count.
+        let job = Job { id: JobId(index as u32), ..job.clone() };
+        let entry = |source| Error::Entry { file: path.into(), entry: index + 1, source: Box::new(source) };
+        job.validate().map_err(entry)?;
+    }
+    Ok(jobs)
+}
+
+/// Jobs one by one. In JSON only those that are not plain go through a loose form, so that faults of the others name
+/// their line.
+fn objects(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+    let text = document::text(path)?;
+    let loose = loose(path, &text)?;
+    let in_lines = !document::is_toml(path) && !is_named(&text);
+    if in_lines && loose.iter().all(is_plain) {
+        return document::json(path, &text);
+    }
+    let entry =
+        |entry: usize| move |source| Error::Entry { file: path.into(), entry, source: Box::new(source) };
+    let mut jobs = Vec::new();
+    for (index, job) in loose.into_iter().enumerate() {
+        jobs.extend(object(path, job, devices).map_err(entry(index + 1))?);
+    }
+    Ok(jobs)
+}
+
+/// A list under a name, which TOML needs and JSON allows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    jobs: Vec<Value>,
+}
+
+fn loose(path: &Path, text: &str) -> Result<Vec<Value>> {
+    if document::is_toml(path) || is_named(text) {
+        return Ok(document::parse::<Named>(path, text)?.jobs);
+    }
+    document::json(path, text)
+}
+
+fn is_named(json: &str) -> bool {
+    json.trim_start().starts_with('{')
+}
+
+fn is_plain(job: &Value) -> bool {
+    let loose = ["id", "profile", "array"].iter().any(|field| job.get(field).is_some());
+    !loose && !job.get("speeds").is_some_and(Value::is_object)
+}
+
+fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Job>> {
+    let wrong = |source| Error::Json { path: path.into(), source };
+    let mut array = None;
+    if let Some(fields) = job.as_object_mut() {
+        if let Some(id) = fields.get("id") {
+            return Err(invalid("id", id, "jobs are numbered in the order of their arrival; give a `name`"));
+        }
+        if let Some(profile) = fields.remove("profile") {
+            let name: String = serde_json::from_value(profile).map_err(wrong)?;
+            complete(path, fields, &Measured::read(&beside(path, &name))?)?;
+        }
+        if let Some(speeds) = fields.get_mut("speeds") {
+            by_device(speeds, devices)?;
+        }
+        array = fields.remove("array");
+    }
+    let job: Job = serde_json::from_value(job).map_err(wrong)?;
+    let Some(array) = array else { return Ok(vec![job]) };
+    let count = array.as_u64().filter(|count| (1..=100_000).contains(count));
+    let count = count.ok_or_else(|| invalid("array", &array, "it is a whole number from 1 to 100000"))?;
+    if job.name.is_empty() {
+        return Err(invalid("name", &Value::from(""), "the jobs of an array are told apart by its name"));
+    }
+    Ok((0..count).map(|number| Job { name: format!("{}-{number}", job.name), ..job.clone() }).collect())
+}
+
+fn invalid(field: &str, found: &Value, wanted: &'static str) -> Error {
+    Error::Invalid { subject: "job".into(), field: field.into(), found: found.to_string(), wanted }
+}
+
+/// Speeds by the names of device types, as a list in the order of the cluster's.
+fn by_device(speeds: &mut Value, devices: &[String]) -> Result<()> {
+    let Some(named) = speeds.as_object() else { return Ok(()) };
+    if let Some((name, _)) = named.iter().find(|(name, _)| !devices.contains(name)) {
+        let wanted = "speeds by name name the device types of the cluster";
+        return Err(invalid("speeds", &Value::from(name.as_str()), wanted));
+    }
+    let speed = |device: &String| {
+        let wanted = "every device type of the cluster has a speed; 0 where the job cannot run";
+        named.get(device).cloned().ok_or_else(|| invalid("speeds", &json!(named), wanted))
+    };
+    *speeds = devices.iter().map(speed).collect::<Result<Value>>()?;
+    Ok(())
+}
+
+/// Adds what was measured to what is given.
+fn complete(path: &Path, fields: &mut Map<String, Value>, measured: &Measured) -> Result<()> {
+    let number = |fields: &Map<String, Value>, field: &str| fields.get(field).and_then(Value::as_f64);
+    if let Some(epochs) = fields.remove("epochs") {
+        let fault = |wanted| Error::Invalid {
+            subject: path.display().to_string(),
+            field: "epochs".into(),
+            found: epochs.to_string(),
+            wanted,
+        };
+        let count = epochs.as_f64().ok_or_else(|| fault("it is a number"))?;
+        let epoch = measured.epoch.ok_or_else(|| fault(NO_EPOCH))?;
+        if fields.contains_key("workload") {
+            return Err(fault(BOTH));
+        }
+        fields.insert("workload".into(), json!(count * epoch));
+    }
+    let gbps = number(fields, "internal_gbps").unwrap_or(100.0);
+    let batch = number(fields, "batch").map_or(measured.batch, |batch| batch as u32);
+    if !fields.contains_key("seconds_per_sample") {
+        let seconds = measured.seconds_per_sample(gbps).ok_or_else(|| Error::Invalid {
+            subject: "link".into(),
+            field: "internal_gbps".into(),
+            found: gbps.to_string(),
+            wanted: SLOW_LINK,
+        })?;
+        fields.insert("seconds_per_sample".into(), json!(seconds));
+    }
+    for (field, value) in [
+        ("batch", json!(measured.batch)),
+        ("gradient_mb", json!(measured.gradient_mb)),
+        ("workers_per_server", json!(measured.workers_per_server)),
+        ("workers", json!({ "min": 1, "max": measured.most_workers.min(batch) })),
+    ] {
+        fields.entry(field).or_insert(value);
+    }
+    Ok(())
+}

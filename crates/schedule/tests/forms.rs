@@ -1,0 +1,123 @@
+//! The files that people write: one form in JSON, TOML and CSV, described by schemas and examples that stay true.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde_json::Value;
+use syncline_schedule::{
+    Cluster, Job,
+    jobs_file::{self, Form},
+    model::Values,
+};
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("syncline-forms-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn example(form: Form, name: &str) -> PathBuf {
+    file(name, form.example())
+}
+
+fn the_example() -> (Cluster, Vec<Job>) {
+    let cluster = jobs_file::read_cluster(&example(Form::Cluster, "cluster.toml")).unwrap();
+    let jobs = jobs_file::read_jobs_for(&example(Form::Jobs, "jobs.toml"), &cluster).unwrap();
+    (cluster, jobs)
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_examples_jobs_run_on_its_machines() {
+    let (cluster, jobs) = the_example();
+    assert_eq!((cluster.machines().len(), cluster.devices()), (5, &["k80".into(), "a100".into()][..]));
+    assert_eq!(jobs.len(), 11);
+    assert_eq!(jobs[10].name, "bert");
+    assert_eq!(jobs[10].speeds, [0.1, 1.0]);
+}
+
+/// A field that the library learns must be described, and none may be described that it does not know.
+#[test]
+fn the_schema_has_the_fields_that_a_job_has() {
+    let schema: Value = serde_json::from_str(Form::Jobs.schema()).unwrap();
+    let described = keys(&schema["$defs"]["job"]["properties"]);
+    let (_, mut jobs) = the_example();
+    let job = jobs.pop().unwrap();
+    let needs = BTreeMap::from([("disk".to_owned(), Values::One("fast".into()))]);
+    let whole = serde_json::to_value(Job { estimate: Some(1.0), needs, ..job }).unwrap();
+    // The number is ours; the other three stand for fields or for several jobs.
+    let mut known = keys(&whole);
+    known.remove("id");
+    known.extend(["array", "epochs", "profile"]);
+    assert_eq!(described, known);
+
+    let toml = Form::Jobs.example();
+    let named = |field: &&str| {
+        toml.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{field} =")))
+    };
+    assert!(described.iter().all(named), "the example leaves out a field");
+}
+
+#[test]
+fn the_schema_has_the_fields_that_a_cluster_has() {
+    let schema: Value = serde_json::from_str(Form::Cluster.schema()).unwrap();
+    let all = schema["properties"].as_object().unwrap().keys();
+    let machine = schema["$defs"]["machine"]["properties"].as_object().unwrap().keys();
+    let resources = schema["$defs"]["resources"]["properties"].as_object().unwrap().keys();
+    let full = r#"{"devices": ["a"], "oversubscription": 2, "machines": [{"name": "m", "count": 1, "device": "a", "rack": "r",
+        "labels": {"disk": "fast"}, "capacity": {"gpu": 1, "cpu": 1, "memory": 1, "storage": 1, "network": 1}}]}"#;
+    jobs_file::read_cluster(&file("full.json", full)).unwrap();
+    for field in all.chain(machine).chain(resources) {
+        assert!(full.contains(&format!("\"{field}\":")), "{field} is described but not known");
+    }
+}
+
+#[test]
+fn toml_json_and_tables_mean_the_same() {
+    let toml = jobs_file::read_cluster(&file(
+        "same.toml",
+        "[[machines]]\nname = 'a'\ncount = 2\ndevice = 'k80'\nrack = 'l'\ncapacity = { gpu = 4, cpu = 8.5 }\n\
+         [[machines]]\nname = 'b'\ndevice = 'a100'\nrack = 'r'\ncapacity = { gpu = 8 }\n",
+    ));
+    let json = jobs_file::read_cluster(&file(
+        "same.json",
+        r#"{"machines": [{"name": "a", "count": 2, "device": "k80", "rack": "l", "capacity": {"gpu": 4, "cpu": 8.5}},
+                         {"name": "b", "device": "a100", "rack": "r", "capacity": {"gpu": 8}}]}"#,
+    ));
+    let table = "name,count,device,rack,gpu,cpu\na,2,k80,l,4,8.5\nb,,a100,r,8,\n";
+    let table = jobs_file::read_cluster(&file("same.CSV", table)).unwrap();
+    assert_eq!(toml.unwrap(), table);
+    assert_eq!(json.unwrap(), table);
+
+    let entry = r#"{"name": "x", "workload": 10, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1}, "workers": {"min": 1, "max": 2}}"#;
+    let list = jobs_file::read_jobs(&file("list.json", &format!("[{entry}]"))).unwrap();
+    let named = jobs_file::read_jobs(&file("named.json", &format!("{{\"jobs\": [{entry}]}}"))).unwrap();
+    let toml = "[[jobs]]\nname = 'x'\nworkload = 10\nbatch = 4\nseconds_per_sample = 1\nworker.gpu = 1\nworkers = { min = 1, max = 2 }\n";
+    assert_eq!(jobs_file::read_jobs(&file("list.toml", toml)).unwrap(), list);
+    assert_eq!(named, list);
+}
+
+#[test]
+fn faults_of_toml_name_the_line() {
+    for (text, message) in [
+        ("[[machines]]\ncapacity = { gpu = 1 \n", ":2: "),
+        ("[[machines]]\n\ncapacity = { gpus = 1 }\n", ":3: unknown field `gpus`"),
+        ("[[machines]]\ncapacity = { gpu = 'many' }\n", ":2: invalid type"),
+        ("machines = 4\n", ":1: invalid type"),
+    ] {
+        let error = jobs_file::read_cluster(&file("wrong.toml", text)).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+    let jobs = "[[jobs]]\nworkload = 10\nprioritty = 3\n";
+    let error = jobs_file::read_jobs(&file("wrong-jobs.toml", jobs)).unwrap_err().to_string();
+    assert!(error.contains("entry 1 of the list") && error.contains("prioritty"), "{error}");
+    let table = "name,gpus\na,4\n";
+    let error = jobs_file::read_cluster(&file("wrong.csv", table)).unwrap_err().to_string();
+    assert!(error.contains(":1: gpus: there is no such column"), "{error}");
+}
