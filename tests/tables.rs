@@ -11,7 +11,7 @@ use std::{
     process::Stdio,
 };
 
-use support::{command, fails, json, run, stderr, write};
+use support::{command, csv, fails, json, run, stderr, write};
 
 /// Houses with a price that depends on them: words, yes and no, empty cells, and a price in whole money or not.
 fn houses(rows: usize, cents: bool) -> String {
@@ -256,4 +256,78 @@ fn a_saved_model_opens_in_python() {
     for (row, python) in ours.iter().skip(1).zip(python) {
         assert!((row[0].parse::<f64>().unwrap() / python - 1.0).abs() < 1e-5, "{row:?} {python}");
     }
+}
+
+/// A wave of which only the rows that count follow `y = 3 a`.
+fn weighted(rows: usize) -> String {
+    let mut text = "a,count,y\n".to_owned();
+    for row in 0..rows {
+        let a = (row as f64 * 0.37).sin();
+        let (count, y) = if row % 3 == 0 { (0, 50.0 - 40.0 * a) } else { (1 + row % 4, 3.0 * a) };
+        writeln!(text, "{a:.4},{count},{y:.4}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn rows_without_weight_teach_nothing_and_do_not_judge() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, model, report) =
+        trained(folder.path(), "w.csv", &weighted(600), "--weight count --model linear");
+    let r2 = |metrics: &serde_json::Value| metrics["r2"].as_f64().unwrap();
+    assert!(
+        r2(&report["metrics"]["validation"]) > 0.99 && r2(&report["metrics"]["train"]) > 0.99,
+        "{report}"
+    );
+    let judged = json(&format!("evaluate {} {}", model.display(), data.display()));
+    assert!(r2(&judged["metrics"]) > 0.99, "{judged}");
+    let (_, _, report) = trained(folder.path(), "w.csv", &weighted(600), "--drop count --model linear");
+    assert!(r2(&report["metrics"]["validation"]) < 0.9, "without weights all rows count: {report}");
+    let arguments = format!("train {} --weight nothing", data.display());
+    fails(&arguments, 1, &["no column is named `nothing`", "`count`"]);
+}
+
+#[test]
+fn evaluate_has_the_metrics_of_training_in_text_and_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = houses(400, true);
+    let (data, model, report) = trained(folder.path(), "h.csv", &text, "--validation 0 --epochs 5");
+    let judged = json(&format!("evaluate {} {}", model.display(), data.display()));
+    for measure in ["rmse", "mae", "r2", "target_deviation"] {
+        let [a, b] = [&report["metrics"]["train"], &judged["metrics"]].map(|m| m[measure].as_f64().unwrap());
+        assert!((a / b - 1.0).abs() < 1e-4, "{measure}: {a} {b}");
+    }
+    let output = run(&format!("evaluate {} {}", model.display(), data.display()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(["RMSE", "MAE", "R2"].iter().all(|title| text.contains(title)), "{text}");
+
+    let path = csv(folder.path(), 200);
+    let model = folder.path().join("k.safetensors");
+    let arguments = format!("train {} --validation 0 --epochs 5 --save {}", path.display(), model.display());
+    let report = json(&arguments);
+    let judged = json(&format!("evaluate {} {}", model.display(), path.display()));
+    assert_eq!(judged["metrics"]["confusion"], report["metrics"]["train"]["confusion"]);
+    for measure in ["accuracy", "log_loss", "auc", "f1_macro", "f1_micro"] {
+        let [a, b] = [&report["metrics"]["train"], &judged["metrics"]].map(|m| m[measure].as_f64().unwrap());
+        assert!((a - b).abs() < 1e-5, "{measure}: {a} {b}");
+    }
+    let output = run(&format!("evaluate {} {}", model.display(), path.display()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(["AUC", "F1 macro", "precision", "cat"].iter().all(|part| text.contains(part)), "{text}");
+}
+
+#[test]
+fn predictions_in_parquet_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, model, _) = trained(folder.path(), "h.csv", &houses(300, true), "--epochs 2");
+    let scored = folder.path().join("scored.parquet");
+    let output =
+        run(&format!("apply {} {} --id key --out {}", model.display(), data.display(), scored.display()));
+    assert!(output.status.success(), "{}", stderr(&output));
+    // The key alone says nothing of the price, and is told to name the rows.
+    fails(&format!("train {}", scored.display()), 1, &["`key` is left out", "it names the rows"]);
+    let report = json(&format!("train {} --category key --epochs 1", scored.display()));
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("regression of `predicted price`"), "{notes}");
+    assert_eq!(report["settings"]["features"], 300);
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
 use syncline::{
     data::{Decimal, Header, Input, Label, Layout, Missing, Notation, ReadOptions, Task, expand},
     program::Executor,
@@ -27,6 +28,10 @@ pub struct TableArgs {
     /// Take the cells of these columns for words, numbers or not
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Data")]
     category: Vec<String>,
+    /// How much each row counts, in losses and metrics: the column of weights; for LIBSVM `label`, the number after it, as in
+    /// LABEL:WEIGHT
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    weight: Option<String>,
     /// Missing cells: mean (fill them), drop (leave the row out) or indicator (fill them and tell the model)
     #[arg(long, default_value = "mean", help_heading = "Data")]
     missing: Missing,
@@ -41,6 +46,36 @@ pub struct TableArgs {
     zero_based: bool,
     #[command(flatten)]
     layout: LayoutArgs,
+}
+
+/// A saved model and the data that it meets.
+#[derive(clap::Args)]
+pub struct ModelAndData {
+    /// What `syncline train --save` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub model: PathBuf,
+    /// Files with the columns that the model was trained on, of any format that `train` reads, patterns of several, or `-`
+    #[arg(required = true, value_hint = ValueHint::FilePath)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+impl ModelAndData {
+    /// Opens the files.
+    pub fn open(&self) -> Result<Vec<Input>, Failure> {
+        open(&self.data)
+    }
+
+    /// How text tables are laid out.
+    pub fn layout(&self) -> Layout {
+        self.layout.into()
+    }
+
+    /// All that is read.
+    pub fn paths(&self) -> Vec<&Path> {
+        self.data.iter().map(PathBuf::as_path).chain([self.model.as_path()]).collect()
+    }
 }
 
 /// How a text table is laid out.
@@ -122,6 +157,7 @@ impl TableArgs {
             columns: self.columns.clone(),
             drop: self.drop.clone(),
             category: self.category.clone(),
+            weight: self.weight.clone(),
             missing: self.missing,
             notation: Notation { na: self.na.clone(), decimal: self.decimal },
             zero_based: self.zero_based.then_some(true),

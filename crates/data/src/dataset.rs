@@ -72,12 +72,7 @@ impl Dataset {
         }
         let before = self.weights.take().unwrap_or_else(|| vec![1.0; weights.len()]);
         let product = |(a, b): (f32, f32)| f64::from(a) * f64::from(b);
-        let weights: Vec<f64> = before.into_iter().zip(weights).map(product).collect();
-        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-        if mean.is_nan() || mean <= 0.0 {
-            return Err(Error::Shape("all weights are zero".into()));
-        }
-        self.weights = Some(weights.into_iter().map(|weight| (weight / mean) as f32).collect());
+        self.weights = Some(with_mean_of_one(before.into_iter().zip(weights).map(product).collect())?);
         Ok(self)
     }
 
@@ -190,10 +185,10 @@ impl Dataset {
     }
 
     /// Shuffles the rows by `seed` and sets `share` of them aside: (the rest, the share), both shuffled, so that a
-    /// file sorted by class does no harm. At least one row is on each side.
+    /// file sorted by class does no harm. At least one row is on each side. Weights have a mean of 1 on either.
     ///
     /// # Errors
-    /// When the share is not between 0 and 1 (exclusive), or there are fewer than two rows.
+    /// When the share is not between 0 and 1 (exclusive), there are fewer than two rows, or all of one side weigh nothing.
     pub fn split(self, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
         let rows = self.rows();
         if !(share > 0.0 && share < 1.0) || rows < 2 {
@@ -201,13 +196,29 @@ impl Dataset {
         }
         let aside = ((rows as f64 * share).round() as usize).clamp(1, rows - 1);
         let order = permutation(rows, seed);
-        Ok((self.select(&order[aside..]), self.select(&order[..aside])))
+        let part = |rows: &[usize]| {
+            let mut part = self.select(rows);
+            let weights = part.weights.take();
+            let weights =
+                weights.map(|weights| with_mean_of_one(weights.into_iter().map(f64::from).collect()));
+            Ok(Dataset { weights: weights.transpose()?, ..part })
+        };
+        Ok((part(&order[aside..])?, part(&order[..aside])?))
     }
 
     /// A stable hash of the contents (not of the features' names), to compare what two processes hold.
     pub fn digest(&self) -> u64 {
         Digest::of(self)
     }
+}
+
+/// Weights brought to a mean of 1.
+fn with_mean_of_one(weights: Vec<f64>) -> Result<Vec<f32>> {
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    if mean.is_nan() || mean <= 0.0 {
+        return Err(Error::Shape(format!("all weights of {} rows are zero", weights.len())));
+    }
+    Ok(weights.into_iter().map(|weight| (weight / mean) as f32).collect())
 }
 
 /// The numbers below `rows` in an order drawn by `seed`.
@@ -293,7 +304,7 @@ mod tests {
             (vec![1.0], "1 weights for 4 rows"),
             (vec![1.0, -1.0, 1.0, 1.0], "row 1 is -1"),
             (vec![1.0, f32::NAN, 1.0, 1.0], "row 1 is NaN"),
-            (vec![0.0; 4], "all weights are zero"),
+            (vec![0.0; 4], "all weights of 4 rows are zero"),
         ] {
             let error = data.clone().weighted(wrong).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

@@ -1,7 +1,7 @@
-//! Which format a file has: by its extension, or else by its content.
+//! Which format a file has: by its content, or else by its extension.
 
 use crate::input::Input;
-use crate::table::{ArrayRows, Rows, TextRows};
+use crate::table::{Rows, TextRows};
 use crate::{Layout, Result, sparse};
 
 /// A file's format.
@@ -11,8 +11,12 @@ pub(crate) enum Format {
     Text,
     /// LIBSVM.
     Libsvm,
+    /// Apache Parquet.
+    Parquet,
     /// NumPy's array.
     Npy,
+    /// NumPy's archive of arrays.
+    Npz,
     /// MNIST's array.
     Idx,
 }
@@ -28,8 +32,8 @@ impl Format {
                 source.error("the file is empty: it must have at least one row of features and a label")
             );
         }
-        if let Some(array) = array(start) {
-            return Ok(array);
+        if let Some(binary) = binary(start) {
+            return Ok(binary);
         }
         Ok(match extension.as_str() {
             "csv" | "tsv" => Format::Text,
@@ -38,12 +42,35 @@ impl Format {
             _ => Format::Text,
         })
     }
+
+    fn name(self) -> &'static str {
+        match self {
+            Format::Text => "CSV",
+            Format::Libsvm => "LIBSVM",
+            Format::Parquet => "Parquet",
+            Format::Npy => "NPY",
+            Format::Npz => "NPZ",
+            Format::Idx => "IDX",
+        }
+    }
+
+    /// Whether this build reads it.
+    fn is_read(self) -> bool {
+        match self {
+            Format::Text | Format::Libsvm => true,
+            Format::Parquet => cfg!(feature = "parquet"),
+            Format::Npy | Format::Npz => cfg!(feature = "npy"),
+            Format::Idx => cfg!(feature = "idx"),
+        }
+    }
 }
 
-/// The format of arrays, which their first bytes tell.
-fn array(start: &[u8]) -> Option<Format> {
+/// The binary formats, which their first bytes tell.
+fn binary(start: &[u8]) -> Option<Format> {
     match start {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1..=3, ..] => Some(Format::Npy),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Npz),
+        [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
         [0, 0, 0x08..=0x0e, 1..=4, ..] => Some(Format::Idx),
         _ => None,
     }
@@ -53,12 +80,26 @@ fn array(start: &[u8]) -> Option<Format> {
 pub(crate) fn open_table(format: Format, input: &Input, layout: Layout) -> Result<Box<dyn Rows>> {
     match format {
         Format::Text | Format::Libsvm => Ok(Box::new(TextRows::open(input.source()?, layout)?)),
-        Format::Npy => Ok(Box::new(ArrayRows::npy(input.source()?)?)),
-        Format::Idx => Ok(Box::new(ArrayRows::idx(input)?)),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Ok(Box::new(crate::table::ParquetRows::open(input)?)),
+        #[cfg(feature = "npy")]
+        Format::Npy => Ok(Box::new(crate::table::ArrayRows::npy(input.source()?)?)),
+        #[cfg(feature = "npy")]
+        Format::Npz => Ok(Box::new(crate::table::ArrayRows::npz(input)?)),
+        #[cfg(feature = "idx")]
+        Format::Idx => Ok(Box::new(crate::table::ArrayRows::idx(input)?)),
+        #[cfg(not(all(feature = "parquet", feature = "npy", feature = "idx")))]
+        other => {
+            let message = formats(&format!("this is {}", other.name()));
+            Err(crate::Error::File { path: input.path().into(), message })
+        }
     }
 }
 
 /// What was found, and what could be read instead.
 pub(crate) fn formats(found: &str) -> String {
-    format!("{found}: CSV, LIBSVM, NPY and IDX can be read, plain or as .gz, .zst, .bz2 or .xz")
+    let all = [Format::Text, Format::Libsvm, Format::Parquet, Format::Npy, Format::Npz, Format::Idx];
+    let read: Vec<&str> = all.into_iter().filter(|format| format.is_read()).map(Format::name).collect();
+    let (last, rest) = read.split_last().map_or(("", &read[..]), |(last, rest)| (*last, rest));
+    format!("{found}: {} and {last} can be read, plain or as .gz, .zst, .bz2 or .xz", rest.join(", "))
 }

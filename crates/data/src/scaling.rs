@@ -1,5 +1,6 @@
 //! Features on a common scale, so that one learning rate suits all of them. Fitted on the training rows only and
-//! applied to every other set, for a model must see new data as it saw the old.
+//! applied to every other set, for a model must see new data as it saw the old. Where rows have weights, means and
+//! deviations are weighted too, so that a row of weight 2 does what two rows do.
 //!
 //! - Dense column: `(x - mean) / deviation` with the population's standard deviation.
 //! - Sparse column: `x / largest magnitude`. Centring would make the zeros non-zero, and dividing by the deviation
@@ -22,7 +23,7 @@ impl Scaling {
     /// The scaling of these rows. Give it the training rows only.
     pub fn fit(training: &Dataset) -> Scaling {
         match training.features() {
-            Features::Dense(dense) => standard(dense, training.columns()),
+            Features::Dense(dense) => standard(dense, training.columns(), training.weights()),
             Features::Sparse(csr) => {
                 Scaling { centre: Vec::new(), scale: magnitudes(csr, training.columns()) }
             }
@@ -93,9 +94,9 @@ impl Scaling {
     }
 }
 
-fn standard(dense: &Dense, columns: usize) -> Scaling {
-    let mean = column_means(dense, columns, |_, x| x);
-    let variance = column_means(dense, columns, |column, x| (x - mean[column]) * (x - mean[column]));
+fn standard(dense: &Dense, columns: usize, weights: Option<&[f32]>) -> Scaling {
+    let mean = column_means(dense, columns, weights, |_, x| x);
+    let variance = column_means(dense, columns, weights, |column, x| (x - mean[column]) * (x - mean[column]));
     let scale = |(variance, mean): (f64, &f64)| {
         let deviation = variance.sqrt();
         // Rounding leaves a constant column a tiny deviation; dividing by it would turn rounding errors into features.
@@ -106,16 +107,25 @@ fn standard(dense: &Dense, columns: usize) -> Scaling {
     Scaling { centre: mean, scale }
 }
 
-/// The mean over the rows of `term(column, value)` for each column, summed in `f64`.
-fn column_means(dense: &Dense, columns: usize, term: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+/// The mean over the rows of `term(column, value)` for each column, summed in `f64`; weighted where there are weights.
+fn column_means(
+    dense: &Dense,
+    columns: usize,
+    weights: Option<&[f32]>,
+    term: impl Fn(usize, f64) -> f64,
+) -> Vec<f64> {
     let mut sums = vec![0.0; columns];
-    for row in dense.values().chunks_exact(columns) {
+    let mut all = 0.0;
+    for (number, row) in dense.values().chunks_exact(columns).enumerate() {
+        let weight = weights.map_or(1.0, |weights| weights[number].into());
+        all += weight;
         for (column, (sum, &x)) in sums.iter_mut().zip(row).enumerate() {
-            *sum += term(column, x.into());
+            *sum += weight * term(column, x.into());
         }
     }
-    let rows = dense.rows().max(1) as f64;
-    sums.iter().map(|sum| sum / rows).collect()
+    // No rows, or none that weighs anything: the sums are zero.
+    let all = if all > 0.0 { all } else { 1.0 };
+    sums.iter().map(|sum| sum / all).collect()
 }
 
 /// The largest magnitude in each column; 1 where there is none.

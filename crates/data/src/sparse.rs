@@ -1,4 +1,5 @@
 //! LIBSVM, also called SVMlight: `LABEL [qid:N] INDEX:VALUE ... # comment`, one row a line; what is not written is zero.
+//! Some write `LABEL:WEIGHT`, which cannot be told from a row without a label, and is read so where it is asked for.
 //! See the README of LIBSVM (Chang and Lin, 2001). Never made dense.
 //!
 //! Indices count from 1, or from 0 as scikit-learn writes them. Rows whose indices do not ascend are sorted, and values of
@@ -14,25 +15,35 @@ pub(crate) struct Entries {
     pub values: Vec<(u32, f32)>,
     /// The label as written; empty where there is none.
     pub label: Vec<u8>,
+    /// The weight as written after the label; empty where there is none.
+    pub weight: Vec<u8>,
+}
+
+/// What stands before a row's values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Rows may be without labels.
+    pub optional_label: bool,
+    /// Labels may have weights.
+    pub weighted: bool,
 }
 
 /// The rows of a file.
 pub(crate) struct SparseRows {
     source: Source,
     text: Vec<u8>,
-    /// Rows may be without labels.
-    optional_label: bool,
+    start: Start,
     unsorted: u64,
     added_up: u64,
     queries: bool,
 }
 
 impl SparseRows {
-    pub(crate) fn open(mut source: Source, optional_label: bool) -> Result<SparseRows> {
+    pub(crate) fn open(mut source: Source, start: Start) -> Result<SparseRows> {
         source.expect_text()?;
         source.skip_mark()?;
         let text = Vec::new();
-        Ok(SparseRows { source, text, optional_label, unsorted: 0, added_up: 0, queries: false })
+        Ok(SparseRows { source, text, start, unsorted: 0, added_up: 0, queries: false })
     }
 
     /// Reads the next row into `row`; `false` at the end.
@@ -73,6 +84,7 @@ impl SparseRows {
     fn read(&mut self, line: &[u8], row: &mut Entries) -> Result<bool, String> {
         row.values.clear();
         row.label.clear();
+        row.weight.clear();
         let mut tokens = tokens(line).peekable();
         let Some(&first) = tokens.peek() else { return Ok(false) };
         if !first.contains(&b':') {
@@ -81,9 +93,14 @@ impl SparseRows {
             }
             row.label.extend_from_slice(first);
             tokens.next();
-        } else if !self.optional_label {
+        } else if let (true, Some((label, weight))) = (self.start.weighted, weighted(first)) {
+            row.label.extend_from_slice(label);
+            row.weight.extend_from_slice(weight);
+            tokens.next();
+        } else if !self.start.optional_label {
             return Err(format!(
-                "the label is missing: a row is `LABEL INDEX:VALUE ...`, this one begins with {}",
+                "the label is missing: a row is `LABEL INDEX:VALUE ...`, this one begins with {}; --weight label reads \
+                 `LABEL:WEIGHT`",
                 quoted(first)
             ));
         }
@@ -145,6 +162,13 @@ pub(crate) fn recognises(start: &[u8]) -> bool {
             && (index == b"qid" || !index.is_empty() && index.iter().all(u8::is_ascii_digit))
             && finite(&token[index.len() + 1..]).is_ok()
     })
+}
+
+/// A label and its weight.
+fn weighted(token: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = token.iter().position(|&byte| byte == b':')?;
+    let (label, weight) = (&token[..colon], &token[colon + 1..]);
+    (!label.is_empty() && label != b"qid" && !weight.is_empty()).then_some((label, weight))
 }
 
 fn without_comment(line: &[u8]) -> &[u8] {

@@ -110,9 +110,18 @@ impl TargetScale {
     /// The mean and the population's standard deviation of these values; of one value only (or of classes), and of
     /// values that do not differ, a deviation of 1.
     pub fn fit(targets: &Targets) -> TargetScale {
+        TargetScale::fit_weighted(targets, None)
+    }
+
+    /// As [`TargetScale::fit`], where rows count by weights.
+    pub(crate) fn fit_weighted(targets: &Targets, weights: Option<&[f32]>) -> TargetScale {
         let Targets::Real(values) = targets else { return TargetScale::default() };
+        let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+        let all: f64 = (0..values.len()).map(weight).sum();
+        let all = if all > 0.0 { all } else { 1.0 };
         let mean = |term: &dyn Fn(f64) -> f64| {
-            values.iter().map(|&value| term(value.into())).sum::<f64>() / values.len().max(1) as f64
+            let terms = values.iter().enumerate().map(|(row, &value)| weight(row) * term(value.into()));
+            terms.sum::<f64>() / all
         };
         let centre = mean(&|value| value);
         let deviation = mean(&|value| (value - centre).powi(2)).sqrt();

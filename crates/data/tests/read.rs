@@ -189,7 +189,10 @@ fn libsvm_mistakes_are_named() {
         ("1 3", "`3` is no feature: write `index:value`, such as `3:0.5`"),
         ("1 3:x", "feature 3: `x` is not a number"),
         ("1 3:nan", "feature 3: `nan` is a missing value: leave it out, then it is zero"),
-        ("1:0.5 2:1", "the label is missing: a row is `LABEL INDEX:VALUE ...`, this one begins with `1:0.5`"),
+        (
+            "1:0.5 2:1",
+            "the label is missing: a row is `LABEL INDEX:VALUE ...`, this one begins with `1:0.5`; --weight label reads `LABEL:WEIGHT`",
+        ),
         ("1,3 2:1", "`1,3` are several labels: a row must have one"),
         (
             "1 100000000:1",

@@ -21,8 +21,8 @@ pub trait Loss: Copy + Send + 'static {
     /// If the targets are of the other kind, a label is not below the number of classes, or the lengths do not fit.
     fn differentiate(self, outputs: &mut [f32], columns: usize, targets: &TargetsView<'_>) -> Score;
 
-    /// As [`Loss::differentiate`], but each row's loss and derivatives count `weights[row]` times. What is counted
-    /// otherwise (rows, right ones, squared errors) is not weighted.
+    /// As [`Loss::differentiate`], but each row's loss, squared error and derivatives count `weights[row]` times. What is
+    /// counted otherwise (rows, right ones) is not weighted.
     fn differentiate_weighted(
         self,
         outputs: &mut [f32],
@@ -35,7 +35,8 @@ pub trait Loss: Copy + Send + 'static {
         rows.map(|(row, (outputs, &weight))| {
             let score = self.differentiate(outputs, columns, &targets.slice(row..row + 1));
             outputs.iter_mut().for_each(|derivative| *derivative *= weight * each);
-            Score { loss: score.loss * f64::from(weight), ..score }
+            let weight = f64::from(weight);
+            Score { loss: score.loss * weight, squared_error: score.squared_error * weight, ..score }
         })
         .sum()
     }
@@ -105,7 +106,7 @@ impl Loss for Squared {
     }
 
     fn predictions(self, outputs: &[f32], _columns: usize) -> Option<Predictions> {
-        Some(Predictions::Numbers(outputs.to_vec()))
+        Some(Predictions::Numbers(outputs.iter().copied().map(f64::from).collect()))
     }
 
     fn check(self, columns: usize, targets: &Targets) -> Result<(), String> {

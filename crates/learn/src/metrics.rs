@@ -1,4 +1,5 @@
-//! How good predictions are, in the measures that people compare models by; defined as scikit-learn defines them.
+//! How good predictions are, in the measures that people compare models by; defined as scikit-learn defines them, with its
+//! `sample_weight` where rows have weights. Only what is counted (rows, the confusion table) is not weighted.
 //!
 //! With `n` rows, of which `m_ij` of class `i` are predicted as class `j`:
 //! - precision of a class `m_kk / sum_i m_ik`, recall `m_kk / sum_j m_kj`, F1 their harmonic mean, each 0 where it would
@@ -14,7 +15,7 @@ mod tally;
 
 use crate::Model;
 use serde::Serialize;
-use syncline_data::{Dataset, Targets};
+use syncline_data::{Batch, Dataset};
 use tally::Tally;
 
 /// The metrics of a model on some rows.
@@ -97,13 +98,25 @@ impl Metrics {
     /// assert!(metrics.r2.is_some_and(|r2| r2 <= 0.0), "it predicts 0");
     /// ```
     pub fn of(model: &dyn Model, parameters: &[f32], data: &Dataset, threads: usize) -> Option<Metrics> {
+        Metrics::weighted(model, parameters, data, data.weights(), threads)
+    }
+
+    /// As [`Metrics::of`], but rows count by these weights, one each, or all the same.
+    pub fn weighted(
+        model: &dyn Model,
+        parameters: &[f32],
+        data: &Dataset,
+        weights: Option<&[f32]>,
+        threads: usize,
+    ) -> Option<Metrics> {
         let threads = threads.clamp(1, data.rows().div_ceil(BLOCK).max(1));
         let cut = |thread: usize| data.rows() * thread / threads;
         let part = |mut model: Box<dyn Model>, thread: usize| {
-            let mut tally = Tally::new(data);
+            let mut tally = Tally::new(data, weights.is_some());
             for start in (cut(thread)..cut(thread + 1)).step_by(BLOCK) {
-                let batch = data.batch(start..cut(thread + 1).min(start + BLOCK));
-                tally.add(&model.predict(parameters, &batch.features)?, &batch.targets)?;
+                let rows = start..cut(thread + 1).min(start + BLOCK);
+                let batch = Batch { weights: weights.map(|all| &all[rows.clone()]), ..data.batch(rows) };
+                tally.add(&model.predict(parameters, &batch.features)?, &batch)?;
             }
             Some(tally)
         };
@@ -134,11 +147,4 @@ impl Metrics {
             Self::Numbers(metrics) => metrics.rmse >= 0.95 * metrics.target_deviation,
         }
     }
-}
-
-/// The share of the largest class among the targets; 0 for real ones.
-fn largest_share(targets: &Targets, confusion: &[u64], rows: u64) -> f64 {
-    let classes = targets.classes().len().max(1);
-    let largest = confusion.chunks_exact(classes).map(|row| row.iter().sum::<u64>()).max();
-    largest.unwrap_or(0) as f64 / rows as f64
 }

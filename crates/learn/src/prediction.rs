@@ -4,8 +4,8 @@
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Predictions {
-    /// A real number each.
-    Numbers(Vec<f32>),
+    /// A real number each; in the stored scale of the targets, or of a [`SavedModel`](crate::SavedModel) in their units.
+    Numbers(Vec<f64>),
     /// The probability of every class, row after row.
     Probabilities {
         /// Number of classes.

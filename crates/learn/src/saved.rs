@@ -14,15 +14,19 @@
 //! the same model must give the same bytes): `format`, `model`, `features` (their names, in order), `unfinished`, and `schema`, how
 //! a file's columns become features ([`Schema`]). Outputs of `logistic` and of a `svm` of two classes are of the second
 //! class; softmax turns those of `softmax` and `mlp` into probabilities.
+//!
+//! Models of the first format, from before tables had other columns than numbers, are read too.
+
+mod first;
 
 use crate::layers::Layer;
-use crate::{Error, Model, ModelSpec, Result, Score, plain};
+use crate::{Error, Metrics, Model, ModelSpec, Predictions, Result, Score, plain};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
-use syncline_data::{Dataset, Inputs, Schema, TargetKind};
+use syncline_data::{Dataset, Features, Inputs, Schema, TargetKind};
 
 const KEY: &str = "syncline";
 const FORMAT: u32 = 2;
@@ -87,6 +91,43 @@ impl SavedModel {
     /// # Errors
     /// When the columns or the classes are not those of the training data.
     pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
+        self.check(data)?;
+        let score = plain::score(&mut self.model()?, &self.parameters, data, BATCH);
+        Ok(score.in_units(data.target_scale().deviation))
+    }
+
+    /// The metrics on data that were read under the model's schema, computed on as many threads.
+    ///
+    /// # Errors
+    /// As of [`SavedModel::evaluate`].
+    pub fn metrics(&self, data: &Dataset, threads: usize) -> Result<Option<Metrics>> {
+        self.check(data)?;
+        Ok(Metrics::of(&*self.model()?, &self.parameters, data, threads))
+    }
+
+    /// What the model says of rows that were read under its schema: numbers in the units of the target.
+    ///
+    /// # Errors
+    /// When the rows have another number of features.
+    pub fn predict(&self, features: &Features) -> Result<Predictions> {
+        let (columns, width) = (features.columns(), self.schema.width());
+        if columns != width {
+            return Err(Error::Mismatch(format!("it was trained on {width} features, these have {columns}")));
+        }
+        let predicted = self.model()?.predict(&self.parameters, &features.view(0..features.rows()));
+        match predicted {
+            Some(Predictions::Numbers(mut numbers)) => {
+                let scale = self.schema.target.scale();
+                numbers.iter_mut().for_each(|number| *number = scale.centre + scale.deviation * *number);
+                Ok(Predictions::Numbers(numbers))
+            }
+            Some(classes) => Ok(classes),
+            None => Err(Error::Mismatch(format!("`{}` predicts nothing", self.spec))),
+        }
+    }
+
+    /// Whether data were read under the model's schema.
+    fn check(&self, data: &Dataset) -> Result<()> {
         let (classes, trained) = (data.targets().classes(), self.schema.target.classes());
         let (columns, features) = (data.columns(), self.schema.width());
         if columns != features || classes != trained {
@@ -97,8 +138,7 @@ impl SavedModel {
         if data.target_scale() != self.schema.target.scale() {
             return Err(Error::Mismatch("they were not read under the model's schema".into()));
         }
-        let score = plain::score(&mut self.model()?, &self.parameters, data, BATCH);
-        Ok(score.in_units(data.target_scale().deviation))
+        Ok(())
     }
 
     /// Writes the file: beside its place first, then renamed, so that a failure leaves no half file behind. The same
@@ -166,12 +206,13 @@ impl SavedModel {
         let description = description.ok_or("it is a safetensors file of another program")?;
         let unreadable = |error: serde_json::Error| format!("its description cannot be read: {error}");
         let head: Head = serde_json::from_str(description).map_err(unreadable)?;
-        if head.format != FORMAT {
-            let older = if head.format < FORMAT { "; train it again" } else { "" };
-            return Err(format!("it is of format {}, this program reads {FORMAT}{older}", head.format));
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        match head.format {
+            1 => return first::read(description, &tensors)?.with_finite_parameters(),
+            FORMAT => {}
+            other => return Err(format!("it is of format {other}, this program reads {FORMAT} and 1")),
         }
         let description: Description = serde_json::from_str(description).map_err(unreadable)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let (spec, mut schema) = (description.model, description.schema);
         schema.check().map_err(|found| format!("its schema does not fit together: {found}"))?;
         if let Inputs::Sparse { columns, scale, .. } = &mut schema.inputs {
@@ -189,16 +230,22 @@ impl SavedModel {
             self.parameters.extend(floats(tensors, &weight_name(number), &[layer.inputs, layer.outputs])?);
             self.parameters.extend(floats(tensors, &bias_name(number), &[layer.outputs])?);
         }
-        if let Some(at) = self.parameters.iter().position(|value| !value.is_finite()) {
-            return Err(format!("parameter {at} is {}: such a model predicts nothing", self.parameters[at]));
-        }
         for (name, dtype, shape, bytes) in scale_tensors(&self.schema) {
             let tensor = tensors.tensor(&name).map_err(|error| error.to_string())?;
             if tensor.dtype() != dtype || tensor.shape() != shape || tensor.data() != bytes {
                 return Err(format!("its tensor `{name}` is not what its schema says"));
             }
         }
-        Ok(self)
+        self.with_finite_parameters()
+    }
+
+    fn with_finite_parameters(self) -> Result<SavedModel, String> {
+        match self.parameters.iter().position(|value| !value.is_finite()) {
+            Some(at) => {
+                Err(format!("parameter {at} is {}: such a model predicts nothing", self.parameters[at]))
+            }
+            None => Ok(self),
+        }
     }
 }
 

@@ -108,6 +108,32 @@ fn three_classes() {
     }
 }
 
+/// With `sample_weight` 0, 1, 2, 3, 0, 1 ...
+#[test]
+fn rows_that_weigh_more_or_nothing() {
+    let weights: Vec<f32> = (0..ROWS).map(|row| (row % 4) as f32).collect();
+    let target = |row: usize| ((row as f64 * 0.7).sin() * 3.0 + 10.0) as f32;
+    let targets = Targets::Real((0..ROWS).map(target).collect());
+    let amounts = data(1, |row, _| f64::from(target(row)) + (row as f64 * 1.3).cos(), targets);
+    let amounts = amounts.weighted(weights.clone()).unwrap();
+    let metrics = numbers(&Linear::new(1), &[1.0, 0.0], &amounts);
+    close(metrics.rmse, 0.712_250_894_651_041_7);
+    close(metrics.mae, 0.630_022_827_784_220_4);
+    close(metrics.r2, 0.890_214_766_020_126_8);
+
+    let logit = |row: usize, _| ((row as f64 * 0.9).sin() * 4.0).round_ties_even() / 2.0;
+    let classified = data(1, logit, labels(2, |row| u32::from((row * 7) % 5 < 2)));
+    let metrics = classes(&Logistic::new(1), &[1.0, 0.0], &classified.weighted(weights).unwrap());
+    close(metrics.accuracy, 0.65);
+    close(metrics.log_loss, 0.722_661_370_085_703_7);
+    close(metrics.auc, 0.659_722_222_222_222_2);
+    close(metrics.f1_macro, 0.641_943_734_015_345_3);
+    close(metrics.classes[1].precision, 0.555_555_555_555_555_6);
+    close(metrics.classes[1].recall, 0.625);
+    close(metrics.largest_class_share, 0.6);
+    assert_eq!((metrics.rows, metrics.classes[0].rows), (40, 24), "rows are counted");
+}
+
 #[test]
 fn what_cannot_be_said_is_not_said() {
     let one_class = data(1, |row, _| row as f64, labels(2, |_| 1));

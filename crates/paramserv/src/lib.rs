@@ -58,7 +58,7 @@ pub use comparison::{Combinations, Compared, Comparison, Failed, GradientStalene
 pub use coordinator::Progress;
 pub use delay::{Delay, parse_duration};
 pub use error::Error;
-pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport};
+pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
 pub use syncline_data::Partition;
 pub use syncline_round::{Every, Fold, Optimizer, Rule, Schedule, Staleness, Sync};
 pub use train::{ParamServ, Trained};

@@ -3,6 +3,8 @@
 mod quality;
 mod text;
 
+pub use text::write_metrics;
+
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
@@ -183,14 +185,17 @@ pub(crate) enum Measure {
 pub(crate) struct Judged {
     model: Box<dyn Model>,
     train: Arc<Dataset>,
+    /// How much the rows trained on count, whatever their classes do.
+    weights: Option<Vec<f32>>,
     validation: Option<Arc<Dataset>>,
 }
 
 impl Judged {
-    pub(crate) fn new(run: &ParamServ) -> Self {
+    pub(crate) fn new(run: &ParamServ, weights: Option<Vec<f32>>) -> Self {
         Self {
             model: run.model.boxed_clone(),
             train: Arc::clone(&run.data),
+            weights,
             validation: run.validation.clone(),
         }
     }
@@ -204,8 +209,13 @@ impl Judged {
 
     fn metrics(&self, parameters: &[f32]) -> TrainedMetrics {
         // The nodes are gone, so that all cores are free.
-        let of = |data: &Dataset| Metrics::of(&*self.model, parameters, data, cores());
-        TrainedMetrics { train: of(&self.train), validation: self.validation.as_deref().and_then(of) }
+        let of = |data: &Dataset, weights: Option<&[f32]>| {
+            Metrics::weighted(&*self.model, parameters, data, weights, cores())
+        };
+        TrainedMetrics {
+            train: of(&self.train, self.weights.as_deref()),
+            validation: self.validation.as_deref().and_then(|data| of(data, data.weights())),
+        }
     }
 }
 

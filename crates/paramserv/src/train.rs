@@ -229,11 +229,13 @@ impl ParamServ {
     /// behind but its trace.
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
         check::check(&self)?;
+        // Rows that count more by their class do so in training only.
+        let weights = self.data.weights().map(<[f32]>::to_vec);
         if let Some(weight) = self.class_weight.clone() {
             self.data = weight.apply(self.data)?;
         }
         let settings = self.settings(&executor);
-        let judged = Judged::new(&self);
+        let judged = Judged::new(&self, weights);
         let (program, coordinator) = self.program(&settings, executor.is_sim())?;
         let outcome = launch(program, executor)?.wait()?;
         if let Some(interrupt) = outcome.interrupted

@@ -39,7 +39,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// CSV or LIBSVM files, plain or compressed (.gz, .zst, .bz2, .xz), patterns of several, or `-`
+    /// CSV, LIBSVM, Parquet, NPY, NPZ or IDX files, plain or compressed (.gz, .zst, .bz2, .xz), patterns of several, or `-`
     #[arg(value_hint = ValueHint::FilePath)]
     data: Vec<PathBuf>,
 

@@ -59,9 +59,49 @@ impl Input {
         &self.path
     }
 
+    /// Its content for formats that are read here and there, and not from start to end. What is compressed as a whole is
+    /// unpacked into memory, up to 1 GiB.
+    #[cfg(any(feature = "npy", feature = "parquet"))]
+    pub(crate) fn content(&self) -> Result<Content> {
+        let source = self.source()?;
+        let failed = |source| Error::Io { action: "unpack", path: self.path.clone(), source };
+        match &self.content {
+            _ if source.is_compressed() => {
+                Ok(Content::Memory(read_stream(source.into_stream()).map_err(failed)?.into()))
+            }
+            Some(content) => Ok(Content::Memory(content.clone())),
+            None => Ok(Content::File(self.path.clone())),
+        }
+    }
+
     /// Opens it at its start, decompressed.
     pub(crate) fn source(&self) -> Result<Source> {
         Source::open(&self.path, self.content.clone())
+    }
+}
+
+/// Where a format that jumps about finds its bytes.
+#[cfg(any(feature = "npy", feature = "parquet"))]
+pub(crate) enum Content {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+}
+
+/// What can be read here and there.
+#[cfg(feature = "npy")]
+pub(crate) trait Jumping: Read + io::Seek {}
+
+#[cfg(feature = "npy")]
+impl<T: Read + io::Seek> Jumping for T {}
+
+#[cfg(feature = "npy")]
+impl Content {
+    /// A reader of its own, at the start.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Jumping>> {
+        Ok(match self {
+            Content::File(path) => Box::new(File::open(path)?),
+            Content::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
+        })
     }
 }
 

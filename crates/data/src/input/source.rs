@@ -31,6 +31,7 @@ pub(crate) struct Source {
     path: PathBuf,
     input: Box<dyn BufRead>,
     line: u64,
+    compressed: bool,
 }
 
 impl Source {
@@ -48,6 +49,7 @@ impl Source {
             None => Box::new(BufReader::with_capacity(BUFFER, File::open(path).map_err(io)?)),
         };
         let start = input.fill_buf().map_err(io)?;
+        let compressed = [&GZIP[..], &ZSTANDARD, &BZIP2, &XZ].iter().any(|magic| start.starts_with(magic));
         let input: Box<dyn BufRead> = if start.starts_with(&GZIP) {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input)))
         } else if start.starts_with(&ZSTANDARD) {
@@ -60,7 +62,13 @@ impl Source {
         } else {
             input
         };
-        Ok(Source { path: path.into(), input, line: 0 })
+        Ok(Source { path: path.into(), input, line: 0, compressed })
+    }
+
+    /// Whether what it hands out is not what the file holds.
+    #[cfg(any(feature = "npy", feature = "parquet"))]
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// The file.

@@ -91,12 +91,6 @@ impl Scale {
     }
 }
 
-/// A scale's number in 15 significant digits: it is then the same after it was written as a decimal and read again, by
-/// whatever program.
-pub(crate) fn tidy(number: f64) -> f64 {
-    format!("{number:.14e}").parse().unwrap_or(number)
-}
-
 /// A cycle of dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,7 +1,7 @@
 //! What a column is, from what was counted in it. Each rule is a threshold that a reader may disagree with; so the
 //! report says what was decided, and a flag of the command overrides it.
 
-use super::column::{Cycle, Kind, Scale, tidy};
+use super::column::{Cycle, Kind, Scale};
 use super::options::Missing;
 use super::survey::{MOST_CLASSES, Moments, Survey};
 use crate::DateForm;
@@ -49,13 +49,22 @@ pub(crate) fn kind(name: &str, survey: &Survey, wishes: &Wishes) -> Result<Kind,
         );
         return Err((found, String::from("rescale it")));
     }
-    if survey.texts == 0 {
+    let typed = survey.typed == present && (names_things(survey) || !survey.is_numeric());
+    if survey.texts == 0 && !typed {
         return Ok(number(name, survey, wishes));
+    }
+    if typed {
+        return Ok(text(survey, wishes));
     }
     if survey.numbers > 0 || survey.for_people.contains(&survey.texts) {
         return mixed(survey, wishes);
     }
     Ok(text(survey, wishes))
+}
+
+/// Whether digits in a column that the file says is of text are names: few of them, or such as `007`.
+fn names_things(survey: &Survey) -> bool {
+    survey.codes || survey.spelt().is_some_and(|spelt| 2 * spelt as u64 <= survey.present())
 }
 
 /// The kind of a column that counts the rows, where there is no other to learn from: it tells the order of the rows.
@@ -78,7 +87,7 @@ fn number(name: &str, survey: &Survey, wishes: &Wishes) -> Kind {
         return dropped(&format!("it is {} in all rows", survey.moments.mean));
     }
     // What R, pandas and spreadsheets put before the data.
-    const INDICES: [&str; 5] = ["", "unnamed: 0", "rownames", "row.names", "index"];
+    const INDICES: [&str; 6] = ["", "unnamed: 0", "rownames", "row.names", "index", "__index_level_0__"];
     if survey.counts_rows
         && survey.numbers == survey.rows
         && survey.rows > 2
@@ -91,8 +100,8 @@ fn number(name: &str, survey: &Survey, wishes: &Wishes) -> Kind {
 }
 
 fn scale(moments: &Moments, missing: u64, wishes: &Wishes) -> Scale {
-    let fill = tidy(moments.mean);
-    let (centre, deviation) = if wishes.raw { (0.0, 1.0) } else { (fill, tidy(moments.deviation())) };
+    let fill = moments.mean;
+    let (centre, deviation) = if wishes.raw { (0.0, 1.0) } else { (fill, moments.deviation()) };
     let indicator = wishes.missing == Missing::Indicator && missing > 0;
     Scale { centre, deviation, fill, indicator }
 }
@@ -139,8 +148,8 @@ fn text(survey: &Survey, wishes: &Wishes) -> Kind {
             return date(*form, moments, survey, wishes);
         }
         if let Some((no, yes)) = boolean(survey) {
-            let ones = tidy(yes.1 as f64 / cells as f64);
-            let deviation = tidy((ones * (1.0 - ones)).sqrt());
+            let ones = yes.1 as f64 / cells as f64;
+            let deviation = (ones * (1.0 - ones)).sqrt();
             let (centre, deviation) = if wishes.raw { (0.0, 1.0) } else { (ones, deviation) };
             let indicator = wishes.missing == Missing::Indicator && survey.missing > 0;
             let scale = Scale { centre, deviation, fill: ones, indicator };
@@ -177,8 +186,7 @@ fn date(form: DateForm, moments: &Moments, survey: &Survey, wishes: &Wishes) -> 
     if span == 0.0 {
         return dropped("it is one date in all rows");
     }
-    let has_times = survey.spellings.keys().any(|text| text.contains(&b':'));
-    let often = |cycle: &Cycle| span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || has_times);
+    let often = |cycle: &Cycle| span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || survey.times);
     let cycles = Cycle::ALL.into_iter().filter(often).collect();
     Kind::Date { form, cycles, scale: scale(moments, survey.missing, wishes) }
 }

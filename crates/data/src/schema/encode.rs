@@ -158,7 +158,7 @@ fn indicate(indicator: bool, is_missing: bool, features: &mut Vec<f32>) -> bool 
 
 fn word(place: &Place<'_>, cell: Cell<'_>) -> Option<usize> {
     match cell {
-        Cell::Text(bytes) => {
+        Cell::Text(bytes) | Cell::Word(bytes) => {
             let bytes = bytes.trim_ascii();
             place.words.get(bytes).or_else(|| place.words.get(decode(bytes).as_bytes())).copied()
         }
@@ -168,9 +168,8 @@ fn word(place: &Place<'_>, cell: Cell<'_>) -> Option<usize> {
 
 fn text(cell: Cell<'_>) -> String {
     match cell {
-        Cell::Missing => String::new(),
-        Cell::Number(number) => number.to_string(),
         Cell::Text(text) => decode(text.trim_ascii()),
+        other => other.to_text(),
     }
 }
 

@@ -4,10 +4,11 @@ use super::column::{Column, Kind};
 use super::decide::{self, MOST_WORDS, Misfit, Wishes};
 use super::survey::{MOST_CLASSES, Survey};
 use super::target::{self, Target, list};
+use super::weight::Weight;
 use super::{Inputs, Label, MOST_FEATURES, ReadOptions, Schema, words};
 use crate::format::{Format, open_table};
 use crate::input::quoted;
-use crate::sparse::{Entries, SparseRows};
+use crate::sparse::{Entries, SparseRows, Start};
 use crate::table::{Cell, Rows};
 use crate::{Dataset, Error, Input, Result};
 
@@ -106,6 +107,7 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     let mut columns = Vec::new();
     for column in (0..names.len()).filter(|&column| column != label) {
         let kind = match (plan.used[column], plan.category[column]) {
+            _ if plan.weight == Some(column) => Ok(Kind::Dropped { reason: WEIGHS.into() }),
             (false, _) => Ok(Kind::Dropped { reason: "as asked".into() }),
             (true, true) => decide::forced_category(&surveys[column], &wishes),
             (true, false) => decide::kind(&names[column], &surveys[column], &wishes),
@@ -144,8 +146,12 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     let target = Target { kind: decision.kind, ..target };
     let inputs = Inputs::Table { columns, named };
     let (missing, notation) = (options.missing, options.notation.clone());
-    Ok((Schema { inputs, target, missing, notation }, said))
+    let weight = plan.weight.map(|column| Weight { name: name(column), position: column });
+    Ok((Schema { inputs, target, missing, notation, weight }, said))
 }
+
+/// Why a column of weights is no feature.
+const WEIGHS: &str = "it says how much a row counts";
 
 /// A name as it is written after a flag.
 fn argument(name: &str) -> String {
@@ -256,6 +262,7 @@ fn column(names: &[String], named: bool, text: &str) -> Result<usize, String> {
 struct Plan {
     used: Vec<bool>,
     category: Vec<bool>,
+    weight: Option<usize>,
 }
 
 impl Plan {
@@ -271,13 +278,22 @@ impl Plan {
                 quoted(names[label].as_bytes())
             ));
         }
+        let weight = options.weight.as_ref().map(find).transpose()?;
+        if weight == Some(label) {
+            return Err(format!(
+                "{} is the label and cannot weigh the rows too: --label names another",
+                quoted(names[label].as_bytes())
+            ));
+        }
         let used = |column: usize| {
-            column == label || (chosen.is_empty() || chosen.contains(&column)) && !dropped.contains(&column)
+            let wanted = (chosen.is_empty() || chosen.contains(&column)) && !dropped.contains(&column);
+            column == label || wanted && weight != Some(column)
         };
         let all = 0..names.len();
         Ok(Plan {
             used: all.clone().map(used).collect(),
             category: all.map(|column| category.contains(&column)).collect(),
+            weight,
         })
     }
 }
@@ -287,7 +303,8 @@ fn sparse(inputs: &[Input], options: &ReadOptions) -> Result<(Schema, Vec<String
     let (mut least, mut greatest, mut values) = (u32::MAX, (0, 0), 0);
     let (mut row, mut notes) = (Entries::default(), Vec::new());
     for input in inputs {
-        let mut rows = SparseRows::open(input.source()?, false)?;
+        let start = Start { optional_label: false, weighted: options.weight.is_some() };
+        let mut rows = SparseRows::open(input.source()?, start)?;
         while rows.next(&mut row)? {
             labels.add(&options.notation, Cell::Text(&row.label), rows.line());
             values += row.values.len();
@@ -332,5 +349,12 @@ fn sparse(inputs: &[Input], options: &ReadOptions) -> Result<(Schema, Vec<String
     said.extend(notes);
     let inputs = Inputs::Sparse { columns, zero_based, scale: Vec::new() };
     let (missing, notation) = (options.missing, options.notation.clone());
-    Ok((Schema { inputs, target, missing, notation }, said))
+    let weight = options.weight.as_ref().map(|_| Weight { name: AFTER_LABEL.into(), position: 0 });
+    if weight.is_some() {
+        said.push("a row counts as the number after its label says, as in `1:0.5 3:2`".into());
+    }
+    Ok((Schema { inputs, target, missing, notation, weight }, said))
 }
+
+/// What the weights of LIBSVM are called.
+const AFTER_LABEL: &str = "the weight after the label";

@@ -17,6 +17,7 @@ mod reader;
 mod rescale;
 mod survey;
 mod target;
+mod weight;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub use fit::{Fitted, read};
 pub use options::{Header, Label, Layout, Missing, ReadOptions, Task};
 pub use reader::{Chunk, Chunks};
 pub use target::{Target, TargetKind};
+pub use weight::Weight;
 pub(crate) use words::misfits as misfits_text;
 
 /// Features of a table's row at most.
@@ -60,6 +62,9 @@ pub struct Schema {
     /// How cells are written.
     #[serde(default)]
     pub notation: Notation,
+    /// How much rows count; all count the same without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
 }
 
 /// What features are made of.
@@ -102,7 +107,7 @@ impl Schema {
             }
         };
         let target = Target { name: data.target_name().into(), position: data.columns(), kind };
-        Schema { inputs, target, missing: Missing::Mean, notation: Notation::default() }
+        Schema { inputs, target, missing: Missing::Mean, notation: Notation::default(), weight: None }
     }
 
     /// The number of features.

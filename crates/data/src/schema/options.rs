@@ -21,6 +21,9 @@ pub struct ReadOptions {
     pub drop: Vec<String>,
     /// Columns whose cells are words, numbers or not, by name or number.
     pub category: Vec<String>,
+    /// The column of weights, by name or number: how much each row counts. In LIBSVM a weight stands after the label, as
+    /// in `LABEL:WEIGHT INDEX:VALUE ...`, and is read so whatever is given here.
+    pub weight: Option<String>,
     /// What becomes of missing cells.
     pub missing: Missing,
     /// How cells are written.

@@ -5,16 +5,18 @@ use std::collections::VecDeque;
 
 use super::encode::Encoder;
 use super::target::{Collector, list};
+use super::weight::weight;
 use super::{Inputs, Layout, Missing, Schema};
 use crate::format::{Format, open_table};
 use crate::input::line_error;
-use crate::sparse::{Entries, SparseRows};
-use crate::table::{Cell, Rows, decode};
+use crate::sparse::{Entries, SparseRows, Start};
+use crate::table::{Cell, Notation, Rows, Value};
 use crate::{Csr, Dataset, Dense, Error, Features, Input, Result};
 
 impl Schema {
     /// Reads files whose rows have labels: columns are found by name, in any order, others are passed over. Rows without a
-    /// label are left out, under [`Missing::Drop`] those with a missing cell too; the sentences say how many.
+    /// label, or without the weight that they should have, are left out, under [`Missing::Drop`] those with a missing cell
+    /// too; the sentences say how many. Where a file lacks the column of weights, its rows count 1.
     ///
     /// # Errors
     /// When a file cannot be read, lacks a column, or has a cell that does not fit.
@@ -24,6 +26,7 @@ impl Schema {
         let mut left_out = LeftOut::default();
         let mut notes = Vec::new();
         let mut filled = 0;
+        let mut weights = Weights::default();
         for input in inputs {
             let mut file = Open::new(self, input, Labels::Needed, None, layout)?;
             while file.next(&mut matrix)? {
@@ -31,21 +34,33 @@ impl Schema {
                 let labelled = targets.push(&self.notation, cell).map_err(|found| {
                     line_error(input.path(), line, format!("{}: {found}", self.target.title()))
                 })?;
+                let weight = file.weight(&self.notation).map_err(|found| {
+                    let title = self.weight.as_ref().map_or(String::new(), super::Weight::title);
+                    line_error(input.path(), line, format!("{title}: {found}"))
+                })?;
                 let complete = file.missing() == 0 || self.missing != Missing::Drop;
-                if labelled && complete {
-                    filled += file.missing();
-                    matrix.keep();
-                    continue;
+                match weight {
+                    Some(weight) if labelled && complete => {
+                        filled += file.missing();
+                        matrix.keep();
+                        weights.values.push(weight);
+                        continue;
+                    }
+                    _ if !labelled => left_out.unlabelled += 1,
+                    None => left_out.unweighted += 1,
+                    Some(_) => left_out.incomplete += 1,
                 }
                 if labelled {
                     targets.pop();
-                    left_out.incomplete += 1;
-                } else {
-                    left_out.unlabelled += 1;
                 }
                 matrix.take_back();
             }
+            weights.found |= file.is_weighted();
             notes.extend(file.notes());
+            if let (Some(weight), false) = (&self.weight, file.is_weighted()) {
+                let path = input.path().display();
+                notes.push(format!("{path} has no column {}: its rows count the same", weight.title()));
+            }
         }
         let path = inputs.first().map(|input| input.path().to_path_buf()).unwrap_or_default();
         if matrix.rows() == 0 {
@@ -59,7 +74,13 @@ impl Schema {
         let data = Dataset::new(matrix.finish()?, targets.finish())?;
         let data =
             data.named(self.features(), self.target.name.clone())?.with_target_scale(self.target.scale());
-        Ok((data, notes))
+        match weights.found {
+            true if weights.values.iter().all(|&weight| weight == 0.0) => {
+                Err(Error::File { path, message: "all its rows have the weight 0".into() })
+            }
+            true => Ok((data.weighted(weights.values)?, notes)),
+            false => Ok((data, notes)),
+        }
     }
 
     /// Opens files whose rows are to be predicted: labels are passed over where there are any, no row is left out, and
@@ -89,9 +110,18 @@ fn filled_cells(filled: u64, missing: Missing) -> String {
     }
 }
 
+/// The weights of the kept rows.
+#[derive(Default)]
+struct Weights {
+    values: Vec<f32>,
+    /// Whether they come from a file.
+    found: bool,
+}
+
 #[derive(Default)]
 struct LeftOut {
     unlabelled: u64,
+    unweighted: u64,
     incomplete: u64,
 }
 
@@ -104,6 +134,9 @@ impl LeftOut {
         let mut sentences = Vec::new();
         if self.unlabelled > 0 {
             sentences.push(format!("{} without a label left out", rows(self.unlabelled)));
+        }
+        if self.unweighted > 0 {
+            sentences.push(format!("{} without a weight left out", rows(self.unweighted)));
         }
         if self.incomplete > 0 {
             sentences.push(format!("{} with missing cells left out", rows(self.incomplete)));
@@ -186,6 +219,7 @@ enum Open<'a> {
         rows: Box<dyn Rows>,
         encoder: Encoder<'a>,
         label: Option<usize>,
+        weight: Option<usize>,
         id: Option<usize>,
         /// Of the row read last.
         last: Last,
@@ -197,13 +231,15 @@ enum Open<'a> {
         columns: usize,
         zero_based: bool,
         scale: &'a [f32],
+        weighted: bool,
     },
 }
 
 /// What is kept of a row besides its features.
 #[derive(Default)]
 struct Last {
-    label: Option<crate::table::Value>,
+    label: Option<Value>,
+    weight: Option<Value>,
     id: Option<String>,
     line: u64,
     missing: u64,
@@ -227,9 +263,12 @@ impl<'a> Open<'a> {
                 if id.is_some() {
                     return Err(fail("sparse data have no column to carry along".into()));
                 }
-                let rows = SparseRows::open(input.source()?, labels == Labels::PassedOver)?;
+                let weighted = schema.weight.is_some();
+                let start = Start { optional_label: labels == Labels::PassedOver, weighted };
+                let rows = SparseRows::open(input.source()?, start)?;
                 let (columns, zero_based, row) = (*columns, *zero_based, Entries::default());
-                return Ok(Open::Sparse { input: input.clone(), rows, row, columns, zero_based, scale });
+                let input = input.clone();
+                return Ok(Open::Sparse { input, rows, row, columns, zero_based, scale, weighted });
             }
             Inputs::Table { .. } if format == Format::Libsvm => {
                 return Err(fail("it is sparse (LIBSVM), the model was trained on a table".into()));
@@ -253,6 +292,7 @@ impl<'a> Open<'a> {
             rows,
             encoder,
             label: places.label,
+            weight: places.weight,
             id,
             last: Last::default(),
         })
@@ -261,20 +301,21 @@ impl<'a> Open<'a> {
     /// Reads the next row's features into `matrix`, not kept yet; `false` at the end.
     fn next(&mut self, matrix: &mut Matrix) -> Result<bool> {
         match self {
-            Open::Table { input, rows, encoder, label, id, last } => {
+            Open::Table { input, rows, encoder, label, weight, id, last } => {
                 let Some(row) = rows.next()? else { return Ok(false) };
                 let missing = encoder
                     .encode(&row, &mut matrix.values)
                     .map_err(|message| line_error(input.path(), row.line, message))?;
                 *last = Last {
-                    label: label.map(|label| owned(row.cell(label))),
-                    id: id.map(|id| text(row.cell(id))),
+                    label: label.map(|label| row.cell(label).to_value()),
+                    weight: weight.map(|weight| row.cell(weight).to_value()),
+                    id: id.map(|id| row.cell(id).to_text()),
                     line: row.line,
                     missing,
                 };
                 Ok(true)
             }
-            Open::Sparse { input, rows, row, columns, zero_based, scale } => {
+            Open::Sparse { input, rows, row, columns, zero_based, scale, .. } => {
                 if !rows.next(row)? {
                     return Ok(false);
                 }
@@ -301,12 +342,28 @@ impl<'a> Open<'a> {
     /// The label of the row read last.
     fn label(&self) -> Cell<'_> {
         match self {
-            Open::Table { last, .. } => match &last.label {
-                Some(crate::table::Value::Number(number)) => Cell::Number(*number),
-                Some(crate::table::Value::Text(text)) => Cell::Text(text),
-                _ => Cell::Missing,
-            },
+            Open::Table { last, .. } => last.label.as_ref().map_or(Cell::Missing, Value::cell),
             Open::Sparse { row, .. } => Cell::Text(&row.label),
+        }
+    }
+
+    /// Whether its rows have weights.
+    fn is_weighted(&self) -> bool {
+        match self {
+            Open::Table { weight, .. } => weight.is_some(),
+            Open::Sparse { weighted, .. } => *weighted,
+        }
+    }
+
+    /// How much the row read last counts; `None` where that is missing. An error says what was found.
+    fn weight(&self, notation: &Notation) -> Result<Option<f32>, String> {
+        match self {
+            Open::Table { weight: None, .. } => Ok(Some(1.0)),
+            Open::Table { last, .. } => {
+                weight(notation, last.weight.as_ref().map_or(Cell::Missing, Value::cell))
+            }
+            Open::Sparse { row, .. } if row.weight.is_empty() => Ok(Some(1.0)),
+            Open::Sparse { row, .. } => weight(notation, Cell::Text(&row.weight)),
         }
     }
 
@@ -342,26 +399,11 @@ impl<'a> Open<'a> {
     }
 }
 
-fn owned(cell: Cell<'_>) -> crate::table::Value {
-    match cell {
-        Cell::Missing => crate::table::Value::Missing,
-        Cell::Number(number) => crate::table::Value::Number(number),
-        Cell::Text(text) => crate::table::Value::Text(text.to_vec()),
-    }
-}
-
-fn text(cell: Cell<'_>) -> String {
-    match cell {
-        Cell::Missing => String::new(),
-        Cell::Number(number) => number.to_string(),
-        Cell::Text(text) => decode(text),
-    }
-}
-
 /// Where the columns are in another file.
 struct Places {
     cells: Vec<usize>,
     label: Option<usize>,
+    weight: Option<usize>,
 }
 
 impl Schema {
@@ -388,7 +430,8 @@ impl Schema {
             ));
         }
         let cells = columns.iter().map(|column| place(&column.name).unwrap_or(usize::MAX)).collect();
-        Ok(Places { cells, label })
+        let weight = self.weight.as_ref().and_then(|weight| place(&weight.name));
+        Ok(Places { cells, label, weight })
     }
 
     /// Files without names, or a model that knows none.
@@ -396,12 +439,13 @@ impl Schema {
         let trained = columns.len() + 1;
         if found == trained {
             let cells = columns.iter().map(|column| column.position).collect();
-            return Ok(Places { cells, label: Some(self.target.position) });
+            let weight = self.weight.as_ref().map(|weight| weight.position);
+            return Ok(Places { cells, label: Some(self.target.position), weight });
         }
         if found + 1 == trained && labels == Labels::PassedOver {
             let shifted = |position: usize| position - usize::from(position > self.target.position);
             let cells = columns.iter().map(|column| shifted(column.position)).collect();
-            return Ok(Places { cells, label: None });
+            return Ok(Places { cells, label: None, weight: None });
         }
         let without = if labels == Labels::Needed { "" } else { ", or one less without the label" };
         Err(format!(

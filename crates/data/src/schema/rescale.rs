@@ -1,7 +1,6 @@
 //! Scales of the training rows alone. A file is read at the scale of all its rows, so that nothing of its numbers is lost;
 //! once some rows have been set aside, scales are made exact for the rest, so that no model knows of rows that judge it.
 
-use super::column::tidy;
 use super::{Inputs, Schema, TargetKind};
 use crate::{Dataset, Result, Scaling, TargetScale};
 
@@ -22,15 +21,12 @@ impl Schema {
         scaling.apply(&mut training)?;
         others.as_mut().map_or(Ok(()), |others| scaling.apply(others))?;
         self.compose(&scaling);
-        let scale = TargetScale::fit(training.targets());
+        let scale = TargetScale::fit_weighted(training.targets(), training.weights());
         let training = training.rescale_targets(scale);
-        let TargetScale { centre, deviation } = training.target_scale();
-        let kept = TargetScale { centre: tidy(centre), deviation: tidy(deviation) };
         if let TargetKind::Regression { scale } = &mut self.target.kind {
-            *scale = kept;
+            *scale = training.target_scale();
         }
-        let others = others.map(|others| others.rescale_targets(scale).with_target_scale(kept));
-        Ok((training.with_target_scale(kept), others))
+        Ok((training, others.map(|others| others.rescale_targets(scale))))
     }
 
     /// Which features are scaled.
@@ -52,8 +48,8 @@ impl Schema {
                     let width = column.width();
                     if let Some(scale) = column.scale_mut() {
                         let (centre, deviation) = further.of(feature);
-                        scale.centre = tidy(scale.centre + scale.deviation * centre);
-                        scale.deviation = tidy(scale.deviation * deviation);
+                        scale.centre += scale.deviation * centre;
+                        scale.deviation *= deviation;
                     }
                     feature += width;
                 }

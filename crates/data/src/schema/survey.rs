@@ -26,6 +26,12 @@ pub(crate) struct Survey {
     pub texts_with_digits: u64,
     /// Words in all texts.
     pub words: u64,
+    /// Cells that the file says are text, numbers or not.
+    pub typed: u64,
+    /// Some of those are digits that are no number.
+    pub codes: bool,
+    /// Some date has a time of day.
+    pub times: bool,
     /// All numbers are whole.
     pub whole: bool,
     /// The numbers are 0, 1, 2 ... or 1, 2, 3 ... in the order of the rows.
@@ -54,6 +60,9 @@ impl Survey {
             for_people: [0; 2],
             texts_with_digits: 0,
             words: 0,
+            typed: 0,
+            codes: false,
+            times: false,
             whole: true,
             counts_rows: true,
             moments: Moments::default(),
@@ -70,6 +79,14 @@ impl Survey {
     pub(crate) fn add(&mut self, notation: &Notation, cell: Cell<'_>, line: u64) {
         self.rows += 1;
         let written = notation.of(cell);
+        if let Cell::Word(text) = cell {
+            if let Written::Number(_) = written {
+                self.see(text);
+            }
+            self.typed += u64::from(written != Written::Missing);
+            // A number is not written `007`.
+            self.codes |= matches!(text.trim_ascii(), [b'0', b'0'..=b'9', ..]);
+        }
         if written != Written::Missing && self.spellings.len() <= self.most_spellings {
             self.spell(cell, line);
         }
@@ -86,6 +103,12 @@ impl Survey {
             }
             Written::Text(text) => self.text(text, line),
         }
+    }
+
+    /// Whether all cells are numbers, perhaps as people write them.
+    pub(crate) fn is_numeric(&self) -> bool {
+        self.texts == 0
+            || self.numbers + self.texts == self.present() && self.for_people.contains(&self.texts)
     }
 
     /// Cells that hold something.
@@ -115,6 +138,7 @@ impl Survey {
                 let text = text.trim_ascii();
                 count(text.strip_suffix(&[0x1a]).unwrap_or(text));
             }
+            Cell::Word(text) => count(text.trim_ascii()),
         }
     }
 
@@ -140,6 +164,7 @@ impl Survey {
         }
         self.dates.retain_mut(|(form, moments)| match form.days(text) {
             Some(days) => {
+                self.times |= days.fract() != 0.0;
                 moments.add(days);
                 true
             }

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::tidy;
 use super::options::Task;
 use super::survey::{MOST_CLASSES, Survey};
 use crate::input::quoted;
@@ -95,9 +94,18 @@ pub(crate) fn decide(survey: &Survey, task: Option<Task>, raw: bool) -> Result<D
         Some(Task::Classification) => {
             classes(survey).map(|kind| Decision { kind, because: "as asked".into() })
         }
+        None if numeric && survey.typed == present && survey.spelt().is_some_and(is_few(present)) => {
+            let because = format!("it is text, of {} kinds", survey.spelt().unwrap_or_default());
+            classes(survey).map(|kind| Decision { kind, because })
+        }
         None if numeric => numbers(survey, raw),
         None => words(survey),
     }
+}
+
+/// Whether so many different texts among the cells are few enough for classes.
+fn is_few(present: u64) -> impl Fn(usize) -> bool {
+    move |spelt| 2 * spelt as u64 <= present
 }
 
 /// A number as the target.
@@ -118,7 +126,7 @@ fn number(survey: &Survey, raw: bool) -> Result<TargetKind, (String, String)> {
     if survey.numbers == 0 {
         return Err(("it has no number".into(), "--label names another column".into()));
     }
-    let (centre, deviation) = (tidy(survey.moments.mean), tidy(survey.moments.deviation()));
+    let (centre, deviation) = (survey.moments.mean, survey.moments.deviation());
     let scale = match raw || deviation == 0.0 {
         true => TargetScale::default(),
         false => TargetScale { centre, deviation },
@@ -283,7 +291,9 @@ impl<'a> Collector<'a> {
             Targets::Class { labels, .. } => {
                 let text = match cell {
                     crate::table::Cell::Number(number) => number.to_string().into_bytes(),
-                    crate::table::Cell::Text(text) => text.trim_ascii().to_vec(),
+                    crate::table::Cell::Text(text) | crate::table::Cell::Word(text) => {
+                        text.trim_ascii().to_vec()
+                    }
                     crate::table::Cell::Missing => return Ok(false),
                 };
                 let known = self.classes.get(&text).copied();

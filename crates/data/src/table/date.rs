@@ -126,6 +126,27 @@ fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + day_of_era - 719_468)
 }
 
+/// A day since 1970-01-01 and the seconds of it as [`DateForm::YearMonthDay`] has them, without a time at midnight.
+#[cfg(feature = "parquet")]
+pub(crate) fn written(day: i64, seconds: f64) -> String {
+    // Days count from the first of March of the year 0, in eras of 400 years; the formula is Hinnant's too.
+    let day = day.saturating_add(719_468);
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    if seconds == 0.0 {
+        return date;
+    }
+    let (minutes, seconds) = ((seconds / 60.0).floor(), seconds % 60.0);
+    let seconds = format!("{seconds:09.6}");
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+    format!("{date}T{:02}:{:02}:{seconds}", (minutes / 60.0).floor(), minutes % 60.0)
+}
+
 /// `12:30`, `12:30:05.25`, with `Z`, `+02:00`, `AM` or `PM`: the fraction of a day.
 fn fraction_of_day(text: &str) -> Option<f64> {
     let (clock, zone) = match text.find(['Z', 'z', '+', '-']) {
@@ -191,6 +212,23 @@ mod tests {
         assert_eq!(days("1970-01-01 06:00 PM"), Some(0.75));
         assert_eq!(days("1969-12-31"), Some(-1.0));
         assert_eq!(days("2000-03-01"), Some(11_017.0));
+    }
+
+    #[cfg(feature = "parquet")]
+    #[test]
+    fn what_is_written_is_read_back() {
+        for day in (-800_000..800_000).step_by(997) {
+            for seconds in [0.0, 0.25, 3600.0, 86_399.5] {
+                let text = written(day, seconds);
+                let read = DateForm::YearMonthDay.days(text.as_bytes());
+                let four_digits = (-719_528..=2_932_896).contains(&day);
+                assert_eq!(read.is_some(), four_digits, "{text}");
+                assert!(
+                    read.is_none_or(|read| (read - day as f64 - seconds / 86_400.0).abs() < 1e-9),
+                    "{text}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,19 +1,31 @@
 //! Tables: rows of cells under named columns, as a stream. Which format a file has is known here only; what the cells
 //! mean for a model is decided by a [`Schema`](crate::Schema).
 
+#[cfg(any(feature = "npy", feature = "idx"))]
 mod arrays;
 mod date;
 mod dialect;
+#[cfg(any(feature = "npy", feature = "parquet"))]
+mod half;
 mod notation;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod text;
 
 use crate::Result;
+#[cfg(any(feature = "npy", feature = "idx"))]
 pub(crate) use arrays::ArrayRows;
 pub use date::DateForm;
 pub(crate) use dialect::Dialect;
+#[cfg(any(feature = "npy", feature = "parquet"))]
+use half::half;
 pub use notation::{Decimal, Notation};
 pub(crate) use notation::{Written, decode, for_people, plain};
+#[cfg(feature = "parquet")]
+pub(crate) use parquet::ParquetRows;
 pub(crate) use text::TextRows;
+#[cfg(any(feature = "npy", feature = "parquet"))]
+use text::distinct;
 
 /// Columns of a table at most. A wider one is taken for a file with its line ends lost: a line of it alone would
 /// otherwise take gigabytes.
@@ -28,6 +40,8 @@ pub(crate) enum Cell<'a> {
     Number(f64),
     /// Text, whatever it means.
     Text(&'a [u8]),
+    /// Text that the file says is text: `NA` is a word, and digits may be a name.
+    Word(&'a [u8]),
 }
 
 /// A row of cells.
@@ -42,6 +56,9 @@ pub(crate) struct Row<'a> {
 pub(crate) enum Cells<'a> {
     Text(&'a csv::ByteRecord),
     Numbers(&'a [f64]),
+    Values(&'a [Value]),
+    /// Columns of values, and the row in them.
+    Columns(&'a [Vec<Value>], usize),
 }
 
 /// A cell that owns its content.
@@ -50,6 +67,40 @@ pub(crate) enum Value {
     Missing,
     Number(f64),
     Text(Vec<u8>),
+    Word(Vec<u8>),
+}
+
+impl Value {
+    /// The same, borrowed.
+    pub(crate) fn cell(&self) -> Cell<'_> {
+        match self {
+            Value::Missing => Cell::Missing,
+            Value::Number(number) => Cell::Number(*number),
+            Value::Text(text) => Cell::Text(text),
+            Value::Word(text) => Cell::Word(text),
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// The same, owned.
+    pub(crate) fn to_value(self) -> Value {
+        match self {
+            Cell::Missing => Value::Missing,
+            Cell::Number(number) => Value::Number(number),
+            Cell::Text(text) => Value::Text(text.to_vec()),
+            Cell::Word(text) => Value::Word(text.to_vec()),
+        }
+    }
+
+    /// As people read it; nothing where it is missing.
+    pub(crate) fn to_text(self) -> String {
+        match self {
+            Cell::Missing => String::new(),
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) | Cell::Word(text) => decode(text),
+        }
+    }
 }
 
 impl<'a> Row<'a> {
@@ -58,6 +109,10 @@ impl<'a> Row<'a> {
         match self.cells {
             Cells::Text(record) => record.get(at).map_or(Cell::Missing, Cell::Text),
             Cells::Numbers(numbers) => numbers.get(at).map_or(Cell::Missing, |&number| Cell::Number(number)),
+            Cells::Values(values) => values.get(at).map_or(Cell::Missing, Value::cell),
+            Cells::Columns(columns, row) => {
+                columns.get(at).and_then(|column| column.get(row)).map_or(Cell::Missing, Value::cell)
+            }
         }
     }
 }
@@ -71,6 +126,7 @@ impl Notation {
             Cell::Number(number) if number.abs() > notation::LARGEST => Written::TooLarge(b"inf"),
             Cell::Number(number) => Written::Number(number),
             Cell::Text(text) => self.read(text),
+            Cell::Word(text) => self.word(text),
         }
     }
 }

@@ -80,6 +80,16 @@ impl Notation {
         }
     }
 
+    /// What a cell of a column of text is. A number is one all the same: what the column is takes more than one cell.
+    pub(crate) fn word<'a>(&self, cell: &'a [u8]) -> Written<'a> {
+        let text = cell.trim_ascii();
+        match self.number(text) {
+            _ if text.is_empty() || self.is_named_missing(text) => Written::Missing,
+            Some(number) if number.abs() <= LARGEST => Written::Number(number),
+            _ => Written::Text(text),
+        }
+    }
+
     fn is_named_missing(&self, text: &[u8]) -> bool {
         self.na.iter().any(|na| na.as_bytes() == text)
     }

@@ -1,29 +1,44 @@
-//! The area under the receiver operating characteristic, from ranks.
+//! The area under the receiver operating characteristic, from rows in the order of their scores.
 
-/// The probability that a random positive row has a larger score than a random negative one, ties counted half; nothing
-/// where one of them is missing or a score is no number.
-pub(super) fn auc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
-    if scored.iter().any(|(score, _)| score.is_nan()) {
+/// A row as it is ranked.
+#[derive(Clone, Copy)]
+pub(super) struct Ranked {
+    pub score: f32,
+    pub positive: bool,
+    /// How much it counts.
+    pub weight: f32,
+}
+
+/// The probability that a random positive row has a larger score than a random negative one, ties counted half, rows drawn
+/// by their weights; nothing where one of them is missing or a score is no number.
+pub(super) fn auc(mut rows: Vec<Ranked>) -> Option<f64> {
+    if rows.iter().any(|row| row.score.is_nan()) {
         return None;
     }
-    scored.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let positives = scored.iter().filter(|(_, positive)| *positive).count() as f64;
-    let negatives = scored.len() as f64 - positives;
+    rows.sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
+    let weight = |rows: &[Ranked], positive: bool| {
+        rows.iter().filter(|row| row.positive == positive).map(|row| f64::from(row.weight)).sum::<f64>()
+    };
+    let (positives, negatives) = (weight(&rows, true), weight(&rows, false));
     // -0.0 and 0.0 are the same score, though they are sorted apart.
-    let mut ranks = 0.0;
-    let mut before = 0.0;
-    for tied in scored.chunk_by(|a, b| a.0 == b.0) {
-        let rank = before + (tied.len() as f64 + 1.0) / 2.0;
-        ranks += rank * tied.iter().filter(|(_, positive)| *positive).count() as f64;
-        before += tied.len() as f64;
+    let (mut wins, mut below) = (0.0, 0.0);
+    for tied in rows.chunk_by(|a, b| a.score == b.score) {
+        let negative = weight(tied, false);
+        wins += weight(tied, true) * (below + negative / 2.0);
+        below += negative;
     }
-    let wins = ranks - positives * (positives + 1.0) / 2.0;
     (positives > 0.0 && negatives > 0.0).then(|| wins / (positives * negatives))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn auc(rows: Vec<(f32, bool)>) -> Option<f64> {
+        super::auc(
+            rows.into_iter().map(|(score, positive)| Ranked { score, positive, weight: 1.0 }).collect(),
+        )
+    }
 
     #[test]
     fn the_share_of_pairs_in_order() {

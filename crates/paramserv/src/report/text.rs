@@ -2,6 +2,8 @@
 
 mod metrics;
 
+pub use metrics::write as write_metrics;
+
 use std::fmt;
 
 use syncline_terminal::{
@@ -51,7 +53,9 @@ impl Report {
         ));
         let losses = epochs(&self.epochs, page.screen());
         page.gap().table(&losses);
-        metrics::write(page, &self.metrics);
+        let sets = [("train", &self.metrics.train), ("validation", &self.metrics.validation)];
+        let sets: Vec<_> = sets.iter().filter_map(|(name, set)| Some((*name, set.as_ref()?))).collect();
+        metrics::write(page, &sets);
         let speed = count(self.samples_per_second.max(0.0).round() as u64);
         page.gap().line(&format!("{speed} samples/s, {} in all", seconds(self.wall_s)));
         page.heading("where the time went").table(&workers(&self.workers));

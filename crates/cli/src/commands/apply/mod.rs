@@ -2,18 +2,18 @@
 
 mod sink;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueHint;
 use syncline::{
-    data::{Layout, Schema},
-    learn::{Predicted, SavedModel},
+    data::Schema,
+    learn::{Predictions, SavedModel},
 };
 
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, remark, wrote},
-    tables::{self, LayoutArgs},
+    tables,
 };
 use sink::{Head, Scored, Sink};
 
@@ -34,34 +34,25 @@ const ROWS: usize = 4096;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// What `syncline train --save` wrote
-    #[arg(value_hint = ValueHint::FilePath)]
-    model: PathBuf,
-    /// Files of the kind that the model was trained on, patterns of several, or `-`
-    #[arg(required = true, value_hint = ValueHint::FilePath)]
-    data: Vec<PathBuf>,
+    #[command(flatten)]
+    applied: tables::ModelAndData,
     /// Write to this file: CSV, Parquet, or NPY (numbers only), by its name
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
     /// Carry this column along, as the first one
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
-    #[command(flatten)]
-    layout: LayoutArgs,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         check_writable(out)?;
-        let inputs: Vec<&Path> =
-            args.data.iter().map(PathBuf::as_path).chain([args.model.as_path()]).collect();
-        check_distinct(&[out], &inputs)?;
+        check_distinct(&[out], &args.applied.paths())?;
     }
-    let saved = SavedModel::load(&args.model)?;
+    let saved = SavedModel::load(&args.applied.model)?;
     let mut sink = Sink::open(args.out.as_deref(), args.id.is_some())?;
-    let inputs = tables::open(&args.data)?;
-    let layout: Layout = args.layout.into();
-    let mut chunks = saved.schema.chunks(&inputs, args.id.as_deref(), layout)?;
+    let inputs = args.applied.open()?;
+    let mut chunks = saved.schema.chunks(&inputs, args.id.as_deref(), args.applied.layout())?;
     let mut rows = 0;
     while let Some(chunk) = chunks.next(ROWS)? {
         let predictions = saved.predict(&chunk.features)?;
@@ -81,9 +72,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The names of the columns to be written.
-fn head(schema: &Schema, predictions: &Predicted, id: Option<&str>) -> Head {
+fn head(schema: &Schema, predictions: &Predictions, id: Option<&str>) -> Head {
     let measure = match predictions {
-        Predicted::Classes { probabilities: false, .. } => "margin",
+        Predictions::Margins { .. } => "margin",
         _ => "probability",
     };
     let name = if schema.target.name.is_empty() { "label" } else { &schema.target.name };
@@ -95,10 +86,14 @@ fn head(schema: &Schema, predictions: &Predicted, id: Option<&str>) -> Head {
     }
 }
 
-fn scored(ids: Vec<String>, predictions: Predicted) -> Scored {
-    let classes = predictions.likeliest();
+fn scored(ids: Vec<String>, predictions: Predictions) -> Scored {
+    let classes = predictions.classes().into_iter().map(|class| class as usize).collect();
     match predictions {
-        Predicted::Numbers(numbers) => Scored { ids, numbers, classes, scores: Vec::new() },
-        Predicted::Classes { scores, .. } => Scored { ids, numbers: Vec::new(), classes, scores },
+        Predictions::Numbers(numbers) => Scored { ids, numbers, classes, scores: Vec::new() },
+        Predictions::Probabilities { values, .. } | Predictions::Margins { values, .. } => {
+            Scored { ids, numbers: Vec::new(), classes, scores: values }
+        }
+        // A kind that this command does not know has nothing to write.
+        _ => Scored { ids, numbers: Vec::new(), classes, scores: Vec::new() },
     }
 }

@@ -9,20 +9,15 @@ use syncline_terminal::{
     unit::{count, loss},
 };
 
-use super::super::TrainedMetrics;
-
 /// Classes up to which each has a line of its own.
 const CLASSES_LISTED: usize = 20;
 /// Classes up to which the confusion table is shown.
 const CLASSES_CROSSED: usize = 8;
 
-/// Writes the metrics of both sets, and each class of the held-out rows, or of the others where none were held out.
-pub(super) fn write(page: &mut Page, metrics: &TrainedMetrics) {
-    let sets = [("train", &metrics.train), ("validation", &metrics.validation)];
-    let sets: Vec<(&str, &Metrics)> =
-        sets.iter().filter_map(|(name, set)| Some((*name, set.as_ref()?))).collect();
+/// Writes the metrics of sets of rows that have names, and of the last set each class.
+pub fn write(page: &mut Page, sets: &[(&str, &Metrics)]) {
     let Some((name, last)) = sets.last() else { return };
-    page.heading("the trained model").table(&summary(&sets));
+    page.heading("the trained model").table(&summary(sets));
     if let Metrics::Classes(metrics) = last
         && metrics.classes.len() <= CLASSES_LISTED
     {
