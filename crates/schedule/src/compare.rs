@@ -37,6 +37,8 @@ pub struct Experiment {
     pub options: Options,
     /// The policies' choices; cluster, grid, expected jobs and seed are filled in for each run.
     pub template: Setup,
+    /// What a reader of the results should know of where the jobs come from.
+    pub remarks: Vec<String>,
 }
 
 impl Experiment {

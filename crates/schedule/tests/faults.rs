@@ -26,7 +26,14 @@ fn experiment(setting: Setting, physics: Physics, outages: Vec<Outage>) -> Exper
     let grid = setting.grid;
     let options = Options { clock: Clock::slots(&grid), physics, outages };
     let template = Setup::new(&cluster, grid, &[]);
-    Experiment { source: Source::Setting(Box::new(setting)), cluster, grid, options, template }
+    Experiment {
+        source: Source::Setting(Box::new(setting)),
+        cluster,
+        grid,
+        options,
+        template,
+        remarks: Vec::new(),
+    }
 }
 
 fn small() -> Setting {

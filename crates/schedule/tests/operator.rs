@@ -156,7 +156,7 @@ fn a_server_may_take_nothing() {
 fn planners_start_and_finish_what_they_admit_between_events() {
     let rows: Vec<String> = (0..9).map(|id| format!("{id},1,{},{}", id * 40, 300 + 70 * id)).collect();
     let text = format!("job_id,num_gpu,submit_time,duration\n{}\n", rows.join("\n"));
-    let list = trace::read(&file("short.csv", &text), Format::Tiresias).unwrap();
+    let list = trace::read(&file("short.csv", &text), Format::Tiresias).unwrap().jobs;
     let two = Arc::new(Cluster::from_counts("2x1").unwrap());
     let grid = SlotGrid::new(HOUR, trace::planned_slots(&list, &two, HOUR));
     for policy in PolicyName::ALL {
@@ -290,7 +290,7 @@ fn arrays_and_the_faults_of_jobs() {
 #[test]
 fn traces_are_read_as_people_write_them() {
     let text = "job_id, num_gpu, submit_time, duration\n0,1.0,0,0\n1, 2.0 ,5,10\n";
-    let list = trace::read(&file("spaces.csv", text), Format::Tiresias).unwrap();
+    let list = trace::read(&file("spaces.csv", text), Format::Tiresias).unwrap().jobs;
     assert_eq!((list[0].workers.min, list[1].workers.min), (1, 2));
     assert_eq!((list[0].shortest(), list[1].shortest()), (1.0, 10.0));
     let text = "job_id,num_gpu,submit_time,duration\n0,1,0,1\n1,1.5,0,1\n";
@@ -302,7 +302,7 @@ fn traces_are_read_as_people_write_them() {
     let table = file("speeds.json", r#"{"v100": {"('A3C', 1)": {"null": 5.0}}}"#);
     let speeds = trace::Throughputs::read(&table, &["v100"]).unwrap();
     let six = file("six.trace", "A3C\trun a3c\t--steps\t50\t30\t1\n");
-    let list = trace::read_gavel(&six, &speeds).unwrap();
+    let list = trace::read_gavel(&six, &speeds).unwrap().jobs;
     assert_eq!((list[0].arrival, list[0].workload, list[0].workers.min), (30.0, 50.0, 1));
     let seven = file("seven.trace", "A3C\trun a3c\t--steps\t50\t30\t1\nA3C\trun\tx\t--steps\t50\t30\t1\n");
     let error = trace::read_gavel(&seven, &speeds).unwrap_err().to_string();

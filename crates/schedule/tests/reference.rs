@@ -62,7 +62,7 @@ impl Row {
         let physics = Physics { overhead: Overhead::Never, ..Physics::default() };
         let options = Options { clock: Clock::slots(&grid), physics, outages: Vec::new() };
         let source = Source::Setting(Box::new(setting));
-        let experiment = Experiment { source, cluster, grid, options, template };
+        let experiment = Experiment { source, cluster, grid, options, template, remarks: Vec::new() };
         let utility = |policy, seed| experiment.run(policy, seed, None).unwrap().outcome.metrics().utility;
         POLICIES.map(|policy| (policy, (1..=seeds).map(|seed| utility(policy, seed)).collect())).into()
     }

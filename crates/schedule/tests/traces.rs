@@ -24,7 +24,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 }
 
 fn muri(policy: PolicyName, path: &std::path::Path) -> Metrics {
-    let jobs = trace::read(path, Format::Muri).unwrap();
+    let jobs = trace::read(path, Format::Muri).unwrap().jobs;
     let cluster = Arc::new(Cluster::uniform(8, Resources::gpus(8.0)).unwrap());
     let grid = SlotGrid::paper(3600.0, 1);
     let setup = Setup { packing: Packing::Consolidated, ..Setup::new(&cluster, grid, &jobs) };

@@ -21,7 +21,7 @@ use crate::{
     setting::{Arrivals, Mix, Setting},
     sim::{Clock, Options, Outage},
     state::{Checkpoints, Contention, Overhead, Physics},
-    trace::{self, Format},
+    trace::{self, Format, Trace},
 };
 
 /// Where the jobs come from.
@@ -163,14 +163,19 @@ impl Study {
             }
             Jobs::Trace { path, format, throughputs } => {
                 let cluster = Arc::new(jobs_file::cluster(self.cluster.as_deref().unwrap_or("8x8"))?);
-                let jobs = match throughputs {
+                let trace = match throughputs {
                     Some(table) => {
                         let devices: Vec<&str> = cluster.devices().iter().map(String::as_str).collect();
                         trace::read_gavel(path, &trace::Throughputs::read(table, &devices)?)?
                     }
                     None => trace::read(path, *format)?,
                 };
-                self.traced(jobs, cluster, *format)
+                let Trace { jobs, left_out } = trace.counted_by(&cluster)?;
+                let remark = |(why, count): (&str, usize)| {
+                    format!("jobs left out of the trace because they {why}: {count}")
+                };
+                let remarks = left_out.into_iter().map(remark).collect();
+                Ok(Experiment { remarks, ..self.traced(jobs, cluster, *format)? })
             }
         }
     }
@@ -257,7 +262,12 @@ impl Study {
         let (overhead, packing) = match format {
             Format::Muri => (Overhead::PerEvent, Packing::Consolidated),
             Format::Gavel => (Overhead::OnChange, Packing::Anywhere),
-            Format::Philly | Format::Tiresias => (Overhead::OnChange, Packing::Sticky),
+            Format::Philly
+            | Format::Tiresias
+            | Format::Helios
+            | Format::Pai2020
+            | Format::Pai2023
+            | Format::Swf => (Overhead::OnChange, Packing::Sticky),
         };
         let grid = self.grid(trace::planned_slots(&jobs, &cluster, self.slot_seconds));
         grid.validate().map_err(Error::asked)?;
@@ -298,7 +308,8 @@ impl Study {
             adjustable: self.adjustable.unwrap_or(usual.adjustable),
             ..usual
         };
-        Ok(Experiment { source, cluster, grid, options: Options { clock, physics, outages }, template })
+        let options = Options { clock, physics, outages };
+        Ok(Experiment { source, cluster, grid, options, template, remarks: Vec::new() })
     }
 
     fn grid(&self, slots: usize) -> SlotGrid {

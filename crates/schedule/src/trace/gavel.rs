@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{in_order, muri::gang};
+use super::{Trace, gang::gang};
 use crate::{
     error::{Error, Result},
     model::Job,
@@ -63,12 +63,12 @@ const FORMS: &str = "10 (type, command, folder, step argument, data flag, steps,
 /// # Errors
 /// An unreadable file, a line with another number of fields, a field that is not a number, a job type that
 /// the table lacks.
-pub fn read(path: &Path, throughputs: &Throughputs) -> Result<Vec<Job>> {
+pub fn read(path: &Path, throughputs: &Throughputs) -> Result<Trace> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Error::Io { doing: "reading a trace", path: path.into(), source })?;
     let line = |(index, line): (usize, &str)| job(path, index as u64 + 1, line, throughputs);
     let jobs = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line);
-    in_order(jobs.collect::<Result<_>>()?)
+    Trace::of(jobs.collect::<Result<_>>()?)
 }
 
 fn job(path: &Path, line: u64, text: &str, throughputs: &Throughputs) -> Result<Job> {

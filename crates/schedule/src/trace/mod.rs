@@ -1,20 +1,26 @@
-//! Readers of job traces: Philly, Muri, Tiresias and Gavel tables, and hourly arrivals of the Google trace.
+//! Readers of job traces: Philly, Helios, Alibaba's PAI, Muri, Tiresias and Gavel tables, the Standard Workload Format, and
+//! hourly arrivals of the Google trace.
 //!
 //! Each gives [`Job`]s whose gangs are fixed: a trace says how many GPUs a job held and for how long, nothing
 //! about how it would have run on others. A line that cannot be understood is an error with file, line and
-//! field.
+//! field; a job that can be understood but not run, because it never began, is left out and counted ([`Trace::left_out`]).
 
+mod gang;
 mod gavel;
 mod google;
+mod helios;
 mod muri;
+mod pai;
 mod philly;
+mod swf;
 mod table;
+mod time;
 
-use std::{path::Path, str::FromStr};
+use std::{collections::BTreeMap, path::Path, str::FromStr};
 
 use crate::{
     error::{Error, Result},
-    model::{Cluster, Job, JobId},
+    model::{Cluster, DEVICE_LABEL, Job, JobId, Resource, Resources},
 };
 
 pub use gavel::{Throughputs, read as read_gavel};
@@ -34,14 +40,26 @@ pub enum Format {
     Gavel,
     /// Columns job_id, num_gpu, submit_time, duration (seconds).
     Tiresias,
+    /// SenseTime's Helios: columns gpu_num, cpu_num, submit_time, duration, ...
+    Helios,
+    /// Alibaba's PAI of 2020: its table of tasks, without a header.
+    Pai2020,
+    /// Alibaba's GPU trace of 2023: its list of pods.
+    Pai2023,
+    /// The Standard Workload Format of the Parallel Workloads Archive.
+    Swf,
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 4] = [
+    const NAMES: [(&'static str, Self); 8] = [
         ("muri", Self::Muri),
         ("philly", Self::Philly),
         ("gavel", Self::Gavel),
         ("tiresias", Self::Tiresias),
+        ("helios", Self::Helios),
+        ("pai-2020", Self::Pai2020),
+        ("pai-2023", Self::Pai2023),
+        ("swf", Self::Swf),
     ];
 }
 
@@ -58,15 +76,88 @@ impl FromStr for Format {
     }
 }
 
+/// What a trace holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The jobs, in order of arrival.
+    pub jobs: Vec<Job>,
+    /// Jobs that could not be taken, by the reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+}
+
+impl Trace {
+    /// Sorts by arrival, stably, and numbers.
+    fn of(jobs: Vec<Job>) -> Result<Self> {
+        let mut trace = Self { jobs, left_out: BTreeMap::new() };
+        trace.number()?;
+        Ok(trace)
+    }
+
+    /// The same with time beginning at the first arrival.
+    fn from_first(jobs: Vec<Job>) -> Result<Self> {
+        let mut trace = Self::of(jobs)?;
+        let first = trace.jobs.first().map_or(0.0, |job| job.arrival);
+        trace.jobs.iter_mut().for_each(|job| job.arrival -= first);
+        Ok(trace)
+    }
+
+    /// With jobs that were left out.
+    fn without(self, left_out: BTreeMap<&'static str, usize>) -> Self {
+        Self { left_out, ..self }
+    }
+
+    /// Takes from the jobs what the cluster does not count: a trace may ask for cores and memory where a cluster is a number
+    /// of GPUs, and for device types where the cluster names none. Jobs that then ask for nothing are left out.
+    ///
+    /// # Errors
+    /// No job remains.
+    pub fn counted_by(mut self, cluster: &Cluster) -> Result<Self> {
+        let counted = Resource::ALL.map(|kind| cluster.total()[kind] > 0.0);
+        let names_devices = cluster.devices() != ["gpu"];
+        for job in &mut self.jobs {
+            let asked = job.worker.as_array();
+            job.worker =
+                Resources::from_array(std::array::from_fn(
+                    |kind| if counted[kind] { asked[kind] } else { 0.0 },
+                ));
+            if !names_devices {
+                job.needs.remove(DEVICE_LABEL);
+            }
+        }
+        let all = self.jobs.len();
+        self.jobs.retain(|job| !job.worker.is_zero());
+        if self.jobs.len() < all {
+            self.left_out.insert("ask for nothing that the machines have", all - self.jobs.len());
+        }
+        self.number()?;
+        Ok(self)
+    }
+
+    fn number(&mut self) -> Result<()> {
+        if self.jobs.is_empty() {
+            return Err(Error::Empty { what: "job" });
+        }
+        self.jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
+        for (index, job) in self.jobs.iter_mut().enumerate() {
+            job.id = JobId(index as u32);
+        }
+        Ok(())
+    }
+}
+
 /// Reads a trace whose format needs nothing beside it. Jobs come in order of arrival.
 ///
 /// # Errors
 /// An unreadable file or field; [`Format::Gavel`], which needs throughputs ([`read_gavel`]).
-pub fn read(path: &Path, format: Format) -> Result<Vec<Job>> {
+pub fn read(path: &Path, format: Format) -> Result<Trace> {
     match format {
         Format::Muri => muri::read(path),
         Format::Philly => philly::read(path),
         Format::Tiresias => muri::read_tiresias(path),
+        Format::Helios => helios::read(path),
+        Format::Pai2020 => pai::read_tasks(path),
+        Format::Pai2023 => pai::read_pods(path),
+        Format::Swf => swf::read(path),
         Format::Gavel => Err(Error::Invalid {
             subject: path.display().to_string(),
             field: "format".into(),
@@ -90,16 +181,4 @@ pub fn planned_slots(jobs: &[Job], cluster: &Cluster, slot: f64) -> usize {
     let longest = jobs.iter().map(|job| cluster.shortest(job)).fold(0.0, f64::max);
     let wanted = ((last + 2.0 * work + longest) / slot).ceil().max(504.0);
     (wanted as usize).min(MOST_CELLS / cluster.machines().len()).clamp(1, crate::pricing::SlotGrid::MOST)
-}
-
-/// Sorts by arrival, stably, and numbers.
-fn in_order(mut jobs: Vec<Job>) -> Result<Vec<Job>> {
-    if jobs.is_empty() {
-        return Err(Error::Empty { what: "job" });
-    }
-    jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
-    for (index, job) in jobs.iter_mut().enumerate() {
-        job.id = JobId(index as u32);
-    }
-    Ok(jobs)
 }

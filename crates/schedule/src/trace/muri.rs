@@ -6,12 +6,12 @@
 
 use std::path::Path;
 
-use super::{in_order, table::Table};
-use crate::{
-    error::Result,
-    jobs_file::unique_names,
-    model::{Job, Resources, Utility, WorkerRange},
+use super::{
+    Trace,
+    gang::{SHORTEST, gang},
+    table::Table,
 };
+use crate::{error::Result, jobs_file::unique_names, model::Job};
 
 /// How much longer an iteration takes while it is measured.
 const PROFILING: f64 = 1.015;
@@ -38,7 +38,7 @@ pub fn restart_seconds(model: &str, gpus: u32) -> f64 {
 ///
 /// # Errors
 /// A missing column or a field that is not what it should be.
-pub fn read(path: &Path) -> Result<Vec<Job>> {
+pub fn read(path: &Path) -> Result<Trace> {
     let table = Table::read(path, &["num_gpu", "submit_time", "iterations", "model_name", "iteration_time"])?;
     let job = |row: super::table::Row| {
         let gpus = row.count("num_gpu")?;
@@ -57,14 +57,14 @@ pub fn read(path: &Path) -> Result<Vec<Job>> {
     };
     let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
     unique_names(path, &jobs)?;
-    in_order(jobs)
+    Trace::of(jobs)
 }
 
 /// Reads a Tiresias trace: seconds and a duration. Jobs of no length are given one second.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_tiresias(path: &Path) -> Result<Vec<Job>> {
+pub fn read_tiresias(path: &Path) -> Result<Trace> {
     let table = Table::read(path, &["num_gpu", "submit_time", "duration"])?;
     let job = |row: super::table::Row| {
         let gpus = row.count("num_gpu")?;
@@ -81,34 +81,5 @@ pub fn read_tiresias(path: &Path) -> Result<Vec<Job>> {
     };
     let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
     unique_names(path, &jobs)?;
-    in_order(jobs)
-}
-
-/// What a job of no length is given, in seconds: jobs that were cancelled at once are in most traces.
-pub(super) const SHORTEST: f64 = 1.0;
-
-/// A job that holds `gpus` GPUs for `steps` steps of `seconds` each.
-pub(super) fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64) -> Job {
-    Job {
-        id: crate::JobId(0),
-        name: name.to_owned(),
-        arrival,
-        workload: steps,
-        estimate: None,
-        batch: gpus,
-        // One step takes the whole gang `seconds`, so one worker alone would need `gpus` times that.
-        seconds_per_sample: seconds * f64::from(gpus),
-        gradient_mb: 0.0,
-        workers_per_server: None,
-        worker: Resources::gpus(1.0),
-        server: Resources::default(),
-        internal_gbps: 100.0,
-        external_gbps: 100.0,
-        utility: Utility::default(),
-        workers: WorkerRange::exactly(gpus),
-        speeds: Vec::new(),
-        needs: Default::default(),
-        restart: 0.0,
-        group: String::new(),
-    }
+    Trace::of(jobs)
 }

@@ -20,24 +20,32 @@ pub struct Row<'a> {
 impl<'a> Table<'a> {
     /// Reads a comma-separated file with a header line that has at least `columns`.
     pub fn read(path: &'a Path, columns: &[&str]) -> Result<Self> {
-        let file = std::fs::File::open(path);
-        let file =
-            file.map_err(|source| Error::Io { doing: "opening a table", path: path.into(), source })?;
-        let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
-        let fault = |error: csv::Error| Error::Field {
-            file: path.into(),
-            line: error.position().map_or(1, csv::Position::line),
-            field: "row".into(),
-            what: error.to_string(),
-        };
+        let mut rows = lines(path)?;
+        let header = if rows.is_empty() { csv::StringRecord::new() } else { rows.remove(0) };
         // Spreadsheets write spaces behind commas, and a mark of the byte order before the first name.
         let clean = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
-        let headers: Vec<String> = reader.headers().map_err(fault)?.iter().map(clean).collect();
+        let headers: Vec<String> = header.iter().map(clean).collect();
         if let Some(missing) = columns.iter().find(|column| !headers.iter().any(|header| header == *column)) {
             let what = format!("column is missing; the header has {}", headers.join(", "));
             return Err(Error::Field { file: path.into(), line: 1, field: (*missing).into(), what });
         }
-        let rows = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)?;
+        Ok(Self { path, headers, rows })
+    }
+
+    /// Reads a comma-separated file that has exactly these columns, with or without a header line.
+    pub fn with_columns(path: &'a Path, columns: &[&str]) -> Result<Self> {
+        let mut rows = lines(path)?;
+        if let Some(first) = rows.first() {
+            if first.len() != columns.len() {
+                let what =
+                    format!("{} fields instead of {}: {}", first.len(), columns.len(), columns.join(", "));
+                return Err(Error::Field { file: path.into(), line: 1, field: "row".into(), what });
+            }
+            if first.get(0) == columns.first().copied() {
+                rows.remove(0);
+            }
+        }
+        let headers = columns.iter().map(|name| (*name).to_owned()).collect();
         Ok(Self { path, headers, rows })
     }
 
@@ -82,13 +90,18 @@ impl Row<'_> {
 
     /// A positive count.
     pub fn count(&self, column: &str) -> Result<u32> {
+        match self.whole(column)? {
+            0 => Err(self.fault(column, "0 is out of range; at least 1".into())),
+            count => Ok(count),
+        }
+    }
+
+    /// A count that may be zero.
+    pub fn whole(&self, column: &str) -> Result<u32> {
         // Tables that went through pandas have whole numbers as `1.0`.
         let value: f64 = self.parse(column, "a whole number")?;
         if !(value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)) {
             return Err(self.fault(column, format!("`{}` is not a whole number", self.text(column))));
-        }
-        if value == 0.0 {
-            return Err(self.fault(column, "0 is out of range; at least 1".into()));
         }
         Ok(value as u32)
     }
@@ -98,4 +111,18 @@ impl Row<'_> {
         let line = self.record.position().map_or(0, csv::Position::line);
         Error::Field { file: self.table.path.into(), line, field: column.into(), what }
     }
+}
+
+/// All lines, the header among them.
+fn lines(path: &Path) -> Result<Vec<csv::StringRecord>> {
+    let file = std::fs::File::open(path);
+    let file = file.map_err(|source| Error::Io { doing: "opening a table", path: path.into(), source })?;
+    let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(std::io::BufReader::new(file));
+    let fault = |error: csv::Error| Error::Field {
+        file: path.into(),
+        line: error.position().map_or(1, csv::Position::line),
+        field: "row".into(),
+        what: error.to_string(),
+    };
+    reader.into_records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)
 }

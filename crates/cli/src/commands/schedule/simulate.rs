@@ -22,7 +22,7 @@ use syncline::schedule::{
 use super::{TimesName, policies, span::Span};
 use crate::{
     failure::Failure,
-    output::{page, print, print_json, wrote},
+    output::{page, print, print_json, remark, wrote},
 };
 
 /// Compare scheduling policies on a synthetic setting, on jobs of your own or on a trace
@@ -84,7 +84,7 @@ pub struct Args {
     /// A trace of jobs instead of a setting
     #[arg(long, value_hint = ValueHint::FilePath, requires = "format", conflicts_with = "jobs", help_heading = "Trace")]
     trace: Option<PathBuf>,
-    /// muri, philly, gavel or tiresias
+    /// muri, philly, gavel, tiresias, helios, pai-2020, pai-2023 or swf
     #[arg(long, requires = "trace", help_heading = "Trace")]
     format: Option<Format>,
     /// The machines: a file (.json, .toml, .csv), or machines times GPUs, such as 8x8, per device type if they differ:
@@ -203,6 +203,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         axis.points.iter().try_for_each(|at| study.at(axis.over, *at).map(drop))?;
     }
     let experiment = study.experiment()?;
+    experiment.remarks.iter().for_each(|text| remark(text));
     let rounds = 1 + args.sweep.as_ref().map_or(0, |axis| axis.points.len());
     let bar = bar(&args, names.len() * rounds);
     // A bar is this command's clock, too.

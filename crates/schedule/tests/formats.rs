@@ -1,0 +1,114 @@
+//! Traces of other systems, as they write them.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use syncline_schedule::{
+    Cluster, Machine, PolicyName, Resources,
+    compare::Comparison,
+    study::{Jobs, Study},
+    trace::{self, Format},
+};
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("syncline-formats-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn error(name: &str, text: &str, format: Format) -> String {
+    trace::read(&file(name, text), format).unwrap_err().to_string()
+}
+
+#[test]
+fn the_standard_workload_format() {
+    let text = "; Computer: a cluster in Qu\u{e9}bec\n; MaxProcs: 8\n\n\
+        1 100 5 60 4 -1 -1 4 90 -1 1 7 1 -1 1 -1 -1 -1\n\
+        2 130 0 0 -1 -1 -1 2 -1 -1 5 8 1 -1 1 -1 -1 -1\n\
+        3 140 -1 -1 -1 -1 -1 2 600 -1 5 8 1 -1 1 -1 -1 -1\n\
+        4 150 3 10 -1 -1 -1 -1 600 -1 1 8 1 -1 1 -1 -1 -1\n";
+    let swf = trace::read(&file("a.swf", text), Format::Swf).unwrap();
+    assert_eq!(swf.left_out, BTreeMap::from([("had no processor", 1), ("never began", 1)]));
+    let told: Vec<_> =
+        swf.jobs.iter().map(|job| (job.arrival, job.workers.min, job.shortest(), job.estimate)).collect();
+    assert_eq!(told, [(0.0, 4, 60.0, Some(90.0)), (30.0, 2, 1.0, None)]);
+    assert!(error("short.swf", "1 2 3\n", Format::Swf).contains(":1: line: 3 numbers"));
+    let wrong = "1 100 5 x 4 -1 -1 4 90 -1 1 7 1 -1 1 -1 -1 -1\n";
+    assert!(error("word.swf", wrong, Format::Swf).contains(":1: field 4: `x` is not a number"));
+    assert!(error("none.swf", "; nothing\n", Format::Swf).contains("there is no job"));
+}
+
+#[test]
+fn helios_counts_gpus_and_shares_the_cores() {
+    let text = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n\
+        5,u1,vcA,4,16,1,FAILED,2020-06-09 18:41:27,2020-06-09 18:41:27,2020-06-09 18:45:36,249,0\n\
+        4,u1,vcB,0,8,1,COMPLETED,2020-06-09 18:41:01,2020-06-09 18:41:01,2020-06-10 04:55:09,36848,0\n\
+        6,u1,vcB,1,1,1,CANCELLED,2020-06-09 18:42:01,,,,\n";
+    let helios = trace::read(&file("helios.csv", text), Format::Helios).unwrap();
+    assert_eq!(helios.left_out, BTreeMap::from([("never began", 1)]));
+    let [cpu, gpu] = &helios.jobs[..] else { panic!("{}", helios.jobs.len()) };
+    assert_eq!((cpu.arrival, cpu.workers.min, cpu.worker), (0.0, 1, Resources::new(0.0, 8.0, 0.0, 0.0)));
+    assert_eq!((gpu.arrival, gpu.workers.min, gpu.worker), (26.0, 4, Resources::new(1.0, 4.0, 0.0, 0.0)));
+    assert_eq!((gpu.shortest(), gpu.group.as_str()), (249.0, "vcA"));
+}
+
+/// Where machines are a number of GPUs, cores are not counted, and who asks for cores alone is left out, which is said.
+#[test]
+fn a_cluster_counts_what_it_has() {
+    let text = "job_id,gpu_num,cpu_num,submit_time,duration\n\
+        1,2,16,2020-06-09 18:41:27,100\n2,0,8,2020-06-09 18:41:27,100\n";
+    let study = Study {
+        jobs: Jobs::Trace { path: file("cores.csv", text), format: Format::Helios, throughputs: None },
+        cluster: Some("1x2".into()),
+        ..Study::default()
+    };
+    let experiment = study.experiment().unwrap();
+    assert_eq!(
+        experiment.remarks,
+        ["jobs left out of the trace because they ask for nothing that the machines have: 1"]
+    );
+    let comparison =
+        Comparison { policies: &[PolicyName::Fifo], seeds: 1..=1, stopwatch: None, before_run: &|_| {} };
+    let result = comparison.run(&experiment).unwrap();
+    assert_eq!(result[0].summary.mean_jct, Some(100.0));
+}
+
+#[test]
+fn tasks_of_2020_ask_for_parts_of_gpus() {
+    let text = "a,ps,1.0,Terminated,100.0,160.0,600.0,29.296875,,\n\
+        a,worker,2.0,Terminated,110.0,150.0,400.0,29.296875,50.0,MISC\n\
+        b,tensorflow,1.0,Waiting,,,600.0,29.0,50.0,MISC\n\
+        c,tensorflow,1.0,Running,120.0,,600.0,29.0,50.0,MISC\n";
+    let pai = trace::read(&file("tasks.csv", text), Format::Pai2020).unwrap();
+    assert_eq!(pai.left_out, BTreeMap::from([("had not ended", 1), ("never began", 1)]));
+    let [ps, worker] = &pai.jobs[..] else { panic!("{}", pai.jobs.len()) };
+    assert_eq!((ps.name.as_str(), ps.worker), ("a/ps", Resources::new(0.0, 6.0, 29.296875, 0.0)));
+    assert_eq!((worker.arrival, worker.workers.min, worker.shortest()), (10.0, 2, 40.0));
+    assert_eq!(worker.worker, Resources::new(0.5, 4.0, 29.296875, 0.0));
+    let header =
+        "job_name,task_name,inst_num,status,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\n";
+    let with = trace::read(&file("header.csv", &format!("{header}{text}")), Format::Pai2020).unwrap();
+    assert_eq!(with, pai);
+    assert!(error("narrow.csv", "a,b,c\n", Format::Pai2020).contains("3 fields instead of 10"));
+}
+
+#[test]
+fn pods_of_2023_share_gpus_and_name_their_types() {
+    let text = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time\n\
+        p0,6000,1907.34863281250,1,460,,LS,Running,1000,1100,1010\n\
+        p1,88000,0,8,1000,V100M16|V100M32,Burstable,Succeeded,1020,1030,1020\n\
+        p2,8000,0,1,320,,BE,Pending,1040,1050,\n";
+    let pods = trace::read(&file("pods.csv", text), Format::Pai2023).unwrap();
+    assert_eq!(pods.left_out, BTreeMap::from([("never began", 1)]));
+    assert_eq!(pods.jobs[0].worker, Resources::new(0.46, 6.0, 2.0, 0.0));
+    assert_eq!((pods.jobs[0].arrival, pods.jobs[0].shortest()), (0.0, 90.0));
+    assert_eq!(pods.jobs[1].worker, Resources::new(8.0, 88.0, 0.0, 0.0));
+    assert!(pods.jobs[1].needs["device"].holds("V100M32"));
+
+    // Where a cluster names no types of devices, none can be asked for; where it does, it must have one of them.
+    let plain = Cluster::from_counts("2x8").unwrap();
+    assert!(pods.clone().counted_by(&plain).unwrap().jobs[1].needs.is_empty());
+    let other = Cluster::new(vec![Machine::new(Resources::gpus(8.0))], vec!["T4".into()], 1.0).unwrap();
+    let jobs = pods.counted_by(&other).unwrap().jobs;
+    assert!(other.admits(&jobs[0]).is_ok() && other.admits(&jobs[1]).is_err());
+}
