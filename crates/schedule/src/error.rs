@@ -253,6 +253,15 @@ impl Error {
         matches!(self, Self::Option { .. } | Self::NoEffect { .. } | Self::NoMachines | Self::Asked(_))
     }
 
+    /// Whether a job is valid by itself, and only these machines cannot run it.
+    pub(crate) fn is_misfit(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::GangTooLarge { .. } => true,
+            Self::Invalid { field, .. } => field == "needs",
+            _ => false,
+        }
+    }
+
     /// The same as a fault of what was asked for.
     pub(crate) fn asked(self) -> Self {
         Self::Asked(Box::new(self))

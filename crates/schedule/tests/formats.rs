@@ -109,6 +109,12 @@ fn pods_of_2023_share_gpus_and_name_their_types() {
     let plain = Cluster::from_counts("2x8").unwrap();
     assert!(pods.clone().counted_by(&plain).unwrap().jobs[1].needs.is_empty());
     let other = Cluster::new(vec![Machine::new(Resources::gpus(8.0))], vec!["T4".into()], 1.0).unwrap();
-    let jobs = pods.counted_by(&other).unwrap().jobs;
+    let pods_on = |cluster: &Cluster| pods.clone().counted_by(cluster).unwrap().that_fits(cluster);
+    let jobs = pods.clone().counted_by(&other).unwrap().jobs;
     assert!(other.admits(&jobs[0]).is_ok() && other.admits(&jobs[1]).is_err());
+    // Who then fits nowhere is left out, unless nobody fits.
+    let fitting = pods_on(&other).unwrap();
+    assert_eq!((fitting.jobs.len(), fitting.left_out["fit no machines that there are"]), (1, 1));
+    let small = Cluster::new(vec![Machine::new(Resources::gpus(0.25))], vec!["T4".into()], 1.0).unwrap();
+    assert!(pods_on(&small).unwrap_err().to_string().contains("one worker needs 0.46 of gpu"));
 }

@@ -170,7 +170,7 @@ impl Study {
                     }
                     None => trace::read(path, *format)?,
                 };
-                let Trace { jobs, left_out } = trace.counted_by(&cluster)?;
+                let Trace { jobs, left_out } = trace.counted_by(&cluster)?.that_fits(&cluster)?;
                 let remark = |(why, count): (&str, usize)| {
                     format!("jobs left out of the trace because they {why}: {count}")
                 };
@@ -258,7 +258,6 @@ impl Study {
     /// Restart times, packing and clock as the simulator had them that the trace was made for.
     fn traced(&self, mut jobs: Vec<Job>, cluster: Arc<Cluster>, format: Format) -> Result<Experiment> {
         self.set_restart(&mut jobs);
-        jobs.iter().try_for_each(|job| cluster.admits(job))?;
         let (overhead, packing) = match format {
             Format::Muri => (Overhead::PerEvent, Packing::Consolidated),
             Format::Gavel => (Overhead::OnChange, Packing::Anywhere),

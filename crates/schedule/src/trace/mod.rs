@@ -133,6 +133,34 @@ impl Trace {
         Ok(self)
     }
 
+    /// Without the jobs that the cluster could never run: a trace comes from other machines, and one job in thousands
+    /// should not stop its simulation.
+    ///
+    /// # Errors
+    /// A job that is not valid; why the first cannot run, if none can.
+    pub fn that_fits(mut self, cluster: &Cluster) -> Result<Self> {
+        let (mut fitting, mut first, mut others) = (Vec::new(), None, 0);
+        for job in self.jobs {
+            match cluster.admits(&job) {
+                Ok(()) => fitting.push(job),
+                Err(error) if error.is_misfit() => {
+                    first.get_or_insert(error);
+                    others += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = first.filter(|_| fitting.is_empty()) {
+            return Err(error);
+        }
+        if others > 0 {
+            self.left_out.insert("fit no machines that there are", others);
+        }
+        self.jobs = fitting;
+        self.number()?;
+        Ok(self)
+    }
+
     fn number(&mut self) -> Result<()> {
         if self.jobs.is_empty() {
             return Err(Error::Empty { what: "job" });
