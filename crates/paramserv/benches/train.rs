@@ -10,7 +10,7 @@ use std::{process::Command, time::Instant};
 
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Logistic, Mlp, Model, plain};
-use syncline_paramserv::{Optimizer, ParamServ, Rule, Sync};
+use syncline_paramserv::{Optimizer, ParamServ, Policy, Rule};
 use syncline_program::Executor;
 
 const BATCH: usize = 64;
@@ -71,7 +71,7 @@ fn measure(name: &str, case: &str) -> f64 {
     let run = ParamServ::new(problem.into_model(), data)
         .workers(workers.parse().unwrap())
         .servers(words.next().map_or(1, |servers| servers.parse().unwrap()))
-        .sync(Sync::Bsp)
+        .sync(Policy::Bsp)
         .batch(BATCH)
         .epochs(EPOCHS)
         .optimizer(Optimizer::new(Rule::Sgd, RATE).unwrap());

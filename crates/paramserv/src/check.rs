@@ -2,7 +2,6 @@
 //! worker, or as a run that ends with nonsense.
 
 use syncline_data::{Dataset, Features, Targets};
-use syncline_round::{Gate, Sync};
 
 use crate::{Error, ParamServ};
 
@@ -22,7 +21,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
         values(validation, "the validation data")?;
     }
     steps(run)?;
-    Gate::new(run.sync, run.workers)?;
+    run.sync.check(run.workers)?;
     Ok(())
 }
 
@@ -60,9 +59,9 @@ fn nodes(run: &ParamServ) -> Result<(), Error> {
             format!("with {} servers that is more than {MOST_NODES} nodes on one machine", run.servers);
         return Err(out_of_range("workers", run.workers, must));
     }
-    if matches!(run.sync, Sync::Backup { .. }) && run.servers > 1 {
+    if run.sync.heeds_arrival() && run.servers > 1 {
         let must =
-            "with backup workers one server must decide which gradients a round takes: use one".to_owned();
+            format!("under {} one server must decide which gradients a round takes: use one", run.sync);
         return Err(out_of_range("servers", run.servers, must));
     }
     let unknown = run.delays.iter().find_map(|delay| delay.worker().filter(|&w| w as usize >= run.workers));

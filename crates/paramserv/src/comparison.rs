@@ -4,7 +4,7 @@
 //! after another, so that none takes the processor from another.
 
 use serde::{Deserialize, Serialize};
-use syncline_round::{Gate, Sync};
+use syncline_round::Policy;
 use syncline_terminal::{
     Cell, Column, Page, Style, Table,
     unit::{count, loss, percent, seconds},
@@ -15,18 +15,18 @@ use crate::Error;
 
 /// Which runs are compared: every policy with every number of workers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Combinations(Vec<(Sync, usize)>);
+pub struct Combinations(Vec<(Policy, usize)>);
 
 impl Combinations {
     /// All of them, policy by policy, each once.
     ///
     /// # Errors
     /// If one of them cannot be, such as two backup workers of two.
-    pub fn new(policies: &[Sync], workers: &[usize]) -> Result<Self, Error> {
+    pub fn new(policies: &[Policy], workers: &[usize]) -> Result<Self, Error> {
         let mut list = Vec::new();
         for &sync in policies {
             for &workers in workers {
-                Gate::new(sync, workers)?;
+                sync.check(workers)?;
                 if !list.contains(&(sync, workers)) {
                     list.push((sync, workers));
                 }
@@ -47,7 +47,7 @@ impl Combinations {
     /// Those of `train`, which end the comparison.
     pub fn run<E>(
         &self,
-        mut train: impl FnMut(Sync, usize) -> Result<Result<Compared, String>, E>,
+        mut train: impl FnMut(Policy, usize) -> Result<Result<Compared, String>, E>,
     ) -> Result<Comparison, E> {
         let mut comparison = Comparison { runs: Vec::new(), failed: Vec::new() };
         for &(sync, workers) in &self.0 {
@@ -307,15 +307,15 @@ mod tests {
 
     #[test]
     fn every_policy_meets_every_size_once() {
-        let list = Combinations::new(&[Sync::Bsp, Sync::Asp, Sync::Bsp], &[2, 4]).unwrap();
+        let list = Combinations::new(&[Policy::Bsp, Policy::Asp, Policy::Bsp], &[2, 4]).unwrap();
         assert_eq!(list.count(), 4);
-        let wrong = Combinations::new(&[Sync::Backup { spare: 2 }], &[4, 2]);
+        let wrong = Combinations::new(&[Policy::Backup { spare: 2 }], &[4, 2]);
         assert!(wrong.is_err_and(|error| error.is_usage()));
     }
 
     #[test]
     fn a_failed_run_does_not_end_the_comparison() {
-        let list = Combinations::new(&[Sync::Asp], &[2, 4]).unwrap();
+        let list = Combinations::new(&[Policy::Asp], &[2, 4]).unwrap();
         let comparison = list.run(|_, _| Ok::<_, ()>(Err("the loss became infinite".to_owned()))).unwrap();
         assert_eq!((comparison.runs.len(), comparison.failed.len()), (0, 2));
     }

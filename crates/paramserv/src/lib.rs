@@ -9,14 +9,14 @@
 //! ```
 //! use syncline_data::synthetic;
 //! use syncline_learn::Softmax;
-//! use syncline_paramserv::{ParamServ, Sync};
+//! use syncline_paramserv::{ParamServ, Policy};
 //! use syncline_program::Executor;
 //!
 //! let (train, held_out) = synthetic::blobs(600, 8, 3, 7).split(0.2, 7)?;
 //! let run = ParamServ::new(Softmax::new(8, 3), train)
 //!     .validation(held_out)
 //!     .workers(3)
-//!     .sync(Sync::Bsp)
+//!     .sync(Policy::Bsp)
 //!     .epochs(3)
 //!     .train(Executor::threads())?;
 //! assert!(run.report().epochs[2].train_loss < run.report().epochs[0].train_loss);
@@ -60,5 +60,5 @@ pub use delay::{Delay, parse_duration};
 pub use error::Error;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
 pub use syncline_data::Partition;
-pub use syncline_round::{Every, Fold, Optimizer, Rule, Schedule, Staleness, Sync};
+pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};
 pub use train::{ParamServ, Trained};

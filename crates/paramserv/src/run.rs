@@ -9,7 +9,7 @@ use std::{
 use syncline_data::Dataset;
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
-use syncline_round::{Every, Fold, Gate, Optimizer, OptimizerState, Schedule, Sync};
+use syncline_round::{Every, Fold, Machine, Optimizer, OptimizerState, Policy, Schedule};
 use syncline_trace::Recorder;
 
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) struct Run {
     /// Each worker's rows.
     pub rows: Vec<Vec<usize>>,
     pub shards: Vec<Range<usize>>,
-    sync: Sync,
+    sync: Policy,
     every: Every,
     batch: usize,
     recipe: Recipe,
@@ -104,7 +104,8 @@ impl Run {
         };
         let parts = Parts {
             shard: shard.clone(),
-            gate: Gate::new(self.sync, self.rows.len())?,
+            policy: self.sync,
+            machine: Machine::new(self.sync, self.rows.len())?,
             fold,
             optimizer: optimizer.state(shard.len(), &regularised),
             parameters: model.initialise(self.plan.seed)[shard].to_vec(),
@@ -193,14 +194,11 @@ impl Run {
 
     /// What a worker pulls for a round that reads few parameters.
     fn pull(&self, exchange: &Exchange) -> Pull {
-        match self.sync {
-            // A late one learns only from the answer which round it joins.
-            Sync::Backup { .. } => Pull::Whole,
-            // Nobody steps while a worker reads, so that the server's own buffer can be read where it lies.
-            Sync::Bsp if exchange.is_shared() => Pull::Whole,
-            _ if exchange.is_shared() && self.rows.len() == 1 => Pull::Whole,
-            _ => Pull::Touched,
-        }
+        // A late one learns only from the answer which round it joins.
+        let unforeseen = self.sync.heeds_arrival();
+        // Where nobody steps while a worker reads, the server's own buffer can be read where it lies.
+        let undisturbed = self.sync.waits_for_all() || self.rows.len() == 1;
+        if unforeseen || exchange.is_shared() && undisturbed { Pull::Whole } else { Pull::Touched }
     }
 
     /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
 use syncline_program::{Executor, Interrupt, Program, launch};
-use syncline_round::{Every, Fold, Optimizer, Rule, Schedule, Sync};
+use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 use syncline_trace::{Node, RunFile, RunInfo};
 
 use crate::{
@@ -25,7 +25,7 @@ pub struct ParamServ {
     pub(crate) validation: Option<Arc<Dataset>>,
     pub(crate) workers: usize,
     pub(crate) servers: usize,
-    pub(crate) sync: Sync,
+    pub(crate) sync: Policy,
     pub(crate) every: Every,
     pub(crate) batch: usize,
     pub(crate) epochs: u32,
@@ -79,7 +79,7 @@ impl ParamServ {
             validation: None,
             workers: 1,
             servers: 1,
-            sync: Sync::Bsp,
+            sync: Policy::Bsp,
             every: Every::Batch,
             batch: 64,
             epochs: 10,
@@ -113,7 +113,7 @@ impl ParamServ {
 
     /// When workers wait for one another.
     #[must_use]
-    pub fn sync(self, sync: Sync) -> Self {
+    pub fn sync(self, sync: Policy) -> Self {
         Self { sync, ..self }
     }
 

@@ -4,7 +4,7 @@
 
 use syncline_data::{Csr, Dataset, Features, Targets, synthetic};
 use syncline_learn::{Linear, Logistic, Mlp, Softmax, plain};
-use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Partition, Rule, Schedule, Staleness, Sync};
+use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Partition, Policy, Rule, Schedule, Staleness};
 use syncline_program::Executor;
 
 fn run() -> ParamServ {
@@ -95,9 +95,9 @@ fn one_worker_on_sparse_rows_takes_the_steps_of_the_plain_loop() {
 #[test]
 fn one_worker_makes_all_policies_the_same() {
     let one = |sync| bits(run().workers(1).sync(sync));
-    let reference = one(Sync::Bsp);
-    assert_eq!(one(Sync::Asp), reference);
-    assert_eq!(one(Sync::Ssp { bound: Staleness::new(3) }), reference);
+    let reference = one(Policy::Bsp);
+    assert_eq!(one(Policy::Asp), reference);
+    assert_eq!(one(Policy::Ssp { bound: Staleness::new(3) }), reference);
     assert_eq!(bits(run().workers(1).every(Every::Batches(1.try_into().unwrap()))), reference);
 }
 

@@ -4,7 +4,7 @@
 
 use syncline_data::{Dataset, Targets, synthetic};
 use syncline_learn::Mlp;
-use syncline_paramserv::{Optimizer, ParamServ, Rule, Schedule, Sync, Trained};
+use syncline_paramserv::{Optimizer, ParamServ, Policy, Rule, Schedule, Trained};
 use syncline_program::Executor;
 
 /// Classes that have nothing to do with the features: a network learns the training rows by heart.
@@ -61,7 +61,7 @@ fn the_best_epoch_is_kept_whoever_is_late() {
 #[test]
 fn it_works_under_every_policy() {
     for sync in ["asp", "ssp:2", "backup:1"] {
-        let stopped = train(run(500).patience(3).sync(sync.parse::<Sync>().unwrap()));
+        let stopped = train(run(500).patience(3).sync(sync.parse::<Policy>().unwrap()));
         let epochs = stopped.report().epochs.len() as u32;
         assert!(epochs < 500, "{sync}");
         assert_eq!(stopped.report().best_epoch.unwrap() + 3, epochs, "{sync}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use syncline_data::{Dataset, Dense, Features, Partition, Targets, synthetic};
 use syncline_learn::{Linear, Logistic, Softmax};
-use syncline_paramserv::{ClassWeight, Every, Optimizer, ParamServ, Rule, Schedule, Sync};
+use syncline_paramserv::{ClassWeight, Every, Optimizer, ParamServ, Policy, Rule, Schedule};
 use syncline_program::Executor;
 
 /// 33 rows whose feature says nothing: 17 of one class, 16 of the other, and one row more than a batch of 32.
@@ -70,7 +70,7 @@ fn a_shuffled_run_repeats_by_seed_and_is_another_than_one_in_order() {
         assert_ne!(parameters(run()), parameters(run().without_shuffling()));
     }
     let run = || ParamServ::new(Softmax::new(2000, 2), Arc::clone(&data)).batch(16).epochs(2);
-    assert_eq!(parameters(run()), parameters(run().sync(Sync::Asp)), "one worker makes policies the same");
+    assert_eq!(parameters(run()), parameters(run().sync(Policy::Asp)), "one worker makes policies the same");
 }
 
 #[test]

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
-use syncline_paramserv::{ParamServ, Staleness, Sync, Trained};
+use syncline_paramserv::{ParamServ, Policy, Staleness, Trained};
 use syncline_program::{Cost, Executor};
 
-fn training(workers: usize, sync: Sync) -> ParamServ {
+fn training(workers: usize, sync: Policy) -> ParamServ {
     let (train, held_out) = synthetic::blobs(1200, 8, 3, 7).split(0.2, 7).unwrap();
     let run = ParamServ::new(Softmax::new(8, 3), train).validation(held_out);
     run.workers(workers).sync(sync).batch(16).epochs(2)
@@ -31,7 +31,7 @@ fn bits(trained: &Trained) -> Vec<u32> {
 #[test]
 fn bsp_trains_the_same_model_as_threads_to_the_last_bit() {
     for (workers, servers) in [(1, 1), (3, 2), (16, 1)] {
-        let run = |executor| training(workers, Sync::Bsp).servers(servers).train(executor).unwrap();
+        let run = |executor| training(workers, Policy::Bsp).servers(servers).train(executor).unwrap();
         let threads = run(Executor::threads());
         assert_eq!(bits(&run(sim(5))), bits(&threads), "{workers} workers, {servers} servers");
     }
@@ -41,7 +41,7 @@ fn bsp_trains_the_same_model_as_threads_to_the_last_bit() {
 fn the_report_is_in_virtual_time() {
     let begun = Instant::now();
     let hour = Executor::sim(1).compute(Cost::Given(Duration::from_secs(60)));
-    let trained = training(8, Sync::Bsp).train(hour).unwrap();
+    let trained = training(8, Policy::Bsp).train(hour).unwrap();
     let report = trained.report();
     let minutes = report.workers[0].rounds as f64;
     // Messages that come together are a nanosecond apart.
@@ -57,7 +57,7 @@ fn l5_a_trace_is_the_same_byte_for_byte() {
     std::fs::create_dir_all(&directory).unwrap();
     let trace = |name: &str, seed| {
         let path = directory.join(name);
-        let ssp = Sync::Ssp { bound: Staleness::new(2) };
+        let ssp = Policy::Ssp { bound: Staleness::new(2) };
         let trained = training(6, ssp).trace(&path).train(sim(seed)).unwrap();
         assert!(trained.trace_error.is_none());
         (std::fs::read(path).unwrap(), bits(&trained))
@@ -74,7 +74,7 @@ fn one_servers_line_is_where_more_workers_no_longer_help() {
     let seconds = |workers| {
         let executor = Executor::sim(1).network("1Mbit/50us".parse().unwrap());
         let executor = executor.compute(Cost::Given(Duration::from_millis(3)));
-        let trained = training(workers, Sync::Bsp).train(executor).unwrap();
+        let trained = training(workers, Policy::Bsp).train(executor).unwrap();
         let report = trained.report();
         report.wall_s / report.workers[0].rounds as f64
     };
@@ -85,7 +85,7 @@ fn one_servers_line_is_where_more_workers_no_longer_help() {
 #[test]
 fn a_lost_push_is_told_as_what_holds_the_gate() {
     let executor = sim(1).fault("drop worker/1>server/0 #4".parse().unwrap());
-    let said = training(3, Sync::Bsp).train(executor).unwrap_err().to_string();
+    let said = training(3, Policy::Bsp).train(executor).unwrap_err().to_string();
     assert!(
         said.contains("worker/1 waits for server/0 to answer `Push`, but a message of that call was lost"),
         "{said}"

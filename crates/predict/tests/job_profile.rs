@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use syncline_predict::{Cycles, Error, JobProfile, Placement};
-use syncline_round::Sync;
+use syncline_round::Policy;
 use syncline_trace::{Node, Phase, Run, RunInfo, Span};
 
 const BATCH: u64 = 64;
@@ -60,7 +60,7 @@ fn the_speed_is_the_law_of_the_schedule_where_nothing_varies() {
             };
             let batch = 2.0 * BATCH as f64 / workers as f64;
             let expected = workers as f64 * batch / (FIXED + EACH * batch + network);
-            let speed = profile.speed(workers, servers, placement, Sync::Bsp).unwrap();
+            let speed = profile.speed(workers, servers, placement, Policy::Bsp).unwrap();
             // The epoch's last round is shorter than the others, which the law does not know.
             let error = speed.value / expected - 1.0;
             assert!(error.abs() < 0.03, "{workers} workers, {placement:?}: {speed:?}, {expected}");
@@ -71,7 +71,7 @@ fn the_speed_is_the_law_of_the_schedule_where_nothing_varies() {
 #[test]
 fn speeds_beyond_the_trace_are_refused() {
     let profile = profile();
-    let ask = |workers, gbps| profile.speed(workers, 1, Placement::Across { gbps }, Sync::Bsp);
+    let ask = |workers, gbps| profile.speed(workers, 1, Placement::Across { gbps }, Policy::Bsp);
     assert!(matches!(ask(17, 1.0), Err(Error::TooFar { asked: 17, .. })));
     for gbps in [0.0, -1.0, f64::NAN] {
         assert!(matches!(ask(2, gbps), Err(Error::CannotTell { .. })));
@@ -85,7 +85,7 @@ fn a_profile_is_read_as_it_was_written() {
     let text = profile.to_json().unwrap();
     let read = JobProfile::from_json(&text).unwrap();
     assert_eq!(read, profile);
-    let speed = |profile: &JobProfile| profile.speed(4, 1, Placement::OneMachine, Sync::Bsp).unwrap();
+    let speed = |profile: &JobProfile| profile.speed(4, 1, Placement::OneMachine, Policy::Bsp).unwrap();
     assert_eq!(speed(&read), speed(&profile));
 }
 

@@ -1,9 +1,10 @@
-//! What can be wrong with a policy or with what a worker claims.
+//! What can be wrong with a policy, with what a member claims, or with a snapshot.
 
-use crate::{Clock, WorkerId};
+use crate::{Member, Round};
 
 /// Why a policy cannot be built or an arrival is refused.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// An option's value is not one of those that exist.
     #[error("{what} `{got}` is not known: valid values are {valid}")]
@@ -35,26 +36,51 @@ pub enum Error {
         /// What it has an effect on.
         instead: &'static str,
     },
-    /// A worker that the gate was not built for.
-    #[error("{worker} does not take part: there are {workers} workers, counted from 0")]
-    UnknownWorker {
+    /// A member that is not there.
+    #[error("{member} does not take part: there are {members} workers, counted from 0")]
+    UnknownMember {
         /// Who it claims to be.
-        worker: WorkerId,
+        member: Member,
         /// How many there are.
-        workers: usize,
+        members: usize,
     },
-    /// A worker pushed for a round that it is not working at.
-    #[error("{worker} pushed for {got} while {}: each started round is pushed once", match .expected {
-        Some(clock) => format!("working at {clock}"),
+    /// A member that is there already.
+    #[error("{member} takes part already: one that comes back must have left before")]
+    TwiceThere {
+        /// Who it claims to be.
+        member: Member,
+    },
+    /// A member gave in a round that it is not working at.
+    #[error("{member} pushed for {got} while {}: each started round is pushed once", match .expected {
+        Some(round) => format!("working at {round}"),
         None => "it had started none".to_owned(),
     })]
     OutOfTurn {
-        /// Who pushed.
-        worker: WorkerId,
+        /// Who gave it.
+        member: Member,
         /// The round that it had started.
-        expected: Option<Clock>,
+        expected: Option<Round>,
         /// The round that it named.
-        got: Clock,
+        got: Round,
+    },
+    /// So many have left that no round can close.
+    #[error("a round needs {least} workers and {present} are left: let some join, or ask for fewer")]
+    TooFew {
+        /// Who is there.
+        present: usize,
+        /// Who is needed.
+        least: usize,
+    },
+    /// Round after round failed.
+    #[error(
+        "{failed} rounds in a row ended without the work of {least} workers: give rounds a longer deadline, or ask for fewer \
+         workers"
+    )]
+    NoQuorum {
+        /// How many failed.
+        failed: u32,
+        /// Who is needed.
+        least: usize,
     },
 }
 

@@ -1,43 +1,62 @@
-//! The pure decisions of one training round: who may start, when a round closes, how gradients are combined and what
-//! the server does with the result.
+//! The pure decisions of one training round: who takes part, what each does, who may go on and when the round is over, how
+//! what they hand in is combined, and what the server does with the result.
 //!
-//! Nothing here knows a clock, a socket, a file or a thread. The live parameter server, the virtual-time executor and
-//! the queueing simulator drive the same values, so what is predicted is what runs.
+//! Nothing here knows a clock, a socket, a file or a thread: events go in, acts come out, and time is an argument. The live
+//! parameter server, the same on a virtual clock, the queueing simulator and the predictor drive the same [`Machine`], so
+//! what is predicted is what runs.
 //!
-//! - [`Sync`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`).
-//! - [`Every`]: how often a worker exchanges with the servers.
-//! - [`Gate`]: the policy's state over a fixed set of workers.
+//! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`).
+//! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
+//! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient.
 //! - [`Optimizer`]: the server's step, on dense and on sparse gradients; [`Schedule`]: how its rate changes over a run.
+//! - [`Machine`]: a gate with the books of its members, and how far they have come as a [`Snapshot`].
 //!
 //! ```
-//! use syncline_round::{Arrival, Clock, Gate, Sync, WorkerId};
+//! use syncline_round::{Act, Event, Machine, Member, Round, Time};
 //!
-//! let (a, b) = (WorkerId::new(0), WorkerId::new(1));
-//! let mut gate = Gate::new(Sync::Bsp, 2)?;
-//! gate.start(a);
-//! gate.start(b);
-//! assert_eq!(gate.push(b, Clock::ZERO)?, Arrival::Kept);
-//! assert_eq!(gate.start(b), None, "b waits for a");
-//! assert_eq!(gate.push(a, Clock::ZERO)?, Arrival::Closes { workers: vec![a, b] });
-//! assert_eq!(gate.start(b), Some(Clock::new(1)));
+//! // Two workers, of whom the second is slow, under a staleness bound of one.
+//! let mut machine = Machine::new("ssp:1".parse()?, 2)?;
+//! let (fast, slow) = (Member::new(0), Member::new(1));
+//! let mut acts = Vec::new();
+//! machine.on(Time::START, Event::Ask(slow), &mut acts)?;
+//! for round in (0..2).map(Round::new) {
+//!     machine.on(Time::START, Event::Ask(fast), &mut acts)?;
+//!     machine.on(Time::START, Event::Give { member: fast, round }, &mut acts)?;
+//! }
+//! acts.clear();
+//! machine.on(Time::START, Event::Ask(fast), &mut acts)?;
+//! assert_eq!(acts, [], "two rounds ahead: held");
+//! machine.on(Time::START, Event::Give { member: slow, round: Round::ZERO }, &mut acts)?;
+//! assert_eq!(acts[1], Act::Go { member: fast, round: Round::new(2) });
 //! # Ok::<(), syncline_round::Error>(())
 //! ```
+//!
+//! It depends on no other crate of the project: on `pulp` for wide vectors, on `rand` for samples that a seed decides, on
+//! `serde` for what can be saved.
 
+mod apply;
+pub mod assign;
 mod error;
-mod every;
+mod event;
 mod fold;
-mod gate;
-mod id;
-mod optimizer;
-mod schedule;
-mod sync;
+pub mod gate;
+mod machine;
+mod member;
+mod number;
+mod policy;
+pub mod select;
+mod time;
 
+pub use apply::{Optimizer, OptimizerState, Rule, Schedule, SparseGradient};
+pub use assign::Every;
 pub use error::Error;
-pub use every::Every;
+pub use event::{Act, Event};
 pub use fold::{Fold, fold};
-pub use gate::{Arrival, Gate};
-pub use id::{Clock, Staleness, WorkerId};
-pub use optimizer::{Optimizer, OptimizerState, Rule, SparseGradient};
-pub use schedule::Schedule;
-pub use sync::Sync;
+pub use gate::{AnyGate, Gate};
+pub use machine::{Machine, Snapshot};
+pub use member::{Member, MemberSet, Members};
+pub use number::{Least, Round, Staleness};
+pub use policy::Policy;
+pub use select::Selection;
+pub use time::{Deadline, Time};

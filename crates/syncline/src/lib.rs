@@ -16,7 +16,7 @@
 //! let run = ParamServ::new(Mlp::new(&[8, 16, 3]), train)
 //!     .validation(held_out)
 //!     .workers(2)
-//!     .sync(Sync::Ssp { bound: Staleness::new(1) })
+//!     .sync(Policy::Ssp { bound: Staleness::new(1) })
 //!     .epochs(2)
 //!     .train(Executor::threads())?;
 //! println!("{}", run.report());
@@ -43,7 +43,7 @@ pub mod prelude {
     pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};
     pub use syncline_learn::{Linear, Logistic, Mlp, Model, Score, Softmax, Svm};
     pub use syncline_paramserv::{
-        Delay, Every, Fold, Optimizer, ParamServ, Partition, Rule, Staleness, Sync,
+        Delay, Every, Fold, Optimizer, ParamServ, Partition, Policy, Rule, Staleness,
     };
     pub use syncline_program::{Context, Executor, Handle, Program, launch};
     pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};

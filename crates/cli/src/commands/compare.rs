@@ -13,7 +13,7 @@ use std::{
 use clap::{ArgAction, ArgMatches, FromArgMatches, ValueHint, error::ErrorKind, parser::ValueSource};
 use indicatif::{ProgressBar, ProgressStyle};
 use syncline::{
-    paramserv::{Combinations, Compared, Comparison, GradientStaleness, Point, RunFigures, Sync},
+    paramserv::{Combinations, Compared, Comparison, GradientStaleness, Point, Policy, RunFigures},
     trace,
 };
 use syncline_terminal::Detail;
@@ -167,7 +167,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// One run: its figures, or why it failed.
 fn train_once(
     given: &[OsString],
-    sync: Sync,
+    sync: Policy,
     workers: usize,
     trace: &Path,
 ) -> Result<Result<Compared, String>, Failure> {

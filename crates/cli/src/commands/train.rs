@@ -14,7 +14,7 @@ use syncline::{
     learn::{ModelSpec, SavedModel},
     paramserv::{ClassWeight, Delay, Every, ParamServ, Progress, Report, Schedule, parse_duration},
     program::{Cost, Executor, Interrupt, SimFault, is_child},
-    round::{Fold, Optimizer, Rule, Sync},
+    round::{Fold, Optimizer, Policy, Rule},
     wire::Network,
 };
 use syncline_terminal::{Detail, unit};
@@ -124,7 +124,7 @@ pub struct Args {
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
     /// but SPARE)
     #[arg(long, default_value = "bsp", help_heading = "Parameter server")]
-    sync: Sync,
+    sync: Policy,
     /// How often workers exchange with the servers: batch, batches:N or epoch
     #[arg(long, default_value = "batch", help_heading = "Parameter server")]
     every: Every,

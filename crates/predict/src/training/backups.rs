@@ -3,7 +3,7 @@
 //! The live gate lets a late worker finish its lost gradient first; the ideal of the literature stops it, so that a round
 //! takes E[X_(n-b:n)] (Chen et al. 2016, Dutta et al. 2018). Both are told.
 
-use syncline_round::Sync;
+use syncline_round::Policy;
 
 use super::world::speed_on;
 use crate::{Error, Interval, JobProfile, Question};
@@ -38,7 +38,7 @@ impl JobProfile {
         let mut without = None;
         let mut list = Vec::new();
         for (spare, ideal_s) in ideal.into_iter().enumerate().take(question.workers / 2 + 1) {
-            let sync = if spare == 0 { Sync::Bsp } else { Sync::Backup { spare: spare as u32 } };
+            let sync = if spare == 0 { Policy::Bsp } else { Policy::Backup { spare: spare as u32 } };
             let live = self.predict(&Question { sync, servers: 1, ..*question })?;
             let least = *without.get_or_insert(live.samples_per_s.value);
             list.push(Backup {

@@ -1,7 +1,7 @@
 //! What one round costs in parts: computing, exchanging, updating.
 
 use serde::{Deserialize, Serialize};
-use syncline_round::{Every, Sync};
+use syncline_round::{Every, Policy};
 
 use super::cycles::Cycles;
 use super::line::Line;
@@ -140,7 +140,7 @@ pub struct Serving {
 
 impl Serving {
     pub(crate) fn fit(cycles: &Cycles, setup: &Setup, exchange: &Exchange, slower: f64) -> Self {
-        let copied = is_copied(setup.policy().unwrap_or(Sync::Bsp), cycles.workers());
+        let copied = is_copied(setup.policy().unwrap_or(Policy::Bsp), cycles.workers());
         let is_partial =
             exchange.pushed_bytes > 0.0 && exchange.pushed_bytes < 0.9 * setup.parameter_bytes as f64;
         let gradients = if is_partial { Gradients::Parts } else { Gradients::Whole };
@@ -155,7 +155,7 @@ impl Serving {
     }
 
     /// Seconds of one update from so many gradients of `workers`, one server's part after the other's.
-    pub(crate) fn update_s(&self, gradients: usize, sync: Sync, workers: usize, slower: f64) -> f64 {
+    pub(crate) fn update_s(&self, gradients: usize, sync: Policy, workers: usize, slower: f64) -> f64 {
         let slower = if workers > 1 { slower } else { 1.0 };
         self.pass_s * self.gradients.passes(gradients, is_copied(sync, workers)) * slower
     }
@@ -193,10 +193,6 @@ enum Copied {
 }
 
 /// Asynchronous updates come while others compute with the parameters.
-fn is_copied(sync: Sync, workers: usize) -> Copied {
-    match sync {
-        Sync::Bsp => Copied::InPlace,
-        _ if workers == 1 => Copied::InPlace,
-        Sync::Asp | Sync::Ssp { .. } | Sync::Backup { .. } => Copied::Before,
-    }
+fn is_copied(sync: Policy, workers: usize) -> Copied {
+    if sync.waits_for_all() || workers == 1 { Copied::InPlace } else { Copied::Before }
 }

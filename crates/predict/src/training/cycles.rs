@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_round::Sync;
+use syncline_round::Policy;
 use syncline_trace::{Phase, Run, Span};
 
 use super::busy::Busy;
@@ -199,11 +199,7 @@ impl Cycles {
         let applied: Vec<&Span> = run.spans.iter().filter(|span| span.phase == Phase::Apply).collect();
         let Some(first) = applied.iter().map(|span| span.node).min() else { return self };
         let workers = self.of_worker.len();
-        let per_update = match run.info.sync.parse() {
-            Ok(Sync::Bsp) => workers,
-            Ok(Sync::Backup { spare }) => workers.saturating_sub(spare as usize).max(1),
-            _ => 1,
-        };
+        let per_update = run.info.sync.parse().map_or(1, |policy: Policy| policy.gradients(workers));
         // Every server sees the same rounds.
         let one = applied.iter().filter(|span| span.node == first);
         let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();

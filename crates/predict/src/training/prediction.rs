@@ -5,7 +5,7 @@
 //! several ways, the interval holds them all.
 
 use syncline_queueing::sim::{Random, stream};
-use syncline_round::{Clock, Sync, WorkerId};
+use syncline_round::{Member, Policy, Round};
 
 use super::setup::Injected;
 use super::simulation::{Outcome, Progress, Surroundings, simulate};
@@ -164,7 +164,7 @@ impl JobProfile {
         let mut world = World::new(self, &case, way, of, self.machine.clone(), stream(seed, 0));
         let mut of_round = |round: u64| {
             let workers = 0..question.workers as u32;
-            workers.map(|worker| world.work_s(WorkerId::new(worker), Clock::new(round))).collect()
+            workers.map(|worker| world.work_s(Member::new(worker), Round::new(round))).collect()
         };
         (0..rounds).map(&mut of_round).collect()
     }
@@ -172,7 +172,7 @@ impl JobProfile {
     /// Seconds of an update that folds so many gradients while nobody computes.
     pub(crate) fn update_s(&self, workers: usize, gradients: usize) -> f64 {
         let slower = self.machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
-        self.serving.update_s(gradients, Sync::Bsp, workers, slower)
+        self.serving.update_s(gradients, Policy::Bsp, workers, slower)
     }
 
     /// Samples of a worker's round on average.

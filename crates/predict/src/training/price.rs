@@ -3,7 +3,7 @@
 //! Both are simulated with the same random numbers, so that their difference is the point's doing. Prices do not add up:
 //! what one point no longer delays, another may.
 
-use syncline_round::Sync;
+use syncline_round::Policy;
 
 use super::world::Without;
 use crate::{Error, Interval, JobProfile, Question};
@@ -27,7 +27,7 @@ impl JobProfile {
     pub fn prices(&self, question: &Question) -> Result<Vec<SyncPrice>, Error> {
         let whole = self.predict(question)?.round_s.value;
         let points = [
-            ("gate", Question { sync: Sync::Asp, ..*question }, Without::Nothing),
+            ("gate", Question { sync: Policy::Asp, ..*question }, Without::Nothing),
             ("pull", *question, Without::Pull),
             ("push", *question, Without::Push),
             ("update", *question, Without::Update),

@@ -1,6 +1,6 @@
 //! What is asked: a size, a policy, a batch.
 
-use syncline_round::{Every, Sync};
+use syncline_round::{Every, Policy};
 use syncline_trace::Run;
 
 use super::setup::{Injected, Setup};
@@ -15,7 +15,7 @@ pub struct Question {
     /// How many servers share the parameters.
     pub servers: usize,
     /// When workers wait.
-    pub sync: Sync,
+    pub sync: Policy,
     /// Rows in one worker's batch; 0 where the trace does not say.
     pub batch: u64,
     /// Batches between exchanges.

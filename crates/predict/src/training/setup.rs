@@ -1,7 +1,7 @@
 //! How a run was set up, as its trace says.
 
 use serde::{Deserialize, Serialize};
-use syncline_round::{Every, Sync};
+use syncline_round::{Every, Policy};
 use syncline_trace::{Phase, Run};
 
 use crate::Error;
@@ -111,7 +111,7 @@ impl Setup {
     ///
     /// # Errors
     /// [`Error::UnknownSetting`] where it is not one that is known.
-    pub fn policy(&self) -> Result<Sync, Error> {
+    pub fn policy(&self) -> Result<Policy, Error> {
         self.sync.parse().map_err(|_| unknown("synchronisation policy", &self.sync))
     }
 

@@ -1,5 +1,5 @@
-//! The training loop once more, with what the trace knows of its surroundings: the live gate of `round` decides, servers
-//! serve one update after the other, and workers on one machine share its cores.
+//! The training loop once more, with what the trace knows of its surroundings: a driver of `round`'s machine, which decides in
+//! live runs. Servers serve one update after the other, and workers on one machine share its cores.
 //!
 //! Workers that compute at once all run at the same speed, which depends on their number alone (processor sharing), so
 //! that one clock of attained work orders their finishes: a worker that starts at attained work V with w seconds of
@@ -8,18 +8,18 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use syncline_round::{Arrival, Clock, Gate, Sync, WorkerId};
+use syncline_round::{Act, Event, Machine, Member, Policy, Round, Time};
 
 use crate::Error;
 
 /// What surrounds the workers.
 pub(crate) trait Surroundings {
     /// Seconds of work of a worker's round.
-    fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64;
+    fn work_s(&mut self, worker: Member, round: Round) -> f64;
     /// The speed of each of so many workers that compute at once.
     fn speed(&self, active: usize) -> f64;
-    /// What an update takes; all of a loop fold equally many gradients.
-    fn update(&self) -> Update;
+    /// What an update from so many gradients takes.
+    fn update(&self, gradients: usize) -> Update;
     /// Seconds from when a gate opens until a held worker goes on.
     fn wake_s(&mut self) -> f64;
 }
@@ -53,8 +53,8 @@ impl Progress {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Finish {
     attained: f64,
-    worker: WorkerId,
-    clock: Clock,
+    worker: Member,
+    round: Round,
 }
 
 impl Eq for Finish {}
@@ -85,43 +85,44 @@ pub(crate) struct Outcome {
 
 /// Runs a loop in which each worker leaves when the gate lets it into round `rounds`.
 pub(crate) fn simulate(
-    sync: Sync,
+    policy: Policy,
     workers: usize,
     rounds: u64,
     surroundings: &mut impl Surroundings,
 ) -> Result<Outcome, Error> {
-    let gate = Gate::new(sync, workers).map_err(Error::Policy)?;
-    let waiting = (0..workers as u32).map(|index| Waiting {
-        worker: WorkerId::new(index),
-        wakes: Wakes::No,
-        rest_s: 0.0,
-    });
+    let speed = surroundings.speed(workers);
     let mut simulated = Loop {
-        gate,
+        machine: Machine::new(policy, workers).map_err(Error::Policy)?,
+        surroundings,
+        rounds,
         working: BinaryHeap::new(),
-        waiting: waiting.collect(),
+        staying: workers,
+        rests_s: vec![0.0; workers],
+        speed,
         attained: 0.0,
         servers_free: 0.0,
         progress: Progress::default(),
-        rounds,
         last_left_s: None,
+        acts: Vec::new(),
     };
     let part = (rounds.saturating_mul(workers as u64) / PARTS).max(1);
     let mut outcome = Outcome::default();
+    for worker in (0..workers as u32).map(Member::new) {
+        simulated.tell(Event::Ask(worker))?;
+    }
     loop {
-        simulated.start(surroundings);
         if simulated.last_left_s.is_none() {
             outcome.all_worked = simulated.progress;
             if simulated.progress.folded >= part * (outcome.parts.len() as u64 + 1) {
                 outcome.parts.push(simulated.progress);
             }
         }
-        if !simulated.push(surroundings) {
+        if !simulated.step()? {
             break;
         }
     }
     let Loop { progress, last_left_s, .. } = simulated;
-    if outcome.all_worked.folded == 0 || last_left_s.is_some_and(|_| sync == Sync::Bsp) {
+    if outcome.all_worked.folded == 0 || last_left_s.is_some_and(|_| policy == Policy::Bsp) {
         // All leave a bulk-synchronous loop together.
         outcome.all_worked = progress;
     }
@@ -129,88 +130,110 @@ pub(crate) fn simulate(
     Ok(outcome)
 }
 
-/// A worker at the gate.
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    worker: WorkerId,
-    wakes: Wakes,
-    /// Seconds of its own update after the servers can begin another.
-    rest_s: f64,
-}
-
-/// Whether a worker has to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wakes {
-    Yes,
-    No,
-}
-
-struct Loop {
-    gate: Gate,
+struct Loop<'a, S> {
+    machine: Machine,
+    surroundings: &'a mut S,
     /// Rounds of each worker.
     rounds: u64,
     /// When the last of those that were through was so.
     last_left_s: Option<f64>,
     working: BinaryHeap<Finish>,
-    waiting: Vec<Waiting>,
+    /// Workers that are not through.
+    staying: usize,
+    /// Seconds of each worker's own last update after the servers could begin another, which it has yet to wait for.
+    rests_s: Vec<f64>,
+    /// Of each of those that stay, were they all to compute: who is held now waits for the like.
+    speed: f64,
     /// The work that each worker active since the start would have done.
     attained: f64,
     /// When the servers have done all that they were given.
     servers_free: f64,
     progress: Progress,
+    /// What the machine said last.
+    acts: Vec<Act>,
 }
 
-impl Loop {
-    /// Lets those go on whom the gate lets.
-    fn start(&mut self, surroundings: &mut impl Surroundings) {
-        let Self { gate, working, waiting, attained, servers_free, progress, rounds, last_left_s } = self;
-        let speed = surroundings.speed(working.len() + waiting.len());
-        waiting.retain_mut(|Waiting { worker, wakes, rest_s }| match gate.start(*worker) {
-            Some(clock) => {
-                let wake_s = if *wakes == Wakes::Yes { surroundings.wake_s() } else { 0.0 };
-                // The update under way must end first, and waiting is no work: it does not slow down in company.
-                let idle_s = (*servers_free - progress.time_s).max(0.0) + *rest_s + wake_s;
-                if clock.round() >= *rounds {
-                    let left_s = progress.time_s + idle_s;
-                    *last_left_s = Some(last_left_s.map_or(left_s, |last| last.max(left_s)));
-                    return false;
-                }
-                let work = surroundings.work_s(*worker, clock) + idle_s * speed;
-                working.push(Finish { attained: *attained + work, worker: *worker, clock });
-                false
-            }
-            None => {
-                *wakes = Wakes::Yes;
-                true
-            }
-        });
+impl<S: Surroundings> Loop<'_, S> {
+    /// Lets the next thing happen: a deadline of the machine, or a worker finishes, pushes and asks for its next round. Nobody
+    /// works only when all are through, or a gate broke its promise (GATE-4).
+    fn step(&mut self) -> Result<bool, Error> {
+        let active = self.working.len();
+        let Some(&Finish { attained, worker, round }) = self.working.peek() else { return Ok(false) };
+        let speed = self.surroundings.speed(active);
+        let time_s = self.progress.time_s + (attained - self.attained).max(0.0) / speed;
+        if let Some(wake) = self.machine.wakes_at()
+            && wake.seconds() < time_s
+        {
+            let waited_s = (wake.seconds() - self.progress.time_s).max(0.0);
+            self.attained += waited_s * speed;
+            self.progress.time_s += waited_s;
+            self.tell_at(wake, Event::Due)?;
+            return Ok(true);
+        }
+        self.working.pop();
+        self.progress.time_s = time_s;
+        self.attained = attained;
+        self.speed = self.surroundings.speed(self.staying);
+        self.rests_s[worker.index()] = 0.0;
+        self.tell(Event::Give { member: worker, round })?;
+        self.tell(Event::Ask(worker))?;
+        Ok(true)
     }
 
-    /// Lets the next worker finish and push; nobody works only if a gate broke its promise (GATE-4).
-    fn push(&mut self, surroundings: &mut impl Surroundings) -> bool {
-        let active = self.working.len();
-        let Some(Finish { attained, worker, clock }) = self.working.pop() else { return false };
-        let progress = &mut self.progress;
-        progress.time_s += (attained - self.attained).max(0.0) / surroundings.speed(active);
-        self.attained = attained;
-        let gradients = match self.gate.push(worker, clock) {
-            Ok(Arrival::Alone) => 1,
-            Ok(Arrival::Closes { workers }) => workers.len(),
-            Ok(Arrival::Late) => {
-                progress.late += 1;
-                0
+    fn tell(&mut self, event: Event) -> Result<(), Error> {
+        self.tell_at(Time::from_seconds(self.progress.time_s), event)
+    }
+
+    /// Tells the machine, and does what it says.
+    fn tell_at(&mut self, now: Time, event: Event) -> Result<(), Error> {
+        let mut acts = std::mem::take(&mut self.acts);
+        let told = self.machine.on(now, event, &mut acts);
+        for act in acts.drain(..) {
+            match act {
+                Act::Fold { members, .. } if members.is_empty() => {}
+                Act::Fold { members, .. } => {
+                    let rest_s = self.update(members.len());
+                    // Whoever brought it about folds it; at a deadline nobody of them waits for it.
+                    if let Event::Give { member, .. } = event {
+                        self.rests_s[member.index()] = rest_s;
+                    }
+                }
+                Act::Go { member, round } => {
+                    // Who goes on at once need not be woken.
+                    let wakes = event != Event::Ask(member);
+                    let wake_s = if wakes { self.surroundings.wake_s() } else { 0.0 };
+                    self.go(member, round, wake_s);
+                }
+                Act::Late(_) => self.progress.late += 1,
+                // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
+                Act::Cancel { .. } | Act::WakeAt(_) => {}
             }
-            Ok(Arrival::Kept) | Err(_) => 0,
-        };
-        let mut rest_s = 0.0;
-        if gradients > 0 {
-            progress.folded += gradients as u64;
-            let Update { takes_s, occupies_s } = surroundings.update();
-            self.servers_free = self.servers_free.max(progress.time_s) + occupies_s;
-            rest_s = (takes_s - occupies_s).max(0.0);
         }
-        self.waiting.push(Waiting { worker, wakes: Wakes::No, rest_s });
-        true
+        self.acts = acts;
+        told.map_err(Error::Policy)
+    }
+
+    /// The servers fold so many gradients.
+    fn update(&mut self, gradients: usize) -> f64 {
+        self.progress.folded += gradients as u64;
+        let Update { takes_s, occupies_s } = self.surroundings.update(gradients);
+        self.servers_free = self.servers_free.max(self.progress.time_s) + occupies_s;
+        (takes_s - occupies_s).max(0.0)
+    }
+
+    /// A worker starts a round, or leaves.
+    fn go(&mut self, worker: Member, round: Round, wake_s: f64) {
+        // The update under way must end first, and waiting is no work: it does not slow down in company.
+        let idle_s =
+            (self.servers_free - self.progress.time_s).max(0.0) + self.rests_s[worker.index()] + wake_s;
+        if round.number() >= self.rounds {
+            let left_s = self.progress.time_s + idle_s;
+            self.last_left_s = Some(self.last_left_s.map_or(left_s, |last| last.max(left_s)));
+            self.staying -= 1;
+            return;
+        }
+        let work = self.surroundings.work_s(worker, round) + idle_s * self.speed;
+        self.working.push(Finish { attained: self.attained + work, worker, round });
     }
 }
 
@@ -227,13 +250,13 @@ mod tests {
     }
 
     impl Surroundings for Given {
-        fn work_s(&mut self, worker: WorkerId, _: Clock) -> f64 {
+        fn work_s(&mut self, worker: Member, _: Round) -> f64 {
             self.works[worker.index()]
         }
         fn speed(&self, active: usize) -> f64 {
             (self.cores / active as f64).min(1.0)
         }
-        fn update(&self) -> Update {
+        fn update(&self, _: usize) -> Update {
             Update { takes_s: self.update_s, occupies_s: self.update_s }
         }
         fn wake_s(&mut self) -> f64 {
@@ -276,12 +299,12 @@ mod tests {
     #[test]
     fn the_run_ends_with_its_slowest_worker() {
         let mut given = Given { works: vec![1.0, 1.0, 4.0], cores: 9.0, update_s: 0.0, wake_s: 0.0 };
-        let run = simulate(Sync::Asp, 3, 20, &mut given).unwrap();
+        let run = simulate(Policy::Asp, 3, 20, &mut given).unwrap();
         assert_eq!((run.end.time_s, run.end.folded), (80.0, 60));
         // While all worked 20 + 20 + 5 gradients came in 20 seconds.
         assert!((run.all_worked.pace_since(&Progress::default()) - 20.0 / 45.0).abs() < 0.02, "{run:?}");
         // A late worker ends its lost gradient, and with it the run.
-        let run = simulate(Sync::Backup { spare: 1 }, 3, 20, &mut given).unwrap();
+        let run = simulate(Policy::Backup { spare: 1 }, 3, 20, &mut given).unwrap();
         assert_eq!((run.end.folded, run.end.time_s), (40, 20.0));
         assert_eq!(run.end.late, 5);
     }

@@ -6,7 +6,7 @@
 //! the measured exchange and the servers' updates come on top, by simulation.
 
 use serde::{Deserialize, Serialize};
-use syncline_round::Sync;
+use syncline_round::Policy;
 
 use super::cost::Gradients;
 use super::world::Case;
@@ -70,7 +70,7 @@ impl JobProfile {
         workers: usize,
         servers: usize,
         placement: Placement,
-        sync: Sync,
+        sync: Policy,
     ) -> Result<Interval, Error> {
         let network_s = match placement {
             Placement::OneMachine => 0.0,

@@ -1,6 +1,6 @@
 //! What a trace supports: which questions it answers, and of which it cannot tell, and why.
 
-use syncline_round::{Every, Sync};
+use syncline_round::Every;
 
 use crate::{Error, JobProfile, Machines, Question};
 
@@ -14,9 +14,11 @@ impl JobProfile {
         if question.workers > FARTHEST * measured {
             return Err(Error::TooFar { asked: question.workers, measured, limit: FARTHEST });
         }
-        if matches!(question.sync, Sync::Backup { .. }) && question.servers > 1 {
-            let why = "with backup workers one server decides which gradients a round takes: ask for one"
-                .to_owned();
+        if question.sync.heeds_arrival() && question.servers > 1 {
+            let why = format!(
+                "under {} one server decides which gradients a round takes: ask for one",
+                question.sync
+            );
             return Err(Error::CannotTell { why });
         }
         if question.workers == 0 || question.servers == 0 {

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use syncline_queueing::sim::Random;
-use syncline_round::{Clock, Every, Sync, WorkerId};
+use syncline_round::{Every, Member, Round};
 
 use super::question::Epoch;
 use super::setup::Injected;
@@ -78,7 +78,8 @@ pub(crate) struct World<'a> {
     /// What a core that computes alone needs, over what was measured.
     alone: f64,
     exchange_s: f64,
-    update: Update,
+    /// Whether updates take time.
+    updates: bool,
     /// By how much the servers' time differs from the profile's.
     slower: f64,
 }
@@ -101,11 +102,11 @@ impl<'a> World<'a> {
             Without::Push => exchange.pull_s,
             Without::Nothing | Without::Update => exchange.total_s(),
         };
-        let mut world = Self {
+        Self {
             epoch: question.epoch(profile.measured.rows),
             alone: machine.as_ref().map_or(1.0, |machine| machine.speed(profile.concurrency)),
             slower: machine.as_ref().map_or(1.0, |machine| machine.update_slowdown),
-            update: Update::default(),
+            updates: without != Without::Update,
             profile,
             question,
             carried,
@@ -116,15 +117,7 @@ impl<'a> World<'a> {
             random,
             tail,
             exchange_s: exchange_s + network_s,
-        };
-        if without != Without::Update {
-            world.update = world.updates(match question.sync {
-                Sync::Bsp => question.workers,
-                Sync::Backup { spare } => question.workers.saturating_sub(spare as usize),
-                Sync::Asp | Sync::Ssp { .. } => 1,
-            });
         }
-        world
     }
 
     /// Of a loop that simulates so many rounds in place of all that were asked for.
@@ -138,10 +131,10 @@ impl<'a> World<'a> {
         let Question { sync, workers, servers, .. } = *self.question;
         let all_s = self.profile.serving.update_s(gradients, sync, workers, self.slower);
         let share_s = all_s / servers as f64;
-        match (self.profile.measured.shares_memory(), sync) {
+        match (self.profile.measured.shares_memory(), sync.folds_alone()) {
             (false, _) => Update { takes_s: share_s, occupies_s: share_s },
-            (true, Sync::Bsp | Sync::Backup { .. }) => Update { takes_s: all_s, occupies_s: all_s },
-            (true, Sync::Asp | Sync::Ssp { .. }) => Update { takes_s: all_s, occupies_s: share_s },
+            (true, false) => Update { takes_s: all_s, occupies_s: all_s },
+            (true, true) => Update { takes_s: all_s, occupies_s: share_s },
         }
     }
 
@@ -193,8 +186,8 @@ impl World<'_> {
 }
 
 impl Surroundings for World<'_> {
-    fn work_s(&mut self, worker: WorkerId, clock: Clock) -> f64 {
-        let (profile, question, round) = (self.profile, self.question, clock.round());
+    fn work_s(&mut self, worker: Member, round: Round) -> f64 {
+        let (profile, question, round) = (self.profile, self.question, round.number());
         let worker = self.carried.seats[worker.index()];
         let persistent_s =
             self.of.persistent(worker) + self.of.shift + self.course_s(worker, round) + self.shock_s(round);
@@ -203,7 +196,7 @@ impl Surroundings for World<'_> {
             return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
                 + self.exchange_s;
         }
-        let samples = self.epoch.samples(clock.round()) as f64;
+        let samples = self.epoch.samples(round) as f64;
         let batches = (samples / question.batch as f64).ceil().max(1.0) as u64;
         let measured = batches_of(profile);
         let compute_s = self.compute_s(samples, batches);
@@ -223,8 +216,8 @@ impl Surroundings for World<'_> {
         speed_on(self.machine.as_ref(), self.question.machines, active)
     }
 
-    fn update(&self) -> Update {
-        self.update
+    fn update(&self, gradients: usize) -> Update {
+        if self.updates { self.updates(gradients) } else { Update::default() }
     }
 
     fn wake_s(&mut self) -> f64 {

@@ -1,4 +1,4 @@
-//! The training loop under a gate of `round`: the very object that decides in a live run, on the simulator's clock.
+//! The training loop on the simulator's clock: a driver of `round`'s machine, which decides in live runs.
 //!
 //! An event queue of finish times, because a gate may do anything; where its policy is a recursion
 //! ([`super::StaleLoop`]) that one is some ten times faster and gives the same times to the last bit.
@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use syncline_round::{Arrival, Clock, Gate, Sync, WorkerId};
+use syncline_round::{Act, Event, Machine, Member, Policy, Round, Time};
 
 use super::{Interval, Plan, stream};
 use crate::{Distribution, Error, Result};
@@ -25,17 +25,20 @@ pub struct LoopProgress {
 /// Workers that work, push, and start again as soon as the gate lets them.
 #[derive(Debug)]
 pub struct TrainingLoop {
-    gate: Gate,
+    machine: Machine,
     working: BinaryHeap<Finish>,
-    waiting: Vec<WorkerId>,
+    /// Workers that have not asked for their first round.
+    fresh: u32,
     progress: LoopProgress,
+    /// What the machine said last.
+    acts: Vec<Act>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Finish {
     time: f64,
-    worker: WorkerId,
-    clock: Clock,
+    worker: Member,
+    round: Round,
 }
 
 impl Eq for Finish {}
@@ -57,41 +60,73 @@ impl TrainingLoop {
     /// All workers at round 0, time 0.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without workers, or if all of them are spare.
-    pub fn new(sync: Sync, workers: usize) -> Result<Self> {
+    /// [`Error::Parameter`] without workers, or with too few for the policy.
+    pub fn new(policy: Policy, workers: usize) -> Result<Self> {
         let needs = || format!("possible with {workers} workers");
-        let gate = Gate::new(sync, workers).map_err(|_| Error::parameter("policy", sync, needs()))?;
-        let waiting = (0..workers as u32).map(WorkerId::new).collect();
-        Ok(Self { gate, working: BinaryHeap::new(), waiting, progress: LoopProgress::default() })
+        let machine =
+            Machine::new(policy, workers).map_err(|_| Error::parameter("policy", policy, needs()))?;
+        let fresh = workers as u32;
+        Ok(Self {
+            machine,
+            working: BinaryHeap::new(),
+            fresh,
+            progress: LoopProgress::default(),
+            acts: Vec::new(),
+        })
     }
 
-    /// Runs until `pushes` more gradients have come in; `size` is the time that a worker takes for a round.
-    pub fn advance(&mut self, pushes: u64, mut size: impl FnMut(WorkerId, Clock) -> f64) -> LoopProgress {
+    /// Runs until `pushes` more gradients have come in; `size` is the time that a worker takes for a round. It ends before
+    /// where the machine says that no round can close any more.
+    pub fn advance(&mut self, pushes: u64, mut size: impl FnMut(Member, Round) -> f64) -> LoopProgress {
+        for worker in (0..std::mem::take(&mut self.fresh)).map(Member::new) {
+            self.tell(Event::Ask(worker), &mut size);
+        }
         for _ in 0..pushes {
-            self.start(&mut size);
+            self.pass_deadlines(&mut size);
             // GATE-4: some worker can always move, so that one is working here.
-            let Some(Finish { time, worker, clock }) = self.working.pop() else { break };
+            let Some(Finish { time, worker, round }) = self.working.pop() else { break };
             self.progress.time = time;
-            match self.gate.push(worker, clock) {
-                Ok(Arrival::Alone) => self.progress.folded += 1,
-                Ok(Arrival::Closes { workers }) => self.progress.folded += workers.len() as u64,
-                Ok(Arrival::Late) => self.progress.late += 1,
-                Ok(Arrival::Kept) | Err(_) => {}
+            let given = self.tell(Event::Give { member: worker, round }, &mut size);
+            if !given || !self.tell(Event::Ask(worker), &mut size) {
+                break;
             }
-            self.waiting.push(worker);
         }
         self.progress
     }
 
-    fn start(&mut self, size: &mut impl FnMut(WorkerId, Clock) -> f64) {
-        let (gate, working, now) = (&mut self.gate, &mut self.working, self.progress.time);
-        self.waiting.retain(|&worker| match gate.start(worker) {
-            Some(clock) => {
-                working.push(Finish { time: now + size(worker, clock), worker, clock });
-                false
+    /// Lets the time come that the machine waits for, as long as it comes before the next finish.
+    fn pass_deadlines(&mut self, size: &mut impl FnMut(Member, Round) -> f64) {
+        while let Some(wake) = self.machine.wakes_at()
+            && self.working.peek().is_none_or(|next| wake.seconds() < next.time)
+        {
+            self.progress.time = self.progress.time.max(wake.seconds());
+            if !self.tell_at(wake, Event::Due, size) {
+                break;
             }
-            None => true,
-        });
+        }
+    }
+
+    fn tell(&mut self, event: Event, size: &mut impl FnMut(Member, Round) -> f64) -> bool {
+        self.tell_at(Time::from_seconds(self.progress.time), event, size)
+    }
+
+    /// Tells the machine, and does what it says; whether it goes on.
+    fn tell_at(&mut self, now: Time, event: Event, size: &mut impl FnMut(Member, Round) -> f64) -> bool {
+        let Self { machine, working, progress, acts, .. } = self;
+        let goes_on = machine.on(now, event, acts).is_ok();
+        for act in acts.drain(..) {
+            match act {
+                Act::Go { member, round } => {
+                    let time = progress.time + size(member, round);
+                    working.push(Finish { time, worker: member, round });
+                }
+                Act::Fold { members, .. } => progress.folded += members.len() as u64,
+                Act::Late(_) => progress.late += 1,
+                // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
+                Act::Cancel { .. } | Act::WakeAt(_) => {}
+            }
+        }
+        goes_on
     }
 }
 
@@ -108,13 +143,13 @@ impl TrainingLoop {
 ///
 /// # Errors
 /// As for [`TrainingLoop::new`].
-pub fn time_per_round(sync: Sync, workers: usize, size: &Distribution, plan: &Plan) -> Result<Interval> {
+pub fn time_per_round(policy: Policy, workers: usize, size: &Distribution, plan: &Plan) -> Result<Interval> {
     plan.check()?;
     let mut times = Vec::with_capacity(plan.replications);
     for replication in 0..plan.replications {
         let mut random = stream(plan.seed, replication as u64);
-        let mut training = TrainingLoop::new(sync, workers)?;
-        let mut draw = |_: WorkerId, _: Clock| size.draw(&mut random);
+        let mut training = TrainingLoop::new(policy, workers)?;
+        let mut draw = |_: Member, _: Round| size.draw(&mut random);
         let before = training.advance(plan.jobs_each() / 5, &mut draw);
         let after = training.advance(plan.jobs_each(), &mut draw);
         let folded = (after.folded - before.folded) as f64;
@@ -147,8 +182,8 @@ mod tests {
             let mut gated = TrainingLoop::new(sync, workers)?;
             let mut last = 0.0f64;
             // Workers ahead of the last round get endless work, so that exactly the given rounds are pushed.
-            let size = |worker: WorkerId, clock: Clock| {
-                sizes.get(clock.round() as usize).map_or(f64::INFINITY, |row| row[worker.index()])
+            let size = |worker: Member, round: Round| {
+                sizes.get(round.number() as usize).map_or(f64::INFINITY, |row| row[worker.index()])
             };
             for _ in 0..rounds * workers {
                 last = last.max(gated.advance(1, size).time);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use syncline::paramserv::Sync;
+use syncline::paramserv::Policy;
 
 use crate::failure::Failure;
 
@@ -29,19 +29,19 @@ pub fn numbers(option: &str, text: &str) -> Result<Vec<usize>, Failure> {
 }
 
 /// Policies.
-pub fn policies(text: &str) -> Result<Vec<Sync>, Failure> {
+pub fn policies(text: &str) -> Result<Vec<Policy>, Failure> {
     let mut list = Vec::new();
     for part in text.split(',') {
         let bounds = part.split_once(':').and_then(|(name, range)| Some((name, range.split_once("..")?)));
         let Some((name, (from, to))) = bounds else {
-            list.extend(named::<Sync>("--sync", part)?);
+            list.extend(named::<Policy>("--sync", part)?);
             continue;
         };
         let wrong = |why: &str| Failure::Usage(format!("--sync {part}: {why}"));
         let number = |text: &str| text.parse::<u32>().map_err(|_| wrong(&format!("'{text}' is no number")));
         let bounds = range(part, number(from)? as usize, number(to)? as usize, list.len());
         for bound in bounds.map_err(|why| wrong(&why))? {
-            list.extend(named::<Sync>("--sync", &format!("{name}:{bound}"))?);
+            list.extend(named::<Policy>("--sync", &format!("{name}:{bound}"))?);
         }
     }
     Ok(list)
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn lists_hold_policies_and_ranges_of_bounds() {
-        let names: Vec<String> = policies("bsp,ssp:1..2").unwrap().iter().map(Sync::to_string).collect();
+        let names: Vec<String> = policies("bsp,ssp:1..2").unwrap().iter().map(Policy::to_string).collect();
         assert_eq!(names, ["bsp", "ssp:1", "ssp:2"]);
         for bad in ["", "ssp:4..1", "ssp:0..4294967295", "ssp:1..", "ssp:-1..2", "bsp:1..2"] {
             assert!(matches!(policies(bad), Err(Failure::Usage(_))), "{bad}");

@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 
 /// How a gradient g becomes a step; a is the learning rate. The numbers beside it are those of the
 /// [`Optimizer`](crate::Optimizer).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// w -= a g.
     Sgd,
@@ -50,13 +52,18 @@ impl Rule {
         matches!(self, Self::Sgd | Self::Adagrad)
     }
 
+    /// Which of the two moments it keeps.
+    pub(super) fn keeps(self) -> [bool; 2] {
+        match self {
+            Self::Sgd => [false, false],
+            Self::Momentum { .. } | Self::Adagrad => [true, false],
+            Self::Adam => [true, true],
+        }
+    }
+
     /// Moments for so many parameters, all zero; empty where the rule needs none.
     pub(super) fn moments(self, parameters: usize) -> [Vec<f32>; 2] {
-        match self {
-            Self::Sgd => [Vec::new(), Vec::new()],
-            Self::Momentum { .. } | Self::Adagrad => [vec![0.0; parameters], Vec::new()],
-            Self::Adam => [vec![0.0; parameters], vec![0.0; parameters]],
-        }
+        self.keeps().map(|kept| if kept { vec![0.0; parameters] } else { Vec::new() })
     }
 }
 

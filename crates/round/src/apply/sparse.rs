@@ -27,7 +27,7 @@ impl OptimizerState {
     /// # Panics
     /// If a contribution lies outside of `parameters`.
     pub fn step_sparse<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
-        match self.optimizer.rule {
+        match self.optimizer.rule() {
             Rule::Sgd if self.regularised.is_empty() => self.descend(parameters, gradients),
             rule if rule.rests_at_zero() && self.regularised.is_empty() => {
                 self.step_touched(parameters, gradients);
@@ -40,7 +40,7 @@ impl OptimizerState {
     fn descend<G: SparseGradient>(&mut self, parameters: &mut [f32], gradients: &[(G, f32)]) {
         self.steps += 1;
         for (gradient, weight) in gradients {
-            let rate = self.optimizer.rate * self.factor * weight;
+            let rate = self.optimizer.rate() * self.factor * weight;
             let parameters = &mut *parameters;
             gradient.for_each_run(move |start, values, factor| {
                 let parameters = &mut parameters[start..start + values.len()];

@@ -1,0 +1,85 @@
+//! The gate of a policy that is named at run time.
+
+use super::{Asp, Backup, Bsp, Gate, Ssp};
+use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
+
+/// One of the gates that policies name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AnyGate {
+    /// Of [`Policy::Bsp`].
+    Bsp(Bsp),
+    /// Of [`Policy::Asp`].
+    Asp(Asp),
+    /// Of [`Policy::Ssp`].
+    Ssp(Ssp),
+    /// Of [`Policy::Backup`].
+    Backup(Backup),
+}
+
+impl AnyGate {
+    /// The policy's gate, without members. A selection has an effect where rounds close: elsewhere everybody takes part.
+    pub fn new(policy: Policy, select: Selection) -> Self {
+        Self::from_round(Round::ZERO, policy, select)
+    }
+
+    fn from_round(open: Round, policy: Policy, select: Selection) -> Self {
+        match policy {
+            Policy::Bsp => Self::Bsp(Bsp::from_round(open, select)),
+            Policy::Asp => Self::Asp(Asp::default()),
+            Policy::Ssp { bound } => Self::Ssp(Ssp::new(bound)),
+            Policy::Backup { spare } => Self::Backup(Backup::from_round(open, spare, select)),
+        }
+    }
+
+    /// The policy's gate with members who have come so far: where rounds close, to the last of these rounds.
+    ///
+    /// # Errors
+    /// When no run under this policy could have come to this.
+    pub(crate) fn resume(
+        policy: Policy,
+        select: Selection,
+        members: &[(Member, Round)],
+    ) -> Result<Self, Error> {
+        let open = members.iter().map(|&(_, round)| round).max().unwrap_or(Round::ZERO);
+        let mut gate = Self::from_round(open, policy, select);
+        match &mut gate {
+            Self::Asp(gate) => members.iter().for_each(|&(member, round)| gate.place(member, round)),
+            Self::Ssp(gate) => gate.place(members)?,
+            // Nobody has asked yet, so that nobody goes.
+            closing => members
+                .iter()
+                .for_each(|&(member, _)| closing.on(Time::START, Event::Join(member), &mut Vec::new())),
+        }
+        Ok(gate)
+    }
+}
+
+impl Gate for AnyGate {
+    #[inline]
+    fn on(&mut self, now: Time, event: Event, acts: &mut Vec<Act>) {
+        match self {
+            Self::Bsp(gate) => gate.on(now, event, acts),
+            Self::Asp(gate) => gate.on(now, event, acts),
+            Self::Ssp(gate) => gate.on(now, event, acts),
+            Self::Backup(gate) => gate.on(now, event, acts),
+        }
+    }
+
+    fn at(&self, member: Member) -> Round {
+        match self {
+            Self::Bsp(gate) => gate.at(member),
+            Self::Asp(gate) => gate.at(member),
+            Self::Ssp(gate) => gate.at(member),
+            Self::Backup(gate) => gate.at(member),
+        }
+    }
+
+    fn least(&self) -> usize {
+        match self {
+            Self::Bsp(gate) => gate.least(),
+            Self::Asp(gate) => gate.least(),
+            Self::Ssp(gate) => gate.least(),
+            Self::Backup(gate) => gate.least(),
+        }
+    }
+}

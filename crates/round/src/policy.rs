@@ -1,0 +1,150 @@
+//! The synchronisation policies by name: what a user writes after `--sync`.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Staleness};
+
+/// When a member may go on, and what a round waits for.
+///
+/// ```
+/// use syncline_round::{Policy, Staleness};
+///
+/// let policy: Policy = "ssp:2".parse()?;
+/// assert_eq!(policy, Policy::Ssp { bound: Staleness::new(2) });
+/// assert_eq!(policy.to_string(), "ssp:2");
+/// # Ok::<(), syncline_round::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Policy {
+    /// Bulk-synchronous: a round closes when every worker has pushed; nobody starts the next before.
+    Bsp,
+    /// Asynchronous: nobody waits, each gradient is folded alone.
+    Asp,
+    /// Stale-synchronous (Ho et al., NIPS 2013): no worker starts round c before all have finished round
+    /// c - bound - 1; each gradient is folded alone.
+    Ssp {
+        /// How far the fastest may be ahead of the slowest.
+        bound: Staleness,
+    },
+    /// Bulk-synchronous with spare workers (Chen et al., 2016): a round closes when all but `spare` have pushed; what
+    /// comes later is dropped, and its worker joins the round that is then open.
+    Backup {
+        /// How many workers a round does not wait for.
+        spare: u32,
+    },
+}
+
+impl Policy {
+    /// The names a user can give.
+    pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2) and backup:SPARE (such as backup:1)";
+
+    /// Whether everything is folded by itself, as it comes.
+    pub fn folds_alone(self) -> bool {
+        matches!(self, Self::Asp | Self::Ssp { .. })
+    }
+
+    /// Whether a round waits for all, so that nobody works while it is folded.
+    pub fn waits_for_all(self) -> bool {
+        self == Self::Bsp
+    }
+
+    /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
+    pub fn heeds_arrival(self) -> bool {
+        matches!(self, Self::Backup { .. })
+    }
+
+    /// How many gradients an update folds, at least.
+    pub fn gradients(self, members: usize) -> usize {
+        match self {
+            Self::Bsp => members,
+            Self::Asp | Self::Ssp { .. } => 1,
+            Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
+        }
+    }
+
+    /// Whether it can be kept by so many members.
+    ///
+    /// # Errors
+    /// Without members, or when every member would be a spare one.
+    pub fn check(self, members: usize) -> Result<(), Error> {
+        if members == 0 {
+            return Err(Error::OutOfRange { what: "workers", got: "0".into(), must: "at least 1" });
+        }
+        match self {
+            Self::Backup { spare } if spare as usize >= members => Err(Error::OutOfRange {
+                what: "backup",
+                got: spare.to_string(),
+                must: "less than the number of workers",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::Unknown { what: "sync", got: text.to_owned(), valid: Self::VALID };
+        let (name, number) = match text.split_once(':') {
+            Some((name, number)) => (name, Some(number.parse::<u32>().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        match (name, number) {
+            ("bsp", None) => Ok(Self::Bsp),
+            ("asp", None) => Ok(Self::Asp),
+            ("ssp", Some(bound)) => Ok(Self::Ssp { bound: Staleness::new(bound) }),
+            ("backup", Some(spare)) => Ok(Self::Backup { spare }),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bsp => f.write_str("bsp"),
+            Self::Asp => f.write_str("asp"),
+            Self::Ssp { bound } => write!(f, "ssp:{bound}"),
+            Self::Backup { spare } => write!(f, "backup:{spare}"),
+        }
+    }
+}
+
+/// Files name a policy as users do.
+impl TryFrom<String> for Policy {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Policy> for String {
+    fn from(policy: Policy) -> Self {
+        policy.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1"] {
+            assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_lists_the_valid_ones() {
+        for text in ["", "sync", "ssp", "ssp:", "ssp:-1", "ssp:x", "bsp:1", "backup", "ssp:1:2"] {
+            let message = text.parse::<Policy>().unwrap_err().to_string();
+            assert!(message.contains("ssp:BOUND") && message.contains("bsp, asp"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! All interleavings of small cases, walked as a graph of states: members who ask, give, leave and join, and deadlines that
+//! come at any time. What must hold is checked against books of the test's own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod books;
+mod protocol;
+mod walk;
+
+use books::Rule;
+use syncline_round::{
+    Least, Selection, Staleness,
+    gate::{Asp, Backup, Bsp, KOfN, Order, Quorum, Ssp},
+    select::Sample,
+};
+use walk::{Size, walk};
+
+const ALL: Selection = Selection::All;
+
+fn least(members: usize) -> Least {
+    Least::new(members as u32).unwrap()
+}
+
+/// Three rounds without changes of who is there, and two with up to three of them.
+fn sizes(members: usize) -> [Size; 2] {
+    let changes = if members < 3 { 3 } else { 2 };
+    [Size { members, rounds: 3, changes: 0 }, Size { members, rounds: 2, changes }]
+}
+
+#[test]
+fn bsp_and_asp() {
+    for members in 1..=3 {
+        for size in sizes(members) {
+            walk(Bsp::default(), Rule::All, size);
+            walk(Asp::default(), Rule::Alone, size);
+        }
+    }
+}
+
+#[test]
+fn ssp() {
+    for members in 1..=3 {
+        for size in sizes(members) {
+            for bound in 0..=2 {
+                walk(Ssp::new(Staleness::new(bound)), Rule::Stale(bound.into()), size);
+            }
+        }
+    }
+}
+
+#[test]
+fn backup() {
+    for members in 1..=3 {
+        for size in sizes(members) {
+            for spare in 0..members as u32 {
+                walk(Backup::new(spare, ALL), Rule::AllBut(spare as usize), size);
+            }
+        }
+    }
+}
+
+#[test]
+fn k_of_n() {
+    for order in [Order::Cancel, Order::Keep] {
+        for members in 1..=3 {
+            for size in sizes(members) {
+                for k in 1..=members {
+                    walk(KOfN::new(least(k), order, ALL), Rule::First(k), size);
+                }
+            }
+        }
+        for k in 1..=4 {
+            let size = Size { members: 4, rounds: 2, changes: 0 };
+            walk(KOfN::new(least(k), order, ALL), Rule::First(k), size);
+        }
+    }
+}
+
+#[test]
+fn quorum() {
+    for deadline in [None, Some("1s".parse().unwrap())] {
+        for members in 1..=3 {
+            for k in 1..=members {
+                for size in sizes(members) {
+                    walk(Quorum::new(least(k), deadline, ALL), Rule::Quorum(k, deadline.is_some()), size);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_of_members() {
+    let select = Selection::Sample(Sample::new(least(2), 7));
+    for size in sizes(3) {
+        walk(Bsp::new(select), Rule::All, size);
+        walk(Backup::new(1, select), Rule::AllBut(1), size);
+        walk(Quorum::new(least(1), Some("1s".parse().unwrap()), select), Rule::Quorum(1, true), size);
+    }
+}
