@@ -288,8 +288,11 @@ impl Server {
         Ok(Told { own, released })
     }
 
-    /// Folds what these workers pushed; of nobody, where a round failed.
+    /// Folds what these workers pushed. Of nobody, where a round failed: nothing changes.
     fn fold(&self, state: &mut State, event: Event, round: Round, members: &[Member]) {
+        if members.is_empty() {
+            return;
+        }
         if let Event::Give { member, .. } = event
             && !state.policy.folds_alone()
         {

@@ -10,7 +10,7 @@ use syncline_round::{Act, Error, Event, Machine, Member, Round, Time};
 
 fn main() -> Result<(), Error> {
     let millions = std::env::args().filter_map(|argument| argument.parse::<u64>().ok()).next().unwrap_or(20);
-    for policy in ["bsp", "asp", "ssp:3", "backup:1"] {
+    for policy in ["bsp", "asp", "ssp:3", "backup:1", "quorum:2"] {
         for members in [2, 16, 128, 1024] {
             let speed = speed(policy, members, millions * 1_000_000)?;
             println!("{policy:<12}{members:>6} workers{:>9.1} M pushes/s", speed / 1e6);

@@ -5,7 +5,7 @@
 //! parameter server, the same on a virtual clock, the queueing simulator and the predictor drive the same [`Machine`], so
 //! what is predicted is what runs.
 //!
-//! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`).
+//! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Staleness};
+use crate::{Deadline, Error, Least, Staleness};
 
 /// When a member may go on, and what a round waits for.
 ///
@@ -35,11 +35,21 @@ pub enum Policy {
         /// How many workers a round does not wait for.
         spare: u32,
     },
+    /// A quorum (Bonawitz et al., 2019): a round closes when all have pushed, or at its deadline with at least so many; with
+    /// fewer by then it fails, and the parameters stay as they are. Without a deadline it closes with the quorum. What comes
+    /// later is dropped.
+    Quorum {
+        /// How many workers a round needs.
+        least: Least,
+        /// How long a round waits for more, from its first start on.
+        deadline: Option<Deadline>,
+    },
 }
 
 impl Policy {
     /// The names a user can give.
-    pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2) and backup:SPARE (such as backup:1)";
+    pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1) and quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
+         without a deadline quorum:3)";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
@@ -53,7 +63,7 @@ impl Policy {
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
     pub fn heeds_arrival(self) -> bool {
-        matches!(self, Self::Backup { .. })
+        matches!(self, Self::Backup { .. } | Self::Quorum { .. })
     }
 
     /// How many gradients an update folds, at least.
@@ -62,13 +72,14 @@ impl Policy {
             Self::Bsp => members,
             Self::Asp | Self::Ssp { .. } => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
+            Self::Quorum { least, .. } => least.members(),
         }
     }
 
     /// Whether it can be kept by so many members.
     ///
     /// # Errors
-    /// Without members, or when every member would be a spare one.
+    /// Without members, when every member would be a spare one, or with fewer than the quorum.
     pub fn check(self, members: usize) -> Result<(), Error> {
         if members == 0 {
             return Err(Error::OutOfRange { what: "workers", got: "0".into(), must: "at least 1" });
@@ -78,6 +89,11 @@ impl Policy {
                 what: "backup",
                 got: spare.to_string(),
                 must: "less than the number of workers",
+            }),
+            Self::Quorum { least, .. } if least.members() > members => Err(Error::OutOfRange {
+                what: "quorum",
+                got: least.to_string(),
+                must: "at most the number of workers",
             }),
             _ => Ok(()),
         }
@@ -89,15 +105,19 @@ impl FromStr for Policy {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let unknown = || Error::Unknown { what: "sync", got: text.to_owned(), valid: Self::VALID };
-        let (name, number) = match text.split_once(':') {
-            Some((name, number)) => (name, Some(number.parse::<u32>().map_err(|_| unknown())?)),
-            None => (text, None),
-        };
-        match (name, number) {
-            ("bsp", None) => Ok(Self::Bsp),
-            ("asp", None) => Ok(Self::Asp),
-            ("ssp", Some(bound)) => Ok(Self::Ssp { bound: Staleness::new(bound) }),
-            ("backup", Some(spare)) => Ok(Self::Backup { spare }),
+        let number = |text: &str| text.parse::<u32>().map_err(|_| unknown());
+        match text.split_once(':') {
+            None if text == "bsp" => Ok(Self::Bsp),
+            None if text == "asp" => Ok(Self::Asp),
+            Some(("ssp", bound)) => Ok(Self::Ssp { bound: Staleness::new(number(bound)?) }),
+            Some(("backup", spare)) => Ok(Self::Backup { spare: number(spare)? }),
+            Some(("quorum", quorum)) => {
+                let (least, deadline) = match quorum.split_once(',') {
+                    Some((least, deadline)) => (least, Some(deadline.parse()?)),
+                    None => (quorum, None),
+                };
+                Ok(Self::Quorum { least: Least::new(number(least)?)?, deadline })
+            }
             _ => Err(unknown()),
         }
     }
@@ -110,6 +130,8 @@ impl fmt::Display for Policy {
             Self::Asp => f.write_str("asp"),
             Self::Ssp { bound } => write!(f, "ssp:{bound}"),
             Self::Backup { spare } => write!(f, "backup:{spare}"),
+            Self::Quorum { least, deadline: None } => write!(f, "quorum:{least}"),
+            Self::Quorum { least, deadline: Some(deadline) } => write!(f, "quorum:{least},{deadline}"),
         }
     }
 }
@@ -135,16 +157,33 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1"] {
+        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1", "quorum:3", "quorum:2,50ms"] {
             assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_wrong_name_lists_the_valid_ones() {
-        for text in ["", "sync", "ssp", "ssp:", "ssp:-1", "ssp:x", "bsp:1", "backup", "ssp:1:2"] {
+        for text in [
+            "",
+            "sync",
+            "ssp",
+            "ssp:",
+            "ssp:-1",
+            "ssp:x",
+            "bsp:1",
+            "backup",
+            "ssp:1:2",
+            "quorum",
+            "quorum:x,1s",
+        ] {
             let message = text.parse::<Policy>().unwrap_err().to_string();
             assert!(message.contains("ssp:BOUND") && message.contains("bsp, asp"), "{message}");
         }
+        let message = |text: &str| text.parse::<Policy>().unwrap_err().to_string();
+        assert!(message("quorum:0").contains("at least 1"));
+        assert!(
+            message("quorum:2,").contains("such as 50ms") && message("quorum:2,50").contains("such as 50ms")
+        );
     }
 }

@@ -122,7 +122,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1, help_heading = "Parameter server")]
     servers: usize,
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
-    /// but SPARE)
+    /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST)
     #[arg(long, default_value = "bsp", help_heading = "Parameter server")]
     sync: Policy,
     /// How often workers exchange with the servers: batch, batches:N or epoch

@@ -1,6 +1,6 @@
 //! The gate of a policy that is named at run time.
 
-use super::{Asp, Backup, Bsp, Gate, Ssp};
+use super::{Asp, Backup, Bsp, Gate, Quorum, Ssp};
 use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 
 /// One of the gates that policies name.
@@ -14,6 +14,8 @@ pub enum AnyGate {
     Ssp(Ssp),
     /// Of [`Policy::Backup`].
     Backup(Backup),
+    /// Of [`Policy::Quorum`].
+    Quorum(Quorum),
 }
 
 impl AnyGate {
@@ -28,6 +30,9 @@ impl AnyGate {
             Policy::Asp => Self::Asp(Asp::default()),
             Policy::Ssp { bound } => Self::Ssp(Ssp::new(bound)),
             Policy::Backup { spare } => Self::Backup(Backup::from_round(open, spare, select)),
+            Policy::Quorum { least, deadline } => {
+                Self::Quorum(Quorum::from_round(open, least, deadline, select))
+            }
         }
     }
 
@@ -62,6 +67,7 @@ impl Gate for AnyGate {
             Self::Asp(gate) => gate.on(now, event, acts),
             Self::Ssp(gate) => gate.on(now, event, acts),
             Self::Backup(gate) => gate.on(now, event, acts),
+            Self::Quorum(gate) => gate.on(now, event, acts),
         }
     }
 
@@ -71,6 +77,7 @@ impl Gate for AnyGate {
             Self::Asp(gate) => gate.at(member),
             Self::Ssp(gate) => gate.at(member),
             Self::Backup(gate) => gate.at(member),
+            Self::Quorum(gate) => gate.at(member),
         }
     }
 
@@ -80,6 +87,7 @@ impl Gate for AnyGate {
             Self::Asp(gate) => gate.least(),
             Self::Ssp(gate) => gate.least(),
             Self::Backup(gate) => gate.least(),
+            Self::Quorum(gate) => gate.least(),
         }
     }
 }

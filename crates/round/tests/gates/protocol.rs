@@ -63,6 +63,8 @@ fn impossible_policies_are_refused() {
     assert!(message(Policy::Bsp, 0).contains("at least 1"));
     let backup = message(Policy::Backup { spare: 2 }, 2);
     assert!(backup.contains("less than the number of workers"), "{backup}");
+    let quorum = message("quorum:3,1s".parse().unwrap(), 2);
+    assert!(quorum.contains("at most the number of workers"), "{quorum}");
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn a_quorum_that_has_left_is_an_error_and_not_a_wait_without_end() {
 
 #[test]
 fn a_machine_goes_on_from_what_was_saved() {
-    for policy in ["bsp", "asp", "ssp:1", "backup:1"] {
+    for policy in ["bsp", "asp", "ssp:1", "backup:1", "quorum:2", "quorum:2,1s"] {
         let mut before = machine(policy, 3);
         (0..3).for_each(|index| drop(acts(&mut before, Event::Ask(member(index)))));
         acts(&mut before, give(0, 0));
@@ -167,13 +169,13 @@ fn a_machine_goes_on_from_what_was_saved() {
         let mut after = read.machine().unwrap();
         let rounds: Vec<u64> = (0..3)
             .map(|index| match acts(&mut after, Event::Ask(member(index)))[..] {
-                [Act::Go { round, .. }] => round.number(),
+                [Act::Go { round, .. }, ..] => round.number(),
                 ref other => panic!("{policy}: {other:?}"),
             })
             .collect();
         let expected = match policy {
-            "bsp" => [0, 0, 0],
-            "backup:1" => [1, 1, 1],
+            "bsp" | "quorum:2,1s" => [0, 0, 0],
+            "backup:1" | "quorum:2" => [1, 1, 1],
             _ => [1, 0, 1],
         };
         assert_eq!(rounds, expected, "{policy}: rounds under way are started again");

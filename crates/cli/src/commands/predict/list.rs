@@ -31,20 +31,41 @@ pub fn numbers(option: &str, text: &str) -> Result<Vec<usize>, Failure> {
 /// Policies.
 pub fn policies(text: &str) -> Result<Vec<Policy>, Failure> {
     let mut list = Vec::new();
-    for part in text.split(',') {
-        let bounds = part.split_once(':').and_then(|(name, range)| Some((name, range.split_once("..")?)));
+    for part in &entries(text) {
+        // A deadline belongs to every bound of a range.
+        let (bounded, deadline) = part.find(',').map_or((&part[..], ""), |comma| part.split_at(comma));
+        let bounds = bounded.split_once(':').and_then(|(name, range)| Some((name, range.split_once("..")?)));
         let Some((name, (from, to))) = bounds else {
-            list.extend(named::<Policy>("--sync", part)?);
+            list.push(policy(part)?);
             continue;
         };
         let wrong = |why: &str| Failure::Usage(format!("--sync {part}: {why}"));
         let number = |text: &str| text.parse::<u32>().map_err(|_| wrong(&format!("'{text}' is no number")));
         let bounds = range(part, number(from)? as usize, number(to)? as usize, list.len());
         for bound in bounds.map_err(|why| wrong(&why))? {
-            list.extend(named::<Policy>("--sync", &format!("{name}:{bound}"))?);
+            list.push(policy(&format!("{name}:{bound}{deadline}"))?);
         }
     }
     Ok(list)
+}
+
+fn policy(text: &str) -> Result<Policy, Failure> {
+    text.trim().parse().map_err(|error| Failure::Usage(format!("--sync {text}: {error}")))
+}
+
+/// The entries of a list of policies: what begins with a digit is the deadline of the one before it.
+fn entries(text: &str) -> Vec<String> {
+    let mut entries: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match entries.last_mut() {
+            Some(last) if part.trim_start().starts_with(|first: char| first.is_ascii_digit()) => {
+                last.push(',');
+                last.push_str(part.trim());
+            }
+            _ => entries.push(part.to_owned()),
+        }
+    }
+    entries
 }
 
 /// Values that have names.
@@ -84,7 +105,12 @@ mod tests {
     fn lists_hold_policies_and_ranges_of_bounds() {
         let names: Vec<String> = policies("bsp,ssp:1..2").unwrap().iter().map(Policy::to_string).collect();
         assert_eq!(names, ["bsp", "ssp:1", "ssp:2"]);
-        for bad in ["", "ssp:4..1", "ssp:0..4294967295", "ssp:1..", "ssp:-1..2", "bsp:1..2"] {
+        let list = policies("quorum:2..3,50ms, quorum:1,asp").unwrap();
+        let names: Vec<String> = list.iter().map(Policy::to_string).collect();
+        assert_eq!(names, ["quorum:2,50ms", "quorum:3,50ms", "quorum:1", "asp"]);
+        for bad in
+            ["", "ssp:4..1", "ssp:0..4294967295", "ssp:1..", "ssp:-1..2", "bsp:1..2", "bsp,5ms", "quorum:2,5"]
+        {
             assert!(matches!(policies(bad), Err(Failure::Usage(_))), "{bad}");
         }
     }
