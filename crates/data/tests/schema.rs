@@ -350,3 +350,17 @@ fn hostile_tables_are_refused_in_bounded_memory() {
     let error = Schema::fit(&[input("w.csv.gz", gz)], &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("more than"), "{error}");
 }
+
+#[test]
+fn a_label_that_cannot_be_one_is_told_with_one_that_can() {
+    let mut text = String::from("size,kind,sold\n");
+    for row in 0..30 {
+        text += &format!("{}.5,{},2026-01-{:02}\n", row * 7 % 11, ["a", "b"][row % 2], 1 + row % 30);
+    }
+    let error = fit(&text, &ReadOptions::default()).unwrap_err();
+    assert!(error.contains("its cells are dates, such as `2026-01-01`"), "{error}");
+    assert!(error.contains("--label names another column, such as --label kind"), "{error}");
+    let error =
+        fit(&text, &ReadOptions { label: Label::Name("sold".into()), ..Default::default() }).unwrap_err();
+    assert!(!error.contains("such as --label"), "who names a column wants that one: {error}");
+}

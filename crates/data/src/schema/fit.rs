@@ -102,6 +102,14 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     };
     let decision = target::decide(&surveys[label], options.task, options.raw);
     let decision = decision.map_err(|(found, remedy)| {
+        let other = (0..label).rev().find(|&column| plan.used[column] && could_be_label(&surveys[column]));
+        let remedy = match other.filter(|_| options.label == Label::Last) {
+            Some(other) => {
+                let names_one = format!("{ANOTHER}, such as --label {}", argument(&names[other]));
+                remedy.replace(ANOTHER, &names_one)
+            }
+            None => remedy,
+        };
         misfits.push(Misfit { title: format!("label {}", title(label)), found, remedy });
     });
     let mut columns = Vec::new();
@@ -148,6 +156,15 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     let (missing, notation) = (options.missing, options.notation.clone());
     let weight = plan.weight.map(|column| Weight { name: name(column), position: column });
     Ok((Schema { inputs, target, missing, notation, weight }, said))
+}
+
+/// What the remedy of a label that does not fit begins with.
+const ANOTHER: &str = "--label names another column";
+
+/// Whether a column might have been meant for the label: numbers that differ, or few words.
+fn could_be_label(survey: &Survey) -> bool {
+    let counts_rows = survey.counts_rows && survey.numbers == survey.rows;
+    !counts_rows && target::decide(survey, None, false).is_ok()
 }
 
 /// Why a column of weights is no feature.

@@ -190,7 +190,14 @@ fn words(survey: &Survey) -> Result<Decision, (String, String)> {
         let found = format!("it has {distinct} different texts in {present} rows: too many for classes");
         Err((found, "--label names another column, --task classification takes them for classes".into()))
     };
+    let dates = survey.texts == present && !survey.dates.is_empty();
     match survey.spelt() {
+        many if dates && many.is_none_or(|many| !is_few(present)(many)) => {
+            let example = survey.first_text.as_ref().map_or(String::new(), |(_, text)| quoted(text));
+            let found =
+                format!("its cells are dates, such as {example}: no amounts, and too many for classes");
+            Err((found, "--label names another column".into()))
+        }
         Some(1) => {
             let class = survey.spellings.keys().next().map_or(String::new(), |text| quoted(text));
             Err((

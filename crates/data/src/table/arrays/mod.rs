@@ -20,6 +20,9 @@ use super::{Cells, MOST_CELLS, Row, Rows, Value};
 use crate::{Error, Result};
 use element::Element;
 
+/// Bytes of a row at most, as of a line of text.
+const MOST_OF_A_ROW: usize = 64 << 20;
+
 /// Bytes of an array that is stored column by column, which is held whole.
 #[cfg(feature = "npy")]
 const MOST_HELD: u64 = 4 << 30;
@@ -69,6 +72,9 @@ impl Array {
             return Err(format!("an array of shape {shape:?} has no columns, or more than {MOST_CELLS}"));
         };
         let columns = columns as usize;
+        if columns * element.size > MOST_OF_A_ROW {
+            return Err(format!("a row of it has more than {} MiB", MOST_OF_A_ROW >> 20));
+        }
         let bytes = vec![0; columns * element.size];
         Ok(Array { content: Content::Rows(input), element, rows, columns, bytes })
     }
@@ -189,5 +195,12 @@ fn read(input: &mut impl Read, bytes: &mut [u8], path: &Path) -> Result<()> {
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Error {
-    Error::Io { action: "read", path: path.into(), source }
+    let path = path.to_path_buf();
+    match source.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            let message = "it is cut off: its head tells of more than there is".to_owned();
+            Error::File { path, message }
+        }
+        _ => Error::Io { action: "read", path, source },
+    }
 }

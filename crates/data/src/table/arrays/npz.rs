@@ -1,6 +1,6 @@
 //! NPZ, NumPy's format of several arrays: a ZIP archive of NPY files. Arrays of as many rows are put side by side, each
 //! under its name, with a number for each of several columns (`X.1`, `X.2`); one that is called `y` or the like comes last, where
-//! the label is looked for.
+//! the label is looked for, and arrays of other lengths than its own are left out.
 //!
 //! The archive's directory alone is read by the `zip` crate: arrays are read in step, each through a reader of its own.
 
@@ -11,7 +11,7 @@ use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::super::{MOST_CELLS, distinct};
-use super::{ArrayRows, npy};
+use super::{Array, ArrayRows, npy};
 use crate::input::{Content, Input};
 use crate::{Error, Result};
 
@@ -44,7 +44,16 @@ impl ArrayRows {
         let Some((_, first)) = arrays.first() else {
             return Err(fail(format!("it has no array of rows; {}", notes.join("; "))));
         };
-        if arrays.iter().any(|(_, array)| array.rows != first.rows) {
+        let labels = arrays.iter().find(|(name, array)| is_label(name, array)).map(|(_, array)| array.rows);
+        if let Some(rows) = labels {
+            arrays.retain(|(name, array)| {
+                if array.rows != rows {
+                    let (name, other) = (name.escape_debug(), array.rows);
+                    notes.push(format!("the array `{name}` is left out: it has {other} rows and not {rows}"));
+                }
+                array.rows == rows
+            });
+        } else if arrays.iter().any(|(_, array)| array.rows != first.rows) {
             let each = arrays.iter().map(|(name, array)| format!("`{}` {}", name.escape_debug(), array.rows));
             return Err(fail(format!(
                 "its arrays have different numbers of rows ({}): save those that belong together, as \
@@ -53,9 +62,7 @@ impl ArrayRows {
             )));
         }
         // Stable: all others keep their order.
-        arrays.sort_by_key(|(name, array)| {
-            array.columns == 1 && LABELS.contains(&name.to_lowercase().as_str())
-        });
+        arrays.sort_by_key(|(name, array)| is_label(name, array));
         let width: usize = arrays.iter().map(|(_, array)| array.columns).sum();
         if width > MOST_CELLS {
             return Err(fail(format!("its arrays have {width} columns, {MOST_CELLS} are possible")));
@@ -65,6 +72,11 @@ impl ArrayRows {
         let rows = ArrayRows::side_by_side(path.into(), arrays);
         Ok(ArrayRows { names: distinct(names), named: true, notes, ..rows })
     }
+}
+
+/// Whether an array is what is to be predicted.
+fn is_label(name: &str, array: &Array) -> bool {
+    array.columns == 1 && LABELS.contains(&name.to_lowercase().as_str())
 }
 
 /// The names of an array's columns.
