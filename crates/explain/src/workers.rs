@@ -387,8 +387,7 @@ impl Servers {
                 _ => busy.push((start, end)),
             }
         }
-        let cores = info.settings.get("cores").and_then(|cores| cores.parse().ok());
-        Self { busy, cores }
+        Self { busy, cores: info.training().cores.map(|cores| cores as f64) }
     }
 
     /// How long a server was at work between two times.

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use syncline_trace::Calibrated;
 use syncline_wire::Tensor;
 
 use crate::{computation::Computation, exchange::Push, run::Run};
@@ -86,17 +87,17 @@ impl Calibration {
         Some(Self { cores, alone: one.mean(again), together: all.mean(all_again), error })
     }
 
-    /// Its entries among a trace's settings, in nanoseconds.
-    pub(crate) fn settings(&self) -> [(String, String); 6] {
-        let time = |name: &str, time: Duration| (name.to_owned(), time.as_nanos().to_string());
-        [
-            ("calibration_cores".to_owned(), self.cores.to_string()),
-            ("calibration_error".to_owned(), format!("{:.4}", self.error)),
-            time("calibration_gradient_alone_ns", self.alone.gradient),
-            time("calibration_gradient_together_ns", self.together.gradient),
-            time("calibration_update_alone_ns", self.alone.update),
-            time("calibration_update_together_ns", self.together.update),
-        ]
+    /// What a trace tells of it.
+    pub(crate) fn told(&self) -> Calibrated {
+        let ns = |time: Duration| time.as_nanos() as f64;
+        Calibrated {
+            cores: self.cores as u64,
+            gradient_alone_ns: ns(self.alone.gradient),
+            gradient_together_ns: ns(self.together.gradient),
+            update_alone_ns: ns(self.alone.update),
+            update_together_ns: ns(self.together.update),
+            error: self.error,
+        }
     }
 }
 
@@ -251,8 +252,8 @@ mod tests {
             return;
         };
         assert!((0.0..=1.5).contains(&calibration.error), "{calibration:?}");
-        let names = calibration.settings().map(|(name, _)| name);
-        assert!(names.iter().all(|name| name.starts_with("calibration_")));
+        let told = calibration.told();
+        assert!(told.gradient_alone_ns > 0.0 && told.gradient_together_ns > 0.0, "{told:?}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) async fn drive(
     file: Option<RunFile>,
 ) -> NodeResult<Outcome> {
     // Processes of the run's own are not in this one's books.
-    let is_alone = |file: &mut RunFile| file.info_mut().settings.get("on").is_some_and(|on| on == "threads");
+    let is_alone = |file: &mut RunFile| file.info_mut().training().on.is_some_and(|on| on == "threads");
     let mut trace = Trace { file, error: None };
     let load = trace.file.as_mut().is_some_and(is_alone).then(Load::now).flatten();
     let mut clients = Vec::new();
@@ -83,8 +83,8 @@ pub(crate) async fn drive(
     }
     trace.write(|file| {
         describe_nodes(file, &coordinator, &outcome.servers);
-        let passed = load.zip(Load::now()).map(|(before, now)| now.since(before));
-        file.info_mut().settings.extend(passed.unwrap_or_default());
+        let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
+        file.info_mut().setup.get_or_insert_default().load = passed;
         Ok(())
     });
     let finished = trace.file.take().map_or(Ok(()), RunFile::finish);

@@ -5,6 +5,8 @@
 
 use std::fs::read_to_string;
 
+use syncline_trace::MachineLoad;
+
 /// Ticks of all cores since the machine started, and those of this process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Load {
@@ -36,19 +38,16 @@ impl Load {
         Some(Self { all: busy + idle + waiting + stolen, busy, stolen, own })
     }
 
-    /// Settings for a trace of what went on since: the shares of all cores' time that other processes used, and that
-    /// other virtual machines were given. Empty where no tick has passed.
-    pub(crate) fn since(self, before: Self) -> Vec<(String, String)> {
+    /// What went on since, for a trace; nothing where no tick has passed.
+    pub(crate) fn since(self, before: Self) -> Option<MachineLoad> {
         let passed = |of: fn(&Self) -> u64| of(&self).saturating_sub(of(&before)) as f64;
         let all = passed(|load| load.all);
         if all <= 0.0 {
-            return Vec::new();
+            return None;
         }
         let others = (passed(|load| load.busy) - passed(|load| load.own)).max(0.0) / all;
         let stolen = passed(|load| load.stolen) / all;
-        [("machine_others_share", others), ("machine_stolen_share", stolen)]
-            .map(|(name, share)| (name.to_owned(), format!("{:.4}", share.min(1.0))))
-            .into()
+        Some(MachineLoad { others_share: others.min(1.0), stolen_share: stolen.min(1.0) })
     }
 }
 
@@ -63,9 +62,9 @@ mod tests {
         let before = Load::parse("cpu  100 0 50 1000 10 0 0 0 0 0\ncpu0 1 2\n", &process(80)).unwrap();
         let after = Load::parse("cpu  200 10 90 1140 10 0 10 50 9 9\n", &process(120)).unwrap();
         // 350 ticks passed, 160 of them busy, 40 of those our own; 50 were stolen.
-        let expected = [("machine_others_share", "0.3429"), ("machine_stolen_share", "0.1429")];
-        assert_eq!(after.since(before), expected.map(|(name, share)| (name.to_owned(), share.to_owned())));
-        assert!(after.since(after).is_empty());
+        let expected = MachineLoad { others_share: 120.0 / 350.0, stolen_share: 50.0 / 350.0 };
+        assert_eq!(after.since(before), Some(expected));
+        assert_eq!(after.since(after), None);
         assert_eq!(Load::parse("intr 5\n", &process(1)), None);
         assert_eq!(Load::parse("cpu  1 2 3\n", &process(1)), None);
     }

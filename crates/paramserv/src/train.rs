@@ -6,7 +6,7 @@ use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
 use syncline_program::{Executor, Interrupt, Program, launch};
 use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
-use syncline_trace::{Node, RunFile, RunInfo};
+use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use crate::{
     ClassWeight, Delay, Error, Progress, Report,
@@ -304,7 +304,7 @@ impl ParamServ {
         if let Some(trace) = trace.as_mut().filter(|_| !is_sim)
             && let Some(calibration) = Calibration::of(&run)
         {
-            trace.info_mut().settings.extend(calibration.settings());
+            trace.info_mut().setup.get_or_insert_default().calibration = Some(calibration.told());
         }
         let reports = program.service_here("coordinator", Arc::clone(&coordinator));
         let servers = program.services("server", run.shards.len(), {
@@ -323,6 +323,26 @@ impl ParamServ {
         Ok((program, coordinator))
     }
 
+    /// What a reader of the trace is told of the settings.
+    fn setup(&self, settings: &Settings, is_sim: bool) -> TrainingSetup {
+        TrainingSetup {
+            rows: Some(settings.rows as u64),
+            features: Some(settings.features as u64),
+            parameters: Some(settings.parameters as u64),
+            batch: Some(settings.batch as u64),
+            every: Some(settings.every.clone()),
+            epochs: Some(settings.epochs.into()),
+            optimizer: Some(settings.optimizer.clone()),
+            schedule: Some(settings.schedule.clone()),
+            shuffle: Some(settings.shuffle),
+            fold: Some(settings.fold.clone()),
+            on: Some(settings.on.clone()),
+            inject: settings.inject.clone(),
+            cores: Some(if is_sim { self.workers + self.servers } else { cores() } as u64),
+            ..TrainingSetup::default()
+        }
+    }
+
     /// The run file, in the launching process; an unwritable one is found out before anything runs.
     ///
     /// A simulated run happened at no time and on no machine: its trace is the same wherever it is made.
@@ -332,7 +352,6 @@ impl ParamServ {
         };
         let servers = (0..self.servers).map(|server| Node::new(format!("server/{server}")));
         let workers = (0..self.workers).map(|worker| Node::new(format!("worker/{worker}")));
-        let text = |value: &dyn ToString| value.to_string();
         let info = RunInfo {
             run: "train".to_owned(),
             system: "syncline".to_owned(),
@@ -342,24 +361,8 @@ impl ParamServ {
             servers: self.servers as u32,
             sync: settings.sync.clone(),
             seed: self.seed,
-            settings: [
-                ("batch", text(&settings.batch)),
-                ("every", text(&settings.every)),
-                ("epochs", text(&settings.epochs)),
-                ("rows", text(&settings.rows)),
-                ("features", text(&settings.features)),
-                ("parameters", text(&settings.parameters)),
-                ("optimizer", text(&settings.optimizer)),
-                ("schedule", text(&settings.schedule)),
-                ("shuffle", text(&settings.shuffle)),
-                ("fold", text(&settings.fold)),
-                ("on", text(&settings.on)),
-                ("inject", settings.inject.join(" ")),
-                ("cores", text(&if is_sim { self.workers + self.servers } else { cores() })),
-            ]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-            complete: false,
+            setup: Some(self.setup(settings, is_sim)),
+            ..RunInfo::default()
         };
         Ok(Some(RunFile::create(path, info)?))
     }

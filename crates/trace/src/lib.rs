@@ -6,6 +6,7 @@
 //! - [`Span`]: one node, one phase, from when to when, and what it was for.
 //! - [`Recorder`]: a node's own list of spans, written by that node only, bounded.
 //! - [`RunInfo`]: what a reader must know about the run as a whole: its nodes, their clocks, its settings.
+//! - [`TrainingSetup`]: how a training run was set up.
 //! - [`ClockOffset`]: how far a node's clock is from the run's, and how sure that is.
 //! - [`RunFile`] and [`read`] (feature `file`): the spans of all nodes in one Parquet file, readable while it grows.
 //!
@@ -22,6 +23,7 @@ mod clock;
 mod file;
 mod recorder;
 mod run;
+mod setup;
 mod span;
 
 pub use clock::ClockOffset;
@@ -29,4 +31,5 @@ pub use clock::ClockOffset;
 pub use file::{Error, Run, RunFile, RunReader, read};
 pub use recorder::Recorder;
 pub use run::{Node, RunInfo};
+pub use setup::{Calibrated, MachineLoad, TrainingSetup};
 pub use span::{Phase, Span, UnknownPhase};

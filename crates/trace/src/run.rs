@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ClockOffset;
+use crate::{ClockOffset, TrainingSetup};
 
 /// A node of the run: [`Span::node`](crate::Span::node) is its position in [`RunInfo::nodes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +52,21 @@ pub struct RunInfo {
     pub sync: String,
     /// The seed of all randomness.
     pub seed: u64,
-    /// Further settings and results worth keeping with the trace, by name.
+    /// How a training run of ours was set up; nothing for other systems' runs. Read it by [`RunInfo::training`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<TrainingSetup>,
+    /// What else is worth keeping with the trace, by name.
     pub settings: BTreeMap<String, String>,
     /// Whether the run came to its end: a trace without it is of a run that goes on or crashed.
     pub complete: bool,
 }
 
 impl RunInfo {
+    /// How a training run was set up, also where the trace is from before there was a typed setup.
+    pub fn training(&self) -> TrainingSetup {
+        self.setup.clone().unwrap_or_else(|| TrainingSetup::of_settings(&self.settings))
+    }
+
     /// Spans that no recorder could keep.
     pub fn dropped(&self) -> u64 {
         self.nodes.iter().map(|node| node.dropped).sum()

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use syncline_trace::{ClockOffset, Node, Phase, RunFile, RunInfo, RunReader, Span, read};
+use syncline_trace::{ClockOffset, Node, Phase, RunFile, RunInfo, RunReader, Span, TrainingSetup, read};
 use tempfile::TempDir;
 
 fn place() -> (TempDir, PathBuf) {
@@ -40,13 +40,31 @@ fn span(at: u64) -> Span {
 #[test]
 fn head_tells_clocks_and_settings() {
     let (_folder, path) = place();
+    let setup = TrainingSetup { batch: Some(64), shuffle: Some(true), ..TrainingSetup::default() };
     let mut file = RunFile::create(&path, info()).unwrap();
-    file.info_mut().settings.insert("batch".into(), "64".into());
+    file.info_mut().settings.insert("application".into(), "sort".into());
+    file.info_mut().setup = Some(setup.clone());
     file.finish().unwrap();
     let run = read(&path).unwrap();
     assert_eq!(run.info.nodes[1].clock, ClockOffset { offset_ns: -1200, error_ns: 300 });
-    assert_eq!(run.info.settings["batch"], "64");
+    assert_eq!(run.info.settings["application"], "sort");
+    assert_eq!(run.info.training(), setup);
     assert!(run.info.complete && run.spans.is_empty());
+}
+
+/// SETUP-2.
+#[test]
+fn setups_of_before_are_read_and_later_ones_refused() {
+    let (_folder, path) = place();
+    let settings = [("batch", "64"), ("on", "threads")].map(|(name, value)| (name.into(), value.into()));
+    RunFile::create(&path, RunInfo { settings: settings.into(), ..info() }).unwrap().finish().unwrap();
+    let setup = read(&path).unwrap().info.training();
+    assert_eq!((setup.batch, setup.on.as_deref(), setup.rows), (Some(64), Some("threads"), None));
+
+    let later = TrainingSetup { version: 99, ..TrainingSetup::default() };
+    RunFile::create(&path, RunInfo { setup: Some(later), ..info() }).unwrap().finish().unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("version 99") && error.contains("use a later syncline"), "{error}");
 }
 
 /// RF-1: every flush leaves a whole file, and another reader sees all of it.

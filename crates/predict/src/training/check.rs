@@ -1,6 +1,8 @@
 //! How far off the prediction is for the very run that it was fitted to: said before anything else, part of every
 //! interval, and beyond 15 % a reason not to trust any of them.
 
+use syncline_trace::MachineLoad;
+
 use crate::{Cycles, Error, Interval, JobProfile, Prediction};
 
 /// The error on the run itself beyond which nothing is to be trusted.
@@ -76,14 +78,15 @@ impl Check {
 /// What of a trace makes predictions from it doubtful.
 fn doubts(cycles: &Cycles, profile: &JobProfile) -> Vec<String> {
     let mut doubts = Vec::new();
-    let share = |name: &str| cycles.setting(name).filter(|x| (0.0..=1.0).contains(x));
-    if let Some(busy) = share("machine_others_share").filter(|busy| *busy > BUSY) {
+    let share =
+        |of: fn(&MachineLoad) -> f64| cycles.load().map(|load| of(&load)).filter(|x| (0.0..=1.0).contains(x));
+    if let Some(busy) = share(|load| load.others_share).filter(|busy| *busy > BUSY) {
         doubts.push(format!(
             "the machine was busy: others used {:.0} % of its cores while the run was traced",
             100.0 * busy
         ));
     }
-    if let Some(stolen) = share("machine_stolen_share").filter(|stolen| *stolen > STOLEN) {
+    if let Some(stolen) = share(|load| load.stolen_share).filter(|stolen| *stolen > STOLEN) {
         doubts.push(format!(
             "the machine was busy: {:.0} % of its time went to other virtual machines",
             100.0 * stolen

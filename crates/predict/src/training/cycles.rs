@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use syncline_round::Policy;
-use syncline_trace::{Phase, Run, Span};
+use syncline_trace::{MachineLoad, Phase, Run, Span};
 
 use super::busy::Busy;
 use super::machine::Machine;
@@ -115,8 +115,8 @@ pub struct Cycles {
     concurrency: f64,
     /// When held-out rows were evaluated, which is not part of any round.
     evaluating: Busy,
-    /// What else the trace says of the run.
-    settings: BTreeMap<String, String>,
+    /// What else used the machine, where that is known.
+    load: Option<MachineLoad>,
     setup: Setup,
     machine: Option<Machine>,
 }
@@ -148,7 +148,7 @@ impl Cycles {
             wakes_s: Vec::new(),
             concurrency: 1.0,
             evaluating: Busy::default(),
-            settings: BTreeMap::new(),
+            load: None,
             setup,
             machine: None,
         })
@@ -182,20 +182,21 @@ impl Cycles {
         let of_phase = |phase: Phase| run.spans.iter().filter(move |span| span.phase == phase).map(seconds);
         let computing: f64 = of_phase(Phase::Compute).map(|(start, end)| end - start).sum();
         let any = Busy::new(of_phase(Phase::Compute)).total();
-        let setup = Setup { workers: nodes.len(), ..Setup::of(run) };
+        let told = run.info.training();
+        let setup = Setup { workers: nodes.len(), ..Setup::of(run, &told) };
         let found = Self {
             concurrency: if any > 0.0 { computing / any } else { 1.0 },
             evaluating: Busy::new(of_phase(Phase::Evaluate)),
-            machine: Machine::of(&run.info.settings),
-            settings: run.info.settings.clone(),
+            machine: Machine::of(&told),
+            load: told.load,
             setup,
             ..found
         };
-        Ok(found.with_servers(run))
+        Ok(found.with_servers(run, told.cores))
     }
 
     /// Adds what the servers' spans tell.
-    fn with_servers(self, run: &Run) -> Self {
+    fn with_servers(self, run: &Run, cores: Option<u64>) -> Self {
         let applied: Vec<&Span> = run.spans.iter().filter(|span| span.phase == Phase::Apply).collect();
         let Some(first) = applied.iter().map(|span| span.node).min() else { return self };
         let workers = self.of_worker.len();
@@ -214,15 +215,14 @@ impl Cycles {
         wakes_s.sort_by(f64::total_cmp);
         // Where workers outnumber the cores, only as many as there are cores go on at once: the others wait for a core,
         // which the simulation lets them do itself.
-        let cores = run.info.settings.get("cores").and_then(|cores| cores.parse::<f64>().ok());
-        let at_once = cores.map_or(1.0, |cores| (cores / workers as f64).min(1.0));
+        let at_once = cores.map_or(1.0, |cores| (cores as f64 / workers as f64).min(1.0));
         wakes_s.truncate((at_once * wakes_s.len() as f64).ceil() as usize);
         Self { folds, update_s, per_update, wakes_s, ..self }
     }
 
-    /// A number among the run's settings.
-    pub(crate) fn setting(&self, name: &str) -> Option<f64> {
-        self.settings.get(name)?.parse().ok()
+    /// What else used the machine, where that is known.
+    pub(crate) fn load(&self) -> Option<MachineLoad> {
+        self.load
     }
 
     /// Seconds from the first worker's start until the last one was through, without evaluations.

@@ -1,8 +1,7 @@
 //! Workers that share a machine: its cores, and how much slower each works when others work beside it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use syncline_trace::TrainingSetup;
 
 /// Whether the workers that are asked about share the traced run's machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,26 +28,24 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What a trace's settings tell; nothing where it was not calibrated.
-    pub(crate) fn of(settings: &BTreeMap<String, String>) -> Option<Self> {
-        let number =
-            |name: &str| settings.get(name)?.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
-        let positive = |name: &str| number(name).filter(|x| *x > 0.0);
-        let calibrated = number("calibration_cores")?;
-        let alone = positive("calibration_gradient_alone_ns")?;
-        let together = positive("calibration_gradient_together_ns")?;
+    /// What a run's setup tells; nothing where the machine was not calibrated.
+    pub(crate) fn of(setup: &TrainingSetup) -> Option<Self> {
+        let positive = |time: f64| Some(time).filter(|time| time.is_finite() && *time > 0.0);
+        let found = setup.calibration?;
+        let alone = positive(found.gradient_alone_ns)?;
+        let together = positive(found.gradient_together_ns)?;
         // An update reads and writes the parameters once and reads each gradient once.
-        let per_pass = |name: &str, gradients: f64| positive(name).map(|time| time / (2.0 + gradients));
-        let update_alone = per_pass("calibration_update_alone_ns", 1.0);
-        let update_together = per_pass("calibration_update_together_ns", calibrated);
+        let per_pass = |time: f64, gradients: f64| positive(time).map(|time| time / (2.0 + gradients));
+        let update_alone = per_pass(found.update_alone_ns, 1.0);
+        let update_together = per_pass(found.update_together_ns, found.cores as f64);
         let update_slowdown =
             update_alone.zip(update_together).map_or(1.0, |(alone, together)| together / alone);
         Some(Self {
-            cores: number("cores").unwrap_or(calibrated).max(1.0) as usize,
+            cores: setup.cores.unwrap_or(found.cores).max(1) as usize,
             // Company helps nobody: a ratio below one is the measurement's noise.
             slowdown: (together / alone).max(1.0),
             update_slowdown: update_slowdown.max(1.0),
-            error: number("calibration_error").unwrap_or(0.0).min(1.0),
+            error: Some(found.error).filter(|error| *error >= 0.0).unwrap_or(0.0).min(1.0),
         })
     }
 
@@ -81,6 +78,8 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use syncline_trace::Calibrated;
+
     use super::*;
 
     #[test]
@@ -96,21 +95,20 @@ mod tests {
 
     #[test]
     fn a_trace_without_calibration_has_no_machine() {
-        let settings = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+        let cores = TrainingSetup { cores: Some(2), ..TrainingSetup::default() };
+        assert_eq!(Machine::of(&cores), None);
+        let calibration = Calibrated {
+            cores: 2,
+            gradient_alone_ns: 1000.0,
+            gradient_together_ns: 1200.0,
+            update_alone_ns: 30.0,
+            update_together_ns: 80.0,
+            error: 0.0,
         };
-        assert_eq!(Machine::of(&settings(&[("cores", "2")])), None);
-        let given = settings(&[
-            ("cores", "2"),
-            ("calibration_cores", "2"),
-            ("calibration_gradient_alone_ns", "1000"),
-            ("calibration_gradient_together_ns", "1200"),
-            ("calibration_update_alone_ns", "30"),
-            ("calibration_update_together_ns", "80"),
-        ]);
+        let given = TrainingSetup { calibration: Some(calibration), ..cores.clone() };
         let expected = Machine { cores: 2, slowdown: 1.2, update_slowdown: 2.0, error: 0.0 };
         assert_eq!(Machine::of(&given), Some(expected));
-        let bad = settings(&[("calibration_cores", "2"), ("calibration_gradient_alone_ns", "0")]);
-        assert_eq!(Machine::of(&bad), None);
+        let bad = Calibrated { gradient_alone_ns: 0.0, ..calibration };
+        assert_eq!(Machine::of(&TrainingSetup { calibration: Some(bad), ..cores }), None);
     }
 }

@@ -32,7 +32,7 @@ impl Question {
     /// # Errors
     /// [`Error::UnknownSetting`] where its trace does not say in known words how it was set up.
     pub fn of(run: &Run) -> Result<Self, Error> {
-        let setup = Setup::of(run);
+        let setup = Setup::of(run, &run.info.training());
         Self::about(&setup, setup.rounds)
     }
 

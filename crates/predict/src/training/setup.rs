@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncline_round::{Every, Policy};
-use syncline_trace::{Phase, Run};
+use syncline_trace::{Phase, Run, TrainingSetup};
 
 use crate::Error;
 
@@ -54,18 +54,17 @@ pub enum Injected {
 
 impl Injected {
     /// What `syncline train --inject` was given.
-    fn parse(text: &str) -> Self {
-        let mut delays = text.split_whitespace().peekable();
-        if delays.peek().is_none() {
+    fn of(delays: &[String]) -> Self {
+        if delays.is_empty() {
             return Self::Nothing;
         }
-        if delays.all(|delay| delay.ends_with('x')) { Self::Times } else { Self::Delays }
+        if delays.iter().all(|delay| delay.ends_with('x')) { Self::Times } else { Self::Delays }
     }
 }
 
 /// The workers that `syncline train --inject` was given by number.
-fn named(text: &str) -> Vec<usize> {
-    let numbers = text.split_whitespace().filter_map(|delay| {
+fn named(delays: &[String]) -> Vec<usize> {
+    let numbers = delays.iter().filter_map(|delay| {
         let who = delay.split(':').next()?;
         who.split(',').find_map(|part| part.strip_prefix("worker="))?.parse().ok()
     });
@@ -86,23 +85,21 @@ fn rounds(run: &Run) -> u64 {
 
 impl Setup {
     /// What a trace says of its run.
-    pub(crate) fn of(run: &Run) -> Self {
-        let text = |name: &str| run.info.settings.get(name).cloned().unwrap_or_default();
-        let number = |name: &str| text(name).parse::<u64>().unwrap_or(0);
+    pub(crate) fn of(run: &Run, told: &TrainingSetup) -> Self {
         let largest = run.spans.iter().filter(|span| span.phase == Phase::Compute).map(|span| span.records);
         Self {
             name: run.info.run.clone(),
             workers: run.info.workers as usize,
             servers: (run.info.servers as usize).max(1),
             sync: run.info.sync.clone(),
-            batch: if number("batch") > 0 { number("batch") } else { largest.max().unwrap_or(0) },
-            every: text("every"),
-            rows: number("rows"),
-            parameter_bytes: number("parameters").saturating_mul(size_of::<f32>() as u64),
-            on: text("on"),
-            injected: Injected::parse(&text("inject")),
-            named: named(&text("inject")),
-            epochs: number("epochs"),
+            batch: told.batch.filter(|rows| *rows > 0).or(largest.max()).unwrap_or(0),
+            every: told.every.clone().unwrap_or_default(),
+            rows: told.rows.unwrap_or(0),
+            parameter_bytes: told.parameters.unwrap_or(0).saturating_mul(size_of::<f32>() as u64),
+            on: told.on.clone().unwrap_or_default(),
+            injected: Injected::of(&told.inject),
+            named: named(&told.inject),
+            epochs: told.epochs.unwrap_or(0),
             rounds: rounds(run),
         }
     }
@@ -138,10 +135,9 @@ fn unknown(what: &'static str, found: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
-
     #[test]
     fn injected_delays_name_their_workers() {
+        let named = |text: &str| super::named(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(named("worker=2:3ms all:exp:5ms round=3,worker=0:1s worker=2:4ms"), [0, 2]);
         assert!(named("all:3x round=4..5:2ms").is_empty());
     }

@@ -12,7 +12,7 @@ use super::Error;
 use super::footer::Prefix;
 use super::rows::{Columns, Group};
 use super::schema::RUN_KEY;
-use crate::{RunInfo, Span};
+use crate::{RunInfo, Span, setup};
 
 /// Rows decoded at a time; bounds the memory of a reader.
 const BATCH: usize = 32 << 10;
@@ -154,8 +154,15 @@ fn head(file: &SerializedFileReader<Prefix>, path: &Path) -> Result<RunInfo, Err
         .find(|entry| entry.key == RUN_KEY)
         .and_then(|entry| entry.value.as_ref());
     let Some(json) = json else { return Ok(RunInfo::default()) };
-    serde_json::from_str(json).map_err(|error| Error::NotARun {
-        path: path.to_owned(),
-        why: format!("its head `{RUN_KEY}`: {error}"),
-    })
+    let wrong = |why: String| Error::NotARun { path: path.to_owned(), why };
+    let info: RunInfo =
+        serde_json::from_str(json).map_err(|error| wrong(format!("its head `{RUN_KEY}`: {error}")))?;
+    match &info.setup {
+        Some(setup) if setup.version > setup::VERSION => Err(wrong(format!(
+            "its setup is of version {}, and this syncline reads up to {}: use a later syncline",
+            setup.version,
+            setup::VERSION
+        ))),
+        _ => Ok(info),
+    }
 }

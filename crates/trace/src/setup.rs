@@ -1,0 +1,189 @@
+//! How a training run was set up: written once by who trains, read once by who explains or predicts.
+//!
+//! - SETUP-1: what is not known is absent, never 0 or empty.
+//! - SETUP-2: files without it are of before it was there, and have the same among their settings, as text by name; files of
+//!   a later version are refused, because what they say may mean something else.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The version that is written.
+pub(crate) const VERSION: u32 = 1;
+
+/// The settings of a training run that matter to who reads its trace; policies and the like in the words of the command line.
+/// The workers, servers, synchronisation policy and seed stand in [`RunInfo`](crate::RunInfo).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainingSetup {
+    /// Rises when a field changes its meaning or goes, not when one is added.
+    pub version: u32,
+    /// Rows trained on in an epoch.
+    pub rows: Option<u64>,
+    /// Features of a row.
+    pub features: Option<u64>,
+    /// Parameters of the model, four bytes each.
+    pub parameters: Option<u64>,
+    /// Rows in one worker's batch.
+    pub batch: Option<u64>,
+    /// How often workers exchange with servers: `batch`, `batches:4`, `epoch`.
+    pub every: Option<String>,
+    /// How often all rows were to be gone through.
+    pub epochs: Option<u64>,
+    /// The optimiser.
+    pub optimizer: Option<String>,
+    /// How the learning rate changes.
+    pub schedule: Option<String>,
+    /// Whether each epoch has another order of rows.
+    pub shuffle: Option<bool>,
+    /// How gradients are combined.
+    pub fold: Option<String>,
+    /// Where the nodes ran: `threads`, `processes`, `sim ...`.
+    pub on: Option<String>,
+    /// Injected delays, one each.
+    pub inject: Vec<String>,
+    /// Cores of the machine, or of a simulation as many as it has nodes.
+    pub cores: Option<u64>,
+    /// What the machine does to workers that share it, where that was measured.
+    pub calibration: Option<Calibrated>,
+    /// What else used the machine during the run, where that is known.
+    pub load: Option<MachineLoad>,
+}
+
+impl Default for TrainingSetup {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            rows: None,
+            features: None,
+            parameters: None,
+            batch: None,
+            every: None,
+            epochs: None,
+            optimizer: None,
+            schedule: None,
+            shuffle: None,
+            fold: None,
+            on: None,
+            inject: Vec::new(),
+            cores: None,
+            calibration: None,
+            load: None,
+        }
+    }
+}
+
+/// Times of one gradient and one update, of one core alone and of all at once, before the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// Cores that computed at once.
+    pub cores: u64,
+    /// A gradient of one core alone, in ns.
+    pub gradient_alone_ns: f64,
+    /// A gradient while all cores compute one, in ns.
+    pub gradient_together_ns: f64,
+    /// An update from one gradient, in ns; 0 where updates are sparse.
+    #[serde(default)]
+    pub update_alone_ns: f64,
+    /// An update from a gradient of each core, in ns; 0 where updates are sparse.
+    #[serde(default)]
+    pub update_together_ns: f64,
+    /// Relative standard error of the ratio of the two.
+    #[serde(default)]
+    pub error: f64,
+}
+
+/// Shares of all cores' time during the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineLoad {
+    /// Used by other processes, from 0 to 1.
+    pub others_share: f64,
+    /// Given to other virtual machines, from 0 to 1.
+    pub stolen_share: f64,
+}
+
+impl TrainingSetup {
+    /// What a trace of before version 1 tells by name.
+    pub(crate) fn of_settings(settings: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| settings.get(name).filter(|text| !text.is_empty()).cloned();
+        let inject = text("inject").unwrap_or_default();
+        Self {
+            version: VERSION,
+            rows: value(settings, "rows"),
+            features: value(settings, "features"),
+            parameters: value(settings, "parameters"),
+            batch: value(settings, "batch"),
+            every: text("every"),
+            epochs: value(settings, "epochs"),
+            optimizer: text("optimizer"),
+            schedule: text("schedule"),
+            shuffle: value(settings, "shuffle"),
+            fold: text("fold"),
+            on: text("on"),
+            inject: inject.split_whitespace().map(str::to_owned).collect(),
+            cores: value(settings, "cores"),
+            calibration: Calibrated::of_settings(settings),
+            load: MachineLoad::of_settings(settings),
+        }
+    }
+}
+
+impl Calibrated {
+    fn of_settings(settings: &BTreeMap<String, String>) -> Option<Self> {
+        let time = |name: &str| value(settings, &format!("calibration_{name}_ns"));
+        Some(Self {
+            cores: value(settings, "calibration_cores")?,
+            gradient_alone_ns: time("gradient_alone")?,
+            gradient_together_ns: time("gradient_together")?,
+            update_alone_ns: time("update_alone").unwrap_or(0.0),
+            update_together_ns: time("update_together").unwrap_or(0.0),
+            error: value(settings, "calibration_error").unwrap_or(0.0),
+        })
+    }
+}
+
+impl MachineLoad {
+    fn of_settings(settings: &BTreeMap<String, String>) -> Option<Self> {
+        let (others_share, stolen_share) =
+            (value(settings, "machine_others_share"), value(settings, "machine_stolen_share"));
+        if others_share.is_none() && stolen_share.is_none() {
+            return None;
+        }
+        Some(Self { others_share: others_share.unwrap_or(0.0), stolen_share: stolen_share.unwrap_or(0.0) })
+    }
+}
+
+fn value<T: FromStr>(settings: &BTreeMap<String, String>, name: &str) -> Option<T> {
+    settings.get(name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_before_are_read_and_what_is_not_said_is_absent() {
+        let settings = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(TrainingSetup::of_settings(&settings(&[])), TrainingSetup::default());
+        let old = settings(&[
+            ("batch", "64"),
+            ("every", "batches:4"),
+            ("rows", "many"),
+            ("inject", "all:2ms worker=1:6ms"),
+            ("calibration_cores", "2"),
+            ("calibration_gradient_alone_ns", "1000"),
+            ("calibration_gradient_together_ns", "1200"),
+            ("machine_others_share", "0.25"),
+        ]);
+        let setup = TrainingSetup::of_settings(&old);
+        assert_eq!((setup.batch, setup.every.as_deref(), setup.rows), (Some(64), Some("batches:4"), None));
+        assert_eq!(setup.inject, ["all:2ms", "worker=1:6ms"]);
+        assert_eq!(
+            setup.calibration.map(|known| (known.cores, known.gradient_together_ns)),
+            Some((2, 1200.0))
+        );
+        assert_eq!(setup.load, Some(MachineLoad { others_share: 0.25, stolen_share: 0.0 }));
+    }
+}
