@@ -7,8 +7,7 @@
 use crate::loss::{CrossEntropy, Loss, Squared};
 use crate::matrix::{Matrix, product};
 use crate::{Compact, Model, Predictions, Result, Score, affine, model, vector};
-use rand::{Rng, SeedableRng, rngs::Xoshiro256PlusPlus};
-use rand_distr::{Distribution, StandardNormal};
+use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use std::ops::Range;
 use syncline_data::{Batch, Dataset, FeaturesView};
 
@@ -171,17 +170,18 @@ impl<L: Loss> Model for Mlp<L> {
         self.layer(self.depth() - 1, self.sizes[0]).biases.end
     }
 
-    /// Weights `N(0, 2 / inputs of the layer)` after He, Zhang, Ren and Sun (2015), biases zero. Those of the last layer
-    /// are a tenth of that: the network begins close to predicting nothing, and not far off in a random direction.
+    /// Weights and biases of a layer even in `+-sqrt(6 / (inputs + outputs))`, after Glorot and Bengio (2010). The usual
+    /// alternative for ReLU, a variance of `2 / inputs` (He, Zhang, Ren and Sun 2015), makes the weights of few features
+    /// so large that small tables are learnt by heart; and biases other than zero let the bends of few features lie
+    /// elsewhere than at their means (docs/measurements/against-scikit-learn.md).
     fn initialise(&self, seed: u64) -> Vec<f32> {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut parameters = vec![0.0; self.parameters()];
         for index in 0..self.depth() {
-            let of_layer = if index + 1 == self.depth() && index > 0 { 0.1 } else { 1.0 };
-            let deviation = of_layer * (2.0 / self.sizes[index] as f32).sqrt();
-            for weight in &mut parameters[self.layer(index, self.sizes[0]).weights] {
-                let normal: f32 = StandardNormal.sample(&mut generator);
-                *weight = normal * deviation;
+            let layer = self.layer(index, self.sizes[0]);
+            let bound = (6.0 / (self.sizes[index] + layer.width) as f32).sqrt();
+            for parameter in &mut parameters[layer.weights.start..layer.biases.end] {
+                *parameter = generator.random_range(-bound..bound);
             }
         }
         parameters

@@ -40,9 +40,10 @@ impl Order {
             self.epoch = Some(epoch);
         }
         let rows = &self.rows[range.start - self.start..range.end - self.start];
-        let free = self.buffers.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
+        // The one that was used last still lies in the caches.
+        let free = self.buffers.iter_mut().rposition(|buffer| Arc::get_mut(buffer).is_some());
         let mut buffer = match free {
-            Some(index) => self.buffers.swap_remove(index),
+            Some(index) => self.buffers.remove(index),
             None => Arc::new(data.select(&[])),
         };
         if let Some(buffer) = Arc::get_mut(&mut buffer) {

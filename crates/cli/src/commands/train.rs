@@ -76,7 +76,7 @@ pub struct Args {
     /// sgd, momentum, adagrad or adam [default: adam; adagrad for sparse data; sgd for other --every than batch]
     #[arg(long, help_heading = "Steps")]
     optimizer: Option<Rule>,
-    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.003 for adam, 0.03 for adam with a
+    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.002 for adam, 0.03 for adam with a
     /// linear model]
     #[arg(long, help_heading = "Steps")]
     lr: Option<f32>,
@@ -272,7 +272,7 @@ fn optimizer(args: &Args, spec: &ModelSpec, usual: Rule) -> Result<Optimizer, Fa
 /// linear model have further to go than the many of a network, which learns small tables by heart where they move fast.
 fn usual_rate(rule: Rule, spec: &ModelSpec) -> f32 {
     match (rule, spec) {
-        (Rule::Adam, ModelSpec::Mlp(_)) => 0.003,
+        (Rule::Adam, ModelSpec::Mlp(_)) => 0.002,
         (Rule::Adam, _) => 0.03,
         (rule, _) => rule.default_rate(),
     }
