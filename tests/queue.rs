@@ -67,8 +67,7 @@ fn a_simulation_agrees_with_the_exact_mean() {
 fn a_sweep_ends_where_the_system_does_and_draws_it() {
     let folder = tempfile::tempdir().unwrap();
     let plot = folder.path().join("sweep.svg");
-    let sweep =
-        "queue sweep --system split-merge --workers 10 --service exp:1 --lambda 0.1..0.5:0.1 --jobs 20000";
+    let sweep = "queue sweep --system split-merge --workers 10 --service exp:1 --arrival-rate 0.1..0.5:0.1 --jobs 20000";
     let output = syncline(&format!("{sweep} --plot {}", plot.display()));
     let text = String::from_utf8_lossy(&output.stdout);
     // 1 / H_10 = 0.341: three rates, by formula and by simulation.
@@ -200,7 +199,8 @@ fn a_training_run_is_asked_for_more_than_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let profile = folder.path().join("job.json");
     let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/../predict/tests/held_out/exp-4-bsp.parquet");
-    let asked = "--workers 4 --sync bsp --servers 1,2 --lambda 0.1,99 --job-rounds 50 --json --profile";
+    let asked =
+        "--workers 4..4 --sync bsp --servers 1..2:1 --arrival-rate 0.1,99 --job-rounds 50 --json --profile";
     let answer = json(&format!("predict {trace} {asked} {}", profile.display()));
     let rows = answer["predictions"].as_array().unwrap();
     assert_eq!((&rows[0]["servers"], &rows[1]["servers"]), (&1.into(), &2.into()));
@@ -212,7 +212,7 @@ fn a_training_run_is_asked_for_more_than_sizes() {
     assert!(price("update") < 0.01, "{}", answer["prices"]);
     assert_eq!(answer["backups"]["list"].as_array().unwrap().len(), 3);
     let cluster = &answer["stream"]["clusters"][0];
-    let largest = cluster["largest_rate"][1].as_f64().unwrap();
+    let largest = cluster["largest_jobs_per_s"][1].as_f64().unwrap();
     assert!((0.4..0.6).contains(&largest), "50 rounds of 20 ms times H_4 are 2.1 s: {cluster}");
     let rates = &cluster["rates"];
     assert!(
@@ -232,7 +232,7 @@ fn a_training_run_is_asked_for_more_than_sizes() {
         ("--workers 1..1000 --servers 1..1000", "ask for fewer"),
         ("--every often", "batches:N"),
         ("--lambda 1", "--job-rounds"),
-        ("--lambda 0 --job-rounds 5", "more than 0"),
+        ("--lambda 0 --job-rounds 5", "rates above 0"),
     ] {
         let output = syncline(&format!("predict {trace} {wrong} --profile {}", late.display()));
         assert_eq!(output.status.code(), Some(2), "{wrong}");
@@ -271,7 +271,7 @@ fn a_spark_log_predicts_itself_and_other_sizes() {
         ("--pressure 0.5", "1 on an idle machine"),
         ("--tail 2", "between 0 and 1"),
         ("--pressure 1e308", "up to a million"),
-        ("--lambda 0", "must be positive"),
+        ("--lambda 0", "rates above 0"),
         ("--workers 4", "Spark"),
         ("--sync bsp", "Spark"),
     ] {

@@ -28,7 +28,7 @@ use crate::failure::Failure;
 /// Examples:
 ///   syncline queue mean --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1
 ///   syncline queue bound --system fork-join --workers 16 --arrivals exp:0.5 --service exp:1 --quantile 1e-6
-///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --lambda 0.1..1.4:0.1 --plot t.svg
+///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --arrival-rate 0.1..1.4:0.1 --plot t.svg
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -1,6 +1,5 @@
 //! `syncline predict`: what another size or policy would cost, from one run's trace or log.
 
-pub mod list;
 mod spark;
 mod training;
 
@@ -13,7 +12,7 @@ use syncline_predict::{Error, Interval};
 use syncline_queueing::Exceedance;
 
 use super::queue::exceedance;
-use crate::failure::Failure;
+use crate::{failure::Failure, list::Rates};
 
 /// Predict other sizes and policies from the trace of one run
 ///
@@ -31,10 +30,10 @@ use crate::failure::Failure;
 ///   syncline predict run.parquet --workers 2..16 --sync bsp,ssp:1..4,asp
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
 ///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
-///   syncline predict run.parquet --job-rounds 5000 --lambda 0.01,0.02 --profile job.json
+///   syncline predict run.parquet --job-rounds 5000 --arrival-rate 0.01,0.02 --profile job.json
 ///   syncline predict application_1.zstd
 ///   syncline predict application_1.zstd --cores 2..16 --machine-cores 16 --plot cores.svg
-///   syncline predict eventlog_v2_application_1 --partitions 4,8..64 --depth 2..3 --lambda 0.5,1 --tail 0.01
+///   syncline predict eventlog_v2_application_1 --partitions 4,8..64 --depth 2..3 --arrival-rate 0.5,1 --tail 0.01
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -59,15 +58,10 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Streams of jobs")]
 struct Streams {
-    /// Arrival rates of such jobs, a second [default: 50, 80 and 90 % of the largest stable one]
-    #[arg(
-        long,
-        visible_alias = "lambda",
-        value_name = "LIST",
-        value_delimiter = ',',
-        allow_negative_numbers = true
-    )]
-    arrival_rate: Option<Vec<f64>>,
+    /// Arrival rates of such jobs, a second: a list such as 0.1,0.5 or 0.1..0.9:0.2 [default: 50, 80 and 90 % of the
+    /// largest stable one]
+    #[arg(long, visible_alias = "lambda", value_name = "LIST", allow_negative_numbers = true)]
+    arrival_rate: Option<Rates>,
     /// The share of jobs that may be later than the tail told
     #[arg(long, value_name = "EPS", default_value = "0.05", value_parser = exceedance)]
     tail: Exceedance,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use syncline_predict::{SparkLog, SparkProfile};
 use syncline_terminal::escape;
 
-use super::{Args, Told, list::numbers, three};
+use super::{Args, Told, three};
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, print, print_json, wrote},

@@ -1,7 +1,6 @@
 //! `syncline queue sweep`: formulas and simulation over a range of arrival rates, as CSV and as a plot.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::ValueHint;
 use indicatif::ProgressBar;
@@ -12,15 +11,16 @@ use syncline_queueing::{Arrivals, Error, Exceedance, Model, Workload};
 use super::{SystemArgs, exceedance, failure, plot, simulate::Size, system, table};
 use crate::{
     failure::Failure,
+    list::Rates,
     output::{check_distinct, check_writable, print_json_list, print_table, wrote},
 };
 
 /// Sweep the arrival rate: every formula, and the simulated value, at each rate
 ///
 /// Examples:
-///   syncline queue sweep --system fork-join --workers 16 --service exp:1 --lambda 0.1..0.9:0.05 --plot fork-join.svg
-///   syncline queue sweep --system split-merge --workers 10 --service exp:1 --lambda 0.05..0.3:0.05 --tail 1e-3
-///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --lambda 0.1..1.4:0.1 --out t.parquet
+///   syncline queue sweep --system fork-join --workers 16 --service exp:1 --arrival-rate 0.1..0.9:0.05 --plot fork-join.svg
+///   syncline queue sweep --system split-merge --workers 10 --service exp:1 --arrival-rate 0.05..0.3:0.05 --tail 1e-3
+///   syncline queue sweep --system 1-barrier --workers 10 --tasks 5 --service exp:1 --arrival-rate 0.1..1.4:0.1 --out t.parquet
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -32,9 +32,9 @@ pub struct Args {
     /// Shape of the arrivals, scaled to each rate
     #[arg(long, value_name = "PROCESS", default_value = "exp:1")]
     arrivals: String,
-    /// Arrival rates FROM..TO:STEP
-    #[arg(long, value_name = "RANGE")]
-    lambda: Range,
+    /// Arrival rates: FROM..TO:STEP, or a list such as 0.1,0.5
+    #[arg(long, visible_alias = "lambda", value_name = "LIST", allow_negative_numbers = true)]
+    arrival_rate: Rates,
     /// Sweep this quantile of the time in the system instead of its mean
     #[arg(long, value_name = "EPS", value_parser = exceedance)]
     tail: Option<Exceedance>,
@@ -54,43 +54,6 @@ pub struct Args {
     json: bool,
 }
 
-/// FROM..TO:STEP, both ends included.
-#[derive(Clone, Copy)]
-struct Range {
-    from: f64,
-    to: f64,
-    step: f64,
-}
-
-impl FromStr for Range {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no range: write FROM..TO:STEP, as in 0.1..0.9:0.05");
-        let (from, rest) = text.split_once("..").ok_or_else(wrong)?;
-        let (to, step) = rest.split_once(':').ok_or_else(wrong)?;
-        let number = |part: &str| part.trim().parse::<f64>().map_err(|_| wrong());
-        let range = Self { from: number(from)?, to: number(to)?, step: number(step)? };
-        let sensible = range.from > 0.0 && range.to >= range.from && range.step > 0.0 && range.to.is_finite();
-        if !sensible || range.number() > 100_000.0 {
-            return Err(format!("'{text}' must rise from above 0 in at most 100000 positive steps"));
-        }
-        Ok(range)
-    }
-}
-
-impl Range {
-    fn number(self) -> f64 {
-        // The end belongs to the range although its last step is rounded.
-        ((self.to - self.from) / self.step + 1e-9).floor() + 1.0
-    }
-
-    fn rates(self) -> impl Iterator<Item = f64> {
-        // 0.1 + 2 x 0.1 is meant to be 0.3, not 0.30000000000000004.
-        (0..self.number() as usize).map(move |i| ((self.from + i as f64 * self.step) * 1e12).round() / 1e12)
-    }
-}
-
 /// One curve: a formula, or the simulation with its 95 % interval.
 #[derive(Serialize)]
 pub struct Series {
@@ -102,6 +65,7 @@ pub struct Series {
 /// A value at an arrival rate.
 #[derive(Serialize, Clone, Copy)]
 pub struct Point {
+    #[serde(rename = "arrival_rate")]
     pub rate: f64,
     pub value: f64,
     pub half_width: f64,
@@ -118,8 +82,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let shape = system::arrivals(&args.arrivals)?;
     let size = system::service(&args.service)?;
     let mut list = Vec::new();
-    let bar = ProgressBar::new(args.lambda.number() as u64);
-    for rate in args.lambda.rates() {
+    let mut rates = args.arrival_rate.0.clone();
+    rates.sort_by(f64::total_cmp);
+    let bar = ProgressBar::new(rates.len() as u64);
+    for rate in rates {
         let workload = Workload::new(at_rate(&shape, rate)?, size.clone());
         let model = args.system.model(workload)?;
         match model.largest_rate().and_then(|_| model.check_stable()) {
@@ -199,20 +165,5 @@ fn add(list: &mut Vec<Series>, name: &str, kind: &str, point: Point) {
     match list.iter_mut().find(|series| series.name == name) {
         Some(series) => series.points.push(point),
         None => list.push(Series { name: name.into(), kind: kind.into(), points: vec![point] }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_includes_both_ends() {
-        let rates: Vec<f64> = "0.1..0.9:0.05".parse::<Range>().unwrap().rates().collect();
-        assert_eq!(rates.len(), 17);
-        assert!((rates[16] - 0.9).abs() < 1e-12);
-        for bad in ["0.1..0.9", "0..1:0.1", "0.5..0.1:0.1", "0.1..0.2:0", "a..b:c"] {
-            assert!(bad.parse::<Range>().is_err(), "{bad}");
-        }
     }
 }

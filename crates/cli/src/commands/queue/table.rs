@@ -17,7 +17,7 @@ use crate::failure::Failure;
 
 const SCHEMA: &str = "
     message sweep {
-        required double lambda;
+        required double arrival_rate;
         required binary method (UTF8);
         required binary kind (UTF8);
         required double value;
@@ -26,7 +26,7 @@ const SCHEMA: &str = "
 
 /// The series as CSV.
 pub fn csv(list: &[Series]) -> String {
-    let mut text = "lambda,method,kind,value,half_width_95\n".to_owned();
+    let mut text = "arrival_rate,method,kind,value,half_width_95\n".to_owned();
     for series in list {
         for point in &series.points {
             let Point { rate, value, half_width, .. } = point;

@@ -18,9 +18,10 @@ use syncline::schedule::{
 
 use syncline_terminal::{Column, Page, Table};
 
-use super::{TimesName, policies, span::Span};
+use super::{TimesName, policies};
 use crate::{
     failure::Failure,
+    list::Span,
     output::{page, print, print_json_list},
 };
 

@@ -5,7 +5,6 @@ mod plan;
 mod replay;
 mod schema;
 mod simulate;
-mod span;
 
 use clap::{Subcommand, ValueEnum};
 use syncline::schedule::{Error, PolicyName, pricing::Times};

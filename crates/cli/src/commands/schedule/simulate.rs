@@ -19,9 +19,10 @@ use syncline::schedule::{
     trace::Format,
 };
 
-use super::{TimesName, policies, span::Span};
+use super::{TimesName, policies};
 use crate::{
     failure::Failure,
+    list::Span,
     output::{page, print, print_json, remark, wrote},
 };
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use syncline_predict::{Cut, SparkProfile, TreeForecast};
 
-use super::{Options, Told, numbers, shown, three};
-use crate::failure::Failure;
+use super::{Options, Told, shown, three};
+use crate::{failure::Failure, list::numbers};
 
 /// How finely the application's work might be cut.
 #[derive(Serialize)]

@@ -5,9 +5,12 @@ use std::path::Path;
 use serde::Serialize;
 use syncline_predict::{Size, SparkForecast, SparkProfile};
 
-use super::{Options, Told, numbers, shown, three};
-use crate::commands::queue::{plot, sweep};
-use crate::failure::Failure;
+use super::{Options, Told, shown, three};
+use crate::{
+    commands::queue::{plot, sweep},
+    failure::Failure,
+    list::numbers,
+};
 
 /// One size's answer.
 #[derive(Serialize)]

@@ -4,10 +4,7 @@ use serde::Serialize;
 use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question};
 
 use super::{Options, Told, series, three};
-use crate::{
-    commands::{predict::list, queue::sweep},
-    failure::Failure,
-};
+use crate::{commands::queue::sweep, failure::Failure, list};
 
 /// Predictions at most.
 const MOST: usize = 20_000;

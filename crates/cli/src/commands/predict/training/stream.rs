@@ -26,31 +26,27 @@ pub struct Cluster {
 #[derive(Serialize, Clone)]
 pub struct Values {
     pub job_s: [f64; 3],
-    pub largest_rate: [f64; 3],
+    pub largest_jobs_per_s: [f64; 3],
     pub rates: Vec<AtRate>,
 }
 
 /// At one arrival rate; nothing where it is too large.
 #[derive(Serialize, Clone)]
 pub struct AtRate {
-    pub rate: f64,
+    pub jobs_per_s: f64,
     pub sojourn_s: Option<[f64; 3]>,
     pub tail_s: Option<[f64; 3]>,
 }
 
 /// What stream was asked for, if any.
 pub fn asked(args: &Args) -> Result<Option<Stream>, Failure> {
-    let given = args.streams.arrival_rate.as_deref();
+    let given = args.streams.arrival_rate.as_ref().map(|rates| &rates.0[..]);
     let Some(rounds) = args.training.job_rounds else {
         return match given {
             Some(_) => Err(Failure::Usage("--arrival-rate: say with --job-rounds how long a job is".into())),
             None => Ok(None),
         };
     };
-    if let Some(wrong) = given.and_then(|rates| rates.iter().find(|rate| !(**rate > 0.0 && rate.is_finite())))
-    {
-        return Err(Failure::Usage(format!("--arrival-rate {wrong}: jobs a second must be more than 0")));
-    }
     let rates = given.unwrap_or_default().to_vec();
     Ok(Some(Stream { rates, rounds, exceedance: args.streams.tail }))
 }
@@ -68,11 +64,11 @@ pub fn answer(stream: Stream, profile: &JobProfile, question: &Question, workers
 impl From<StreamAnswer> for Values {
     fn from(StreamAnswer { job_s, largest_rate, rates }: StreamAnswer) -> Self {
         let at = |Sojourn { rate, mean_s, tail_s }: Sojourn| AtRate {
-            rate,
+            jobs_per_s: rate,
             sojourn_s: mean_s.map(three),
             tail_s: tail_s.map(three),
         };
         let rates = rates.into_iter().map(at).collect();
-        Self { job_s: three(job_s), largest_rate: three(largest_rate), rates }
+        Self { job_s: three(job_s), largest_jobs_per_s: three(largest_rate), rates }
     }
 }

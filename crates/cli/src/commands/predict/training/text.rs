@@ -188,13 +188,13 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
         vec![String::new(), format!("a stream of jobs of {} rounds, first come first served:", jobs.rounds)];
     for Cluster { workers, answer } in &jobs.clusters {
         match answer {
-            Told::Values(stream::Values { job_s, largest_rate, rates }) => {
+            Told::Values(stream::Values { job_s, largest_jobs_per_s, rates }) => {
                 lines.push(format!(
                     "  {workers} workers: a job by itself takes {} s; stable up to {} jobs a second",
                     of_three(job_s),
-                    of_three(largest_rate)
+                    of_three(largest_jobs_per_s)
                 ));
-                lines.extend(rates.iter().map(|at| at_rate(at, largest_rate[1], jobs.tail_share)));
+                lines.extend(rates.iter().map(|at| at_rate(at, largest_jobs_per_s[1], jobs.tail_share)));
             }
             Told::CannotTell { cannot_tell } => lines.push(format!("  {workers} workers: {cannot_tell}")),
         }
@@ -202,7 +202,7 @@ fn jobs(jobs: &Jobs) -> Vec<String> {
     lines
 }
 
-fn at_rate(AtRate { rate, sojourn_s, tail_s }: &AtRate, largest: f64, tail_share: f64) -> String {
+fn at_rate(AtRate { jobs_per_s: rate, sojourn_s, tail_s }: &AtRate, largest: f64, tail_share: f64) -> String {
     match (sojourn_s, tail_s) {
         (Some(mean), Some(tail)) => format!(
             "    {} a second: from arrival to end {} s on average; {} % take longer than {} s",
