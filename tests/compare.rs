@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use support::{fails, json, run, stderr};
+use support::{fails, json, run, signal, start, stderr, wait_for};
 
 #[test]
 fn who_does_not_wait_is_stale() {
@@ -54,6 +54,45 @@ fn the_options_of_train_reach_every_run() {
     assert_eq!(found["runs"][0]["curve"].as_array().unwrap().len(), 3);
     // 50 rows of 2 workers in batches of 10.
     assert_eq!(found["runs"][0]["rounds"], 9, "{found}");
+}
+
+/// Something once a comparison trains under this policy.
+fn trains(comparison: u32, policy: &str) -> Option<()> {
+    let threads = fs::read_dir(format!("/proc/{comparison}/task")).ok()?.flatten();
+    let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let children: String = children.collect::<Vec<_>>().join(" ");
+    let is_given = |child: &str| {
+        let line = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&format!("--sync={policy}"))
+    };
+    children.split_whitespace().any(is_given).then_some(())
+}
+
+#[test]
+fn an_interrupted_comparison_keeps_the_finished_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = support::csv(folder.path(), 400);
+    let plots = folder.path().join("figures");
+    // Rounds of 40 ms: a run takes a second and a half.
+    let arguments = format!(
+        "compare {} --sync bsp,asp --workers 2 --inject all:40ms --epochs 4 --batch 16 --json --plots {}",
+        data.display(),
+        plots.display()
+    );
+    for (name, code, told) in [("INT", 130, "Ctrl-C"), ("TERM", 143, "SIGTERM")] {
+        let comparison = start(&arguments);
+        wait_for("the second run", || trains(comparison.id(), "asp"));
+        signal(comparison.id(), name);
+        let output = comparison.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&found["interrupted"], &found["planned"]), (&told.into(), &2.into()), "{found}");
+        let runs = found["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), 1, "{found}");
+        assert_eq!(runs[0]["sync"], "bsp");
+        let plot = fs::read_to_string(plots.join("loss-time.svg")).unwrap();
+        assert!(plot.contains("1 of 2 runs"), "{plot}");
+    }
 }
 
 #[test]

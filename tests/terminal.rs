@@ -241,15 +241,15 @@ fn names_of_files_do_not_act() {
 fn documents_say_what_they_are() {
     let folder = files();
     for (arguments, schema) in [
-        ("train animals.csv --epochs 1", "syncline.train/1"),
+        ("train animals.csv --epochs 1", "syncline.train/2"),
         ("evaluate model.safetensors animals.csv", "syncline.evaluate/1"),
         ("trace report app.json", "syncline.trace.report/1"),
         ("trace report app.json run.parquet", "syncline.trace.report/1"),
         ("trace validate app.json", "syncline.trace.validate/1"),
-        ("predict run.parquet", "syncline.predict/1"),
+        ("predict run.parquet", "syncline.predict/2"),
         (
             "queue sweep --system split-merge --workers 3 --service exp:1 --lambda 0.1..0.2:0.1 --no-simulation",
-            "syncline.queue.sweep/1",
+            "syncline.queue.sweep/2",
         ),
         ("schedule bound --jobs 4 --machines 3 --seeds 1", "syncline.schedule.bound/1"),
     ] {

@@ -3,6 +3,8 @@
 
 mod commands;
 mod failure;
+mod interrupts;
+mod list;
 mod output;
 mod screen;
 mod tables;

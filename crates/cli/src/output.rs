@@ -99,7 +99,8 @@ pub fn set_command(name: &str) {
 }
 
 /// The versions of documents that are no longer at their first; a version rises when a key changes its meaning or goes.
-const VERSIONS: &[(&str, u32)] = &[("schedule.simulate", 2)];
+const VERSIONS: &[(&str, u32)] =
+    &[("predict", 2), ("queue.sweep", 2), ("schedule.simulate", 2), ("train", 2)];
 
 /// A JSON document: what it is, and its content.
 #[derive(Serialize)]

@@ -75,7 +75,7 @@ fn measure(name: &str, case: &str) -> f64 {
         .batch(BATCH)
         .epochs(EPOCHS)
         .optimizer(Optimizer::new(Rule::Sgd, RATE).unwrap());
-    run.train(executor).unwrap().report().samples_per_second
+    run.train(executor).unwrap().report().samples_per_s
 }
 
 /// Measures one case in a process of its own.

@@ -4,6 +4,7 @@
 //! after another, so that none takes the processor from another.
 
 use serde::{Deserialize, Serialize};
+use syncline_program::Interrupt;
 use syncline_round::Policy;
 use syncline_terminal::{
     Cell, Column, Page, Style, Table,
@@ -40,24 +41,39 @@ impl Combinations {
         self.0.len()
     }
 
-    /// Trains one after another. `train` yields what a run gave, or within that why it failed: a policy under which the loss
-    /// diverges is a result.
+    /// Trains one after another, until all are through or one is interrupted.
     ///
     /// # Errors
     /// Those of `train`, which end the comparison.
-    pub fn run<E>(
-        &self,
-        mut train: impl FnMut(Policy, usize) -> Result<Result<Compared, String>, E>,
-    ) -> Result<Comparison, E> {
-        let mut comparison = Comparison { runs: Vec::new(), failed: Vec::new() };
+    pub fn run<E>(&self, mut train: impl FnMut(Policy, usize) -> Result<Trial, E>) -> Result<Comparison, E> {
+        let mut comparison =
+            Comparison { runs: Vec::new(), failed: Vec::new(), planned: self.count(), interrupted: None };
         for &(sync, workers) in &self.0 {
             match train(sync, workers)? {
-                Ok(run) => comparison.runs.push(run),
-                Err(why) => comparison.failed.push(Failed { sync: sync.to_string(), workers, why }),
+                Trial::Done(run) => comparison.runs.push(run),
+                Trial::Failed(why) => {
+                    comparison.failed.push(Failed { sync: sync.to_string(), workers, why });
+                }
+                Trial::Interrupted(by) => {
+                    comparison.interrupted = Some(by.to_string());
+                    break;
+                }
             }
         }
         Ok(comparison)
     }
+}
+
+/// How one run of a comparison ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trial {
+    /// With its last epoch.
+    Done(Compared),
+    /// Without a result, and why: a policy under which the loss diverges is worth knowing.
+    Failed(String),
+    /// The user or the system wants the comparison to end. What the run gave until then is not compared with runs that came
+    /// to their end.
+    Interrupted(Interrupt),
 }
 
 /// What the runs gave.
@@ -67,6 +83,10 @@ pub struct Comparison {
     pub runs: Vec<Compared>,
     /// Those that did not.
     pub failed: Vec<Failed>,
+    /// How many runs there were to be.
+    pub planned: usize,
+    /// Who ended the comparison before its last run, if somebody did.
+    pub interrupted: Option<String>,
 }
 
 /// A run without a result.
@@ -166,7 +186,7 @@ impl GradientStaleness {
 #[derive(Clone, Debug, Deserialize)]
 pub struct RunFigures {
     settings: Setting,
-    samples_per_second: f64,
+    samples_per_s: f64,
     wall_s: f64,
     epochs: Vec<Epoch>,
     workers: Vec<Worker>,
@@ -181,7 +201,7 @@ struct Setting {
 
 #[derive(Clone, Debug, Deserialize)]
 struct Epoch {
-    seconds: f64,
+    duration_s: f64,
     train_loss: Option<f64>,
     train_accuracy: Option<f64>,
     train_rmse: Option<f64>,
@@ -217,7 +237,7 @@ impl Compared {
             sync: report.settings.sync.clone(),
             workers: report.settings.workers,
             wall_s: report.wall_s,
-            samples_per_s: report.samples_per_second,
+            samples_per_s: report.samples_per_s,
             rounds,
             updates: report.servers.first().map_or(0, |server| server.updates),
             train_loss: last.and_then(|epoch| epoch.train_loss),
@@ -246,7 +266,7 @@ fn curve(epochs: &[Epoch], rounds: u64) -> Vec<Point> {
     let mut time_s = 0.0;
     let mut points = Vec::with_capacity(epochs.len());
     for (index, epoch) in epochs.iter().enumerate() {
-        time_s += epoch.seconds;
+        time_s += epoch.duration_s;
         // All epochs have equally many rounds.
         let rounds = rounds as f64 * (index + 1) as f64 / epochs.len() as f64;
         points.push(Point { time_s, rounds, loss: epoch.validation_loss.or(epoch.train_loss) });
@@ -255,6 +275,12 @@ fn curve(epochs: &[Epoch], rounds: u64) -> Vec<Point> {
 }
 
 impl Comparison {
+    /// How much of it there is, where it was interrupted: `2 of 6 runs`.
+    pub fn part(&self) -> Option<String> {
+        self.interrupted.as_ref()?;
+        Some(format!("{} of {} runs", self.runs.len() + self.failed.len(), self.planned))
+    }
+
     /// Writes the table. The shortest time and the least loss are in colour.
     pub fn write(&self, page: &mut Page) {
         let measure = if self.runs.iter().any(|run| run.rmse.is_some()) { "RMSE" } else { "accuracy" };
@@ -291,6 +317,9 @@ impl Comparison {
         for Failed { sync, workers, why } in &self.failed {
             page.warning(&format!("{sync} with {workers} workers: {why}"));
         }
+        if let (Some(by), Some(part)) = (&self.interrupted, self.part()) {
+            page.warning(&format!("ended by {by} after {part}: what is compared is not the whole"));
+        }
     }
 }
 
@@ -316,8 +345,13 @@ mod tests {
     #[test]
     fn a_failed_run_does_not_end_the_comparison() {
         let list = Combinations::new(&[Policy::Asp], &[2, 4]).unwrap();
-        let comparison = list.run(|_, _| Ok::<_, ()>(Err("the loss became infinite".to_owned()))).unwrap();
-        assert_eq!((comparison.runs.len(), comparison.failed.len()), (0, 2));
+        let failed = || Trial::Failed("the loss became infinite".to_owned());
+        let comparison = list.run(|_, _| Ok::<_, ()>(failed())).unwrap();
+        assert_eq!((comparison.runs.len(), comparison.failed.len(), comparison.part()), (0, 2, None));
+        let mut trials = [failed(), Trial::Interrupted(Interrupt::CtrlC)].into_iter();
+        let comparison = list.run(|_, _| Ok::<_, ()>(trials.next().unwrap())).unwrap();
+        assert_eq!(comparison.part().as_deref(), Some("1 of 2 runs"));
+        assert_eq!(comparison.interrupted.as_deref(), Some("Ctrl-C"));
     }
 
     /// Worker 1 pulls at 1, worker 2 steps at 4 and at 6, worker 1 pushes until 9 with its own step at 8.

@@ -54,7 +54,9 @@ mod train;
 mod worker;
 
 pub use class_weight::ClassWeight;
-pub use comparison::{Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures};
+pub use comparison::{
+    Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures, Trial,
+};
 pub use coordinator::Progress;
 pub use delay::{Delay, parse_duration};
 pub use error::Error;

@@ -26,7 +26,7 @@ pub struct Report {
     /// What was asked for.
     pub settings: Settings,
     /// Samples a second whose gradients counted, from start to end, evaluation left out.
-    pub samples_per_second: f64,
+    pub samples_per_s: f64,
     /// From the first worker's start to the last worker's end.
     pub wall_s: f64,
     /// One entry an epoch.
@@ -115,7 +115,7 @@ pub struct EpochReport {
     /// Whether all workers ended it; not so where a run was interrupted in it.
     pub complete: bool,
     /// How long it took until the last worker ended it.
-    pub seconds: f64,
+    pub duration_s: f64,
     /// Mean loss of the training batches, each at the parameters that it was computed with.
     pub train_loss: f64,
     /// Share of training samples classified correctly.
@@ -240,7 +240,7 @@ impl Report {
         };
         let mut report = Self {
             settings,
-            samples_per_second: samples as f64 / wall.saturating_sub(evaluated).as_secs_f64().max(1e-9),
+            samples_per_s: samples as f64 / wall.saturating_sub(evaluated).as_secs_f64().max(1e-9),
             wall_s: wall.as_secs_f64(),
             epochs: epoch_reports(epochs, started, judged.measure(), record.workers.len()),
             best_epoch: patience.and_then(Patience::best).map(|best| best.epoch + 1),
@@ -270,7 +270,7 @@ fn epoch_reports(
         EpochReport {
             epoch: number,
             complete: epoch.ended as usize == workers,
-            seconds: epoch.at.saturating_sub(start).as_secs_f64(),
+            duration_s: epoch.at.saturating_sub(start).as_secs_f64(),
             train_loss: epoch.train.mean_loss(),
             train_accuracy: accuracy(&epoch.train),
             train_rmse: rmse(&epoch.train),

@@ -13,18 +13,19 @@ use std::{
 use clap::{ArgAction, ArgMatches, FromArgMatches, ValueHint, error::ErrorKind, parser::ValueSource};
 use indicatif::{ProgressBar, ProgressStyle};
 use syncline::{
-    paramserv::{Combinations, Compared, Comparison, GradientStaleness, Point, Policy, RunFigures},
+    paramserv::{Combinations, Compared, Comparison, GradientStaleness, Point, Policy, RunFigures, Trial},
     trace,
 };
 use syncline_terminal::Detail;
 
 use super::{
-    predict::list,
     queue::{plot, sweep},
     train,
 };
 use crate::{
     failure::Failure,
+    interrupts::Interrupts,
+    list,
     output::{page, print, print_json, wrote},
     screen,
 };
@@ -143,57 +144,84 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let traces = tempfile::tempdir()
         .map_err(|error| Failure::Failed(format!("cannot make a folder for traces: {error}")))?;
     let bar = progress_bar(combinations.count() as u64);
+    let interrupts = Interrupts::attend()
+        .map_err(|error| Failure::Failed(format!("cannot attend to interrupts: {error}")))?;
+    let trace = traces.path().join("run.parquet");
     let comparison = combinations.run(|sync, workers| {
         bar.set_message(format!("{sync} with {workers} workers"));
-        let outcome = train_once(&args.given, sync, workers, &traces.path().join("run.parquet"));
+        let outcome = train_once(&interrupts, &args.given, sync, workers, &trace);
         bar.inc(1);
         outcome
     })?;
     bar.finish_and_clear();
-    if let (true, Some(first)) = (comparison.runs.is_empty(), comparison.failed.first()) {
-        return Err(Failure::Failed(format!("no run came to its end; the first: {}", first.why)));
+    tell(args, &comparison)?;
+    interrupts
+        .first()
+        .filter(|_| comparison.interrupted.is_some())
+        .map_or(Ok(()), |by| Err(Failure::Interrupted(by)))
+}
+
+/// Tells what came out, of an interrupted comparison what there is.
+fn tell(args: &Args, comparison: &Comparison) -> Result<(), Failure> {
+    if comparison.runs.is_empty() {
+        return match comparison.failed.first() {
+            Some(first) => Err(Failure::Failed(format!("no run came to its end; the first: {}", first.why))),
+            // Interrupted in the first run.
+            None => Ok(()),
+        };
     }
     // The answer first: a disk that is full costs no result.
     if args.own.json {
-        print_json(&comparison)?;
+        print_json(comparison)?;
     } else {
         let mut page = page();
         comparison.write(&mut page);
         print(page.text())?;
     }
-    args.own.plots.as_ref().map_or(Ok(()), |folder| draw(folder, &comparison))
+    args.own.plots.as_ref().map_or(Ok(()), |folder| draw(folder, comparison))
 }
 
-/// One run: its figures, or why it failed.
+/// One run: its figures, or why it has none.
 fn train_once(
+    interrupts: &Interrupts,
     given: &[OsString],
     sync: Policy,
     workers: usize,
     trace: &Path,
-) -> Result<Result<Compared, String>, Failure> {
+) -> Result<Trial, Failure> {
+    if let Some(by) = interrupts.first() {
+        return Ok(Trial::Interrupted(by));
+    }
     let cannot = |why: String| Failure::Failed(format!("cannot train {sync} with {workers} workers: {why}"));
     let program = env::current_exe().map_err(|error| cannot(error.to_string()))?;
     let mut traced = OsString::from("--trace=");
     traced.push(trace);
-    let output = process::Command::new(program)
+    let mut command = process::Command::new(program);
+    command
         .args(["train", "--json", "--quiet", &format!("--sync={sync}"), &format!("--workers={workers}")])
         .arg(traced)
-        .args(given)
-        .stdin(process::Stdio::null())
-        .output()
-        .map_err(|error| cannot(error.to_string()))?;
+        .args(given);
+    let output = interrupts.output(&mut command).map_err(|error| cannot(error.to_string()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned();
     match output.status.code() {
         Some(0) => {}
-        Some(1) => return Ok(Err(said)),
-        Some(2) => return Err(Failure::Usage(said)),
-        _ => return Err(cannot(format!("{}; {said}", output.status))),
+        code => {
+            // Also where the signal came before the run could heed it.
+            if let Some(by) = interrupts.first() {
+                return Ok(Trial::Interrupted(by));
+            }
+            return match code {
+                Some(1) => Ok(Trial::Failed(said)),
+                Some(2) => Err(Failure::Usage(said)),
+                _ => Err(cannot(format!("{}; {said}", output.status))),
+            };
+        }
     }
     let figures: RunFigures =
         serde_json::from_slice(&output.stdout).map_err(|error| cannot(format!("its report: {error}")))?;
     let spans = trace::read(trace).map_err(Failure::failed)?;
-    Ok(Ok(Compared::new(&figures, GradientStaleness::of(&spans))))
+    Ok(Trial::Done(Compared::new(&figures, GradientStaleness::of(&spans))))
 }
 
 /// On a terminal, how many runs are done.
@@ -223,7 +251,8 @@ fn draw(folder: &Path, comparison: &Comparison) -> Result<(), Failure> {
         ("staleness.svg", "Staleness of gradients", ("workers", "steps of others, mean"), staleness),
     ] {
         let path = folder.join(name);
-        plot::draw(&path, title, axes, &list)?;
+        let title = comparison.part().map_or(title.to_owned(), |part| format!("{title} ({part})"));
+        plot::draw(&path, &title, axes, &list)?;
         wrote(&path);
     }
     Ok(())

@@ -56,7 +56,7 @@ impl Report {
         let sets = [("train", &self.metrics.train), ("validation", &self.metrics.validation)];
         let sets: Vec<_> = sets.iter().filter_map(|(name, set)| Some((*name, set.as_ref()?))).collect();
         metrics::write(page, &sets);
-        let speed = count(self.samples_per_second.max(0.0).round() as u64);
+        let speed = count(self.samples_per_s.max(0.0).round() as u64);
         page.gap().line(&format!("{speed} samples/s, {} in all", seconds(self.wall_s)));
         page.heading("where the time went").table(&workers(&self.workers));
         page.gap().table(&servers(self)).gap();
@@ -86,7 +86,7 @@ fn epochs(epochs: &[EpochReport], screen: &Screen) -> Table {
         }
         table.row([
             if epoch.complete { epoch.epoch.to_string() } else { format!("{} (cut)", epoch.epoch) },
-            seconds(epoch.seconds),
+            seconds(epoch.duration_s),
             loss(epoch.train_loss),
             shown(epoch.train_accuracy.or(epoch.train_rmse)),
             shown(epoch.validation_loss),
