@@ -2,7 +2,7 @@
 """Compares models trained by `syncline train` with those of scikit-learn, on the same splits of its bundled data sets.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install scikit-learn
-    cargo build --release && /tmp/venv/bin/python scripts/against_sklearn.py target/release/syncline [SPLITS]
+    cargo build --release && /tmp/venv/bin/python scripts/against_sklearn.py target/release/syncline [SPLITS [DATA ...]]
 
 Prints a table for docs/measurements/against-scikit-learn.md: the held-out loss of both (log loss, or RMSE in deviations of
 the training targets), mean over several splits, each with a seed of its own, and how many standard errors ours is larger.
@@ -28,6 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 warnings.filterwarnings("ignore")
 SYNCLINE = sys.argv[1]
 SPLITS = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+WANTED = sys.argv[3:]
 HELD_OUT = 0.25
 L2 = 0.1
 
@@ -103,6 +104,8 @@ def loss(theirs, x, y, classes):
 
 
 def compare(folder, data, x, y, classes):
+    if WANTED and data not in WANTED:
+        return
     found = {}
     for seed in range(1, SPLITS + 1):
         train, held_out = split(x, y, classes, seed)
