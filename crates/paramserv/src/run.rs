@@ -140,10 +140,8 @@ impl Run {
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let computation = self.computation(rank as u32, data, rows);
-        let validation = self.validation.as_ref().map(|data| {
-            let cut = |worker: usize| data.rows() * worker / self.rows.len();
-            (Arc::clone(data), cut(rank)..cut(rank + 1))
-        });
+        let validation =
+            self.validation.as_ref().map(|data| (Arc::clone(data), self.judged_by(rank, data.rows())));
         Ok(Worker {
             rank: rank as u32,
             node: (self.shards.len() + rank) as u32,
@@ -156,6 +154,17 @@ impl Run {
             recorder: Recorder::new(self.spans),
             ctx,
         })
+    }
+
+    /// Which of the held-out rows a worker looks at: its share. But where epochs are kept, and workers may end one with
+    /// other parameters than their colleagues, the one whose parameters are kept looks at all of them: what is said of an
+    /// epoch must be true of what is kept.
+    fn judged_by(&self, worker: usize, rows: usize) -> Range<usize> {
+        if self.plan.keep_epochs && self.sync != Sync::Bsp {
+            return if worker == 0 { 0..rows } else { 0..0 };
+        }
+        let cut = |worker: usize| rows * worker / self.rows.len();
+        cut(worker)..cut(worker + 1)
     }
 
     /// A worker's model and data.
