@@ -41,10 +41,12 @@ pub fn numbers(option: &str, text: &str) -> Result<Vec<usize>, Failure> {
 /// Policies.
 pub fn policies(text: &str) -> Result<Vec<Policy>, Failure> {
     let mut list = Vec::new();
-    for part in text.split(',') {
-        let bounds = part.split_once(':').and_then(|(name, range)| Some((name, Parts::of(range)?)));
+    for part in &entries(text) {
+        // A deadline belongs to every bound of a range.
+        let (bounded, deadline) = part.find(',').map_or((&part[..], ""), |comma| part.split_at(comma));
+        let bounds = bounded.split_once(':').and_then(|(name, range)| Some((name, Parts::of(range)?)));
         let Some((name, Parts { from, to, step })) = bounds else {
-            list.extend(named::<Policy>("--sync", part)?);
+            list.push(policy(part)?);
             continue;
         };
         let wrong = |why: &str| Failure::Usage(format!("--sync {part}: {why}"));
@@ -52,10 +54,29 @@ pub fn policies(text: &str) -> Result<Vec<Policy>, Failure> {
         let step = step.map_or(Ok(1), number)? as usize;
         let bounds = range(part, number(from)? as usize..=number(to)? as usize, step, list.len());
         for bound in bounds.map_err(|why| wrong(&why))? {
-            list.extend(named::<Policy>("--sync", &format!("{name}:{bound}"))?);
+            list.push(policy(&format!("{name}:{bound}{deadline}"))?);
         }
     }
     Ok(list)
+}
+
+fn policy(text: &str) -> Result<Policy, Failure> {
+    text.trim().parse().map_err(|error| Failure::Usage(format!("--sync {text}: {error}")))
+}
+
+/// The entries of a list of policies: what begins with a digit is the deadline of the one before it.
+fn entries(text: &str) -> Vec<String> {
+    let mut entries: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match entries.last_mut() {
+            Some(last) if part.trim_start().starts_with(|first: char| first.is_ascii_digit()) => {
+                last.push(',');
+                last.push_str(part.trim());
+            }
+            _ => entries.push(part.to_owned()),
+        }
+    }
+    entries
 }
 
 /// Values that have names.
@@ -188,7 +209,19 @@ mod tests {
             |text: &str| -> Vec<String> { policies(text).unwrap().iter().map(Policy::to_string).collect() };
         assert_eq!(names("bsp,ssp:1..2"), ["bsp", "ssp:1", "ssp:2"]);
         assert_eq!(names("ssp:1..6:2"), ["ssp:1", "ssp:3", "ssp:5"]);
-        for bad in ["", "ssp:4..1", "ssp:0..4294967295", "ssp:1..", "ssp:-1..2", "bsp:1..2", "ssp:1..2:0"] {
+        let quorums = ["quorum:2,50ms", "quorum:3,50ms", "quorum:1", "asp"];
+        assert_eq!(names("quorum:2..3,50ms, quorum:1,asp"), quorums);
+        for bad in [
+            "",
+            "ssp:4..1",
+            "ssp:0..4294967295",
+            "ssp:1..",
+            "ssp:-1..2",
+            "bsp:1..2",
+            "ssp:1..2:0",
+            "bsp,5ms",
+            "quorum:2,5",
+        ] {
             assert!(matches!(policies(bad), Err(Failure::Usage(_))), "{bad}");
         }
     }

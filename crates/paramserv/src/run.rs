@@ -160,7 +160,7 @@ impl Run {
     /// other parameters than their colleagues, the one whose parameters are kept looks at all of them: what is said of an
     /// epoch must be true of what is kept.
     fn judged_by(&self, worker: usize, rows: usize) -> Range<usize> {
-        if self.plan.keep_epochs && self.sync != Sync::Bsp {
+        if self.plan.keep_epochs && self.sync != Policy::Bsp {
             return if worker == 0 { 0..rows } else { 0..0 };
         }
         let cut = |worker: usize| rows * worker / self.rows.len();
