@@ -33,6 +33,7 @@ pub mod spark;
 mod survey;
 mod workers;
 
+pub use chrome::{Exchange, RankLog, RankTrace, read_ranks};
 pub use compare::{Change, Comparison, compare};
 pub use error::Error;
 pub use explain::{explain, explain_all};

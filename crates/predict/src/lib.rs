@@ -1,5 +1,5 @@
-//! What would another size or policy cost? From the trace of one training run, or from one log of Apache Spark
-//! ([`SparkLog`], [`SparkProfile`]).
+//! What would another size or policy cost? From the trace of one training run, from one log of Apache Spark
+//! ([`SparkLog`], [`SparkProfile`]), or from PyTorch's traces of the ranks of one run ([`RanksProfile`]).
 //!
 //! [`Cycles`] takes a training run's trace apart into the work of each worker in each round; [`JobProfile`] splits that into what a
 //! worker always is and what varies from round to round, and [`JobProfile::predict`] runs the live gate of `round` over
@@ -7,6 +7,8 @@
 //!
 //! [`SparkLog`] reads an event log; [`SparkProfile`] takes it apart into whole tasks with their overheads and plays them
 //! again: on other numbers of slots, cut into other numbers of tasks, without a synchronisation point, as a stream.
+//!
+//! [`RanksProfile`] takes the steps of data-parallel ranks apart into work and exchanges, and plays them again.
 //!
 //! ```
 //! use syncline_predict::{Cycle, Cycles, Machines, Question};
@@ -26,15 +28,18 @@
 
 mod error;
 mod interval;
+mod ranks;
 mod sample;
 mod spark;
 mod training;
 
 pub use error::Error;
 pub use interval::Interval;
+pub use ranks::{Link, LinkModel, Overlap, RanksCheck, RanksForecast, RanksProfile, RanksQuestion};
 pub use spark::{
-    BarrierForecast, BarrierWaits, Copies, Cut, Discipline, Price, Size, SparkCheck, SparkForecast, SparkLog,
-    SparkProfile, SpeculationForecast, StreamForecast, TreeForecast, WaitModels,
+    BarrierForecast, BarrierWaits, Cluster, ClusterForecast, Copies, Cut, Discipline, Limit, Memory,
+    OnDemand, Price, Size, SparkCheck, SparkForecast, SparkLog, SparkProfile, SpeculationForecast,
+    StreamForecast, Tariff, TreeForecast, Unit, WaitModels,
 };
 pub use training::{
     Backup, Check, Common, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine,

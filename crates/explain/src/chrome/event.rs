@@ -68,6 +68,10 @@ pub(super) struct Args<'a> {
     pub destination: Scalar<'a>,
     #[serde(borrow, rename = "Input Dims")]
     pub dims: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub dtype: Scalar<'a>,
+    #[serde(borrow, rename = "Input type")]
+    pub types: Option<&'a RawValue>,
 }
 
 impl<'a> Args<'a> {

@@ -20,6 +20,7 @@ use crate::source::Damage;
 use crate::{Report, workers};
 pub use ranks::kernels::KernelRow;
 pub use ranks::report::{DeviceRow, Devices, GroupRow};
+pub use ranks::{Exchange, RankLog, RankTrace, read_ranks};
 pub(crate) use trace::{Trace, read};
 
 /// The spans of the files of one run.

@@ -75,6 +75,8 @@ pub(crate) struct Communication {
     pub sequence: Option<u64>,
     /// Elements or bytes, whatever is given.
     pub size: u64,
+    /// Bytes of each; 0 where the trace does not say.
+    pub width: u8,
     /// For a send or receive: from which rank to which.
     pub pair: Option<(u64, u64)>,
 }
@@ -103,6 +105,10 @@ pub(crate) struct Trace {
     pub threads: HashMap<u32, String>,
     /// This file's rank in a distributed run.
     pub rank: Option<u64>,
+    /// How many ranks the run has.
+    pub world: Option<u64>,
+    /// The machine that it ran on.
+    pub host: Option<String>,
     /// The groups of which it is told to be a member.
     pub groups: Vec<Group>,
     /// Whether the PyTorch profiler wrote it.
@@ -131,6 +137,31 @@ pub(crate) fn read(text: impl Read) -> (Trace, Damage) {
         }
     }
     reading.finish(damage)
+}
+
+/// Bytes of an element, by the name of its type (`Float`, `BFloat16`, `["c10::Half"]`).
+fn width(args: &Args<'_>) -> u8 {
+    if args.elements.count().is_none() && args.bytes.count().is_some() {
+        return 1;
+    }
+    let name = match args.dtype.text() {
+        "" => args.types.map_or("", |types| types.get()).to_ascii_lowercase(),
+        name => name.to_ascii_lowercase(),
+    };
+    let known = [
+        ("float8", 1),
+        ("bfloat16", 2),
+        ("half", 2),
+        ("float16", 2),
+        ("double", 8),
+        ("long", 8),
+        ("float", 4),
+        ("int8", 1),
+        ("char", 1),
+        ("byte", 1),
+        ("int", 4),
+    ];
+    known.into_iter().find(|(part, _)| name.contains(part)).map_or(0, |found| found.1)
 }
 
 #[derive(Default)]
@@ -172,10 +203,12 @@ impl Reading {
             b"\"distributedInfo\"" => {
                 let Ok(info) = serde_json::from_slice::<Value>(value) else { return };
                 self.trace.rank = info.get("rank").and_then(Value::as_u64);
+                self.trace.world = info.get("world_size").and_then(Value::as_u64);
                 let groups = info.get("pg_config").and_then(Value::as_array);
                 self.trace.groups = groups.into_iter().flatten().take(1 << 12).filter_map(group).collect();
                 self.trace.is_kineto = true;
             }
+            b"\"host_name\"" => self.trace.host = serde_json::from_slice::<String>(value).ok(),
             b"\"schemaVersion\"" | b"\"deviceProperties\"" => self.trace.is_kineto = true,
             _ => {}
         }
@@ -302,6 +335,7 @@ impl Reading {
             group,
             sequence: args.sequence.count(),
             size: args.elements.count().or(args.bytes.count()).unwrap_or_else(dims),
+            width: width(args),
             pair: args.source.count().zip(args.destination.count()),
         }
     }

@@ -77,6 +77,33 @@ pub struct Properties {
     pub task_cpus: Option<u32>,
     /// `spark.speculation`
     pub speculation: Option<String>,
+    /// Memory of a JVM that runs tasks, in bytes, if it was set: `spark.executor.memory`, or `spark.driver.memory` where
+    /// tasks run beside the driver.
+    pub memory: Option<u64>,
+    /// `spark.memory.fraction`
+    pub memory_fraction: Option<f64>,
+    /// How executors come and go; `None` where their number is fixed.
+    pub allocation: Option<Allocation>,
+}
+
+/// Dynamic allocation of executors, as `spark.dynamicAllocation` was set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allocation {
+    /// `minExecutors`
+    pub fewest: usize,
+    /// `maxExecutors`; `None` without a bound.
+    pub most: Option<usize>,
+    /// `executorIdleTimeout`, in seconds.
+    pub idle_s: f64,
+    /// `schedulerBacklogTimeout`, in seconds.
+    pub backlog_s: f64,
+}
+
+impl Default for Allocation {
+    /// Spark's own defaults.
+    fn default() -> Self {
+        Self { fewest: 0, most: None, idle_s: 60.0, backlog_s: 1.0 }
+    }
 }
 
 /// A job as it was planned.
@@ -181,6 +208,10 @@ pub struct Metrics {
     pub output_records: i64,
     /// Bytes spilled from memory and to disk.
     pub spilled: i64,
+    /// Of them, as large as they were in memory.
+    pub memory_spilled: i64,
+    /// The most memory that its sorts, joins and aggregations took, in bytes.
+    pub peak_memory: i64,
 }
 
 /// Reads one line. The error says what of it is wrong.

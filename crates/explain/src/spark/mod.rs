@@ -12,10 +12,11 @@ mod model;
 mod quick;
 mod raw;
 mod reader;
+pub mod setting;
 mod totals;
 
 pub use collector::Sink;
-pub use event::{Ending, Metrics, Properties, StageKey, TaskKind};
+pub use event::{Allocation, Ending, Metrics, Properties, StageKey, TaskKind};
 pub use model::{Application, Executor, Job, Running, Stage, Task, Window};
 pub use reader::{Reading, read};
 pub use totals::FailureCounts;

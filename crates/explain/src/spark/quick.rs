@@ -52,16 +52,21 @@ pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
 
 fn metrics(keys: &mut Keys<'_>) -> Option<Metrics> {
     keys.after(b"\"Task Metrics\":{")?;
-    Some(Metrics {
+    let mut metrics = Metrics {
         deserialise: keys.number(b"\"Executor Deserialize Time\":")?,
         deserialise_cpu_ns: keys.number(b"\"Executor Deserialize CPU Time\":")?,
         run: keys.number(b"\"Executor Run Time\":")?,
         cpu_ns: keys.number(b"\"Executor CPU Time\":")?,
+        // Spark before 3.1 does not write it.
+        peak_memory: if keys.comes(b"\"Peak Execution Memory\":") {
+            keys.number(b"\"Peak Execution Memory\":")?
+        } else {
+            0
+        },
         gc: keys.number(b"\"JVM GC Time\":")?,
         serialise: keys.number(b"\"Result Serialization Time\":")?,
-        spilled: keys
-            .number(b"\"Memory Bytes Spilled\":")?
-            .saturating_add(keys.number(b"\"Disk Bytes Spilled\":")?),
+        memory_spilled: keys.number(b"\"Memory Bytes Spilled\":")?,
+        spilled: keys.number(b"\"Disk Bytes Spilled\":")?,
         fetch_wait: keys.number(b"\"Fetch Wait Time\":")?,
         remote_read: keys.number(b"\"Remote Bytes Read\":")?,
         local_read: keys.number(b"\"Local Bytes Read\":")?,
@@ -73,7 +78,9 @@ fn metrics(keys: &mut Keys<'_>) -> Option<Metrics> {
         input_records: keys.number(b"\"Records Read\":")?,
         output_bytes: keys.number(b"\"Bytes Written\":")?,
         output_records: keys.number(b"\"Records Written\":")?,
-    })
+    };
+    metrics.spilled = metrics.spilled.saturating_add(metrics.memory_spilled);
+    Some(metrics)
 }
 
 /// A line and how far it was read.
@@ -93,6 +100,11 @@ impl<'a> Keys<'a> {
         };
         self.at += found + key.len();
         Some(())
+    }
+
+    /// Whether `key` is the next thing after a comma.
+    fn comes(&self, key: &[u8]) -> bool {
+        self.line.get(self.at + 1..).is_some_and(|next| next.starts_with(key))
     }
 
     /// A whole number that ends where a value ends; negative ones and those beyond any real count are left to the full
@@ -138,7 +150,7 @@ mod tests {
     use super::super::event::{Event, parse_fully};
     use super::*;
 
-    const LINE: &str = r#"{"Event":"SparkListenerTaskEnd","Stage ID":3,"Stage Attempt ID":0,"Task Type":"ResultTask","Task End Reason":{"Reason":"Success"},"Task Info":{"Task ID":9,"Index":1,"Attempt":0,"Partition ID":1,"Launch Time":1795252937945,"Executor ID":"driver","Host":"h","Locality":"PROCESS_LOCAL","Speculative":false,"Getting Result Time":0,"Finish Time":1795252938149,"Failed":false,"Killed":false,"Accumulables":[{"ID":38,"Name":"a \"Launch Time\":5","Update":1}]},"Task Executor Metrics":{"JVMHeapMemory":0},"Task Metrics":{"Executor Deserialize Time":7,"Executor Deserialize CPU Time":22,"Executor Run Time":330,"Executor CPU Time":140488893,"Peak Execution Memory":0,"Result Size":1957,"JVM GC Time":19,"Result Serialization Time":20,"Memory Bytes Spilled":1,"Disk Bytes Spilled":2,"Shuffle Read Metrics":{"Remote Blocks Fetched":0,"Local Blocks Fetched":0,"Fetch Wait Time":4,"Remote Bytes Read":5,"Remote Bytes Read To Disk":0,"Local Bytes Read":6,"Total Records Read":8},"Shuffle Write Metrics":{"Shuffle Bytes Written":10,"Shuffle Write Time":11,"Shuffle Records Written":12},"Input Metrics":{"Bytes Read":13,"Records Read":14},"Output Metrics":{"Bytes Written":15,"Records Written":16},"Updated Blocks":[]}}"#;
+    const LINE: &str = r#"{"Event":"SparkListenerTaskEnd","Stage ID":3,"Stage Attempt ID":0,"Task Type":"ResultTask","Task End Reason":{"Reason":"Success"},"Task Info":{"Task ID":9,"Index":1,"Attempt":0,"Partition ID":1,"Launch Time":1795252937945,"Executor ID":"driver","Host":"h","Locality":"PROCESS_LOCAL","Speculative":false,"Getting Result Time":0,"Finish Time":1795252938149,"Failed":false,"Killed":false,"Accumulables":[{"ID":38,"Name":"a \"Launch Time\":5","Update":1}]},"Task Executor Metrics":{"JVMHeapMemory":0},"Task Metrics":{"Executor Deserialize Time":7,"Executor Deserialize CPU Time":22,"Executor Run Time":330,"Executor CPU Time":140488893,"Peak Execution Memory":21,"Result Size":1957,"JVM GC Time":19,"Result Serialization Time":20,"Memory Bytes Spilled":1,"Disk Bytes Spilled":2,"Shuffle Read Metrics":{"Remote Blocks Fetched":0,"Local Blocks Fetched":0,"Fetch Wait Time":4,"Remote Bytes Read":5,"Remote Bytes Read To Disk":0,"Local Bytes Read":6,"Total Records Read":8},"Shuffle Write Metrics":{"Shuffle Bytes Written":10,"Shuffle Write Time":11,"Shuffle Records Written":12},"Input Metrics":{"Bytes Read":13,"Records Read":14},"Output Metrics":{"Bytes Written":15,"Records Written":16},"Updated Blocks":[]}}"#;
 
     #[test]
     fn reads_what_the_full_parser_reads() {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::event::{self, Ending, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
+use super::event::{self, Allocation, Ending, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
+use super::setting;
 
 /// A size, a count or a time in ns as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -110,14 +111,57 @@ struct Settings<'a> {
     task_cpus: Option<Text<'a>>,
     #[serde(borrow, rename = "spark.speculation")]
     speculation: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.executor.memory")]
+    executor_memory: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.driver.memory")]
+    driver_memory: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.memory.fraction")]
+    memory_fraction: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.dynamicAllocation.enabled")]
+    is_dynamic: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.dynamicAllocation.minExecutors")]
+    fewest: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.dynamicAllocation.maxExecutors")]
+    most: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.dynamicAllocation.executorIdleTimeout")]
+    idle: Option<Text<'a>>,
+    #[serde(borrow, rename = "spark.dynamicAllocation.schedulerBacklogTimeout")]
+    backlog: Option<Text<'a>>,
 }
 
 impl From<Environment<'_>> for Event {
     fn from(raw: Environment<'_>) -> Self {
+        let settings = raw.properties;
+        let allocation = settings.allocation();
+        let is_local = settings.master.as_deref().is_some_and(is_local);
+        let memory = if is_local { settings.driver_memory } else { settings.executor_memory };
         Self::Environment(Properties {
-            master: raw.properties.master.map(Cow::into_owned),
-            task_cpus: raw.properties.task_cpus.and_then(|cpus| cpus.parse().ok()),
-            speculation: raw.properties.speculation.map(Cow::into_owned),
+            task_cpus: settings.task_cpus.and_then(|cpus| cpus.parse().ok()),
+            speculation: settings.speculation.map(Cow::into_owned),
+            memory: memory.and_then(|text| setting::bytes(&text)),
+            memory_fraction: settings.memory_fraction.and_then(|text| text.parse().ok()),
+            allocation,
+            master: settings.master.map(Cow::into_owned),
+        })
+    }
+}
+
+/// Whether tasks run beside the driver, in its JVM.
+fn is_local(master: &str) -> bool {
+    master == "local" || master.starts_with("local[")
+}
+
+impl Settings<'_> {
+    /// Dynamic allocation, where it is on.
+    fn allocation(&self) -> Option<Allocation> {
+        self.is_dynamic.as_deref().filter(|text| *text == "true")?;
+        let usual = Allocation::default();
+        let seconds = |text: &Option<Text<'_>>| text.as_deref().and_then(setting::seconds);
+        Some(Allocation {
+            fewest: self.fewest.as_deref().and_then(|text| text.parse().ok()).unwrap_or(usual.fewest),
+            most: self.most.as_deref().and_then(|text| text.parse().ok()),
+            idle_s: seconds(&self.idle).unwrap_or(usual.idle_s),
+            backlog_s: seconds(&self.backlog).unwrap_or(usual.backlog_s),
         })
     }
 }
@@ -401,6 +445,8 @@ struct TaskMetrics {
     serialise: Millis,
     #[serde(rename = "JVM GC Time", default)]
     gc: Millis,
+    #[serde(rename = "Peak Execution Memory", default)]
+    peak_memory: Amount,
     #[serde(rename = "Memory Bytes Spilled", default)]
     memory_spilled: Amount,
     #[serde(rename = "Disk Bytes Spilled", default)]
@@ -478,6 +524,8 @@ impl From<TaskMetrics> for Metrics {
             output_bytes: output.bytes.0,
             output_records: output.records.0,
             spilled: raw.memory_spilled.0.saturating_add(raw.disk_spilled.0),
+            memory_spilled: raw.memory_spilled.0,
+            peak_memory: raw.peak_memory.0,
         }
     }
 }

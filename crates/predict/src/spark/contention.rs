@@ -25,10 +25,14 @@ pub(super) struct Contention {
 
 impl Contention {
     /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`, under the pressure
-    /// `base` of the log or of another machine.
-    pub fn stretch(&self, slots: usize, other: usize, base: f64) -> f64 {
-        let more = self.cores.map_or(0.0, |cores| (other as f64 - slots as f64) * self.computing / cores);
-        (base + more).max(1.0) / self.pressure
+    /// `base` of the log or of another machine; `hardware` is how many cores the other machine has, where it is not the same
+    /// one. Threads of others stay as many as they are.
+    pub fn stretch(&self, slots: usize, other: usize, base: f64, hardware: Option<f64>) -> f64 {
+        let pressure = self.cores.map_or(base, |cores| {
+            let threads = base * cores + (other as f64 - slots as f64) * self.computing;
+            threads / hardware.unwrap_or(cores)
+        });
+        pressure.max(1.0) / self.pressure
     }
 }
 
@@ -40,10 +44,11 @@ mod tests {
     fn slots_of_one_machine_press_on_each_other() {
         let shared =
             Contention { pressure: 2.0, is_measured: true, drift: 0.0, computing: 0.2, cores: Some(2.0) };
-        assert!((shared.stretch(2, 4, 2.0) - 1.1).abs() < 1e-12);
-        assert!((shared.stretch(4, 2, 2.0) - 0.9).abs() < 1e-12);
-        assert_eq!(shared.stretch(100, 1, 2.0), 0.5, "an idle processor stretches nothing");
-        assert_eq!(shared.stretch(2, 2, 6.0), 3.0, "a busier machine");
-        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4, 2.0), 1.0);
+        assert!((shared.stretch(2, 4, 2.0, None) - 1.1).abs() < 1e-12);
+        assert!((shared.stretch(4, 2, 2.0, None) - 0.9).abs() < 1e-12);
+        assert_eq!(shared.stretch(100, 1, 2.0, None), 0.5, "an idle processor stretches nothing");
+        assert_eq!(shared.stretch(2, 2, 6.0, None), 3.0, "a busier machine");
+        assert!((shared.stretch(2, 4, 2.0, Some(4.0)) - 0.55).abs() < 1e-12, "4.4 threads on 4 cores");
+        assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4, 2.0, None), 1.0);
     }
 }

@@ -9,14 +9,15 @@
 
 use std::collections::HashMap;
 
-use syncline_explain::spark::{Application, Job, Stage, Task, Window};
+use syncline_explain::spark::{Application, Job, Metrics, Stage, Task, Window};
 
 use super::contention::Contention;
 use super::log::SparkLog;
+use super::pool::{Elastic, Rule};
 use super::replay::deviation;
 use super::threads::{Threads, candidates};
 use super::timeline::{Timeline, end_ms, slot_ms};
-use super::work::{After, Group, JobWork, SparkProfile, StageWork, TaskWork};
+use super::work::{After, ExecutorKind, Group, JobWork, SparkProfile, StageWork, TaskWork};
 use crate::Error;
 use crate::sample::median;
 
@@ -24,6 +25,10 @@ use crate::sample::median;
 const PROBES: usize = 20;
 
 const MS: f64 = 1e-3;
+
+/// What Spark takes where memory is not set: `spark.executor.memory`, `spark.memory.fraction`.
+const USUAL_MEMORY: u64 = 1 << 30;
+const USUAL_FRACTION: f64 = 0.6;
 
 impl SparkProfile {
     pub(super) fn fit(log: &SparkLog) -> Result<Self, Error> {
@@ -54,9 +59,10 @@ impl SparkProfile {
         let profile = Self {
             name: application.name.clone(),
             slots,
-            executors: application.executors.len(),
+            executors: application.most_executors().max(1) as usize,
             jobs: windows.iter().map(|window| window.jobs.len()).sum(),
             tasks: tasks().count(),
+            failed_attempts: tasks().filter(|task| !task.succeeded).count(),
             busy_share,
             wall_s,
             driver_s: (wall_s - job_s).max(0.0),
@@ -64,6 +70,8 @@ impl SparkProfile {
             groups,
             own_error: 0.0,
             threads,
+            executor: executor_kind(application, &windows),
+            elastic: recorded(application),
         };
         Ok(Self { own_error: profile.check().error().abs(), ..profile })
     }
@@ -129,6 +137,40 @@ fn most_slots(application: &Application, windows: &[&Window]) -> usize {
     let there = windows.iter().map(|window| slots(end_of(window))).max().unwrap_or(0);
     let barriers = windows.iter().flat_map(|window| &window.stages).filter(|stage| stage.is_barrier);
     there.max(barriers.map(|stage| stage.tasks.len()).max().unwrap_or(0)).max(1)
+}
+
+/// What the executors are, by the settings and by what tasks measured.
+fn executor_kind(application: &Application, windows: &[&Window]) -> ExecutorKind {
+    let properties = &application.properties;
+    let measured = || {
+        let tasks = windows.iter().flat_map(|window| &window.stages).flat_map(|stage| &stage.tasks);
+        tasks.filter_map(|task| task.metrics)
+    };
+    let sum = |figure: fn(&Metrics) -> i64| measured().map(|metrics| figure(&metrics) as f64).sum::<f64>();
+    let (run, remote) = (sum(|metrics| metrics.run), sum(|metrics| metrics.remote_read));
+    let shuffled = remote + sum(|metrics| metrics.local_read);
+    let is_local = application.executors.iter().all(|executor| executor.id == "driver");
+    let first = application.executors.iter().map(|executor| executor.added - application.start()).min();
+    ExecutorKind {
+        memory: properties.memory.unwrap_or(USUAL_MEMORY),
+        fraction: properties.memory_fraction.unwrap_or(USUAL_FRACTION),
+        is_local,
+        start_s: first.filter(|_| !is_local).map(|ms| ms.max(0) as f64 * MS),
+        gc_share: if run > 0.0 { (sum(|metrics| metrics.gc) / run).min(1.0) } else { 0.0 },
+        remote_share: (shuffled > 0.0).then(|| remote / shuffled),
+        allocation: properties.allocation,
+    }
+}
+
+/// When executors came and went, where they did so on demand.
+fn recorded(application: &Application) -> Option<Elastic> {
+    application.properties.allocation?;
+    let each = application.executors.iter().map(|executor| application.slots(executor) as usize).max()?;
+    let s = |at: i64| (at - application.start()).max(0) as f64 * MS;
+    let mut times: Vec<(f64, Option<f64>)> =
+        application.executors.iter().map(|executor| (s(executor.added), executor.removed.map(s))).collect();
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(Elastic { rule: Rule::Recorded(times), each })
 }
 
 /// Cores of the machine, if all executors share one and run on it as far as the log tells.
@@ -281,6 +323,9 @@ fn task_work(task: &Task, fixed_ms: i64, pressure: f64) -> TaskWork {
         run_s: run as f64 * MS,
         processor_s: (other + computes.max(fixed_ms as f64).min(run as f64)) * MS,
         notice_s: (task.finished - end_ms(task)).max(0) as f64 * MS,
+        fetch_s: task.metrics.map_or(0.0, |metrics| metrics.fetch_wait.min(run) as f32 * MS as f32),
+        peak_b: task.metrics.map_or(0.0, |metrics| metrics.peak_memory as f32),
+        spilled_b: task.metrics.map_or(0.0, |metrics| metrics.memory_spilled as f32),
     }
 }
 

@@ -8,10 +8,14 @@
 //! Times are in seconds.
 
 mod barrier;
+mod cluster;
 mod contention;
+mod cost;
 mod fit;
 mod log;
+mod memory;
 mod partitions;
+mod pool;
 mod price;
 mod replay;
 mod schedule;
@@ -25,7 +29,10 @@ mod waits;
 mod work;
 
 pub use barrier::BarrierForecast;
+pub use cluster::{Cluster, ClusterForecast, OnDemand};
+pub use cost::{Limit, Tariff, Unit};
 pub use log::SparkLog;
+pub use memory::Memory;
 pub use partitions::Cut;
 pub use price::Price;
 pub use replay::{SparkCheck, SparkForecast};

@@ -5,7 +5,8 @@ use syncline_queueing::sim::{Random, stream};
 
 use super::Size;
 use super::contention::Contention;
-use super::schedule::{Slots, Timer, schedule};
+use super::pool::Pool;
+use super::schedule::{Schedule, Slots, Timer, schedule, schedule_on};
 use super::work::{Group, SparkProfile, TaskWork};
 use crate::{Error, Interval};
 
@@ -79,7 +80,7 @@ impl SparkProfile {
 
     /// The time of some groups on the log's own slots.
     pub(super) fn total(&self, groups: &[Group]) -> f64 {
-        total(groups, self.slots_of(self.slots, 0))
+        self.total_on(groups, self.slots, 0)
     }
 
     /// The time of the same jobs on another number of slots. The interval holds what another draw of the tasks would
@@ -90,12 +91,26 @@ impl SparkProfile {
     /// [`Error::CannotTell`] beyond eight times (or below an eighth of) the slots of the log, or if a barrier stage does
     /// not fit.
     pub fn at(&self, size: Size) -> Result<SparkForecast, Error> {
-        self.check_size(size.slots)?;
+        match &self.elastic {
+            // A number of slots that is asked for is there all the time.
+            Some(_) => Self { elastic: None, ..self.clone() }.play(size),
+            None => self.play(size),
+        }
+    }
+
+    /// The groups as they would be on a machine of another size.
+    pub(super) fn groups_at(&self, size: Size) -> Vec<Group> {
         let contention =
             Contention { cores: size.machine_cores.or(self.contention.cores), ..self.contention };
         let base = size.pressure.unwrap_or(contention.pressure);
-        let stretch = contention.stretch(self.slots, size.slots, base);
-        let groups: Vec<Group> = self.groups.iter().map(|group| group.stretched(stretch)).collect();
+        let stretch = contention.stretch(self.slots, size.slots, base, size.hardware);
+        self.groups.iter().map(|group| group.stretched(stretch)).collect()
+    }
+
+    /// The same, whether slots are there all the time or not.
+    pub(super) fn play(&self, size: Size) -> Result<SparkForecast, Error> {
+        self.check_size(size.slots)?;
+        let groups = self.groups_at(size);
         let read = self.arrivals();
         let groups = if read == Arrivals::Stream { merged(&groups) } else { groups };
         let own = if read == Arrivals::Stream { merged(&self.groups) } else { self.groups.clone() };
@@ -125,13 +140,11 @@ impl SparkProfile {
 
     /// The time without an open job: the driver's, and between jobs that start at their own times.
     fn idle_s(&self, groups: &[Group], slots: usize, read: Arrivals) -> f64 {
-        let between = |group: &Group| {
-            let played = schedule(group, self.slots_of(slots, 0));
-            played.end_s() - played.open_s()
-        };
+        let played = self.played(groups, slots, 0);
+        let between: f64 = played.iter().map(|played| played.end_s() - played.open_s()).sum();
         let gaps: f64 = self.groups.iter().skip(1).map(|group| group.gap_s).sum();
         let counted = if read == Arrivals::Stream { gaps } else { 0.0 };
-        self.driver_s - counted + groups.iter().map(between).sum::<f64>()
+        self.driver_s - counted + between
     }
 
     /// Whether the log's jobs arrive as a stream: those that overlap another one and do not follow from any say so.
@@ -151,7 +164,15 @@ impl SparkProfile {
 
     /// The time of some groups on so many slots; the timer of a log of many executors has its `index`-th phase.
     pub(super) fn total_on(&self, groups: &[Group], slots: usize, index: u64) -> f64 {
-        total(groups, self.slots_of(slots, index))
+        self.played(groups, slots, index).iter().map(Schedule::open_s).sum()
+    }
+
+    /// The schedules of some groups, one after the other.
+    fn played(&self, groups: &[Group], slots: usize, index: u64) -> Vec<Schedule> {
+        match &self.elastic {
+            Some(elastic) => through(groups, &mut Pool::new(elastic)).0,
+            None => groups.iter().map(|group| schedule(group, self.slots_of(slots, index))).collect(),
+        }
     }
 
     /// What another draw of every stage's tasks would change: two standard deviations.
@@ -265,7 +286,7 @@ impl Group {
 
 /// All windows as one, whose jobs start when they started.
 fn merged(groups: &[Group]) -> Vec<Group> {
-    let mut all = Group::empty();
+    let mut all = Group { gap_s: groups.first().map_or(0.0, |group| group.gap_s), ..Group::empty() };
     let mut start_s = 0.0;
     for (at, group) in groups.iter().enumerate() {
         start_s += if at > 0 { group.gap_s } else { 0.0 };
@@ -285,8 +306,19 @@ fn redrawn(groups: &[Group], tasks: usize, figure: impl Fn(&[Group], u64) -> f64
     (0..replications).map(draw).collect()
 }
 
-fn total(groups: &[Group], slots: Slots) -> f64 {
-    groups.iter().map(|group| schedule(group, slots).open_s()).sum()
+/// Plays groups one after the other on executors that come and go; also when the last one ends, since the application's start.
+/// A group whose tasks would wait for ever (a log's executors that are gone) is played on one executor.
+pub(super) fn through(groups: &[Group], pool: &mut Pool) -> (Vec<Schedule>, f64) {
+    let mut now = 0.0;
+    let play = |group: &Group| {
+        now += group.gap_s;
+        let slots = Slots { number: pool.each(), timer: None };
+        let played = schedule_on(group, pool, now).unwrap_or_else(|| schedule(group, slots));
+        now += played.end_s();
+        played
+    };
+    let played = groups.iter().map(play).collect();
+    (played, now)
 }
 
 /// A time of changed groups on the log's own slots with room for chance, for a machine that is busier or less busy, and

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+use super::pool::{Change, Pool};
 use super::work::{Group, JobWork, StageWork};
 
 /// What tasks run on.
@@ -95,8 +96,16 @@ impl Ord for At {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// A slot can take a task again.
-    Free,
+    /// A slot of this executor can take a task again.
+    Free(u32),
+    /// An executor may have been idle for long enough.
+    MayGo(u32),
+    /// A recorded executor goes.
+    Goes(u32),
+    /// An executor registers.
+    Comes,
+    /// Tasks may have waited for so long that executors are asked for.
+    Review,
     /// The stage can launch; offers go round.
     Submitted(usize),
     /// The timer revives all offers.
@@ -106,6 +115,14 @@ enum Event {
 struct Run<'a> {
     group: &'a Group,
     slots: Slots,
+    /// Executors that come and go, and the group's start by their time; none where the slots are fixed.
+    pool: Option<(&'a mut Pool, f64)>,
+    /// Whether it will be asked whether tasks wait.
+    reviewing: bool,
+    /// Stages that are not done.
+    undone: usize,
+    /// Tasks that run.
+    running: usize,
     events: BinaryHeap<Reverse<(At, Event)>>,
     free: usize,
     /// Stages with tasks to launch, in order of (job, stage).
@@ -134,12 +151,32 @@ struct Run<'a> {
 
 /// Plays a group on `slots`. Barrier stages must fit.
 pub(super) fn schedule(group: &Group, slots: Slots) -> Schedule {
-    let mut run = Run::new(group, slots);
+    let mut run = Run::new(group, slots, None);
     run.start();
     while let Some(Reverse((At(now), event))) = run.events.pop() {
         run.take(now, event);
     }
     run.finish()
+}
+
+/// Plays a group that starts at `start_s` on executors that come and go. `None` if its tasks wait for ever.
+pub(super) fn schedule_on(group: &Group, pool: &mut Pool, start_s: f64) -> Option<Schedule> {
+    let changes = pool.pass(start_s);
+    let slots = Slots { number: pool.free(), timer: None };
+    let mut run = Run::new(group, slots, Some((pool, start_s)));
+    changes.into_iter().for_each(|(at, change)| run.expect(at, change));
+    run.start();
+    while run.undone > 0 {
+        let Reverse((At(now), event)) = run.events.pop()?;
+        run.take(now, event);
+    }
+    // What the last tasks leave behind is free again before the next group.
+    while let Some(Reverse((At(now), event))) = run.events.pop() {
+        if let (Event::Free(executor), Some((pool, start_s))) = (event, &mut run.pool) {
+            pool.release(executor, *start_s + now);
+        }
+    }
+    Some(run.finish())
 }
 
 /// When a job's stages may begin; one that follows from another job is told when that has ended.
@@ -148,7 +185,7 @@ fn ready_s(job: &JobWork) -> f64 {
 }
 
 impl<'a> Run<'a> {
-    fn new(group: &'a Group, slots: Slots) -> Self {
+    fn new(group: &'a Group, slots: Slots, pool: Option<(&'a mut Pool, f64)>) -> Self {
         let stages = &group.stages;
         let mut children = vec![Vec::new(); stages.len()];
         for (at, stage) in stages.iter().enumerate() {
@@ -169,6 +206,10 @@ impl<'a> Run<'a> {
         Self {
             group,
             slots,
+            pool,
+            reviewing: false,
+            undone: stages.len(),
+            running: 0,
             events: BinaryHeap::new(),
             free: slots.number,
             waiting: BTreeSet::new(),
@@ -216,7 +257,11 @@ impl<'a> Run<'a> {
     fn take(&mut self, now: f64, event: Event) {
         let mut is_full_round = self.slots.timer.is_none();
         match event {
-            Event::Free => self.free += 1,
+            Event::Free(executor) => self.vacate(executor, now),
+            Event::MayGo(executor) => self.change(Change::MayGo(executor), now),
+            Event::Goes(executor) => self.change(Change::Goes(executor), now),
+            Event::Comes => self.change(Change::Comes, now),
+            Event::Review => self.review(now),
             Event::Submitted(at) => {
                 self.ready_s[at] = now;
                 let stage = &self.group.stages[at];
@@ -232,10 +277,73 @@ impl<'a> Run<'a> {
             }
         }
         // What happens at one instant is seen together.
-        if self.events.peek().is_some_and(|next| next.0.0.0 == now && next.0.1 == Event::Free) {
+        if self.events.peek().is_some_and(|next| next.0.0.0 == now && matches!(next.0.1, Event::Free(_))) {
             return;
         }
         self.offer(now, is_full_round);
+        self.watch(now);
+    }
+
+    fn vacate(&mut self, executor: u32, now: f64) {
+        self.running = self.running.saturating_sub(1);
+        let Some((pool, start_s)) = &mut self.pool else {
+            self.free += 1;
+            return;
+        };
+        if !pool.is_gone(executor) {
+            self.free += 1;
+        }
+        let next = pool.release(executor, *start_s + now);
+        next.into_iter().for_each(|(at, change)| self.expect(at, change));
+    }
+
+    /// Notes a change of the pool, at the pool's time.
+    fn expect(&mut self, at: f64, change: Change) {
+        let start_s = self.pool.as_ref().map_or(0.0, |pool| pool.1);
+        let event = match change {
+            Change::Comes => Event::Comes,
+            Change::MayGo(executor) => Event::MayGo(executor),
+            Change::Goes(executor) => Event::Goes(executor),
+        };
+        self.events.push(Reverse((At((at - start_s).max(0.0)), event)));
+    }
+
+    fn change(&mut self, change: Change, now: f64) {
+        let tasks = self.running + self.backlog();
+        let Some((pool, start_s)) = &mut self.pool else { return };
+        let (slots, next) = pool.change(change, *start_s + now, tasks);
+        self.free = self.free.saturating_add_signed(slots);
+        next.into_iter().for_each(|(at, change)| self.expect(at, change));
+    }
+
+    /// Tasks that wait for slots.
+    fn backlog(&self) -> usize {
+        let left = |&(_, at): &(usize, usize)| self.group.stages[at].tasks.len() - self.next_task[at];
+        self.waiting.iter().chain(&self.gathering).map(left).sum()
+    }
+
+    /// Sets a clock while tasks wait, where executors come on demand.
+    fn watch(&mut self, now: f64) {
+        let Some((pool, _)) = &self.pool else { return };
+        if let Some(backlog_s) = pool.backlog_s()
+            && !self.reviewing
+            && self.backlog() > 0
+        {
+            self.reviewing = true;
+            self.events.push(Reverse((At(now + backlog_s), Event::Review)));
+        }
+    }
+
+    fn review(&mut self, now: f64) {
+        self.reviewing = false;
+        let (backlog, running) = (self.backlog(), self.running);
+        let Some((pool, start_s)) = &mut self.pool else { return };
+        if backlog == 0 {
+            pool.rest();
+            return;
+        }
+        let came = pool.ask(*start_s + now, backlog + running);
+        came.into_iter().for_each(|at| self.expect(at, Change::Comes));
     }
 
     fn offer(&mut self, now: f64, is_full_round: bool) {
@@ -276,7 +384,9 @@ impl<'a> Run<'a> {
         self.passages[at].get_or_insert(Passage { ready_s: self.ready_s[at], launched_s: now });
         for task in &stage.tasks[from..from + number] {
             self.free -= 1;
-            self.events.push(Reverse((At(now + task.work_s + stage.turn_s), Event::Free)));
+            self.running += 1;
+            let executor = self.pool.as_mut().map_or(0, |(pool, _)| pool.take());
+            self.events.push(Reverse((At(now + task.work_s + stage.turn_s), Event::Free(executor))));
             self.done_s[at] = self.done_s[at].max(now + task.work_s + task.notice_s);
         }
         self.next_task[at] += number;
@@ -288,6 +398,7 @@ impl<'a> Run<'a> {
     fn done(&mut self, at: usize, time: f64) {
         let stage = &self.group.stages[at];
         if stage.barrier { &mut self.gathering } else { &mut self.waiting }.remove(&(stage.job, at));
+        self.undone -= 1;
         self.done_s[at] = time;
         for child in std::mem::take(&mut self.children[at]) {
             self.ready_s[child] = self.ready_s[child].max(time);
@@ -350,11 +461,12 @@ impl<'a> Run<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pool::{Demand, Elastic, Rule};
     use super::super::work::{After, JobWork, StageWork, TaskWork};
     use super::*;
 
     fn stage(job: usize, parents: &[usize], works: &[f64]) -> StageWork {
-        let task = |&work_s: &f64| TaskWork { work_s, run_s: work_s, processor_s: 0.0, notice_s: 0.0 };
+        let task = |&work_s: &f64| TaskWork { work_s, run_s: work_s, ..TaskWork::default() };
         StageWork {
             name: String::new(),
             job,
@@ -423,5 +535,20 @@ mod tests {
         let timer = Some(Timer { period_s: 1.0, phase_s: 0.75 });
         let polled = schedule(&jobs, Slots { number: 2, timer });
         assert_eq!((polled.ended_s[2], polled.stages[1].launched_s), (1.2, 1.75));
+    }
+
+    #[test]
+    fn executors_come_for_tasks_that_wait_and_go_when_they_idle() {
+        let demand = Demand { fewest: 0, most: 9, idle_s: 60.0, backlog_s: 1.0, start_s: 2.0 };
+        let mut pool = Pool::new(&Elastic { rule: Rule::Demand(demand), each: 1 });
+        let jobs = group(&[0.0], vec![stage(0, &[], &[4.0; 3])]);
+        // One is asked for at 1.0, two at 2.0: they come at 3.0 and 4.0.
+        assert_eq!(schedule_on(&jobs, &mut pool, 0.0).unwrap().ended_s, [8.0]);
+        // A minute later all are still there, two minutes later none: the last idled at 68.
+        assert_eq!(schedule_on(&jobs, &mut pool, 60.0).unwrap().ended_s, [4.0]);
+        assert_eq!(schedule_on(&jobs, &mut pool, 200.0).unwrap().ended_s, [8.0]);
+        assert_eq!(pool.most(), 3);
+        // From 3, 4 and 4 to a minute after 64, and then as long as the last job took.
+        assert_eq!(pool.executor_s(208.0), (121.0 + 120.0 + 120.0) + (5.0 + 4.0 + 4.0));
     }
 }

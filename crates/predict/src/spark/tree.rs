@@ -151,7 +151,7 @@ fn reshape(tree: &Group, levels: &[usize], inner: Inner, leaf: Leaf) -> Group {
         let work_s = inner.fixed_s + inner.each_s * pair[0] as f64 / pair[1] as f64;
         let notice_s =
             like.tasks.iter().map(|task| task.notice_s).sum::<f64>() / like.tasks.len().max(1) as f64;
-        let task = TaskWork { work_s, run_s: work_s, processor_s: work_s, notice_s };
+        let task = TaskWork { work_s, run_s: work_s, processor_s: work_s, notice_s, ..TaskWork::default() };
         let tasks = vec![task; pair[1]];
         group.stages.push(StageWork { parents: vec![at], tasks, ..like.clone() });
     }

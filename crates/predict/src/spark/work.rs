@@ -1,10 +1,13 @@
 //! What an application consists of, in the terms that questions change and the scheduler plays.
 
+use syncline_explain::spark::Allocation;
+
 use super::contention::Contention;
+use super::pool::Elastic;
 use super::threads::Threads;
 
-/// One task's times, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One task's times, in seconds, and its memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct TaskWork {
     /// It holds its slot so long: deserialising, running, packing the result.
     pub work_s: f64,
@@ -14,6 +17,12 @@ pub(super) struct TaskWork {
     pub processor_s: f64,
     /// From its end on the executor until the driver has noted it.
     pub notice_s: f64,
+    /// How long it waited for what other tasks had shuffled.
+    pub fetch_s: f32,
+    /// What its sorts, joins and aggregations took of memory at most.
+    pub peak_b: f32,
+    /// What of them it had to spill, as large as it was in memory.
+    pub spilled_b: f32,
 }
 
 /// One attempt at a stage.
@@ -94,6 +103,8 @@ pub struct SparkProfile {
     pub jobs: usize,
     /// Tasks, all attempts.
     pub tasks: usize,
+    /// Attempts at tasks that failed or were killed: they are replayed as they were.
+    pub failed_attempts: usize,
     /// Share of the slots' time in jobs that tasks held.
     pub busy_share: f64,
     /// From the application's start to its end.
@@ -106,6 +117,29 @@ pub struct SparkProfile {
     pub(super) own_error: f64,
     /// What its overlapping jobs' starts follow from.
     pub(super) threads: Threads,
+    /// What its executors are.
+    pub(super) executor: ExecutorKind,
+    /// When they come and go, where their number is not fixed.
+    pub(super) elastic: Option<Elastic>,
+}
+
+/// The executors of a log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ExecutorKind {
+    /// Bytes of a JVM that runs tasks.
+    pub memory: u64,
+    /// `spark.memory.fraction`.
+    pub fraction: f64,
+    /// Whether tasks run beside the driver.
+    pub is_local: bool,
+    /// From the start of the application until the first one registered.
+    pub start_s: Option<f64>,
+    /// The share of run time that went to collecting garbage.
+    pub gc_share: f64,
+    /// The share of shuffled bytes that came from other executors; `None` where nothing is shuffled.
+    pub remote_share: Option<f64>,
+    /// How executors came and went, if they did so on demand.
+    pub allocation: Option<Allocation>,
 }
 
 impl SparkProfile {

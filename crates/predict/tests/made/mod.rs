@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test uses its part of it")]
 //! Spark event logs of programs whose law is known: played on any number of slots, written as Spark writes them.
 
 use std::cmp::Reverse;
@@ -93,12 +94,18 @@ pub fn duration_s(threads: &[Thread], slots: usize) -> f64 {
 
 /// What is fitted to the log of a program on so many slots.
 pub fn profile(threads: &[Thread], slots: usize) -> SparkProfile {
+    profile_of(&log(threads, slots))
+}
+
+/// What is fitted to a log.
+pub fn profile_of(lines: &str) -> SparkProfile {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), log(threads, slots)).unwrap();
+    std::fs::write(file.path(), lines).unwrap();
     SparkLog::read(file.path()).unwrap().profile().unwrap()
 }
 
-fn log(threads: &[Thread], slots: usize) -> String {
+/// The log of a program on so many slots, as Spark writes it.
+pub fn log(threads: &[Thread], slots: usize) -> String {
     let jobs = play(threads, slots);
     let mut lines = vec![(
         0,

@@ -287,6 +287,7 @@ mod tests {
             group: 0,
             sequence: None,
             size,
+            width: 4,
             pair: None,
             meet: None,
         }

@@ -6,6 +6,7 @@
 //! - [`clocks`]: the members' clocks, compared at meetings that nobody leaves before all have come.
 //! - [`idle`]: why a device had nothing to do.
 //! - [`segments`]: every instant of a rank's time, each with one thing that it went to.
+//! - [`log`]: the ranks as others see them.
 //! - [`path`]: the critical path over all ranks.
 //! - [`report`]: the answers.
 
@@ -13,6 +14,7 @@ mod clocks;
 mod groups;
 mod idle;
 pub(crate) mod kernels;
+mod log;
 mod matching;
 mod path;
 mod rank;
@@ -23,6 +25,7 @@ use syncline_trace::{Node, Phase, RunInfo, Span};
 
 use super::trace::Trace;
 use groups::Groups;
+pub use log::{Exchange, RankLog, RankTrace, read_ranks};
 use matching::{Matched, Meet};
 use rank::Rank;
 pub(crate) use rank::has_devices;

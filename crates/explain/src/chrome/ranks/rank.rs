@@ -16,6 +16,8 @@ use super::kernels::{KernelRow, Kernels};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rank {
     pub number: u64,
+    pub world: Option<u64>,
+    pub machine: Option<String>,
     pub name: String,
     pub has_device: bool,
     pub work: Vec<Stretch>,
@@ -46,6 +48,7 @@ pub(crate) struct Collective {
     pub group: usize,
     pub sequence: Option<u64>,
     pub size: u64,
+    pub width: u8,
     pub pair: Option<(u64, u64)>,
     /// By its position in the run's meetings.
     pub meet: Option<u32>,
@@ -159,7 +162,8 @@ fn reduced(
     has_device: bool,
     on_device: &dyn Fn(&Slice) -> Option<Kind>,
 ) -> Rank {
-    let mut rank = Rank { number, name, has_device, groups: trace.groups.clone(), ..Rank::default() };
+    let (world, machine, groups) = (trace.world, trace.host.clone(), trace.groups.clone());
+    let mut rank = Rank { number, name, world, machine, has_device, groups, ..Rank::default() };
     let mut named = Vec::new();
     let mut kernels = Kernels::default();
     let mut host = Host::of(trace, launches, on_device);
@@ -216,6 +220,7 @@ fn collective(trace: &Trace, slice: &Slice) -> Collective {
         group: None,
         sequence: None,
         size: 0,
+        width: 0,
         pair: None,
     };
     let known = slice.more.checked_sub(1).filter(|_| slice.kind == Kind::Collective);
@@ -228,6 +233,7 @@ fn collective(trace: &Trace, slice: &Slice) -> Collective {
         group: 0,
         sequence: known.sequence,
         size: known.size,
+        width: known.width,
         pair: known.pair,
         meet: None,
     }

@@ -58,7 +58,7 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Result<Vec<Row>, Failur
             .collect(),
     };
     let row = |slots: usize| {
-        let answer = Told::of(profile.at(Size { slots, machine_cores, pressure }));
+        let answer = Told::of(profile.at(Size { slots, machine_cores, hardware: None, pressure }));
         Row { cores: slots, answer }
     };
     Ok(slots.into_iter().map(row).collect())
