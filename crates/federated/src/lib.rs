@@ -15,8 +15,8 @@
 //! # Ok::<(), syncline_federated::Error>(())
 //! ```
 //!
-//! No clock, no socket, no file, no thread; randomness comes from seeds, and secrets from outside. It depends on no
-//! other crate of the project.
+//! No clock, no socket, no file, no thread; randomness comes from seeds, and secrets from outside. Of the project's
+//! crates it depends on `syncline-round` alone, whose arithmetic of folds and whose draws of members it uses.
 
 mod client;
 pub mod compress;

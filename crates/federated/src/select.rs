@@ -1,8 +1,8 @@
 //! Who takes part in a round: a function of the seed, the round and the clients that are there.
 
-use rand::seq::index;
-use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+use rand::{RngExt, rngs::Xoshiro256PlusPlus};
 use statrs::distribution::{Binomial, DiscreteCDF};
+use syncline_round::{Round, select};
 
 use crate::error::{between, within};
 use crate::{Error, Result};
@@ -32,15 +32,16 @@ impl Selection {
     /// # Errors
     /// When the share is not between 0 and 1, or a number of samples is not positive.
     pub fn choose(&self, seed: u64, round: u64, available: &[(usize, f64)]) -> Result<Vec<usize>> {
-        // Every round has a stream of its own, so that a round can be drawn again alone.
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut chosen = match *self {
             Self::All => available.iter().map(|(client, _)| *client).collect(),
             Self::Uniform { share, least } => {
                 let count = uniform_count(share, least, available.len())?;
-                index::sample(&mut rng, available.len(), count).iter().map(|at| available[at].0).collect()
+                let drawn = select::draw(seed, Round::new(round), available.len(), count);
+                drawn.into_iter().map(|at| available[at].0).collect()
             }
-            Self::BySamples { count } => by_samples(&mut rng, count, available)?,
+            Self::BySamples { count } => {
+                by_samples(&mut select::stream(seed, Round::new(round)), count, available)?
+            }
         };
         chosen.sort_unstable();
         Ok(chosen)

@@ -8,7 +8,7 @@
 //! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
-//! - [`Fold`]: how the gradients of one round become one gradient.
+//! - [`Fold`]: how the gradients of one round become one gradient; [`mod@fold`]: also where some of them may be bad.
 //! - [`Optimizer`]: the server's step, on dense and on sparse gradients; [`Schedule`]: how its rate changes over a run.
 //! - [`Machine`]: a gate with the books of its members, and how far they have come as a [`Snapshot`].
 //!
@@ -39,7 +39,7 @@ mod apply;
 pub mod assign;
 mod error;
 mod event;
-mod fold;
+pub mod fold;
 pub mod gate;
 mod machine;
 mod member;

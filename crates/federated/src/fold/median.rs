@@ -1,7 +1,9 @@
 //! The median and the trimmed mean of each coordinate. (Yin et al., arXiv 1803.01498.) Sample counts are ignored: a
 //! liar would claim many.
 
-use super::{Answer, Fold, by_coordinate};
+use syncline_round::fold;
+
+use super::{Answer, Fold, values};
 use crate::error::between;
 use crate::{Error, Result};
 
@@ -11,15 +13,7 @@ pub struct Median;
 
 impl Fold for Median {
     fn combine(&self, answers: &[&Answer]) -> Result<Vec<f64>> {
-        Ok(by_coordinate(answers, |sorted| median(&sorted)))
-    }
-}
-
-pub(super) fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        1 => sorted[middle],
-        _ => 0.5 * (sorted[middle - 1] + sorted[middle]),
+        Ok(fold::median(&values(answers)))
     }
 }
 
@@ -46,13 +40,6 @@ impl Trimmed {
 
 impl Fold for Trimmed {
     fn combine(&self, answers: &[&Answer]) -> Result<Vec<f64>> {
-        let cut = (self.share * answers.len() as f64).floor() as usize;
-        Ok(by_coordinate(answers, |sorted| mean(&sorted[cut..sorted.len() - cut])))
+        Ok(fold::trimmed(&values(answers), self.share))
     }
-}
-
-/// Walked to instead of summed up, so that equal values average to themselves to the bit.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    let step = |(mean, count): (f64, f64), value: &f64| (mean + (value - mean) / (count + 1.0), count + 1.0);
-    values.iter().fold((0.0, 0.0), step).0
 }

@@ -78,14 +78,12 @@ fn is_finite(answer: &Answer) -> bool {
     answer.samples.is_finite() && answer.samples > 0.0 && answer.values.iter().all(|value| value.is_finite())
 }
 
-/// The values of one coordinate, in increasing order.
-fn sorted_column(answers: &[&Answer], column: usize) -> Vec<f64> {
-    let mut values: Vec<f64> = answers.iter().map(|answer| answer.values[column]).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values
+/// What the clients sent, in their order.
+fn values<'a>(answers: &[&'a Answer]) -> Vec<&'a [f64]> {
+    answers.iter().map(|answer| &answer.values[..]).collect()
 }
 
-/// One value for each coordinate.
-fn by_coordinate(answers: &[&Answer], of: impl Fn(Vec<f64>) -> f64) -> Vec<f64> {
-    (0..answers[0].values.len()).map(|column| of(sorted_column(answers, column))).collect()
+/// How many samples each stands for.
+fn samples(answers: &[&Answer]) -> Vec<f64> {
+    answers.iter().map(|answer| answer.samples).collect()
 }

@@ -1,6 +1,25 @@
-//! How the gradients of one round become one.
+//! Fold: how what the members of a round handed in becomes one.
+//!
+//! [`Fold`] is what a parameter server does with gradients: a weighted sum, which the optimiser's step does on the way
+//! ([`fold`](fold())). The others stand bad answers, and need to see each: [`mean`], [`median`], [`trimmed`], [`krum`] and
+//! [`bulyan`] combine equally long vectors of finite numbers. Who is to be heard at all is their callers' matter
+//! (`syncline-federated`).
+//!
+//! FOLD-1: the order is that of the members, never that of arrival, so that the same answers give the same bits.
+
+mod bulyan;
+mod krum;
+mod mean;
+mod median;
+mod trimmed;
 
 use std::{fmt, str::FromStr};
+
+pub use bulyan::bulyan;
+pub use krum::krum;
+pub use mean::mean;
+pub use median::median;
+pub use trimmed::trimmed;
 
 use crate::Error;
 
@@ -76,6 +95,17 @@ pub fn fold(out: &mut [f32], gradients: &[(&[f32], f32)]) {
             *out += weight * g;
         }
     }
+}
+
+/// One value for each coordinate, from its values in increasing order.
+fn by_coordinate(answers: &[&[f64]], of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let mut column = vec![0.0; answers.len()];
+    let of_column = |index: usize| {
+        column.iter_mut().zip(answers).for_each(|(value, answer)| *value = answer[index]);
+        column.sort_unstable_by(f64::total_cmp);
+        of(&column)
+    };
+    (0..answers[0].len()).map(of_column).collect()
 }
 
 #[cfg(test)]

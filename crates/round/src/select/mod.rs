@@ -3,7 +3,7 @@
 mod all;
 mod sample;
 
-pub use sample::{Sample, draw};
+pub use sample::{Sample, draw, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::{MemberSet, Round};

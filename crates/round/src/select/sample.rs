@@ -29,15 +29,17 @@ impl Sample {
     }
 }
 
-/// Draws `count` of the numbers below `available`, none twice. Every round has a stream of its own, so that a round can be
-/// drawn again alone.
+/// The random numbers of a round: every round has a stream of its own, so that it can be drawn again alone.
+pub fn stream(seed: u64, round: Round) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(seed ^ round.number().wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// Draws `count` of the numbers below `available` for a round, none twice.
 ///
 /// # Panics
 /// If `count` is more than `available`.
 pub fn draw(seed: u64, round: Round, available: usize, count: usize) -> Vec<usize> {
-    let mut rng =
-        Xoshiro256PlusPlus::seed_from_u64(seed ^ round.number().wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    index::sample(&mut rng, available, count).into_vec()
+    index::sample(&mut stream(seed, round), available, count).into_vec()
 }
 
 #[cfg(test)]
