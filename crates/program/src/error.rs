@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use syncline_wire as wire;
 
-use crate::{Failure, Interrupt};
+use crate::{Failure, Interrupt, NodeName};
 
 /// Any error, as a node's body returns it: `?` turns every error type into it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -48,6 +48,46 @@ pub enum Error {
     /// No node in the program has this name.
     #[error("the program has no service `{0}`; a handle only works in the program that it was made by")]
     UnknownService(String),
+    /// A service was declared and never given its constructor.
+    #[error(
+        "the service `{0}` was declared but never defined; give `Program::define` its handle and a constructor"
+    )]
+    Undefined(String),
+    /// A service was given a constructor though it has one, or is none of the program's.
+    #[error("`{0}` is no service that was declared and is still to be defined")]
+    Defined(String),
+    /// The node that was called failed before it had answered. Whether it did what was asked is not known.
+    #[error("{0} failed before it had answered; what it was asked for may have been done or not")]
+    PeerLost(NodeName),
+    /// The node that is to be called has failed, and will not be started again.
+    #[error("{0} has failed for good: nobody answers there any more")]
+    Gone(NodeName),
+    /// A queue takes nothing more.
+    #[error("the queue is closed")]
+    Closed,
+    /// What a node returned cannot be read.
+    #[error("the value that {node} returned cannot be read: {why}")]
+    Value {
+        /// The node.
+        node: NodeName,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A node asks for more than there is.
+    #[error("{node} asks for {asked} {what}, and there are {there} here; ask for less, or run it elsewhere")]
+    Resources {
+        /// The node.
+        node: String,
+        /// Of what.
+        what: &'static str,
+        /// How many it asks for.
+        asked: usize,
+        /// How many there are.
+        there: usize,
+    },
+    /// A test was not done in its time.
+    #[error("the test was not done within {0:?}")]
+    OutOfTime(Duration),
     /// No group in the program has this label.
     #[error("the program has no group `{label}`; its groups are {known}")]
     UnknownGroup {

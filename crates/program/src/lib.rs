@@ -35,8 +35,14 @@
 //! # Ok::<(), syncline_program::Error>(())
 //! ```
 //!
+//! `graph` is what a program is before it runs, `life` the decisions about its nodes, `node` what one runs in, `control` how
+//! nodes and launcher talk, `engine` the places where nodes run, and `launch` brings them together.
+//!
 //! What every program may rely on, on every executor:
-//! - A node that fails, panics, exits or is killed ends the program within a second; [`Run::wait`] names it.
+//! - A node that fails, panics, exits or is killed is noticed within a second. By the policy of its group
+//!   ([`OnFailure`]) the program then ends, and [`Run::wait`] names the node; or the node is started again, as a new
+//!   [incarnation](NodeId); or the program goes on without it.
+//! - A call is never repeated by itself. One that a failure finds under way fails; [`Peer`] reaches the next incarnation.
 //! - A node that ends normally stops nothing, until the driver returns, or without one, until all plain nodes have ended.
 //! - After `wait` no thread, process, socket or file of the run is left, also when the launcher is killed (except for
 //!   threads that never come to an await point: they cannot be ended, and are named).
@@ -44,36 +50,33 @@
 //! It builds on `syncline-wire` for calls; `rustix` for process groups and waiting without reaping, `signal-hook` for
 //! Ctrl-C that has its usual effect again after a run, `tempfile` for the private directory of sockets.
 
-mod context;
 mod control;
-mod directory;
+mod engine;
 mod error;
-mod executor;
-mod failure;
-mod fingerprint;
-mod handle;
-mod interrupt;
-mod label;
+mod graph;
 mod launch;
-mod launcher;
+mod life;
 mod node;
-mod processes;
-mod program;
-mod run;
-mod signals;
-mod sim;
-mod stop;
-mod supervisor;
+pub mod ready;
 
-pub use context::Context;
+pub use engine::sim::faults::SimFault;
 pub use error::{BoxError, Error, NodeResult};
-pub use executor::Executor;
-pub use failure::{Cause, Failure};
-pub use handle::Handle;
-pub use interrupt::Interrupt;
-pub use label::{Label, NodeName};
-pub use launch::{is_child, launch, launched_program};
-pub use program::Program;
-pub use run::Run;
-pub use sim::faults::SimFault;
+pub use graph::builder::Builder;
+pub use graph::handle::Handle;
+pub use graph::id::NodeId;
+pub use graph::label::{Label, NodeName};
+pub use graph::picture::Graph;
+pub use graph::program::Program;
+pub use graph::resources::Resources;
+pub use graph::values::Values;
+pub use launch::executor::Executor;
+pub use launch::interrupt::Interrupt;
+pub use launch::run::Run;
+pub use launch::testing::launch_for_test;
+pub use launch::{enrol, is_child, launch, launched_program};
+pub use life::failure::{Cause, Failure};
+pub use life::policy::OnFailure;
+pub use life::roster::{Presence, Roster, State};
+pub use node::context::Context;
+pub use node::peer::Peer;
 pub use syncline_runtime::{Clock, Cost, Task};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::machine_now;
-use crate::{Clock, Cost, Node, Sim, Task, Wait, Waiting};
+use crate::{Clock, Cost, Node, Sim, Task, Wait, Waiting, Waits};
 
 /// What one node stands on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -11,17 +11,26 @@ pub struct Ground {
     clock: Clock,
     /// The simulation and the node's number in it; `None` on the machine.
     place: Option<(Sim, Node)>,
+    /// Where the node writes down what it waits for, and under which number.
+    waits: Option<(Waits, Node)>,
 }
 
 impl Ground {
     /// The machine, with the run's clock. Its tasks belong to the tokio runtime of the thread that spawns them.
     pub fn machine(clock: Clock) -> Self {
-        Self { clock, place: None }
+        Self { clock, place: None, waits: None }
+    }
+
+    /// The machine, where the node of this name writes down in `waits` what it waits for.
+    pub fn watched(clock: Clock, waits: Waits, name: &str) -> Self {
+        let node = waits.enter(name);
+        Self { clock, place: None, waits: Some((waits, node)) }
     }
 
     /// The place of `node` in a simulation.
     pub fn simulated(sim: Sim, node: Node) -> Self {
-        Self { clock: sim.clock(), place: Some((sim, node)) }
+        let waits = Some((sim.waits().clone(), node));
+        Self { clock: sim.clock(), place: Some((sim, node)), waits }
     }
 
     /// The run's common clock.
@@ -54,17 +63,23 @@ impl Ground {
         done
     }
 
-    /// Waits for `event`; the simulation asks `describe` what for when it makes a report. On the machine nobody asks.
+    /// Waits for `event`; whoever makes a report of the waits asks `describe` what for.
     pub async fn until<T>(&self, describe: impl Fn() -> Wait, event: impl Future<Output = T>) -> T {
-        match &self.place {
+        match &self.waits {
             None => event.await,
-            Some((sim, node)) => sim.waits().until(*node, describe, event).await,
+            Some((waits, node)) => waits.until(*node, describe, event).await,
         }
     }
 
-    /// Tells the simulation what this node waits for, for as long as the answer lives. On the machine nobody asks.
+    /// Writes down what this node waits for, for as long as the answer lives.
     pub fn waiting(&self, wait: impl FnOnce() -> Wait) -> Option<Waiting> {
-        let (sim, node) = self.place.as_ref()?;
-        Some(sim.waits().begin(*node, wait()))
+        let (waits, node) = self.waits.as_ref()?;
+        Some(waits.begin(*node, wait()))
+    }
+
+    /// Writes down that this node waits for the answer of another one, where the way to it does not do so itself.
+    pub fn calling(&self, name: &str, method: &'static str) -> Option<Waiting> {
+        let (waits, node) = self.waits.as_ref().filter(|_| self.place.is_none())?;
+        Some(waits.begin(*node, Wait::Call { node: waits.enter(name), method, lost: false }))
     }
 }

@@ -42,4 +42,4 @@ pub use duration::{parse_duration, write_duration};
 pub use ground::Ground;
 pub use sim::{LocalFuture, Scheduler, Sim, Turn};
 pub use task::{Task, TaskLost};
-pub use waits::{Knot, Link, Node, Wait, Waiting, Waits};
+pub use waits::{Knot, Link, Node, Told, Wait, Waiting, Waits};

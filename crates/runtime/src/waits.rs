@@ -48,6 +48,22 @@ pub enum Wait {
     Group(String),
     /// The request to stop, which comes from outside.
     Stop,
+    /// What was told of by another process.
+    Told {
+        /// In words, as in "waits for server/0 to answer `pull`".
+        text: String,
+        /// The names of the nodes on which it depends.
+        on: Vec<String>,
+    },
+}
+
+/// A wait as one process tells another of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Who waits.
+    pub node: String,
+    /// What for.
+    pub wait: Wait,
 }
 
 /// The table of waits. Clones share it.
@@ -60,6 +76,8 @@ struct Table {
     known: BTreeMap<String, Node>,
     entries: Vec<Option<Entry>>,
     free: Vec<usize>,
+    /// How often a wait has begun or ended.
+    changes: u64,
 }
 
 /// A wait under way.
@@ -78,6 +96,12 @@ struct Ask {
     asked: bool,
 }
 
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waits({} changes)", self.changes())
+    }
+}
+
 /// A wait under way, written down until dropped.
 #[must_use = "the wait is over when this is dropped"]
 pub struct Waiting {
@@ -92,6 +116,15 @@ impl Waits {
         if let Some(node) = table.known.get(name) {
             return *node;
         }
+        let node = Node(table.names.len() as u32);
+        table.names.push(name.to_owned());
+        table.known.insert(name.to_owned(), node);
+        node
+    }
+
+    /// A new node of this name, which stands for it from now on: what is known of the earlier one stays that one's.
+    pub fn enter_anew(&self, name: &str) -> Node {
+        let mut table = self.table();
         let node = Node(table.names.len() as u32);
         table.names.push(name.to_owned());
         table.known.insert(name.to_owned(), node);
@@ -147,12 +180,45 @@ impl Waits {
             table.entries.len() - 1
         });
         table.entries[at] = Some(entry);
+        table.changes += 1;
         Waiting { waits: self.clone(), at }
+    }
+
+    /// How often a wait has begun or ended: as long as this stays the same, nobody who waits has gone on.
+    pub fn changes(&self) -> u64 {
+        self.table().changes
+    }
+
+    /// All waits that have been described, for a table in another process. The waits for a group are told as they are,
+    /// because only the launcher knows who of it is left.
+    pub fn told(&self) -> Vec<Told> {
+        let table = self.table();
+        let tell = |(node, wait): (Node, &Wait)| {
+            let wait = match wait {
+                Wait::Group(_) | Wait::Stop => wait.clone(),
+                Wait::Call { .. } | Wait::Gate { .. } | Wait::Told { .. } => {
+                    let on = table.targets(wait, &[]).into_iter().map(|node| table.name(node)).collect();
+                    Wait::Told { text: table.link(node, wait).wait, on }
+                }
+            };
+            Told { node: table.name(node), wait }
+        };
+        table.waits().map(tell).collect()
+    }
+
+    /// Writes down what was told of, for as long as the answer lives.
+    pub fn hear(&self, told: &[Told]) -> Vec<Waiting> {
+        told.iter().map(|told| self.begin(self.enter(&told.node), told.wait.clone())).collect()
     }
 
     /// Whether `node` waits for the request to stop.
     pub fn awaits_stop(&self, node: Node) -> bool {
         self.table().waits().any(|(waiting, wait)| waiting == node && *wait == Wait::Stop)
+    }
+
+    /// Whether `node` waits for anything that others bring about.
+    pub fn waits_for_others(&self, node: Node) -> bool {
+        self.table().waits().any(|(waiting, wait)| waiting == node && *wait != Wait::Stop)
     }
 
     /// Why `unfinished` nodes do not go on, when nothing else does: a circle of waits if there is one, else what each of
@@ -207,6 +273,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let mut table = self.waits.table();
         table.entries[self.at] = None;
+        table.changes += 1;
         table.free.push(self.at);
     }
 }
@@ -243,6 +310,7 @@ impl Table {
             Wait::Gate { nodes, .. } => {
                 nodes.iter().filter_map(|name| self.known.get(name).copied()).collect()
             }
+            Wait::Told { on, .. } => on.iter().filter_map(|name| self.known.get(name).copied()).collect(),
             Wait::Group(label) => unfinished.iter().copied().filter(|node| member(label, node)).collect(),
             Wait::Stop => Vec::new(),
         }
@@ -291,6 +359,7 @@ impl Table {
             Wait::Gate { gate, nodes } => format!("holds a caller at `{gate}` until {} comes", listed(nodes)),
             Wait::Group(label) => format!("waits for the group `{label}` to finish"),
             Wait::Stop => "waits for the program to be stopped".to_owned(),
+            Wait::Told { text, .. } => text.clone(),
         };
         Link { node: self.name(node), wait: text }
     }
@@ -375,6 +444,18 @@ mod tests {
         assert!(text.contains("server/0 holds a caller at `bsp` until worker/0 comes"), "{text}");
         let _stuck = waits.begin(workers[0], call(server, "pull"));
         assert!(waits.knot(&[driver, workers[0], workers[1]]).unwrap().is_circle);
+    }
+
+    #[test]
+    fn a_circle_through_two_processes_is_told_as_one() {
+        let (here, there, both) = (Waits::default(), Waits::default(), Waits::default());
+        let _mine = here.begin(here.enter("a/0"), call(here.enter("b/0"), "ping"));
+        let _theirs = there.begin(there.enter("b/0"), call(there.enter("a/0"), "pong"));
+        assert_eq!((here.changes(), there.changes()), (1, 1));
+        let _heard = [&here, &there].map(|waits| both.hear(&waits.told()));
+        let said =
+            "a circle of waits: a/0 waits for b/0 to answer `ping`; b/0 waits for a/0 to answer `pong`";
+        assert_eq!(both.knot(&[both.enter("a/0")]).unwrap().to_string(), said);
     }
 
     #[test]

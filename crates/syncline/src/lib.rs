@@ -45,7 +45,11 @@ pub mod prelude {
     pub use syncline_paramserv::{
         Delay, Every, Fold, Optimizer, ParamServ, Partition, Policy, Rule, Staleness,
     };
-    pub use syncline_program::{Context, Executor, Handle, Program, launch};
+    pub use syncline_program::ready::{Barrier, Cached, Caching, Condition, Queue};
+    pub use syncline_program::{
+        Context, Cost, Error, Executor, Handle, NodeResult, OnFailure, Peer, Program, Resources, Values, enrol,
+        launch, launch_for_test,
+    };
     pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
 }
 
@@ -53,3 +57,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/virtual-time.md")]
 mod virtual_time {}
+
+/// The chapter's listings, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/programs.md")]
+mod programs {}

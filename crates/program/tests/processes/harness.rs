@@ -84,6 +84,21 @@ impl Launcher {
         }
     }
 
+    /// Waits for a line that starts with `start` and goes on after the one whose rest was `earlier`.
+    pub fn later_line(&mut self, start: &str, earlier: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let rests = self.seen.iter().filter_map(|line| line.strip_prefix(start)).map(str::trim);
+            if let Some(later) = rests.skip_while(|rest| *rest != earlier).nth(1) {
+                return later.to_owned();
+            }
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("no line `{start}` after `{earlier}` came; there were {:#?}", self.seen),
+            }
+        }
+    }
+
     /// How long the first line that was waited for took: the pace of the machine.
     pub fn start_took(&self) -> Duration {
         self.start_took

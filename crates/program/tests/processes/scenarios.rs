@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use syncline_program::{Context, Error, Executor, NodeResult, Program, Run, is_child, launch};
+use syncline_program::{
+    Context, Error, Executor, NodeResult, OnFailure, Program, Resources, Run, is_child, launch,
+};
 use syncline_wire::{Message, Service, ServiceError};
 
 #[derive(Default)]
@@ -82,6 +84,13 @@ fn scenario(name: &str) -> Result<(), Error> {
         "driver" => driver_fails(),
         "slow-start" => slow_start(),
         "nested" => nested(),
+        "restarts" => restarts(processes()),
+        "restarts-silent" => restarts(processes().silence_limit(Duration::from_millis(1500))),
+        "goes-on" => goes_on(),
+        "counts-calls" => counts_calls(),
+        "given" => given(Resources::default().cpus(1).memory(1 << 33).env("MODE", "fast").arg("--quick")),
+        "too-much" => given(Resources::default().cpus(100_000)),
+        "waits-for" => waits_for(),
         _ => panic!("no scenario `{name}`"),
     }
 }
@@ -498,4 +507,111 @@ fn many() -> Result<(), Error> {
     let mut program = Program::new("many");
     program.nodes("worker", 40, async |_| Ok(()));
     wait(program)
+}
+
+/// A node that lives until it is killed, and finishes when it was started again.
+fn restarts(executor: Executor) -> Result<(), Error> {
+    let mut program = Program::new("restarts");
+    let restart = OnFailure::Restart { times: 2, backoff: Duration::from_millis(20) };
+    let values = program.group("worker", 2).on_failure(restart).run(async |ctx| {
+        println!("pid {}", std::process::id());
+        if ctx.rank() == 1 && ctx.incarnation() == 0 {
+            std::future::pending().await
+        }
+        println!("again {}", std::process::id());
+        Ok((ctx.rank(), ctx.incarnation()))
+    });
+    let program = program.driver(async move |ctx| Ok(values.all(&ctx).await?));
+    println!("values {:?}", launch(program, executor)?.wait()?);
+    Ok(())
+}
+
+/// Nodes of which one may be lost; the others finish when it is.
+fn goes_on() -> Result<(), Error> {
+    let mut program = Program::new("goes-on");
+    let values = program.group("worker", 3).on_failure(OnFailure::GoOn).run(async |ctx| {
+        tell_pid();
+        if ctx.rank() == 1 {
+            std::future::pending().await
+        }
+        while ctx.roster().await?.get(&"worker/1".parse()?).is_some_and(|one| !one.state.is_over()) {
+            ctx.sleep(Duration::from_millis(5)).await;
+        }
+        Ok(ctx.rank())
+    });
+    let program = program.driver(async move |ctx| Ok(values.all(&ctx).await?));
+    println!("values {:?}", launch(program, Executor::processes())?.wait()?);
+    Ok(())
+}
+
+/// Calls with numbers of their own to a service that is killed now and then; it tells which it has executed.
+fn counts_calls() -> Result<(), Error> {
+    struct Teller;
+    impl Service for Teller {
+        type Request = u64;
+        type Reply = u64;
+        async fn call(&self, number: Message<u64>) -> Result<Message<u64>, ServiceError> {
+            println!("executed {}", number.body);
+            Ok(number.body.into())
+        }
+    }
+    let mut program = Program::new("counts-calls");
+    let restart = OnFailure::Restart { times: 1000, backoff: Duration::from_millis(1) };
+    let server = program.group("server", 1).on_failure(restart).serve(|_| {
+        println!("serves {}", std::process::id());
+        Ok(Teller)
+    });
+    let told = program.group("caller", 2).run(async move |ctx| {
+        let (server, mut lost) = (server[0].peer(&ctx), 0);
+        for number in 0..500 {
+            ctx.sleep(Duration::from_millis(1)).await;
+            match server.call(1000 * ctx.rank() as u64 + number).await {
+                Ok(_) => {}
+                Err(Error::PeerLost(_)) => lost += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(lost)
+    });
+    let program = program.driver(async move |ctx| Ok(told.all(&ctx).await?));
+    println!("lost {:?}", launch(program, Executor::processes())?.wait()?);
+    Ok(())
+}
+
+/// Nodes that tell what they were given.
+fn given(needs: Resources) -> Result<(), Error> {
+    let mut program = Program::new("given");
+    program.group("other", 1).run(async |ctx| {
+        println!("{:?} {:?}", std::env::var("MODE").ok(), ctx.resources().arguments());
+        Ok(())
+    });
+    program.group("worker", 2).resources(needs).run(async |ctx| {
+        // The launcher imposes the limits a moment after the start.
+        ctx.sleep(Duration::from_millis(100)).await;
+        let of = |file: &str, line: &str| {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            text.lines().find(|known| known.starts_with(line)).unwrap_or_default().to_owned()
+        };
+        println!("{:?} {:?}", std::env::var("MODE").ok(), ctx.resources().arguments());
+        println!("cores {}", std::thread::available_parallelism()?);
+        println!("{}", of("/proc/self/limits", "Max address space"));
+        Ok(())
+    });
+    wait(program)
+}
+
+/// One group is done while the other runs on.
+fn waits_for() -> Result<(), Error> {
+    let mut program = Program::new("waits-for");
+    program.nodes("quick", 2, async |_| Ok(()));
+    program.node("long", async |ctx| {
+        ctx.on_stop(|| println!("handled"));
+        tell_pid();
+        std::future::pending().await
+    });
+    let mut run = launch(program, Executor::processes())?;
+    run.wait_for("quick")?;
+    println!("quick is done");
+    std::thread::sleep(Duration::from_millis(300));
+    run.stop_and_wait()
 }

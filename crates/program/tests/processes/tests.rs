@@ -52,6 +52,13 @@ pub const ALL: &[Test] = tests![
     nodes_share_the_launchers_clock,
     what_a_node_starts_is_no_node,
     a_node_launches_on_threads_only,
+    g8_a_killed_node_is_started_again_under_its_name,
+    g8_a_frozen_node_is_killed_and_started_again,
+    l1_a_program_goes_on_without_a_killed_node,
+    c20_a_service_killed_at_any_moment_executes_no_call_twice,
+    e8_a_group_is_given_cores_memory_variables_and_arguments,
+    h6_what_the_machine_does_not_have_is_refused,
+    g2_one_group_is_waited_for_and_stop_handlers_run,
 ];
 
 fn play(scenario: &str) -> Outcome {
@@ -410,4 +417,104 @@ fn a_node_launches_on_threads_only() {
     let outcome =
         fails("nested", "worker/0 is itself a process of a program and cannot launch another on processes");
     assert!(outcome.text.contains("[worker/0] threads are fine"), "{outcome:#?}");
+}
+
+fn g8_a_killed_node_is_started_again_under_its_name() {
+    let mut launcher = Launcher::start("restarts");
+    let first = launcher.pid("worker/1");
+    send(first, Signal::KILL);
+    let said = launcher.line("[launcher] worker/1 was killed by signal 9 (SIGKILL); it is started again in ");
+    assert!(said.contains("(restart 1 of 2)"), "{said}");
+    let second: i32 = launcher.line("[worker/1] again ").parse().unwrap();
+    assert_ne!(first, second);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert!(outcome.text.contains("values [(0, 0), (1, 1)]"), "{outcome:#?}");
+    assert_gone(&[first, second]);
+}
+
+fn g8_a_frozen_node_is_killed_and_started_again() {
+    let mut launcher = Launcher::start("restarts-silent");
+    let first = launcher.pid("worker/1");
+    send(first, Signal::STOP);
+    launcher.line("[launcher] worker/1 was not heard of for ");
+    launcher.line("[worker/1] again ");
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert_gone(&[first]);
+}
+
+fn l1_a_program_goes_on_without_a_killed_node() {
+    let mut launcher = Launcher::start("goes-on");
+    let pids = ["worker/0", "worker/1", "worker/2"].map(|node| launcher.pid(node));
+    send(pids[1], Signal::KILL);
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    let said = "[launcher] worker/1 was killed by signal 9 (SIGKILL); the program goes on without it";
+    assert!(outcome.text.contains(said) && outcome.text.contains("values [0, 2]"), "{outcome:#?}");
+    assert_gone(&pids);
+}
+
+/// How often a test of random moments is done; the nightly run does it many times.
+fn rounds() -> u64 {
+    std::env::var("SYNCLINE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// A moment within the first 60 ms, another one for each number.
+fn moment(number: u64) -> Duration {
+    Duration::from_micros((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 60_000)
+}
+
+fn c20_a_service_killed_at_any_moment_executes_no_call_twice() {
+    for round in 0..rounds() {
+        kill_a_service_thrice(round);
+    }
+}
+
+fn kill_a_service_thrice(round: u64) {
+    let mut launcher = Launcher::start("counts-calls");
+    let mut server: i32 = launcher.line("[server/0] serves ").parse().unwrap();
+    for kill in 0..3 {
+        std::thread::sleep(moment(3 * round + kill));
+        send(server, Signal::KILL);
+        server = launcher.later_line("[server/0] serves ", &server.to_string()).parse().unwrap();
+    }
+    let outcome = launcher.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    let executed = || outcome.text.lines().filter_map(|line| line.strip_prefix("[server/0] executed "));
+    let different: std::collections::BTreeSet<_> = executed().collect();
+    assert_eq!(different.len(), executed().count(), "a call was executed twice");
+    let lost = outcome.text.lines().find_map(|line| line.strip_prefix("lost ")).unwrap();
+    let lost: usize = lost.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<usize>().ok()).sum();
+    // A call that was lost may have been executed or not; one that was answered was.
+    assert!(lost <= 6, "one call of each caller at most for each kill: {lost}");
+    assert!(different.len() + lost >= 1000, "{} executed and {lost} lost", different.len());
+}
+
+fn e8_a_group_is_given_cores_memory_variables_and_arguments() {
+    let outcome = play("given");
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    for line in [
+        "[other/0] None []",
+        "[worker/0] Some(\"fast\") [\"--quick\"]",
+        "[worker/1] Some(\"fast\") [\"--quick\"]",
+        "[worker/0] cores 1",
+        "[worker/1] cores 1",
+    ] {
+        assert!(outcome.text.contains(line), "no `{line}` in {outcome:#?}");
+    }
+    assert!(outcome.text.contains("8589934592"), "{outcome:#?}");
+}
+
+fn h6_what_the_machine_does_not_have_is_refused() {
+    fails("too-much", "asks for 100000 cores, and there are ");
+}
+
+fn g2_one_group_is_waited_for_and_stop_handlers_run() {
+    let outcome = play("waits-for");
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    assert!(
+        outcome.text.contains("quick is done") && outcome.text.contains("[long/0] handled"),
+        "{outcome:#?}"
+    );
 }

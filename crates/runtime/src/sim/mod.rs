@@ -69,6 +69,11 @@ impl Sim {
         self.0.waits.enter(name)
     }
 
+    /// A new node of this name, when an earlier one has come to its end.
+    pub fn enter_anew(&self, name: &str) -> Node {
+        self.0.waits.enter_anew(name)
+    }
+
     /// The virtual clock.
     pub fn clock(&self) -> Clock {
         Clock::of(self.0.agenda.clone())

@@ -1,0 +1,173 @@
+//! A process's own part in the run: find its node in the program, report, run it, report again, exit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_runtime::{Ground, Waits};
+use syncline_wire::{Address, Client, Limits, Listener, Token};
+use tokio::runtime::Runtime;
+
+use super::enrolment::Enrolment;
+use super::{Control, Outcome, Reply, Request, meeting, pulse};
+use crate::graph::outline::Outline;
+use crate::graph::program::{Body, Built};
+use crate::launch::interrupt::Interrupts;
+use crate::life::patience::Patience;
+use crate::life::stop::Stop;
+use crate::node::body::{self, NodeEnd};
+use crate::node::context::{Context, Groups, Home};
+use crate::node::directory::Directory;
+use crate::{Clock, Error, NodeId, Program};
+
+/// How often the launcher is asked for the time; the quickest answer counts.
+const CLOCK_EXCHANGES: usize = 8;
+
+/// How long the last report may take.
+const LAST_REPORT: Duration = Duration::from_secs(1);
+
+/// Runs the node of `place` and ends this process.
+pub(crate) fn run<T: Send + 'static>(
+    program: Program<T>,
+    place: &'static Enrolment,
+    patience: Patience,
+) -> ! {
+    let code = match take_part(program, place, patience) {
+        Ok(Outcome::Failed(_)) => 1,
+        Ok(Outcome::Finished | Outcome::Stopped) => 0,
+        Err(error) => {
+            eprintln!("error: {error}");
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+fn take_part<T: Send + 'static>(
+    program: Program<T>,
+    place: &'static Enrolment,
+    patience: Patience,
+) -> Result<Outcome, Error> {
+    let Enrolment { role, stop, .. } = place;
+    let token = place.token()?;
+    let outline = program.outline();
+    let (limits, groups) = (program.message_limits(), program.groups());
+    let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
+    let live = move || {
+        let runtime = body::runtime()?;
+        let control = runtime.block_on(Client::connect(&role.control, &token, &limits));
+        let control = control.map_err(Error::wire("joining the launcher"))?;
+        let (stop, meeting) = (stop.clone(), &role.control);
+        let seat = Seat { runtime, control, stop, token, limits, groups, meeting };
+        let waits = Waits::default();
+        let id = NodeId { name: role.node.parse()?, incarnation: role.incarnation };
+        seat.greet(&id, outline)?;
+        // The launcher compared the outlines, so the node exists; the message is for the impossible.
+        let (_, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
+        pulse::start(
+            id.clone(),
+            role.control.clone(),
+            seat.token.clone(),
+            seat.limits.clone(),
+            patience.silence,
+            waits.clone(),
+        )?;
+        seat.live(id, body, waits)
+    };
+    let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
+    let thread = thread.map_err(Error::system("cannot start the node's thread"))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Error::Handshake("the node's thread panicked outside its node".to_owned())))
+}
+
+/// What a process has to run its node with.
+struct Seat {
+    runtime: Runtime,
+    control: Client<Control>,
+    stop: Stop,
+    token: Token,
+    limits: Limits,
+    groups: Groups,
+    meeting: &'static Address,
+}
+
+impl Seat {
+    fn ask(&self, request: Request) -> Result<Reply, Error> {
+        let answer = self.runtime.block_on(self.control.call(request));
+        Ok(answer.map_err(Error::wire("talking to the launcher"))?.body)
+    }
+
+    fn greet(&self, node: &NodeId, outline: Outline) -> Result<(), Error> {
+        match self.ask(Request::Hello { node: node.clone(), outline })? {
+            Reply::Done => Ok(()),
+            Reply::Different(difference) => {
+                Err(Error::Handshake(format!("this process built another program: {difference}")))
+            }
+            other => Err(Error::Handshake(format!("the launcher answered {other:?}"))),
+        }
+    }
+
+    /// Sets this process's clock by the launcher's.
+    fn clock(&self) -> Result<Clock, Error> {
+        let own = Clock::start();
+        let mut best = own.clone();
+        for exchange in 0..CLOCK_EXCHANGES {
+            let asked = own.now();
+            let Reply::Time(answer) = self.ask(Request::Time)? else { break };
+            let set = own.set_by(asked, own.now(), answer);
+            best = set.filter(|set| exchange == 0 || set.error() < best.error()).unwrap_or(best);
+        }
+        Ok(best)
+    }
+
+    fn live(self, id: NodeId, body: Body, waits: Waits) -> Result<Outcome, Error> {
+        let directory = Directory::new(std::iter::once(id.name.clone()));
+        let home = Arc::new(Home {
+            directory,
+            token: self.token.clone(),
+            limits: self.limits.clone(),
+            interrupts: Interrupts::new(),
+            groups: self.groups.clone(),
+            net: None,
+        });
+        let stop = self.stop.for_node();
+        let ground = Ground::watched(self.clock()?, waits, &id.name.to_string());
+        let context = Context::new(id.clone(), ground, stop.clone(), Arc::clone(&home), self.control.clone());
+        let end = body::run_on(&self.runtime, async {
+            match body {
+                Body::Plain(body) => body::body(&stop, async { body(context).await }).await,
+                Body::Service(build) => match build(&context) {
+                    Ok(built) => self.serve(&id, built, context, &stop, &home).await,
+                    Err(error) => NodeEnd::failed(error),
+                },
+                Body::Here(_) | Body::Declared => NodeEnd::stopped(),
+            }
+        });
+        let NodeEnd { outcome, value, .. } = end;
+        let report = Request::Ended { node: id, outcome: outcome.clone(), value };
+        let told = async { tokio::time::timeout(LAST_REPORT, self.control.call(report)).await };
+        if !matches!(self.runtime.block_on(told), Ok(Ok(_))) {
+            // A launcher that cannot be told is most likely gone. Then the leash is about to end this process with all that
+            // it started, which an exit before it would leave behind. If it lives after all, it sees the exit code.
+            std::thread::sleep(LAST_REPORT);
+        }
+        Ok(outcome)
+    }
+
+    async fn serve(&self, id: &NodeId, built: Built, context: Context, stop: &Stop, home: &Home) -> NodeEnd {
+        let Built { host, run } = built;
+        home.directory.publish(id, Arc::clone(&host).object());
+        let address = meeting::beside(self.meeting, id);
+        let listener = match Listener::bind(&address, self.token.clone(), self.limits.clone()).await {
+            Ok(listener) => listener,
+            Err(error) => return NodeEnd::failed(error.to_string().into()),
+        };
+        let address = listener.address().clone();
+        let serving = async {
+            let ready = self.control.call(Request::Ready { node: id.clone(), address });
+            // A launcher that cannot be told is gone, which the leash sees to.
+            let _ = tokio::join!(ready, host.serve(listener));
+        };
+        body::service(stop, serving, run.map(|run| run(context))).await
+    }
+}

@@ -1,0 +1,247 @@
+//! The launcher's own service: nodes report to it, and ask it where others are and how far they have come.
+//!
+//! Nodes in the launching process call it directly, nodes in other processes over their control connection; so every
+//! executor speaks the same few requests. What binds a process to its launcher is here too: its [`role`] (environment)
+//! and its [`leash`] (standard input), which together are its [`enrolment`]; the [`member`] that takes its part, the
+//! [`pulse`] that shows that it is not frozen, and the [`meeting`] point.
+
+pub(crate) mod enrolment;
+pub(crate) mod leash;
+pub(crate) mod meeting;
+pub(crate) mod member;
+mod pulse;
+pub(crate) mod role;
+pub(crate) mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use syncline_wire::{Address, Message, Service, ServiceError};
+use tokio::sync::{mpsc, watch};
+
+use self::standing::Standing;
+use crate::graph::outline::Outline;
+use crate::life::exit::Exit;
+use crate::life::failure::Cause;
+use crate::life::roster::{Roster, State};
+use crate::life::supervisor::Event;
+use crate::node::body::NodeEnd;
+use crate::{Clock, NodeId, NodeName};
+
+/// What a node says or asks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// "I have started as this node and built this program."
+    Hello { node: NodeId, outline: Outline },
+    /// "I am alive, and what waits there", said by a thread of the process that does nothing else.
+    Alive { node: NodeId, standing: Standing },
+    /// "What time is it?"
+    Time,
+    /// "My service is constructed and listens here."
+    Ready { node: NodeId, address: Address },
+    /// "Where is this service?", or a later incarnation of it than the one that is gone. Answered when it is ready.
+    Locate { node: NodeName, beyond: Option<u32> },
+    /// "Tell me when all nodes of this group have come to their end."
+    Finished { label: String },
+    /// "What did the nodes of this group yield?"
+    Values { label: String },
+    /// "Who is there, and how are they?"
+    Roster,
+    /// "I have come to my end, with this value."
+    Ended { node: NodeId, outcome: Outcome, value: Vec<u8> },
+    /// "Please stop the program."
+    Stop,
+}
+
+/// What the launcher answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// It is done, or it has happened.
+    Done,
+    /// The child built another program: this is the difference.
+    Different(String),
+    /// Time since the run's start.
+    Time(Duration),
+    /// Where a service listens, and which incarnation of it.
+    Address(Address, u32),
+    /// The node has come to its end for good.
+    Gone,
+    /// What each node yielded.
+    Values(Vec<(NodeName, Vec<u8>)>),
+    /// Every node.
+    Roster(Roster),
+    /// There is no such node or group; these there are.
+    Unknown { known: String },
+    /// The program stops, so it will never happen.
+    Stopped,
+}
+
+/// How a node's body ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// It ran to its end.
+    Finished,
+    /// It was stopped.
+    Stopped,
+    /// It failed.
+    Failed(Cause),
+}
+
+/// What reaches the launcher's loop.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Something that its supervisor understands as it is.
+    Event(Event),
+    /// A node's body ended in another process, which lives on for a moment.
+    Reported(NodeId, NodeEnd),
+    /// A node of this process is gone.
+    Ended(NodeId, NodeEnd),
+    /// The process of a node is gone.
+    Exited(NodeId, Exit),
+}
+
+/// What is known to all about the course of the program.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) roster: Roster,
+    /// What nodes yielded that ran to their end.
+    pub(crate) values: BTreeMap<NodeName, Vec<u8>>,
+    pub(crate) stopping: bool,
+}
+
+/// The service.
+pub(crate) struct Control {
+    outline: Outline,
+    nodes: Vec<NodeName>,
+    clock: Clock,
+    board: watch::Sender<Board>,
+    news: mpsc::UnboundedSender<News>,
+    /// What waits in each process, as it told last.
+    standings: Mutex<BTreeMap<NodeName, Standing>>,
+}
+
+impl Control {
+    pub(crate) fn new(
+        outline: Outline,
+        nodes: Vec<NodeName>,
+        clock: Clock,
+        news: mpsc::UnboundedSender<News>,
+    ) -> Self {
+        let board = Board { roster: Roster::of(nodes.iter().cloned()), ..Board::default() };
+        Self { outline, nodes, clock, board: watch::Sender::new(board), news, standings: Mutex::default() }
+    }
+
+    /// Changes what is known to all.
+    pub(crate) fn post(&self, change: impl FnOnce(&mut Board)) {
+        self.board.send_modify(change);
+    }
+
+    /// Every node, as known now.
+    pub(crate) fn roster(&self) -> Roster {
+        self.board.borrow().roster.clone()
+    }
+
+    /// What waits in the processes of these nodes, as each told last.
+    pub(crate) fn standings_of<'a>(&self, nodes: impl Iterator<Item = &'a NodeName>) -> Vec<Standing> {
+        let standings = self.standings();
+        nodes.filter_map(|node| standings.get(node).cloned()).collect()
+    }
+
+    fn standings(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeName, Standing>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, news: News) -> Reply {
+        // The loop outlives the nodes; a message that comes after it has ended changes nothing any more.
+        let _ = self.news.send(news);
+        Reply::Done
+    }
+
+    fn hello(&self, node: NodeId, outline: &Outline) -> Reply {
+        if let Some(difference) = self.outline.difference(outline) {
+            let why = format!(
+                "its process built another program than the launcher: {difference}. The graph must depend only on \
+                 what all processes share: the arguments, the environment, the input files"
+            );
+            self.tell(News::Event(Event::Failed(node, Cause::NeverStarted(why))));
+            return Reply::Different(difference);
+        }
+        self.tell(News::Event(Event::Joined(node)))
+    }
+
+    async fn locate(&self, node: &NodeName, beyond: Option<u32>) -> Reply {
+        if !self.nodes.contains(node) {
+            return Reply::Unknown { known: String::new() };
+        }
+        let answer = |board: &Board| {
+            if board.stopping {
+                return Some(Reply::Stopped);
+            }
+            let presence = board.roster.get(node)?;
+            if presence.state.is_over() {
+                return Some(Reply::Gone);
+            }
+            let later = beyond.is_none_or(|beyond| presence.incarnation > beyond);
+            presence.address.clone().filter(|_| later).map(|at| Reply::Address(at, presence.incarnation))
+        };
+        let mut board = self.board.subscribe();
+        let known = board.wait_for(|board| answer(board).is_some()).await;
+        known.ok().and_then(|board| answer(&board)).unwrap_or(Reply::Stopped)
+    }
+
+    /// Waits until every node of the group has run to its end, or failed for good where the program goes on without it.
+    pub(crate) async fn finished(&self, label: &str) -> Reply {
+        if !self.nodes.iter().any(|node| node.label().as_str() == label) {
+            return Reply::Unknown { known: self.labels() };
+        }
+        let over = |state: State| matches!(state, State::Finished | State::Failed);
+        let all = |board: &Board| board.roster.group(label).all(|(_, presence)| over(presence.state));
+        let mut board = self.board.subscribe();
+        let done = board.wait_for(|board| board.stopping || all(board)).await.is_ok_and(|board| all(&board));
+        if done { Reply::Done } else { Reply::Stopped }
+    }
+
+    /// The values of a group whose nodes have come to their end.
+    fn values(&self, label: &str) -> Reply {
+        let board = self.board.borrow();
+        let of = board.values.iter().filter(|(node, _)| node.label().as_str() == label);
+        Reply::Values(of.map(|(node, value)| (node.clone(), value.clone())).collect())
+    }
+
+    fn labels(&self) -> String {
+        let labels: BTreeSet<_> = self.nodes.iter().map(|node| format!("`{}`", node.label())).collect();
+        labels.into_iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Service for Control {
+    type Request = Request;
+    type Reply = Reply;
+
+    async fn call(&self, request: Message<Request>) -> Result<Message<Reply>, ServiceError> {
+        let reply = match request.body {
+            Request::Hello { node, outline } => self.hello(node, &outline),
+            Request::Alive { node, standing } => {
+                self.standings().insert(node.name.clone(), standing);
+                self.tell(News::Event(Event::Heard(node)))
+            }
+            Request::Time => Reply::Time(self.clock.now()),
+            Request::Ready { node, address } => {
+                self.post(|board| board.roster.listens(&node, address));
+                Reply::Done
+            }
+            Request::Locate { node, beyond } => self.locate(&node, beyond).await,
+            Request::Finished { label } => self.finished(&label).await,
+            Request::Values { label } => self.values(&label),
+            Request::Roster => Reply::Roster(self.roster()),
+            Request::Ended { node, outcome, value } => {
+                self.tell(News::Reported(node, NodeEnd { outcome, value, error: None }))
+            }
+            Request::Stop => self.tell(News::Event(Event::StopAsked)),
+        };
+        Ok(reply.into())
+    }
+}

@@ -1,0 +1,149 @@
+//! What the nodes of one simulation have in common: the virtual clock, the network, and who has come to its end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use syncline_runtime::{Ground, Knot, Sim};
+use syncline_wire::Net;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Simulation;
+use super::faults::SimFault;
+use crate::control::{News, Outcome};
+use crate::engine::{Exits, Work};
+use crate::life::failure::Cause;
+use crate::life::member::Role;
+use crate::node::body::{self, NodeEnd};
+use crate::{Error, NodeId, NodeName};
+
+/// The name under which the launcher's own tasks run; no node can have it.
+const LAUNCHER: &str = "(launcher)";
+
+/// What the nodes of a simulation share. Clones are the same world.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) net: Net,
+    faults: Vec<SimFault>,
+    /// The nodes that have not come to their end.
+    alive: Arc<Mutex<BTreeMap<NodeName, (NodeId, Role)>>>,
+}
+
+impl World {
+    pub(crate) fn new(setup: &Simulation) -> Self {
+        let sim = Sim::with_cost(setup.seed, setup.cost);
+        let of_network = setup.faults.iter().filter_map(|fault| match fault {
+            SimFault::Network(fault) => Some(fault.clone()),
+            SimFault::Kill { .. } => None,
+        });
+        let net = Net::new(sim.clone(), setup.network.clone(), of_network.collect());
+        if let Some(listener) = setup.listener.clone() {
+            net.listen(move |line| listener.hear(line));
+        }
+        Self { sim, net, faults: setup.faults.clone(), alive: Arc::default() }
+    }
+
+    /// Refuses a script that kills a node which the program does not have.
+    pub(crate) fn check(&self, nodes: &[NodeName]) -> Result<(), Error> {
+        let stranger = self.faults.iter().find_map(|fault| match fault {
+            SimFault::Kill { node, .. } if !nodes.contains(node) => Some(node.to_string()),
+            _ => None,
+        });
+        stranger.map_or(Ok(()), |node| Err(Error::UnknownNode(node)))
+    }
+
+    /// What the node of `name` stands on.
+    pub(crate) fn ground(&self, name: &NodeName) -> Ground {
+        Ground::simulated(self.sim.clone(), self.sim.enter(&name.to_string()))
+    }
+
+    /// Announces a node, before anything runs.
+    pub(crate) fn expect(&self, name: &NodeName, role: Role) {
+        self.alive().insert(name.clone(), (NodeId::first(name.clone()), role));
+    }
+
+    /// Puts a node on the launcher's machine.
+    pub(crate) fn keep_at_launcher(&self, name: &NodeName) {
+        self.net.put_together(self.sim.enter(&name.to_string()));
+    }
+
+    /// Starts a node; its end is told to the launcher.
+    pub(crate) fn start(&self, id: NodeId, role: Role, work: Work, exits: Exits) {
+        let name = id.name.to_string();
+        // An earlier incarnation is another node of the network, at which nobody answers any more.
+        let node = if id.incarnation == 0 { self.sim.enter(&name) } else { self.sim.enter_anew(&name) };
+        self.alive().insert(id.name.clone(), (id.clone(), role));
+        let world = self.clone();
+        self.sim.spawn_local(node, move || {
+            Box::pin(async move {
+                let end = body::caught(async { work().await }).await;
+                world.bury(&id);
+                exits.ended(id, end);
+            })
+        });
+    }
+
+    /// Sets what is to go wrong going.
+    pub(crate) fn let_go_wrong(&self, news: &UnboundedSender<News>) {
+        let launcher = self.sim.enter(LAUNCHER);
+        for fault in &self.faults {
+            let SimFault::Kill { node, at } = fault.clone() else { continue };
+            let (world, news) = (self.clone(), news.clone());
+            self.sim.spawn(launcher, async move {
+                world.sim.clock().sleep_until(at).await;
+                // One that is gone at that time has nothing to be killed.
+                let Some(id) = world.incarnation(&node) else { return };
+                if world.bury(&id) {
+                    // SIGKILL, as everywhere. After the launcher's loop nobody is interested.
+                    let killed = Outcome::Failed(Cause::Killed(9));
+                    let _ = news.send(News::Ended(id, NodeEnd::of(killed)));
+                }
+            });
+        }
+    }
+
+    /// The incarnation of a node that is alive.
+    fn incarnation(&self, name: &NodeName) -> Option<NodeId> {
+        self.alive().get(name).map(|(id, _)| id.clone())
+    }
+
+    /// A node and all its tasks end here; false if it had come to its end before.
+    pub(crate) fn bury(&self, id: &NodeId) -> bool {
+        let alive = {
+            let mut all = self.alive();
+            let there = all.get(&id.name).is_some_and(|(alive, _)| alive == id);
+            there && all.remove(&id.name).is_some()
+        };
+        if alive {
+            let node = self.sim.enter(&id.name.to_string());
+            self.sim.kill(node);
+            self.net.take_away(node);
+        }
+        alive
+    }
+
+    /// When nothing goes on: whether that is a deadlock, whom it is told of, and what it looks like. A program that only
+    /// waits to be stopped is none.
+    pub(crate) fn stuck(&self) -> Option<(NodeId, Knot)> {
+        let waits = self.sim.waits();
+        let alive = self.alive();
+        let working = alive.values().filter(|(_, role)| *role != Role::Service).map(|(id, _)| id);
+        let all: Vec<_> = working.map(|id| (id, self.sim.enter(&id.name.to_string()))).collect();
+        let (first, _) = all.iter().find(|(_, node)| !waits.awaits_stop(*node))?;
+        let nodes: Vec<_> = all.iter().map(|(_, node)| *node).collect();
+        let knot = waits.knot(&nodes)?;
+        let named: Option<NodeName> = knot.links.first().and_then(|link| link.node.parse().ok());
+        let named = named.filter(|_| knot.is_circle).and_then(|name| Some(alive.get(&name)?.0.clone()));
+        let blamed = named.unwrap_or_else(|| (*first).clone());
+        Some((blamed, knot))
+    }
+
+    pub(crate) fn launcher(&self) -> syncline_runtime::Node {
+        self.sim.enter(LAUNCHER)
+    }
+
+    fn alive(&self) -> MutexGuard<'_, BTreeMap<NodeName, (NodeId, Role)>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

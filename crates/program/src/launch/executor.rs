@@ -1,0 +1,269 @@
+//! Where a program runs.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_wire::Network;
+
+use super::output;
+use crate::engine::sim::faults::SimFault;
+use crate::engine::sim::{Shared, Simulation};
+use crate::life::patience::{Patience, Silence};
+use crate::{Cost, Error};
+
+/// Takes a node's name and a line of its output.
+pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Where the nodes live.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Threads,
+    Processes(Transport),
+    Sim(Box<Simulation>),
+}
+
+/// How processes reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Unix,
+    Tcp,
+}
+
+/// Where the nodes of a program run, and how patient the launcher is with them.
+///
+/// ```
+/// use syncline_program::Executor;
+/// let executor: Executor = "threads".parse()?;
+/// assert_eq!(executor.to_string(), "threads");
+/// assert!("theads".parse::<Executor>().unwrap_err().to_string().contains("`processes`"));
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Executor {
+    pub(crate) place: Place,
+    pub(crate) patience: Patience,
+    pub(crate) sink: Sink,
+    /// What this binary is started again with, where that is not its own arguments: a test names itself.
+    pub(crate) restarted_with: Option<Vec<String>>,
+    /// For how long nothing must have moved that a deadlock is told of, and whether that ends the program.
+    pub(crate) deadlock: Option<(Duration, Standstill)>,
+}
+
+/// What a deadlock in real time comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standstill {
+    /// It is told of.
+    Told,
+    /// It is the program's failure.
+    Fails,
+}
+
+/// After how long a standstill is told of where nothing else is said.
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+impl Executor {
+    /// The executor that this process's arguments name by `--on`: threads, processes or sim; threads where they name none.
+    ///
+    /// # Errors
+    /// [`Error::UnknownExecutor`].
+    pub fn from_args() -> Result<Self, Error> {
+        let mut arguments = std::env::args().skip_while(|argument| argument != "--on");
+        arguments.nth(1).map_or(Ok(Self::threads()), |name| name.parse())
+    }
+
+    /// Every node is a thread of this process; services are called directly.
+    pub fn threads() -> Self {
+        Self::at(Place::Threads)
+    }
+
+    /// Every node is a process: this binary starts itself again with the same arguments, and [`launch`](crate::launch)
+    /// runs the node there. They talk over Unix sockets in a private directory.
+    ///
+    /// The program must therefore be built from what all processes share: arguments, environment, files; the standard
+    /// input of a node's process is empty. Everything else that `main` does before `launch` happens in every process.
+    pub fn processes() -> Self {
+        Self::at(Place::Processes(Transport::Unix))
+    }
+
+    /// Every node is a task of one simulation, on one thread and in virtual time: the same unchanged program, with messages
+    /// over a modelled network. `seed` decides the order of what happens at the same time, and all chance of the network:
+    /// the same seed gives the same run, step by step, unless work is charged as measured.
+    ///
+    /// A node must take all time from its [`Context`](crate::Context), start tasks by it, and use no socket or thread
+    /// of its own. Where no node can go on, the program ends at once, and its error tells who waits for whom.
+    pub fn sim(seed: u64) -> Self {
+        Self::at(Place::Sim(Box::new(Simulation::new(seed))))
+    }
+
+    fn at(place: Place) -> Self {
+        let patience = Patience {
+            start: Duration::from_secs(120),
+            normal: Duration::from_secs(5),
+            failure: Duration::from_millis(300),
+            silence: Silence { told: Duration::from_secs(10), limit: None },
+        };
+        Self {
+            place,
+            patience,
+            sink: output::to_stderr(),
+            restarted_with: None,
+            deadlock: Some((STANDSTILL, Standstill::Told)),
+        }
+    }
+
+    /// Whether nodes are processes of their own.
+    pub fn has_processes(&self) -> bool {
+        matches!(self.place, Place::Processes(_))
+    }
+
+    /// Lets processes talk over loopback TCP instead of Unix sockets.
+    #[must_use]
+    pub fn over_tcp(mut self) -> Self {
+        if let Place::Processes(transport) = &mut self.place {
+            *transport = Transport::Tcp;
+        }
+        self
+    }
+
+    /// In a simulation: the network over which nodes talk; by default messages take no time.
+    #[must_use]
+    pub fn network(self, network: Network) -> Self {
+        self.simulation(|sim| sim.network = network)
+    }
+
+    /// In a simulation: what [`Context::compute`](crate::Context::compute) costs that does not say what else; by
+    /// default the time that it takes on this machine, which no seed decides.
+    #[must_use]
+    pub fn compute(self, cost: Cost) -> Self {
+        self.simulation(|sim| sim.cost = cost)
+    }
+
+    /// In a simulation: something that goes wrong at its time.
+    #[must_use]
+    pub fn fault(self, fault: SimFault) -> Self {
+        self.simulation(|sim| sim.faults.push(fault))
+    }
+
+    /// In a simulation: decides anew what is left to chance.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.simulation(|sim| sim.seed = seed)
+    }
+
+    /// In a simulation: calls `listener` with a line of text about each message, in the order of sending.
+    #[must_use]
+    pub fn on_message(self, listener: impl FnMut(&str) + Send + 'static) -> Self {
+        self.simulation(|sim| sim.listener = Some(Shared::new(listener)))
+    }
+
+    /// Whether it is a simulation, whose time is virtual.
+    pub fn is_sim(&self) -> bool {
+        matches!(self.place, Place::Sim(_))
+    }
+
+    fn simulation(mut self, change: impl FnOnce(&mut Simulation)) -> Self {
+        if let Place::Sim(simulation) = &mut self.place {
+            change(simulation);
+        }
+        self
+    }
+
+    /// How long a node may take to end after a polite request, before it is killed; 5 s by default. After a failure
+    /// it is at most 300 ms, so that the news is out within a second.
+    #[must_use]
+    pub fn notice(mut self, notice: Duration) -> Self {
+        self.patience.normal = notice;
+        self.patience.failure = self.patience.failure.min(notice);
+        self
+    }
+
+    /// How long a process may take to build the program and report; 120 s by default.
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.patience.start = limit;
+        self
+    }
+
+    /// How long the process of a node may give no sign of life before the launcher says so; 10 s by default. A node
+    /// that computes for long is not silent: the signs come from a thread of their own. A stopped process is, or one
+    /// whose machine does not get to it.
+    #[must_use]
+    pub fn silence_told(mut self, after: Duration) -> Self {
+        self.patience.silence.told = after;
+        self
+    }
+
+    /// How long the process of a node may give no sign of life before that counts as its failure; for ever by default.
+    #[must_use]
+    pub fn silence_limit(mut self, limit: Duration) -> Self {
+        self.patience.silence.limit = Some(limit);
+        self
+    }
+
+    /// In real time: for how long no wait may begin or end while all who have work to do wait for each other, until that
+    /// counts as a deadlock and ends the program. By default it is told of after 30 s and ends nothing: a service may take
+    /// long to answer. What the report knows of are calls by a [`Peer`](crate::Peer), groups that are waited for, and
+    /// [`Context::wait_at`](crate::Context::wait_at). In a simulation a deadlock is certain, and always ends the program at
+    /// once.
+    #[must_use]
+    pub fn deadlock_limit(mut self, limit: Duration) -> Self {
+        self.deadlock = Some((limit, Standstill::Fails));
+        self
+    }
+
+    /// Sends every line that a node's process writes to `sink`, with the node's name, instead of to this process's
+    /// standard error as `[worker/1] line`, in a colour of the node's own on a terminal.
+    #[must_use]
+    pub fn on_output(mut self, sink: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        self.sink = Arc::new(sink);
+        self
+    }
+
+    /// Writes the output of each node's process to a file of its own in `directory`, `worker.1.log`, which is made if need
+    /// be; the launcher's words still go to standard error.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the directory cannot be made.
+    pub fn output_in(mut self, directory: impl AsRef<Path>) -> Result<Self, Error> {
+        let directory = directory.as_ref();
+        let made: io::Result<()> = std::fs::create_dir_all(directory);
+        made.map_err(Error::system(format!("cannot make the directory {}", directory.display())))?;
+        self.sink = output::to_files(directory.to_owned());
+        Ok(self)
+    }
+}
+
+/// Its name; in the alternate form (`{:#}`) with how a simulation is set up.
+impl fmt::Display for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Threads => f.write_str("threads"),
+            Place::Processes(_) => f.write_str("processes"),
+            Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
+            Place::Sim(_) => f.write_str("sim"),
+        }
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("place", &self.place).field("patience", &self.patience).finish()
+    }
+}
+
+impl FromStr for Executor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "threads" => Ok(Self::threads()),
+            "processes" => Ok(Self::processes()),
+            "sim" => Ok(Self::sim(1)),
+            _ => Err(Error::UnknownExecutor(text.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Launching: from a graph and an executor to a run.
+//!
+//! [`launch`] finds out whether this process is the launcher or runs one of its nodes. In the launcher the [`cast`] says
+//! what each node does, and the [`launcher`] starts, hears and ends them on the engines of the [`executor`].
+
+pub(crate) mod cast;
+pub(crate) mod executor;
+pub(crate) mod interrupt;
+pub(crate) mod launcher;
+pub(crate) mod output;
+pub(crate) mod run;
+mod signals;
+pub(crate) mod testing;
+
+use std::sync::atomic::{self, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use syncline_runtime::Waits;
+use syncline_wire::Token;
+use tokio::sync::mpsc;
+
+use crate::control::enrolment::Enrolment;
+use crate::control::meeting::Meeting;
+use crate::control::role::Which;
+use crate::control::{Control, News, member};
+use crate::engine::sim::world::World;
+use crate::graph::program::{Body, Yield};
+use crate::life::member::{Member, Role};
+use crate::life::stop::Stop;
+use crate::life::supervisor::Supervisor;
+use crate::node::context::Home;
+use crate::node::directory::Directory;
+use crate::{Clock, Error, Executor, OnFailure, Program, Run};
+use cast::{Cast, Stage};
+use executor::Place;
+use interrupt::Interrupts;
+use launcher::{Plan, ProcessPlan};
+use run::{Hold, Slot};
+
+/// How many launches on processes this process has seen, apart from those of tests.
+static LAUNCHES: AtomicUsize = AtomicUsize::new(0);
+
+/// First thing in `main`: where this process was started to run a node of a program launched elsewhere, takes up what binds
+/// it to its launcher, so that from now on it ends when that does. What follows is then done up to the
+/// [`launch`] that it belongs to, and should be quiet: its output is passed on. Tells whether it is such a process.
+///
+/// ```
+/// use syncline_program::{Executor, Program, enrol, launch};
+///
+/// fn main() -> Result<(), syncline_program::Error> {
+///     enrol();
+///     let mut program = Program::new("hello");
+///     program.node("greeter", async |_| Ok(println!("hello")));
+///     launch(program, Executor::threads())?.wait()
+/// }
+/// ```
+pub fn enrol() -> bool {
+    launched_program().is_some()
+}
+
+/// Whether this process was started to run a node of a program launched elsewhere; as [`enrol`].
+pub fn is_child() -> bool {
+    enrol()
+}
+
+/// The name of the program that this process was started to run a node of.
+pub fn launched_program() -> Option<&'static str> {
+    Enrolment::of_this_process().map(|place| place.role.program.as_str())
+}
+
+/// Starts `program` on `executor`.
+///
+/// On processes, this binary is started again for every node. There this same call runs the node, and **does not
+/// return**: the process ends with it. What comes before `launch` in `main` happens in every process, what comes after
+/// only in the launcher.
+///
+/// # Errors
+/// A mistake made while building the program; whatever the system refused. Nothing is left running then.
+pub fn launch<T: Send + 'static>(mut program: Program<T>, executor: Executor) -> Result<Run<T>, Error> {
+    program.check()?;
+    if !executor.has_processes() {
+        return start(program, executor, Which::Main(0));
+    }
+    let which = match &executor.restarted_with {
+        None => Which::Main(LAUNCHES.fetch_add(1, atomic::Ordering::Relaxed)),
+        Some(_) => Which::Test(testing::next_launch()),
+    };
+    let Some(place) = Enrolment::of_this_process() else { return start(program, executor, which) };
+    match (which, place.role.launch) {
+        (this, ours) if this == ours => member::run(program, place, executor.patience),
+        (Which::Main(this), Which::Main(ours)) if this > ours => Err(Error::Nested(place.role.node.clone())),
+        (Which::Test(this), Which::Test(ours)) if this > ours => Err(Error::Nested(place.role.node.clone())),
+        _ => passed_by(program, &place.role.node),
+    }
+}
+
+/// An earlier program, in a process that belongs to a later one: it has run already, elsewhere.
+fn passed_by<T: Send + 'static>(program: Program<T>, node: &str) -> Result<Run<T>, Error> {
+    let name = program.name().to_owned();
+    let Yield::Nothing(value) = program.into_source() else {
+        return Err(Error::Elsewhere { program: name, node: node.to_owned() });
+    };
+    let (news, _) = mpsc::unbounded_channel();
+    let slot = Arc::new(Mutex::new(Some(value)));
+    Ok(Run::new(name, Clock::start(), slot, None, news))
+}
+
+fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Which) -> Result<Run<T>, Error> {
+    let is_sim = executor.is_sim();
+    let (news, heard) = mpsc::unbounded_channel();
+    let transport = match &executor.place {
+        Place::Processes(transport) => Some(*transport),
+        Place::Threads | Place::Sim(_) => None,
+    };
+    let meeting = transport.map(Meeting::new).transpose()?;
+    let world = match &executor.place {
+        Place::Sim(setup) => Some(World::new(setup)),
+        Place::Threads | Place::Processes(_) => None,
+    };
+    let stage = stage(&program, news, meeting.is_some(), world);
+    let mut cast = Cast::new(stage.clone());
+    let mut members = Vec::new();
+    for (group, name, body) in program.placed() {
+        let role = if matches!(body, Body::Plain(_)) || group.runs { Role::Plain } else { Role::Service };
+        if cast.add(name, body, &group.resources, meeting.as_ref()) {
+            members.push(Member::new(name.clone(), role, group.policy));
+        }
+    }
+    let name = program.name().to_owned();
+    // The graph's own hold on services ends here: what is left of them goes with their nodes.
+    let value = match program.into_source() {
+        Yield::Nothing(value) => Slot::new(Mutex::new(Some(value))),
+        Yield::Driver(body) => {
+            let slot = Slot::default();
+            let driver = cast.add_driver(body, Arc::clone(&slot))?;
+            members.push(Member::new(driver, Role::Driver, OnFailure::Stop));
+            slot
+        }
+    };
+    if let Some(world) = &stage.world {
+        let all: Vec<_> = members.iter().map(|member| member.id.name.clone()).collect();
+        world.check(&all)?;
+        members.iter().for_each(|member| world.expect(&member.id.name, member.role));
+    }
+    let plan = Plan {
+        program: name.clone(),
+        roles: members.iter().map(|member| (member.id.name.clone(), member.role)).collect(),
+        supervisor: Supervisor::new(members, executor.patience),
+        cast,
+        processes: meeting.map(|meeting| ProcessPlan { meeting, launch, arguments: executor.restarted_with }),
+        sink: executor.sink,
+        // In virtual time a deadlock is certain at once.
+        deadlock: executor.deadlock.filter(|_| !is_sim),
+    };
+    let launcher = launcher::start(plan, stage.clone(), heard)?;
+    let hold = Hold { launcher, control: Arc::clone(&stage.control) };
+    Ok(Run::new(name, stage.clock.clone(), value, Some(hold), stage.news.clone()))
+}
+
+fn stage<T: Send + 'static>(
+    program: &Program<T>,
+    news: mpsc::UnboundedSender<News>,
+    apart: bool,
+    world: Option<World>,
+) -> Stage {
+    let clock = world.as_ref().map_or_else(Clock::start, |world| world.sim.clock());
+    let here = |body: &Body| !apart || matches!(body, Body::Here(_));
+    let local = program.members().filter(|(_, body)| here(body)).map(|(name, _)| name.clone());
+    let directory = Directory::new(local);
+    let home = Arc::new(Home {
+        directory,
+        token: Token::random(),
+        limits: program.message_limits(),
+        interrupts: Interrupts::new(),
+        groups: program.groups(),
+        net: world.as_ref().map(|world| world.net.clone()),
+    });
+    let nodes = program.all_nodes().cloned().collect();
+    let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone()));
+    Stage { clock, stop: Stop::new(), home, control, news, waits: Waits::default(), world }
+}

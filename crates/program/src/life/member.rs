@@ -1,0 +1,78 @@
+//! One node as the supervisor keeps it.
+
+use std::time::Duration;
+
+use super::patience::Silence;
+use crate::{NodeId, NodeName, OnFailure};
+
+/// What a node is to the life of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Runs to its own end.
+    Plain,
+    /// Serves until the program stops.
+    Service,
+    /// Ends the program by ending.
+    Driver,
+}
+
+/// A node's part in the life of the program.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) id: NodeId,
+    pub(crate) role: Role,
+    pub(crate) policy: OnFailure,
+    /// When its process was started, until it joins.
+    pub(crate) starting: Option<Duration>,
+    /// When its process last gave a sign of life; threads give none.
+    pub(crate) heard: Option<Duration>,
+    /// Whether its silence has been told of.
+    pub(crate) told: bool,
+    pub(crate) fate: Fate,
+}
+
+/// Where a node is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It lives, or is about to.
+    Alive,
+    /// It has failed; when it is gone it will be started again after this time.
+    Failed { restart: Duration },
+    /// It is gone, and will be started again at this time.
+    Restarts { at: Duration },
+    /// It has failed, and when it is gone that is the end of it.
+    Lost,
+    /// It is gone for good: whether it ran to its end.
+    Ended { finished: bool },
+}
+
+impl Member {
+    pub(crate) fn new(name: NodeName, role: Role, policy: OnFailure) -> Self {
+        let id = NodeId::first(name);
+        Self { id, role, policy, starting: None, heard: None, told: false, fate: Fate::Alive }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.fate, Fate::Ended { .. })
+    }
+
+    /// Whether its process may be waited for and listened to.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.fate == Fate::Alive
+    }
+
+    /// Makes it the next incarnation, which is about to be started.
+    pub(crate) fn begin_anew(&mut self) -> NodeId {
+        let Self { role, policy, .. } = *self;
+        let id = self.id.next();
+        *self = Self { id: id.clone(), ..Self::new(id.name.clone(), role, policy) };
+        id
+    }
+
+    /// When something is to be done about it if nothing is heard until then.
+    pub(crate) fn silent_at(&self, silence: Silence) -> Option<Duration> {
+        let heard = self.heard.filter(|_| self.is_alive())?;
+        let told = (!self.told).then_some(heard + silence.told);
+        told.into_iter().chain(silence.limit.map(|limit| heard + limit)).min()
+    }
+}
