@@ -47,8 +47,8 @@ pub mod prelude {
     };
     pub use syncline_program::ready::{Barrier, Cached, Caching, Condition, Queue};
     pub use syncline_program::{
-        Context, Cost, Error, Executor, Handle, NodeResult, OnFailure, Peer, Program, Resources, Values, enrol,
-        launch, launch_for_test,
+        Context, Cost, Error, Executor, Handle, NodeResult, OnFailure, Peer, Program, Resources, Values,
+        enrol, launch, launch_for_test,
     };
     pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
 }

@@ -110,7 +110,13 @@ impl Stop {
         tokio::pin!(work);
         tokio::select! {
             biased;
-            done = &mut work => return Some(done),
+            done = &mut work => {
+                // It may have seen the request before this did.
+                if self.is_requested() {
+                    self.call_handlers();
+                }
+                return Some(done);
+            }
             () = self.wait() => {}
         }
         self.call_handlers();

@@ -337,9 +337,10 @@ impl Supervisor {
 
     /// Leaves nobody any time.
     fn stop_at_once(&mut self, now: Duration, end: End) -> Vec<Action> {
-        let mut actions = self.stop(now, end);
-        actions.extend(self.kill(now));
-        actions
+        match self.stop(now, end) {
+            over if over == [Action::Finish] => over,
+            _ => self.kill(now),
+        }
     }
 
     fn heard(&mut self, now: Duration, node: NodeId) {
