@@ -307,7 +307,7 @@ impl<'a> Collector<'a> {
                 let class = known.or_else(|| self.classes.get(name(&text, self.numeric).as_bytes()).copied());
                 let Some(class) = class else {
                     return Err(format!(
-                        "the class {} is not among those of the training data: {}",
+                        "the class {} is not among those of the training data ({}): leave such rows out, or train on them too",
                         quoted(&text),
                         list(self.target.classes())
                     ));
