@@ -148,7 +148,11 @@ fn files_without_data_are_refused() {
             "1\n2\n",
             "data.csv:1: there is only one column: a row needs at least one feature and the label, divided by `,`, `;`, `|`, tabs or blanks",
         ),
-        ("1,2,a\n1,2\n", "data.csv:2: the row has 2 cells, the first row has 3"),
+        (
+            "1,2,a\n1,2\n",
+            "data.csv:2: the row has 2 cells, the first row has 3: if the first line is no part of the table, take it out",
+        ),
+        ("1,2,a\n1,2,b\n1,2\n", "data.csv:3: the row has 2 cells, the first row has 3"),
     ] {
         assert_eq!(csv(text).unwrap_err(), expected);
     }

@@ -140,8 +140,16 @@ impl Rows for TextRows {
         }
         let line = line_of(&self.record);
         if self.record.len() != self.names.len() {
-            let message =
-                format!("the row has {} cells, the first row has {}", self.record.len(), self.names.len());
+            // What some write above a table, such as the numbers of rows and columns, is taken for its header.
+            let hint = match line {
+                2 => ": if the first line is no part of the table, take it out",
+                _ => "",
+            };
+            let message = format!(
+                "the row has {} cells, the first row has {}{hint}",
+                self.record.len(),
+                self.names.len()
+            );
             return Err(line_error(&self.path, line, message));
         }
         Ok(Some(Row { line, cells: Cells::Text(&self.record) }))
