@@ -1,6 +1,6 @@
 //! Pushes a second through the machine: a push, and the request for the next round.
 //!
-//!     cargo bench -p syncline-round --bench gate [-- MILLIONS_OF_PUSHES]
+//!     cargo bench -p syncline-round --bench gate [-- MILLIONS_OF_PUSHES POLICY WORKERS]
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -9,9 +9,15 @@ use std::time::Instant;
 use syncline_round::{Act, Error, Event, Machine, Member, Round, Time};
 
 fn main() -> Result<(), Error> {
-    let millions = std::env::args().filter_map(|argument| argument.parse::<u64>().ok()).next().unwrap_or(20);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse::<u64>().ok());
+    let (millions, one) = (number(0).unwrap_or(20), arguments.get(1));
     for policy in ["bsp", "asp", "ssp:3", "backup:1", "quorum:2"] {
         for members in [2, 16, 128, 1024] {
+            let is_asked = one.is_none_or(|one| one == policy);
+            if !is_asked || number(2).is_some_and(|asked| asked != u64::from(members)) {
+                continue;
+            }
             let speed = speed(policy, members, millions * 1_000_000)?;
             println!("{policy:<12}{members:>6} workers{:>9.1} M pushes/s", speed / 1e6);
         }

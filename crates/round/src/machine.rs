@@ -120,7 +120,8 @@ impl<G: Gate> Machine<G> {
         match event {
             Event::Join(member) => self.join(member)?,
             Event::Leave(member) => self.leave(member)?,
-            Event::Ask(member) => match self.seat(member)? {
+            Event::Ask(member) => match self.seat(member) {
+                Seat::Empty => return Err(self.unknown(member)),
                 Seat::Held => return Ok(()),
                 // Asked again, as by one that did not hear the answer.
                 Seat::Working(round) => {
@@ -129,7 +130,8 @@ impl<G: Gate> Machine<G> {
                 }
                 _ => self.seats[member.index()] = Seat::Held,
             },
-            Event::Give { member, round } => match self.seat(member)? {
+            Event::Give { member, round } => match self.seat(member) {
+                Seat::Empty => return Err(self.unknown(member)),
                 Seat::Working(at) if at == round => self.seats[member.index()] = Seat::Idle,
                 Seat::Cancelled(at) if at == round => {
                     self.seats[member.index()] = Seat::Idle;
@@ -183,10 +185,15 @@ impl<G: Gate> Machine<G> {
         }
     }
 
-    /// The seat of one that takes part.
-    fn seat(&self, member: Member) -> Result<Seat, Error> {
-        let taken = self.seats.get(member.index()).filter(|seat| **seat != Seat::Empty);
-        taken.copied().ok_or(Error::UnknownMember { member, members: self.present })
+    /// The seat of a member; an empty one where there is none.
+    #[inline]
+    fn seat(&self, member: Member) -> Seat {
+        self.seats.get(member.index()).copied().unwrap_or(Seat::Empty)
+    }
+
+    #[cold]
+    fn unknown(&self, member: Member) -> Error {
+        Error::UnknownMember { member, members: self.present }
     }
 
     fn join(&mut self, member: Member) -> Result<(), Error> {
@@ -194,7 +201,7 @@ impl<G: Gate> Machine<G> {
             let got = (member.index() + 1).to_string();
             return Err(Error::OutOfRange { what: "workers", got, must: "at most a million" });
         }
-        if self.seat(member).is_ok() {
+        if self.seat(member) != Seat::Empty {
             return Err(Error::TwiceThere { member });
         }
         let seats = self.seats.len().max(member.index() + 1);
@@ -205,13 +212,16 @@ impl<G: Gate> Machine<G> {
     }
 
     fn leave(&mut self, member: Member) -> Result<(), Error> {
-        self.seat(member)?;
+        if self.seat(member) == Seat::Empty {
+            return Err(self.unknown(member));
+        }
         self.seats[member.index()] = Seat::Empty;
         self.present -= 1;
         Ok(())
     }
 
     /// Whether rounds can still close.
+    #[inline]
     fn check(&self, event: Event) -> Result<(), Error> {
         if self.failed >= MOST_FAILED {
             return Err(Error::NoQuorum { failed: self.failed, least: self.gate.least() });
@@ -225,6 +235,7 @@ impl<G: Gate> Machine<G> {
     }
 }
 
+#[cold]
 fn out_of_turn(member: Member, seat: Seat, got: Round) -> Error {
     let expected = match seat {
         Seat::Working(round) | Seat::Cancelled(round) => Some(round),

@@ -24,6 +24,7 @@ impl Asp {
 }
 
 impl Gate for Asp {
+    #[inline]
     fn on(&mut self, _: Time, event: Event, acts: &mut Vec<Act>) {
         match event {
             Event::Join(member) => {

@@ -33,6 +33,7 @@ impl Backup {
 }
 
 impl Gate for Backup {
+    #[inline]
     fn on(&mut self, _: Time, event: Event, acts: &mut Vec<Act>) {
         match event {
             Event::Join(member) => self.rounds.join(member, acts),

@@ -37,6 +37,7 @@ impl Default for Bsp {
 }
 
 impl Gate for Bsp {
+    #[inline]
     fn on(&mut self, _: Time, event: Event, acts: &mut Vec<Act>) {
         match event {
             Event::Join(member) => self.rounds.join(member, acts),

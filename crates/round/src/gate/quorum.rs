@@ -80,6 +80,7 @@ impl Quorum {
 }
 
 impl Gate for Quorum {
+    #[inline]
     fn on(&mut self, now: Time, event: Event, acts: &mut Vec<Act>) {
         match event {
             Event::Join(member) => {

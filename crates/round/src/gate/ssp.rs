@@ -99,6 +99,7 @@ impl Ssp {
 }
 
 impl Gate for Ssp {
+    #[inline]
     fn on(&mut self, _: Time, event: Event, acts: &mut Vec<Act>) {
         match event {
             Event::Join(member) => self.enter(member, self.slowest),
