@@ -60,8 +60,8 @@ fn the_best_epoch_is_kept_whoever_is_late() {
 
 #[test]
 fn it_works_under_every_policy() {
-    for sync in ["asp", "ssp:2", "backup:1"] {
-        let stopped = train(run(500).patience(3).servers(2).sync(sync.parse::<Policy>().unwrap()));
+    for (sync, servers) in [("asp", 2), ("ssp:2", 2), ("backup:1", 1)] {
+        let stopped = train(run(500).patience(3).servers(servers).sync(sync.parse::<Policy>().unwrap()));
         let report = stopped.report();
         let (epochs, best) = (report.epochs.len() as u32, report.best_epoch.unwrap());
         assert!(epochs < 500, "{sync}");
