@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::analysis::advice::AdviceSums;
 use crate::analysis::critical::CriticalPath;
 use crate::analysis::failures::FailureSums;
 use crate::analysis::fit::TaskTimes;
@@ -32,6 +33,7 @@ pub(crate) struct Analyst {
     lens: LensSums,
     failures: FailureSums,
     tables: TableSums,
+    advice: AdviceSums,
     timeline: TimelineBuilder,
 }
 
@@ -45,6 +47,7 @@ impl Sink for Analyst {
         self.lens.take(application, &window);
         self.failures.take(&window);
         self.tables.take(application, &window);
+        self.advice.take(application, &window);
         let critical = self.path.take(application, &window);
         self.draw(application, &window, &critical.into_iter().collect());
     }
@@ -141,6 +144,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         shares,
         iterations,
         sync_points,
+        advice: analyst.advice.finish(&application, core_seconds * 1000.0),
         stragglers,
         critical_path,
         slack,

@@ -19,8 +19,9 @@ pub enum Error {
     },
     /// The content is of no kind that is read here.
     #[error(
-        "cannot tell what {} is: {why}; expected a Spark event log (plain, gz, zst, lz4, lzf, snappy or a rolling folder), \
-         a Chrome or Kineto trace, or a run file of `syncline train --trace`", path.display()
+        "cannot tell what {} is: {why}; expected a Spark event log (plain, gz, zst, lz4, lzf, snappy or a rolling folder, \
+         also in a zip archive), a Chrome or Kineto trace, a flight recorder dump, or a run file of `syncline train --trace`",
+        path.display()
     )]
     Unrecognised {
         /// The file or folder.
@@ -34,6 +35,14 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// What is missing.
+        why: String,
+    },
+    /// A history server that does not give what was asked for.
+    #[error("cannot read {address}: {why}")]
+    Server {
+        /// The address, as given.
+        address: String,
+        /// What is wrong, and what there is instead.
         why: String,
     },
     /// A run file that cannot be read or written.

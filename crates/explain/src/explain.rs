@@ -5,78 +5,125 @@ use std::path::{Path, PathBuf};
 use syncline_trace::{RunReader, Span};
 
 use crate::analyst::{Analyst, report};
-
-use crate::source::{Damage, Format, open};
+use crate::source::{Damage, Format, Opened, logs, open};
 use crate::spark::follow;
 use crate::{Error, Report, chrome, flight, workers};
 
 /// Reads the log at `path` and explains it. Damage inside the log is part of the report; only a log that tells nothing at
-/// all is an error.
+/// all is an error. Of several attempts in an archive it is the last one.
 pub fn explain(path: &Path) -> Result<Report, Error> {
-    let opened = open(path)?;
-    match opened.format {
-        Format::Spark => {
-            let (collector, damage) = follow(opened, Analyst::default())?;
-            Ok(report(collector, path.display().to_string(), damage))
-        }
-        Format::RunFile => run_file(&opened.path),
-        Format::Chrome => ranks(&[path.to_owned()]),
-        Format::FlightRecorder => dumps(&[path.to_owned()]),
-    }
+    let mut found = Found::default();
+    found.take(open(path)?)?;
+    Ok(found.reports()?.remove(0))
 }
 
 /// Explains several logs. Chrome traces among them are the ranks of one run and give one report, and so are flight
-/// recorder dumps; every other log gives its own.
+/// recorder dumps; every other log gives its own, and so does every attempt in an archive.
 pub fn explain_all(paths: &[PathBuf]) -> Result<Vec<Report>, Error> {
-    let (mut ranks, mut dumps, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = Found::default();
     for path in paths {
-        match open(path)?.format {
-            Format::Chrome => ranks.push(path.clone()),
-            Format::FlightRecorder => dumps.push(path.clone()),
-            Format::Spark | Format::RunFile => reports.push(explain(path)?),
+        let logs = logs(path)?;
+        let mut unknown = Unknown { of: logs.len(), names: Vec::new(), last: None };
+        for log in logs {
+            let (is_inside, name) = (log.is_inside(), log.source().to_owned());
+            match log.open() {
+                Err(error @ Error::Unrecognised { .. }) if is_inside => unknown.take(name, error),
+                opened => found.take(opened?)?,
+            }
+        }
+        found.notes.extend(unknown.note()?);
+    }
+    found.reports()
+}
+
+/// Files of an archive that are no logs.
+struct Unknown {
+    of: usize,
+    names: Vec<String>,
+    last: Option<Error>,
+}
+
+impl Unknown {
+    fn take(&mut self, name: String, why: Error) {
+        self.names.push(name);
+        self.last = Some(why);
+    }
+
+    /// What to say of them. It is an error if all are so.
+    fn note(self) -> Result<Option<String>, Error> {
+        match (self.names.len(), self.last) {
+            (0, _) | (_, None) => Ok(None),
+            (all, Some(error)) if all == self.of => Err(error),
+            (some, _) => {
+                Ok(Some(format!("{some} files of the archive are no logs, such as {}", self.names[0])))
+            }
         }
     }
-    if !dumps.is_empty() {
-        reports.insert(0, self::dumps(&dumps)?);
-    }
-    if !ranks.is_empty() {
-        reports.insert(0, self::ranks(&ranks)?);
-    }
-    Ok(reports)
 }
 
-fn dumps(paths: &[PathBuf]) -> Result<Report, Error> {
-    let mut damage = Damage::default();
-    let mut dumps = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let opened = open(path)?;
-        let notes = opened.notes();
-        let unreadable = |why: String| Error::Unrecognised { path: path.clone(), why };
-        dumps.push(flight::read(opened.text, path, at).map_err(unreadable)?);
-        notes().into_iter().for_each(|note| damage.note(note));
-    }
-    Ok(flight::report(&dumps, joined(paths), damage))
+/// What was read of some logs.
+#[derive(Default)]
+struct Found {
+    reports: Vec<Report>,
+    /// Chrome traces, the ranks of one run.
+    traces: Vec<chrome::Trace>,
+    /// Flight recorder dumps.
+    dumps: Vec<flight::Dump>,
+    /// What the traces and dumps are called.
+    sources: (Vec<String>, Vec<String>),
+    damage: (Damage, Damage),
+    /// What to say of all.
+    notes: Vec<String>,
 }
 
-fn joined(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn ranks(paths: &[PathBuf]) -> Result<Report, Error> {
-    let mut damage = Damage::default();
-    let mut traces = Vec::new();
-    for path in paths {
-        let opened = open(path)?;
-        let notes = opened.notes();
-        let (trace, found) = chrome::read(opened.text);
-        found.first.iter().for_each(|bad| damage.count(bad.line, bad.why.clone()));
-        found.notes.into_iter().chain(notes()).for_each(|note| damage.note(note));
-        traces.push(trace);
+impl Found {
+    /// Reads a log.
+    fn take(&mut self, opened: Opened) -> Result<(), Error> {
+        let source = opened.source.clone();
+        match opened.format {
+            Format::Spark => {
+                let (collector, damage) = follow(opened, Analyst::default())?;
+                self.reports.push(report(collector, source, damage));
+            }
+            Format::RunFile => self.reports.push(run_file(&opened.path)?),
+            Format::Chrome => {
+                let notes = opened.notes();
+                let (trace, found) = chrome::read(opened.text);
+                self.damage.0.join(found, notes());
+                self.traces.push(trace);
+                self.sources.0.push(source);
+            }
+            Format::FlightRecorder => {
+                let notes = opened.notes();
+                let unreadable = |why| Error::Unrecognised { path: PathBuf::from(&source), why };
+                let dump = flight::read(opened.text, Path::new(&source), self.dumps.len());
+                self.dumps.push(dump.map_err(unreadable)?);
+                self.damage.1.join(Damage::default(), notes());
+                self.sources.1.push(source);
+            }
+        }
+        Ok(())
     }
-    chrome::report(traces, joined(paths), damage).ok_or_else(|| {
-        let why = "it has no event that takes time".to_owned();
-        Error::Empty { path: paths.first().cloned().unwrap_or_default(), why }
-    })
+
+    /// The reports: of ranks, of dumps, and of every other log.
+    fn reports(self) -> Result<Vec<Report>, Error> {
+        let mut reports = Vec::new();
+        if !self.traces.is_empty() {
+            let name = self.sources.0.join(", ");
+            let first = PathBuf::from(&self.sources.0[0]);
+            let why = "it has no event that takes time".to_owned();
+            let found = chrome::report(self.traces, name, self.damage.0);
+            reports.push(found.ok_or(Error::Empty { path: first, why })?);
+        }
+        if !self.dumps.is_empty() {
+            reports.push(flight::report(&self.dumps, self.sources.1.join(", "), self.damage.1));
+        }
+        reports.extend(self.reports);
+        if let Some(first) = reports.first_mut() {
+            self.notes.into_iter().for_each(|note| first.damage.note(note));
+        }
+        Ok(reports)
+    }
 }
 
 /// Spans of a run file that are looked at; the memory that they take is bounded by it.

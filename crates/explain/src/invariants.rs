@@ -7,6 +7,7 @@
 //! - BOOKS-4: a part is no more than what it is a part of: failed tasks, time in jobs, lost slot time.
 //! - BOOKS-5: no time is negative: iterations, slack, overheads, stragglers.
 //! - BOOKS-6: Sparklens' figures are shares and times, or are not told.
+//! - BOOKS-8: what an advice costs is a share, and it says what was measured.
 //! - BOOKS-7: no phase of a node gets more of the critical path than its spans last (checked where the spans are: `workers`).
 //!
 //! Tests ask [`violations`] of every report, and debug builds do so by themselves.
@@ -29,6 +30,7 @@ pub fn violations(report: &Report) -> Vec<String> {
     waiting(report, &mut broken);
     parts(report, &mut broken);
     times(report, &mut broken);
+    advice(report, &mut broken);
     report.sparklens.iter().for_each(|lens| sparklens(lens, &mut broken));
     broken
 }
@@ -155,6 +157,12 @@ fn times(report: &Report, broken: &mut Vec<String>) {
     }
     let busy = report.timeline.utilisation.iter().filter(|busy| !is_time(**busy));
     broken.extend(busy.map(|busy| format!("BOOKS-5: {busy} lanes busy")));
+}
+
+/// What an advice costs is a share.
+fn advice(report: &Report, broken: &mut Vec<String>) {
+    let wrong = report.advice.iter().filter(|advice| !is_share(advice.share) || advice.evidence.is_empty());
+    broken.extend(wrong.map(|advice| format!("BOOKS-8: {advice:?}")));
 }
 
 fn sparklens(lens: &Sparklens, broken: &mut Vec<String>) {

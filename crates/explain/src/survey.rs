@@ -9,7 +9,7 @@ use syncline_terminal::{
     unit::{bytes, count, milliseconds, percent},
 };
 
-use crate::{Error, Report, explain};
+use crate::{Error, Report, explain_all};
 
 /// A workload in figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,6 +53,18 @@ pub struct Row {
     pub schedule: f64,
     /// Bytes written for shuffles.
     pub shuffle_bytes: i64,
+    /// Failed jobs, failed stages, attempts at tasks that did not succeed (killed ones among them), lost executors.
+    pub failed_jobs: u64,
+    /// See `failed_jobs`.
+    pub failed_stages: u64,
+    /// See `failed_jobs`.
+    pub failed_tasks: u64,
+    /// See `failed_jobs`.
+    pub lost_executors: u64,
+    /// Share of the run that attempts that did not count took, and the waiting for them.
+    pub failures: f64,
+    /// Whether the run came to its end.
+    pub complete: bool,
 }
 
 /// A survey: its rows, and the logs that could not be explained with the reason.
@@ -76,8 +88,10 @@ pub fn survey(folder: &Path) -> Result<Survey, Error> {
             survey.passed_over.push((name, kind.to_owned()));
             continue;
         }
-        match explain(&path) {
-            Ok(report) => survey.rows.push(row(&name, &report)),
+        match explain_all(std::slice::from_ref(&path)) {
+            Ok(reports) => {
+                survey.rows.extend(reports.iter().map(|report| row(&called(&name, report), report)))
+            }
             Err(Error::Unrecognised { .. }) => {}
             Err(error) => survey.failed.push((name, error.to_string())),
         }
@@ -86,6 +100,15 @@ pub fn survey(folder: &Path) -> Result<Survey, Error> {
         return Err(Error::Empty { path: folder.to_owned(), why: "there is no log in it".to_owned() });
     }
     Ok(survey)
+}
+
+/// What a row is called: by the file up to its first dot, and in an archive also by the log's name there.
+fn called(file: &str, report: &Report) -> String {
+    let stem = file.split('.').next().unwrap_or(file);
+    match report.source.rsplit_once(&format!("{file} (")) {
+        Some((_, inside)) => format!("{stem} ({inside}"),
+        None => stem.to_owned(),
+    }
 }
 
 /// What a path leads to if it is neither a file nor a folder.
@@ -107,13 +130,13 @@ fn logs(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn row(file: &str, report: &Report) -> Row {
+fn row(log: &str, report: &Report) -> Row {
     let share =
         |names: &[&str]| names.iter().map(|name| report.shares.get(*name).copied().unwrap_or(0.0)).sum();
     let main =
         report.iterations.iter().max_by(|a, b| (a.to_ms - a.from_ms).total_cmp(&(b.to_ms - b.from_ms)));
     Row {
-        log: file.split('.').next().unwrap_or(file).to_owned(),
+        log: log.to_owned(),
         name: report.name.clone(),
         jobs: report.jobs,
         stages: report.stages,
@@ -132,6 +155,36 @@ fn row(file: &str, report: &Report) -> Row {
         barrier: share(&["wait", "polling", "too_few_tasks"]),
         schedule: share(&["schedule"]),
         shuffle_bytes: report.shuffle_written_bytes,
+        failed_jobs: report.failed_jobs,
+        failed_stages: report.failed_stages,
+        failed_tasks: report.failed_tasks,
+        lost_executors: report.lost_executors,
+        failures: share(&["failures"]),
+        complete: report.complete,
+    }
+}
+
+impl Row {
+    /// What did not end well, in words; empty for a clean run.
+    fn ending(&self) -> String {
+        let counts = [
+            (self.failed_jobs, "jobs failed"),
+            (self.failed_stages, "stages failed"),
+            (self.failed_tasks, "attempts at tasks"),
+            (self.lost_executors, "executors lost"),
+        ];
+        let mut words: Vec<String> = counts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{} {what}", count(*number)))
+            .collect();
+        if self.failures >= 0.0005 {
+            words.push(format!("{} of the run", percent(self.failures)));
+        }
+        if !self.complete {
+            words.push("has no end".to_owned());
+        }
+        words.join(", ")
     }
 }
 
@@ -155,6 +208,7 @@ impl Survey {
             Column::number("waiting"),
             Column::number("scheduling").dropped(3),
             Column::number("shuffled").dropped(1),
+            Column::text("did not end well").wraps_at(12).dropped(8),
         ]);
         for row in &self.rows {
             let iterates = row.iterations > 0;
@@ -176,6 +230,7 @@ impl Survey {
                 percent(row.barrier),
                 percent(row.schedule),
                 bytes(row.shuffle_bytes as f64),
+                row.ending(),
             ]);
         }
         page.table(&table);
@@ -187,8 +242,8 @@ impl Survey {
     /// The survey as a table in Markdown.
     pub fn markdown(&self) -> String {
         let mut lines = vec![
-            "| log | jobs | stages | tasks | iteration | times | ms each | syncs each | wall s | start-up | driver | work | shuffle | waiting | scheduling | shuffled KiB |".to_owned(),
-            "|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+            "| log | jobs | stages | tasks | iteration | times | ms each | syncs each | wall s | start-up | driver | work | shuffle | waiting | scheduling | shuffled KiB | did not end well |".to_owned(),
+            "|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|".to_owned(),
         ];
         for row in &self.rows {
             let percent = |share: f64| format!("{:.0} %", 100.0 * share);
@@ -212,6 +267,7 @@ impl Survey {
                 percent(row.barrier),
                 percent(row.schedule),
                 (row.shuffle_bytes / 1024).to_string(),
+                row.ending(),
             ];
             lines.push(format!("| {} |", cells.join(" | ")));
         }

@@ -16,7 +16,7 @@ use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
 use crate::invariants;
-use crate::report::{ClockNote, Iterations, Report, verdict};
+use crate::report::{ClockNote, Iterations, Machine, Report, verdict};
 use crate::source::Damage;
 
 /// Milliseconds of nanoseconds.
@@ -88,13 +88,14 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         run_ms: computations().map(|span| ms(span.duration_ns())).sum::<f64>() as i64,
         executors: workers,
         cores: workers,
-        shares: shares(info, &lanes, wall_ns),
+        shares: shares(info, &lanes, &servers, wall_ns),
         sync_points: sync_points(&meetings, &slow, core_seconds, &iterations),
         stragglers: stragglers(&meetings, &slow, ms(wall_ns), name),
         iterations,
         critical_path,
         slack,
         distributions: task_times(&lanes).finish(),
+        machine: machine(info),
         clocks: clocks(info),
         timeline: timeline(spans, wall_ns, &name),
         ..Report::default()
@@ -112,6 +113,14 @@ fn described(info: &RunInfo) -> String {
     }
 }
 
+/// What else used the machine, as the run's head says.
+fn machine(info: &RunInfo) -> Option<Machine> {
+    let is_share = |share: f64| (0.0..=1.0).contains(&share);
+    let load =
+        info.training().load.filter(|load| is_share(load.others_share) && is_share(load.stolen_share))?;
+    Some(Machine { others_share: load.others_share, stolen_share: load.stolen_share })
+}
+
 fn clocks(info: &RunInfo) -> Vec<ClockNote> {
     let is_stated = |node: &&syncline_trace::Node| node.clock.offset_ns != 0 || node.clock.error_ns != 0;
     let note = |node: &syncline_trace::Node| ClockNote {
@@ -123,16 +132,18 @@ fn clocks(info: &RunInfo) -> Vec<ClockNote> {
 }
 
 /// Every instant of the wall time, divided evenly among the workers. Where spans of a worker overlap, the later one counts
-/// from its start on; where a worker has none, it is start-up before its first and else unknown. After its last it waits for
+/// from its start on; where a worker has none, it is start-up before its first, and else waits for a core or does what is unknown. After its last it waits for
 /// the others' last, if the run came to its end; then the driver goes on.
-fn shares(info: &RunInfo, lanes: &Lanes<'_>, wall_ns: u64) -> BTreeMap<String, f64> {
+fn shares(info: &RunInfo, lanes: &Lanes<'_>, servers: &Servers, wall_ns: u64) -> BTreeMap<String, f64> {
     let mut shares: BTreeMap<String, f64> = BTreeMap::new();
     let mut add = |name: &str, ns: u64| *shares.entry(name.to_owned()).or_default() += ns as f64;
     for spans in lanes.by_node.values() {
         let mut covered = 0;
         for (at, span) in spans.iter().enumerate() {
             let start = span.start_ns.max(covered);
-            add(if at == 0 { "startup" } else { "unknown" }, start - covered);
+            let gap = start - covered;
+            let between = || servers.lost(lanes, covered + gap / 2);
+            add(if at == 0 || gap == 0 { "startup" } else { between() }, gap);
             let next = spans.get(at + 1).map_or(u64::MAX, |next| next.start_ns.max(start));
             let end = span.end_ns.max(start).min(next.max(start));
             add(span.phase.name(), end - start);
@@ -370,7 +381,12 @@ struct Servers {
     /// When any server folded or applied, in order, without overlaps.
     busy: Vec<(u64, u64)>,
     cores: Option<f64>,
+    /// Cores that other processes and other virtual machines had on average.
+    taken: f64,
 }
+
+/// A core of which less than this is free on average is not there when it is needed.
+const FREE: f64 = 0.5;
 
 impl Servers {
     fn of(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Self {
@@ -387,7 +403,9 @@ impl Servers {
                 _ => busy.push((start, end)),
             }
         }
-        Self { busy, cores: info.training().cores.map(|cores| cores as f64) }
+        let cores = info.training().cores.map(|cores| cores as f64);
+        let taken = machine(info).map_or(0.0, |machine| machine.others_share + machine.stolen_share);
+        Self { busy, cores, taken: taken.min(1.0) * cores.unwrap_or(0.0) }
     }
 
     /// How long a server was at work between two times.
@@ -397,15 +415,17 @@ impl Servers {
         within.map(|&(start, end)| end.min(to).saturating_sub(start.max(from))).sum()
     }
 
-    /// What a time is in which a worker neither worked nor waited for others: it waited for a core if as many nodes as there
-    /// are cores were at work.
+    /// What a time is in which a worker neither worked nor waited for others: it waited for a core if the nodes that were at work,
+    /// with what else used the machine during the run, left none free.
     fn lost(&self, lanes: &Lanes<'_>, at: u64) -> &'static str {
         let works = |spans: &&Vec<&Span>| {
             let begun = spans.partition_point(|span| span.start_ns <= at);
             spans[..begun].last().is_some_and(|span| span.end_ns > at && span.phase != Phase::Wait)
         };
         let working = lanes.by_node.values().filter(works).count();
-        if self.cores.is_some_and(|cores| working as f64 >= cores) { "waiting_for_core" } else { "unknown" }
+        let used = working as f64 + self.taken;
+        // Ours are counted at this instant; of the others only the mean is known.
+        if self.cores.is_some_and(|cores| used > cores - FREE) { "waiting_for_core" } else { "unknown" }
     }
 }
 
@@ -529,4 +549,44 @@ fn timeline(spans: &[Span], wall_ns: u64, name: &impl Fn(u32) -> String) -> crat
     }
     released.into_iter().for_each(|(sync, at)| timeline.barrier(ms(at), &format!("gate of round {sync}")));
     timeline.finish(ms(wall_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two workers on a machine of two cores; each has 10 ms of work, 10 ms of nothing, and 10 ms of work.
+    fn report_of(settings: &[(&str, &str)]) -> Report {
+        let mut info = RunInfo { system: "syncline".to_owned(), workers: 2, ..RunInfo::default() };
+        info.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let ms = 1_000_000;
+        let spans: Vec<Span> = (0..2)
+            .flat_map(|node| {
+                [(0, 10), (20, 30)].map(|(from, to)| Span::new(node, Phase::Compute, from * ms, to * ms))
+            })
+            .collect();
+        report(&info, &spans, "run".to_owned(), Damage::default())
+    }
+
+    #[test]
+    fn on_a_busy_machine_the_time_between_spans_is_waiting_for_a_core() {
+        let busy = [("cores", "2"), ("machine_others_share", "0.8200"), ("machine_stolen_share", "0.0300")];
+        let report = report_of(&busy);
+        assert!((report.shares["waiting_for_core"] - 1.0 / 3.0).abs() < 1e-9, "{:?}", report.shares);
+        assert!(!report.shares.contains_key("unknown"));
+        let verdict = report.verdict.join("\n");
+        assert!(
+            verdict.contains("33 % was waiting for a core; meanwhile other processes used 82 % of the machine and other virtual machines 3.0 %."),
+            "{verdict}"
+        );
+    }
+
+    #[test]
+    fn on_a_quiet_machine_or_without_its_load_it_is_unknown() {
+        let quiet = [("cores", "2"), ("machine_others_share", "0.0400"), ("machine_stolen_share", "0.0000")];
+        for settings in [&quiet[..], &quiet[..1], &[]] {
+            let report = report_of(settings);
+            assert!((report.shares["unknown"] - 1.0 / 3.0).abs() < 1e-9, "{:?}", report.shares);
+        }
+    }
 }

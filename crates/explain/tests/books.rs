@@ -39,11 +39,14 @@ fn eventful() -> Vec<String> {
     for turn in 0..4 {
         at = log.simple_job(turn, "count at E.scala:1", at, &[(1, 300), (1, 500), (2, 400), (2, 900)]) + 20;
     }
-    log.job(4, at, &[4, 5]).job(5, at + 10, &[6]);
+    log.query(3, "select", "BroadcastExchange", &[(1, "data size"), (2, "time to build")]);
+    log.query(4, "insert", "AQEShuffleRead", &[(3, "number of coalesced partitions")]);
+    log.driver_values(3, &[(1, 5000), (2, 400)]).driver_values(4, &[(3, 1)]);
+    log.query_job(4, at, &[4, 5], 4).job(5, at + 10, &[6]);
     log.stage(4, 0, "map at E.scala:2", 3, at).stage(6, 0, "collect at E.scala:3", 2, at + 10);
     log.task_start(4, 16, 1, at).task_start(4, 17, 2, at);
     log.task(Task::new(4, 0, 1, at, at + 700))
-        .task(Task::new(4, 1, 2, at, at + 300).failed("java.io.IOException"));
+        .task(Task { spilled: 1 << 20, ..Task::new(4, 1, 2, at, at + 300).failed("java.io.IOException") });
     log.task(Task::new(6, 0, 2, at + 300, at + 800)).task(Task::new(4, 1, 1, at + 700, at + 1500));
     log.task(Task { speculative: true, ..Task::new(4, 2, 2, at + 800, at + 1600) });
     log.stage_end(4, 0, "map at E.scala:2", 3, (at, at + 1600), None);
@@ -100,6 +103,33 @@ fn mutate(lines: &mut Vec<String>, random: &mut StdRng) {
                 .replace("\"Executor ID\":\"1\"", "\"Executor ID\":\"9\"")
         }
     }
+}
+
+/// How many damaged copies of each log of the sample the long test looks at.
+const COPIES: usize = 300;
+
+#[test]
+#[ignore = "thousands of whole logs; .ci/nightly runs it"]
+fn the_books_of_every_log_at_hand_close_however_it_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("log");
+    let mut random = StdRng::seed_from_u64(42);
+    let mut explained = 0;
+    for (name, original) in sample::logs() {
+        let text = String::from_utf8(zstd::decode_all(&fs::read(original).unwrap()[..]).unwrap()).unwrap();
+        let whole: Vec<String> = text.lines().map(str::to_owned).collect();
+        for copy in 0..COPIES {
+            let mut lines = whole.clone();
+            for _ in 0..random.random_range(1..40) {
+                mutate(&mut lines, &mut random);
+            }
+            fs::write(&path, lines.join("\n")).unwrap();
+            let Ok(report) = explain(&path) else { continue };
+            assert_eq!(violations(&report), Vec::<String>::new(), "{name}, copy {copy}");
+            explained += 1;
+        }
+    }
+    println!("{explained} damaged logs, and the books of all close");
 }
 
 #[test]

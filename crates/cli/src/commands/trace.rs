@@ -20,11 +20,13 @@ use crate::{
 
 /// Explain where the time went, from a run's trace or another system's log
 ///
-/// Reads Spark event logs (3 and 4; plain, .gz, .zst, .lz4, .lzf, .snappy, rolling folders; finished, live or cut), Chrome and
-/// PyTorch (Kineto) traces, and run files of `syncline train --trace`. What a file is, its content tells.
+/// Reads Spark event logs (3 and 4; plain, .gz, .zst, .lz4, .lzf, .snappy, rolling folders, archives of a history server, or
+/// by their address there; finished, live or cut), Chrome and PyTorch (Kineto) traces, dumps of PyTorch's flight recorder,
+/// and run files of `syncline train --trace`. What a file is, its content tells.
 ///
 /// Examples:
 ///   syncline trace report run.parquet
+///   syncline trace report http://127.0.0.1:18080/history/app-20261121092843-0000
 ///   syncline trace report eventlog_v2_app-20261121092843-0000 --html report.html
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -53,7 +55,8 @@ enum Command {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ReportArgs {
-    /// Logs, run files, or folders of rolling logs; Chrome traces among them are the ranks of one run
+    /// Logs, run files, folders of rolling logs, zip archives, or addresses at a Spark history server; Chrome traces among
+    /// them are the ranks of one run
     #[arg(required = true, value_name = "LOG", value_hint = ValueHint::AnyPath)]
     logs: Vec<PathBuf>,
     /// Write the report as one page that needs nothing else
@@ -296,7 +299,7 @@ struct Finding {
 }
 
 fn validate(args: &ValidateArgs) -> Result<(), Failure> {
-    let findings: Vec<Finding> = args.logs.iter().map(|log| finding(log)).collect();
+    let findings: Vec<Finding> = args.logs.iter().flat_map(|log| findings(log)).collect();
     let unsound = findings.iter().filter(|finding| !finding.sound).count();
     if args.json {
         print_json_list("logs", &findings)?;
@@ -315,28 +318,37 @@ fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     }
 }
 
-fn finding(log: &Path) -> Finding {
-    let (sound, complete, what, details) = match explain(log) {
-        Ok(report) => {
-            let damage = &report.damage;
-            let lines = damage.first.iter().map(|bad| format!("line {}: {}", bad.line, bad.why));
-            let details: Vec<String> = lines.chain(damage.notes.iter().cloned()).collect();
-            let end = match report.unfinished_jobs {
-                _ if report.complete => "complete".to_owned(),
-                0 => "without an end".to_owned(),
-                jobs => format!("without an end, {jobs} jobs unfinished"),
-            };
-            let soundness = match damage.lines {
-                _ if damage.is_none() => "sound".to_owned(),
-                0 => "not sound".to_owned(),
-                lines => format!("damaged, {lines} lines could not be read"),
-            };
-            let what = format!("{}, {} tasks, {end}, {soundness}", report.system, report.tasks);
-            (damage.is_none(), report.complete, what, details)
+/// What is found of the logs that a path leads to: one, or those of an archive.
+fn findings(log: &Path) -> Vec<Finding> {
+    match explain_all(&[log.to_owned()]) {
+        Ok(reports) => reports.iter().map(finding).collect(),
+        Err(error) => {
+            let (log, what) = (log.display().to_string(), error.to_string());
+            vec![Finding { log, sound: false, complete: false, what, details: Vec::new() }]
         }
-        Err(error) => (false, false, error.to_string(), Vec::new()),
+    }
+}
+
+fn finding(report: &Report) -> Finding {
+    let damage = &report.damage;
+    let lines = damage.first.iter().map(|bad| format!("line {}: {}", bad.line, bad.why));
+    let mut details: Vec<String> = lines.chain(damage.notes.iter().cloned()).collect();
+    let undescribed = damage.lines - damage.first.len() as u64 + damage.more_notes;
+    if undescribed > 0 {
+        details.push(format!("and {undescribed} more of their kind"));
+    }
+    let end = match report.unfinished_jobs {
+        _ if report.complete => "complete".to_owned(),
+        0 => "without an end".to_owned(),
+        jobs => format!("without an end, {jobs} jobs unfinished"),
     };
-    Finding { log: log.display().to_string(), sound, complete, what, details }
+    let soundness = match damage.lines {
+        _ if damage.is_none() => "sound".to_owned(),
+        0 => "not sound".to_owned(),
+        lines => format!("damaged, {lines} lines could not be read"),
+    };
+    let what = format!("{}, {} tasks, {end}, {soundness}", report.system, report.tasks);
+    Finding { log: report.source.clone(), sound: damage.is_none(), complete: report.complete, what, details }
 }
 
 fn surveyed(args: &SurveyArgs) -> Result<(), Failure> {

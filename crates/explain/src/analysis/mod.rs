@@ -1,6 +1,7 @@
 //! What the windows of a log are asked. Each analysis is fed window by window, holds little, and gives its part of the
 //! report at the end; none of them reads files or prints.
 
+pub(crate) mod advice;
 pub(crate) mod critical;
 pub(crate) mod failures;
 pub(crate) mod family;

@@ -1,6 +1,6 @@
 //! Stages, executors and SQL queries row by row, with the figures that Spark's own pages give them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -103,8 +103,10 @@ pub struct Tables {
     pub other_stages: u64,
     /// Executors in order of arrival.
     pub executors: Vec<ExecutorRow>,
-    /// SQL queries in order.
+    /// SQL queries in order; where there are very many, those with most task time.
     pub queries: Vec<QueryRow>,
+    /// SQL queries that are in no row.
+    pub other_queries: u64,
 }
 
 /// Rows of stages and queries that are kept, so that memory does not follow the log.
@@ -117,6 +119,8 @@ pub(crate) struct TableSums {
     other_stages: u64,
     executors: BTreeMap<u32, TaskSums>,
     queries: BTreeMap<i64, QueryRow>,
+    /// Queries whose rows were given up: a job that one of them still runs does not bring it back.
+    given_up: BTreeSet<i64>,
 }
 
 impl TableSums {
@@ -130,16 +134,20 @@ impl TableSums {
             let query = stage.job.and_then(|at| window.jobs.get(at)).and_then(|job| job.sql_execution);
             self.stage(stage, query, origin);
         }
+        if self.queries.len() >= 2 * KEPT {
+            self.thin_queries();
+        }
     }
 
     fn job(&mut self, job: &Job, origin: i64, application: &Application) {
         let Some(query) = job.sql_execution else { return };
-        if self.queries.len() >= KEPT && !self.queries.contains_key(&query) {
+        if self.given_up.contains(&query) {
             return;
         }
         let from = job.started - origin;
         let row = self.queries.entry(query).or_insert_with(|| QueryRow {
             query,
+            description: application.queries.get(&query).cloned().unwrap_or_default(),
             from_ms: from,
             ..QueryRow::default()
         });
@@ -183,8 +191,22 @@ impl TableSums {
         self.stages.truncate(KEPT);
     }
 
+    /// Keeps the queries with most task time.
+    fn thin_queries(&mut self) {
+        let mut order: Vec<(i64, i64)> =
+            self.queries.values().map(|row| (row.sums.task_ms, row.query)).collect();
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, query) in order.into_iter().skip(KEPT) {
+            self.queries.remove(&query);
+            self.given_up.insert(query);
+        }
+    }
+
     /// The tables of the whole log.
     pub fn finish(mut self, application: &Application) -> Tables {
+        if self.queries.len() > KEPT {
+            self.thin_queries();
+        }
         if self.stages.len() > KEPT {
             self.thin();
         }
@@ -198,15 +220,12 @@ impl TableSums {
             to_ms: executor.removed.map(|removed| removed - origin),
             sums: self.executors.get(&at).copied().unwrap_or_default(),
         });
-        let described = |mut row: QueryRow| {
-            row.description = application.queries.get(&row.query).cloned().unwrap_or_default();
-            row
-        };
         Tables {
             stages: self.stages,
             other_stages: self.other_stages,
             executors: executors.collect(),
-            queries: self.queries.into_values().map(described).collect(),
+            queries: self.queries.into_values().collect(),
+            other_queries: self.given_up.len() as u64,
         }
     }
 }

@@ -9,6 +9,6 @@ mod hang;
 mod pickle;
 mod report;
 
-pub(crate) use dump::read;
+pub(crate) use dump::{Dump, read};
 pub use hang::Hang;
 pub(crate) use report::report;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Distribution, Report, Split, Straggler, SyncPoint, devices, tables, timeline};
+use super::{Advice, Distribution, Report, Split, Straggler, SyncPoint, devices, tables, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/zoom.js");
@@ -21,11 +21,7 @@ pub fn html(reports: &[Report]) -> String {
          <title>{} - where the time went</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n",
         escape(title)
     );
-    for (number, report) in reports.iter().enumerate() {
-        // One timeline a page: the script zooms the first.
-        let timeline = if number == 0 { timeline::section(&report.timeline) } else { String::new() };
-        page.push_str(&body(report, timeline));
-    }
+    reports.iter().for_each(|report| page.push_str(&body(report)));
     let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
     page
 }
@@ -72,11 +68,12 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn body(report: &Report, timeline: String) -> String {
+fn body(report: &Report) -> String {
     let sections = [
         head(report),
         shares(&report.shares),
-        timeline,
+        advice(&report.advice),
+        timeline::section(&report.timeline),
         report.devices.as_ref().map_or_else(String::new, devices::section),
         sync_points(&report.sync_points),
         stragglers(&report.stragglers),
@@ -159,6 +156,29 @@ fn shares(shares: &BTreeMap<String, f64>) -> String {
         shares.iter().map(|(name, share)| (name.as_str(), *share)).filter(|part| part.1 >= 0.0005).collect();
     parts.sort_by(|a, b| b.1.total_cmp(&a.1));
     format!("<h2>Where the wall time went</h2>\n{}{}\n", stack(&parts, ""), legend(&parts))
+}
+
+fn advice(all: &[Advice]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let row = |advice: &Advice| {
+        let settings: Vec<String> =
+            advice.settings.iter().map(|setting| format!("<code>{}</code>", escape(setting))).collect();
+        vec![
+            percent(advice.share),
+            format!(
+                "<b>{}</b><br><span class=\"soft\">{}</span>",
+                advice.kind.title(),
+                clipped(&advice.place)
+            ),
+            escape(&advice.evidence),
+            settings.join("<br>"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let columns = ["n:at most", "w:what", "w:measured", "w:settings that govern it"];
+    format!("<h2>What would help</h2>\n{}", table(&columns, &rows, rows.len()))
 }
 
 /// A table; `n` before a column's name makes it one of numbers, `w` a wide one.
@@ -462,6 +482,10 @@ fn notes(report: &Report) -> String {
     }));
     if notes.is_empty() {
         return String::new();
+    }
+    let undescribed = report.damage.lines - report.damage.first.len() as u64 + report.damage.more_notes;
+    if undescribed > 0 {
+        notes.push(format!("and {undescribed} more lines and notes of their kind"));
     }
     let items: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
     format!("<h2>Notes</h2>\n<ul>{items}</ul>\n")

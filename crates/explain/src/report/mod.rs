@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use crate::analysis::advice::{Advice, AdviceKind};
 pub use crate::analysis::critical::{PathPart, Slack};
 pub use crate::analysis::failures::{FailedJob, Failures, LostWork};
 pub use crate::analysis::family::Family;
@@ -121,6 +122,9 @@ pub struct Report {
     pub iterations: Vec<Iterations>,
     /// Synchronisation points, most expensive first.
     pub sync_points: Vec<SyncPoint>,
+    /// What would help, with the evidence and the settings that govern it, what costs most first; only for Spark.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<Advice>,
     /// Who is late.
     pub stragglers: Vec<Straggler>,
     /// The critical path by stage and phase, longest first.
@@ -137,6 +141,9 @@ pub struct Report {
     /// Why Sparklens' figures mean nothing for this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sparklens_nonsense: Option<String>,
+    /// What else used the machine, if the run recorded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     /// Nodes' clock offsets, if the trace states them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockNote>,
@@ -180,6 +187,15 @@ pub struct SyncPoint {
     pub share: f64,
     /// Idle core-seconds by cause; adds up to `idle_core_s`.
     pub split: Split,
+}
+
+/// What else used the machine while the run went on, as shares of all its cores' time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Machine {
+    /// Other processes.
+    pub others_share: f64,
+    /// Other virtual machines.
+    pub stolen_share: f64,
 }
 
 /// How far a node's clock was from the run's.

@@ -10,7 +10,7 @@ const ROWS: usize = 100;
 
 /// The section; nothing for what has no tables.
 pub(super) fn section(tables: &Tables) -> String {
-    [queries(&tables.queries), stages(tables), executors(&tables.executors)].concat()
+    [queries(tables), stages(tables), executors(&tables.executors)].concat()
 }
 
 /// The cells that all three have.
@@ -47,9 +47,16 @@ fn bytes_of(bytes: i64) -> String {
     unit::bytes(bytes.unsigned_abs() as f64)
 }
 
-fn titled(title: &str, own: &[&str], rows: &[Vec<String>], total: usize) -> String {
+/// A table of the rows that are shown of `kept` ones in the report; `others` are in none, and what they did is in no row.
+fn titled(title: &str, own: &[&str], rows: &[Vec<String>], (kept, others): (usize, u64)) -> String {
     let columns: Vec<&str> = own.iter().copied().chain(COLUMNS).collect();
-    format!("<h2>{title}</h2>\n{}", table(&columns, rows, total))
+    let others = match others {
+        0 => String::new(),
+        others => format!(
+            "<p class=\"soft\">{others} further ones took less task time than any of the {kept} that are kept, and have no row</p>\n"
+        ),
+    };
+    format!("<h2>{title}</h2>\n{}{others}", table(&columns, rows, kept))
 }
 
 fn stages(tables: &Tables) -> String {
@@ -73,8 +80,12 @@ fn stages(tables: &Tables) -> String {
         own.into_iter().chain(cells(&stage.sums)).collect()
     };
     let rows: Vec<Vec<String>> = tables.stages.iter().take(ROWS).map(row).collect();
-    let total = tables.stages.len() + tables.other_stages as usize;
-    titled("Stages", &["n:stage", "w:name", "n:query", "n:from", "n:duration"], &rows, total)
+    titled(
+        "Stages",
+        &["n:stage", "w:name", "n:query", "n:from", "n:duration"],
+        &rows,
+        (tables.stages.len(), tables.other_stages),
+    )
 }
 
 fn executors(all: &[ExecutorRow]) -> String {
@@ -93,10 +104,11 @@ fn executors(all: &[ExecutorRow]) -> String {
         own.into_iter().chain(cells(&executor.sums)).collect()
     };
     let rows: Vec<Vec<String>> = all.iter().take(ROWS).map(row).collect();
-    titled("Executors", &["executor", "host", "n:cores", "n:came", "n:went"], &rows, all.len())
+    titled("Executors", &["executor", "host", "n:cores", "n:came", "n:went"], &rows, (all.len(), 0))
 }
 
-fn queries(all: &[QueryRow]) -> String {
+fn queries(tables: &Tables) -> String {
+    let all = &tables.queries;
     if all.is_empty() {
         return String::new();
     }
@@ -123,6 +135,6 @@ fn queries(all: &[QueryRow]) -> String {
         "SQL queries",
         &["n:query", "w:description", "n:jobs", "n:stages", "n:from", "n:duration"],
         &rows,
-        all.len(),
+        (all.len(), tables.other_queries),
     )
 }

@@ -20,6 +20,7 @@ pub fn text(report: &Report, page: &mut Page) {
     report.devices.iter().for_each(|found| devices::text(page, found));
     iterations(page, report);
     sync_points(page, &report.sync_points);
+    advice(page, report);
     stragglers(page, report);
     critical_path(page, report);
     distributions(page, report);
@@ -130,6 +131,29 @@ fn iterations(page: &mut Page, report: &Report) {
             milliseconds(found.median_ms),
             count(found.sync_points),
             found.pattern.clone(),
+        ]);
+    }
+    page.table(&table);
+}
+
+fn advice(page: &mut Page, report: &Report) {
+    if report.advice.is_empty() {
+        return;
+    }
+    page.heading("What would help (costs at most)");
+    let columns = [
+        Column::number("share"),
+        Column::text("what").wraps_at(12),
+        Column::text("measured").wraps_at(20),
+        Column::text("settings").wraps_at(20),
+    ];
+    let mut table = Table::new(columns).indented(2).at_most(ROWS, REST);
+    for advice in &report.advice {
+        table.row([
+            percent(advice.share),
+            format!("{} {}", advice.kind.title(), advice.place),
+            advice.evidence.clone(),
+            advice.settings.join(", "),
         ]);
     }
     page.table(&table);

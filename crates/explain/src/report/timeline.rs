@@ -45,28 +45,39 @@ pub(super) fn section(timeline: &Timeline) -> String {
             format!("<li class=\"soft\">jobs and lines closer than {} are drawn as one</li>", time(apart))
         }
     };
+    let lanes = bars(timeline).iter().filter(|count| **count > 0).count();
+    let hidden = match lanes - order.len() {
+        0 => String::new(),
+        hidden => format!("<li class=\"soft\">{hidden} lanes with fewer bars are not drawn</li>"),
+    };
     let ticks: String =
         (0..5).map(|at| format!("<span>{}</span>", time(timeline.end * f64::from(at) / 4.0))).collect();
     let labels = serde_json::json!({ "end": timeline.end, "height": height, "labels": timeline.labels });
     // Inside a script element only `<` could end it.
     let labels = labels.to_string().replace('<', "\\u003c");
     format!(
-        "<h2>Timeline</h2>\n<div class=\"panel\"><div class=\"timeline\"><div class=\"lanes\"><div style=\"height:{JOBS}px\"></div>{names}\
+        "<section>\n<h2>Timeline</h2>\n<div class=\"panel\"><div class=\"timeline\"><div class=\"lanes\"><div style=\"height:{JOBS}px\"></div>{names}\
          <div style=\"height:{UTILISATION}px;line-height:{UTILISATION}px\">busy</div></div>\n<div class=\"plot\">{svg}\
          <div class=\"axis\">{ticks}</div></div></div>\n<div class=\"tools\">\
          <button data-zoom=\"in\" aria-label=\"zoom in\">+</button><button data-zoom=\"out\" aria-label=\"zoom out\">&minus;</button>\
          <button data-zoom=\"left\" aria-label=\"earlier\">&larr;</button><button data-zoom=\"right\" aria-label=\"later\">&rarr;</button>\
-         <button data-zoom=\"all\">whole run</button><span id=\"tip\" role=\"status\"></span></div></div>\n\
+         <button data-zoom=\"all\">whole run</button><span class=\"tip\" role=\"status\"></span></div></div>\n\
          <ul class=\"legend\">{kinds}<li><i style=\"border:2px solid var(--critical)\"></i>on the critical path</li>\
-         <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}{joined}</ul>\n\
-         <script type=\"application/json\" id=\"names\">{labels}</script>\n"
+         <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}{joined}{hidden}</ul>\n\
+         <script type=\"application/json\" class=\"names\">{labels}</script>\n</section>\n"
     )
+}
+
+/// How many bars each lane has.
+fn bars(timeline: &Timeline) -> Vec<usize> {
+    let mut bars = vec![0; timeline.lanes.len()];
+    timeline.bars.iter().for_each(|bar| bars[bar.lane as usize] += 1);
+    bars
 }
 
 /// Lanes in natural order of their names; if there are too many, those with most bars.
 fn order(timeline: &Timeline) -> Vec<usize> {
-    let mut bars = vec![0usize; timeline.lanes.len()];
-    timeline.bars.iter().for_each(|bar| bars[bar.lane as usize] += 1);
+    let bars = bars(timeline);
     let mut order: Vec<usize> = (0..timeline.lanes.len()).filter(|&lane| bars[lane] > 0).collect();
     order.sort_by_key(|&lane| std::cmp::Reverse(bars[lane]));
     order.truncate(LANES);
@@ -96,7 +107,7 @@ fn natural(name: &str) -> Vec<(String, u64)> {
 fn svg(timeline: &Timeline, order: &[usize], height: usize) -> String {
     let end = timeline.end;
     let mut svg = format!(
-        "<svg id=\"timeline\" viewBox=\"0 0 {end} {height}\" preserveAspectRatio=\"none\" style=\"height:{height}px\" role=\"img\" \
+        "<svg viewBox=\"0 0 {end} {height}\" preserveAspectRatio=\"none\" style=\"height:{height}px\" role=\"img\" \
          aria-label=\"timeline of the run\">\n"
     );
     for (from, to) in &timeline.jobs {

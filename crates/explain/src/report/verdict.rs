@@ -21,6 +21,8 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     sentences.extend(stragglers(report));
     sentences.extend(narrow(report));
     sentences.extend(overheads(report));
+    sentences.extend(advice(report));
+    sentences.extend(waiting_for_core(report));
     sentences.extend(unknown(report));
     if !report.complete {
         sentences.push("The log has no end: the run goes on, was killed, or the log was cut. All figures are up to its last event.".into());
@@ -264,6 +266,33 @@ fn overheads(report: &Report) -> Option<String> {
             report.overheads.per_task.median_ms,
         )
     })
+}
+
+/// What would help most.
+fn advice(report: &Report) -> Option<String> {
+    let first = report.advice.first().filter(|advice| advice.share >= WORTH)?;
+    let setting = first.settings.first()?;
+    Some(format!(
+        "{} at `{}` ({} at most): {}; {setting} governs it.",
+        first.kind.title(),
+        first.place,
+        percent(first.share),
+        first.evidence
+    ))
+}
+
+/// What workers waited for that had work and no core.
+fn waiting_for_core(report: &Report) -> Option<String> {
+    let waited = share(report, "waiting_for_core");
+    let others = report.machine.filter(|machine| machine.others_share + machine.stolen_share >= 0.1);
+    let others = others.map_or(String::new(), |machine| {
+        let stolen = match machine.stolen_share {
+            stolen if stolen >= 0.005 => format!(" and other virtual machines {}", percent(stolen)),
+            _ => String::new(),
+        };
+        format!("; meanwhile other processes used {} of the machine{stolen}", percent(machine.others_share))
+    });
+    (waited >= WORTH).then(|| format!("{} was waiting for a core{others}.", percent(waited)))
 }
 
 fn unknown(report: &Report) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Packed bytes to plain bytes. The codec is recognised by the first bytes of the stream.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blocks::Unpacked;
@@ -8,8 +8,16 @@ use super::lz4::Lz4;
 use super::lzf::Lzf;
 use super::snappy::Snappy;
 
+/// So many bytes tell the codec. They are read and not peeked at, as a pipe or a decoder may give fewer at first.
+const MAGIC: u64 = 8;
+
 /// What decoders note while they read; shared because they run on their own thread.
 pub(super) type Notes = Arc<Mutex<Vec<String>>>;
+
+/// Adds a note.
+pub(super) fn note(notes: &Notes, what: String) {
+    notes.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+}
 
 /// Unpacks `packed`, whatever it is packed with. `name` appears in notes. Damage ends the stream with a note, so that
 /// what was readable until there is used; a live log legitimately ends inside a frame.
@@ -18,8 +26,10 @@ pub(super) fn unpack(
     name: String,
     notes: &Notes,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let head = packed.fill_buf()?;
-    let plain: Box<dyn Read + Send> = match head {
+    let mut head = Vec::new();
+    packed.by_ref().take(MAGIC).read_to_end(&mut head)?;
+    let packed = Cursor::new(head.clone()).chain(packed);
+    let plain: Box<dyn Read + Send> = match head[..] {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
@@ -48,8 +58,7 @@ impl Read for UntilDamage {
                     io::ErrorKind::UnexpectedEof => "ends inside a compressed frame".to_owned(),
                     _ => format!("cannot be unpacked further: {error}"),
                 };
-                let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-                notes.push(format!("{} {what}", self.name));
+                note(&self.notes, format!("{} {what}", self.name));
                 self.plain = None;
                 Ok(0)
             }

@@ -20,6 +20,8 @@ pub struct Damage {
     pub first: Vec<BadLine>,
     /// What happened to the packing: a frame cut short, a block with a wrong length.
     pub notes: Vec<String>,
+    /// Notes beyond those.
+    pub more_notes: u64,
 }
 
 impl Damage {
@@ -36,9 +38,23 @@ impl Damage {
 
     /// Adds a note about the packing.
     pub fn note(&mut self, note: String) {
-        if self.notes.len() < Self::DESCRIBED && !self.notes.contains(&note) {
-            self.notes.push(note);
+        if self.notes.contains(&note) {
+            return;
         }
+        if self.notes.len() < Self::DESCRIBED {
+            self.notes.push(note);
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    /// Adds what another part of the log, and the decoders below it, could not use.
+    pub(crate) fn join(&mut self, other: Self, notes: Vec<String>) {
+        let undescribed = other.lines - other.first.len() as u64;
+        other.first.into_iter().for_each(|bad| self.count(bad.line, bad.why));
+        self.lines += undescribed;
+        self.more_notes += other.more_notes;
+        other.notes.into_iter().chain(notes).for_each(|note| self.note(note));
     }
 
     /// Whether all of the log was usable.

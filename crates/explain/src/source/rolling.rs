@@ -8,17 +8,41 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// A file of a rolling log, wherever it lies.
+pub(super) struct Numbered<T> {
+    /// Its number, from 1.
+    number: u64,
+    /// Whether it is as Spark wrote it. A compact file sorts before the original of the same number.
+    is_original: bool,
+    /// What it was given with.
+    pub file: T,
+}
+
+/// The file called `name`; `None` if that is no name of a file of events.
+pub(super) fn numbered<T>(name: &str, file: T) -> Option<Numbered<T>> {
+    let number = name.strip_prefix("events_")?.split('_').next()?.parse().ok()?;
+    Some(Numbered { number, is_original: !name.ends_with(".compact"), file })
+}
+
+/// The files that make up the log, in order.
+pub(super) fn in_order<T>(mut files: Vec<Numbered<T>>) -> Vec<Numbered<T>> {
+    files.sort_by_key(|file| (file.number, file.is_original));
+    if let Some(compacted) = files.iter().rfind(|file| !file.is_original).map(|file| file.number) {
+        files.retain(|file| file.number > compacted || (file.number == compacted && !file.is_original));
+    }
+    files
+}
+
 /// The event files in the rolling log folder `folder`, in order; `None` if the folder is not such a log.
 pub(super) fn event_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, Error> {
-    let mut files = numbered_files(folder)?;
-    if files.is_empty() {
-        return Ok(None);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        files.extend(numbered(&name, path));
     }
-    files.sort();
-    if let Some(&(compacted, ..)) = files.iter().rfind(|(_, is_original, _)| !is_original) {
-        files.retain(|&(number, is_original, _)| number > compacted || (number == compacted && !is_original));
-    }
-    Ok(Some(files.into_iter().map(|(_, _, path)| path).collect()))
+    let files: Vec<PathBuf> = in_order(files).into_iter().map(|file| file.file).collect();
+    Ok(Some(files).filter(|files| !files.is_empty()))
 }
 
 /// The only rolling log folder in `folder`, if there is exactly one.
@@ -32,21 +56,6 @@ pub(super) fn only_log_inside(folder: &Path) -> Result<Option<PathBuf>, Error> {
         }
     }
     Ok(if found.len() == 1 { found.pop() } else { None })
-}
-
-/// Number, whether it is an original (a compact file sorts before the original of the same number), path.
-fn numbered_files(folder: &Path) -> Result<Vec<(u64, bool, PathBuf)>, Error> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let number =
-            name.strip_prefix("events_").and_then(|rest| rest.split('_').next()).and_then(|n| n.parse().ok());
-        if let Some(number) = number {
-            files.push((number, !name.ends_with(".compact"), path));
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

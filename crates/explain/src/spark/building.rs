@@ -47,6 +47,7 @@ impl Building {
             missing_tasks: 0,
             needed_until: None,
             is_unfinished: false,
+            scan_ms: 0,
         };
         Self { stage, starts: Vec::new(), is_whole: false, resubmitted: BTreeSet::new(), handed_on: 0 }
     }
@@ -80,6 +81,7 @@ impl Building {
     pub fn complete(&mut self, info: &StageInfo) {
         self.learn(info);
         self.stage.completed = info.completed;
+        self.stage.scan_ms = info.scan_ms;
         self.stage.failure.clone_from(&info.failure);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::building::Draft;
-use super::event::{Ending, Event, JobStart, StageInfo, StageKey, TaskEnd};
+use super::event::{Ending, Event, JobStart, Plan, StageInfo, StageKey, TaskEnd};
 use super::model::{Application, Executor, Job, Running, Stage, Task, Window};
 use super::totals::{FailureCounts, Totals};
 
@@ -75,7 +75,13 @@ impl<S: Sink> Collector<S> {
             }
             Event::JobStart(start) => self.start_job(*start),
             Event::JobEnd { job, at, failure } => self.end_job(job, at, failure),
-            Event::QueryStart { query, description } => self.application.describe(query, description),
+            Event::QueryStart { query, description, plan } => {
+                self.application.describe(query, description);
+                self.plan(query, plan);
+            }
+            Event::PlanUpdate { query, plan } => self.plan(query, plan),
+            Event::DriverValues(values) => self.application.sql.values(&values),
+            Event::QueryEnd { query } => self.application.sql.end(query),
             Event::StageSubmitted(info) => {
                 info.submitted.into_iter().for_each(|at| self.application.saw(at));
                 self.draft_of(info.key).stage(info.key).submit(&info);
@@ -123,6 +129,13 @@ impl<S: Sink> Collector<S> {
             ));
         }
         notes
+    }
+
+    /// Learns of a query's plan. What a session sets for itself counts as the application's: sessions with settings of their own are
+    /// rare, and what one of them sets says what the program meant.
+    fn plan(&mut self, query: i64, plan: Plan) {
+        self.application.sql.plan(query, plan.metrics);
+        self.application.properties.settings.extend(plan.settings);
     }
 
     fn add_executor(&mut self, id: String, host: String, cores: u32, at: i64) {

@@ -4,10 +4,12 @@
 //! newer Spark's additions cost nothing and break nothing. Times are ms since 1970, except CPU and shuffle write time (ns).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{quick, raw};
+use super::sql::Metric;
+use super::{quick, raw, raw_sql};
 
 /// What a line tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,17 @@ pub(crate) enum Event {
     QueryStart {
         query: i64,
         description: String,
+        plan: Plan,
+    },
+    /// A query's plan was changed while it ran.
+    PlanUpdate {
+        query: i64,
+        plan: Plan,
+    },
+    /// Values that the driver measured, by the numbers of their accumulators.
+    DriverValues(Vec<(i64, i64)>),
+    QueryEnd {
+        query: i64,
     },
     JobEnd {
         job: i64,
@@ -84,6 +97,8 @@ pub struct Properties {
     pub memory_fraction: Option<f64>,
     /// How executors come and go; `None` where their number is fixed.
     pub allocation: Option<Allocation>,
+    /// Those of Spark SQL and of memory that were set, by their names.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Dynamic allocation of executors, as `spark.dynamicAllocation` was set.
@@ -106,6 +121,15 @@ impl Default for Allocation {
     }
 }
 
+/// What is needed of a query's plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    /// Its metrics, by the numbers of their accumulators.
+    pub metrics: Vec<(i64, Metric)>,
+    /// Settings that the query's session has of its own.
+    pub settings: BTreeMap<String, String>,
+}
+
 /// A job as it was planned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct JobStart {
@@ -126,6 +150,8 @@ pub(crate) struct StageInfo {
     pub submitted: Option<i64>,
     pub completed: Option<i64>,
     pub failure: Option<String>,
+    /// Time of its tasks in scans of files, in ms, as Spark SQL measures it.
+    pub scan_ms: i64,
 }
 
 /// Whether a task's output goes to other tasks or to the driver.
@@ -238,12 +264,27 @@ pub(super) fn parse_fully(line: &[u8]) -> Result<Event, serde_json::Error> {
         "SparkListenerApplicationEnd" => from::<raw::ApplicationEnd>(line),
         "SparkListenerEnvironmentUpdate" => from::<raw::Environment>(line),
         "SparkListenerLogStart" => from::<raw::LogStart>(line),
-        "org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart" => from::<raw::QueryStart>(line),
-        _ => {
-            // Not worth parsing, but a line that was cut should be counted.
-            if line.trim_ascii_end().ends_with(b"}") { Ok(Event::Other) } else { from::<raw::Other>(line) }
-        }
+        name => match name.strip_prefix("org.apache.spark.sql.execution.ui.SparkListener") {
+            Some(name) => query(name, line),
+            None => other(line),
+        },
     }
+}
+
+/// An event of Spark SQL.
+fn query(name: &str, line: &[u8]) -> Result<Event, serde_json::Error> {
+    match name {
+        "SQLExecutionStart" => from::<raw_sql::QueryStart>(line),
+        "SQLAdaptiveExecutionUpdate" => from::<raw_sql::PlanUpdate>(line),
+        "DriverAccumUpdates" => from::<raw_sql::DriverValues>(line),
+        "SQLExecutionEnd" => from::<raw_sql::QueryEnd>(line),
+        _ => other(line),
+    }
+}
+
+/// An event that is not worth parsing; but a line that was cut should be counted.
+fn other(line: &[u8]) -> Result<Event, serde_json::Error> {
+    if line.trim_ascii_end().ends_with(b"}") { Ok(Event::Other) } else { from::<raw::Other>(line) }
 }
 
 /// The event's name. Spark writes it first; another writer's order costs a second pass over the line.
@@ -266,5 +307,9 @@ fn from<'a, T: Deserialize<'a> + Into<Event>>(line: &'a [u8]) -> Result<Event, s
 fn stage(line: &[u8]) -> Result<StageInfo, serde_json::Error> {
     let info: StageInfo = serde_json::from_slice::<raw::StageEvent<'_>>(line)?.info.into();
     let says = |words: &[u8]| memchr::memmem::find(line, words).is_some();
-    Ok(StageInfo { is_barrier: says(b"\"Barrier\":true") || says(b"\"Barrier\": true"), ..info })
+    let is_barrier = says(b"\"Barrier\":true") || says(b"\"Barrier\": true");
+    // The list of accumulators is long, and few stages scan.
+    let scan_ms =
+        if says(b"\"scan time\"") { serde_json::from_slice::<raw_sql::Scans<'_>>(line)?.ms() } else { 0 };
+    Ok(StageInfo { is_barrier, scan_ms, ..info })
 }

@@ -11,14 +11,17 @@ mod feed;
 mod model;
 mod quick;
 mod raw;
+mod raw_sql;
 mod reader;
 pub mod setting;
+mod sql;
 mod totals;
 
 pub use collector::Sink;
 pub use event::{Allocation, Ending, Metrics, Properties, StageKey, TaskKind};
 pub use model::{Application, Executor, Job, Running, Stage, Task, Window};
 pub use reader::{Reading, read};
+pub use sql::{Sql, SqlFacts};
 pub use totals::FailureCounts;
 
 pub(crate) use collector::Collector;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{Ending, Metrics, Properties, StageKey, TaskKind};
+use super::sql::Sql;
 
 /// The application and its executors.
 #[derive(Clone, Debug, Default)]
@@ -27,11 +28,13 @@ pub struct Application {
     pub(super) told: Option<i64>,
     /// Its executors, in order of arrival.
     pub executors: Vec<Executor>,
-    /// What SQL queries are called, by their numbers; of very many the first.
+    /// What SQL queries are called, by their numbers; of very many the last.
     pub queries: BTreeMap<i64, String>,
+    /// What the driver measured for SQL queries.
+    pub sql: Sql,
 }
 
-/// Queries whose descriptions are kept.
+/// Queries whose descriptions are kept: more than there are in a window.
 const QUERIES: usize = 2000;
 
 impl Application {
@@ -85,8 +88,9 @@ impl Application {
 
     /// Notes what a query is called.
     pub(super) fn describe(&mut self, query: i64, description: String) {
-        if self.queries.len() < QUERIES {
-            self.queries.insert(query, description);
+        self.queries.insert(query, description);
+        if self.queries.len() > QUERIES {
+            self.queries.pop_first();
         }
     }
 
@@ -169,6 +173,8 @@ pub struct Stage {
     pub needed_until: Option<i64>,
     /// Whether it was to be completed when the log ended.
     pub is_unfinished: bool,
+    /// Time of its tasks in scans of files, in ms, as Spark SQL measures it.
+    pub scan_ms: i64,
 }
 
 /// An attempt at a task that was running when the log ended.
@@ -265,6 +271,11 @@ impl Task {
     /// Records read from wherever they came.
     pub fn records(&self) -> i64 {
         self.metrics.map_or(0, |metrics| metrics.records_read + metrics.input_records)
+    }
+
+    /// Bytes read of other tasks' output.
+    pub fn shuffle_bytes(&self) -> i64 {
+        self.metrics.map_or(0, |metrics| metrics.remote_read + metrics.local_read)
     }
 
     /// Bytes read from wherever they came.

@@ -2,11 +2,12 @@
 //! is optional.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::event::{self, Allocation, Ending, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
-use super::setting;
+use super::{raw_sql, setting};
 
 /// A size, a count or a time in ns as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -39,7 +40,7 @@ fn short(message: &str) -> String {
 }
 
 /// A text that is borrowed from the line where it has no escapes.
-type Text<'a> = Cow<'a, str>;
+pub(super) type Text<'a> = Cow<'a, str>;
 
 #[derive(Deserialize)]
 pub(super) struct Named<'a> {
@@ -127,6 +128,8 @@ struct Settings<'a> {
     idle: Option<Text<'a>>,
     #[serde(borrow, rename = "spark.dynamicAllocation.schedulerBacklogTimeout")]
     backlog: Option<Text<'a>>,
+    #[serde(flatten)]
+    others: BTreeMap<Text<'a>, Text<'a>>,
 }
 
 impl From<Environment<'_>> for Event {
@@ -141,6 +144,7 @@ impl From<Environment<'_>> for Event {
             memory: memory.and_then(|text| setting::bytes(&text)),
             memory_fraction: settings.memory_fraction.and_then(|text| text.parse().ok()),
             allocation,
+            settings: raw_sql::told(settings.others),
             master: settings.master.map(Cow::into_owned),
         })
     }
@@ -239,21 +243,6 @@ impl From<JobStart<'_>> for Event {
 }
 
 #[derive(Deserialize)]
-pub(super) struct QueryStart<'a> {
-    #[serde(rename = "executionId")]
-    query: i64,
-    #[serde(borrow, default)]
-    description: Text<'a>,
-}
-
-impl From<QueryStart<'_>> for Event {
-    fn from(raw: QueryStart<'_>) -> Self {
-        // A query's own text may be as long as a page; what it is called by stands at its start.
-        Self::QueryStart { query: raw.query, description: raw.description.chars().take(1000).collect() }
-    }
-}
-
-#[derive(Deserialize)]
 pub(super) struct JobEnd<'a> {
     #[serde(rename = "Job ID")]
     job: i64,
@@ -320,6 +309,7 @@ impl From<Stage<'_>> for StageInfo {
             tasks: raw.tasks,
             parents: raw.parents,
             is_barrier: false,
+            scan_ms: 0,
             submitted: raw.submitted.map(|at| at.0),
             completed: raw.completed.map(|at| at.0),
             failure: raw.failure.map(|why| short(&why)),

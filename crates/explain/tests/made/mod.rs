@@ -99,6 +99,32 @@ impl Log {
         self.event(json!({"Event": "SparkListenerJobStart", "Job ID": id, "Submission Time": EPOCH + at, "Stage Infos": [], "Stage IDs": stages, "Properties": {}}))
     }
 
+    /// A job of an SQL query.
+    pub fn query_job(&mut self, id: i64, at: i64, stages: &[i64], query: i64) -> &mut Self {
+        let properties = json!({"spark.sql.execution.id": query.to_string()});
+        self.event(json!({"Event": "SparkListenerJobStart", "Job ID": id, "Submission Time": EPOCH + at, "Stage Infos": [], "Stage IDs": stages, "Properties": properties}))
+    }
+
+    /// An SQL query with one node in its plan, and that node's metrics by the numbers of their accumulators.
+    pub fn query(&mut self, id: i64, description: &str, node: &str, metrics: &[(i64, &str)]) -> &mut Self {
+        let metric = |&(number, name): &(i64, &str)| json!({"name": name, "accumulatorId": number, "metricType": "sum"});
+        let metrics: Vec<Value> = metrics.iter().map(metric).collect();
+        let inner = json!({"nodeName": node, "simpleString": node, "children": [], "metadata": {}, "metrics": metrics});
+        let plan = json!({"nodeName": "AdaptiveSparkPlan", "simpleString": "", "children": [inner], "metadata": {}, "metrics": []});
+        self.event(json!({"Event": "org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart", "executionId": id,
+            "description": description, "details": "", "physicalPlanDescription": "", "sparkPlanInfo": plan, "time": EPOCH, "modifiedConfigs": {}}))
+    }
+
+    /// Values that the driver tells of a query.
+    pub fn driver_values(&mut self, query: i64, values: &[(i64, i64)]) -> &mut Self {
+        self.event(json!({"Event": "org.apache.spark.sql.execution.ui.SparkListenerDriverAccumUpdates", "executionId": query, "accumUpdates": values}))
+    }
+
+    /// Settings of the application.
+    pub fn settings(&mut self, settings: Value) -> &mut Self {
+        self.event(json!({"Event": "SparkListenerEnvironmentUpdate", "Spark Properties": settings}))
+    }
+
     pub fn job_end(&mut self, id: i64, at: i64, succeeded: bool) -> &mut Self {
         let result = match succeeded {
             true => json!({"Result": "JobSucceeded"}),

@@ -1,12 +1,11 @@
 "use strict";
-// The timeline is drawn without this script; it only moves the view box, and says what is under the pointer.
-(() => {
-  const plot = document.querySelector(".plot");
-  if (!plot) return;
+// A timeline is drawn without this script; it only moves the view box, and says what is under the pointer.
+document.querySelectorAll("section").forEach((section) => {
+  const plot = section.querySelector(".plot");
   const svg = plot.querySelector("svg");
-  const names = JSON.parse(document.getElementById("names").textContent);
-  const axis = document.querySelectorAll(".axis span");
-  const tip = document.getElementById("tip");
+  const names = JSON.parse(section.querySelector(".names").textContent);
+  const axis = section.querySelectorAll(".axis span");
+  const tip = section.querySelector(".tip");
   const end = names.end, height = names.height;
   let from = 0, to = end;
   const show = (ms) => ms === 0 ? "0" : ms >= 10000 ? (ms / 1000).toFixed(1) + " s" : ms >= 10 ? ms.toFixed(0) + " ms" : ms.toFixed(3) + " ms";
@@ -51,10 +50,10 @@
     const bar = hit && hit.classList.contains("bar") ? hit : null;
     tip.textContent = bar ? `${names.labels[bar.dataset.l]}: ${show(+bar.getAttribute("x"))} + ${show(+bar.getAttribute("width"))}` : "";
   });
-  document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
+  section.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
     const what = button.dataset.zoom;
     if (what === "in") zoom(0.5, 0.5); else if (what === "out") zoom(2, 0.5); else if (what === "left") move(-0.3); else if (what === "right") move(0.3);
     else { from = 0; to = end; draw(); }
   }));
   draw();
-})();
+});
