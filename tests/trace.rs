@@ -123,7 +123,7 @@ fn every_command_reads_a_run_file() {
         assert!(output.status.success(), "{arguments}: {}", stderr(&output));
         assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{arguments}: no `{part}`");
     }
-    assert!(fs::read_to_string(at("page.html")).unwrap().contains("<svg id=\"timeline\""));
+    assert!(fs::read_to_string(at("page.html")).unwrap().contains("aria-label=\"timeline of the run\""));
     let (before, after) =
         (json(&format!("trace report {log}")), json(&format!("trace report {}", at("again.parquet"))));
     assert_eq!(before["tasks"], after["tasks"]);
