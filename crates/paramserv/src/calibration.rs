@@ -115,7 +115,7 @@ pub(crate) fn cores() -> usize {
 /// What the threads of a measurement share.
 struct Shared {
     parameters: RwLock<Vec<f32>>,
-    gradients: Mutex<Vec<Option<Tensor>>>,
+    gradients: Mutex<Vec<Option<Tensor<f32>>>>,
     /// Of gradients by thread, because the one that updates finds the parameters in its own cache, and of updates.
     times: Mutex<(Vec<Vec<Duration>>, Vec<Duration>)>,
     barrier: Barrier,

@@ -7,12 +7,12 @@ use std::{
 
 use syncline_learn::Score;
 use syncline_trace::Span;
-use syncline_wire::{Message, Service, ServiceError, Tensor};
+use syncline_wire::{ServiceError, Tensor, service};
 use tokio::sync::watch;
 
 use crate::{
     patience::Patience,
-    protocol::{CoordinatorRequest, EpochEnd, WorkerTimes},
+    protocol::{self, EpochEnd, WorkerTimes},
 };
 
 /// How far a run is, for whoever watches.
@@ -117,23 +117,6 @@ impl Coordinator {
 }
 
 impl Record {
-    fn hear(&mut self, request: CoordinatorRequest, parameters: Option<Tensor>) -> Result<(), ServiceError> {
-        match request {
-            CoordinatorRequest::Progress { score, spans, .. } => {
-                self.progressed(score.in_units(self.deviation));
-                self.spans.push(spans);
-                Ok(())
-            }
-            CoordinatorRequest::Epoch(end) => {
-                if let Some((patience, parameters)) = self.patience.as_mut().zip(parameters) {
-                    patience.keep(end.epoch, parameters);
-                }
-                self.take(*end, true)
-            }
-            CoordinatorRequest::Cut(end) => self.take(*end, false),
-        }
-    }
-
     /// Takes in what a worker did of an epoch, all of it or until it was stopped.
     fn take(&mut self, end: EpochEnd, ended: bool) -> Result<(), ServiceError> {
         let (worker, epoch) = (end.worker as usize, end.epoch as usize);
@@ -177,16 +160,28 @@ impl Record {
     }
 }
 
-impl Service for Coordinator {
-    type Request = CoordinatorRequest;
-    type Reply = ();
-
-    async fn call(&self, request: Message<CoordinatorRequest>) -> Result<Message<()>, ServiceError> {
+#[service]
+impl protocol::Progresses for Coordinator {
+    async fn progress(&self, score: Score, spans: Vec<Span>) {
         let mut record = self.record();
-        record.hear(request.body, request.values)?;
+        let score = score.in_units(record.deviation);
+        record.progressed(score);
+        record.spans.push(spans);
+    }
+
+    async fn epoch(&self, end: EpochEnd, parameters: Option<Tensor<f32>>) -> Result<(), ServiceError> {
+        let mut record = self.record();
+        if let Some((patience, parameters)) = record.patience.as_mut().zip(parameters) {
+            patience.keep(end.epoch, parameters);
+        }
+        record.take(end, true)?;
         let enough = record.patience.as_ref().is_some_and(Patience::is_over);
         drop(record);
         self.enough.send_if_modified(|known| std::mem::replace(known, enough) != enough);
-        Ok(().into())
+        Ok(())
+    }
+
+    async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError> {
+        self.record().take(end, false)
     }
 }

@@ -8,11 +8,10 @@ use syncline_trace::{ClockOffset, RunFile};
 use syncline_wire::Client;
 
 use crate::{
-    Error,
     coordinator::Coordinator,
     load::Load,
     patience::Patience,
-    protocol::{ServerReply, ServerRequest, ServerStatistics},
+    protocol::{ServerStatistics, ShardClient},
     server::Server,
 };
 
@@ -68,15 +67,9 @@ pub(crate) async fn drive(
     flush_trace(&mut trace, &clients, &coordinator).await?;
     let (parameters, servers) = (Vec::new(), Vec::new());
     let mut outcome = Outcome { parameters, servers, interrupted, trace_error: None };
-    for (server, client) in clients.iter().enumerate() {
-        let unexpected =
-            |reply: &ServerReply| Error::Protocol { server, what: format!("unexpected answer {reply:?}") };
-        let reply = client.call(ServerRequest::Parameters).await?;
-        outcome.parameters.extend_from_slice(&reply.values.ok_or_else(|| unexpected(&reply.body))?);
-        match client.call(ServerRequest::Statistics).await?.body {
-            ServerReply::Statistics(statistics) => outcome.servers.push(statistics),
-            other => return Err(unexpected(&other).into()),
-        }
+    for client in &clients {
+        outcome.parameters.extend_from_slice(&client.parameters().await?);
+        outcome.servers.push(client.statistics().await?);
     }
     if let Some(best) = coordinator.record().patience.as_ref().and_then(Patience::best) {
         outcome.parameters = best.parameters.to_vec();
@@ -124,7 +117,7 @@ async fn attend(
             }
         }
         for server in servers {
-            server.call(ServerRequest::Close).await?;
+            server.close().await?;
         }
         // Only an interrupt is in a hurry.
         deadline = Some(if interrupted.is_some() { ctx.clock().now() + LAST_ROUNDS } else { Duration::MAX });
@@ -155,9 +148,7 @@ async fn flush_trace(
         return Ok(());
     }
     for client in servers {
-        if let ServerReply::Spans(recorded) = client.call(ServerRequest::Spans).await?.body {
-            spans.push(recorded);
-        }
+        spans.push(client.spans().await?);
     }
     trace.write(|file| {
         spans.iter().try_for_each(|spans| file.append(spans))?;

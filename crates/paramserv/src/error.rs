@@ -1,5 +1,7 @@
 //! What can be wrong with a training run.
 
+use syncline_wire::{CallError, ServiceError};
+
 /// Why a run was refused or failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -80,5 +82,14 @@ impl Error {
         let learn = |error: &syncline_learn::Error| matches!(error, syncline_learn::Error::Check(_));
         matches!(self, Self::Option { .. } | Self::OutOfRange { .. } | Self::Round(_))
             || matches!(self, Self::Learn(error) if learn(error))
+    }
+}
+
+impl From<CallError<ServiceError>> for Error {
+    fn from(error: CallError<ServiceError>) -> Self {
+        Self::Wire(match error {
+            CallError::Service(error) => syncline_wire::Error::Remote(error.to_string()),
+            CallError::Wire(error) => error,
+        })
     }
 }

@@ -19,21 +19,21 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_wire::{Client, Indices, Message, ServiceError, Tensor};
+use syncline_wire::{Client, Tensor};
 use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
-    protocol::{ServerReply, ServerRequest},
-    server::{Server, Started},
+    protocol::{ShardClient, Started},
+    server::Server,
 };
 
 /// The coordinates that one round reads: over all parameters, and cut by server, counted from each shard's start.
 #[derive(Clone, Debug)]
 pub(crate) struct Touched {
-    shards: Vec<(Range<usize>, Indices)>,
+    shards: Vec<(Range<usize>, Tensor<u32>)>,
 }
 
 impl Touched {
@@ -52,7 +52,7 @@ impl Touched {
 /// The parameters of a round, as they were pulled: all of them, or those that were asked for, in order.
 pub(crate) enum Parameters {
     /// The server's own buffer, or the very bytes that it sent.
-    Shared(Tensor),
+    Shared(Tensor<f32>),
     /// The worker's vector.
     Own(Vec<f32>),
 }
@@ -73,11 +73,11 @@ pub(crate) enum Push {
     /// It stands on no samples.
     Nothing,
     /// A value for each parameter.
-    Whole(Tensor),
+    Whole(Tensor<f32>),
     /// A value for each parameter that the round reads.
-    Touched(Arc<CompactRound>, Tensor),
+    Touched(Arc<CompactRound>, Tensor<f32>),
     /// The derivatives by the outputs of the rows.
-    Factors(Rows, Tensor),
+    Factors(Rows, Tensor<f32>),
 }
 
 /// The answer to a pull.
@@ -153,12 +153,15 @@ impl Exchange {
     async fn pull_from(&self, server: usize, touched: Option<&Touched>) -> Result<Option<Started>, Error> {
         let (client, worker) = (&self.servers[server], self.worker);
         let indices = touched.map(|touched| touched.shards[server].1.clone());
-        if let Some(service) = client.service() {
-            return service.pull(worker, indices).await.map_err(failed);
-        }
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
-        let message = Message { indices, ..ServerRequest::Pull { worker }.into() };
-        started(client.call(message).await?, server, expected)
+        let started = client.pull(worker, indices).await?;
+        if let Some(sent) = started.as_ref().map(|started| started.values.len())
+            && sent != expected
+        {
+            let what = format!("asked for {expected} parameters it sent {sent}");
+            return Err(Error::Protocol { server, what });
+        }
+        Ok(started)
     }
 
     /// Lets go of the parameters, before a push, so that the server can step in place.
@@ -186,27 +189,17 @@ impl Exchange {
     }
 
     /// One server's part of a push; returns the bytes of what it was sent.
-    async fn push_to(&self, server: usize, clock: u64, gradient: Gradient) -> Result<u64, Error> {
-        let (client, worker) = (&self.servers[server], self.worker);
-        if let Some(service) = client.service() {
-            let bytes = gradient.values.bytes();
-            service.push(worker, clock, gradient).map_err(failed)?;
-            return Ok(bytes);
+    async fn push_to(&self, server: usize, clock: u64, mut gradient: Gradient) -> Result<u64, Error> {
+        let client = &self.servers[server];
+        if let Values::Factors(rows, derivatives) = &gradient.values
+            && !client.is_local()
+        {
+            let (indices, values) = multiplied_out(rows, derivatives, self.shards[server].clone());
+            gradient.values = Values::Sparse(indices.into(), values.into());
         }
-        let push = Message::from(ServerRequest::Push { worker, clock, samples: gradient.samples });
-        let message = match gradient.values {
-            Values::Empty => push,
-            Values::Dense(values) => push.with_values(values),
-            Values::Sparse(indices, values) => push.with_indices(indices).with_values(values),
-            Values::Factors(rows, derivatives) => {
-                let (indices, values) = multiplied_out(&rows, &derivatives, self.shards[server].clone());
-                push.with_indices(indices).with_values(values)
-            }
-        };
-        let indices = message.indices.as_deref().map_or(0, size_of_val);
-        let bytes = indices + message.values.as_deref().map_or(0, size_of_val);
-        client.call(message).await?;
-        Ok(bytes as u64)
+        let bytes = gradient.values.bytes();
+        client.push(self.worker, clock, gradient).await?;
+        Ok(bytes)
     }
 
     /// What one server gets of a gradient.
@@ -221,11 +214,6 @@ impl Exchange {
             Push::Factors(rows, derivatives) => Values::Factors(rows.clone(), derivatives.clone()),
         }
     }
-}
-
-/// Why a server of this process could not answer.
-fn failed(error: ServiceError) -> Error {
-    syncline_wire::Error::Remote(error.to_string()).into()
 }
 
 /// What all calls yield, in order. A single one, the common case, is awaited where it stands.
@@ -272,19 +260,4 @@ async fn eagerly<F: Future>(clock: &RunClock, future: F) -> F::Output {
         }
     })
     .await
-}
-
-/// Reads the answer to a pull of `expected` parameters.
-fn started(message: Message<ServerReply>, server: usize, expected: usize) -> Result<Option<Started>, Error> {
-    match (message.body, message.values) {
-        (ServerReply::Started { clock, held }, Some(values)) if values.len() == expected => {
-            Ok(Some(Started { clock, held, values }))
-        }
-        (ServerReply::Closed, _) => Ok(None),
-        (body, values) => {
-            let sent = values.map_or(0, |values| values.len());
-            let what = format!("asked for {expected} parameters it sent {sent} and {body:?}");
-            Err(Error::Protocol { server, what })
-        }
-    }
 }

@@ -2,27 +2,30 @@
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use syncline_data::Dataset;
 use syncline_learn::Factors;
 use syncline_round::SparseGradient;
-use syncline_wire::{Indices, Tensor};
+use syncline_wire::Tensor;
 
 /// The gradient of one worker's round, within one shard.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Gradient {
     pub samples: u64,
     pub values: Values,
 }
 
 /// Its values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Values {
     /// One a parameter.
-    Dense(Tensor),
+    Dense(Tensor<f32>),
     /// One for each of these coordinates, in any order; those of a coordinate that comes again add up.
-    Sparse(Indices, Tensor),
-    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads.
-    Factors(Rows, Tensor),
+    Sparse(Tensor<u32>, Tensor<f32>),
+    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads:
+    /// the rows are the worker's, so what leaves the process is multiplied out before.
+    #[serde(skip)]
+    Factors(Rows, Tensor<f32>),
     /// None: it stands on no samples.
     Empty,
 }
@@ -60,30 +63,21 @@ impl fmt::Debug for Rows {
 }
 
 impl Gradient {
-    /// Takes what a peer sent, if it fits a shard of `parameters` parameters; otherwise says what does not.
-    pub(crate) fn checked(
-        samples: u64,
-        indices: Option<Indices>,
-        values: Option<Tensor>,
-        parameters: usize,
-    ) -> Result<Self, String> {
-        let values = match (indices, values) {
-            (None, None) if samples == 0 => Values::Empty,
-            (_, None) => return Err(format!("a gradient of {samples} samples has no values")),
-            (None, Some(values)) if values.len() == parameters => Values::Dense(values),
-            (None, Some(values)) => {
-                return Err(format!("a gradient has {} values for {parameters} parameters", values.len()));
+    /// Whether it fits a shard of `parameters` parameters; otherwise what does not. What a peer sent may be anything.
+    pub(crate) fn check(&self, parameters: usize) -> Result<(), String> {
+        let samples = self.samples;
+        match &self.values {
+            Values::Empty if samples > 0 => Err(format!("a gradient of {samples} samples has no values")),
+            Values::Dense(values) if values.len() != parameters => {
+                Err(format!("a gradient has {} values for {parameters} parameters", values.len()))
             }
-            (Some(indices), Some(values)) => {
-                check_indices(&indices, parameters)?;
-                if indices.len() != values.len() {
-                    let (indices, values) = (indices.len(), values.len());
-                    return Err(format!("a sparse gradient has {values} values for {indices} coordinates"));
-                }
-                Values::Sparse(indices, values)
+            Values::Sparse(indices, values) if indices.len() != values.len() => {
+                let (indices, values) = (indices.len(), values.len());
+                Err(format!("a sparse gradient has {values} values for {indices} coordinates"))
             }
-        };
-        Ok(Self { samples, values })
+            Values::Sparse(indices, _) => check_indices(indices, parameters),
+            Values::Empty | Values::Dense(_) | Values::Factors(..) => Ok(()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ const SPARE_VERSIONS: usize = 8;
 
 /// The current version.
 pub(crate) struct Parameters {
-    current: Tensor,
+    current: Tensor<f32>,
     pool: Pool<f32>,
 }
 
@@ -22,7 +22,7 @@ impl Parameters {
     }
 
     /// The values as they are now.
-    pub(crate) fn current(&self) -> &Tensor {
+    pub(crate) fn current(&self) -> &Tensor<f32> {
         &self.current
     }
 

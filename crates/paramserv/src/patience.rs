@@ -12,7 +12,7 @@ use syncline_wire::Tensor;
 pub(crate) struct Patience {
     epochs: u32,
     /// Parameters at the ends of epochs that are not judged yet.
-    kept: BTreeMap<u32, Tensor>,
+    kept: BTreeMap<u32, Tensor<f32>>,
     best: Option<Best>,
     /// The epoch after which training was long enough.
     over: Option<u32>,
@@ -23,7 +23,7 @@ pub(crate) struct Best {
     /// From 0.
     pub epoch: u32,
     loss: f64,
-    pub parameters: Tensor,
+    pub parameters: Tensor<f32>,
 }
 
 impl Patience {
@@ -33,7 +33,7 @@ impl Patience {
     }
 
     /// Takes in the parameters at the end of an epoch, which is judged later.
-    pub(crate) fn keep(&mut self, epoch: u32, parameters: Tensor) {
+    pub(crate) fn keep(&mut self, epoch: u32, parameters: Tensor<f32>) {
         if self.over.is_none() {
             self.kept.insert(epoch, parameters);
         }

@@ -1,61 +1,53 @@
-//! What workers, servers and the coordinator say to each other. Tensors and coordinates travel beside these as bulk.
+//! What workers, servers and the coordinator ask each other. Between threads these are calls of the object itself, between
+//! processes messages whose tensors travel beside them.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use syncline_learn::Score;
 use syncline_trace::Span;
+use syncline_wire::{Call, ServiceError, Tensor, service};
 
-/// A request to a server. A worker has at most one under way at each server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum ServerRequest {
-    /// Start the worker's next round: answered when the gate lets it go on, with all parameters of the shard, or, when
-    /// coordinates are sent along, with just those.
-    Pull {
-        /// Who asks.
+use crate::gradient::Gradient;
+
+/// One shard of the parameters. A worker has at most one pull and one push under way at each server.
+#[service]
+pub(crate) trait Shard {
+    /// Starts the worker's next round: answered when the gate lets it go on, with the values of these coordinates, or of
+    /// all; nothing once no round is started any more.
+    async fn pull(&self, worker: u32, touched: Option<Tensor<u32>>) -> Result<Option<Started>, ServiceError>;
+
+    /// Takes the gradient of a round and does what the gate says with it.
+    async fn push(
+        &self,
+        call: &Call<'_>,
         worker: u32,
-    },
-    /// The gradient of a round: a value for each parameter of the shard, or, when coordinates are sent along, for just
-    /// those, in any order; no values at all when it stands on no samples.
-    Push {
-        /// Whose gradient.
-        worker: u32,
-        /// The round that it was computed in.
         clock: u64,
-        /// How many samples stand behind it.
-        samples: u64,
-    },
-    /// Start no round any more: those that are under way come to their end, and who asks for another is told that the
-    /// server is closed.
-    Close,
+        gradient: Gradient,
+    ) -> Result<(), ServiceError>;
+
+    /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.
+    async fn close(&self);
+
     /// All parameters of the shard as they are now, past the gate.
-    Parameters,
+    async fn parameters(&self) -> Tensor<f32>;
+
     /// What the server has done so far.
-    Statistics,
+    async fn statistics(&self) -> ServerStatistics;
+
     /// The spans recorded since the last time.
-    Spans,
+    async fn spans(&self) -> Vec<Span>;
 }
 
-/// A server's answer.
+/// The answer to a pull.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum ServerReply {
-    /// To a pull: the round that the worker now works at; the parameters travel beside.
-    Started {
-        /// The round.
-        clock: u64,
-        /// How long the gate held the worker.
-        held: Duration,
-    },
-    /// To a pull: no round is started any more.
-    Closed,
-    /// To a push: it was taken, and counted unless it came too late.
-    Taken,
-    /// The parameters travel beside.
-    Parameters,
-    /// What the server has done so far.
-    Statistics(ServerStatistics),
-    /// Recorded spans.
-    Spans(Vec<Span>),
+pub(crate) struct Started {
+    /// The round that the worker now works at.
+    pub clock: u64,
+    /// How long the gate held it.
+    pub held: Duration,
+    /// The parameters that it asked for.
+    pub values: Tensor<f32>,
 }
 
 /// What one server has done.
@@ -81,22 +73,18 @@ pub struct ServerStatistics {
     pub dropped_spans: u64,
 }
 
-/// A worker's message to the coordinator.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum CoordinatorRequest {
-    /// Something for the progress bar.
-    Progress {
-        /// Who.
-        worker: u32,
-        /// The score of the samples trained on since the last such message.
-        score: Score,
-        /// Spans recorded since the last message.
-        spans: Vec<Span>,
-    },
+/// Who hears from the workers and keeps the run's record.
+#[service]
+pub(crate) trait Progresses {
+    /// Something for the progress bar: the score of the samples that a worker trained on, and the spans that it recorded,
+    /// since the last such message.
+    async fn progress(&self, score: Score, spans: Vec<Span>);
+
     /// A worker has ended an epoch. With early stopping the first worker sends its parameters along.
-    Epoch(Box<EpochEnd>),
+    async fn epoch(&self, end: EpochEnd, parameters: Option<Tensor<f32>>) -> Result<(), ServiceError>;
+
     /// The run was ended early, and the worker has stopped within this epoch.
-    Cut(Box<EpochEnd>),
+    async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError>;
 }
 
 /// What a worker says at the end of an epoch, or where it was stopped.

@@ -7,7 +7,7 @@
 //! A deadline of the machine needs no task of its own: whoever is held looks at the clock, and while nobody is held nothing
 //! depends on it (MACHINE-3).
 //!
-//! Between threads workers call [`Server::pull`] and [`Server::push`] themselves, without a message in between: the one
+//! Between threads a call of [`Shard`](protocol::Shard) is a call of this object, without a message in between: the worker
 //! that closes a round folds it on its own thread, with the state locked, and wakes the others.
 
 use std::{
@@ -19,13 +19,13 @@ use std::{
 use syncline_program::{Clock as RunClock, Context};
 use syncline_round::{Act, Event, Fold, Machine, Member, OptimizerState, Policy, Round, Schedule, Time};
 use syncline_trace::{Phase, Recorder, Span};
-use syncline_wire::{Indices, Message, Service, ServiceError, Tensor};
+use syncline_wire::{Call, ServiceError, Tensor, service};
 use tokio::sync::oneshot;
 
 use crate::{
     gradient::{Gradient, check_indices},
     parameters::Parameters,
-    protocol::{ServerReply, ServerRequest, ServerStatistics},
+    protocol::{self, ServerStatistics, Started},
     worker::nanoseconds,
 };
 
@@ -98,7 +98,7 @@ pub(crate) struct Parts {
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
 /// released together need not queue for the lock.
-type Go = (Round, Option<Tensor>);
+type Go = (Round, Option<Tensor<f32>>);
 
 /// Workers who may go on, and what they need for it.
 type Released = Vec<(oneshot::Sender<Option<Go>>, Go)>;
@@ -153,12 +153,11 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers when the gate lets the worker start its next round, with the values of these coordinates, or of all;
-    /// nothing once no round is started any more.
-    pub(crate) async fn pull(
+    /// Waits until the gate lets the worker start its next round.
+    async fn next_round(
         &self,
         worker: u32,
-        indices: Option<Indices>,
+        indices: Option<Tensor<u32>>,
     ) -> Result<Option<Started>, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
         let (go, held) = match self.start(Member::new(worker), pull)? {
@@ -240,7 +239,7 @@ impl Server {
     }
 
     /// Takes a gradient and does what the machine says with it.
-    pub(crate) fn push(&self, worker: u32, round: u64, gradient: Gradient) -> Result<(), ServiceError> {
+    fn take(&self, worker: u32, round: u64, gradient: Gradient) -> Result<(), ServiceError> {
         let (member, round) = (Member::new(worker), Round::new(round));
         let mut state = self.state();
         state.statistics.pushes += 1;
@@ -304,7 +303,7 @@ impl Server {
     }
 
     /// Starts no round any more, and tells so to those that wait for one.
-    fn close(&self) {
+    fn end(&self) {
         let mut state = self.state();
         state.closed = true;
         for held in state.held.iter_mut().filter_map(Option::take) {
@@ -325,16 +324,6 @@ impl Server {
             state.recorder.record(Span { round: round.number(), records: samples, ..span });
         }
     }
-}
-
-/// The answer to a pull.
-pub(crate) struct Started {
-    /// The round that the worker now works at.
-    pub clock: u64,
-    /// How long the gate held it.
-    pub held: Duration,
-    /// The parameters that it asked for.
-    pub values: Tensor,
 }
 
 /// Whether a worker may go on.
@@ -386,7 +375,7 @@ impl State {
     }
 
     /// The asked coordinates of the shard.
-    fn read(&self, indices: &[u32]) -> Result<Tensor, ServiceError> {
+    fn read(&self, indices: &[u32]) -> Result<Tensor<f32>, ServiceError> {
         let current = self.parameters.current();
         check_indices(indices, current.len()).map_err(ServiceError::new)?;
         Ok(Tensor::from(indices.iter().map(|&index| current[index as usize]).collect::<Vec<_>>()))
@@ -416,40 +405,40 @@ impl State {
     }
 }
 
-impl Service for Server {
-    type Request = ServerRequest;
-    type Reply = ServerReply;
+#[service]
+impl protocol::Shard for Server {
+    async fn pull(&self, worker: u32, touched: Option<Tensor<u32>>) -> Result<Option<Started>, ServiceError> {
+        self.next_round(worker, touched).await
+    }
 
-    async fn call(&self, request: Message<ServerRequest>) -> Result<Message<ServerReply>, ServiceError> {
-        match request.body {
-            ServerRequest::Pull { worker } => {
-                let Some(started) = self.pull(worker, request.indices).await? else {
-                    return Ok(ServerReply::Closed.into());
-                };
-                let Started { clock, held, values } = started;
-                Ok(Message::from(ServerReply::Started { clock, held }).with_values(values))
-            }
-            ServerRequest::Close => {
-                self.close();
-                Ok(ServerReply::Closed.into())
-            }
-            ServerRequest::Push { worker, clock, samples } => {
-                let gradient = Gradient::checked(samples, request.indices, request.values, self.parameters)
-                    .map_err(ServiceError::new)?;
-                self.push(worker, clock, gradient)?;
-                Ok(ServerReply::Taken.into())
-            }
-            ServerRequest::Parameters => {
-                let values = self.state().parameters.current().clone();
-                Ok(Message::from(ServerReply::Parameters).with_values(values))
-            }
-            ServerRequest::Statistics => {
-                let state = self.state();
-                let dropped_spans = state.recorder.dropped();
-                Ok(ServerReply::Statistics(ServerStatistics { dropped_spans, ..state.statistics.clone() })
-                    .into())
-            }
-            ServerRequest::Spans => Ok(ServerReply::Spans(self.state().recorder.drain()).into()),
+    async fn push(
+        &self,
+        call: &Call<'_>,
+        worker: u32,
+        clock: u64,
+        gradient: Gradient,
+    ) -> Result<(), ServiceError> {
+        // What a worker of this process hands over was made for this shard.
+        if !call.is_local() {
+            gradient.check(self.parameters).map_err(ServiceError::new)?;
         }
+        self.take(worker, clock, gradient)
+    }
+
+    async fn close(&self) {
+        self.end();
+    }
+
+    async fn parameters(&self) -> Tensor<f32> {
+        self.state().parameters.current().clone()
+    }
+
+    async fn statistics(&self) -> ServerStatistics {
+        let state = self.state();
+        ServerStatistics { dropped_spans: state.recorder.dropped(), ..state.statistics.clone() }
+    }
+
+    async fn spans(&self) -> Vec<Span> {
+        self.state().recorder.drain()
     }
 }

@@ -9,7 +9,7 @@ use syncline_data::Dataset;
 use syncline_learn::Score;
 use syncline_program::{Context, Cost};
 use syncline_trace::{Phase, Recorder, Span};
-use syncline_wire::{Client, Message};
+use syncline_wire::Client;
 use tokio::task::coop::consume_budget;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
     exchange::{Exchange, Pulled},
-    protocol::{CoordinatorRequest, EpochEnd, WorkerTimes},
+    protocol::{EpochEnd, ProgressesClient, WorkerTimes},
 };
 
 /// How often a worker reports its progress.
@@ -194,10 +194,9 @@ impl Worker {
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
         }
         let end = self.epoch_end(epoch, validation, at, tally);
-        let report = Message::from(CoordinatorRequest::Epoch(Box::new(end)));
         let keeps = self.plan.keep_epochs && self.rank == 0;
-        let report = if keeps { report.with_values(parameters.to_vec()) } else { report };
-        self.coordinator.call(report).await?;
+        let kept = keeps.then(|| parameters.to_vec().into());
+        self.coordinator.epoch(end, kept).await?;
         self.lap(tally);
         Ok(())
     }
@@ -206,7 +205,7 @@ impl Worker {
     async fn report_cut(&mut self, epoch: u32, tally: &mut Tally) -> Result<(), Error> {
         let (_, at) = self.lap(tally);
         let end = self.epoch_end(epoch, Score::default(), at, tally);
-        self.coordinator.call(CoordinatorRequest::Cut(Box::new(end))).await?;
+        self.coordinator.cut(end).await?;
         Ok(())
     }
 
@@ -231,8 +230,7 @@ impl Worker {
         }
         tally.reported = now;
         let score = std::mem::take(&mut tally.recent);
-        let report = CoordinatorRequest::Progress { worker: self.rank, score, spans: self.recorder.drain() };
-        self.coordinator.call(report).await?;
+        self.coordinator.progress(score, self.recorder.drain()).await?;
         self.lap(tally);
         Ok(())
     }

@@ -87,7 +87,7 @@ fn a_lost_push_is_told_as_what_holds_the_gate() {
     let executor = sim(1).fault("drop worker/1>server/0 #4".parse().unwrap());
     let said = training(3, Policy::Bsp).train(executor).unwrap_err().to_string();
     assert!(
-        said.contains("worker/1 waits for server/0 to answer `Push`, but a message of that call was lost"),
+        said.contains("worker/1 waits for server/0 to answer `push`, but a message of that call was lost"),
         "{said}"
     );
     assert!(said.contains("server/0 holds a caller at `gate bsp` until worker/1 comes"), "{said}");

@@ -8,28 +8,33 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //! use syncline_program::{Executor, Program, launch};
-//! use syncline_wire::{Message, Service, ServiceError};
+//! use syncline_wire::service;
 //!
-//! struct Counter(AtomicU64);
+//! #[service]
+//! trait Counter {
+//!     /// Adds, and tells the sum.
+//!     async fn add(&self, by: u64) -> u64;
+//! }
 //!
-//! impl Service for Counter {
-//!     type Request = u64;
-//!     type Reply = u64;
-//!     async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
-//!         Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+//! struct Sum(AtomicU64);
+//!
+//! #[service]
+//! impl Counter for Sum {
+//!     async fn add(&self, by: u64) -> u64 {
+//!         self.0.fetch_add(by, Ordering::Relaxed) + by
 //!     }
 //! }
 //!
 //! let mut program = Program::new("count");
-//! let counter = program.service("counter", |_| Ok(Counter(AtomicU64::new(0))));
+//! let counter = program.service("counter", |_| Ok(Sum(AtomicU64::new(0))));
 //! let from_workers = counter.clone();
 //! program.nodes("worker", 3, async move |ctx| {
-//!     from_workers.connect(&ctx).await?.call(1 + ctx.rank() as u64).await?;
+//!     from_workers.connect(&ctx).await?.add(1 + ctx.rank() as u64).await?;
 //!     Ok(())
 //! });
 //! let program = program.driver(async move |ctx| {
 //!     ctx.finished("worker").await?;
-//!     Ok(counter.connect(&ctx).await?.call(0).await?.body)
+//!     Ok(counter.connect(&ctx).await?.add(0).await?)
 //! });
 //! assert_eq!(launch(program, Executor::threads())?.wait()?, 6);
 //! # Ok::<(), syncline_program::Error>(())

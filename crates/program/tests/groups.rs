@@ -15,7 +15,7 @@ use syncline_program::ready::Caching;
 use syncline_program::{
     Context, Error, Executor, Handle, Program, Resources, State, launch, launch_for_test,
 };
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service, ServiceError};
 
 const MS: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,8 +30,9 @@ struct Counter(AtomicU64);
 impl Service for Counter {
     type Request = u64;
     type Reply = u64;
-    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
-        Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
+        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
     }
 }
 
@@ -44,12 +45,13 @@ struct Neighbour {
 impl Service for Neighbour {
     type Request = u32;
     type Reply = u32;
-    fn call(&self, hops: Message<u32>) -> impl Future<Output = Result<Message<u32>, ServiceError>> + Send {
+    type Error = ServiceError;
+    fn call(&self, _: &Call<'_>, hops: u32) -> impl Future<Output = Result<u32, ServiceError>> + Send {
         let (ctx, other) = (self.ctx.clone(), self.other.clone());
         let answer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-            match hops.body {
-                0 => Ok(Message::from(0)),
-                hops => Ok((1 + other.connect(&ctx).await?.call(hops - 1).await?.body).into()),
+            match hops {
+                0 => Ok(0),
+                hops => Ok(1 + other.connect(&ctx).await?.call(hops - 1).await?),
             }
         });
         answer
@@ -65,7 +67,7 @@ fn b1_services_that_need_each_other_are_declared_first_and_defined_later() {
         for (mine, other) in [(&left, right.clone()), (&right, left.clone())] {
             program.define(mine, move |ctx| Ok(Neighbour { ctx: ctx.clone(), other: other.clone() }));
         }
-        let program = program.driver(async move |ctx| Ok(left.connect(&ctx).await?.call(5).await?.body));
+        let program = program.driver(async move |ctx| Ok(left.connect(&ctx).await?.call(5).await?));
         assert_eq!(launch(program, executor).unwrap().wait().unwrap(), 5);
     }
 }
@@ -122,9 +124,9 @@ fn e5_a_test_does_the_steps_of_a_node_whose_own_part_is_left_out() {
             for _ in 0..10 {
                 let mut sum = 0;
                 for producer in &producers {
-                    sum += producer.connect(&ctx).await?.call(1).await?.body;
+                    sum += producer.connect(&ctx).await?.call(1).await?;
                 }
-                steps.push(consumer.call(sum).await?.body);
+                steps.push(consumer.call(sum).await?);
             }
             Ok(steps.last().copied())
         });
@@ -245,8 +247,9 @@ struct Asked(AtomicU64);
 impl Service for Asked {
     type Request = (u32, u32);
     type Reply = u64;
-    async fn call(&self, _: Message<(u32, u32)>) -> Result<Message<u64>, ServiceError> {
-        Ok((self.0.fetch_add(1, Ordering::Relaxed) + 1).into())
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, _: (u32, u32)) -> Result<u64, Never> {
+        Ok(self.0.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -259,7 +262,7 @@ fn j1_a_cacher_answers_from_memory_refreshes_and_serves_nothing_stale() {
     let program = program.driver(async move |ctx| {
         let cached = cached.at(&ctx);
         let mut told = Vec::new();
-        let ask = async |request| Ok::<_, Error>(cached.call(request).await?.body);
+        let ask = async |request| Ok::<_, Error>(cached.call(request).await?);
         // The same request is answered from memory; with its arguments in another order it is another.
         told.extend([ask((1, 2)).await?, ask((1, 2)).await?, ask((2, 1)).await?]);
         ctx.sleep(200 * MS).await;

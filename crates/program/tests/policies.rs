@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use syncline_program::{Cause, Cost, Error, Executor, Failure, OnFailure, Program, Run, State, launch};
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -100,13 +100,14 @@ impl Fragile {
 impl Service for Fragile {
     type Request = u64;
     type Reply = u64;
-    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
         self.executed.fetch_add(1, Ordering::Relaxed);
-        if by.body == 0 {
+        if by == 0 {
             self.crash.notify_one();
             std::future::pending::<()>().await;
         }
-        Ok((self.sum.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+        Ok(self.sum.fetch_add(by, Ordering::Relaxed) + by)
     }
 }
 
@@ -126,10 +127,10 @@ fn c20_a_call_under_way_fails_runs_once_and_the_next_one_reaches_the_new_incarna
         );
         let program = program.driver(async move |ctx| {
             let server = server[0].peer(&ctx);
-            let mut told = vec![server.call(3).await?.body, server.call(4).await?.body];
+            let mut told = vec![server.call(3).await?, server.call(4).await?];
             let lost = server.call(0).await.unwrap_err();
             assert!(matches!(lost, Error::PeerLost(_)), "{lost}");
-            told.push(server.call(5).await?.body);
+            told.push(server.call(5).await?);
             Ok((told, server.incarnation(), executed.load(Ordering::Relaxed)))
         });
         let told = launch(program, executor.clone()).unwrap().wait().unwrap();
@@ -153,7 +154,7 @@ fn c21_who_calls_a_service_that_is_lost_for_good_is_told_so() {
             let server = servers[0].peer(&ctx);
             let lost = server.call(0).await.unwrap_err().to_string();
             let gone = server.call(1).await.unwrap_err().to_string();
-            Ok((lost, gone, servers[1].peer(&ctx).call(2).await?.body))
+            Ok((lost, gone, servers[1].peer(&ctx).call(2).await?))
         });
         let (lost, gone, other) = launch(program, executor).unwrap().wait().unwrap();
         assert!(lost.starts_with("server/0 failed before it had answered"), "{lost}");
@@ -175,7 +176,7 @@ fn c20_a_node_killed_in_virtual_time_is_started_again_and_nothing_runs_twice() {
         while sent < 20 {
             sent += 1;
             match server.call(1).await {
-                Ok(reply) => last = reply.body,
+                Ok(reply) => last = reply,
                 Err(Error::PeerLost(_)) => lost += 1,
                 Err(error) => return Err(error.into()),
             }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use syncline_program::{
     Cause, Context, Cost, Error, Executor, Failure, Handle, Program, Run, SimFault, launch,
 };
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service, ServiceError, Tensor, from_fn};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -25,8 +25,9 @@ struct Counter(AtomicU64);
 impl Service for Counter {
     type Request = u64;
     type Reply = u64;
-    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
-        Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
+        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
     }
 }
 
@@ -57,7 +58,7 @@ fn counting(workers: usize) -> Program<(u64, Duration)> {
     });
     program.driver(async move |ctx| {
         ctx.finished("worker").await?;
-        let sum = counter.connect(&ctx).await?.call(0).await?.body;
+        let sum = counter.connect(&ctx).await?.call(0).await?;
         Ok((sum, ctx.clock().now()))
     })
 }
@@ -75,15 +76,16 @@ fn h1_the_same_program_runs_in_virtual_time() {
 #[test]
 fn a_message_takes_its_latency_and_its_bytes() {
     let mut program = Program::new("latency");
-    let counter = program.service("counter", |_| Ok(Counter::default()));
+    let sink = |values: Tensor<f32>| async move { Ok::<u64, Never>(values.len() as u64) };
+    let sink = program.service("sink", move |_| Ok(from_fn(sink)));
     program.node("caller", async move |ctx| {
-        let counter = counter.connect(&ctx).await?;
+        let sink = sink.connect(&ctx).await?;
         let asked = ctx.clock().now();
-        counter.call(1).await?;
+        sink.call(Tensor::default()).await?;
         let small = ctx.clock().now() - asked;
         assert!(small > 2 * MS && small < 2 * MS + Duration::from_micros(100), "{small:?}");
         let asked = ctx.clock().now();
-        counter.call(Message::from(1).with_values(vec![0.0; 250_000])).await?;
+        assert_eq!(sink.call(vec![0.0; 250_000].into()).await?, 250_000);
         let large = ctx.clock().now() - asked;
         // A megabyte at 8 Mbit/s takes a second.
         assert!(large > 1002 * MS && large < 1003 * MS, "{large:?}");
@@ -127,16 +129,20 @@ struct Hopper {
 impl Service for Hopper {
     type Request = Hop;
     type Reply = ();
+    type Error = ServiceError;
     // Boxed, because it calls its own kind.
-    fn call(&self, hop: Message<Hop>) -> impl Future<Output = Result<Message<()>, ServiceError>> + Send {
+    fn call(&self, _: &Call<'_>, hop: Hop) -> impl Future<Output = Result<(), ServiceError>> + Send {
         let (ctx, other, turn) = (self.ctx.clone(), self.other.clone(), Arc::clone(&self.turn));
         Box::pin(async move {
             let _turn = turn.lock().await;
-            match hop.body {
-                Hop::Ping => Ok(other.connect(&ctx).await?.call(Hop::Pong).await?),
-                Hop::Pong => Ok(().into()),
+            match hop {
+                Hop::Ping => {
+                    other.connect(&ctx).await?.call(Hop::Pong).await?;
+                    Ok(())
+                }
+                Hop::Pong => Ok(()),
             }
-        }) as Pin<Box<dyn Future<Output = Result<Message<()>, ServiceError>> + Send>>
+        }) as Pin<Box<dyn Future<Output = Result<(), ServiceError>> + Send>>
     }
 }
 

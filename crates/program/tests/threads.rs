@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use syncline_program::{Cause, Error, Executor, Failure, Program, Run, launch};
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service};
 
 #[derive(Default)]
 struct Counter(AtomicU64);
@@ -20,8 +20,9 @@ struct Counter(AtomicU64);
 impl Service for Counter {
     type Request = u64;
     type Reply = u64;
-    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
-        Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
+        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
     }
 }
 
@@ -96,7 +97,7 @@ fn e5_a_driver_calls_all_producers_and_gathers_in_order() {
         for producer in &producers {
             let client = producer.connect(&ctx).await?;
             assert!(client.is_local());
-            sums.push(client.call(1).await?.body);
+            sums.push(client.call(1).await?);
         }
         Ok(sums)
     });
@@ -234,7 +235,7 @@ fn g1_a_constructor_that_fails_names_its_node() {
         1 => Err("no memory".into()),
         _ => Ok(Counter::default()),
     });
-    let program = program.driver(async move |ctx| Ok(services[1].connect(&ctx).await?.call(1).await?.body));
+    let program = program.driver(async move |ctx| Ok(services[1].connect(&ctx).await?.call(1).await?));
     let failure = failure(launch(program, Executor::threads()).unwrap());
     assert_eq!(failure.to_string(), "server/1 failed: no memory");
 }

@@ -50,7 +50,8 @@ pub mod prelude {
         Context, Cost, Error, Executor, Handle, NodeResult, OnFailure, Peer, Program, Resources, Values,
         enrol, launch, launch_for_test,
     };
-    pub use syncline_wire::{Client, Message, Service, ServiceError, Tensor};
+    pub use syncline_service::service_of_facade as service;
+    pub use syncline_wire::{Call, CallError, Client, Never, Replies, Service, ServiceError, Tensor};
 }
 
 /// The chapter's listings, compiled.

@@ -9,14 +9,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
-use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use syncline_wire::{Address, Client, Limits, Listener, Message, Service, ServiceError, Tensor, Token};
+use syncline_wire::{Address, Client, Limits, Listener, Tensor, Token, service};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -43,27 +42,29 @@ fn main() -> Result<()> {
 
 // ---- the second process
 
-#[derive(Serialize, Deserialize)]
-enum Ask {
-    Nothing,
-    Push,
-    Pull { values: usize },
+#[service]
+trait Loads {
+    async fn nothing(&self) -> u64;
+    async fn push(&self, values: Tensor<f32>) -> u64;
+    async fn pull(&self, values: usize) -> Tensor<f32>;
 }
 
 struct Load {
-    parameters: Tensor,
+    parameters: Tensor<f32>,
 }
 
-impl Service for Load {
-    type Request = Ask;
-    type Reply = u64;
+#[service]
+impl Loads for Load {
+    async fn nothing(&self) -> u64 {
+        0
+    }
 
-    async fn call(&self, request: Message<Ask>) -> std::result::Result<Message<u64>, ServiceError> {
-        Ok(match request.body {
-            Ask::Nothing => Message::from(0),
-            Ask::Push => Message::from(request.values.map_or(0, |values| values.len() as u64)),
-            Ask::Pull { values } => Message::from(1).with_values(self.parameters.slice(0..values)),
-        })
+    async fn push(&self, values: Tensor<f32>) -> u64 {
+        values.len() as u64
+    }
+
+    async fn pull(&self, values: usize) -> Tensor<f32> {
+        self.parameters.slice(0..values)
     }
 }
 
@@ -276,23 +277,18 @@ impl Raw {
 
 struct Wire {
     client: Client<Load>,
-    values: Tensor,
+    values: Tensor<f32>,
 }
 
 impl Wire {
     async fn rounds(&self, case: &Case) -> Result<()> {
         for _ in 0..case.rounds {
-            let request = match (case.up, case.down) {
-                (0, 0) => Message::from(Ask::Nothing),
-                (0, down) => Message::from(Ask::Pull { values: down / 4 }),
-                _ => Message::from(Ask::Push).with_values(self.values.clone()),
+            let right = match (case.up, case.down) {
+                (0, 0) => self.client.nothing().await? == 0,
+                (0, down) => 4 * self.client.pull(down / 4).await?.len() == down,
+                (up, _) => self.client.push(self.values.clone()).await? == up as u64 / 4,
             };
-            let reply = self.client.call(request).await?;
-            let received = reply.values.map_or(0, |values| 4 * values.len());
-            assert!(
-                received == case.down && (case.up == 0 || reply.body == case.up as u64 / 4),
-                "a wrong reply"
-            );
+            assert!(right, "a wrong reply");
         }
         Ok(())
     }
@@ -303,7 +299,7 @@ impl Wire {
                 let client = self.client.clone();
                 tokio::spawn(async move {
                     for _ in 0..rounds / IN_FLIGHT {
-                        client.call(Ask::Nothing).await?;
+                        client.nothing().await?;
                     }
                     Ok::<(), syncline_wire::Error>(())
                 })
@@ -337,7 +333,7 @@ async fn compare_in_process(turns: usize) -> Result<Vec<(f64, f64)>> {
         let channel_time = start.elapsed().as_secs_f64() / ROUNDS as f64;
         let start = Instant::now();
         for _ in 0..ROUNDS {
-            client.call(Ask::Nothing).await?;
+            client.nothing().await?;
         }
         turns_taken.push((channel_time, start.elapsed().as_secs_f64() / ROUNDS as f64));
     }

@@ -1,10 +1,10 @@
-//! Where a service listens: a Unix socket or a TCP port. Written as `unix:/path` or `tcp:127.0.0.1:1234`, the same text
-//! in configuration, environment variables and error messages.
+//! Where a service listens: a Unix socket, a TCP port, a node of a simulation. Written as `unix:/path`,
+//! `tcp:127.0.0.1:1234` or `sim:server/0`, the same text in configuration, environment variables and error messages.
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -22,16 +22,25 @@ use std::str::FromStr;
 pub enum Address {
     /// A Unix socket at this path (at most about 100 bytes long).
     Unix(PathBuf),
-    /// A TCP port; port 0 lets the system choose a free one when binding.
-    Tcp(SocketAddr),
+    /// A TCP port of a host, which is a name or an IP address; port 0 lets the system choose a free one when binding.
+    Tcp {
+        /// An IPv6 address stands without its brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A node of a simulation, by its name.
+    Sim(String),
 }
 
 impl Address {
     /// Whether only this machine can reach the address.
     pub fn is_loopback(&self) -> bool {
         match self {
-            Address::Unix(_) => true,
-            Address::Tcp(address) => address.ip().is_loopback(),
+            Address::Unix(_) | Address::Sim(_) => true,
+            Address::Tcp { host, .. } => {
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            }
         }
     }
 }
@@ -40,7 +49,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
-            Address::Tcp(address) => write!(f, "tcp:{address}"),
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "tcp:[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "tcp:{host}:{port}"),
+            Address::Sim(node) => write!(f, "sim:{node}"),
         }
     }
 }
@@ -52,9 +63,31 @@ impl FromStr for Address {
         let malformed = || Error::Address { text: text.to_owned() };
         match text.split_once(':').ok_or_else(malformed)? {
             ("unix", path) if !path.is_empty() => Ok(Address::Unix(path.into())),
-            ("tcp", socket) => socket.parse().map(Address::Tcp).map_err(|_| malformed()),
+            ("tcp", socket) => parse_host(socket).ok_or_else(malformed),
+            ("sim", node) if !node.is_empty() => Ok(Address::Sim(node.to_owned())),
             _ => Err(malformed()),
         }
+    }
+}
+
+/// Reads `host:port`, with an IPv6 address in brackets.
+fn parse_host(text: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    let host = match host.strip_prefix('[') {
+        Some(host) => host.strip_suffix(']').filter(|host| host.parse::<IpAddr>().is_ok())?,
+        None => host,
+    };
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | ':');
+    // A colon without brackets could not be told from the port's.
+    let fits =
+        !host.is_empty() && host.chars().all(is_plain) && (text.starts_with('[') || !host.contains(':'));
+    fits.then(|| Address::Tcp { host: host.to_owned(), port })
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Address {
+        Address::Tcp { host: address.ip().to_string(), port: address.port() }
     }
 }
 
@@ -78,14 +111,30 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for text in ["unix:/tmp/run/server-0", "unix:relative:odd", "tcp:127.0.0.1:80", "tcp:[::1]:0"] {
+        for text in
+            ["unix:/tmp/run/server-0", "unix:relative:odd", "tcp:127.0.0.1:80", "tcp:[::1]:0", "sim:server/0"]
+        {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+        let loopback = |text: &str| text.parse::<Address>().unwrap().is_loopback();
+        assert!(loopback("tcp:localhost:1") && loopback("tcp:[::1]:1"));
+        assert!(!loopback("tcp:node-7.cluster:4000") && !loopback("tcp:0.0.0.0:1"));
     }
 
     #[test]
     fn nonsense_is_refused_with_the_valid_forms() {
-        for text in ["", "unix", "unix:", "tcp:", "tcp:localhost:1", "http:127.0.0.1:1"] {
+        for text in [
+            "",
+            "unix",
+            "unix:",
+            "tcp:",
+            "tcp:localhost",
+            "tcp::1",
+            "tcp:::1:5",
+            "tcp:a b:1",
+            "sim:",
+            "http:127.0.0.1:1",
+        ] {
             let message = text.parse::<Address>().unwrap_err().to_string();
             assert!(message.contains("unix:/path") && message.contains("tcp:127.0.0.1:1234"), "{message}");
         }

@@ -1,102 +1,240 @@
 //! The caller's side of a service.
 
-use crate::frame::{Frame, Kind};
-use crate::inbox::{Inbox, Pools};
-use crate::outbox::{Flush, Outbox};
-use crate::pending::Pending;
+use crate::link::simulated::SimulatedLink;
+use crate::link::socket::Socket;
 use crate::{
-    Address, Error, Limits, Message, Result, Reuse, Service, SimulatedLink, Token, caught, handshake,
+    Address, Blocking, Call, CallError, Contract, Error, Health, Hosted, Identity, Limits, Method, Peer,
+    Result, Reuse, Service,
 };
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use std::time::Duration;
+use syncline_runtime::Clock;
 
-/// Calls a [`Service`], in this process or another. Clones share the connection.
+/// Calls a [`Service`], in this process, in another, or over a modelled network. Clones share the connection.
 ///
-/// A call's future may be dropped at any time: the call is given up and a late reply discarded. The request may still be
-/// executed when the service is in another process; a local one stops at its await point.
+/// A call's future may be dropped at any time: the call is given up, the service is told so, and a late reply discarded.
+///
+/// A call is sent at most once. Where the connection has ended, the next call opens it again; a call that was under way then
+/// fails, since nobody knows whether it was executed.
 ///
 /// A connected client's socket belongs to the tokio runtime in which it was connected, and works while that one runs.
 pub struct Client<S: Service> {
-    place: Place<S>,
+    link: Link<S>,
+    /// Zero means for ever.
+    deadline: Duration,
+    /// Who calls, as services of this process and of a simulation see it; others learn it from the handshake.
+    caller: Arc<Peer>,
 }
 
-enum Place<S: Service> {
-    Local(Arc<S>),
-    Remote(Arc<Connection<S::Reply>>),
-    Simulated(Arc<S>, SimulatedLink),
+enum Link<S: Service> {
+    Direct(Hosted<S>),
+    Socket(Arc<Socket<S>>),
+    Simulated(Hosted<S>, SimulatedLink),
 }
 
 impl<S: Service> Client<S> {
+    fn new(link: Link<S>) -> Client<S> {
+        Client { link, deadline: Duration::ZERO, caller: Arc::default() }
+    }
+
     /// A client that calls the service directly: no socket, no copy, no other thread.
-    pub fn local(service: Arc<S>) -> Client<S> {
-        Client { place: Place::Local(service) }
+    pub fn local(service: impl Into<Hosted<S>>) -> Client<S> {
+        Client::new(Link::Direct(service.into()))
     }
 
     /// A client that calls the service over a modelled network, in virtual time. Nothing is copied.
-    pub fn simulated(service: Arc<S>, link: SimulatedLink) -> Client<S> {
-        Client { place: Place::Simulated(service, link) }
+    pub fn simulated(service: impl Into<Hosted<S>>, link: SimulatedLink) -> Client<S> {
+        Client::new(Link::Simulated(service.into(), link))
     }
 
     /// Connects to a listener, waiting up to [`Limits::connect`] for one that does not listen yet.
     ///
     /// # Errors
-    /// [`Error::Io`] when nothing listens there in time, [`Error::Refused`] for a wrong token, [`Error::Version`] for
-    /// another protocol, [`Error::Closed`] when the peer is silent.
-    pub async fn connect(address: &Address, token: &Token, limits: &Limits) -> Result<Client<S>> {
-        let connection = Connection::open(address, token, limits).await?;
-        Ok(Client { place: Place::Remote(Arc::new(connection)) })
+    /// [`Error::Io`] when nothing listens there in time, [`Error::Refused`] and [`Error::Impostor`] when the two sides do
+    /// not have the same secret, [`Error::Version`] for another protocol, [`Error::Contract`] for another service,
+    /// [`Error::Closed`] when the peer is silent.
+    pub async fn connect(
+        address: &Address,
+        identity: impl Into<Identity>,
+        limits: &Limits,
+    ) -> Result<Client<S>> {
+        let socket = Socket::open(address, identity.into(), limits).await?;
+        Ok(Client::new(Link::Socket(Arc::new(socket))))
     }
 
-    /// Whether calls stay in this process, so that bulk data are shared and not copied.
+    /// The same client, whose calls wait for at most `deadline`, unless a method says something else; zero means for ever,
+    /// which is the default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use syncline_wire::{Client, Service};
+    /// # fn example<S: Service>(client: &Client<S>) {
+    /// let patient = client.within(Duration::from_secs(30)); // for all calls of this clone
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Client<S> {
+        Client { deadline, ..self.clone() }
+    }
+
+    /// The same client, by whom services of this process and of a simulation see themselves called.
+    #[must_use]
+    pub fn called_by(self, caller: Peer) -> Client<S> {
+        Client { caller: Arc::new(caller), ..self }
+    }
+
+    /// Calls that wait for their answers without `.await`, for code that is not asynchronous.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system gives no runtime to wait in.
+    pub fn blocking(self) -> Result<Blocking<S>> {
+        Blocking::new(self)
+    }
+
+    /// Whether calls stay in this process, so that tensors are shared and not copied.
     pub fn is_local(&self) -> bool {
-        matches!(self.place, Place::Local(_))
+        matches!(self.link, Link::Direct(_))
     }
 
-    /// The service itself, if it is in this process: a caller that knows its type can hand over more than messages.
-    pub fn service(&self) -> Option<&Arc<S>> {
-        match &self.place {
-            Place::Local(service) => Some(service),
-            Place::Remote(_) | Place::Simulated(..) => None,
+    /// The service's node, where it said who it is in the handshake.
+    pub fn peer(&self) -> Option<Peer> {
+        match &self.link {
+            Link::Direct(_) | Link::Simulated(..) => None,
+            Link::Socket(socket) => Some(socket.peer()),
         }
     }
 
-    /// How often receive buffers of values were used again; zeros where none are needed.
+    /// What the service can be asked.
+    pub fn contract(&self) -> Contract {
+        S::contract()
+    }
+
+    /// How often receive buffers were used again; zeros where none are needed.
     pub fn reuse(&self) -> Reuse {
-        match &self.place {
-            Place::Local(_) | Place::Simulated(..) => Reuse::default(),
-            Place::Remote(connection) => connection.pools.values.reuse(),
+        match &self.link {
+            Link::Direct(_) | Link::Simulated(..) => Reuse::default(),
+            Link::Socket(socket) => socket.reuse(),
         }
+    }
+
+    /// How the service is. It is its host that answers, also where all calls that it lets in wait.
+    ///
+    /// # Errors
+    /// As of a call.
+    pub async fn health(&self) -> Result<Health> {
+        let health = async {
+            match &self.link {
+                Link::Direct(hosted) => Ok(hosted.health()),
+                Link::Socket(socket) => socket.health().await.map_err(|error| match error {
+                    CallError::Wire(error) => error,
+                    CallError::Service(error) => Error::Remote(error.to_string()),
+                }),
+                Link::Simulated(hosted, link) => link.health(hosted).await,
+            }
+        };
+        self.timed("health", self.deadline, health).await?
     }
 
     /// Asks the service and waits for its answer. At most once: a lost request is not sent again.
     ///
     /// # Errors
-    /// [`Error::Remote`] with the service's own error or panic, [`Error::Closed`] when the connection ends before the
-    /// reply, [`Error::TooLarge`] or [`Error::Encode`] when the request cannot be sent.
-    pub async fn call(&self, request: impl Into<Message<S::Request>>) -> Result<Message<S::Reply>> {
-        match &self.place {
-            Place::Local(service) => {
-                // A local call may always be ready: without this, a loop of such calls never lets its executor stop it.
-                tokio::task::coop::consume_budget().await;
-                let answer = caught::call(service.as_ref(), request.into()).await;
-                answer.map_err(|error| Error::Remote(error.to_string()))
+    /// [`CallError::Service`] with the service's own error. [`CallError::Wire`] otherwise: [`Error::Remote`] for a panic,
+    /// [`Error::Deadline`] when it takes too long, [`Error::Busy`] when too many wait, [`Error::Closed`] when the
+    /// connection ends before the reply, [`Error::TooLarge`] or [`Error::Encode`] when the request cannot be sent.
+    pub async fn call(&self, request: S::Request) -> Result<S::Reply, CallError<S::Error>> {
+        match &self.link {
+            Link::Direct(hosted) => {
+                let method = S::method(&request);
+                let call = self.__begin(hosted, method).await;
+                hosted.run(&call, || hosted.service().call(&call, request)).await
             }
-            Place::Remote(connection) => connection.call(request.into()).await,
-            Place::Simulated(service, link) => link.call(service, request.into()).await,
+            Link::Socket(_) | Link::Simulated(..) => self.__ask(&S::method(&request), request).await,
+        }
+    }
+
+    /// The host of a service in this process, whose methods `#[service]` calls themselves.
+    #[doc(hidden)]
+    pub fn __direct(&self) -> Option<&Hosted<S>> {
+        match &self.link {
+            Link::Direct(hosted) => Some(hosted),
+            Link::Socket(_) | Link::Simulated(..) => None,
+        }
+    }
+
+    /// Begins a call within this process.
+    #[doc(hidden)]
+    pub async fn __begin<'a>(&'a self, hosted: &'a Hosted<S>, method: Method) -> Call<'a> {
+        // Such a call may always be ready: without this, a loop of them never lets its executor stop it.
+        tokio::task::coop::consume_budget().await;
+        hosted.local_call(&self.caller, method, self.wait(&method))
+    }
+
+    /// Asks once, elsewhere.
+    #[doc(hidden)]
+    pub async fn __ask(&self, method: &Method, request: S::Request) -> Result<S::Reply, CallError<S::Error>> {
+        let wait = self.wait(method);
+        let patience = Some(wait).filter(|wait| !wait.is_zero());
+        let answer = async {
+            match &self.link {
+                Link::Direct(hosted) => hosted.answer(&self.caller, patience, request).await,
+                Link::Socket(socket) => socket.call(patience, request).await,
+                Link::Simulated(hosted, link) => link.call(hosted, &self.caller, patience, request).await,
+            }
+        };
+        self.timed(method.name, wait, answer).await?
+    }
+
+    /// Asks again and again while the service is lost, with pauses that double: for methods that do no harm when they are
+    /// executed twice.
+    #[doc(hidden)]
+    pub async fn __ask_again(
+        &self,
+        method: &Method,
+        request: impl Fn() -> S::Request,
+    ) -> Result<S::Reply, CallError<S::Error>> {
+        let mut pause = method.pause;
+        for _ in 1..method.tries {
+            match self.__ask(method, request()).await {
+                Err(error) if error.is_peer_lost() => {}
+                outcome => return outcome,
+            }
+            self.clock().sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        self.__ask(method, request()).await
+    }
+
+    /// How long a call of the method waits.
+    fn wait(&self, method: &Method) -> Duration {
+        if self.deadline.is_zero() { method.deadline } else { self.deadline }
+    }
+
+    async fn timed<T>(&self, method: &str, wait: Duration, work: impl Future<Output = T>) -> Result<T> {
+        if wait.is_zero() {
+            return Ok(work.await);
+        }
+        let late = |_| Error::Deadline { method: method.to_owned() };
+        self.clock().timeout(wait, work).await.map_err(late)
+    }
+
+    fn clock(&self) -> Clock {
+        match &self.link {
+            Link::Direct(hosted) => hosted.ground().clock().clone(),
+            Link::Socket(_) => Clock::start(),
+            Link::Simulated(_, link) => link.clock(),
         }
     }
 }
 
 impl<S: Service> Clone for Client<S> {
     fn clone(&self) -> Self {
-        let place = match &self.place {
-            Place::Local(service) => Place::Local(Arc::clone(service)),
-            Place::Remote(connection) => Place::Remote(Arc::clone(connection)),
-            Place::Simulated(service, link) => Place::Simulated(Arc::clone(service), link.clone()),
+        let link = match &self.link {
+            Link::Direct(hosted) => Link::Direct(hosted.clone()),
+            Link::Socket(socket) => Link::Socket(Arc::clone(socket)),
+            Link::Simulated(hosted, link) => Link::Simulated(hosted.clone(), link.clone()),
         };
-        Client { place }
+        Client { link, deadline: self.deadline, caller: Arc::clone(&self.caller) }
     }
 }
 
@@ -104,89 +242,4 @@ impl<S: Service> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("local", &self.is_local()).finish_non_exhaustive()
     }
-}
-
-/// An open connection; its end ends the two tasks that read and write it.
-struct Connection<R> {
-    limits: Limits,
-    outbox: Arc<Outbox>,
-    pending: Arc<Pending<R>>,
-    unsent: Arc<Semaphore>,
-    pools: Pools,
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl<R: serde::de::DeserializeOwned + Send + 'static> Connection<R> {
-    async fn open(address: &Address, token: &Token, limits: &Limits) -> Result<Connection<R>> {
-        let peer = address.to_string();
-        let (stream, limits) = handshake::open(address, token, limits).await?;
-        let pools = Pools::new(&limits);
-        let inbox = Inbox::new(stream.read, limits.clone(), pools.clone());
-        let outbox = Outbox::new(stream.write);
-        let pending = Pending::new(peer);
-        let tasks = [
-            tokio::spawn(read_replies(inbox, EndOnDrop(Arc::clone(&pending)))),
-            tokio::spawn(write_requests(Arc::clone(&outbox), EndOnDrop(Arc::clone(&pending)))),
-        ];
-        let unsent = limits.slots();
-        Ok(Connection { limits, outbox, pending, unsent, pools, tasks })
-    }
-
-    async fn call<Q: serde::Serialize>(&self, request: Message<Q>) -> Result<Message<R>> {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.unsent).acquire_owned().await.ok();
-        let waiting = self.pending.register()?;
-        let mut frame = Frame::new(Kind::Request, waiting.id, request, &self.limits)?;
-        frame.permit = permit;
-        // A lone call leaves at once; with others under way it is cheaper to gather them into one write.
-        self.outbox.send(frame, if waiting.alone { Flush::Now } else { Flush::Soon });
-        waiting.outcome().await
-    }
-}
-
-impl<R> Drop for Connection<R> {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// Fails the waiting calls when its task ends, for whatever reason: also when the runtime is dropped.
-struct EndOnDrop<R>(Arc<Pending<R>>);
-
-impl<R> Drop for EndOnDrop<R> {
-    fn drop(&mut self) {
-        self.0.end("the connection was dropped");
-    }
-}
-
-async fn read_replies<R: serde::de::DeserializeOwned>(mut inbox: Inbox, calls: EndOnDrop<R>) {
-    let pending = &calls.0;
-    let reason = loop {
-        match read_reply(&mut inbox, pending).await {
-            Ok(true) => {}
-            Ok(false) => break "the peer ended it".to_owned(),
-            Err(error) => break error.to_string(),
-        }
-    };
-    pending.end(reason);
-}
-
-/// Settles one call; false at the stream's end.
-async fn read_reply<R: serde::de::DeserializeOwned>(inbox: &mut Inbox, pending: &Pending<R>) -> Result<bool> {
-    let Some(received) = inbox.receive().await? else { return Ok(false) };
-    let outcome = match received.header.kind {
-        Kind::Reply => {
-            Ok(Message { body: inbox.body()?, indices: received.indices, values: received.values })
-        }
-        Kind::Failure => Err(Error::Remote(inbox.text())),
-        Kind::Farewell => return Err(Error::decode(format_args!("the peer says: {}", inbox.text()))),
-        Kind::Request => return Err(Error::decode("a request arrived where replies are expected")),
-    };
-    pending.settle(received.header.call, outcome);
-    Ok(true)
-}
-
-async fn write_requests<R>(outbox: Arc<Outbox>, calls: EndOnDrop<R>) {
-    let error = outbox.flush_forever().await;
-    calls.0.end(format_args!("sending failed: {error}"));
 }

@@ -1,113 +1,225 @@
 //! One accepted connection: reads requests, lets the service answer each, sends the replies as they come.
 //!
 //! A request is asked on the reader's own task first and becomes a task of its own only when it has to wait: most never
-//! do. Its permit is released when its reply has left, so that neither requests nor replies pile up beyond
-//! [`Limits::in_flight`].
+//! do. It takes one of [`Limits::in_flight`] slots, which its reply gives back when it has left, so that neither requests
+//! nor replies pile up. As many requests again may wait for a slot; then reading stops. Until then cancellations and
+//! credit get through, also when every slot is taken. Streams have slots of their own: if they kept those of their calls,
+//! a reader that waits for one would not read the credit that they wait for.
 
-use crate::frame::{CallId, Frame, Kind};
-use crate::inbox::{Inbox, Pools};
+use crate::frame::{CallId, Frame, Header, Kind, Subject};
+use crate::inbox::{Inbox, Received};
 use crate::outbox::{Flush, Outbox};
+use crate::replies::{Outflow, WINDOW};
+use crate::tensor::pool::Pools;
 use crate::transport::Stream;
-use crate::{Error, Limits, Message, Result, Service, caught};
+use crate::{Error, Hosted, Limits, Peer, Result, Service};
+use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Credit beyond this is a peer's mistake.
+const MOST_CREDIT: u32 = 1 << 20;
 
 /// Serves until the peer ends the connection or sends what is no frame; then says why before closing.
-pub(crate) async fn serve<S: Service>(service: Arc<S>, stream: Stream, limits: Limits, pools: Pools) {
+pub(crate) async fn serve<S: Service>(
+    hosted: Hosted<S>,
+    stream: Stream,
+    peer: Peer,
+    limits: Limits,
+    pools: Pools,
+) {
     let inbox = Inbox::new(stream.read, limits.clone(), pools);
     let outbox = Outbox::new(stream.write);
-    let slots = limits.slots();
-    let mut server = Server { service, inbox, outbox, limits, slots, tasks: JoinSet::new() };
-    let flusher = Arc::clone(&server.outbox);
+    let (slots, streams, waiting) = (limits.slots(), limits.slots(), limits.slots());
+    let desk = Arc::new(Desk { hosted, peer, outbox, limits, slots, streams, under_way: Mutex::default() });
+    let mut server = Server { desk: Arc::clone(&desk), inbox, waiting, tasks: JoinSet::new() };
     server.tasks.spawn(async move {
-        flusher.flush_forever().await;
+        desk.outbox.flush_forever().await;
     });
     if let Err(error) = server.run().await {
-        server.outbox.send(Frame::farewell(&error.to_string(), &server.limits), Flush::Now);
+        let Desk { outbox, limits, .. } = &*server.desk;
+        outbox.send(Frame::farewell(&error.to_string(), limits), Flush::Now);
     }
 }
 
-struct Server<S> {
-    service: Arc<S>,
+struct Server<S: Service> {
+    desk: Arc<Desk<S>>,
     inbox: Inbox,
+    /// Held by requests that wait for a slot.
+    waiting: Arc<Semaphore>,
+    /// The flusher and the requests that wait; they end with the connection.
+    tasks: JoinSet<()>,
+}
+
+/// What all calls of a connection share.
+struct Desk<S: Service> {
+    hosted: Hosted<S>,
+    peer: Peer,
     outbox: Arc<Outbox>,
     limits: Limits,
     slots: Arc<Semaphore>,
-    /// The flusher and the requests that wait; they end with the connection.
-    tasks: JoinSet<()>,
+    streams: Arc<Semaphore>,
+    /// The calls that have to wait, and those that stream.
+    under_way: Mutex<HashMap<CallId, UnderWay>>,
+}
+
+/// A call that has become a task.
+#[derive(Default)]
+struct UnderWay {
+    task: Option<AbortHandle>,
+    credit: Option<Arc<Semaphore>>,
 }
 
 impl<S: Service> Server<S> {
     async fn run(&mut self) -> Result<()> {
         loop {
-            let slot = self.slot().await;
+            // The semaphore is never closed.
+            let place = Arc::clone(&self.waiting).acquire_owned().await.ok();
             let Some(received) = self.inbox.receive().await? else { return Ok(()) };
-            if received.header.kind != Kind::Request {
-                return Err(Error::decode("a reply arrived where requests are expected"));
-            }
-            let request =
-                Message { body: self.inbox.body()?, indices: received.indices, values: received.values };
-            let call = self.call(received.header.call, slot);
-            // More requests at hand: their replies leave together.
-            if self.inbox.holds_frame() {
-                self.outbox.cork();
-                start(call.answer(request), &mut self.tasks).await;
-            } else {
-                start(call.answer(request), &mut self.tasks).await;
-                self.outbox.uncork();
+            match received.header.kind {
+                Kind::Request => self.request(received, place).await?,
+                Kind::Cancel => self.desk.cancel(received.header.call),
+                Kind::Credit => {
+                    let Some(credit) = self.inbox.body().first_chunk() else {
+                        return Err(Error::decode("credit without a number"));
+                    };
+                    self.desk.credit(received.header.call, u32::from_le_bytes(*credit))?;
+                }
+                _ => return Err(Error::decode("a reply arrived where requests are expected")),
             }
             while self.tasks.try_join_next().is_some() {}
         }
     }
 
-    /// At the bound this waits, and with it the peer, whose socket fills up.
-    async fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Some(slot);
+    async fn request(&mut self, received: Received, place: Option<OwnedSemaphorePermit>) -> Result<()> {
+        let Received { header, parts } = received;
+        if header.subject == Subject::Health {
+            let Desk { hosted, outbox, limits, .. } = &*self.desk;
+            let (frame, _) = Frame::new(Kind::Reply, header.call, &hosted.health(), limits)?;
+            outbox.send(frame, Flush::Now);
+            return Ok(());
         }
-        // The slots may be held by replies that are gathering.
-        self.outbox.uncork();
-        // The semaphore is never closed.
-        Arc::clone(&self.slots).acquire_owned().await.ok()
-    }
-
-    fn call(&self, id: CallId, slot: Option<OwnedSemaphorePermit>) -> Call<S> {
-        let (service, outbox) = (Arc::clone(&self.service), Arc::clone(&self.outbox));
-        Call { service, outbox, limits: self.limits.clone(), id, slot }
-    }
-}
-
-/// Polls once here; what has to wait becomes a task.
-async fn start(answer: impl Future<Output = ()> + Send + 'static, tasks: &mut JoinSet<()>) {
-    let mut answer = Box::pin(answer);
-    let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
-    if first.is_pending() {
-        tasks.spawn(answer);
-    }
-}
-
-/// A request under way.
-struct Call<S> {
-    service: Arc<S>,
-    outbox: Arc<Outbox>,
-    limits: Limits,
-    id: CallId,
-    slot: Option<OwnedSemaphorePermit>,
-}
-
-impl<S: Service> Call<S> {
-    async fn answer(self, request: Message<S::Request>) {
-        let reply = match caught::call(self.service.as_ref(), request).await {
-            Ok(reply) => {
-                Frame::new(Kind::Reply, self.id, reply, &self.limits).map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+        let request = self.inbox.read(parts, None)?;
+        let desk = Arc::clone(&self.desk);
+        let Some(slot) = self.desk.free_slot() else {
+            let wait = async move {
+                // The semaphore is never closed.
+                let slot = Arc::clone(&desk.slots).acquire_owned().await.ok();
+                drop(place);
+                desk.answer(header, request, slot).await;
+            };
+            return self.start(header.call, wait).await;
         };
-        let mut frame = reply.unwrap_or_else(|text| Frame::failure(self.id, &text, &self.limits));
-        frame.permit = self.slot;
-        self.outbox.send(frame, Flush::Now);
+        let answer = async move { desk.answer(header, request, Some(slot)).await };
+        // More requests at hand: their replies leave together.
+        if self.inbox.holds_frame() {
+            self.desk.outbox.cork();
+            self.start(header.call, answer).await
+        } else {
+            let started = self.start(header.call, answer).await;
+            self.desk.outbox.uncork();
+            started
+        }
+    }
+
+    /// Polls once here; what has to wait becomes a task.
+    async fn start(&mut self, call: CallId, answer: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let mut answer = Box::pin(answer);
+        let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        if first.is_ready() {
+            return Ok(());
+        }
+        // Known before it runs as a task, so that its end finds the entry to remove.
+        if self.desk.under_way().entry(call).or_default().task.is_some() {
+            return Err(Error::decode("two calls under way have the same number"));
+        }
+        let task = self.tasks.spawn(answer);
+        if let Some(under_way) = self.desk.under_way().get_mut(&call) {
+            under_way.task = Some(task);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Service> Desk<S> {
+    fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        let free = || Arc::clone(&self.slots).try_acquire_owned().ok();
+        free().or_else(|| {
+            // The slots may be held by replies that are gathering.
+            self.outbox.uncork();
+            free()
+        })
+    }
+
+    /// Lets the service answer, and sends what it says.
+    async fn answer(&self, header: Header, request: S::Request, slot: Option<OwnedSemaphorePermit>) {
+        let call = header.call;
+        let outcome = self.hosted.answer(&self.peer, header.patience(), request).await;
+        let reply = outcome.and_then(|reply| Ok(Frame::new(Kind::Reply, call, &reply, &self.limits)?));
+        let (mut frame, flow) =
+            reply.unwrap_or_else(|error| (Frame::failure(call, error, &self.limits), None));
+        frame.permit = slot;
+        match flow {
+            None => self.outbox.send(frame, Flush::Now),
+            Some(flow) => match Arc::clone(&self.streams).try_acquire_owned() {
+                Ok(_place) => {
+                    self.outbox.send(frame, Flush::Now);
+                    self.stream(call, flow).await;
+                }
+                Err(_) => {
+                    let many = Error::Busy { queue: self.limits.in_flight };
+                    self.outbox.send(Frame::failure::<()>(call, many.into(), &self.limits), Flush::Now);
+                }
+            },
+        }
+        self.under_way().remove(&call);
+    }
+
+    /// Sends the items of a stream, as many as there is credit for.
+    async fn stream(&self, call: CallId, mut flow: Box<dyn Outflow>) {
+        let credit = Arc::new(Semaphore::new(WINDOW));
+        self.under_way().entry(call).or_default().credit = Some(Arc::clone(&credit));
+        let reason = loop {
+            // The semaphore is never closed.
+            if let Ok(permit) = credit.acquire().await {
+                permit.forget();
+            }
+            match poll_fn(|context| flow.poll_frame(call, &self.limits, context)).await {
+                Some(Ok(frame)) => self.outbox.send(frame, Flush::Now),
+                Some(Err(error)) => break error.to_string(),
+                None => break String::new(),
+            }
+        };
+        self.outbox.send(Frame::text(Kind::End, call, &reason, &self.limits), Flush::Now);
+    }
+
+    /// Drops what is under way for a call whose caller has given up. One that has just been answered is unknown here.
+    fn cancel(&self, call: CallId) {
+        let task = self.under_way().remove(&call).and_then(|under_way| under_way.task);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    fn credit(&self, call: CallId, items: u32) -> Result<()> {
+        if items > MOST_CREDIT {
+            return Err(Error::decode("credit for too many items"));
+        }
+        let credit = self.under_way().get(&call).and_then(|under_way| under_way.credit.clone());
+        if let Some(credit) = credit {
+            if credit.available_permits() + items as usize > MOST_CREDIT as usize {
+                return Err(Error::decode("credit for too many items"));
+            }
+            credit.add_permits(items as usize);
+        }
+        Ok(())
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<CallId, UnderWay>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,9 +4,11 @@
 //! that arrived together with the header.
 
 use crate::frame::{HEADER, Header};
+use crate::parts::{self, Incoming};
+use crate::replies::Opener;
+use crate::tensor::pool::Pools;
 use crate::transport::ReadHalf;
-use crate::{Bulk, Error, Indices, Limits, Pool, Result, Tensor};
-use bytemuck::Pod;
+use crate::{AnyTensor, Error, Limits, Result};
 use serde::de::DeserializeOwned;
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -17,24 +19,10 @@ const BUFFER: usize = 8 << 10;
 /// A body buffer that grew beyond this shrinks again.
 const BODY_KEPT: usize = 64 << 10;
 
-/// The pools of one client or listener.
-#[derive(Clone)]
-pub(crate) struct Pools {
-    pub indices: Pool<u32>,
-    pub values: Pool<f32>,
-}
-
-impl Pools {
-    pub(crate) fn new(limits: &Limits) -> Pools {
-        Pools { indices: Pool::new(limits.pooled / 2), values: Pool::new(limits.pooled / 2) }
-    }
-}
-
 /// A frame that was read; its body is in the inbox until the next one.
 pub(crate) struct Received {
     pub header: Header,
-    pub indices: Option<Indices>,
-    pub values: Option<Tensor>,
+    pub parts: Vec<Option<AnyTensor>>,
 }
 
 pub(crate) struct Inbox {
@@ -57,25 +45,37 @@ impl Inbox {
         let mut bytes = [0; HEADER];
         self.reader.read_exact(&mut bytes).await.map_err(broken)?;
         let header = Header::decode(&bytes, &self.limits)?;
+        let (body, table) = (header.body as usize, usize::from(header.table));
         self.body.clear();
         self.body.shrink_to(BODY_KEPT);
-        self.body.resize(header.body as usize, 0);
+        self.body.resize(body + table, 0);
         self.reader.read_exact(&mut self.body).await.map_err(broken)?;
-        let indices = self.bulk(header.indices, self.pools.indices.clone()).await?;
-        let values = self.bulk(header.values, self.pools.values.clone()).await?;
-        Ok(Some(Received { header, indices, values }))
-    }
-
-    /// The body of the frame that was received last. Trailing bytes are malformed.
-    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T> {
-        match postcard::take_from_bytes(&self.body) {
-            Ok((body, [])) => Ok(body),
-            Ok((_, rest)) => Err(Error::decode(format_args!("{} bytes too many in a body", rest.len()))),
-            Err(error) => Err(Error::decode(format_args!("a body of another type: {error}"))),
+        let mut parts = Vec::new();
+        for (dtype, shape) in header.parts(&self.body[body..])? {
+            let mut part = AnyTensor::blank(dtype, shape, &self.pools)?;
+            self.reader.read_exact(part.bytes()?).await.map_err(broken)?;
+            parts.push(Some(part.filled()?));
         }
+        self.body.truncate(body);
+        Ok(Some(Received { header, parts }))
     }
 
-    /// The text of the failure that was received last.
+    /// The body of the frame that was received last, with its parts. Trailing bytes are malformed. A stream in it reads
+    /// what `opener` opens.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        parts: Vec<Option<AnyTensor>>,
+        opener: Option<Opener>,
+    ) -> Result<T> {
+        parts::read(&self.body, Incoming { parts, opener })
+    }
+
+    /// The bytes of the body that was received last.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body that was received last, as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -85,14 +85,6 @@ impl Inbox {
         let buffered = self.reader.buffer();
         let header = buffered.first_chunk().and_then(|bytes| Header::decode(bytes, &self.limits).ok());
         header.is_some_and(|header| header.frame_length() <= buffered.len())
-    }
-
-    async fn bulk<T: Pod>(&mut self, length: Option<u32>, pool: Pool<T>) -> Result<Option<Bulk<T>>> {
-        let Some(length) = length else { return Ok(None) };
-        let mut bulk = pool.take(length as usize);
-        let Some(values) = bulk.get_mut() else { return Err(Error::decode("a pooled buffer is shared")) };
-        self.reader.read_exact(bytemuck::cast_slice_mut(values)).await.map_err(broken)?;
-        Ok(Some(bulk))
     }
 }
 

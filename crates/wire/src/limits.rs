@@ -9,10 +9,11 @@ use tokio::sync::Semaphore;
 pub struct Limits {
     /// Largest serialised body of a message, bytes.
     pub body: usize,
-    /// Largest bulk of a message (indices and values together), bytes.
+    /// Largest bulk of a message (all its tensors together), bytes.
     pub bulk: usize,
-    /// How many calls of one connection a listener handles at once; it stops reading at the bound. It must exceed the
-    /// number of calls that may wait for one another (at a gate), or they wait for a message that is not read.
+    /// How many calls of one connection a listener handles at once; as many again may wait for their turn, then it stops
+    /// reading. It must exceed the number of calls that may wait for one another (at a gate), or they wait for one that
+    /// is not begun. As many streams may be open.
     pub in_flight: usize,
     /// Bytes of free receive buffers kept for reuse, by each client and each listener.
     pub pooled: usize,

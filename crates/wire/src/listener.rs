@@ -1,8 +1,8 @@
 //! The service's side: accepts connections and serves each on a task of its own.
 
-use crate::inbox::Pools;
+use crate::tensor::pool::Pools;
 use crate::transport::Acceptor;
-use crate::{Address, Error, Limits, Result, Reuse, Service, Token, connection, handshake};
+use crate::{Address, Error, Hosted, Identity, Limits, Result, Reuse, Service, connection, handshake};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct Listener {
     acceptor: Acceptor,
     address: Address,
-    token: Token,
+    identity: Identity,
     limits: Limits,
     pools: Pools,
     _file: Option<RemoveOnDrop>,
@@ -30,24 +30,30 @@ impl Listener {
     ///
     /// # Errors
     /// [`Error::NotLoopback`] for an address that other machines can reach, [`Error::Io`] when it cannot be bound.
-    pub async fn bind(address: &Address, token: Token, limits: Limits) -> Result<Listener> {
+    pub async fn bind(address: &Address, identity: impl Into<Identity>, limits: Limits) -> Result<Listener> {
         if !address.is_loopback() {
             return Err(Error::NotLoopback { address: address.clone() });
         }
-        Listener::bind_beyond_loopback(address, token, limits).await
+        Listener::bind_beyond_loopback(address, identity, limits).await
     }
 
-    /// Binds any address. The token travels, and all data, unencrypted: only for a network that is trusted.
+    /// Binds any address. Nobody without the run's secret is let in, but the data travel unencrypted: only for a network
+    /// that is trusted.
     ///
     /// # Errors
     /// [`Error::Io`] when the address cannot be bound.
-    pub async fn bind_beyond_loopback(address: &Address, token: Token, limits: Limits) -> Result<Listener> {
+    pub async fn bind_beyond_loopback(
+        address: &Address,
+        identity: impl Into<Identity>,
+        limits: Limits,
+    ) -> Result<Listener> {
+        let identity = identity.into();
         let (acceptor, bound) = Acceptor::bind(address).await.map_err(Error::io("listen on", address))?;
         let file = match &bound {
             Address::Unix(path) => Some(RemoveOnDrop(path.clone())),
-            Address::Tcp(_) => None,
+            Address::Tcp { .. } | Address::Sim(_) => None,
         };
-        Ok(Listener { acceptor, address: bound, token, pools: Pools::new(&limits), limits, _file: file })
+        Ok(Listener { acceptor, address: bound, identity, pools: Pools::new(&limits), limits, _file: file })
     }
 
     /// The address bound, with the port that the system chose.
@@ -55,14 +61,15 @@ impl Listener {
         &self.address
     }
 
-    /// How often receive buffers of values were used again.
+    /// How often receive buffers were used again.
     pub fn reuse(&self) -> Reuse {
-        self.pools.values.reuse()
+        self.pools.reuse()
     }
 
-    /// Serves every connection that shows the token. Does not return; when its future is dropped, all connections end and
+    /// Serves every connection that proves to know the run's secret. Does not return; when its future is dropped, all connections end and
     /// the requests under way stop at their await points.
-    pub async fn serve<S: Service>(&self, service: Arc<S>) {
+    pub async fn serve<S: Service>(&self, service: impl Into<Hosted<S>>) {
+        let hosted = service.into();
         let strangers = Arc::new(Semaphore::new(STRANGERS));
         let mut connections = JoinSet::new();
         loop {
@@ -72,13 +79,13 @@ impl Listener {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (token, limits, pools) = (self.token.clone(), self.limits.clone(), self.pools.clone());
-            let service = Arc::clone(&service);
+            let (identity, limits, pools) = (self.identity.clone(), self.limits.clone(), self.pools.clone());
+            let hosted = hosted.clone();
             connections.spawn(async move {
-                let admitted = handshake::receive(&mut stream, &token, &limits).await;
+                let admitted = handshake::receive(&mut stream, &identity, S::contract(), &limits).await;
                 drop(permit);
-                if let Some(limits) = admitted {
-                    connection::serve(service, stream, limits, pools).await;
+                if let Some((peer, limits)) = admitted {
+                    connection::serve(hosted, stream, peer, limits, pools).await;
                 }
             });
             // How a connection ended concerns its peer alone, which sees it closed.

@@ -141,7 +141,7 @@ impl Queue {
         let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(PIECES);
         let mut written = self.written;
         for frame in &self.frames {
-            if slices.len() + 3 > PIECES {
+            if !slices.is_empty() && slices.len() + frame.count() > PIECES {
                 break;
             }
             frame.slices(written, &mut slices);

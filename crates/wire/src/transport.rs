@@ -24,28 +24,40 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Connects, waiting for a server that does not listen yet.
+    /// Connects, waiting up to [`Limits::connect`] for a server that does not listen yet.
     pub(crate) async fn connect(address: &Address, limits: &Limits) -> Result<Stream> {
-        let mut last = io::Error::from(io::ErrorKind::TimedOut);
+        let mut last = match Stream::attempt(address, limits).await {
+            Err(error) if is_not_there_yet(&error) && !limits.connect.is_zero() => error,
+            outcome => return outcome.map_err(Error::io("connect to", address)),
+        };
         let attempts = async {
             loop {
-                match Stream::attempt(address).await {
+                tokio::time::sleep(RETRY).await;
+                match Stream::attempt(address, limits).await {
                     Err(error) if is_not_there_yet(&error) => last = error,
                     outcome => break outcome,
                 }
-                tokio::time::sleep(RETRY).await;
             }
         };
         let outcome = tokio::time::timeout(limits.connect, attempts).await;
         outcome.unwrap_or_else(|_| Err(last)).map_err(Error::io("connect to", address))
     }
 
-    async fn attempt(address: &Address) -> io::Result<Stream> {
-        match address {
-            Address::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
-            Address::Tcp(address) => TcpStream::connect(address).await?.try_into(),
-        }
+    async fn attempt(address: &Address, limits: &Limits) -> io::Result<Stream> {
+        let attempt = async {
+            match address {
+                Address::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+                Address::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await?.try_into(),
+                Address::Sim(_) => Err(only_in_a_simulation()),
+            }
+        };
+        let in_time = tokio::time::timeout(limits.handshake, attempt).await;
+        in_time.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+fn only_in_a_simulation() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "such an address exists within a simulation only")
 }
 
 /// What a starting server looks like from outside.
@@ -95,11 +107,12 @@ impl Acceptor {
     pub(crate) async fn bind(address: &Address) -> io::Result<(Acceptor, Address)> {
         match address {
             Address::Unix(path) => Ok((Acceptor::Unix(bind_owner_only(path)?), address.clone())),
-            Address::Tcp(socket) => {
-                let listener = TcpListener::bind(socket).await?;
-                let bound = Address::Tcp(listener.local_addr()?);
+            Address::Tcp { host, port } => {
+                let listener = TcpListener::bind((host.as_str(), *port)).await?;
+                let bound = Address::Tcp { host: host.clone(), port: listener.local_addr()?.port() };
                 Ok((Acceptor::Tcp(listener), bound))
             }
+            Address::Sim(_) => Err(only_in_a_simulation()),
         }
     }
 

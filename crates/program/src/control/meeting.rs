@@ -1,7 +1,7 @@
 //! Where the nodes of one run listen.
 
 use std::fs::Permissions;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ impl Meeting {
 pub(crate) fn beside(control: &Address, node: &NodeId) -> Address {
     match control {
         Address::Unix(path) => Address::Unix(path.with_file_name(format!("{}.sock", node.file_name()))),
-        Address::Tcp(_) => any_port(),
+        Address::Tcp { .. } | Address::Sim(_) => any_port(),
     }
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn clear(control: &Address) {
 }
 
 fn any_port() -> Address {
-    Address::Tcp((Ipv4Addr::LOCALHOST, 0).into())
+    Address::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
 }
 
 fn short_enough(directory: PathBuf) -> PathBuf {

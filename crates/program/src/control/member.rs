@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Waits};
-use syncline_wire::{Address, Client, Limits, Listener, Token};
+use syncline_wire::{Address, Client, Identity, Limits, Listener, Token};
 use tokio::runtime::Runtime;
 
 use super::enrolment::Enrolment;
@@ -54,7 +54,8 @@ fn take_part<T: Send + 'static>(
     let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
     let live = move || {
         let runtime = body::runtime()?;
-        let control = runtime.block_on(Client::connect(&role.control, &token, &limits));
+        let identity = Identity::new(token.clone(), role.node.as_str());
+        let control = runtime.block_on(Client::connect(&role.control, identity, &limits));
         let control = control.map_err(Error::wire("joining the launcher"))?;
         let (stop, meeting) = (stop.clone(), &role.control);
         let seat = Seat { runtime, control, stop, token, limits, groups, meeting };
@@ -94,7 +95,7 @@ struct Seat {
 impl Seat {
     fn ask(&self, request: Request) -> Result<Reply, Error> {
         let answer = self.runtime.block_on(self.control.call(request));
-        Ok(answer.map_err(Error::wire("talking to the launcher"))?.body)
+        answer.map_err(|error| Error::wire("talking to the launcher")(error.into()))
     }
 
     fn greet(&self, node: &NodeId, outline: Outline) -> Result<(), Error> {
@@ -158,7 +159,8 @@ impl Seat {
         let Built { host, run } = built;
         home.directory.publish(id, Arc::clone(&host).object());
         let address = meeting::beside(self.meeting, id);
-        let listener = match Listener::bind(&address, self.token.clone(), self.limits.clone()).await {
+        let identity = id.identity(self.token.clone());
+        let listener = match Listener::bind(&address, identity, self.limits.clone()).await {
             Ok(listener) => listener,
             Err(error) => return NodeEnd::failed(error.to_string().into()),
         };

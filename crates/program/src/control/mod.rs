@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use syncline_wire::{Address, Message, Service, ServiceError};
+use syncline_wire::{Address, Call, Never, Service};
 use tokio::sync::{mpsc, watch};
 
 use self::standing::Standing;
@@ -220,9 +220,10 @@ impl Control {
 impl Service for Control {
     type Request = Request;
     type Reply = Reply;
+    type Error = Never;
 
-    async fn call(&self, request: Message<Request>) -> Result<Message<Reply>, ServiceError> {
-        let reply = match request.body {
+    async fn call(&self, _: &Call<'_>, request: Request) -> Result<Reply, Never> {
+        Ok(match request {
             Request::Hello { node, outline } => self.hello(node, &outline),
             Request::Alive { node, standing } => {
                 self.standings().insert(node.name.clone(), standing);
@@ -241,7 +242,6 @@ impl Service for Control {
                 self.tell(News::Reported(node, NodeEnd { outcome, value, error: None }))
             }
             Request::Stop => self.tell(News::Event(Event::StopAsked)),
-        };
-        Ok(reply.into())
+        })
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn start(
     let runtime = body::runtime()?;
     let beat = async move {
         // When the launcher cannot be reached, the leash ends this process: there is nobody to tell.
-        let Ok(client) = Client::<Control>::connect(&control, &token, &limits).await else { return };
+        let identity = node.identity(token);
+        let Ok(client) = Client::<Control>::connect(&control, identity, &limits).await else { return };
         let alive = || Request::Alive { node: node.clone(), standing: Standing::of(&waits) };
         while client.call(alive()).await.is_ok() {
             tokio::time::sleep(silence.period()).await;

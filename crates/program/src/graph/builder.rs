@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_wire::Service;
+use syncline_wire::{Hosted, Service};
 
 use super::outline::Kind;
-use super::program::{Body, Built};
+use super::program::{Body, Built, serving};
 use super::values::{Values, encode};
 use crate::{Context, Handle, NodeResult, OnFailure, Program, Resources};
 
@@ -72,8 +72,7 @@ impl<'a, T: Send + 'static> Builder<'a, T> {
         S: Service,
         F: Fn(&Context) -> NodeResult<S> + Send + Sync + 'static,
     {
-        let build = move |ctx: &Context| Ok(Built { host: Arc::new(build(ctx)?), run: None });
-        self.add_services(Body::Service(Arc::new(build)), false)
+        self.add_services(serving(build), false)
     }
 
     /// Services that also have a part of their own: `run`, which begins when the service answers, and ends it by ending.
@@ -86,7 +85,7 @@ impl<'a, T: Send + 'static> Builder<'a, T> {
         let run = Arc::new(run);
         let build = move |ctx: &Context| {
             let (service, run) = (Arc::new(build(ctx)?), Arc::clone(&run));
-            let host = Arc::clone(&service);
+            let host = Arc::new(Hosted::on(ctx.ground().clone(), Arc::clone(&service)));
             let part = move |ctx| -> super::program::LocalFuture<NodeResult<()>> {
                 Box::pin(async move { run(service, ctx).await })
             };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use syncline_wire::{Identity, Peer, Token};
 
 use crate::NodeName;
 
@@ -24,6 +25,16 @@ impl NodeId {
     /// The one after this.
     pub(crate) fn next(&self) -> Self {
         Self { name: self.name.clone(), incarnation: self.incarnation + 1 }
+    }
+
+    /// As the wire names it.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer { name: self.name.to_string(), incarnation: self.incarnation.into() }
+    }
+
+    /// What it shows of itself, with the run's secret.
+    pub(crate) fn identity(&self, token: Token) -> Identity {
+        Identity::new(token, self.name.to_string()).incarnation(self.incarnation.into())
     }
 
     /// What a file of this incarnation is called: two of them never share a socket.

@@ -7,7 +7,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use syncline_wire::{Limits, Listener, Service};
+use syncline_runtime::Ground;
+use syncline_wire::{Hosted, Limits, Listener, Service};
 
 use super::builder::Builder;
 use super::outline::{self, GroupOutline, Kind, Outline};
@@ -21,25 +22,26 @@ pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A service object whose type only its handles know.
 pub(crate) trait Host: Send + Sync {
-    /// The object itself, for direct calls.
+    /// Itself, for direct calls.
     fn object(self: Arc<Self>) -> Object;
     /// Answers calls from other processes until dropped.
     fn serve(self: Arc<Self>, listener: Listener) -> LocalFuture<()>;
 }
 
-impl<S: Service> Host for S {
+impl<S: Service> Host for Hosted<S> {
     fn object(self: Arc<Self>) -> Object {
         self
     }
 
     fn serve(self: Arc<Self>, listener: Listener) -> LocalFuture<()> {
-        Box::pin(async move { listener.serve(self).await })
+        Box::pin(async move { listener.serve((*self).clone()).await })
     }
 }
 
 /// Yields the encoded value of the node.
 type Plain = dyn Fn(Context) -> LocalFuture<NodeResult<Vec<u8>>> + Send + Sync;
 type Build = dyn Fn(&Context) -> NodeResult<Built> + Send + Sync;
+type HostHere = dyn Fn(Ground) -> Arc<dyn Host> + Send + Sync;
 /// A service's own part.
 type RunService = Box<dyn FnOnce(Context) -> LocalFuture<NodeResult<()>> + Send>;
 
@@ -58,7 +60,7 @@ pub(crate) enum Body {
     /// Constructs a service and serves it.
     Service(Arc<Build>),
     /// Serves this object from the launching process.
-    Here(Arc<dyn Host>),
+    Here(Arc<HostHere>),
     /// Is still to be defined.
     Declared,
 }
@@ -261,7 +263,9 @@ impl<T: Send + 'static> Program<T> {
     /// Adds a service that lives in the launching process on every executor: the caller keeps `service` and may use
     /// it directly, other nodes call it through the handle.
     pub fn service_here<S: Service>(&mut self, label: &str, service: Arc<S>) -> Handle<S> {
-        let mut names = self.add(label, Kind::Here, std::any::type_name::<S>(), 1, &Body::Here(service));
+        let host = move |ground| Arc::new(Hosted::on(ground, Arc::clone(&service))) as Arc<dyn Host>;
+        let body = Body::Here(Arc::new(host));
+        let mut names = self.add(label, Kind::Here, std::any::type_name::<S>(), 1, &body);
         Handle::new(names.pop().unwrap_or_else(|| refused(0)))
     }
 
@@ -388,12 +392,15 @@ fn refused(rank: usize) -> NodeName {
 }
 
 /// What constructs a service and nothing else.
-fn serving<S, F>(build: F) -> Body
+pub(super) fn serving<S, F>(build: F) -> Body
 where
     S: Service,
     F: Fn(&Context) -> NodeResult<S> + Send + Sync + 'static,
 {
-    let build = move |ctx: &Context| Ok(Built { host: Arc::new(build(ctx)?), run: None });
+    let build = move |ctx: &Context| {
+        let hosted = Hosted::on(ctx.ground().clone(), Arc::new(build(ctx)?));
+        Ok(Built { host: Arc::new(hosted), run: None })
+    };
     Body::Service(Arc::new(build))
 }
 

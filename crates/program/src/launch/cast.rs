@@ -37,11 +37,16 @@ impl Stage {
     /// What a node of this process sees of the program.
     fn context(&self, id: NodeId, stop: Stop) -> Context {
         let control = Client::local(Arc::clone(&self.control));
-        let ground = match &self.world {
-            Some(world) => world.ground(&id.name),
-            None => Ground::watched(self.clock.clone(), self.waits.clone(), &id.name.to_string()),
-        };
+        let ground = self.ground(&id.name);
         Context::new(id, ground, stop, Arc::clone(&self.home), control)
+    }
+
+    /// What a node of this process stands on.
+    fn ground(&self, name: &NodeName) -> Ground {
+        match &self.world {
+            Some(world) => world.ground(name),
+            None => Ground::watched(self.clock.clone(), self.waits.clone(), &name.to_string()),
+        }
     }
 }
 
@@ -81,6 +86,7 @@ impl Cast {
         let (make, away): (Make, bool) = match (body, meeting) {
             (Body::Here(host), meeting) => {
                 let first = NodeId::first(name.clone());
+                let host = host(stage.ground(name));
                 stage.home.directory.publish(&first, Arc::clone(&host).object());
                 if let Some(world) = &stage.world {
                     world.keep_at_launcher(name);
@@ -195,7 +201,7 @@ fn serve_here(stage: Stage, address: Address, id: NodeId, stop: Stop, host: Arc<
     Box::new(move || {
         Box::pin(async move {
             let Home { token, limits, .. } = &*stage.home;
-            let listener = match Listener::bind(&address, token.clone(), limits.clone()).await {
+            let listener = match Listener::bind(&address, id.identity(token.clone()), limits.clone()).await {
                 Ok(listener) => listener,
                 Err(error) => return NodeEnd::failed(error.to_string().into()),
             };

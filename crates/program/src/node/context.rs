@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Wait, Waiting};
-use syncline_wire::{Address, Client, Limits, Net, Service, Token};
+use syncline_wire::{Address, Client, Hosted, Limits, Net, Service, Token};
 
 use super::directory::{Directory, Found};
 use crate::control::{Control, Reply, Request};
@@ -249,7 +249,8 @@ impl Context {
         let limits = Limits { connect: home.limits.connect.min(ANSWER), ..home.limits.clone() };
         loop {
             let (address, incarnation) = self.locate(name, beyond).await?;
-            match Client::connect(&address, &home.token, &limits).await {
+            let identity = self.0.node.identity(home.token.clone());
+            match Client::connect(&address, identity, &limits).await {
                 Ok(client) => return Ok((client, incarnation)),
                 // Its process may be gone without the launcher knowing yet: what the launcher tells next is another one.
                 Err(error) if error.is_peer_lost() && self.clock().now() < until => {}
@@ -273,16 +274,17 @@ impl Context {
             Found::Gone => return Err(Error::Gone(name.clone())),
             Found::Closed => return Err(Error::Stopped),
         };
-        let service = object.downcast().map_err(|_| Error::UnknownService(name.to_string()))?;
+        let unknown = || Error::UnknownService(name.to_string());
+        let hosted: &Hosted<S> = object.downcast_ref().ok_or_else(unknown)?;
         let link = ground.place().zip(home.net.as_ref()).map(|((sim, here), net)| {
             // Each incarnation is another node of the network.
             net.link(*here, sim.enter(&name.to_string()), home.limits.clone())
         });
         let client = match link {
-            Some(link) => Client::simulated(service, link),
-            None => Client::local(service),
+            Some(link) => Client::simulated(hosted.clone(), link),
+            None => Client::local(hosted.clone()),
         };
-        Ok((client, incarnation))
+        Ok((client.called_by(self.0.node.peer()), incarnation))
     }
 
     /// Returns when this incarnation of a service of this process has failed, or the program stops.
@@ -311,8 +313,14 @@ impl Context {
         }
     }
 
+    /// What the node stands on.
+    pub(crate) fn ground(&self) -> &Ground {
+        &self.0.ground
+    }
+
     async fn ask(&self, doing: &str, request: Request) -> Result<Reply, Error> {
-        Ok(self.0.control.call(request).await.map_err(Error::wire(doing))?.body)
+        let answer = self.0.control.call(request).await;
+        answer.map_err(|error| Error::wire(doing)(error.into()))
     }
 }
 

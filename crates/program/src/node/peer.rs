@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use syncline_wire::{Client, Message, Service};
+use syncline_wire::{CallError, Client, Service};
 
 use crate::{Context, Error, Handle, NodeName};
 
@@ -52,7 +52,7 @@ impl<S: Service> Peer<S> {
     /// # Errors
     /// [`Error::PeerLost`] when the service's node failed before it had answered, [`Error::Gone`] when it will not be
     /// started again, [`Error::Stopped`] when the program stops, [`Error::Wire`] with the service's own error.
-    pub async fn call(&self, request: impl Into<Message<S::Request>>) -> Result<Message<S::Reply>, Error> {
+    pub async fn call(&self, request: S::Request) -> Result<S::Reply, Error> {
         let (client, incarnation) = self.reach().await?;
         let lost = async {
             if client.is_local() {
@@ -75,6 +75,10 @@ impl<S: Service> Peer<S> {
                 self.forget(incarnation);
                 return self.ctx.or_stopped(Error::PeerLost(self.name.clone()));
             }
+            let error = match error {
+                CallError::Wire(error) => error,
+                CallError::Service(error) => syncline_wire::Error::Remote(error.to_string()),
+            };
             Error::wire(format!("calling {}", self.name))(error)
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Service, ServiceError};
 use tokio::sync::watch;
 
 use crate::{Context, Error, Handle, Peer, Program};
@@ -73,7 +73,7 @@ impl BarrierSide {
     /// # Errors
     /// As [`Peer::call`].
     pub async fn wait(&self) -> Result<u64, Error> {
-        Ok(self.peer.call(Arrive(self.node.clone())).await?.body)
+        self.peer.call(Arrive(self.node.clone())).await
     }
 }
 
@@ -100,14 +100,14 @@ impl BarrierService {
 impl Service for BarrierService {
     type Request = Arrive;
     type Reply = u64;
+    type Error = ServiceError;
 
-    async fn call(&self, request: Message<Arrive>) -> Result<Message<u64>, ServiceError> {
-        let Arrive(node) = request.body;
+    async fn call(&self, _: &Call<'_>, Arrive(node): Arrive) -> Result<u64, ServiceError> {
         let round = self.arrive(node);
         let gate =
             || (format!("barrier, {} of {} have come", self.arrived().len(), self.parties), Vec::new());
         let mut rounds = self.rounds.subscribe();
         self.ctx.wait_at(gate, rounds.wait_for(|complete| *complete >= round)).await?;
-        Ok(round.into())
+        Ok(round)
     }
 }

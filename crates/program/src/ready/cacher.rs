@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use syncline_wire::{Message, Service, ServiceError, Tensor};
+use syncline_wire::{Call, Packed, Service, ServiceError};
 
 use crate::{Context, Error, Handle, Peer, Program};
 
@@ -51,8 +51,7 @@ struct Inner<S: Service> {
 
 /// What is kept for one request.
 struct Entry {
-    /// The request's body, encoded.
-    request: Vec<u8>,
+    request: Packed,
     latest: Mutex<Option<Kept>>,
     /// Held while the service is asked by somebody who waits for it.
     asking: tokio::sync::Mutex<()>,
@@ -64,9 +63,7 @@ struct Entry {
 #[derive(Clone)]
 struct Kept {
     asked: Duration,
-    body: Vec<u8>,
-    indices: Option<syncline_wire::Indices>,
-    values: Option<Tensor>,
+    reply: Packed,
 }
 
 impl<T: Send + 'static> Program<T> {
@@ -92,7 +89,7 @@ impl<S: Service> CachedSide<S> {
     ///
     /// # Errors
     /// As [`Peer::call`].
-    pub async fn call(&self, request: impl Into<Message<S::Request>>) -> Result<Message<S::Reply>, Error> {
+    pub async fn call(&self, request: S::Request) -> Result<S::Reply, Error> {
         self.0.call(request).await
     }
 }
@@ -100,15 +97,17 @@ impl<S: Service> CachedSide<S> {
 impl<S: Service> Service for CacherService<S> {
     type Request = S::Request;
     type Reply = S::Reply;
+    type Error = ServiceError;
 
-    async fn call(&self, request: Message<S::Request>) -> Result<Message<S::Reply>, ServiceError> {
+    async fn call(&self, _: &Call<'_>, request: S::Request) -> Result<S::Reply, ServiceError> {
         let inner = &self.0;
-        if request.indices.is_some() || request.values.is_some() {
+        let packed = Packed::of(&request)?;
+        if packed.has_tensors() {
             return Ok(inner.target.call(request).await?);
         }
-        let entry = inner.entry(postcard::to_allocvec(&request.body)?);
+        let entry = inner.entry(packed);
         if let Some(kept) = inner.fresh_enough(&entry) {
-            return Ok(kept.read()?);
+            return Ok(kept.reply.open()?);
         }
         let _asking = entry.asking.lock().await;
         // Somebody else may have asked meanwhile.
@@ -116,15 +115,15 @@ impl<S: Service> Service for CacherService<S> {
             Some(kept) => kept,
             None => inner.ask(&entry).await?,
         };
-        Ok(kept.read()?)
+        Ok(kept.reply.open()?)
     }
 }
 
 impl<S: Service> Inner<S> {
     /// What is kept for this request, which is now the one asked last.
-    fn entry(&self, request: Vec<u8>) -> Arc<Entry> {
+    fn entry(&self, request: Packed) -> Arc<Entry> {
         let mut entries = locked(&self.entries);
-        let known = entries.iter().position(|entry| entry.request == request);
+        let known = entries.iter().position(|entry| entry.request.body() == request.body());
         let entry = match known {
             Some(at) => entries.remove(at),
             None => Arc::new(Entry {
@@ -162,18 +161,10 @@ impl<S: Service> Inner<S> {
     /// Asks the service, and keeps what it answers.
     async fn ask(&self, entry: &Entry) -> Result<Kept, ServiceError> {
         let asked = self.ctx.clock().now();
-        let request: S::Request = postcard::from_bytes(&entry.request)?;
-        let Message { body, indices, values } = self.target.call(request).await?;
-        let kept = Kept { asked, body: postcard::to_allocvec(&body)?, indices, values };
+        let reply = self.target.call(entry.request.open()?).await?;
+        let kept = Kept { asked, reply: Packed::of(&reply)? };
         *locked(&entry.latest) = Some(kept.clone());
         Ok(kept)
-    }
-}
-
-impl Kept {
-    fn read<R: serde::de::DeserializeOwned>(self) -> Result<Message<R>, postcard::Error> {
-        let Self { body, indices, values, .. } = self;
-        Ok(Message { body: postcard::from_bytes(&body)?, indices, values })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Service, ServiceError};
 use tokio::sync::watch;
 
 use crate::{Context, Error, Handle, Peer, Program};
@@ -83,7 +83,7 @@ impl<V: Shared> ConditionSide<V> {
     /// # Errors
     /// As [`set`](Self::set).
     pub async fn get(&self) -> Result<V, Error> {
-        Ok(self.0.call(Ask::After(None)).await?.body.1)
+        Ok(self.0.call(Ask::After(None)).await?.1)
     }
 
     /// Waits until the value is as wanted, and gives it.
@@ -93,7 +93,7 @@ impl<V: Shared> ConditionSide<V> {
     pub async fn wait_for(&self, wanted: impl Fn(&V) -> bool) -> Result<V, Error> {
         let mut seen = None;
         loop {
-            let (times, value) = self.0.call(Ask::After(seen)).await?.body;
+            let (times, value) = self.0.call(Ask::After(seen)).await?;
             if wanted(&value) {
                 return Ok(value);
             }
@@ -105,9 +105,10 @@ impl<V: Shared> ConditionSide<V> {
 impl<V: Shared> Service for ConditionService<V> {
     type Request = Ask<V>;
     type Reply = (u64, V);
+    type Error = ServiceError;
 
-    async fn call(&self, request: Message<Ask<V>>) -> Result<Message<(u64, V)>, ServiceError> {
-        let seen = match request.body {
+    async fn call(&self, _: &Call<'_>, request: Ask<V>) -> Result<(u64, V), ServiceError> {
+        let seen = match request {
             Ask::Set(value) => {
                 self.value.send_modify(|(times, now)| {
                     *times += 1;
@@ -121,7 +122,7 @@ impl<V: Shared> Service for ConditionService<V> {
         let mut value = self.value.subscribe();
         let newer = value.wait_for(|(times, _)| seen.is_none_or(|seen| *times > seen));
         let now = self.ctx.wait_at(gate, newer).await?.clone();
-        Ok(now.into())
+        Ok(now)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service};
 use tokio::sync::mpsc;
 
 use crate::{Context, Error, Handle, Peer, Program};
@@ -103,7 +103,7 @@ impl<I: Item> QueueSide<I> {
     /// # Errors
     /// [`Error::Closed`] when the queue is closed; else as [`Peer::call`].
     pub async fn push(&self, item: I) -> Result<(), Error> {
-        match self.0.call(Ask::Push(item)).await?.body {
+        match self.0.call(Ask::Push(item)).await? {
             Answer::Done => Ok(()),
             Answer::Item(_) | Answer::Closed => Err(Error::Closed),
         }
@@ -114,7 +114,7 @@ impl<I: Item> QueueSide<I> {
     /// # Errors
     /// As [`Peer::call`].
     pub async fn pop(&self) -> Result<Option<I>, Error> {
-        match self.0.call(Ask::Pop).await?.body {
+        match self.0.call(Ask::Pop).await? {
             Answer::Item(item) => Ok(Some(item)),
             Answer::Done | Answer::Closed => Ok(None),
         }
@@ -154,17 +154,17 @@ impl<I: Item> QueueService<I> {
 impl<I: Item> Service for QueueService<I> {
     type Request = Ask<I>;
     type Reply = Answer<I>;
+    type Error = Never;
 
-    async fn call(&self, request: Message<Ask<I>>) -> Result<Message<Answer<I>>, ServiceError> {
-        let answer = match request.body {
+    async fn call(&self, _: &Call<'_>, request: Ask<I>) -> Result<Answer<I>, Never> {
+        Ok(match request {
             Ask::Push(item) => self.push(item).await,
             Ask::Pop => self.pop().await,
             Ask::Close => {
                 *self.entrance() = None;
                 Answer::Done
             }
-        };
-        Ok(answer.into())
+        })
     }
 }
 

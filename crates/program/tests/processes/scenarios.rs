@@ -8,7 +8,7 @@ use std::time::Duration;
 use syncline_program::{
     Context, Error, Executor, NodeResult, OnFailure, Program, Resources, Run, is_child, launch,
 };
-use syncline_wire::{Message, Service, ServiceError};
+use syncline_wire::{Call, Never, Service};
 
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -16,8 +16,9 @@ pub struct Counter(AtomicU64);
 impl Service for Counter {
     type Request = u64;
     type Reply = u64;
-    async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> {
-        Ok((self.0.fetch_add(by.body, Ordering::Relaxed) + by.body).into())
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
+        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
     }
 }
 
@@ -138,7 +139,7 @@ fn counts(executor: Executor) -> Result<(), Error> {
         ctx.finished("worker").await?;
         let mut sums = vec![here.0.load(Ordering::Relaxed)];
         for server in &servers {
-            sums.push(server.connect(&ctx).await?.call(0).await?.body);
+            sums.push(server.connect(&ctx).await?.call(0).await?);
         }
         Ok(sums)
     });
@@ -211,7 +212,7 @@ fn leaves() -> Result<(), Error> {
 fn unbuilt() -> Result<(), Error> {
     let mut program = Program::new("unbuilt");
     let server = program.service("server", |_| -> NodeResult<Counter> { Err("no memory".into()) });
-    let program = program.driver(async move |ctx| Ok(server.connect(&ctx).await?.call(1).await?.body));
+    let program = program.driver(async move |ctx| Ok(server.connect(&ctx).await?.call(1).await?));
     launch(program, Executor::processes())?.wait().map(drop)
 }
 
@@ -366,8 +367,9 @@ fn clocks() -> Result<(), Error> {
     impl Service for Judge {
         type Request = (Duration, Duration);
         type Reply = ();
-        async fn call(&self, _: Message<(Duration, Duration)>) -> Result<Message<()>, ServiceError> {
-            Ok(().into())
+        type Error = Never;
+        async fn call(&self, _: &Call<'_>, _: (Duration, Duration)) -> Result<(), Never> {
+            Ok(())
         }
     }
     let mut program = Program::new("clocks");
@@ -550,9 +552,10 @@ fn counts_calls() -> Result<(), Error> {
     impl Service for Teller {
         type Request = u64;
         type Reply = u64;
-        async fn call(&self, number: Message<u64>) -> Result<Message<u64>, ServiceError> {
-            println!("executed {}", number.body);
-            Ok(number.body.into())
+        type Error = Never;
+        async fn call(&self, _: &Call<'_>, number: u64) -> Result<u64, Never> {
+            println!("executed {number}");
+            Ok(number)
         }
     }
     let mut program = Program::new("counts-calls");

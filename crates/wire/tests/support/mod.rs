@@ -7,9 +7,47 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use syncline_wire::{Address, Client, Limits, Listener, Message, Service, ServiceError, Token};
+use syncline_wire::{
+    Address, Call, CallError, Client, Limits, Listener, Service, ServiceError, Tensor, Token,
+};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+
+/// A body with tensors beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message<T> {
+    pub body: T,
+    pub indices: Option<Tensor<u32>>,
+    pub values: Option<Tensor<f32>>,
+}
+
+impl<T> Message<T> {
+    pub fn with_values(self, values: impl Into<Tensor<f32>>) -> Self {
+        Message { values: Some(values.into()), ..self }
+    }
+
+    pub fn with_indices(self, indices: impl Into<Tensor<u32>>) -> Self {
+        Message { indices: Some(indices.into()), ..self }
+    }
+}
+
+impl<T> From<T> for Message<T> {
+    fn from(body: T) -> Self {
+        Message { body, indices: None, values: None }
+    }
+}
+
+pub type Outcome = Result<Message<String>, CallError<ServiceError>>;
+
+pub trait Asks {
+    fn ask(&self, ask: impl Into<Message<Ask>> + Send) -> impl Future<Output = Outcome> + Send;
+}
+
+impl Asks for Client<Probe> {
+    async fn ask(&self, ask: impl Into<Message<Ask>> + Send) -> Outcome {
+        self.call(ask.into()).await
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ask {
@@ -25,6 +63,8 @@ pub enum Ask {
     Sleep(u64),
     /// So many values, each its own index.
     Values(usize),
+    /// The caller's name.
+    Whose,
     Fail(String),
     Panic(String),
 }
@@ -38,10 +78,11 @@ pub struct Probe {
 }
 
 impl Service for Probe {
-    type Request = Ask;
-    type Reply = String;
+    type Request = Message<Ask>;
+    type Reply = Message<String>;
+    type Error = ServiceError;
 
-    async fn call(&self, request: Message<Ask>) -> Result<Message<String>, ServiceError> {
+    async fn call(&self, call: &Call<'_>, request: Message<Ask>) -> Result<Message<String>, ServiceError> {
         self.started.fetch_add(1, Ordering::SeqCst);
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_running.fetch_max(running, Ordering::SeqCst);
@@ -69,6 +110,7 @@ impl Service for Probe {
                 let values: Vec<f32> = (0..count.min(1 << 24)).map(|index| index as f32).collect();
                 Ok(Message::from("values".to_owned()).with_values(values))
             }
+            Ask::Whose => Ok(call.caller().to_string().into()),
             Ask::Fail(text) => Err(ServiceError::new(text)),
             Ask::Panic(text) => panic!("{text}"),
         }
@@ -83,9 +125,9 @@ impl Drop for Running<'_> {
     }
 }
 
-/// A probe that is served; dropping it ends the server.
-pub struct Served {
-    pub probe: Arc<Probe>,
+/// A service that is served; dropping it ends the server.
+pub struct Served<S: Service = Probe> {
+    pub probe: Arc<S>,
     pub address: Address,
     pub token: Token,
     pub server: JoinHandle<()>,
@@ -93,20 +135,26 @@ pub struct Served {
     _directory: tempfile::TempDir,
 }
 
-impl Served {
+impl Served<Probe> {
     pub async fn unix(limits: Limits) -> Served {
-        let directory = tempfile::tempdir().unwrap();
-        let address = Address::Unix(directory.path().join("probe"));
-        Served::at(&address, limits, directory).await
+        Served::of(Probe::default(), limits).await
     }
 
     pub async fn tcp(limits: Limits) -> Served {
         let address = "tcp:127.0.0.1:0".parse().unwrap();
-        Served::at(&address, limits, tempfile::tempdir().unwrap()).await
+        Served::at(Probe::default(), &address, limits, tempfile::tempdir().unwrap()).await
+    }
+}
+
+impl<S: Service> Served<S> {
+    pub async fn of(service: S, limits: Limits) -> Served<S> {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("probe"));
+        Served::at(service, &address, limits, directory).await
     }
 
-    async fn at(address: &Address, limits: Limits, directory: tempfile::TempDir) -> Served {
-        let (probe, token) = (Arc::new(Probe::default()), Token::random());
+    async fn at(service: S, address: &Address, limits: Limits, directory: tempfile::TempDir) -> Served<S> {
+        let (probe, token) = (Arc::new(service), Token::random());
         let listener = Arc::new(Listener::bind(address, token.clone(), limits).await.unwrap());
         let address = listener.address().clone();
         let (service, serving) = (Arc::clone(&probe), Arc::clone(&listener));
@@ -114,12 +162,12 @@ impl Served {
         Served { probe, address, token, server, listener, _directory: directory }
     }
 
-    pub async fn client(&self) -> Client<Probe> {
+    pub async fn client(&self) -> Client<S> {
         Client::connect(&self.address, &self.token, &Limits::default()).await.unwrap()
     }
 }
 
-impl Drop for Served {
+impl<S: Service> Drop for Served<S> {
     fn drop(&mut self) {
         self.server.abort();
     }

@@ -4,17 +4,20 @@
 //! question becomes a task of the node that is asked, so that it ends with that node, and goes on when its caller gives
 //! up, as with a socket.
 
-use crate::frame::Frame;
+use crate::frame::{Frame, HEADER};
 use crate::network::{Disturbance, Fault, LinkModel, When};
-use crate::{Error, Limits, Message, Network, Result, Service, caught, method};
+use crate::replies::{Items, WINDOW};
+use crate::{CallError, Error, Health, Hosted, Limits, Network, Peer, Result, Service};
+use futures_util::stream::{self, StreamExt};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use syncline_runtime::{Node, Sim, Wait};
-use tokio::sync::oneshot;
+use syncline_runtime::{Clock, Node, Sim, Wait};
+use tokio::sync::{mpsc, oneshot};
 
 /// Hears of every message, in the order of sending, as a line of text.
 type Listener = Box<dyn FnMut(&str) + Send>;
@@ -232,31 +235,76 @@ pub struct SimulatedLink {
 }
 
 impl SimulatedLink {
-    /// Asks `service` at the other end.
+    pub(crate) fn clock(&self) -> Clock {
+        self.net.0.sim.clock()
+    }
+
+    /// The way back.
+    fn back(&self) -> SimulatedLink {
+        SimulatedLink { from: self.to, to: self.from, ..self.clone() }
+    }
+
+    /// Asks the service at the other end.
     pub(crate) async fn call<S: Service>(
         &self,
-        service: &Arc<S>,
-        request: Message<S::Request>,
-    ) -> Result<Message<S::Reply>> {
+        hosted: &Hosted<S>,
+        caller: &Peer,
+        patience: Option<Duration>,
+        request: S::Request,
+    ) -> Result<S::Reply, CallError<S::Error>> {
+        let method = S::method(&request).name;
+        let bytes = Frame::length_of(&request, &self.limits, None)?;
+        let (link, hosted, caller) = (self.clone(), hosted.clone(), caller.clone());
+        let answer = async move { link.answer(&hosted, &caller, method, patience, request).await };
+        self.exchange(method, bytes, answer).await?
+    }
+
+    /// Asks how the service at the other end is.
+    pub(crate) async fn health<S: Service>(&self, hosted: &Hosted<S>) -> Result<Health> {
+        const METHOD: &str = "health";
+        let (link, hosted) = (self.clone(), hosted.clone());
+        let answer = async move {
+            let health = hosted.health();
+            let bytes = Frame::length_of(&health, &link.limits, None).unwrap_or(HEADER);
+            (health, link.back().send(bytes, format_args!("answer to {METHOD}")))
+        };
+        self.exchange(METHOD, HEADER, answer).await
+    }
+
+    /// Sends a question, lets `answer` be worked out at the other end, and waits for it. `answer` yields what it is and
+    /// what becomes of it on its way back.
+    async fn exchange<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        bytes: usize,
+        answer: impl Future<Output = (T, Fate)> + Send + 'static,
+    ) -> Result<T> {
         let (sim, clock) = (&self.net.0.sim, self.net.0.sim.clock());
-        let method = method::of(&request.body);
-        let bytes = Frame::length_of(&request, &self.limits)?;
         if self.net.is_gone(self.to) {
             return Err(self.closed("its node has come to its end"));
         }
-        let fate = self.net.send(self.from, self.to, bytes, format_args!("{method}"));
+        let fate = self.send(bytes, format_args!("{method}"));
         let lost = fate == Fate::Lost;
         let _waiting = sim.waits().begin(self.from, Wait::Call { node: self.to, method, lost });
-        let Fate::Arrives(at) = fate else { return std::future::pending().await };
-        let (answered, answer) = oneshot::channel();
-        let (link, service, there) = (self.clone(), Arc::clone(service), clock.clone());
+        let (there, arrival) = (clock.clone(), fate);
+        let (answered, mut answer_heard) = oneshot::channel();
+        let (give_up, mut given_up) = oneshot::channel::<()>();
         sim.spawn(self.to, async move {
+            let Fate::Arrives(at) = arrival else { return std::future::pending().await };
             there.sleep_until(at).await;
-            let reply = link.answer(&*service, method, request).await;
-            // The caller may have given up.
-            let _ = answered.send(reply);
+            tokio::select! {
+                biased;
+                Ok(()) = &mut given_up => {}
+                answer = answer => {
+                    // The caller may have given up.
+                    let _ = answered.send(answer);
+                }
+            }
         });
-        let Ok((reply, fate)) = answer.await else {
+        let mut cancel = CancelLater { link: self, give_up: Some(give_up) };
+        let heard = (&mut answer_heard).await;
+        cancel.give_up = None;
+        let Ok((answer, fate)) = heard else {
             return Err(self.closed("its node came to its end before it answered"));
         };
         match fate {
@@ -267,32 +315,96 @@ impl SimulatedLink {
                 std::future::pending().await
             }
         }
-        reply
+        Ok(answer)
     }
 
     /// The other side of a call: the answer, and what becomes of it on its way back.
     async fn answer<S: Service>(
         &self,
-        service: &S,
+        hosted: &Hosted<S>,
+        caller: &Peer,
         method: &str,
-        request: Message<S::Request>,
-    ) -> (Result<Message<S::Reply>>, Fate) {
-        let reply = caught::call(service, request).await.map_err(|error| error.to_string());
-        let sized = reply.and_then(|reply| match Frame::length_of(&reply, &self.limits) {
-            Ok(bytes) => Ok((reply, bytes)),
-            Err(error) => Err(error.to_string()),
-        });
+        patience: Option<Duration>,
+        request: S::Request,
+    ) -> (Result<S::Reply, CallError<S::Error>>, Fate) {
+        let back = self.back();
+        let reply = hosted.answer(caller, patience, request).await;
+        let sized =
+            reply.and_then(|reply| match Frame::length_of(&reply, &self.limits, Some(back.clone())) {
+                Ok(bytes) => Ok((reply, bytes)),
+                Err(error) => Err(Error::Remote(error.to_string()).into()),
+            });
         let (reply, bytes) = match sized {
             Ok((reply, bytes)) => (Ok(reply), bytes),
-            Err(text) => {
-                let bytes = crate::frame::HEADER + text.len();
-                (Err(Error::Remote(text)), bytes)
+            Err(error) => {
+                let bytes = HEADER + error.to_string().len();
+                (Err(error), bytes)
             }
         };
-        (reply, self.net.send(self.to, self.from, bytes, format_args!("answer to {method}")))
+        (reply, back.send(bytes, format_args!("answer to {method}")))
+    }
+
+    /// The stream of a reply as it comes at the end of this way: each item takes its time, and only so many are under way.
+    pub(crate) fn carry<T: Serialize + Send + 'static>(&self, mut items: Items<T>) -> Items<T> {
+        let (sender, mut arrivals) = mpsc::channel(WINDOW);
+        let (way, clock) = (self.clone(), self.net.0.sim.clock());
+        self.net.0.sim.spawn(self.from, async move {
+            loop {
+                let Some(item) = (tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    item = items.next() => item,
+                }) else {
+                    return;
+                };
+                let bytes = bytes_or_header(&item, &way.limits);
+                // A lost item is the end: what comes after it cannot be put in order.
+                let Fate::Arrives(at) = way.send(bytes, format_args!("item")) else { return };
+                if sender.send((at, item)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let arriving = stream::poll_fn(move |context| arrivals.poll_recv(context));
+        Box::pin(arriving.then(move |(at, item)| {
+            let clock = clock.clone();
+            async move {
+                clock.sleep_until(at).await;
+                item
+            }
+        }))
+    }
+
+    fn send(&self, bytes: usize, what: fmt::Arguments<'_>) -> Fate {
+        self.net.send(self.from, self.to, bytes, what)
     }
 
     fn closed(&self, reason: &str) -> Error {
         Error::closed(&self.net.0.sim.waits().name(self.to), reason)
+    }
+}
+
+/// What an item weighs; an error is no more than its header.
+fn bytes_or_header<T: Serialize>(item: &Result<T>, limits: &Limits) -> usize {
+    item.as_ref().ok().and_then(|item| Frame::length_of(item, limits, None).ok()).unwrap_or(HEADER)
+}
+
+/// Tells the other end that a call was given up, when it is dropped before the answer. The notice takes its time, too.
+struct CancelLater<'a> {
+    link: &'a SimulatedLink,
+    give_up: Option<oneshot::Sender<()>>,
+}
+
+impl Drop for CancelLater<'_> {
+    fn drop(&mut self) {
+        let Some(give_up) = self.give_up.take() else { return };
+        let (sim, clock) = (&self.link.net.0.sim, self.link.net.0.sim.clock());
+        if let Fate::Arrives(at) = self.link.send(HEADER, format_args!("cancel")) {
+            sim.spawn(self.link.to, async move {
+                clock.sleep_until(at).await;
+                // It may have been answered meanwhile.
+                let _ = give_up.send(());
+            });
+        }
     }
 }

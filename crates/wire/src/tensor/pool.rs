@@ -1,8 +1,8 @@
 //! Buffers used again. A fresh large allocation is faulted in page by page, which halves the speed of a 64 MiB message;
 //! a buffer that was read into before is warm. The pool is bounded in bytes and in number: the oldest buffer goes first.
 
-use crate::Bulk;
-use bytemuck::Pod;
+use crate::{Element, Limits, Tensor};
+use half::{bf16, f16};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ const BUFFERS: usize = 64;
 const SMALLEST_FRACTION: usize = 4;
 
 /// A bounded store of free buffers. Clones share it.
-pub struct Pool<T: Pod> {
+pub struct Pool<T: Element> {
     shelf: Arc<Mutex<Shelf<T>>>,
 }
 
@@ -34,7 +34,7 @@ struct Shelf<T> {
     reuse: Reuse,
 }
 
-impl<T: Pod> Pool<T> {
+impl<T: Element> Pool<T> {
     /// An empty pool that keeps at most `capacity_bytes` of free buffers.
     pub fn new(capacity_bytes: usize) -> Pool<T> {
         let shelf = Shelf { free: VecDeque::new(), free_bytes: 0, capacity_bytes, reuse: Reuse::default() };
@@ -42,11 +42,11 @@ impl<T: Pod> Pool<T> {
     }
 
     /// A buffer of `length` elements of unspecified value (zeros or what an earlier user left). Nobody else has it, so
-    /// [`Bulk::get_mut`] gives access; it comes back to the pool when its last owner drops it.
-    pub fn take(&self, length: usize) -> Bulk<T> {
+    /// [`Tensor::get_mut`] gives access; it comes back to the pool when its last owner drops it.
+    pub fn take(&self, length: usize) -> Tensor<T> {
         // The lock is released before a fresh allocation.
         let used = self.shelf().take(length);
-        Bulk::pooled(used.unwrap_or_else(|| vec![T::zeroed(); length]), length, self.clone())
+        Tensor::pooled(used.unwrap_or_else(|| vec![T::default(); length]), length, self.clone())
     }
 
     /// Counts so far.
@@ -64,13 +64,13 @@ impl<T: Pod> Pool<T> {
     }
 }
 
-impl<T: Pod> Clone for Pool<T> {
+impl<T: Element> Clone for Pool<T> {
     fn clone(&self) -> Self {
         Pool { shelf: Arc::clone(&self.shelf) }
     }
 }
 
-impl<T: Pod> Shelf<T> {
+impl<T: Element> Shelf<T> {
     /// The most recently used buffer that fits: it is the likeliest to be in the processor's cache.
     fn take(&mut self, length: usize) -> Option<Vec<T>> {
         self.reuse.taken += 1;
@@ -89,6 +89,57 @@ impl<T: Pod> Shelf<T> {
             let Some(oldest) = self.free.pop_front() else { return };
             self.free_bytes -= size_of_val(oldest.as_slice());
         }
+    }
+}
+
+/// The pools of one client or listener, one a kind of number. Booleans are read into bytes.
+#[derive(Clone)]
+pub(crate) struct Pools {
+    pub f32: Pool<f32>,
+    pub f64: Pool<f64>,
+    pub f16: Pool<f16>,
+    pub bf16: Pool<bf16>,
+    pub i8: Pool<i8>,
+    pub i16: Pool<i16>,
+    pub i32: Pool<i32>,
+    pub i64: Pool<i64>,
+    pub u8: Pool<u8>,
+    pub u16: Pool<u16>,
+    pub u32: Pool<u32>,
+    pub u64: Pool<u64>,
+}
+
+impl Pools {
+    /// Half of what may be kept is for `f32`, of which parameters are made; few programs use more than three kinds.
+    pub(crate) fn new(limits: &Limits) -> Pools {
+        let (most, rest) = (limits.pooled / 2, limits.pooled / 4);
+        Pools {
+            f32: Pool::new(most),
+            f64: Pool::new(rest),
+            f16: Pool::new(rest),
+            bf16: Pool::new(rest),
+            i8: Pool::new(rest),
+            i16: Pool::new(rest),
+            i32: Pool::new(rest),
+            i64: Pool::new(rest),
+            u8: Pool::new(rest),
+            u16: Pool::new(rest),
+            u32: Pool::new(rest),
+            u64: Pool::new(rest),
+        }
+    }
+
+    /// Counts so far, of all kinds together.
+    pub(crate) fn reuse(&self) -> Reuse {
+        let Pools { f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64 } = self;
+        let floats = [f32.reuse(), f64.reuse(), f16.reuse(), bf16.reuse()];
+        let signed = [i8.reuse(), i16.reuse(), i32.reuse(), i64.reuse()];
+        let unsigned = [u8.reuse(), u16.reuse(), u32.reuse(), u64.reuse()];
+        let all = floats.iter().chain(&signed).chain(&unsigned);
+        all.fold(Reuse::default(), |sum, kind| Reuse {
+            taken: sum.taken + kind.taken,
+            reused: sum.reused + kind.reused,
+        })
     }
 }
 
