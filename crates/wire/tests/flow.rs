@@ -242,11 +242,11 @@ fn wire2_calls_fail_when_the_runtime_of_the_connection_is_gone() {
         async move { client.ask(Ask::Wait).await }
     });
     // Polled until it waits for its reply, which nobody reads.
-    calling.block_on(tokio::time::sleep(Duration::from_millis(20)));
+    calling.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
     drop(connecting);
-    let outcome = calling.block_on(soon(call)).unwrap();
+    let outcome = calling.block_on(async { soon(call).await }).unwrap();
     assert!(matches!(outcome, Err(CallError::Wire(Error::Closed { .. }))));
     // A later call opens the connection again, in the runtime where it is made.
-    let reply = calling.block_on(soon(client.ask(Ask::Echo("again".into()))));
+    let reply = calling.block_on(async { soon(client.ask(Ask::Echo("again".into()))).await });
     assert_eq!(reply.unwrap().body, "again");
 }

@@ -18,13 +18,12 @@ const MARGIN: usize = 20;
 ///
 /// ```
 /// # use syncline_program::Program;
-/// # use syncline_wire::{Message, Service, ServiceError};
+/// # use syncline_wire::service;
+/// # #[service]
+/// # trait Count { async fn add(&self, by: u64) -> u64; }
 /// # struct Counter;
-/// # impl Service for Counter {
-/// #     type Request = u64;
-/// #     type Reply = u64;
-/// #     async fn call(&self, by: Message<u64>) -> Result<Message<u64>, ServiceError> { Ok(by.body.into()) }
-/// # }
+/// # #[service]
+/// # impl Count for Counter { async fn add(&self, by: u64) -> u64 { by } }
 /// let mut program = Program::<()>::new("count");
 /// let counters = program.group("counter", 2).serve(|_| Ok(Counter));
 /// program.group("worker", 3).uses(&counters).run(async move |_| Ok(()));
