@@ -248,7 +248,7 @@ fn a_spark_log_predicts_itself_and_other_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let plot = folder.path().join("cores.svg");
     let answer = json(&format!(
-        "predict {log} --cores 2,4,17 --partitions 16,64 --depth 2 --with-barrier --plot {} --json",
+        "predict {log} --slots 2,4,17 --partitions 16,64 --depth 2 --with-barrier --plot {} --json",
         plot.display()
     ));
     assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.01, "{}", answer["run"]);

@@ -24,7 +24,7 @@ pub enum Command {
     Apply(apply::Args),
     Trace(trace::Args),
     Queue(queue::Args),
-    Predict(predict::Args),
+    Predict(Box<predict::Args>),
     Schedule(schedule::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -1,5 +1,6 @@
 //! `syncline predict`: what another size or policy would cost, from one run's trace or log.
 
+mod ranks;
 mod spark;
 mod training;
 
@@ -11,14 +12,14 @@ use syncline_explain::source::{Format, open};
 use syncline_predict::{Error, Interval};
 use syncline_queueing::Exceedance;
 
-use super::queue::exceedance;
+use super::queue::{exceedance, sweep};
 use crate::{failure::Failure, list::Rates};
 
 /// Predict other sizes and policies from the trace of one run
 ///
-/// Reads run files of `syncline train --trace` and Apache Spark's event logs, packed or rolling. First comes the error of
-/// the prediction on the run itself. Every other number has an interval. Where the data do not support an answer it
-/// says so, and why.
+/// Reads run files of `syncline train --trace`, Apache Spark's event logs, packed or rolling, and the traces of PyTorch's
+/// profiler, one a rank of data-parallel training. First comes the error of the prediction on the run itself. Every other
+/// number has an interval. Where the data do not support an answer it says so, and why.
 ///
 /// Training runs: a round is as many folded gradients as there are workers. Throughput is not convergence: stale or
 /// dropped gradients may need more of them.
@@ -32,14 +33,17 @@ use crate::{failure::Failure, list::Rates};
 ///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
 ///   syncline predict run.parquet --job-rounds 5000 --arrival-rate 0.01,0.02 --profile job.json
 ///   syncline predict application_1.zstd
-///   syncline predict application_1.zstd --cores 2..16 --machine-cores 16 --plot cores.svg
+///   syncline predict application_1.zstd --cores 2..16 --plot cores.svg
+///   syncline predict application_1.zstd --executors 2,4,8 --executor-cores 2,4 --price 0.05/core-hour --deadline 10min
+///   syncline predict application_1.zstd --executor-memory 2g,4g --dynamic-allocation 1..20
+///   syncline predict rank0.json.gz rank1.json.gz --world 2,8,64 --bucket 1m,25m --link 1,4
 ///   syncline predict eventlog_v2_application_1 --partitions 4,8..64 --depth 2..3 --arrival-rate 0.5,1 --tail 0.01
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// A run file of `syncline train --trace`, or a Spark event log
-    #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath)]
-    trace: PathBuf,
+    /// A run file of `syncline train --trace`, a Spark event log, or the traces of PyTorch's profiler, one a rank
+    #[arg(value_name = "TRACE", value_hint = ValueHint::FilePath, required = true)]
+    traces: Vec<PathBuf>,
     /// Draw the speed (of a Spark application the time in jobs) over the size into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     plot: Option<PathBuf>,
@@ -50,6 +54,8 @@ pub struct Args {
     training: training::Options,
     #[command(flatten)]
     spark: spark::Options,
+    #[command(flatten)]
+    ranks: ranks::Options,
     #[command(flatten)]
     streams: Streams,
 }
@@ -67,23 +73,46 @@ struct Streams {
     tail: Exceedance,
 }
 
+impl Streams {
+    /// Whether a stream was asked for.
+    fn is_used(&self) -> bool {
+        self.arrival_rate.is_some()
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    match open(&args.trace).map_err(Failure::failed)?.format {
-        Format::RunFile if args.spark.is_used() => Err(Failure::Usage(format!(
-            "{} is a training run: of the options only those for training runs apply, such as --workers",
-            args.trace.display()
-        ))),
-        Format::RunFile => training::run(args),
-        Format::Spark if args.training.is_used() => Err(Failure::Usage(format!(
-            "{} is a Spark log: of the options only those for Spark apply, such as --cores",
-            args.trace.display()
-        ))),
-        Format::Spark => spark::run(args),
-        Format::Chrome | Format::FlightRecorder => Err(Failure::Failed(format!(
-            "{}: only run files of syncline train --trace and Spark event logs can be predicted from",
-            args.trace.display()
-        ))),
+    let Some(trace) = args.traces.first() else { return Ok(()) };
+    let format = open(trace).map_err(Failure::failed)?.format;
+    if let ([_, other, ..], false) = (&args.traces[..], format == Format::Chrome) {
+        return Err(ranks::mixed(if format == Format::Chrome { other } else { trace }));
+    }
+    let (what, like, is_other) = match format {
+        Format::RunFile => ("a training run", "--workers", args.spark.is_used() || args.ranks.is_used()),
+        Format::Spark => ("a Spark log", "--cores", args.training.is_used() || args.ranks.is_used()),
+        Format::Chrome => (
+            "a trace of ranks",
+            "--world",
+            args.training.is_used() || args.spark.is_used() || args.streams.is_used(),
+        ),
+        Format::FlightRecorder => {
+            return Err(Failure::Failed(format!(
+                "{}: a dump of the flight recorder has no times of work; what can be predicted from are run files of syncline train \
+                 --trace, Spark event logs, and traces of PyTorch's profiler",
+                trace.display()
+            )));
+        }
+    };
+    if is_other {
+        return Err(Failure::Usage(format!(
+            "{} is {what}: of the options only those for {what} apply, such as {like}",
+            trace.display()
+        )));
+    }
+    match format {
+        Format::RunFile => training::run(args, trace),
+        Format::Spark => spark::run(args, trace),
+        _ => ranks::run(args, &args.traces),
     }
 }
 
@@ -102,6 +131,18 @@ impl<T> Told<T> {
             Err(error) => Self::CannotTell { cannot_tell: error.to_string() },
         }
     }
+}
+
+/// A curve of the plot.
+fn series(name: &str, points: Vec<(usize, Interval)>) -> sweep::Series {
+    let point = |(size, Interval { value, low, high }): (usize, Interval)| sweep::Point {
+        rate: size as f64,
+        value,
+        half_width: 0.5 * (high - low),
+        bounds: Some([low, high]),
+    };
+    let points = points.into_iter().map(point).collect();
+    sweep::Series { name: name.to_owned(), kind: "prediction".into(), points }
 }
 
 /// Low end, value, high end.

@@ -5,14 +5,13 @@ mod plan;
 mod stream;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use serde::Serialize;
-use syncline::trace;
-use syncline_predict::{Check, Cycles, Interval, Machines, Question};
+use syncline_predict::{Check, Cycles, Machines, Question};
 
-use super::{Args, Told, three};
+use super::{Args, Told, series, three};
 use crate::commands::queue::{plot, sweep};
 use crate::{
     failure::Failure,
@@ -97,12 +96,12 @@ struct Answer {
 }
 
 /// Answers for the run file.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, trace: &Path) -> Result<(), Failure> {
     let options = &args.training;
     let outputs: Vec<_> = args.plot.iter().chain(&options.profile).map(PathBuf::as_path).collect();
     outputs.iter().try_for_each(|path| check_writable(path))?;
-    check_distinct(&outputs, &[&args.trace])?;
-    let run = trace::read(&args.trace).map_err(Failure::failed)?;
+    check_distinct(&outputs, &[trace])?;
+    let run = syncline::trace::read(trace).map_err(Failure::failed)?;
     let cycles = Cycles::of(&run).map_err(Failure::failed)?;
     let check = Check::of(&cycles).map_err(Failure::failed)?;
     let profile = cycles.profile().map_err(Failure::failed)?;
@@ -130,7 +129,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         wrote(path);
     }
     if let Some(path) = &args.plot {
-        plot::draw(path, &args.trace.display().to_string(), ("workers", "samples per second"), &curves)?;
+        plot::draw(path, &trace.display().to_string(), ("workers", "samples per second"), &curves)?;
         wrote(path);
     }
     Ok(())
@@ -145,16 +144,4 @@ fn measured(check: &Check, workers: usize) -> sweep::Series {
 
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot write {}: {error}", path.display()))
-}
-
-/// A curve of the plot.
-fn series(name: &str, points: Vec<(usize, Interval)>) -> sweep::Series {
-    let point = |(workers, Interval { value, low, high }): (usize, Interval)| sweep::Point {
-        rate: workers as f64,
-        value,
-        half_width: 0.5 * (high - low),
-        bounds: Some([low, high]),
-    };
-    let points = points.into_iter().map(point).collect();
-    sweep::Series { name: name.to_owned(), kind: "prediction".into(), points }
 }

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use syncline_predict::{BarrierForecast, BarrierWaits, Error, Price, SparkProfile};
+use syncline_terminal::{Column, Page, Table, unit};
 
-use super::{Options, Told, shown, three};
+use super::{Options, Told, three};
 
 /// All that is known of the application's synchronisation points.
 #[derive(Serialize)]
@@ -100,70 +101,82 @@ pub fn ask(profile: &SparkProfile, options: &Options) -> Answer {
     }
 }
 
-/// The answers as lines.
-pub fn text(answer: &Answer) -> Vec<String> {
-    let mut lines = vec![
-        "what each synchronisation point costs, and the whole time without it".to_owned(),
-        format!("{:>30} {:>6} {:>30}  synchronisation point", "costs s", "times", "s in all without"),
-    ];
-    lines.extend(answer.prices.iter().map(|priced| {
-        let Priced { point, count, price_s, wall_s_without } = priced;
-        format!("{} {count:>6} {}  {point}", signed(*price_s), shown(*wall_s_without))
-    }));
-    if answer.prices.iter().any(|priced| priced.price_s[1] < -0.05) {
-        lines.push("  below 0: a barrier stage that finds no free slots starts with the next full round of offers only".to_owned());
+/// The answers on the page.
+pub fn tell(page: &mut Page, answer: &Answer) {
+    page.heading("What each synchronisation point costs, and the whole time without it");
+    let mut table = Table::new([
+        Column::text("point").wraps_at(16),
+        Column::number("times").dropped(1),
+        Column::number("costs"),
+        Column::number("in all without").dropped(2),
+    ]);
+    for Priced { point, count, price_s, wall_s_without } in &answer.prices {
+        table.row([
+            point.clone(),
+            unit::count(*count as u64),
+            unit::seconds_within(*price_s),
+            unit::seconds_within(*wall_s_without),
+        ]);
     }
-    lines.extend(
-        answer.without_barrier.as_ref().map(|told| changed("without barrier mode", "taken out", told)),
-    );
-    lines.extend(answer.with_barrier.as_ref().map(|told| changed("with barrier mode", "put in", told)));
+    if table.is_empty() {
+        page.line("there is none");
+    } else {
+        page.table(&table);
+    }
+    if answer.prices.iter().any(|priced| priced.price_s[1] < -0.05) {
+        page.bullet("below 0: a barrier stage that finds no free slots starts with the next full round of offers only");
+    }
+    let changes = [
+        ("without barrier mode", "taken out", &answer.without_barrier),
+        ("with barrier mode", "put in", &answer.with_barrier),
+    ];
+    for (name, how, told) in changes {
+        if let Some(told) = told {
+            page.line(&changed(name, how, told));
+        }
+    }
     match &answer.barrier_waits {
         None => {}
         Some(Told::CannotTell { cannot_tell }) => {
-            lines.push(format!("waits of barrier stages: {cannot_tell}"))
+            page.line(&format!("waits of barrier stages: {cannot_tell}"));
         }
-        Some(Told::Values(list)) => list.iter().for_each(|waited| lines.extend(waited_text(waited))),
+        Some(Told::Values(list)) => list.iter().for_each(|waited| tell_waits(page, waited)),
     }
-    lines
 }
 
 fn changed(name: &str, how: &str, told: &Told<Changed>) -> String {
     match told {
         Told::Values(Changed { stages, polls, job_s }) => format!(
-            "{name} ({stages} stages, {polls} polls of a second {how}): {} s in jobs",
-            shown(*job_s).trim_start()
+            "{name} ({}, {} of a second {how}): {} in jobs",
+            unit::plural(*stages as u64, "stage"),
+            unit::plural(*polls as u64, "poll"),
+            unit::seconds_within(*job_s)
         ),
         Told::CannotTell { cannot_tell } => format!("{name}: {cannot_tell}"),
     }
 }
 
-fn waited_text(waited: &Waited) -> Vec<String> {
+fn tell_waits(page: &mut Page, waited: &Waited) {
     let Waited { width, stages, at_once, measured_wait_s, replayed_wait_s, models } = waited;
-    let mut lines = vec![format!(
-        "{stages} barrier stages of {width} tasks ({at_once} found their slots free) waited {} s; replayed {replayed_wait_s:.3}",
-        precise(*measured_wait_s)
-    )];
-    if let Some(models) = models {
-        lines.push(format!(
-            "  as a stream of {:.3} a second: 1-barrier without overhead {:.3}, polling system {:.3}",
-            models.stages_per_s, models.one_barrier_wait_s, models.polling_system_wait_s
+    page.line(&format!(
+        "{} of {} ({at_once} found their slots free) waited {}; replayed {}",
+        unit::plural(*stages as u64, "barrier stage"),
+        unit::plural(*width as u64, "task"),
+        unit::seconds_within(*measured_wait_s),
+        unit::seconds(*replayed_wait_s)
+    ));
+    let Some(models) = models else { return };
+    page.bullet(&format!(
+        "as a stream of {} a second: 1-barrier without overhead {}, polling system {}",
+        unit::amount(models.stages_per_s),
+        unit::seconds(models.one_barrier_wait_s),
+        unit::seconds(models.polling_system_wait_s)
+    ));
+    if let Some(overhead_s) = models.measured_overhead_s {
+        page.bullet(&format!(
+            "with their slots free, the others waited {} more; min(U(0, 1 s), Exp(submissions)) has the mean {}",
+            unit::seconds_within(overhead_s),
+            unit::seconds(models.formula_overhead_s)
         ));
-        lines.extend(models.measured_overhead_s.map(|overhead_s| {
-            format!(
-                "  with their slots free, the others waited {} s more; min(U(0, 1 s), Exp(submissions)) has the mean {:.3}",
-                precise(overhead_s),
-                models.formula_overhead_s
-            )
-        }));
     }
-    lines
-}
-
-/// Like `shown`, but below 0 makes sense.
-fn signed([low, value, high]: [f64; 3]) -> String {
-    format!("{value:>9.2} ({low:>8.2} .. {high:>8.2})")
-}
-
-fn precise([low, value, high]: [f64; 3]) -> String {
-    format!("{value:.3} ({:.3} .. {high:.3})", low.max(0.0))
 }

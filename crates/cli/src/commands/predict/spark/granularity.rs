@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use syncline_predict::{Cut, SparkProfile, TreeForecast};
+use syncline_terminal::{Column, Page, Table, unit};
 
-use super::{Options, Told, shown, three};
+use super::{Options, Told, three};
 use crate::{failure::Failure, list::numbers};
 
 /// How finely the application's work might be cut.
@@ -99,46 +100,61 @@ fn usual(cut: &Cut) -> Vec<usize> {
     list
 }
 
-/// The answers as lines.
-pub fn text(answer: &Answer) -> Vec<String> {
-    let mut lines = match &answer.partitions {
-        Told::CannotTell { cannot_tell } => vec![format!("other numbers of partitions: {cannot_tell}")],
-        Told::Values(curve) => curve_text(curve),
-    };
+/// The answers on the page.
+pub fn tell(page: &mut Page, answer: &Answer) {
+    match &answer.partitions {
+        Told::CannotTell { cannot_tell } => {
+            page.heading("Other numbers of partitions").line(cannot_tell);
+        }
+        Told::Values(curve) => tell_curve(page, curve),
+    }
     for Tree { depth, answer } in &answer.trees {
-        lines.push(match answer {
+        page.line(&match answer {
             Told::CannotTell { cannot_tell } => format!("treeAggregate of depth {depth}: {cannot_tell}"),
             Told::Values(Shape { jobs, levels_now, levels, now_s, then_s }) => format!(
-                "treeAggregate of depth {depth}: {jobs} jobs of {levels_now:?} tasks take {now_s:.2} s, of {levels:?} tasks {} s",
-                shown(*then_s).trim_start()
+                "treeAggregate of depth {depth}: {} of {levels_now:?} tasks take {}, of {levels:?} tasks {}",
+                unit::plural(*jobs as u64, "job"),
+                unit::seconds(*now_s),
+                unit::seconds_within(*then_s)
             ),
         });
     }
-    lines
 }
 
-fn curve_text(curve: &Curve) -> Vec<String> {
+fn tell_curve(page: &mut Page, curve: &Curve) {
     let best = match curve.optimal_partitions {
-        Some([low, best, high]) => format!("best about {best:.1} ({low:.1} .. {high:.1})"),
+        Some(best) => format!("best about {}", unit::amount_within(best)),
         None => "which is best cannot be told, because the log has them in one number of tasks, which does not show what a \
                  task costs inside"
             .to_owned(),
     };
-    let [least, overhead, most] = curve.overhead_per_task_s.map(|s| 1e3 * s.max(0.0));
-    let mut lines = vec![
-        format!("other numbers of partitions for '{}' on {} slots: {best}", curve.stage, curve.slots),
-        format!(
-            "  {:.2} s of work, and {overhead:.0} ms ({least:.0} .. {most:.0}) of overhead with every task",
-            curve.work_s
-        ),
-        format!("{:>10} {:>30} {:>12}", "partitions", "s a job", "measured s"),
-    ];
+    page.heading(&format!("Other numbers of partitions for '{}' on {} slots", curve.stage, curve.slots));
+    page.line(&best);
+    page.line(&format!(
+        "{} of work, and {} of overhead with every task",
+        unit::seconds(curve.work_s),
+        unit::seconds_within(curve.overhead_per_task_s.map(|s| s.max(0.0)))
+    ));
+    let mut table = Table::new([
+        Column::number("partitions"),
+        Column::number("a job"),
+        Column::number("measured").dropped(1),
+    ]);
     for Point { partitions, measured_job_s, job_s } in &curve.points {
-        let measured = measured_job_s.map_or(String::new(), |job_s| format!("{job_s:>12.2}"));
-        lines.push(match job_s {
-            Told::Values(job_s) => format!("{partitions:>10} {} {measured}", shown(*job_s)),
-            Told::CannotTell { cannot_tell } => format!("{partitions:>10} {cannot_tell}"),
-        });
+        if let Told::Values(job_s) = job_s {
+            table.row([
+                unit::count(*partitions as u64),
+                unit::seconds_within(*job_s),
+                measured_job_s.map_or(String::new(), unit::seconds),
+            ]);
+        }
     }
-    lines
+    if !table.is_empty() {
+        page.table(&table);
+    }
+    for Point { partitions, job_s, .. } in &curve.points {
+        if let Told::CannotTell { cannot_tell } = job_s {
+            page.bullet(&format!("{partitions}: {cannot_tell}"));
+        }
+    }
 }

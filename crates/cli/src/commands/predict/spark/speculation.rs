@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use syncline_predict::{Copies, SparkProfile, SpeculationForecast};
+use syncline_terminal::{Page, unit};
 
 use super::{Told, three};
 
@@ -45,33 +46,39 @@ pub fn ask(profile: &SparkProfile) -> Told<Answer> {
     Told::of(profile.speculation())
 }
 
-/// The answer as lines.
-pub fn text(told: &Told<Answer>) -> Vec<String> {
+/// The answer on the page.
+pub fn tell(page: &mut Page, told: &Told<Answer>) {
+    page.heading("Speculation");
     let answer = match told {
-        Told::CannotTell { cannot_tell } => return vec![format!("speculation: {cannot_tell}")],
+        Told::CannotTell { cannot_tell } => {
+            page.line(cannot_tell);
+            return;
+        }
         Told::Values(answer) => answer,
     };
     let Answer { stage, tasks, samples, persistent_share, best, .. } = answer;
-    let mut lines = vec![match best {
-        None => format!(
-            "speculation: no rule makes '{stage}' of {tasks} tasks shorter by 1 % or more, beyond chance"
-        ),
+    page.line(&match best {
+        None => format!("no rule makes '{stage}' of {tasks} tasks shorter by 1 % or more, beyond chance"),
         Some(Rule { quantile, multiplier, stage_time_ratio: [low, value, high], machine_time_ratio }) => {
             format!(
-                "speculation: quantile {quantile}, multiplier {multiplier} changes the time of '{stage}' of {tasks} tasks by {:+.1} % \
-             ({:+.1} .. {:+.1}) for {:+.1} % machine time",
+                "quantile {quantile}, multiplier {multiplier} changes the time of '{stage}' of {tasks} tasks by {:+.1} % \
+                 ({:+.1} .. {:+.1}) for {:+.1} % machine time",
                 percent(*value),
                 percent(*low),
                 percent(*high),
                 percent(*machine_time_ratio)
             )
         }
-    }];
-    lines.push(match persistent_share {
-        Some(share) => format!("  from {samples} tasks; {:.0} % of their variance stays with their place, copies have it too", 100.0 * share),
-        None => format!("  from {samples} tasks; copies are taken to be fresh draws, which flatters speculation where data are skewed"),
     });
-    lines
+    page.bullet(&match persistent_share {
+        Some(share) => format!(
+            "from {samples} tasks; {} of their variance stays with their place, copies have it too",
+            unit::percent(*share)
+        ),
+        None => format!(
+            "from {samples} tasks; copies are taken to be fresh draws, which flatters speculation where data are skewed"
+        ),
+    });
 }
 
 fn percent(ratio: f64) -> f64 {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use syncline_predict::{Discipline, Error, SparkProfile};
 use syncline_queueing::Exceedance;
+use syncline_terminal::{Column, Page, Table, unit};
 
-use super::{Told, shown, three};
+use super::{Told, three};
 use crate::{commands::predict::Streams, failure::Failure};
 
 /// Loads that are asked about unless rates are given: shares of the largest stable rate.
@@ -75,44 +76,55 @@ fn rates(
     })
 }
 
-/// The answers as lines.
-pub fn text(streams: &[Stream]) -> Vec<String> {
-    let mut lines = Vec::new();
+/// The answers on the page.
+pub fn tell(page: &mut Page, streams: &[Stream]) {
     for Stream { discipline, answer } in streams {
+        page.heading(&format!("Such jobs as a stream, {discipline}"));
         match answer {
             Told::CannotTell { cannot_tell } => {
-                lines.push(format!("such jobs as a stream, {discipline}: {cannot_tell}"));
+                page.line(cannot_tell);
             }
-            Told::Values(rates) => lines.extend(rates_text(discipline, rates)),
+            Told::Values(rates) => tell_rates(page, rates),
         }
     }
-    lines
 }
 
-fn rates_text(discipline: &str, rates: &Rates) -> Vec<String> {
-    let [low, value, high] = rates.largest_jobs_per_s;
-    let mut lines = vec![
-        format!("such jobs as a stream, {discipline}: at most {value:.3} a second ({low:.3} .. {high:.3})"),
-        format!(
-            "{:>8} {:>30} {:>30} {:>18}",
-            "a second",
-            "mean s",
-            format!("exceeded by {}", rates.tail),
-            "exponential model"
-        ),
-    ];
+fn tell_rates(page: &mut Page, rates: &Rates) {
+    page.line(&format!("at most {} a second", unit::amount_within(rates.largest_jobs_per_s)));
+    let mut table = Table::new([
+        Column::number("a second"),
+        Column::number("mean"),
+        Column::number(&format!("exceeded by {}", rates.tail)).dropped(2),
+        Column::number("exponential model").dropped(1),
+    ]);
     for Rate { jobs_per_s, answer } in &rates.rates {
-        lines.push(match answer {
-            Told::CannotTell { cannot_tell } => format!("{jobs_per_s:>8.3} {cannot_tell}"),
-            Told::Values(Times { mean_s, tail_s, exponential_mean_s }) => {
-                let tail = match tail_s {
-                    Told::Values(tail_s) => shown(*tail_s),
-                    Told::CannotTell { cannot_tell } => cannot_tell.clone(),
-                };
-                let model = exponential_mean_s.map_or(String::new(), |mean| format!("{mean:>18.2}"));
-                format!("{jobs_per_s:>8.3} {} {tail} {model}", shown(*mean_s))
-            }
-        });
+        if let Told::Values(Times { mean_s, tail_s, exponential_mean_s }) = answer {
+            let tail = match tail_s {
+                Told::Values(tail_s) => unit::seconds_within(*tail_s),
+                Told::CannotTell { .. } => "-".to_owned(),
+            };
+            table.row([
+                unit::amount(*jobs_per_s),
+                unit::seconds_within(*mean_s),
+                tail,
+                exponential_mean_s.map_or(String::new(), unit::seconds),
+            ]);
+        }
     }
-    lines
+    if !table.is_empty() {
+        page.table(&table);
+    }
+    let mut why: Vec<String> = Vec::new();
+    for Rate { jobs_per_s, answer } in &rates.rates {
+        match answer {
+            Told::CannotTell { cannot_tell }
+            | Told::Values(Times { tail_s: Told::CannotTell { cannot_tell }, .. }) => {
+                why.push(format!("{}: {cannot_tell}", unit::amount(*jobs_per_s)));
+            }
+            Told::Values(_) => {}
+        }
+    }
+    why.iter().for_each(|why| {
+        page.bullet(why);
+    });
 }
