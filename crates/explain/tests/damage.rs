@@ -227,3 +227,15 @@ fn unknown_events_and_fields_are_ignored() {
     assert!(after.damage.is_none());
     assert_eq!((before.tasks, before.run_ms, before.wall_ms), (after.tasks, after.run_ms, after.wall_ms));
 }
+
+#[test]
+fn properties_that_are_no_texts_damage_no_line() {
+    let (_folder, path) = place();
+    let log = String::from_utf8(originals().remove(0)).unwrap();
+    let environment = r#"{"Event":"SparkListenerEnvironmentUpdate","Spark Properties":{"spark.master":"local[2]","spark.task.cpus":1,
+        "spark.speculation":true,"spark.sql.shuffle.partitions":200,"spark.memory.fraction":0.5,"spark.x":null,"spark.y":[1,{"z":2}]}}"#;
+    let (first, rest) = log.split_once('\n').unwrap();
+    fs::write(&path, format!("{first}\n{}\n{rest}", environment.replace('\n', ""))).unwrap();
+    let report = explain(&path).unwrap();
+    assert!(report.damage.is_none(), "{:?}", report.damage);
+}

@@ -9,6 +9,7 @@ mod collector;
 mod event;
 mod feed;
 mod model;
+mod property;
 mod quick;
 mod raw;
 mod raw_sql;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::event::{self, Allocation, Ending, Event, Metrics, Properties, StageInfo, StageKey, TaskKind};
+use super::property::Property;
 use super::{raw_sql, setting};
 
 /// A size, a count or a time in ns as a log may say it. Beyond this bound it is damage; cut to it, sums of many cannot overflow.
@@ -100,52 +101,52 @@ impl From<ApplicationEnd> for Event {
 
 #[derive(Deserialize)]
 pub(super) struct Environment<'a> {
-    #[serde(borrow, rename = "Spark Properties")]
+    #[serde(borrow, default, rename = "Spark Properties")]
     properties: Settings<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Settings<'a> {
-    #[serde(borrow, rename = "spark.master")]
-    master: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.task.cpus")]
-    task_cpus: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.speculation")]
-    speculation: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.executor.memory")]
-    executor_memory: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.driver.memory")]
-    driver_memory: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.memory.fraction")]
-    memory_fraction: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.dynamicAllocation.enabled")]
-    is_dynamic: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.dynamicAllocation.minExecutors")]
-    fewest: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.dynamicAllocation.maxExecutors")]
-    most: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.dynamicAllocation.executorIdleTimeout")]
-    idle: Option<Text<'a>>,
-    #[serde(borrow, rename = "spark.dynamicAllocation.schedulerBacklogTimeout")]
-    backlog: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "spark.master")]
+    master: Property<'a>,
+    #[serde(borrow, default, rename = "spark.task.cpus")]
+    task_cpus: Property<'a>,
+    #[serde(borrow, default, rename = "spark.speculation")]
+    speculation: Property<'a>,
+    #[serde(borrow, default, rename = "spark.executor.memory")]
+    executor_memory: Property<'a>,
+    #[serde(borrow, default, rename = "spark.driver.memory")]
+    driver_memory: Property<'a>,
+    #[serde(borrow, default, rename = "spark.memory.fraction")]
+    memory_fraction: Property<'a>,
+    #[serde(borrow, default, rename = "spark.dynamicAllocation.enabled")]
+    is_dynamic: Property<'a>,
+    #[serde(borrow, default, rename = "spark.dynamicAllocation.minExecutors")]
+    fewest: Property<'a>,
+    #[serde(borrow, default, rename = "spark.dynamicAllocation.maxExecutors")]
+    most: Property<'a>,
+    #[serde(borrow, default, rename = "spark.dynamicAllocation.executorIdleTimeout")]
+    idle: Property<'a>,
+    #[serde(borrow, default, rename = "spark.dynamicAllocation.schedulerBacklogTimeout")]
+    backlog: Property<'a>,
     #[serde(flatten)]
-    others: BTreeMap<Text<'a>, Text<'a>>,
+    others: BTreeMap<Text<'a>, Property<'a>>,
 }
 
 impl From<Environment<'_>> for Event {
     fn from(raw: Environment<'_>) -> Self {
         let settings = raw.properties;
         let allocation = settings.allocation();
-        let is_local = settings.master.as_deref().is_some_and(is_local);
-        let memory = if is_local { settings.driver_memory } else { settings.executor_memory };
+        let is_local = settings.master.text().is_some_and(is_local);
+        let memory = if is_local { &settings.driver_memory } else { &settings.executor_memory };
         Self::Environment(Properties {
-            task_cpus: settings.task_cpus.and_then(|cpus| cpus.parse().ok()),
-            speculation: settings.speculation.map(Cow::into_owned),
-            memory: memory.and_then(|text| setting::bytes(&text)),
-            memory_fraction: settings.memory_fraction.and_then(|text| text.parse().ok()),
+            task_cpus: settings.task_cpus.text().and_then(|cpus| cpus.parse().ok()),
+            speculation: settings.speculation.into_text().map(Cow::into_owned),
+            memory: memory.text().and_then(setting::bytes),
+            memory_fraction: settings.memory_fraction.text().and_then(|text| text.parse().ok()),
             allocation,
             settings: raw_sql::told(settings.others),
-            master: settings.master.map(Cow::into_owned),
+            master: settings.master.into_text().map(Cow::into_owned),
         })
     }
 }
@@ -158,12 +159,12 @@ fn is_local(master: &str) -> bool {
 impl Settings<'_> {
     /// Dynamic allocation, where it is on.
     fn allocation(&self) -> Option<Allocation> {
-        self.is_dynamic.as_deref().filter(|text| *text == "true")?;
+        self.is_dynamic.text().filter(|text| *text == "true")?;
         let usual = Allocation::default();
-        let seconds = |text: &Option<Text<'_>>| text.as_deref().and_then(setting::seconds);
+        let seconds = |value: &Property<'_>| value.text().and_then(setting::seconds);
         Some(Allocation {
-            fewest: self.fewest.as_deref().and_then(|text| text.parse().ok()).unwrap_or(usual.fewest),
-            most: self.most.as_deref().and_then(|text| text.parse().ok()),
+            fewest: self.fewest.text().and_then(|text| text.parse().ok()).unwrap_or(usual.fewest),
+            most: self.most.text().and_then(|text| text.parse().ok()),
             idle_s: seconds(&self.idle).unwrap_or(usual.idle_s),
             backlog_s: seconds(&self.backlog).unwrap_or(usual.backlog_s),
         })
@@ -226,8 +227,8 @@ pub(super) struct JobStart<'a> {
 
 #[derive(Default, Deserialize)]
 struct JobProperties<'a> {
-    #[serde(borrow, rename = "spark.sql.execution.id")]
-    sql_execution: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "spark.sql.execution.id")]
+    sql_execution: Property<'a>,
 }
 
 impl From<JobStart<'_>> for Event {
@@ -237,7 +238,7 @@ impl From<JobStart<'_>> for Event {
             job: raw.job,
             at: raw.at.0,
             stage_ids: raw.stage_ids,
-            sql_execution: properties.sql_execution.and_then(|id| id.parse().ok()),
+            sql_execution: properties.sql_execution.text().and_then(|id| id.parse().ok()),
         }))
     }
 }

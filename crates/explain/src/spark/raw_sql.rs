@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::event::{Event, Plan};
+use super::property::Property;
 use super::raw::Text;
 use super::sql::Metric;
 
@@ -15,10 +16,11 @@ use super::sql::Metric;
 const TOLD: [&str; 4] = ["spark.sql.adaptive.", "spark.sql.shuffle.", "spark.sql.auto", "spark.memory."];
 
 /// Those of `settings` that are kept.
-pub(super) fn told(settings: BTreeMap<Text<'_>, Text<'_>>) -> BTreeMap<String, String> {
+pub(super) fn told(settings: BTreeMap<Text<'_>, Property<'_>>) -> BTreeMap<String, String> {
     let told = settings.into_iter().filter(|(name, _)| TOLD.iter().any(|prefix| name.starts_with(prefix)));
     // No value of these is long in earnest.
-    told.map(|(name, value)| (name.into_owned(), value.chars().take(40).collect())).collect()
+    told.filter_map(|(name, value)| Some((name.into_owned(), value.text()?.chars().take(40).collect())))
+        .collect()
 }
 
 #[derive(Deserialize)]
@@ -30,7 +32,7 @@ pub(super) struct QueryStart<'a> {
     #[serde(borrow, rename = "sparkPlanInfo", default)]
     plan: Option<Node<'a>>,
     #[serde(borrow, rename = "modifiedConfigs", default)]
-    settings: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    settings: Option<BTreeMap<Text<'a>, Property<'a>>>,
 }
 
 impl From<QueryStart<'_>> for Event {
