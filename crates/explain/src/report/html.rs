@@ -57,9 +57,11 @@ pub(super) fn clipped(name: &str) -> String {
 /// A time in the unit that reads best.
 pub(super) fn time(ms: f64) -> String {
     match ms {
+        // Less than any clock here tells.
+        _ if ms < 5e-5 => "0".to_owned(),
         _ if ms >= 10_000.0 => format!("{:.1} s", ms / 1000.0),
         _ if ms >= 10.0 => format!("{ms:.0} ms"),
-        _ if ms >= 0.1 || ms == 0.0 => format!("{ms:.2} ms"),
+        _ if ms >= 0.1 => format!("{ms:.2} ms"),
         _ => format!("{:.1} µs", ms * 1000.0),
     }
 }
@@ -181,14 +183,11 @@ fn advice(all: &[Advice]) -> String {
     format!("<h2>What would help</h2>\n{}", table(&columns, &rows, rows.len()))
 }
 
-/// A table; `n` before a column's name makes it one of numbers, `w` a wide one.
+/// A table. Letters before a column's name and a colon say what it is: `n` of numbers, `w` wide, `o` left out on a phone.
 pub(super) fn table(columns: &[&str], rows: &[Vec<String>], total: usize) -> String {
-    let class = |at: usize| match columns[at].as_bytes() {
-        [b'n', b':', ..] => " class=\"n\"",
-        [b'w', b':', ..] => " class=\"w\"",
-        _ => "",
-    };
-    let name = |at: usize| columns[at].trim_start_matches("n:").trim_start_matches("w:");
+    let columns: Vec<(String, &str)> = columns.iter().map(|column| column_class(column)).collect();
+    let class = |at: usize| columns[at].0.as_str();
+    let name = |at: usize| columns[at].1;
     let head: String =
         (0..columns.len()).map(|at| format!("<th{}>{}</th>", class(at), escape(name(at)))).collect();
     let row = |cells: &Vec<String>| {
@@ -204,6 +203,19 @@ pub(super) fn table(columns: &[&str], rows: &[Vec<String>], total: usize) -> Str
     format!(
         "<div class=\"panel scroll\"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>{more}\n"
     )
+}
+
+/// The class of a column as an attribute, and its name.
+fn column_class(column: &str) -> (String, &str) {
+    match column.split_once(':') {
+        Some((letters, name))
+            if !letters.is_empty() && letters.chars().all(|letter| "nwo".contains(letter)) =>
+        {
+            let classes: Vec<String> = letters.chars().map(String::from).collect();
+            (format!(" class=\"{}\"", classes.join(" ")), name)
+        }
+        _ => (String::new(), column),
+    }
 }
 
 fn causes(split: &Split) -> Vec<(&'static str, f64)> {
@@ -251,7 +263,7 @@ fn sync_points(points: &[SyncPoint]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = points.iter().take(ROWS).map(row).collect();
-    let columns = ["w:where", "n:count", "n:per iteration", "n:idle core-s", "n:share", "w:why"];
+    let columns = ["w:where", "no:count", "no:per iteration", "n:idle core-s", "n:share", "w:why"];
     format!("<h2>Synchronisation points</h2>\n{}", table(&columns, &rows, points.len()))
 }
 

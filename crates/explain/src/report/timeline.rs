@@ -50,8 +50,7 @@ pub(super) fn section(timeline: &Timeline) -> String {
         0 => String::new(),
         hidden => format!("<li class=\"soft\">{hidden} lanes with fewer bars are not drawn</li>"),
     };
-    let ticks: String =
-        (0..5).map(|at| format!("<span>{}</span>", time(timeline.end * f64::from(at) / 4.0))).collect();
+    let ticks = ticks(timeline.end);
     let labels = serde_json::json!({ "end": timeline.end, "height": height, "labels": timeline.labels });
     // Inside a script element only `<` could end it.
     let labels = labels.to_string().replace('<', "\\u003c");
@@ -66,6 +65,23 @@ pub(super) fn section(timeline: &Timeline) -> String {
          <li><i style=\"background:var(--wait)\"></i>line: synchronisation point</li>{left_out}{joined}{hidden}</ul>\n\
          <script type=\"application/json\" class=\"names\">{labels}</script>\n</section>\n"
     )
+}
+
+/// The labels of the axis, all in one unit and with as many digits as tell them apart; the script writes them in the same way.
+fn ticks(end: f64) -> String {
+    const PARTS: u32 = 4;
+    let (unit, name) = match end {
+        _ if end >= 1000.0 => (1000.0, "s"),
+        _ if end >= 1.0 => (1.0, "ms"),
+        _ => (1e-3, "µs"),
+    };
+    let step = end / f64::from(PARTS) / unit;
+    let digits = (1.0 - step.log10().floor()).clamp(0.0, 9.0) as usize;
+    let label = |at: u32| match at {
+        0 => "<span>0</span>".to_owned(),
+        at => format!("<span>{:.digits$} {name}</span>", f64::from(at) * step),
+    };
+    (0..=PARTS).map(label).collect()
 }
 
 /// How many bars each lane has.
@@ -113,8 +129,9 @@ fn svg(timeline: &Timeline, order: &[usize], height: usize) -> String {
     for (from, to) in &timeline.jobs {
         let _ = write!(
             svg,
-            "<rect class=\"job\" x=\"{from:.0}\" y=\"1\" width=\"{:.0}\" height=\"5\"/>",
-            to - from
+            "<rect class=\"job\" x=\"{}\" y=\"1\" width=\"{}\" height=\"5\"/>",
+            number(*from, end),
+            number(to - from, end)
         );
     }
     let mut rows = vec![None; timeline.lanes.len()];
@@ -174,6 +191,15 @@ fn utilisation(timeline: &Timeline, height: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_axis_has_one_unit() {
+        let texts = |end: f64| ticks(end).replace("<span>", "").replace("</span>", "|");
+        assert_eq!(texts(16_000.0), "0|4.0 s|8.0 s|12.0 s|16.0 s|");
+        assert_eq!(texts(3656.0), "0|0.91 s|1.83 s|2.74 s|3.66 s|");
+        assert_eq!(texts(492.0), "0|123 ms|246 ms|369 ms|492 ms|");
+        assert_eq!(texts(0.4), "0|100 µs|200 µs|300 µs|400 µs|");
+    }
 
     #[test]
     fn numbers_in_names_sort_as_numbers() {

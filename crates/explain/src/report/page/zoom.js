@@ -9,9 +9,16 @@ document.querySelectorAll("section").forEach((section) => {
   const end = names.end, height = names.height;
   let from = 0, to = end;
   const show = (ms) => ms === 0 ? "0" : ms >= 10000 ? (ms / 1000).toFixed(1) + " s" : ms >= 10 ? ms.toFixed(0) + " ms" : ms.toFixed(3) + " ms";
+  // All labels of the axis have one unit and as many digits as tell them apart.
+  const label = (ms, step) => {
+    const [unit, name] = to >= 1000 ? [1000, " s"] : to >= 1 ? [1, " ms"] : [0.001, " µs"];
+    const digits = Math.min(9, Math.max(0, 1 - Math.floor(Math.log10(step / unit))));
+    return ms === 0 ? "0" : (ms / unit).toFixed(digits) + name;
+  };
   const draw = () => {
     svg.setAttribute("viewBox", `${from} 0 ${to - from} ${height}`);
-    axis.forEach((label, at) => { label.textContent = show(from + (to - from) * at / (axis.length - 1)); });
+    const step = (to - from) / (axis.length - 1);
+    axis.forEach((tick, at) => { tick.textContent = label(from + step * at, step); });
   };
   const zoom = (factor, at) => {
     const width = Math.min(end, Math.max(end / 1e6, (to - from) * factor));
