@@ -38,7 +38,7 @@ fn a_skewed_partition_costs_what_its_task_goes_on_alone() {
     assert!(found.evidence.contains("40 x the median"), "{found:?}");
     assert!(found.settings[0].ends_with("skewedPartitionThresholdInBytes"), "{found:?}");
     assert!(
-        verdict(&report).contains("a skewed partition at `collect at Q.scala:9`"),
+        verdict(&report).contains("A skewed partition at `collect at Q.scala:9`"),
         "{}",
         verdict(&report)
     );

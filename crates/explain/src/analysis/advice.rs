@@ -142,7 +142,7 @@ impl AdviceSums {
     /// A skewed partition costs what its task goes on after all others have ended.
     fn skew(&mut self, stage: &Stage) {
         let tasks: Vec<&Task> = stage.tasks.iter().filter(|task| task.succeeded).collect();
-        if tasks.len() < 4 || !reads_shuffle(stage) {
+        if tasks.len() < 3 || !reads_shuffle(stage) {
             return;
         }
         let sizes: Vec<f64> = tasks.iter().map(|task| task.shuffle_bytes() as f64).collect();
@@ -265,7 +265,11 @@ fn tell(
                 () => settings.named(PARTITIONS),
             };
             let evidence = format!("{} tasks spilled {size} (in memory and on disk)", count(tasks));
-            let memory = ["spark.executor.memory", "spark.memory.fraction"];
+            // Tasks that run beside the driver share its memory.
+            let is_local =
+                application.properties.master.as_deref().is_some_and(|master| master.starts_with("local["));
+            let whose = if is_local { "spark.driver.memory" } else { "spark.executor.memory" };
+            let memory = [whose, "spark.memory.fraction"];
             (evidence, [vec![smaller], memory.map(|name| settings.named(name)).into()].concat())
         }
         AdviceKind::SkewedPartition => {
@@ -320,11 +324,11 @@ fn broadcast(application: &Application, wall_ms: f64) -> Option<Advice> {
     let facts = || application.sql.facts.iter().filter(|(_, facts)| facts.broadcast_ms > 0);
     let ms: f64 = facts().map(|(_, facts)| facts.broadcast_ms as f64).sum();
     let (query, largest) = facts().max_by_key(|(_, facts)| facts.broadcast_ms)?;
+    let queries = facts().count();
+    let all =
+        if queries > 1 { format!(", of {} in {queries} queries", milliseconds(ms)) } else { String::new() };
     let evidence = format!(
-        "tables were collected at the driver and sent to all executors in {} of {} queries; in this one {} of it, and the largest table \
-         had {} in memory",
-        milliseconds(ms),
-        facts().count(),
+        "collecting tables at the driver and sending them to all executors took {}{all}; the largest had {} in memory",
         milliseconds(largest.broadcast_ms as f64),
         bytes(largest.broadcast_bytes as f64)
     );

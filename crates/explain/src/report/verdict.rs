@@ -272,9 +272,11 @@ fn overheads(report: &Report) -> Option<String> {
 fn advice(report: &Report) -> Option<String> {
     let first = report.advice.first().filter(|advice| advice.share >= WORTH)?;
     let setting = first.settings.first()?;
+    let title = first.kind.title();
     Some(format!(
-        "{} at `{}` ({} at most): {}; {setting} governs it.",
-        first.kind.title(),
+        "{}{} at `{}` ({} at most): {}; {setting} governs it.",
+        title[..1].to_uppercase(),
+        &title[1..],
         first.place,
         percent(first.share),
         first.evidence
