@@ -24,7 +24,7 @@ impl<'a> Property<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Property<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Property<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue).map(Self)
     }

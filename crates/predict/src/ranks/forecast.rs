@@ -9,7 +9,7 @@ use super::link::{Link, LinkModel};
 use super::profile::RanksProfile;
 use super::question::{Overlap, RanksQuestion};
 use super::replay::Replay;
-use super::work::Work;
+use super::work::{Work, quickest};
 use crate::sample::mean;
 use crate::{Error, Interval};
 
@@ -63,7 +63,8 @@ impl RanksProfile {
     /// As [`link`](Self::link), for more than one rank.
     pub fn check(&self) -> Result<RanksCheck, Error> {
         let link = self.link_for(&RanksQuestion::of(self.world))?;
-        let played = self.replications(&RanksQuestion::of(self.world), link.as_ref(), LinkModel::Ring)?;
+        let played =
+            self.replications(&RanksQuestion::of(self.world), link.as_ref(), LinkModel::Ring, 1.0)?;
         let predicted_s = mean(played.iter().map(|played| played.step_s));
         Ok(RanksCheck { measured_s: self.step_s(), predicted_s })
     }
@@ -82,7 +83,7 @@ impl RanksProfile {
             return Err(Error::CannotTell { why });
         }
         let link = self.link_for(question)?;
-        let answer = |link: Option<&Link>, model| self.replications(question, link, model);
+        let answer = |link: Option<&Link>, model| self.replications(question, link, model, 1.0);
         let played = answer(link.as_ref(), LinkModel::Ring)?;
         let steps: Vec<f64> = played.iter().map(|played| played.step_s).collect();
         let mut step_s = Interval::of(&steps, 0.0);
@@ -99,6 +100,9 @@ impl RanksProfile {
         if let Some(link) = link.as_ref().filter(|link| is_other && !link.is_told_apart) {
             let each = self.elements / self.exchanges.max(1) as f64;
             contain(answer(Some(&link.all_latency(each)), LinkModel::Ring)?);
+        }
+        for pace in self.other_paces(question.world) {
+            contain(self.replications(question, link.as_ref(), LinkModel::Ring, pace)?);
         }
         // The error on the run itself is part of what is said of any other.
         let check = self.check_where_there_is_a_link()?;
@@ -117,7 +121,7 @@ impl RanksProfile {
         if self.world > 1 {
             return self.check();
         }
-        let played = self.replications(&RanksQuestion::of(1), None, LinkModel::Ring)?;
+        let played = self.replications(&RanksQuestion::of(1), None, LinkModel::Ring, 1.0)?;
         let predicted_s = mean(played.iter().map(|played| played.step_s));
         Ok(RanksCheck { measured_s: self.step_s(), predicted_s })
     }
@@ -144,8 +148,21 @@ impl RanksProfile {
         }))
     }
 
-    /// The steps as they are asked about, by step and rank of the trace.
-    fn changed(&self, question: &RanksQuestion) -> Result<Vec<Vec<Cow<'_, Work>>>, Error> {
+    /// How many times as long work may take with so many ranks where all of them share one machine. What their steps take
+    /// beyond the quickest is what others took from them, and grows with how many they are; of fewer, nothing of it may be left.
+    fn other_paces(&self, world: usize) -> Vec<f64> {
+        if !self.shares_machine || world == self.world {
+            return Vec::new();
+        }
+        let least =
+            mean((0..self.names.len()).map(|rank| quickest(self.works.iter().map(|step| &step[rank]))));
+        let share = (least / self.work_s()).clamp(0.0, 1.0);
+        let in_proportion = share + (1.0 - share) * world as f64 / self.world as f64;
+        if world < self.world { vec![in_proportion, share] } else { vec![in_proportion] }
+    }
+
+    /// The steps as they are asked about, all progress at so many times its pace, by step and rank of the trace.
+    fn changed(&self, question: &RanksQuestion, pace: f64) -> Result<Vec<Vec<Cow<'_, Work>>>, Error> {
         let change = |work: &'_ Work| -> Result<Work, Error> {
             let mut work = match question.bucket {
                 None => work.clone(),
@@ -154,6 +171,7 @@ impl RanksProfile {
                         .to_owned(),
                 })?,
             };
+            work = work.paced(pace);
             let total = work.total;
             for op in &mut work.ops {
                 match question.overlap {
@@ -164,7 +182,7 @@ impl RanksProfile {
             }
             Ok(work)
         };
-        if question.bucket.is_none() && question.overlap == Overlap::AsTraced {
+        if question.bucket.is_none() && question.overlap == Overlap::AsTraced && pace == 1.0 {
             return Ok(self.works.iter().map(|step| step.iter().map(Cow::Borrowed).collect()).collect());
         }
         let step = |step: &Vec<Work>| step.iter().map(|work| change(work).map(Cow::Owned)).collect();
@@ -176,8 +194,9 @@ impl RanksProfile {
         question: &RanksQuestion,
         link: Option<&Link>,
         model: LinkModel,
+        pace: f64,
     ) -> Result<Vec<Played>, Error> {
-        let steps = self.changed(question)?;
+        let steps = self.changed(question, pace)?;
         let one = |index: u64| self.replication(question, &steps, link, model, &mut stream(SEED, index));
         Ok((0..REPLICATIONS).map(one).collect())
     }

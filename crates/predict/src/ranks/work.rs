@@ -119,6 +119,20 @@ fn spread_queued(ops: &mut [Op], own: &[&Exchange]) {
 }
 
 impl Work {
+    /// The same step in which all progress takes so many times as long.
+    pub fn paced(&self, factor: f64) -> Self {
+        let op = |op: &Op| Op { issued: factor * op.issued, needed: factor * op.needed, ..*op };
+        Self { total: factor * self.total, ops: self.ops.iter().map(op).collect(), ..*self }
+    }
+
+    /// Its progress from each exchange that it begins to the next one, and after the last.
+    fn parts(&self) -> Vec<f64> {
+        let mut points: Vec<f64> = self.ops.iter().map(|op| op.issued).collect();
+        points.sort_by(f64::total_cmp);
+        let starts = std::iter::once(0.0).chain(points.iter().copied());
+        starts.zip(points.iter().copied().chain([self.total])).map(|(from, to)| to - from).collect()
+    }
+
     /// The same gradients in buckets of at most `elements`. When a part of a bucket is ready lies between the bucket
     /// before and its own; all are needed where the last of them was. `None` for one bucket that is to be cut: when parts
     /// of it are ready is not known.
@@ -158,6 +172,17 @@ impl Work {
         let each = (second.issued - first.issued) / second.elements.max(1.0);
         (first.issued - each * first.elements).clamp(0.0, first.issued)
     }
+}
+
+/// The progress of a step each of whose parts is as quick as in the quickest of a rank's `steps`, which all have as many
+/// exchanges: what others that want the same cores leave of it when they happen to want none.
+pub(super) fn quickest<'a>(steps: impl Iterator<Item = &'a Work>) -> f64 {
+    let mut least: Vec<f64> = Vec::new();
+    for parts in steps.map(Work::parts) {
+        least.resize(parts.len(), f64::INFINITY);
+        least.iter_mut().zip(parts).for_each(|(least, part)| *least = least.min(part));
+    }
+    least.iter().sum()
 }
 
 #[cfg(test)]
