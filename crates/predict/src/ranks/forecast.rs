@@ -56,6 +56,12 @@ struct Played {
     work_s: f64,
 }
 
+/// Steps that are drawn together. They are not independent: a rank that is late in one step is alone with the machine, and early in
+/// the next. So stretches of them are drawn (moving blocks, Künsch 1989), about as long as they are many.
+fn block(steps: usize) -> usize {
+    (steps as f64).sqrt().ceil() as usize
+}
+
 impl RanksProfile {
     /// Asks the trace about itself.
     ///
@@ -213,7 +219,9 @@ impl RanksProfile {
         let world = question.world;
         let slowest = self.slowest.map(|found| found.0).filter(|_| question.without_slowest);
         let given: Vec<usize> = (0..steps[0].len()).filter(|rank| Some(*rank) != slowest).collect();
-        let bootstrap: Vec<usize> = (0..steps.len()).map(|_| random.random_range(0..steps.len())).collect();
+        let length = block(steps.len());
+        let blocks: Vec<usize> =
+            (0..steps.len().div_ceil(length)).map(|_| random.random_range(0..steps.len())).collect();
         let ratios: Vec<f64> = link.map_or(Vec::new(), |link| {
             (0..link.ratios.len()).map(|_| link.ratios[random.random_range(0..link.ratios.len())]).collect()
         });
@@ -223,13 +231,15 @@ impl RanksProfile {
         let mut replay = Replay::new(world, self.lanes);
         let count = steps.len().min(PLAYED / world).max(5);
         let mut work = 0.0;
-        for _ in 0..count {
-            // The ranks of a trace go through one step together; repeated ones through another.
-            let draws: Vec<usize> = (0..world.div_ceil(given.len()))
-                .map(|_| bootstrap[random.random_range(0..bootstrap.len())])
-                .collect();
+        // The ranks of a trace go through one step together; repeated ones through another.
+        let mut draws = vec![0; world.div_ceil(given.len())];
+        for step in 0..count {
+            if step % length == 0 {
+                draws.fill_with(|| blocks[random.random_range(0..blocks.len())]);
+            }
+            let at = |rank: usize| (draws[rank / given.len()] + step % length) % steps.len();
             let works: Vec<&Work> =
-                who.iter().enumerate().map(|(rank, who)| &*steps[draws[rank / given.len()]][*who]).collect();
+                who.iter().enumerate().map(|(rank, who)| &*steps[at(rank)][*who]).collect();
             work += mean(works.iter().map(|work| work.total));
             replay.step(&works, |_, elements| match link {
                 Some(link) => {

@@ -142,8 +142,7 @@ impl Cut {
         }
         let value = self.makespan(tasks)?;
         let at = |overhead_s: f64| self.granularity(overhead_s).and_then(|formula| formula.makespan(tasks));
-        let room = Interval::around(value, 2.0 * (self.scatter * value).hypot(self.chance(tasks)));
-        let room = Interval { low: room.low.max(0.0), ..room };
+        let room = Interval::around(value, 2.0 * (self.scatter * value).hypot(self.chance(tasks))).positive();
         // Only with one number of tasks is the overhead inside of them open; then the work is, too.
         let inside = self.overhead_s.low.max(0.0)..=self.overhead_s.high;
         Ok(room

@@ -305,7 +305,7 @@ fn tell_memory(page: &mut Page, own: &Own) {
             spilled => format!("{} were spilled", unit::bytes(spilled)),
         };
         page.bullet(&format!(
-            "of {} a task may take {} while all slots are busy; the neediest took {}; {spilled}; {} with as many cores each would              be enough; garbage takes {} of the tasks' time",
+            "of {} a task may take {} while all slots are busy; the neediest took {}; {spilled}; {} with as many cores each would be enough; garbage takes {} of the tasks' time",
             unit::bytes(executor_b as f64),
             unit::bytes(slot_b),
             unit::bytes(largest_need_b),

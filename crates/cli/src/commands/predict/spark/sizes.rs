@@ -174,7 +174,7 @@ pub fn tell(page: &mut Page, Answer { sizes, best }: &Answer, machine_cores: Opt
         sizes.iter().any(|row| matches!(&row.answer, Told::Values(values) if values.cost.is_some()));
     let has_shape = sizes.iter().any(|row| row.asked.is_some());
     let mut columns =
-        vec![if has_shape { Column::text("executors").shrinks_to(10) } else { Column::number("cores") }];
+        vec![if has_shape { Column::text("executors").wraps_at(12) } else { Column::number("cores") }];
     columns.extend([
         Column::number("time in jobs").dropped(5),
         Column::number("time in all"),
