@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn whatever_a_property_holds_can_be_read() {
-        let read = |json: &str| serde_json::from_str::<Property<'_>>(json).unwrap().into_text();
+        let read = |json: &'static str| serde_json::from_str::<Property<'_>>(json).unwrap().into_text();
         assert!(matches!(read(r#""4g""#), Some(Cow::Borrowed("4g"))));
         assert_eq!(read(r#""a\tb""#).as_deref(), Some("a\tb"));
         for (json, text) in [("true", "true"), ("200", "200"), ("-1", "-1"), ("0.5", "0.5")] {

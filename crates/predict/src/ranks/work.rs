@@ -72,17 +72,21 @@ pub(super) fn steps(rank: &RankTrace) -> Vec<Work> {
     starts.zip(ends).map(|(from, to)| step(rank, &progress, from, to)).collect()
 }
 
-/// The stalls that an exchange's end ended: a gap between two operators while an exchange is under way is the host's own time.
+/// The stalls that an exchange's end ended, up to that end: what comes then is waking up. Another exchange may be under way beyond it,
+/// so the last one that ended within a stall is looked for. A gap between two operators in which none ends, or only at its start or
+/// by chance, is the host's own time.
 fn waits(rank: &RankTrace) -> Vec<(f64, f64)> {
     let mut ends: Vec<(f64, f64)> =
         rank.exchanges.iter().map(|found| (found.end_s, found.end_s - found.start_s)).collect();
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let is_wait = |stall: &&(f64, f64)| {
-        let (from, to) = **stall;
-        let next = ends.partition_point(|end| end.0 < to - SAME_S);
-        ends.get(next).is_some_and(|(end, lasted)| (end - to).abs() <= SAME_S && to - from >= WORTH * lasted)
+    let wait = |&(from, to): &(f64, f64)| {
+        let after = ends.partition_point(|end| end.0 <= to + SAME_S);
+        let (end, lasted) = ends[after.checked_sub(1)?];
+        let until = end.min(to);
+        let is_wait = until - from >= WORTH * lasted && to - until < until - from;
+        is_wait.then_some((from, until))
     };
-    rank.stalls.iter().filter(is_wait).copied().collect()
+    rank.stalls.iter().filter_map(wait).collect()
 }
 
 fn step(rank: &RankTrace, progress: &Progress<'_>, from: f64, to: f64) -> Work {
@@ -219,6 +223,21 @@ mod tests {
             "also what was hidden is needed where the rank waits next"
         );
         assert_eq!((steps[1].ops[0].issued, steps[1].ops[0].needed), (6.0, 7.0));
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_exchange_though_the_next_is_under_way() {
+        // It waits from 7 for the first, wakes at 9.5, and goes on to wait for the second from 10 to 12. The gap at 3 is its own.
+        let rank = RankTrace {
+            steps: vec![(0.0, 13.0)],
+            stalls: vec![(3.0, 3.2), (7.0, 9.5), (10.0, 12.0)],
+            exchanges: vec![exchange(2.0, 9.0), exchange(8.0, 12.0)],
+            ..RankTrace::default()
+        };
+        let step = &steps(&rank)[0];
+        assert_eq!(step.total, 13.0 - 2.0 - 2.0);
+        let needed: Vec<f64> = step.ops.iter().map(|op| op.needed).collect();
+        assert_eq!(needed, [7.0, 7.0]);
     }
 
     #[test]
