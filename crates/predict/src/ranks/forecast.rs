@@ -230,6 +230,8 @@ impl RanksProfile {
         let who: Vec<usize> = (0..world).map(|rank| given[(first + rank) % given.len()]).collect();
         let mut replay = Replay::new(world, self.lanes);
         let count = steps.len().min(PLAYED / world).max(5);
+        // Other buckets or another link have other exchanges.
+        let as_traced = question.bucket.is_none() && question.link.is_none();
         let mut work = 0.0;
         // The ranks of a trace go through one step together; repeated ones through another.
         let mut draws = vec![0; world.div_ceil(given.len())];
@@ -241,11 +243,13 @@ impl RanksProfile {
             let works: Vec<&Work> =
                 who.iter().enumerate().map(|(rank, who)| &*steps[at(rank)][*who]).collect();
             work += mean(works.iter().map(|work| work.total));
-            replay.step(&works, |_, elements| match link {
-                Some(link) => {
-                    link.time_s(world, elements, model) * ratios[random.random_range(0..ratios.len())]
-                }
-                None => 0.0,
+            let own = as_traced.then(|| self.ratios.get(at(0))).flatten();
+            replay.step(&works, |op, elements| {
+                let ratio = match own {
+                    Some(own) => own[op],
+                    None => ratios.get(random.random_range(0..ratios.len().max(1))).copied().unwrap_or(1.0),
+                };
+                link.map_or(0.0, |link| link.time_s(world, elements, model) * ratio)
             });
         }
         let count = count as f64;

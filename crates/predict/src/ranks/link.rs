@@ -42,9 +42,18 @@ pub struct Link {
     pub(super) ratios: Vec<f64>,
 }
 
-/// Elements and seconds of every exchange of all ranks; where only one rank's trace is given, with what it waited for.
-pub(super) fn measured(log: &RankLog) -> Vec<(f64, f64)> {
-    let mut list: Vec<(f64, f64)> = log
+/// What an exchange took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    /// Which exchange of the first rank it is.
+    pub of_first: Option<usize>,
+    pub elements: f64,
+    pub took_s: f64,
+}
+
+/// Every exchange of all ranks; where only one rank's trace is given, with what it waited for.
+pub(super) fn measured(log: &RankLog) -> Vec<Took> {
+    let mut list: Vec<Took> = log
         .meetings
         .iter()
         .filter(|members| members.len() == log.world && log.world > 1)
@@ -53,12 +62,19 @@ pub(super) fn measured(log: &RankLog) -> Vec<(f64, f64)> {
             let first = of(&members[0]);
             let last = members.iter().map(|member| of(member).start_s).fold(f64::MIN, f64::max);
             let end = median(members.iter().map(|member| of(member).end_s))?;
-            (first.is_all_reduce && end > last).then_some((first.elements as f64, end - last))
+            let of_first = members.iter().find(|member| member.0 == 0).map(|member| member.1);
+            let took = Took { of_first, elements: first.elements as f64, took_s: end - last };
+            (first.is_all_reduce && end > last).then_some(took)
         })
         .collect();
     if list.is_empty() && log.world > 1 {
         let own = log.ranks.iter().flat_map(|rank| &rank.exchanges).filter(|found| found.is_all_reduce);
-        list.extend(own.map(|found| (found.elements as f64, found.end_s - found.start_s)));
+        let took = |found: &syncline_explain::Exchange| Took {
+            of_first: None,
+            elements: found.elements as f64,
+            took_s: found.end_s - found.start_s,
+        };
+        list.extend(own.map(took));
     }
     list
 }
@@ -106,6 +122,12 @@ impl Link {
             exchanges: 0,
             ratios: vec![1.0],
         }
+    }
+
+    /// By how much an exchange differed from what is fitted.
+    pub(super) fn ratio(&self, took: &Took) -> f64 {
+        let fitted_s = self.latency_s + self.element_s * took.elements;
+        took.took_s / fitted_s.max(f64::MIN_POSITIVE)
     }
 
     /// What an exchange of so many elements among so many ranks takes.

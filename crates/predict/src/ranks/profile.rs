@@ -1,8 +1,10 @@
 //! The ranks of a run taken apart.
 
+use std::collections::BTreeMap;
+
 use syncline_explain::RankLog;
 
-use super::link::{Link, measured};
+use super::link::{Link, Took, measured};
 use super::work::{Work, steps};
 use crate::Error;
 use crate::sample::mean;
@@ -37,6 +39,9 @@ pub struct RanksProfile {
     /// By step, then by rank.
     pub(super) works: Vec<Vec<Work>>,
     pub(super) link: Result<Link, Error>,
+    /// By how much each exchange of each step differed from what the link says; empty where that is not known of all. An early one that
+    /// has cores and wire to itself, or shares them with what is computed beside it, is not like the last one.
+    pub(super) ratios: Vec<Vec<f64>>,
     /// Exchanges of one rank that are under way at one time.
     pub(super) lanes: usize,
 }
@@ -87,11 +92,13 @@ impl RanksProfile {
             }
         }
         let are_whole = log.ranks.len() == log.world;
+        let took = measured(log);
+        let sizes: Vec<(f64, f64)> = took.iter().map(|took| (took.elements, took.took_s)).collect();
         let link = match log.world {
             1 => Err(cannot(
                 "one rank has nobody to exchange with: record two, or say what the link is (--latency and --bandwidth)".to_owned(),
             )),
-            _ => Link::fit(log.world, &measured(log), are_whole),
+            _ => Link::fit(log.world, &sizes, are_whole),
         };
         let mut notes = log.notes.clone();
         if !are_whole {
@@ -120,6 +127,7 @@ impl RanksProfile {
             shares_machine: log.shares_machine,
             names: log.ranks.iter().map(|rank| rank.name.clone()).collect(),
             notes,
+            ratios: link.as_ref().map_or(Vec::new(), |link| ratios(&works, link, &took)),
             works,
             link,
             lanes: log.ranks.iter().map(under_way).max().unwrap_or(1).max(1),
@@ -158,6 +166,17 @@ fn alike(by_rank: &[Vec<Work>], most: usize) -> (Vec<Vec<Work>>, usize) {
         })
     };
     ((0..most).map(step).filter(is_one).collect(), count)
+}
+
+/// Measured over fitted of the exchanges of all steps; nothing where one of them was not measured.
+fn ratios(works: &[Vec<Work>], link: &Link, took: &[Took]) -> Vec<Vec<f64>> {
+    let of_first: BTreeMap<usize, f64> =
+        took.iter().filter_map(|took| Some((took.of_first?, link.ratio(took)))).collect();
+    let of_step = |step: &Vec<Work>| {
+        let first = step[0].first;
+        (first..first + step[0].ops.len()).map(|at| of_first.get(&at).copied()).collect()
+    };
+    works.iter().map(of_step).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The rank whose steps are longer than the others' by more than chance.

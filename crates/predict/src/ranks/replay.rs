@@ -85,7 +85,7 @@ mod tests {
 
     fn work(total: f64, ops: &[(f64, f64)]) -> Work {
         let op = |&(issued, needed): &(f64, f64)| Op { issued, needed, elements: 1.0 };
-        Work { total, ops: ops.iter().map(op).collect(), lasted: total }
+        Work { total, ops: ops.iter().map(op).collect(), first: 0, lasted: total }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Work {
     /// All its progress.
     pub total: f64,
     pub ops: Vec<Op>,
+    /// Which of the rank's exchanges the first of them is.
+    pub first: usize,
     /// How long it lasted, with what it waited for.
     pub lasted: f64,
 }
@@ -104,7 +106,7 @@ fn step(rank: &RankTrace, progress: &Progress<'_>, from: f64, to: f64) -> Work {
     };
     let mut ops: Vec<Op> = own.iter().map(op).collect();
     spread_queued(&mut ops, &own);
-    Work { total, ops, lasted: to - from }
+    Work { total, ops, first, lasted: to - from }
 }
 
 /// An exchange that began as soon as the one before it had ended was ready before: its gradients are taken to have come evenly
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn gradients_are_cut_where_they_are_ready() {
         let op = |issued, elements| Op { issued, needed: 9.0, elements };
-        let work = Work { total: 10.0, ops: vec![op(4.0, 10.0), op(6.0, 20.0)], lasted: 12.0 };
+        let work = Work { total: 10.0, ops: vec![op(4.0, 10.0), op(6.0, 20.0)], first: 0, lasted: 12.0 };
         let one = work.with_buckets(100.0).unwrap();
         assert_eq!((one.ops.len(), one.ops[0].issued, one.ops[0].elements), (1, 6.0, 30.0));
         let three = work.with_buckets(10.0).unwrap();
