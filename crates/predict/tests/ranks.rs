@@ -204,7 +204,9 @@ fn recorded(name: &str, world: usize) -> RanksProfile {
 
 #[test]
 fn recorded_ranks_predict_other_world_sizes() {
-    for (name, from, to) in [("nap", 2, 4), ("nap", 4, 2), ("slow", 2, 4), ("slow", 4, 2)] {
+    for (name, from, to) in
+        [("nap", 2, 4), ("nap", 4, 2), ("nap", 2, 1), ("nap", 4, 1), ("slow", 2, 4), ("slow", 4, 2)]
+    {
         let (given, other) = (recorded(name, from), recorded(name, to));
         let check = given.check().unwrap();
         let told = given.predict(&RanksQuestion::of(to)).unwrap();
@@ -218,16 +220,11 @@ fn recorded_ranks_predict_other_world_sizes() {
             1e3 * truth,
             100.0 * (told.step_s.value / truth - 1.0)
         );
-        // Four ranks on two busy cores take them from each other, which is in no trace of four: they do not replay themselves as
-        // well as two do, and two are faster than their interval says.
-        assert!(check.error().abs() < if from == 2 { 0.05 } else { 0.25 }, "{name} {from}: {check:?}");
-        assert!((told.step_s.value / truth - 1.0).abs() < 0.25, "{name} {from} to {to}: {told:?}, {truth}");
-        assert!(from == 4 || told.step_s.covers(truth), "{name} {from} to {to}: {told:?}, {truth}");
+        assert!(check.error().abs() < 0.08, "{name} {from}: {check:?}");
+        // Ranks on two busy cores take them from each other, so that the value may be off, but its interval knows.
+        assert!((told.step_s.value / truth - 1.0).abs() < 0.3, "{name} {from} to {to}: {told:?}, {truth}");
+        assert!(told.step_s.covers(truth), "{name} {from} to {to}: {told:?}, {truth}");
     }
-    let one = recorded("nap", 2).predict(&RanksQuestion::of(1)).unwrap();
-    let truth = recorded("nap", 1).step_s();
-    println!("nap 2 to 1: {one:?}, measured {truth}");
-    assert!((one.step_s.value / truth - 1.0).abs() < 0.25, "{one:?}, {truth}");
     assert!(recorded("nap", 2).link().is_ok_and(|link| !link.is_told_apart), "buckets of one size");
     assert!(recorded("slow", 4).slowest.is_some_and(|slowest| slowest.0 == 3));
 }

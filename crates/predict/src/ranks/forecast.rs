@@ -11,6 +11,7 @@ use super::question::{Overlap, RanksQuestion};
 use super::replay::Replay;
 use super::work::{Work, quickest};
 use crate::sample::mean;
+use crate::training::SHARING;
 use crate::{Error, Interval};
 
 const REPLICATIONS: u64 = 40;
@@ -109,6 +110,9 @@ impl RanksProfile {
         }
         for pace in self.other_paces(question.world) {
             contain(self.replications(question, link.as_ref(), LinkModel::Ring, pace)?);
+        }
+        if self.shares_machine && question.world != self.world {
+            step_s = step_s.widened(2.0 * SHARING);
         }
         // The error on the run itself is part of what is said of any other.
         let check = self.check_where_there_is_a_link()?;

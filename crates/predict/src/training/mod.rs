@@ -30,6 +30,7 @@ pub use cost::{Compute, Exchange, Gradients, Serving};
 pub use cycles::{Cycle, Cycles};
 pub use machine::{Machine, Machines};
 pub use prediction::Prediction;
+pub(crate) use prediction::SHARING;
 pub use price::SyncPrice;
 pub use profile::{JobProfile, PROFILE_FORMAT};
 pub use question::Question;
