@@ -112,7 +112,9 @@ impl RanksProfile {
             contain(self.replications(question, link.as_ref(), LinkModel::Ring, pace)?);
         }
         if self.shares_machine && question.world != self.world {
-            step_s = step_s.widened(2.0 * SHARING);
+            // Each doubling or halving is as uncertain as one.
+            let doublings = (question.world as f64 / self.world as f64).log2().abs();
+            step_s = step_s.widened(2.0 * SHARING * doublings.sqrt());
         }
         // The error on the run itself is part of what is said of any other.
         let check = self.check_where_there_is_a_link()?;
