@@ -83,5 +83,5 @@ pub use life::failure::{Cause, Failure};
 pub use life::policy::OnFailure;
 pub use life::roster::{Presence, Roster, State};
 pub use node::context::Context;
-pub use node::peer::Peer;
+pub use node::peer::{CallFailure, Peer};
 pub use syncline_runtime::{Clock, Cost, Task};

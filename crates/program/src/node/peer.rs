@@ -13,11 +13,19 @@ use crate::{Context, Error, Handle, NodeName};
 ///
 /// ```
 /// # use syncline_program::{Error, NodeResult, Context, Handle};
-/// # use syncline_wire::Service;
-/// async fn work<S: Service<Request = u64>>(ctx: Context, server: Handle<S>) -> NodeResult<()> {
-///     let server = server.peer(&ctx);
+/// # use syncline_wire::service;
+/// #[service]
+/// trait Counter {
+///     async fn add(&self, by: u64) -> u64;
+/// }
+/// # struct Sum;
+/// # #[service]
+/// # impl Counter for Sum { async fn add(&self, by: u64) -> u64 { by } }
+///
+/// async fn work(ctx: Context, counter: Handle<Sum>) -> NodeResult<()> {
+///     let counter = counter.peer(&ctx);
 ///     for step in 0..100 {
-///         match server.call(step).await {
+///         match counter.ask(async |counter| counter.add(step).await).await {
 ///             Err(Error::PeerLost(_)) => continue,
 ///             answer => drop(answer?),
 ///         }
@@ -29,6 +37,27 @@ pub struct Peer<S: Service> {
     ctx: Context,
     name: NodeName,
     link: Arc<Mutex<Link<S>>>,
+}
+
+/// What a call can fail with: the way there and back, or, with a [`CallError`], what the service says.
+pub trait CallFailure {
+    /// The same without the type of the service's own error.
+    fn into_wire(self) -> syncline_wire::Error;
+}
+
+impl CallFailure for syncline_wire::Error {
+    fn into_wire(self) -> syncline_wire::Error {
+        self
+    }
+}
+
+impl<E: fmt::Display> CallFailure for CallError<E> {
+    fn into_wire(self) -> syncline_wire::Error {
+        match self {
+            CallError::Wire(error) => error,
+            CallError::Service(error) => syncline_wire::Error::Remote(error.to_string()),
+        }
+    }
 }
 
 /// The way to an incarnation.
@@ -50,9 +79,20 @@ impl<S: Service> Peer<S> {
     /// Asks the service, in the incarnation that is there, and waits for its answer. At most once.
     ///
     /// # Errors
-    /// [`Error::PeerLost`] when the service's node failed before it had answered, [`Error::Gone`] when it will not be
-    /// started again, [`Error::Stopped`] when the program stops, [`Error::Wire`] with the service's own error.
+    /// As for [`ask`](Self::ask).
     pub async fn call(&self, request: S::Request) -> Result<S::Reply, Error> {
+        self.ask(async |client| client.call(request).await).await
+    }
+
+    /// Lets `work` ask the incarnation of the service that is there. Its calls are made at most once.
+    ///
+    /// # Errors
+    /// [`Error::PeerLost`] when the service's node failed before `work` was done, [`Error::Gone`] when it will not be
+    /// started again, [`Error::Stopped`] when the program stops, [`Error::Wire`] with the service's own error.
+    pub async fn ask<T, E: CallFailure>(
+        &self,
+        work: impl AsyncFnOnce(Client<S>) -> Result<T, E>,
+    ) -> Result<T, Error> {
         let (client, incarnation) = self.reach().await?;
         let lost = async {
             if client.is_local() {
@@ -64,21 +104,18 @@ impl<S: Service> Peer<S> {
         let _waiting = self.ctx.calling(&self.name);
         let answer = tokio::select! {
             biased;
-            answer = client.call(request) => answer,
+            answer = work(client.clone()) => answer,
             () = lost => {
                 self.forget(incarnation);
                 return Err(self.ctx.or_stopped(Error::PeerLost(self.name.clone())));
             }
         };
         answer.map_err(|error| {
+            let error = error.into_wire();
             if error.is_peer_lost() {
                 self.forget(incarnation);
                 return self.ctx.or_stopped(Error::PeerLost(self.name.clone()));
             }
-            let error = match error {
-                CallError::Wire(error) => error,
-                CallError::Service(error) => syncline_wire::Error::Remote(error.to_string()),
-            };
             Error::wire(format!("calling {}", self.name))(error)
         })
     }
