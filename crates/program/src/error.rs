@@ -107,8 +107,46 @@ pub enum Error {
     )]
     Fault(String),
     /// No executor has this name.
-    #[error("unknown executor `{0}`; the executors are `threads`, `processes` and `sim`")]
+    #[error(
+        "unknown executor `{0}`; the executors are `threads`, `processes`, `sim`, `ssh:HOSTS-FILE` and `slurm`"
+    )]
     UnknownExecutor(String),
+    /// What names hosts cannot be used.
+    #[error("`{text}` does not say where to run: {why}")]
+    Site {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A hosts file says something wrong.
+    #[error("{place}: {why}")]
+    Hosts {
+        /// The file, and the line.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No host can be used.
+    #[error("no host can be used: {0}")]
+    NoHost(String),
+    /// Slurm gave no room.
+    #[error("Slurm gave no room: {0}")]
+    Slurm(String),
+    /// No host has room for a node.
+    #[error(
+        "{node} needs {asked} {what}, and the most that is free anywhere is {there}; give hosts more slots, or add one"
+    )]
+    Room {
+        /// The node.
+        node: String,
+        /// Of what.
+        what: &'static str,
+        /// How many it needs.
+        asked: usize,
+        /// How many are free on the host that has most.
+        there: usize,
+    },
     /// Something that launching needs from the operating system failed.
     #[error("{doing}: {source}")]
     System {

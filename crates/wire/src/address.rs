@@ -1,5 +1,5 @@
-//! Where a service listens: a Unix socket, a TCP port, a node of a simulation. Written as `unix:/path`,
-//! `tcp:127.0.0.1:1234` or `sim:server/0`, the same text in configuration, environment variables and error messages.
+//! Where a service listens: a Unix socket, a TCP port with or without encryption, a node of a simulation. Written as
+//! `unix:/path`, `tcp:127.0.0.1:1234`, `tls:10.0.0.7:1234` or `sim:server/0`, the same text in configuration, environment variables and error messages.
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,13 @@ pub enum Address {
         /// The port.
         port: u16,
     },
+    /// The same, with everything that passes encrypted (feature `tls`).
+    Tls {
+        /// As for TCP.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// A node of a simulation, by its name.
     Sim(String),
 }
@@ -38,7 +45,7 @@ impl Address {
     pub fn is_loopback(&self) -> bool {
         match self {
             Address::Unix(_) | Address::Sim(_) => true,
-            Address::Tcp { host, .. } => {
+            Address::Tcp { host, .. } | Address::Tls { host, .. } => {
                 host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
             }
         }
@@ -49,10 +56,17 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
-            Address::Tcp { host, port } if host.contains(':') => write!(f, "tcp:[{host}]:{port}"),
-            Address::Tcp { host, port } => write!(f, "tcp:{host}:{port}"),
+            Address::Tcp { host, port } => write_socket(f, "tcp", host, *port),
+            Address::Tls { host, port } => write_socket(f, "tls", host, *port),
             Address::Sim(node) => write!(f, "sim:{node}"),
         }
+    }
+}
+
+fn write_socket(f: &mut fmt::Formatter<'_>, scheme: &str, host: &str, port: u16) -> fmt::Result {
+    match host.contains(':') {
+        true => write!(f, "{scheme}:[{host}]:{port}"),
+        false => write!(f, "{scheme}:{host}:{port}"),
     }
 }
 
@@ -63,7 +77,12 @@ impl FromStr for Address {
         let malformed = || Error::Address { text: text.to_owned() };
         match text.split_once(':').ok_or_else(malformed)? {
             ("unix", path) if !path.is_empty() => Ok(Address::Unix(path.into())),
-            ("tcp", socket) => parse_host(socket).ok_or_else(malformed),
+            ("tcp", socket) => {
+                parse_host(socket).map(|(host, port)| Address::Tcp { host, port }).ok_or_else(malformed)
+            }
+            ("tls", socket) => {
+                parse_host(socket).map(|(host, port)| Address::Tls { host, port }).ok_or_else(malformed)
+            }
             ("sim", node) if !node.is_empty() => Ok(Address::Sim(node.to_owned())),
             _ => Err(malformed()),
         }
@@ -71,7 +90,7 @@ impl FromStr for Address {
 }
 
 /// Reads `host:port`, with an IPv6 address in brackets.
-fn parse_host(text: &str) -> Option<Address> {
+fn parse_host(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok()?;
     let host = match host.strip_prefix('[') {
@@ -82,7 +101,7 @@ fn parse_host(text: &str) -> Option<Address> {
     // A colon without brackets could not be told from the port's.
     let fits =
         !host.is_empty() && host.chars().all(is_plain) && (text.starts_with('[') || !host.contains(':'));
-    fits.then(|| Address::Tcp { host: host.to_owned(), port })
+    fits.then(|| (host.to_owned(), port))
 }
 
 impl From<SocketAddr> for Address {
@@ -111,13 +130,20 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for text in
-            ["unix:/tmp/run/server-0", "unix:relative:odd", "tcp:127.0.0.1:80", "tcp:[::1]:0", "sim:server/0"]
-        {
+        for text in [
+            "unix:/tmp/run/server-0",
+            "unix:relative:odd",
+            "tcp:127.0.0.1:80",
+            "tcp:[::1]:0",
+            "tls:node-7:9",
+            "tls:[::1]:1",
+            "sim:server/0",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         let loopback = |text: &str| text.parse::<Address>().unwrap().is_loopback();
         assert!(loopback("tcp:localhost:1") && loopback("tcp:[::1]:1"));
+        assert!(loopback("tls:127.0.0.1:1") && !loopback("tls:10.0.0.1:1"));
         assert!(!loopback("tcp:node-7.cluster:4000") && !loopback("tcp:0.0.0.0:1"));
     }
 

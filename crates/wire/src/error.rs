@@ -31,6 +31,14 @@ pub enum Error {
         /// The peer's address.
         peer: String,
     },
+    /// The two sides could not agree on an encrypted connection: the other shows no certificate of this run.
+    #[error("{peer} does not belong to this run: {reason}")]
+    Untrusted {
+        /// The peer's address.
+        peer: String,
+        /// What TLS said.
+        reason: String,
+    },
     /// The peer speaks another version of the protocol, or another protocol.
     #[error("{peer} does not speak version {ours} of the wire protocol; run the same build on both sides")]
     Version {
@@ -122,7 +130,9 @@ pub enum Error {
         address: Address,
     },
     /// Text that is no address.
-    #[error("`{text}` is not an address; write `unix:/path`, `tcp:127.0.0.1:1234` or `sim:NAME`")]
+    #[error(
+        "`{text}` is not an address; write `unix:/path`, `tcp:127.0.0.1:1234`, `tls:HOST:PORT` or `sim:NAME`"
+    )]
     Address {
         /// The text.
         text: String,

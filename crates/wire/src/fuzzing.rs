@@ -2,7 +2,7 @@
 
 use crate::inbox::Inbox;
 use crate::tensor::pool::Pools;
-use crate::transport::Stream;
+use crate::transport::{Accepted, Stream};
 use crate::{Contract, Identity, Limits, Token, handshake};
 use std::time::Duration;
 
@@ -32,9 +32,10 @@ pub fn frames(data: &[u8]) {
 pub fn handshake(data: &[u8]) {
     let read = Box::new(std::io::Cursor::new(data.to_vec()));
     run(async {
-        let mut stream = Stream { read, write: Box::new(tokio::io::sink()) };
+        let stream = Stream { read, write: Box::new(tokio::io::sink()) };
         let identity = Identity::from(Token::random());
-        let admitted = handshake::receive(&mut stream, &identity, Contract::UNKNOWN, &limits()).await;
+        let admitted =
+            handshake::receive(Accepted::Open(stream), &identity, Contract::UNKNOWN, &limits()).await;
         assert!(admitted.is_none(), "a guess was let in");
     });
 }

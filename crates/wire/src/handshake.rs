@@ -15,7 +15,7 @@
 //! is told so and learns nothing else, not even the version; no frame of his is read.
 
 use crate::frame::array;
-use crate::transport::Stream;
+use crate::transport::{Accepted, Stream};
 use crate::{Address, Contract, Error, Identity, Limits, Peer, Result, Token, peer};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -58,7 +58,7 @@ pub(crate) async fn open(
     limits: &Limits,
 ) -> Result<(Stream, Peer, Limits)> {
     let at = address.to_string();
-    let mut stream = Stream::connect(address, limits).await?;
+    let mut stream = Stream::connect(address, identity, limits).await?;
     let greeting = greet(&mut stream, identity, contract, limits, &at);
     let (peer, limits) = tokio::time::timeout(limits.handshake, greeting)
         .await
@@ -113,13 +113,17 @@ async fn greet(
 
 /// The server's side: who it is and the limits of the connection, or `None` for somebody who is not let in.
 pub(crate) async fn receive(
-    stream: &mut Stream,
+    accepted: Accepted,
     identity: &Identity,
     contract: Contract,
     limits: &Limits,
-) -> Option<(Peer, Limits)> {
-    let exchange = answer(stream, identity, contract, limits);
-    tokio::time::timeout(limits.handshake, exchange).await.ok()?.ok()?
+) -> Option<(Stream, Peer, Limits)> {
+    let exchange = async {
+        let mut stream = accepted.into_stream().await.ok()?;
+        let (peer, limits) = answer(&mut stream, identity, contract, limits).await.ok()??;
+        Some((stream, peer, limits))
+    };
+    tokio::time::timeout(limits.handshake, exchange).await.ok()?
 }
 
 async fn answer(

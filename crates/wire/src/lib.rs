@@ -2,7 +2,7 @@
 //!
 //! A [`Service`] answers typed requests; most are written as a trait with the attribute [`macro@service`]. A [`Client`] of it calls it where it is: in the same process the object itself, on the caller's
 //! task, with tensors handed over as shared memory; in another process over a Unix socket or TCP, through a [`Listener`];
-//! in a simulation over a modelled [`Network`], in virtual time. Messages are written by serde, except for their
+//! between hosts with TLS (feature `tls`); in a simulation over a modelled [`Network`], in virtual time. Messages are written by serde, except for their
 //! [`Tensor`]s, which no serialiser touches: they leave by scatter/gather and are read straight into reused buffers.
 //!
 //! What every caller may rely on:
@@ -88,6 +88,8 @@ mod pending;
 mod replies;
 mod service;
 mod tensor;
+#[cfg_attr(not(feature = "tls"), path = "tls_absent.rs")]
+mod tls;
 mod token;
 mod transport;
 

@@ -37,8 +37,8 @@ impl Listener {
         Listener::bind_beyond_loopback(address, identity, limits).await
     }
 
-    /// Binds any address. Nobody without the run's secret is let in, but the data travel unencrypted: only for a network
-    /// that is trusted.
+    /// Binds any address. Nobody without the run's secret is let in. At a `tcp:` address the data travel unencrypted: only
+    /// for a network that is trusted; at a `tls:` address nobody on the way can read or change them.
     ///
     /// # Errors
     /// [`Error::Io`] when the address cannot be bound.
@@ -48,10 +48,11 @@ impl Listener {
         limits: Limits,
     ) -> Result<Listener> {
         let identity = identity.into();
-        let (acceptor, bound) = Acceptor::bind(address).await.map_err(Error::io("listen on", address))?;
+        let (acceptor, bound) =
+            Acceptor::bind(address, &identity).await.map_err(Error::io("listen on", address))?;
         let file = match &bound {
             Address::Unix(path) => Some(RemoveOnDrop(path.clone())),
-            Address::Tcp { .. } | Address::Sim(_) => None,
+            Address::Tcp { .. } | Address::Tls { .. } | Address::Sim(_) => None,
         };
         Ok(Listener { acceptor, address: bound, identity, pools: Pools::new(&limits), limits, _file: file })
     }
@@ -75,16 +76,16 @@ impl Listener {
         loop {
             // The semaphore is never closed.
             let permit = Arc::clone(&strangers).acquire_owned().await.ok();
-            let Ok(mut stream) = self.acceptor.accept().await else {
+            let Ok(accepted) = self.acceptor.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let (identity, limits, pools) = (self.identity.clone(), self.limits.clone(), self.pools.clone());
             let hosted = hosted.clone();
             connections.spawn(async move {
-                let admitted = handshake::receive(&mut stream, &identity, S::contract(), &limits).await;
+                let admitted = handshake::receive(accepted, &identity, S::contract(), &limits).await;
                 drop(permit);
-                if let Some((peer, limits)) = admitted {
+                if let Some((stream, peer, limits)) = admitted {
                     connection::serve(hosted, stream, peer, limits, pools).await;
                 }
             });

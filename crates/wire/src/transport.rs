@@ -1,6 +1,6 @@
-//! Byte streams: Unix sockets and TCP behind one type, so that what is above need not know which.
+//! Byte streams: Unix sockets, TCP and TLS behind one type, so that what is above need not know which.
 
-use crate::{Address, Error, Limits, Result};
+use crate::{Address, Error, Identity, Limits, Result, tls};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -25,29 +25,37 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Connects, waiting up to [`Limits::connect`] for a server that does not listen yet.
-    pub(crate) async fn connect(address: &Address, limits: &Limits) -> Result<Stream> {
-        let mut last = match Stream::attempt(address, limits).await {
+    pub(crate) async fn connect(address: &Address, identity: &Identity, limits: &Limits) -> Result<Stream> {
+        let refused = |error: io::Error| match tls::is_refusal(&error) {
+            true => Error::Untrusted { peer: address.to_string(), reason: error.to_string() },
+            false => Error::io("connect to", address)(error),
+        };
+        let mut last = match Stream::attempt(address, identity, limits).await {
             Err(error) if is_not_there_yet(&error) && !limits.connect.is_zero() => error,
-            outcome => return outcome.map_err(Error::io("connect to", address)),
+            outcome => return outcome.map_err(refused),
         };
         let attempts = async {
             loop {
                 tokio::time::sleep(RETRY).await;
-                match Stream::attempt(address, limits).await {
+                match Stream::attempt(address, identity, limits).await {
                     Err(error) if is_not_there_yet(&error) => last = error,
                     outcome => break outcome,
                 }
             }
         };
         let outcome = tokio::time::timeout(limits.connect, attempts).await;
-        outcome.unwrap_or_else(|_| Err(last)).map_err(Error::io("connect to", address))
+        outcome.unwrap_or_else(|_| Err(last)).map_err(refused)
     }
 
-    async fn attempt(address: &Address, limits: &Limits) -> io::Result<Stream> {
+    async fn attempt(address: &Address, identity: &Identity, limits: &Limits) -> io::Result<Stream> {
         let attempt = async {
             match address {
                 Address::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
                 Address::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await?.try_into(),
+                Address::Tls { host, port } => {
+                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                    tls::connect(prepared(stream)?, &identity.token).await
+                }
                 Address::Sim(_) => Err(only_in_a_simulation()),
             }
         };
@@ -77,14 +85,18 @@ impl TryFrom<TcpStream> for Stream {
     type Error = io::Error;
 
     fn try_from(stream: TcpStream) -> io::Result<Stream> {
-        // Frames leave whole; waiting to merge them would only add the peer's acknowledgement to each round trip.
-        stream.set_nodelay(true)?;
-        if stream.peer_addr()?.ip().is_loopback() {
-            leave_unpaced(&stream);
-        }
-        let (read, write) = stream.into_split();
+        let (read, write) = prepared(stream)?.into_split();
         Ok(Stream { read: Box::new(read), write: Box::new(write) })
     }
+}
+
+fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
+    // Frames leave whole; waiting to merge them would only add the peer's acknowledgement to each round trip.
+    stream.set_nodelay(true)?;
+    if stream.peer_addr()?.ip().is_loopback() {
+        leave_unpaced(&stream);
+    }
+    Ok(stream)
 }
 
 /// Within a machine nothing is lost and nothing congested. Where the system's choice is BBR, its pacing timers can halve
@@ -100,11 +112,28 @@ fn leave_unpaced(stream: &TcpStream) {
 pub(crate) enum Acceptor {
     Unix(UnixListener),
     Tcp(TcpListener),
+    Tls(TcpListener, tls::Acceptor),
+}
+
+/// Somebody who has connected, and may still have to agree on how to talk.
+pub(crate) enum Accepted {
+    Open(Stream),
+    Tls(TcpStream, tls::Acceptor),
+}
+
+impl Accepted {
+    /// As long as the other side takes.
+    pub(crate) async fn into_stream(self) -> io::Result<Stream> {
+        match self {
+            Accepted::Open(stream) => Ok(stream),
+            Accepted::Tls(stream, acceptor) => tls::accept(prepared(stream)?, &acceptor).await,
+        }
+    }
 }
 
 impl Acceptor {
     /// Binds, and returns the address bound (with the port that the system chose).
-    pub(crate) async fn bind(address: &Address) -> io::Result<(Acceptor, Address)> {
+    pub(crate) async fn bind(address: &Address, identity: &Identity) -> io::Result<(Acceptor, Address)> {
         match address {
             Address::Unix(path) => Ok((Acceptor::Unix(bind_owner_only(path)?), address.clone())),
             Address::Tcp { host, port } => {
@@ -112,15 +141,22 @@ impl Acceptor {
                 let bound = Address::Tcp { host: host.clone(), port: listener.local_addr()?.port() };
                 Ok((Acceptor::Tcp(listener), bound))
             }
+            Address::Tls { host, port } => {
+                let acceptor = tls::acceptor(&identity.token)?;
+                let listener = TcpListener::bind((host.as_str(), *port)).await?;
+                let bound = Address::Tls { host: host.clone(), port: listener.local_addr()?.port() };
+                Ok((Acceptor::Tls(listener, acceptor), bound))
+            }
             Address::Sim(_) => Err(only_in_a_simulation()),
         }
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Acceptor::Unix(listener) => Ok(listener.accept().await?.0.into()),
-            Acceptor::Tcp(listener) => listener.accept().await?.0.try_into(),
-        }
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Acceptor::Unix(listener) => Accepted::Open(listener.accept().await?.0.into()),
+            Acceptor::Tcp(listener) => Accepted::Open(listener.accept().await?.0.try_into()?),
+            Acceptor::Tls(listener, acceptor) => Accepted::Tls(listener.accept().await?.0, acceptor.clone()),
+        })
     }
 }
 

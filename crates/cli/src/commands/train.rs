@@ -131,13 +131,17 @@ pub struct Args {
     /// How the gradients of a round are combined: mean, sum (as SystemDS does) or average (of the workers' models)
     #[arg(long, default_value = "mean", help_heading = "Parameter server")]
     fold: Fold,
-    /// Where servers and workers run: threads, processes, or sim (in virtual time on one thread)
+    /// Where servers and workers run: threads, processes, sim (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
+    /// host, as `HOST slots=4`) or slurm, with its options behind, as in slurm:partition=gpu,time=30
     #[arg(long, default_value = "threads", help_heading = "Parameter server")]
     on: Executor,
     /// End the run when a node's process gives no sign of life for so long, such as 30s; a node that computes long gives
     /// them [default: wait for ever, and say so after 10 s]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Parameter server")]
     silence: Option<Duration>,
+    /// With --on ssh or slurm: let everything pass between hosts unencrypted, on a network that is trusted
+    #[arg(long, help_heading = "Parameter server")]
+    insecure_network: bool,
     /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
     #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
     network: Option<Network>,
@@ -305,6 +309,10 @@ fn enough_epochs(rows: usize) -> u32 {
 
 /// Where the nodes run, and how long the launcher bears their silence.
 fn executor(args: &Args) -> Result<Executor, Failure> {
+    if args.insecure_network && !args.on.is_on_hosts() {
+        let message = "--insecure-network is for nodes on several hosts: add --on ssh:FILE or --on slurm";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     if args.on.is_sim() {
         return simulation(args);
     }
@@ -312,9 +320,10 @@ fn executor(args: &Args) -> Result<Executor, Failure> {
         let message = "--network, --compute and --fault are of a simulation: add --on sim";
         return Err(Failure::Usage(message.to_owned()));
     }
+    let on = if args.insecure_network { args.on.clone().insecure_network() } else { args.on.clone() };
     match args.silence {
-        None => Ok(args.on.clone()),
-        Some(limit) if args.on.has_processes() => Ok(args.on.clone().silence_limit(limit)),
+        None => Ok(on),
+        Some(limit) if on.has_processes() => Ok(on.silence_limit(limit)),
         Some(_) => {
             Err(Failure::Usage("--silence is for nodes that are processes: add --on processes".to_owned()))
         }

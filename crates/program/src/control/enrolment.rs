@@ -7,6 +7,7 @@ use syncline_wire::Token;
 use super::leash::Leash;
 use super::role::Role;
 use crate::Error;
+use crate::engine::hosts::agent;
 use crate::life::stop::Stop;
 
 /// A process's place in a run.
@@ -21,6 +22,7 @@ impl Enrolment {
     /// launcher: it ends when that does.
     pub(crate) fn of_this_process() -> Option<&'static Self> {
         static ENROLMENT: OnceLock<Option<Enrolment>> = OnceLock::new();
+        agent::be_if_asked();
         ENROLMENT.get_or_init(|| Role::of_this_process().map(Self::take_up)).as_ref()
     }
 

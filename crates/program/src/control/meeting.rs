@@ -1,14 +1,16 @@
 //! Where the nodes of one run listen.
 
 use std::fs::Permissions;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use syncline_wire::Address;
+use syncline_wire::{self as wire, Address, Identity, Limits, Listener};
 use tempfile::TempDir;
 
+use crate::engine::hosts::site::source_toward;
 use crate::launch::executor::Transport;
 use crate::{Error, NodeId, NodeName};
 
@@ -23,6 +25,66 @@ const LONGEST: usize = 60;
 pub(crate) enum Meeting {
     Directory(TempDir),
     Loopback,
+    Network(Ground),
+}
+
+/// Where on the network the launcher listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) host: IpAddr,
+    /// The ports that may be used; all if none is named.
+    pub(crate) ports: Option<RangeInclusive<u16>>,
+    /// Whether everything travels in the clear.
+    pub(crate) is_open: bool,
+}
+
+/// Somewhere to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    address: Address,
+    ports: Option<RangeInclusive<u16>>,
+    /// Whether other machines are to reach it.
+    is_wide: bool,
+}
+
+impl Spot {
+    fn within(address: Address) -> Self {
+        Self { address, ports: None, is_wide: false }
+    }
+
+    /// Listens there, at the first port that is free.
+    pub(crate) async fn listen(
+        &self,
+        identity: impl Into<Identity>,
+        limits: &Limits,
+    ) -> wire::Result<Listener> {
+        let identity = identity.into();
+        if !self.is_wide {
+            return Listener::bind(&self.address, identity, limits.clone()).await;
+        }
+        let ports = self.ports.clone().unwrap_or(0..=0);
+        let mut taken = None;
+        for port in ports {
+            let address = with_port(&self.address, port);
+            match Listener::bind_beyond_loopback(&address, &identity, limits.clone()).await {
+                Err(error @ wire::Error::Io { .. }) if is_taken(&error) => taken = Some(error),
+                outcome => return outcome,
+            }
+        }
+        Err(taken.unwrap_or_else(|| wire::Error::Address { text: self.address.to_string() }))
+    }
+}
+
+fn with_port(address: &Address, at: u16) -> Address {
+    let mut address = address.clone();
+    if let Address::Tcp { port, .. } | Address::Tls { port, .. } = &mut address {
+        *port = at;
+    }
+    address
+}
+
+fn is_taken(error: &wire::Error) -> bool {
+    matches!(error, wire::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 impl Meeting {
@@ -36,29 +98,59 @@ impl Meeting {
     }
 
     /// Where the launcher listens.
-    pub(crate) fn control(&self) -> Address {
-        self.address("control")
+    pub(crate) fn control(&self) -> Spot {
+        self.spot("control")
     }
 
     /// Where a service in the launching process listens.
-    pub(crate) fn of(&self, node: &NodeName) -> Address {
-        self.address(&node.file_name())
+    pub(crate) fn of(&self, node: &NodeName) -> Spot {
+        self.spot(&node.file_name())
     }
 
-    fn address(&self, name: &str) -> Address {
+    /// The ports that nodes may use.
+    pub(crate) fn ports(&self) -> Option<RangeInclusive<u16>> {
         match self {
-            Self::Directory(directory) => Address::Unix(directory.path().join(format!("{name}.sock"))),
-            Self::Loopback => any_port(),
+            Self::Network(Ground { ports, .. }) => ports.clone(),
+            Self::Directory(_) | Self::Loopback => None,
+        }
+    }
+
+    fn spot(&self, name: &str) -> Spot {
+        match self {
+            Self::Directory(directory) => {
+                Spot::within(Address::Unix(directory.path().join(format!("{name}.sock"))))
+            }
+            Self::Loopback => Spot::within(any_port()),
+            Self::Network(Ground { host, ports, is_open }) => {
+                let (host, port) = (host.to_string(), 0);
+                let address =
+                    if *is_open { Address::Tcp { host, port } } else { Address::Tls { host, port } };
+                Spot { address, ports: ports.clone(), is_wide: true }
+            }
         }
     }
 }
 
-/// Where a node listens whose launcher listens at `control`.
-pub(crate) fn beside(control: &Address, node: &NodeId) -> Address {
-    match control {
+/// Where a node listens whose launcher listens at `control`: where that is on the network, at the address by which this
+/// machine reaches it.
+pub(crate) fn beside(
+    control: &Address,
+    node: &NodeId,
+    ports: Option<&RangeInclusive<u16>>,
+) -> Result<Spot, Error> {
+    let own = |host: &str, port: u16| {
+        let own = source_toward(host, port);
+        let own =
+            own.map_err(Error::system(format!("cannot tell the own address toward the launcher at {host}")))?;
+        Ok::<_, Error>(own.to_string())
+    };
+    let address = match control {
         Address::Unix(path) => Address::Unix(path.with_file_name(format!("{}.sock", node.file_name()))),
-        Address::Tcp { .. } | Address::Sim(_) => any_port(),
-    }
+        Address::Tls { host, port } => Address::Tls { host: own(host, *port)?, port: 0 },
+        Address::Tcp { host, port } => Address::Tcp { host: own(host, *port)?, port: 0 },
+        Address::Sim(_) => any_port(),
+    };
+    Ok(Spot { is_wide: !address.is_loopback() || ports.is_some(), address, ports: ports.cloned() })
 }
 
 /// Removes what a dead launcher could not: the directory in which it listened.
@@ -88,7 +180,7 @@ mod tests {
     #[test]
     fn the_directory_is_private_and_vanishes() {
         let meeting = Meeting::new(Transport::Unix).unwrap();
-        let Address::Unix(control) = meeting.control() else { panic!("not a path") };
+        let Address::Unix(control) = meeting.control().address else { panic!("not a path") };
         let directory = control.parent().unwrap().to_owned();
         assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
         drop(meeting);
@@ -98,7 +190,7 @@ mod tests {
     #[test]
     fn an_orphan_clears_only_a_directory_of_ours() {
         let meeting = Meeting::new(Transport::Unix).unwrap();
-        let Address::Unix(control) = meeting.control() else { panic!("not a path") };
+        let Address::Unix(control) = meeting.control().address else { panic!("not a path") };
         clear(&Address::Unix(control.clone()));
         assert!(!control.parent().unwrap().exists());
 
@@ -117,8 +209,12 @@ mod tests {
     fn a_node_listens_beside_its_launcher() {
         let node = NodeId::first("server/1".parse().unwrap());
         let control = Address::Unix("/tmp/syncline-x/control.sock".into());
-        assert_eq!(beside(&control, &node), Address::Unix("/tmp/syncline-x/server.1.sock".into()));
-        let again = Address::Unix("/tmp/syncline-x/server.1.1.sock".into());
-        assert_eq!(beside(&control, &node.next()), again);
+        let at = |node: &NodeId| beside(&control, node, None).unwrap().address;
+        assert_eq!(at(&node), Address::Unix("/tmp/syncline-x/server.1.sock".into()));
+        assert_eq!(at(&node.next()), Address::Unix("/tmp/syncline-x/server.1.1.sock".into()));
+        let control = Address::Tls { host: "127.0.0.1".to_owned(), port: 9 };
+        let spot = beside(&control, &node, Some(&(7000..=7001))).unwrap();
+        assert_eq!(spot.address, Address::Tls { host: "127.0.0.1".to_owned(), port: 0 });
+        assert!(spot.is_wide, "a range of ports is gone through");
     }
 }

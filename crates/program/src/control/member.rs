@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Waits};
-use syncline_wire::{Address, Client, Identity, Limits, Listener, Token};
+use syncline_wire::{Client, Identity, Limits, Token};
 use tokio::runtime::Runtime;
 
 use super::enrolment::Enrolment;
+use super::role::Role;
 use super::{Control, Outcome, Reply, Request, meeting, pulse};
 use crate::graph::outline::Outline;
 use crate::graph::program::{Body, Built};
@@ -57,8 +58,8 @@ fn take_part<T: Send + 'static>(
         let identity = Identity::new(token.clone(), role.node.as_str());
         let control = runtime.block_on(Client::connect(&role.control, identity, &limits));
         let control = control.map_err(Error::wire("joining the launcher"))?;
-        let (stop, meeting) = (stop.clone(), &role.control);
-        let seat = Seat { runtime, control, stop, token, limits, groups, meeting };
+        let stop = stop.clone();
+        let seat = Seat { runtime, control, stop, token, limits, groups, role };
         let waits = Waits::default();
         let id = NodeId { name: role.node.parse()?, incarnation: role.incarnation };
         seat.greet(&id, outline)?;
@@ -89,7 +90,7 @@ struct Seat {
     token: Token,
     limits: Limits,
     groups: Groups,
-    meeting: &'static Address,
+    role: &'static Role,
 }
 
 impl Seat {
@@ -158,9 +159,11 @@ impl Seat {
     async fn serve(&self, id: &NodeId, built: Built, context: Context, stop: &Stop, home: &Home) -> NodeEnd {
         let Built { host, run } = built;
         home.directory.publish(id, Arc::clone(&host).object());
-        let address = meeting::beside(self.meeting, id);
-        let identity = id.identity(self.token.clone());
-        let listener = match Listener::bind(&address, identity, self.limits.clone()).await {
+        let spot = match meeting::beside(&self.role.control, id, self.role.ports.as_ref()) {
+            Ok(spot) => spot,
+            Err(error) => return NodeEnd::failed(error.into()),
+        };
+        let listener = match spot.listen(id.identity(self.token.clone()), &self.limits).await {
             Ok(listener) => listener,
             Err(error) => return NodeEnd::failed(error.to_string().into()),
         };

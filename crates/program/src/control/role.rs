@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::stdin;
 use std::num::ParseIntError;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
@@ -22,6 +23,7 @@ const LAUNCHER: &str = "SYNCLINE_LAUNCHER";
 const LAUNCH: &str = "SYNCLINE_LAUNCH";
 const PROGRAM: &str = "SYNCLINE_PROGRAM";
 const INCARNATION: &str = "SYNCLINE_INCARNATION";
+const PORTS: &str = "SYNCLINE_PORTS";
 
 /// What a process was started to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct Role {
     pub(crate) launch: Which,
     /// The program's name.
     pub(crate) program: String,
+    /// The ports at which its service may listen, where not all are allowed.
+    pub(crate) ports: Option<RangeInclusive<u16>>,
 }
 
 impl Role {
@@ -55,16 +59,37 @@ impl Role {
             control: variable(CONTROL)?.parse().ok()?,
             launch: variable(LAUNCH)?.parse().ok()?,
             program: variable(PROGRAM)?,
+            ports: variable(PORTS).and_then(|range| read_ports(&range)),
         })
     }
 
-    /// Gives the role to a process that this one is about to start.
-    pub(crate) fn give_to(&self, command: &mut Command) {
-        command.env(NODE, &self.node).env(CONTROL, self.control.to_string());
-        command.env(LAUNCH, self.launch.to_string()).env(PROGRAM, &self.program);
-        command.env(INCARNATION, self.incarnation.to_string());
-        command.env(LAUNCHER, getpid().as_raw_nonzero().to_string());
+    /// The variables that give the role to a process.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 6] {
+        [
+            (NODE, self.node.clone()),
+            (INCARNATION, self.incarnation.to_string()),
+            (CONTROL, self.control.to_string()),
+            (LAUNCH, self.launch.to_string()),
+            (PROGRAM, self.program.clone()),
+            (
+                PORTS,
+                self.ports
+                    .as_ref()
+                    .map_or_else(String::new, |ports| format!("{}-{}", ports.start(), ports.end())),
+            ),
+        ]
     }
+}
+
+/// Reads a range as in 7000-7100.
+fn read_ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let (from, to) = text.split_once('-')?;
+    Some(from.parse().ok()?..=to.parse().ok()?)
+}
+
+/// Makes a process that this one is about to start believe its role.
+pub(crate) fn bind_to_this_process(command: &mut Command) {
+    command.env(LAUNCHER, getpid().as_raw_nonzero().to_string());
 }
 
 /// One of a binary's launches, by which the process of a node finds the one that it belongs to.
@@ -98,8 +123,13 @@ impl FromStr for Which {
 
 /// Whether this process leads a group and reads from a pipe, as launchers start theirs.
 fn is_bound() -> bool {
+    getpgrp() == getpid() && is_input_a_pipe()
+}
+
+/// Whether the standard input is a pipe, or the pair of sockets that some servers of SSH use instead.
+pub(crate) fn is_input_a_pipe() -> bool {
     let input = stdin().as_fd().try_clone_to_owned().map(File::from).and_then(|input| input.metadata());
-    getpgrp() == getpid() && input.is_ok_and(|input| input.file_type().is_fifo())
+    input.map(|input| input.file_type()).is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
 }
 
 #[cfg(test)]
@@ -114,9 +144,11 @@ mod tests {
             control: "unix:/tmp/syncline-x/control.sock".parse().unwrap(),
             launch: Which::Test(2),
             program: "train".to_owned(),
+            ports: Some(7000..=7100),
         };
         let mut command = Command::new("true");
-        role.give_to(&mut command);
+        command.envs(role.variables());
+        bind_to_this_process(&mut command);
         let given = |name: &str| {
             command
                 .get_envs()

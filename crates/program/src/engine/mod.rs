@@ -6,6 +6,7 @@
 //! - ENG-3: `ask` and `kill` only begin an end, and never wait for it.
 //! - ENG-4: after `bury` nothing is left of the nodes that are gone; those that cannot be ended are named.
 
+pub(crate) mod hosts;
 pub(crate) mod processes;
 pub(crate) mod sim;
 pub(crate) mod threads;
@@ -29,6 +30,8 @@ pub(crate) enum Reach {
     SameProcess,
     /// They share a machine and its file system.
     SameHost,
+    /// They share a network.
+    Network,
 }
 
 /// What a node does in the launching process. It stays on the thread where it is made.

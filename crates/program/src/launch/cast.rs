@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use syncline_runtime::{Ground, Waits};
-use syncline_wire::{Address, Client, Listener};
+use syncline_wire::Client;
 use tokio::sync::mpsc;
 
 use super::run::Slot;
-use crate::control::meeting::Meeting;
+use crate::control::meeting::{Meeting, Spot};
 use crate::control::{Control, News};
 use crate::engine::sim::world::World;
 use crate::engine::{Seat, Work};
@@ -93,9 +93,9 @@ impl Cast {
                 }
                 // It needs no thread where all nodes are threads.
                 let Some(meeting) = meeting else { return false };
-                let address = meeting.of(name);
+                let spot = meeting.of(name);
                 let make = move |id, stop| {
-                    Some(serve_here(stage.clone(), address.clone(), id, stop, Arc::clone(&host)))
+                    Some(serve_here(stage.clone(), spot.clone(), id, stop, Arc::clone(&host)))
                 };
                 (Box::new(make), false)
             }
@@ -197,11 +197,11 @@ fn work(stage: Stage, id: NodeId, stop: Stop, body: Body) -> Work {
 }
 
 /// The work of serving `host` from this process to the others.
-fn serve_here(stage: Stage, address: Address, id: NodeId, stop: Stop, host: Arc<dyn Host>) -> Work {
+fn serve_here(stage: Stage, spot: Spot, id: NodeId, stop: Stop, host: Arc<dyn Host>) -> Work {
     Box::new(move || {
         Box::pin(async move {
             let Home { token, limits, .. } = &*stage.home;
-            let listener = match Listener::bind(&address, id.identity(token.clone()), limits.clone()).await {
+            let listener = match spot.listen(id.identity(token.clone()), limits).await {
                 Ok(listener) => listener,
                 Err(error) => return NodeEnd::failed(error.to_string().into()),
             };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use syncline_wire::Network;
 
 use super::output;
+use crate::engine::hosts::site::Site;
 use crate::engine::sim::faults::SimFault;
 use crate::engine::sim::{Shared, Simulation};
 use crate::life::patience::{Patience, Silence};
@@ -23,6 +24,7 @@ pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 pub(crate) enum Place {
     Threads,
     Processes(Transport),
+    Hosts(Site),
     Sim(Box<Simulation>),
 }
 
@@ -66,7 +68,7 @@ pub(crate) enum Standstill {
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 impl Executor {
-    /// The executor that this process's arguments name by `--on`: threads, processes or sim; threads where they name none.
+    /// The executor that this process's arguments name by `--on`: threads, processes, sim, `ssh:FILE` or `slurm`; threads where they name none.
     ///
     /// # Errors
     /// [`Error::UnknownExecutor`].
@@ -99,6 +101,36 @@ impl Executor {
         Self::at(Place::Sim(Box::new(Simulation::new(seed))))
     }
 
+    /// Every node is a process on a host: `ssh:hosts.txt` for the hosts of a file, each line `HOST slots=4 gpus=0,1`, which the
+    /// user's own `ssh` reaches; `slurm` for what Slurm gives, or the job in which this process runs. Options follow, divided
+    /// by commas: `listen=10.0.0.5` (the launcher's address), `ports=7000-7100` (those that may be used), and for Slurm
+    /// its own, as in `slurm:partition=gpu,time=30`.
+    ///
+    /// A node takes as many slots of a host as it asks for [cores](crate::Resources::cpus). The working directory must exist on
+    /// every host. All that passes between hosts is encrypted, and only who knows the run's secret takes part.
+    ///
+    /// # Errors
+    /// [`Error::Site`] or [`Error::UnknownExecutor`] when the text says something else.
+    pub fn hosts(text: &str) -> Result<Self, Error> {
+        let site = Site::read(text)?.ok_or_else(|| Error::UnknownExecutor(text.to_owned()))?;
+        Ok(Self::at(Place::Hosts(site)))
+    }
+
+    /// On hosts: lets everything pass unencrypted, for a network that is trusted. Who does not know the run's secret still
+    /// takes no part.
+    #[must_use]
+    pub fn insecure_network(mut self) -> Self {
+        if let Place::Hosts(site) = &mut self.place {
+            site.is_open = true;
+        }
+        self
+    }
+
+    /// Whether nodes are on hosts that the network connects.
+    pub fn is_on_hosts(&self) -> bool {
+        matches!(self.place, Place::Hosts(_))
+    }
+
     fn at(place: Place) -> Self {
         let patience = Patience {
             start: Duration::from_secs(120),
@@ -117,7 +149,7 @@ impl Executor {
 
     /// Whether nodes are processes of their own.
     pub fn has_processes(&self) -> bool {
-        matches!(self.place, Place::Processes(_))
+        matches!(self.place, Place::Processes(_) | Place::Hosts(_))
     }
 
     /// Lets processes talk over loopback TCP instead of Unix sockets.
@@ -243,6 +275,7 @@ impl fmt::Display for Executor {
         match &self.place {
             Place::Threads => f.write_str("threads"),
             Place::Processes(_) => f.write_str("processes"),
+            Place::Hosts(site) => site.fmt(f),
             Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
             Place::Sim(_) => f.write_str("sim"),
         }
@@ -263,7 +296,7 @@ impl FromStr for Executor {
             "threads" => Ok(Self::threads()),
             "processes" => Ok(Self::processes()),
             "sim" => Ok(Self::sim(1)),
-            _ => Err(Error::UnknownExecutor(text.to_owned())),
+            _ => Self::hosts(text),
         }
     }
 }

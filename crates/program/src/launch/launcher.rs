@@ -5,7 +5,6 @@ use std::sync::{Arc, mpsc as blocking};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use syncline_wire::Listener;
 use tokio::sync::mpsc;
 
 use super::cast::{Cast, Stage};
@@ -17,6 +16,7 @@ use crate::control::standing::Standing;
 use crate::control::{News, Outcome};
 use crate::engine::processes::fleet::{Orders, Processes};
 use crate::engine::processes::output::{Printer, Voice};
+use crate::engine::processes::way::Way;
 use crate::engine::sim::drive;
 use crate::engine::sim::engine::Simulated;
 use crate::engine::threads::Threads;
@@ -46,6 +46,10 @@ pub(crate) struct Plan {
 /// How nodes are processes.
 pub(crate) struct ProcessPlan {
     pub(crate) meeting: Meeting,
+    /// How they are started.
+    pub(crate) way: Box<dyn Way>,
+    /// What there is to say beforehand.
+    pub(crate) remarks: Vec<String>,
     pub(crate) launch: Which,
     /// What this binary is started with; its own arguments where nothing is said.
     pub(crate) arguments: Option<Vec<String>>,
@@ -186,17 +190,19 @@ impl Launcher {
 
     /// Opens the door at which processes report.
     async fn open(&mut self, program: String, plan: ProcessPlan, sink: Sink) -> Result<(), Error> {
-        let ProcessPlan { meeting, launch, arguments } = plan;
+        let ProcessPlan { meeting, way, remarks, launch, arguments } = plan;
         let Home { token, limits, .. } = &*self.stage.home;
-        let listener = Listener::bind(&meeting.control(), token.clone(), limits.clone()).await;
+        let listener = meeting.control().listen(token, limits).await;
         let listener = listener.map_err(Error::wire("starting the launcher"))?;
         let control = listener.address().clone();
         let printer = Printer::start(sink);
         let printer =
             printer.map_err(Error::system("cannot start the thread that prints the nodes' output"))?;
         self.say = Say::Among(printer.voice());
-        let orders = Orders { program, launch, arguments, control, token: token.clone() };
-        self.away = Some(Box::new(Processes::new(orders, printer)));
+        remarks.iter().for_each(|remark| self.say(remark));
+        let (ports, token) = (meeting.ports(), token.clone());
+        let orders = Orders { program, launch, arguments, control, ports, token };
+        self.away = Some(Box::new(Processes::new(orders, way, printer)));
         let service = Arc::clone(&self.stage.control);
         tokio::spawn(async move { listener.serve(service).await });
         self._meeting = Some(meeting);

@@ -23,6 +23,8 @@ use crate::control::enrolment::Enrolment;
 use crate::control::meeting::Meeting;
 use crate::control::role::Which;
 use crate::control::{Control, News, member};
+use crate::engine::hosts::site::Farm;
+use crate::engine::processes::way::{Here, Way};
 use crate::engine::sim::world::World;
 use crate::graph::program::{Body, Yield};
 use crate::life::member::{Member, Role};
@@ -108,21 +110,18 @@ fn passed_by<T: Send + 'static>(program: Program<T>, node: &str) -> Result<Run<T
 fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Which) -> Result<Run<T>, Error> {
     let is_sim = executor.is_sim();
     let (news, heard) = mpsc::unbounded_channel();
-    let transport = match &executor.place {
-        Place::Processes(transport) => Some(*transport),
-        Place::Threads | Place::Sim(_) => None,
-    };
-    let meeting = transport.map(Meeting::new).transpose()?;
+    let yard = yard(&program, &executor.place)?;
     let world = match &executor.place {
         Place::Sim(setup) => Some(World::new(setup)),
-        Place::Threads | Place::Processes(_) => None,
+        Place::Threads | Place::Processes(_) | Place::Hosts(_) => None,
     };
-    let stage = stage(&program, news, meeting.is_some(), world);
+    let stage = stage(&program, news, yard.is_some(), world);
+    let meeting = yard.as_ref().map(|yard| &yard.meeting);
     let mut cast = Cast::new(stage.clone());
     let mut members = Vec::new();
     for (group, name, body) in program.placed() {
         let role = if matches!(body, Body::Plain(_)) || group.runs { Role::Plain } else { Role::Service };
-        if cast.add(name, body, &group.resources, meeting.as_ref()) {
+        if cast.add(name, body, &group.resources, meeting) {
             members.push(Member::new(name.clone(), role, group.policy));
         }
     }
@@ -147,7 +146,10 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
         roles: members.iter().map(|member| (member.id.name.clone(), member.role)).collect(),
         supervisor: Supervisor::new(members, executor.patience),
         cast,
-        processes: meeting.map(|meeting| ProcessPlan { meeting, launch, arguments: executor.restarted_with }),
+        processes: yard.map(|yard| {
+            let Yard { meeting, way, remarks } = yard;
+            ProcessPlan { meeting, way, remarks, launch, arguments: executor.restarted_with }
+        }),
         sink: executor.sink,
         // In virtual time a deadlock is certain at once.
         deadlock: executor.deadlock.filter(|_| !is_sim),
@@ -155,6 +157,30 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     let launcher = launcher::start(plan, stage.clone(), heard)?;
     let hold = Hold { launcher, control: Arc::clone(&stage.control) };
     Ok(Run::new(name, stage.clock.clone(), value, Some(hold), stage.news.clone()))
+}
+
+/// Where processes meet, and how they are started.
+struct Yard {
+    meeting: Meeting,
+    way: Box<dyn Way>,
+    remarks: Vec<String>,
+}
+
+/// What a place has for the processes of a program; nothing where its nodes are none.
+fn yard<T: Send + 'static>(program: &Program<T>, place: &Place) -> Result<Option<Yard>, Error> {
+    Ok(match place {
+        Place::Threads | Place::Sim(_) => None,
+        Place::Processes(transport) => {
+            let (meeting, way) = (Meeting::new(*transport)?, Box::new(Here::new()));
+            Some(Yard { meeting, way, remarks: Vec::new() })
+        }
+        Place::Hosts(site) => {
+            let away = program.placed().filter(|(_, _, body)| !matches!(body, Body::Here(_)));
+            let needs: Vec<_> = away.map(|(group, _, _)| &*group.resources).collect();
+            let Farm { way, ground, remarks } = site.open(program.name(), &needs)?;
+            Some(Yard { meeting: Meeting::Network(ground), way, remarks })
+        }
+    })
 }
 
 fn stage<T: Send + 'static>(

@@ -10,6 +10,8 @@ pub(crate) enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// Unseen: what connected the launcher with its host is gone.
+    Lost,
     /// The system did not tell.
     Unknown,
 }
@@ -46,6 +48,8 @@ impl Sightings {
             Exit::Code(code) => {
                 Cause::NeverStarted(format!("its process exited with code {code} before it reached `launch`"))
             }
+            Exit::Lost if self.joined => Cause::HostLost,
+            Exit::Lost => Cause::NeverStarted("its host could not be reached".to_owned()),
             Exit::Unknown => Cause::Failed("its exit status could not be read".to_owned()),
         }
     }

@@ -23,6 +23,8 @@ pub enum Cause {
     Exited(i32),
     /// Its process was killed by this signal.
     Killed(i32),
+    /// Its host is gone, or the connection to it.
+    HostLost,
     /// Its process still exists but gave no sign of life for so long: it is stopped, or its machine does not get to it.
     Silent(Duration),
     /// Its process never came to take part: why.
@@ -53,7 +55,7 @@ impl Cause {
             Self::LostPeer(_) => 0,
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
             Self::Exited(_) | Self::Silent(_) => 2,
-            Self::Killed(_) | Self::Deadlocked(_) => 3,
+            Self::Killed(_) | Self::HostLost | Self::Deadlocked(_) => 3,
         }
     }
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Cause {
             Self::Panicked(text) => write!(f, "panicked: {text}"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::Killed(signal) => write!(f, "was killed by signal {signal}{}", signal_name(*signal)),
+            Self::HostLost => f.write_str("was lost: its host, or the connection to it, is gone"),
             Self::Silent(time) => {
                 write!(
                     f,

@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::{Error, NodeId, Resources};
 
 /// The variable by which CUDA is told which devices there are.
-const DEVICES: &str = "CUDA_VISIBLE_DEVICES";
+pub(crate) const DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 
 /// The machine's cores and devices, and whose turn it is.
 pub(crate) struct Allotment {

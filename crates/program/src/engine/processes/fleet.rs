@@ -1,13 +1,14 @@
 //! All processes of a run: the engine.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use syncline_wire::{Address, Token};
 
-use super::allotment::Allotment;
 use super::output::Printer;
 use super::process::Process;
+use super::way::Way;
 use crate::control::role::{Role, Which};
 use crate::engine::{Engine, Exits, LastWords, Reach, Seat};
 use crate::graph::program::LocalFuture;
@@ -23,6 +24,7 @@ pub(crate) struct Orders {
     /// What to start this binary with; its own arguments where nothing is said.
     pub(crate) arguments: Option<Vec<String>>,
     pub(crate) control: Address,
+    pub(crate) ports: Option<RangeInclusive<u16>>,
     pub(crate) token: Token,
 }
 
@@ -30,13 +32,13 @@ pub(crate) struct Orders {
 pub(crate) struct Processes {
     orders: Orders,
     printer: Printer,
-    allotment: Allotment,
+    way: Box<dyn Way>,
     fleet: BTreeMap<NodeName, (NodeId, Process)>,
 }
 
 impl Processes {
-    pub(crate) fn new(orders: Orders, printer: Printer) -> Self {
-        Self { orders, printer, allotment: Allotment::of_this_machine(), fleet: BTreeMap::new() }
+    pub(crate) fn new(orders: Orders, way: Box<dyn Way>, printer: Printer) -> Self {
+        Self { orders, printer, way, fleet: BTreeMap::new() }
     }
 
     fn of(&mut self, node: &NodeId) -> Option<&mut Process> {
@@ -46,25 +48,26 @@ impl Processes {
 
 impl Engine for Processes {
     fn reach(&self) -> Reach {
-        Reach::SameHost
+        self.way.reach()
     }
 
     fn start(&mut self, seat: Seat, exits: Exits) -> Result<(), Error> {
-        let Orders { program, launch, arguments, control, token } = &self.orders;
-        let Seat { id, needs, .. } = seat;
-        let share = self.allotment.share(&id, &needs)?;
+        let Orders { program, launch, arguments, control, ports, token } = &self.orders;
+        let id = seat.id.clone();
         let role = Role {
             node: id.name.to_string(),
             incarnation: id.incarnation,
             control: control.clone(),
             launch: *launch,
             program: program.clone(),
+            ports: ports.clone(),
         };
         let exited = {
             let id = id.clone();
             move |exit| exits.exited(id, exit)
         };
-        let process = Process::start(&role, arguments.as_deref(), &share, token, &self.printer, exited)?;
+        let start = self.way.start(&seat, &role, arguments.as_deref())?;
+        let process = Process::start(&role.node, start, token, &self.printer, exited)?;
         if let Some((_, earlier)) = self.fleet.insert(id.name.clone(), (id, process)) {
             // It is gone, and has been told of; its descriptors must not outlive it for as long as the run lasts.
             tokio::spawn(async move { drop(earlier.bury().await) });

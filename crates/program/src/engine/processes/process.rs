@@ -1,8 +1,8 @@
 //! One node's process, as the launcher holds it.
 
 use std::io::{self, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,11 +10,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use syncline_wire::Token;
 
-use super::allotment::Share;
 use super::output::{Output, Printer};
+use super::way::Start;
 use crate::Error;
 use crate::control::leash;
-use crate::control::role::Role;
 use crate::life::exit::Exit;
 
 /// A process that was started, from then until it is reaped.
@@ -27,39 +26,30 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts this binary again to be `role`, on the current runtime. `exited` is called once, from another thread,
-    /// when the process is gone and reaped.
+    /// Starts the process of `node`, on the current runtime. `exited` is called once, from another thread, when the
+    /// process is gone and reaped.
     pub(crate) fn start(
-        role: &Role,
-        arguments: Option<&[String]>,
-        share: &Share,
+        node: &str,
+        start: Start,
         token: &Token,
         printer: &Printer,
         exited: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<Self, Error> {
-        let doing = || format!("cannot start the process of {}", role.node);
-        Self::try_start(role, arguments, share, token, printer, exited)
+        let doing = || format!("cannot start the process of {node}");
+        Self::try_start(node, start, token, printer, exited)
             .map_err(|source| Error::System { doing: doing(), source })
     }
 
     fn try_start(
-        role: &Role,
-        arguments: Option<&[String]>,
-        share: &Share,
+        node: &str,
+        start: Start,
         token: &Token,
         printer: &Printer,
         exited: impl FnOnce(Exit) + Send + 'static,
     ) -> io::Result<Self> {
+        let Start { mut command, share, told } = start;
         let (reader, writer) = io::pipe()?;
-        let output = Output::capture(&role.node, reader, printer)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.envs(share.environment.iter().map(|(name, value)| (name, value)));
-        // After the node's own variables, which must not take its role from it.
-        role.give_to(&mut command);
-        match arguments {
-            Some(arguments) => command.args(arguments),
-            None => command.args(std::env::args_os().skip(1)),
-        };
+        let output = Output::capture(node, reader, printer)?;
         command.process_group(0);
         // Both streams share one pipe, so that their lines come in the order in which they were written.
         command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
@@ -68,7 +58,8 @@ impl Process {
         let group = Group::led_by(&child);
         let leash = child.stdin.take();
         let imposed = group.leader.map_or(Ok(()), |leader| share.impose(leader));
-        let watcher = watch(child, role, group.clone(), exited)?;
+        let exited = move |status: Option<ExitStatus>| exited(status.map_or(Exit::Unknown, told));
+        let watcher = watch(child, node, group.clone(), exited)?;
         // The watcher sees to the end of a process that must not go on.
         if let Err(error) = imposed {
             return Err(error.into());
@@ -101,53 +92,44 @@ impl Process {
 /// Waits on a thread for the end of `child`, then kills what it left behind and reaps it.
 fn watch(
     mut child: Child,
-    role: &Role,
+    node: &str,
     group: Group,
-    exited: impl FnOnce(Exit) + Send + 'static,
+    exited: impl FnOnce(Option<ExitStatus>) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let watch = move || {
         group.await_end();
-        exited(group.reap(&mut child).map_or(Exit::Unknown, told));
+        exited(group.reap(&mut child));
     };
-    std::thread::Builder::new().name(format!("watch {}", role.node)).spawn(watch)
-}
-
-/// How the process ended, as the system tells it.
-fn told(status: ExitStatus) -> Exit {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => Exit::Signal(signal),
-        (None, Some(code)) => Exit::Code(code),
-        (None, None) => Exit::Unknown,
-    }
+    std::thread::Builder::new().name(format!("watch {node}")).spawn(watch)
 }
 
 /// The process group of a node: whom to signal, and whether it may still be signalled.
 #[derive(Clone)]
-struct Group {
+pub(crate) struct Group {
     leader: Option<Pid>,
     reaped: Arc<Mutex<bool>>,
 }
 
 impl Group {
-    fn led_by(child: &Child) -> Self {
+    pub(crate) fn led_by(child: &Child) -> Self {
         Self { leader: i32::try_from(child.id()).ok().and_then(Pid::from_raw), reaped: Arc::default() }
     }
 
     /// Returns when the leader has ended. It stays a zombie, which keeps its number from being given away.
-    fn await_end(&self) {
+    pub(crate) fn await_end(&self) {
         let Some(leader) = self.leader else { return };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while matches!(waitid(WaitId::Pid(leader), options), Err(Errno::INTR)) {}
     }
 
-    fn reap(&self, child: &mut Child) -> Option<ExitStatus> {
+    pub(crate) fn reap(&self, child: &mut Child) -> Option<ExitStatus> {
         let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         self.signal();
         *reaped = true;
         child.wait().ok()
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
             self.signal();

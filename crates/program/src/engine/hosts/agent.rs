@@ -1,0 +1,73 @@
+//! What a way starts on a host: this binary, beside the node's process, to hold it for the launcher.
+//!
+//! The agent hands on what comes by its standard input, the leash. Where that ends, the node perishes with all that it
+//! started. How the node ended is told by the agent's own exit code, in the manner of shells: 128 and the number of the
+//! signal that killed it.
+
+use std::env;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio, exit};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::control::role;
+use crate::engine::processes::process::Group;
+
+/// Marks a process as an agent.
+pub(crate) const AGENT: &str = "SYNCLINE_AGENT";
+
+/// How long a node may take to perish by itself, once its launcher is gone.
+const PERISHING: Duration = Duration::from_secs(2);
+
+/// What signals are added to in an exit code.
+const SIGNALLED: i32 = 128;
+
+/// Is the agent, in a process that was started to be one; returns in all others.
+pub(crate) fn be_if_asked() {
+    if env::var_os(AGENT).is_none() || !role::is_input_a_pipe() {
+        return;
+    }
+    exit(run().unwrap_or_else(|error| {
+        eprintln!("error: the agent cannot start its node: {error}");
+        1
+    }))
+}
+
+fn run() -> io::Result<i32> {
+    // Whether a signal to all processes of a job ends the node is the node's matter; its end must still be told.
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    let mut command = Command::new(env::current_exe()?);
+    command.args(env::args_os().skip(1)).env_remove(AGENT).process_group(0).stdin(Stdio::piped());
+    role::bind_to_this_process(&mut command);
+    let mut child = command.spawn()?;
+    drop(command);
+    let group = Group::led_by(&child);
+    let leash = child.stdin.take();
+    let holding = group.clone();
+    let hold = move || {
+        if let Some(mut leash) = leash {
+            // Its end, or an error: the launcher is gone, or the node.
+            let _ = io::copy(&mut io::stdin().lock(), &mut leash);
+        }
+        std::thread::sleep(PERISHING);
+        holding.kill();
+    };
+    std::thread::Builder::new().name("leash".to_owned()).spawn(hold)?;
+    group.await_end();
+    Ok(group.reap(&mut child).map_or(1, code))
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.signal().map_or(status.code().unwrap_or(1), |signal| SIGNALLED + signal)
+}
+
+/// The signal that an agent's exit code tells of.
+pub(crate) fn signal_of(code: i32) -> Option<i32> {
+    (SIGNALLED + 1..=SIGNALLED + 64).contains(&code).then(|| code - SIGNALLED)
+}

@@ -1,0 +1,175 @@
+//! Where on the network a program is to run, as the user says it, and what comes of that when it is opened.
+
+use std::fmt;
+use std::net::{IpAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::hostfile;
+use super::slurm::{self, Slurm};
+use super::ssh::Ssh;
+use crate::control::meeting::Ground;
+use crate::engine::processes::way::Way;
+use crate::{Error, Resources};
+
+/// Hosts, and how they are reached. Written `ssh:FILE` or `slurm`, with options `,name=value` behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    kind: Kind,
+    /// Where the launcher listens; by default on the interface by which it reaches the first host.
+    listen: Option<IpAddr>,
+    /// The ports that may be used; by default the system chooses.
+    ports: Option<RangeInclusive<u16>>,
+    /// Whether everything travels in the clear.
+    pub(crate) is_open: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The hosts of this file.
+    Ssh(PathBuf),
+    /// What Slurm gives, asked for with these options.
+    Slurm(Vec<(String, Option<String>)>),
+}
+
+/// A site that is ready for nodes.
+pub(super) struct Opened {
+    pub(super) way: Box<dyn Way>,
+    /// A host and a port there, by which the launcher's own address is found.
+    pub(super) toward: (String, u16),
+    /// What the user should know.
+    pub(super) remarks: Vec<String>,
+}
+
+/// A site, and where its launcher listens.
+pub(crate) struct Farm {
+    pub(crate) way: Box<dyn Way>,
+    pub(crate) ground: Ground,
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Site {
+    /// Reads what stands behind `ssh:` or `slurm`.
+    pub(crate) fn read(text: &str) -> Result<Option<Self>, Error> {
+        let (kind, options) = match text.split_once([':', ',']) {
+            Some(("ssh", rest)) => {
+                let (file, options) = rest.split_once(',').unwrap_or((rest, ""));
+                (Kind::Ssh(file.into()), options)
+            }
+            Some(("slurm", options)) => (Kind::Slurm(Vec::new()), options),
+            None if text == "slurm" => (Kind::Slurm(Vec::new()), ""),
+            None if text == "ssh" => {
+                let what = "ssh needs a file of hosts: ssh:hosts.txt".to_owned();
+                return Err(Error::Site { text: text.to_owned(), why: what });
+            }
+            _ => return Ok(None),
+        };
+        let mut site = Self { kind, listen: None, ports: None, is_open: false };
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            site.take(option).map_err(|why| Error::Site { text: text.to_owned(), why })?;
+        }
+        Ok(Some(site))
+    }
+
+    fn take(&mut self, option: &str) -> Result<(), String> {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        match (name, value, &mut self.kind) {
+            ("listen", Some(address), _) => {
+                let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+                self.listen = Some(address);
+            }
+            ("ports", Some(range), _) => {
+                let bounds = range.split_once('-').map(|(from, to)| (from.parse(), to.parse()));
+                let Some((Ok(from), Ok(to))) = bounds else {
+                    return Err(format!("`{range}` is no range of ports, such as 7000-7100"));
+                };
+                if from == 0 || from > to {
+                    return Err(format!(
+                        "`{range}` is no range of ports: the first is at least 1 and not above the last"
+                    ));
+                }
+                self.ports = Some(from..=to);
+            }
+            (_, _, Kind::Slurm(options)) => {
+                slurm::check_option(name)?;
+                options.push((name.to_owned(), value.map(str::to_owned)));
+            }
+            (_, _, Kind::Ssh(_)) => {
+                return Err(format!("`{name}` is no option of ssh; there are listen=IP and ports=A-B"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gets the hosts ready for nodes with these needs.
+    pub(crate) fn open(&self, program: &str, needs: &[&Resources]) -> Result<Farm, Error> {
+        let Opened { way, toward, remarks } = match &self.kind {
+            Kind::Ssh(file) => Ssh::open(hostfile::read(file)?)?,
+            Kind::Slurm(options) => Slurm::open(program, options, needs)?,
+        };
+        let listen = match self.listen {
+            Some(address) => address,
+            None => source_toward(&toward.0, toward.1).map_err(Error::system(format!(
+                "cannot tell by which address {} reaches this machine",
+                toward.0
+            )))?,
+        };
+        let ground = Ground { host: listen, ports: self.ports.clone(), is_open: self.is_open };
+        Ok(Farm { way, ground, remarks })
+    }
+}
+
+/// The address that this machine has for another; nothing is sent.
+pub(crate) fn source_toward(host: &str, port: u16) -> std::io::Result<IpAddr> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let any = if host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect((host, port))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Ssh(_) => "ssh",
+            Kind::Slurm(_) => "slurm",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_read_with_its_options() {
+        let site = Site::read("ssh:hosts.txt,listen=10.0.0.5,ports=7000-7100").unwrap().unwrap();
+        assert_eq!(site.kind, Kind::Ssh("hosts.txt".into()));
+        assert_eq!(
+            (site.listen.unwrap().to_string().as_str(), site.ports.unwrap()),
+            ("10.0.0.5", 7000..=7100)
+        );
+        let site = Site::read("slurm:partition=gpu,time=10,exclusive").unwrap().unwrap();
+        let pairs = [("partition", Some("gpu")), ("time", Some("10")), ("exclusive", None)];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
+        assert_eq!(site.kind, Kind::Slurm(pairs.into()));
+        assert_eq!(Site::read("threads").unwrap(), None);
+    }
+
+    #[test]
+    fn a_wrong_option_is_named() {
+        for (text, says) in [
+            ("ssh", "ssh:hosts.txt"),
+            ("ssh:h,slots=3", "`slots` is no option of ssh"),
+            ("ssh:h,listen=here", "`here` is no IP address"),
+            ("ssh:h,ports=9-3", "`9-3` is no range"),
+            ("slurm:job-name=x", "job-name"),
+        ] {
+            let error = Site::read(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

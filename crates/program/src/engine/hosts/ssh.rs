@@ -1,0 +1,277 @@
+//! The way to hosts by the user's own `ssh`, with its configuration, keys, agent and jump hosts.
+//!
+//! One connection a host carries all its nodes. The binary is copied once for each content, into the user's cache there;
+//! the working directory must exist on every host.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::agent::{self, AGENT};
+use super::hostfile::Host;
+use super::placement::Placement;
+use super::shell::{joined, quoted};
+use super::site::Opened;
+use crate::Error;
+use crate::control::meeting::PREFIX;
+use crate::control::role::Role;
+use crate::engine::processes::allotment::{DEVICES, Share};
+use crate::engine::processes::way::{self, Start, Way};
+use crate::engine::{Reach, Seat};
+use crate::life::exit::Exit;
+
+/// The variable that names another command than `ssh`, with its options, divided by blanks.
+pub(crate) const COMMAND: &str = "SYNCLINE_SSH";
+
+/// With this code `ssh` ends when it cannot connect, or has lost the connection.
+const LOST: i32 = 255;
+
+/// The port to which the route to a host is looked up; nothing is sent there.
+const ANY_PORT: u16 = 22;
+
+/// What every connection is opened with: no question is asked, and a host that does not answer for 15 s is lost.
+const OPTIONS: [&str; 6] = [
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    "ControlMaster=auto",
+    "ControlPersist=yes",
+];
+
+/// The hosts and the connections to them.
+pub(super) struct Ssh {
+    placement: Placement,
+    connections: Connections,
+    /// Where the binary lies on every host, below the cache.
+    binary: PathBuf,
+    directory: PathBuf,
+}
+
+impl Ssh {
+    /// Connects to all hosts at once and brings the binary where it is not. Hosts that cannot be used are left out, with
+    /// the reason.
+    pub(super) fn open(hosts: Vec<Host>) -> Result<Opened, Error> {
+        let connections = Connections::new()?;
+        let own = way::this_binary("the first node")?;
+        let binary = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
+        let prepared: Vec<_> = thread::scope(|scope| {
+            let prepare = |host: &Host| connections.prepare(&host.name, &own, &binary);
+            let begun: Vec<_> = hosts.iter().map(|host| scope.spawn(move || prepare(host))).collect();
+            begun
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err("panicked".to_owned())))
+                .collect()
+        });
+        let (mut usable, mut remarks) = (Vec::new(), Vec::new());
+        for (host, outcome) in hosts.into_iter().zip(prepared) {
+            match outcome {
+                Ok(()) => usable.push(host),
+                Err(why) => remarks.push(format!("{} is left out: {why}", host.name)),
+            }
+        }
+        let Some(first) = usable.first() else { return Err(Error::NoHost(remarks.join("; "))) };
+        let toward = (connections.real_name(&first.name), ANY_PORT);
+        let directory = env::current_dir().map_err(Error::system("cannot tell the working directory"))?;
+        let way = Self { placement: Placement::new(usable), connections, binary, directory };
+        Ok(Opened { way: Box::new(way), toward, remarks })
+    }
+
+    /// What the shell of a host is to do: become the agent of a node.
+    fn script(&self, seat: &Seat, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
+        let set = |(name, value): (&str, &str)| joined_pair(name, value);
+        let own = role.variables();
+        let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory), "&&".into()];
+        if let Some(bytes) = seat.needs.memory {
+            words.push(format!("ulimit -v {} &&", bytes.div_ceil(1024)).into());
+        }
+        words.extend(["exec", "env"].map(OsString::from));
+        words.extend(seat.needs.environment.iter().map(|(name, value)| set((name, value))));
+        if !gpus.is_empty() {
+            words.push(set((DEVICES, &gpus.join(","))));
+        }
+        words.extend(own.iter().map(|(name, value)| set((name, value))));
+        words.push(set((AGENT, "1")));
+        words.push(below_cache(&self.binary));
+        words.extend(arguments.into_iter().map(quoted));
+        // Whatever the user's shell is there, `sh` reads this.
+        joined(["exec".into(), "sh".into(), "-c".into(), quoted(joined(words))])
+    }
+}
+
+impl Way for Ssh {
+    fn reach(&self) -> Reach {
+        Reach::Network
+    }
+
+    fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
+        let place = self.placement.place(&seat.id, &seat.needs)?;
+        let arguments = match arguments {
+            Some(arguments) => arguments.iter().map(OsString::from).collect(),
+            None => env::args_os().skip(1).collect(),
+        };
+        let host = &self.placement.host(&place).name;
+        let mut command = self.connections.to(host);
+        command.arg(self.script(seat, role, &place.gpus, arguments));
+        Ok(Start { command, share: Share::default(), told })
+    }
+}
+
+/// What the end of `ssh` tells of the node's.
+fn told(status: ExitStatus) -> Exit {
+    match (status.signal(), status.code()) {
+        (None, Some(LOST)) => Exit::Lost,
+        (None, Some(code)) => agent::signal_of(code).map_or(Exit::Code(code), Exit::Signal),
+        (Some(signal), _) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+    }
+}
+
+fn joined_pair(name: &str, value: &str) -> OsString {
+    let mut pair = OsString::from(name);
+    pair.push("=");
+    pair.push(quoted(value));
+    pair
+}
+
+/// A path below the cache of the user whose shell reads it.
+fn below_cache(path: &Path) -> OsString {
+    let mut word = OsString::from(r#""${XDG_CACHE_HOME:-$HOME/.cache}"/"#);
+    word.push(quoted(path));
+    word
+}
+
+/// Where a binary lies in the cache, by its content.
+fn place_of(binary: &Path) -> io::Result<PathBuf> {
+    let (mut file, mut hash, mut piece) = (File::open(binary)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&piece[..read]);
+    }
+    let hash: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let name = binary.file_name().unwrap_or("program".as_ref());
+    Ok(Path::new("syncline").join(hash).join(name))
+}
+
+/// One shared connection a host, for as long as the value lives.
+struct Connections {
+    /// Where `ssh` keeps the sockets of its connections.
+    sockets: TempDir,
+    command: Vec<OsString>,
+}
+
+impl Connections {
+    fn new() -> Result<Self, Error> {
+        let sockets = tempfile::Builder::new().prefix(PREFIX).tempdir();
+        let sockets = sockets.map_err(Error::system("cannot make a directory for the connections of ssh"))?;
+        let words = |text: OsString| text.to_string_lossy().split_whitespace().map(OsString::from).collect();
+        let command = env::var_os(COMMAND).map_or_else(|| vec!["ssh".into()], words);
+        Ok(Self { sockets, command })
+    }
+
+    fn ssh(&self) -> Command {
+        let mut command = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
+        command.args(self.command.iter().skip(1));
+        for option in OPTIONS {
+            command.args(["-o", option]);
+        }
+        let mut path = OsString::from("ControlPath=");
+        path.push(self.sockets.path().join("%C"));
+        command.arg("-o").arg(path);
+        command
+    }
+
+    /// A command to a host, still without what is to be done there.
+    fn to(&self, host: &str) -> Command {
+        let mut command = self.ssh();
+        command.args(["-T", "--", host]);
+        command
+    }
+
+    /// Does something on a host; what it printed.
+    fn run(&self, host: &str, script: OsString, input: Stdio) -> Result<String, String> {
+        let mut command = self.to(host);
+        command.arg(joined(["exec".into(), "sh".into(), "-c".into(), quoted(script)])).stdin(input);
+        let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
+        let Output { status, stdout, stderr } = output;
+        if status.success() {
+            return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&stderr).trim().replace('\n', "; ");
+        Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
+    }
+
+    /// Opens the connection, and sees to it that the binary is there.
+    fn prepare(&self, host: &str, own: &Path, there: &Path) -> Result<(), String> {
+        let look = joined(["test -x".into(), below_cache(there), "&& echo there || echo missing".into()]);
+        if self.run(host, look, Stdio::null())? == "there" {
+            return Ok(());
+        }
+        let binary = File::open(own).map_err(|error| format!("cannot read {}: {error}", own.display()))?;
+        let target = below_cache(there);
+        let folder = below_cache(there.parent().unwrap_or(there));
+        // Under its name only when it is whole.
+        let mut copy = OsString::from("umask 077; t=");
+        copy.push(&target);
+        copy.push("; mkdir -p ");
+        copy.push(&folder);
+        copy.push(r#" && cat >"$t.$$" && chmod 700 "$t.$$" && mv "$t.$$" "$t""#);
+        self.run(host, copy, binary.into()).map(drop)
+    }
+
+    /// The name under which the network knows a host that the configuration may call otherwise.
+    fn real_name(&self, host: &str) -> String {
+        let output = self.ssh().args(["-G", "--", host]).stdin(Stdio::null()).output();
+        let text =
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let named = text.lines().find_map(|line| line.strip_prefix("hostname "));
+        named.unwrap_or_else(|| host.rsplit('@').next().unwrap_or(host)).to_owned()
+    }
+}
+
+/// Closes the connections that are open.
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let sockets = std::fs::read_dir(self.sockets.path()).into_iter().flatten().flatten();
+        for socket in sockets {
+            let mut exit = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
+            exit.args(self.command.iter().skip(1)).arg("-S").arg(socket.path());
+            // What has ended already need not be asked.
+            let _ = exit.args(["-O", "exit", "--", "host"]).stdin(Stdio::null()).output();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_of_ssh_tells_of_the_nodes() {
+        let ended = |code: i32| told(ExitStatus::from_raw(code << 8));
+        assert_eq!((ended(0), ended(3)), (Exit::Code(0), Exit::Code(3)));
+        assert_eq!((ended(137), ended(255)), (Exit::Signal(9), Exit::Lost));
+        assert_eq!(told(ExitStatus::from_raw(9)), Exit::Signal(9));
+    }
+
+    #[test]
+    fn a_binary_lies_by_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tool");
+        std::fs::write(&file, "abc").unwrap();
+        let place = place_of(&file).unwrap();
+        // SHA-256 of `abc`, from FIPS 180-2.
+        assert_eq!(place, Path::new("syncline/ba7816bf8f01cfea414140de5dae2223/tool"));
+    }
+}
