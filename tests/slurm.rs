@@ -1,0 +1,197 @@
+//! Programs on Slurm: a real controller and two nodes on this machine, each at a loopback address of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
+
+mod support;
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use support::{command, run, stderr, wait_for, write};
+use tempfile::TempDir;
+
+/// A cluster of two nodes with four cores each, which ends with the value.
+struct Cluster {
+    folder: TempDir,
+    daemons: Vec<Child>,
+}
+
+impl Cluster {
+    /// Starts it; nothing, with a notice, where Slurm is not installed.
+    fn start() -> Option<Cluster> {
+        if !["/usr/sbin/slurmctld", "/usr/sbin/slurmd"].iter().all(|path| Path::new(path).exists()) {
+            eprintln!("skipped: there is no Slurm on this machine");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["state", "run", "log", "spool/n1", "spool/n2"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        write(folder.path(), "slurm.conf", &settings(folder.path()));
+        let mut cluster = Cluster { folder, daemons: Vec::new() };
+        let daemons =
+            [["slurmctld", "-D", "-c", ""], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]];
+        for [name, words @ ..] in daemons {
+            let mut daemon = cluster.slurm(&format!("/usr/sbin/{name}"));
+            daemon.args(words.iter().filter(|word| !word.is_empty()));
+            cluster.daemons.push(daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        }
+        wait_for("two idle nodes", || {
+            let idle = cluster.slurm("sinfo").args(["-h", "-t", "idle", "-o", "%D"]).output().unwrap();
+            (String::from_utf8_lossy(&idle.stdout).trim() == "2").then_some(())
+        });
+        Some(cluster)
+    }
+
+    /// A command of this cluster.
+    fn slurm(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.env("SLURM_CONF", self.folder.path().join("slurm.conf")).stdin(Stdio::null());
+        command
+    }
+
+    fn syncline(&self, arguments: &str) -> Command {
+        let mut command = command(arguments);
+        command.env("SLURM_CONF", self.folder.path().join("slurm.conf"));
+        command
+    }
+
+    /// The jobs that wait or run.
+    fn jobs(&self) -> Vec<String> {
+        let output = self.slurm("squeue").args(["-h", "-o", "%i %j %T"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    fn assert_empty(&self) {
+        wait_for("an empty queue", || self.jobs().is_empty().then_some(()));
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for daemon in self.daemons.iter_mut().rev() {
+            let _ = Command::new("kill").arg(daemon.id().to_string()).status();
+        }
+        for daemon in &mut self.daemons {
+            let _ = daemon.wait();
+        }
+    }
+}
+
+fn settings(folder: &Path) -> String {
+    let host = Command::new("hostname").arg("-s").output().unwrap();
+    let host = String::from_utf8_lossy(&host.stdout).trim().to_owned();
+    let user = Command::new("id").arg("-un").output().unwrap();
+    let user = String::from_utf8_lossy(&user.stdout).trim().to_owned();
+    let sockets: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+    let at = folder.display();
+    let nodes: String = (1..=2)
+        .map(|n| {
+            format!(
+                "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.1.{n} Port={} CPUs=4 RealMemory=1000 State=UNKNOWN\n",
+                ports[n]
+            )
+        })
+        .collect();
+    format!(
+        "ClusterName=test\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={}\nSlurmUser={user}\nSlurmdUser={user}\n\
+         AuthType=auth/none\nCredType=cred/none\nStateSaveLocation={at}/state\nSlurmdSpoolDir={at}/spool/%n\n\
+         SlurmctldPidFile={at}/run/slurmctld.pid\nSlurmdPidFile={at}/run/slurmd.%n.pid\n\
+         SlurmctldLogFile={at}/log/slurmctld.log\nSlurmdLogFile={at}/log/slurmd.%n.log\n\
+         ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n\
+         AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nSchedulerType=sched/backfill\n\
+         SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0\nSelectType=select/cons_tres\n\
+         SelectTypeParameters=CR_Core\nSlurmdParameters=config_overrides\nMpiDefault=none\nReturnToService=2\n\
+         SwitchType=switch/none\nKillWait=3\nInactiveLimit=0\nSlurmctldTimeout=10\nSlurmdTimeout=10\n{nodes}\
+         PartitionName=all Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO\n",
+        ports[0]
+    )
+}
+
+fn succeeded(output: &Output) -> String {
+    let message = stderr(output);
+    assert!(output.status.success(), "{message}");
+    message
+}
+
+const TRAIN: &str = "train --quiet --workers 4 --servers 2 --epochs 2";
+const LONG: &str = "train --workers 4 --servers 2 --epochs 1000 --inject all:5ms";
+
+#[test]
+fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
+    let Some(cluster) = Cluster::start() else { return };
+    succeeded(&run(&format!("{TRAIN} --save {}", cluster.at("threads.safetensors"))));
+    let here = fs::read(cluster.at("threads.safetensors")).unwrap();
+
+    let submitted =
+        cluster.syncline(&format!("{TRAIN} --on slurm:partition=all --save {}", cluster.at("a.safetensors")));
+    let said = succeeded(&{ submitted }.output().unwrap());
+    assert!(said.contains("Slurm gave job") && said.contains("n[1-2]"), "{said}");
+    assert_eq!(fs::read(cluster.at("a.safetensors")).unwrap(), here);
+    cluster.assert_empty();
+
+    let binary = env!("CARGO_BIN_EXE_syncline");
+    let mut within = cluster.slurm("salloc");
+    within.args(["--ntasks=6", "-Q", binary]).args(TRAIN.split(' '));
+    within.args(["--on", "slurm", "--save", &cluster.at("b.safetensors")]);
+    succeeded(&within.output().unwrap());
+    assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
+    cluster.assert_empty();
+}
+
+#[test]
+fn what_slurm_refuses_and_what_it_ends_is_told() {
+    let Some(cluster) = Cluster::start() else { return };
+    let refused = cluster.syncline(&format!("{TRAIN} --on slurm:partition=nowhere")).output().unwrap();
+    let message = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{message}");
+    assert!(message.contains("Slurm gave no room") && message.contains("nvalid partition"), "{message}");
+
+    let running = cluster.syncline(&format!("{LONG} --on slurm")).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("a job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")).then_some(()));
+    std::thread::sleep(Duration::from_secs(3));
+    let job = cluster.jobs()[0].split(' ').next().unwrap().to_owned();
+    assert!(cluster.slurm("scancel").arg(job).status().unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("CANCELLED"), "{message}");
+    cluster.assert_empty();
+}
+
+#[test]
+fn a_launcher_that_is_killed_gives_its_room_back() {
+    let Some(cluster) = Cluster::start() else { return };
+    let mut running = cluster
+        .syncline(&format!("{LONG} --on slurm"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("a job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")).then_some(()));
+    std::thread::sleep(Duration::from_secs(3));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    cluster.assert_empty();
+    let left = || {
+        let mark = format!("SLURM_CONF={}", cluster.at("slurm.conf"));
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let environments = entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
+        environments
+            .map(|environment| String::from_utf8_lossy(&environment).into_owned())
+            .filter(|text| text.contains(&mark) && text.contains("SYNCLINE_NODE="))
+            .count()
+    };
+    wait_for("the nodes' end", || (left() == 0).then_some(()));
+}
