@@ -300,3 +300,49 @@ fn l4_a_full_queue_holds_its_producers_back_and_a_barrier_names_who_has_come() {
     assert!(said.contains("jobs/0 holds a caller at `queue, full with 3`"), "{said}");
     assert!(said.contains("barrier/0 holds a caller at `barrier, 1 of 2 have come`"), "{said}");
 }
+
+/// Never answers.
+struct Mute;
+
+impl Service for Mute {
+    type Request = ();
+    type Reply = ();
+    type Error = Never;
+    async fn call(&self, _: &Call<'_>, (): ()) -> Result<(), Never> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn c15_how_long_calls_wait_travels_with_the_handle() {
+    for executor in executors() {
+        let mut program = Program::new("impatient");
+        let mute = program.service("mute", |_| Ok(Mute)).within(50 * MS);
+        let given_up = program.group("caller", 1).run(async move |ctx| {
+            let by_client = mute.connect(&ctx).await?.call(()).await.unwrap_err().to_string();
+            let by_peer = mute.peer(&ctx).call(()).await.unwrap_err().to_string();
+            Ok([by_client, by_peer])
+        });
+        let said = launch_for_test(program, executor, LIMIT, async move |ctx| Ok(given_up.all(&ctx).await?));
+        for error in &said.unwrap()[0] {
+            assert!(error.contains("was not answered within its deadline"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn c17_a_handle_travels_to_another_node_and_works_there() {
+    for executor in executors() {
+        let mut program = Program::new("passed on");
+        let counter = program.service("counter", |_| Ok(Counter::default()));
+        let post = program.queue::<Handle<Counter>>("post", 1);
+        let taken = post.clone();
+        program.node("knows", async move |ctx| Ok(post.at(&ctx).push(counter.clone()).await?));
+        let sums = program.group("learns", 1).run(async move |ctx| {
+            let counter = taken.at(&ctx).pop().await?.unwrap();
+            Ok(counter.connect(&ctx).await?.call(5).await?)
+        });
+        let sums = launch_for_test(program, executor, LIMIT, async move |ctx| Ok(sums.all(&ctx).await?));
+        assert_eq!(sums.unwrap(), [5]);
+    }
+}

@@ -2,27 +2,58 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use syncline_wire::{Client, Service};
 
 use crate::{Context, Error, NodeName};
 
 /// A reference to a service that may not exist yet. It is made while the program is built, moved or cloned into the
-/// nodes that need the service, and connected there.
+/// nodes that need the service, and connected there. It can also travel in a message or a value to another node of the
+/// program, which then connects.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub struct Handle<S> {
     name: NodeName,
+    /// How long its clients wait for an answer, where a method does not say.
+    patience: Option<Duration>,
     // A handle owns no service: it may be sent wherever its node goes.
+    #[serde(skip)]
     service: PhantomData<fn() -> S>,
 }
 
 impl<S: Service> Handle<S> {
     pub(crate) fn new(name: NodeName) -> Self {
-        Self { name, service: PhantomData }
+        Self { name, patience: None, service: PhantomData }
     }
 
     /// The name of the service's node.
     pub fn name(&self) -> &NodeName {
         &self.name
+    }
+
+    /// The same service, whose clients made by this handle give up a call after so long.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use syncline_program::Handle;
+    /// # use syncline_wire::Service;
+    /// # fn example<S: Service>(server: Handle<S>) {
+    /// let impatient = server.within(Duration::from_secs(5)); // wherever it goes
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn within(&self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self.clone() }
+    }
+
+    /// As its users are to wait.
+    pub(crate) fn patient(&self, client: Client<S>) -> Client<S> {
+        match self.patience {
+            Some(patience) => client.within(patience),
+            None => client,
+        }
     }
 
     /// A client of the service, from the node of `ctx`. Waits until the service has been constructed. In the same
@@ -33,13 +64,13 @@ impl<S: Service> Handle<S> {
     /// [`Error::Stopped`] when the program stops first, [`Error::UnknownService`] for a handle of another program,
     /// [`Error::Gone`] when the service has failed for good, and [`Error::Wire`] when the connection fails.
     pub async fn connect(&self, ctx: &Context) -> Result<Client<S>, Error> {
-        ctx.client(&self.name, None).await.map(|(client, _)| client)
+        ctx.client(&self.name, None).await.map(|(client, _)| self.patient(client))
     }
 }
 
 impl<S> Clone for Handle<S> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), service: PhantomData }
+        Self { name: self.name.clone(), patience: self.patience, service: PhantomData }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use syncline_wire::{CallError, Client, Service};
 
-use crate::{Context, Error, Handle, NodeName};
+use crate::{Context, Error, Handle};
 
 /// Calls a service that may be started again. A call that its node's failure finds under way fails with
 /// [`Error::PeerLost`], and is not repeated: whether it was done nobody can know. The next call waits for the next
@@ -35,7 +35,7 @@ use crate::{Context, Error, Handle, NodeName};
 /// ```
 pub struct Peer<S: Service> {
     ctx: Context,
-    name: NodeName,
+    handle: Handle<S>,
     link: Arc<Mutex<Link<S>>>,
 }
 
@@ -71,7 +71,7 @@ impl<S: Service> Handle<S> {
     /// A client that follows the service from one incarnation to the next. It connects with its first call.
     pub fn peer(&self, ctx: &Context) -> Peer<S> {
         let link = Link { client: None, incarnation: None };
-        Peer { ctx: ctx.clone(), name: self.name().clone(), link: Arc::new(Mutex::new(link)) }
+        Peer { ctx: ctx.clone(), handle: self.clone(), link: Arc::new(Mutex::new(link)) }
     }
 }
 
@@ -96,27 +96,27 @@ impl<S: Service> Peer<S> {
         let (client, incarnation) = self.reach().await?;
         let lost = async {
             if client.is_local() {
-                self.ctx.lost(&self.name, incarnation).await
+                self.ctx.lost(self.handle.name(), incarnation).await
             } else {
                 std::future::pending().await
             }
         };
-        let _waiting = self.ctx.calling(&self.name);
+        let _waiting = self.ctx.calling(self.handle.name());
         let answer = tokio::select! {
             biased;
             answer = work(client.clone()) => answer,
             () = lost => {
                 self.forget(incarnation);
-                return Err(self.ctx.or_stopped(Error::PeerLost(self.name.clone())));
+                return Err(self.ctx.or_stopped(Error::PeerLost(self.handle.name().clone())));
             }
         };
         answer.map_err(|error| {
             let error = error.into_wire();
             if error.is_peer_lost() {
                 self.forget(incarnation);
-                return self.ctx.or_stopped(Error::PeerLost(self.name.clone()));
+                return self.ctx.or_stopped(Error::PeerLost(self.handle.name().clone()));
             }
-            Error::wire(format!("calling {}", self.name))(error)
+            Error::wire(format!("calling {}", self.handle.name()))(error)
         })
     }
 
@@ -133,7 +133,8 @@ impl<S: Service> Peer<S> {
             }
             link.incarnation
         };
-        let (client, incarnation) = self.ctx.client(&self.name, beyond).await?;
+        let (client, incarnation) = self.ctx.client(self.handle.name(), beyond).await?;
+        let client = self.handle.patient(client);
         let mut link = self.link();
         *link = Link { client: Some(client.clone()), incarnation: Some(incarnation) };
         Ok((client, incarnation))
@@ -155,12 +156,12 @@ impl<S: Service> Peer<S> {
 
 impl<S: Service> Clone for Peer<S> {
     fn clone(&self) -> Self {
-        Self { ctx: self.ctx.clone(), name: self.name.clone(), link: Arc::clone(&self.link) }
+        Self { ctx: self.ctx.clone(), handle: self.handle.clone(), link: Arc::clone(&self.link) }
     }
 }
 
 impl<S: Service> fmt::Debug for Peer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Peer({}, {:?})", self.name, self.incarnation())
+        write!(f, "Peer({}, {:?})", self.handle.name(), self.incarnation())
     }
 }
