@@ -69,10 +69,9 @@ fn l5_a_deadlock_ends_with_its_report_in_virtual_time_and_in_real_time_after_a_s
     for on in ["sim", "threads", "processes"] {
         let (succeeded, text) = play("deadlock", on, &[]);
         assert!(!succeeded && text.contains("is in a deadlock"), "{on}: {text}");
-        for line in [
-            "philosopher/0 waits for lock/1 to answer `call`",
-            "lock/0 holds a caller at `a lock that is taken`",
-        ] {
+        for line in
+            ["philosopher/0 waits for lock/1 to answer", "lock/0 holds a caller at `a lock that is taken`"]
+        {
             assert!(text.contains(line), "{on}: no `{line}` in {text}");
         }
     }

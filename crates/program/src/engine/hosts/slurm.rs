@@ -278,10 +278,10 @@ fn counts(text: &str) -> Vec<usize> {
 
 /// By which name or address the network knows a host of Slurm.
 fn address_of(host: &str) -> String {
-    let told = answer(Command::new("scontrol").args(["--json", "show", "node", host]));
-    let told = told
-        .and_then(|told| Some(told.get("nodes")?.as_array()?.first()?.get("address")?.as_str()?.to_owned()));
-    told.unwrap_or_else(|| host.to_owned())
+    let mut command = Command::new("sinfo");
+    command.args(["--noheader", "--format=%o"]).arg(format!("--nodes={host}")).stdin(Stdio::null());
+    let told = command.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    told.ok().filter(|address| !address.is_empty()).unwrap_or_else(|| host.to_owned())
 }
 
 #[cfg(test)]
