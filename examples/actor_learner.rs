@@ -29,7 +29,7 @@ struct Step {
 /// The best arm, or every third time another one, in turn.
 fn choose(policy: &Policy, step: usize) -> usize {
     let best = (0..PAYS.len()).max_by(|a, b| policy.values[*a].total_cmp(&policy.values[*b])).unwrap_or(0);
-    if step % 3 == 0 { step / 3 % PAYS.len() } else { best }
+    if step.is_multiple_of(3) { step / 3 % PAYS.len() } else { best }
 }
 
 async fn act(ctx: Context, policy: &Condition<Policy>, steps: &Queue<Step>) -> NodeResult<()> {
