@@ -1,9 +1,11 @@
 //! What one round costs in parts: computing, exchanging, updating.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use syncline_round::{Every, Policy};
 
-use super::cycles::Cycles;
+use super::cycles::{Cycle, Cycles};
 use super::line::Line;
 use super::setup::{Injected, Setup};
 use crate::sample::{mean, median};
@@ -25,13 +27,16 @@ pub struct Compute {
 
 impl Compute {
     pub(crate) fn fit(cycles: &Cycles, setup: &Setup) -> Self {
-        let rounds = cycles.of_worker().iter().flatten();
-        let points: Vec<(f64, f64)> = rounds.map(|cycle| (cycle.samples as f64, cycle.compute_s)).collect();
-        let samples = points.iter().map(|point| point.0).fold(0.0, f64::max);
-        let (full, short): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.0 >= 0.98 * samples);
+        let all = || cycles.of_worker().iter().flatten();
+        let samples = all().map(|cycle| cycle.samples as f64).fold(0.0, f64::max);
+        let is_full = |cycle: &Cycle| cycle.samples as f64 >= 0.98 * samples;
+        let point = |cycle: &Cycle| (cycle.samples as f64, cycle.compute_s);
+        let full: Vec<(f64, f64)> = all().filter(|cycle| is_full(cycle)).map(point).collect();
+        let short: Vec<(f64, f64)> = all().filter(|cycle| !is_full(cycle)).map(point).collect();
+        let common = CommonError::of(all().map(|cycle| (cycle.round, is_full(cycle), cycle.compute_s)));
         let full_s = mean(full.iter().map(|point| point.1));
         let typical_s = median(full.iter().map(|point| point.1)).unwrap_or(0.0);
-        let per_sample_s = slope(&full, &short, (samples, typical_s)).map(|slope| {
+        let per_sample_s = slope(&full, &short, (samples, typical_s), common).map(|slope| {
             // An interruption is the likelier the longer a gradient takes; a delay comes once a round.
             let interrupted = if setup.injected == Injected::Delays { 1.0 } else { full_s / typical_s };
             (slope * interrupted).min(full_s / samples)
@@ -58,7 +63,12 @@ impl Compute {
 
 /// Seconds a sample from the rounds that are shorter than the full ones, by medians, because a machine that does other
 /// things as well makes outliers; nothing where the full rounds' own spread could have made it.
-fn slope(full: &[(f64, f64)], short: &[(f64, f64)], (samples, typical_s): (f64, f64)) -> Option<f64> {
+fn slope(
+    full: &[(f64, f64)],
+    short: &[(f64, f64)],
+    (samples, typical_s): (f64, f64),
+    common: CommonError,
+) -> Option<f64> {
     const FEWEST: usize = 3;
     const SURE: f64 = 3.0;
     if short.len() < FEWEST || full.len() < FEWEST {
@@ -69,8 +79,48 @@ fn slope(full: &[(f64, f64)], short: &[(f64, f64)], (samples, typical_s): (f64, 
     // mean's.
     let deviation = 1.48 * median(full.iter().map(|(_, y)| (y - typical_s).abs()))?;
     let apart = samples - mean(short.iter().map(|(x, _)| *x));
-    let error = 1.25 * deviation / (short.len() as f64).sqrt() / apart;
+    let error = 1.25 * (deviation / (short.len() as f64).sqrt()).hypot(common.of_short(deviation)) / apart;
     (slope > SURE * error).then_some(slope)
+}
+
+/// How far the mean of the short rounds may be off because a round may be slow for all workers at once: they are then only as many as
+/// there are such rounds, however many workers go through each.
+#[derive(Debug, Clone, Copy)]
+struct CommonError {
+    /// The deviation of the full rounds' means over the workers.
+    between_s: f64,
+    /// Workers in a full round.
+    workers: f64,
+    /// Different short rounds.
+    short: f64,
+}
+
+impl CommonError {
+    /// Of rounds: their number, whether they are full, and seconds.
+    fn of(rounds: impl Iterator<Item = (u64, bool, f64)>) -> Self {
+        let (mut full, mut short) = (BTreeMap::<u64, (f64, f64)>::new(), BTreeSet::new());
+        for (round, is_full, s) in rounds {
+            if is_full {
+                let (count, sum) = full.entry(round).or_default();
+                *count += 1.0;
+                *sum += s;
+            } else {
+                short.insert(round);
+            }
+        }
+        let means = || full.values().map(|(count, sum)| sum / count);
+        let middle = median(means()).unwrap_or(0.0);
+        Self {
+            between_s: 1.48 * median(means().map(|mean| (mean - middle).abs())).unwrap_or(0.0),
+            workers: full.values().map(|found| found.0).sum::<f64>() / (full.len() as f64).max(1.0),
+            short: (short.len() as f64).max(1.0),
+        }
+    }
+
+    /// The part of the error that belongs to rounds, where each worker's own rounds deviate by so much: that makes means differ by itself.
+    fn of_short(self, own_s: f64) -> f64 {
+        ((self.between_s.powi(2) - own_s.powi(2) / self.workers.max(1.0)).max(0.0) / self.short).sqrt()
+    }
 }
 
 /// What a worker's pull and push take by themselves, without the wait at the gate and the servers' work.
@@ -195,4 +245,36 @@ enum Copied {
 /// Asynchronous updates come while others compute with the parameters.
 fn is_copied(sync: Policy, workers: usize) -> Copied {
     if sync.waits_for_all() || workers == 1 { Copied::InPlace } else { Copied::Before }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eight workers, two epochs of forty rounds of 100 samples that end with one of 20; what each round adds for all.
+    fn fitted(each_s: f64, shock_s: impl Fn(u64) -> f64) -> Compute {
+        let noise = |worker: u32, round: u64| ((worker as u64 * 31 + round * 17) % 11) as f64 * 1e-4;
+        let cycle = |worker: u32, round: u64| {
+            let samples = if round % 40 == 39 { 20 } else { 100 };
+            let s = 0.01 + each_s * samples as f64 + shock_s(round) + noise(worker, round);
+            Cycle { samples, ..Cycle::new(worker, round, 0.0, s) }
+        };
+        let rounds = |worker: u32| (0..80).map(move |round| (worker, round));
+        let cycles = (0..8).flat_map(rounds).map(|(worker, round)| cycle(worker, round));
+        let cycles = Cycles::new(8, cycles.collect()).unwrap();
+        Compute::fit(&cycles, cycles.setup())
+    }
+
+    #[test]
+    fn short_rounds_tell_what_a_sample_costs() {
+        let each_s = fitted(1e-4, |_| 0.0).per_sample_s.unwrap();
+        assert!((each_s / 1e-4 - 1.0).abs() < 0.1, "{each_s}");
+    }
+
+    #[test]
+    fn two_rounds_that_are_quick_for_all_tell_nothing() {
+        // Rounds differ for all by up to 20 ms, and the short ones, 16 times in two rounds, happen to be among the quick.
+        let shock = |round: u64| if round % 40 == 39 { 0.002 } else { (round * 7 % 20) as f64 * 1e-3 };
+        assert_eq!(fitted(0.0, shock).per_sample_s, None);
+    }
 }
