@@ -214,6 +214,9 @@ pub enum Error {
         /// What the policy says now.
         decided: String,
     },
+    /// A saved policy or state that does not fit.
+    #[error("what was saved of a scheduler cannot be loaded: {0}; it is of another version or policy")]
+    Saved(String),
     /// A drawing that could not be made.
     #[error("drawing {what}: {why}")]
     Plot {

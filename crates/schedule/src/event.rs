@@ -23,6 +23,11 @@ pub enum Event {
         /// When, in seconds: not after the time at which it is told.
         at: f64,
     },
+    /// A job left before it was done: it was cancelled, or it failed for good.
+    Withdrawal {
+        /// The job.
+        job: JobId,
+    },
     /// A running job says how far it is.
     Progress {
         /// The job.

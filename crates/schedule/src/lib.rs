@@ -6,10 +6,11 @@
 //! - [`model`]: resources, machines, jobs, utilities, placements. Nothing here knows of time passing.
 //! - [`pricing`]: prices, and the best schedule of one job at them, with [`lp`] for linear programs.
 //! - [`event`], [`state`] and [`policy`]: what happened, what a scheduler knows, what it decides; one module a policy.
+//! - [`desk`]: one policy driven step by step, as a daemon does.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
 //! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
 //! - [`study`]: what a person asks of a comparison, checked and made an experiment.
-//! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`]: what is made of them.
+//! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`], [`validate`]: what is made of them.
 //!
 //! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
 //! `replay`. It depends on microlp for linear programs (with the feature `highs` on HiGHS for integer
@@ -32,6 +33,7 @@
 
 pub mod bound;
 pub mod compare;
+pub mod desk;
 pub mod error;
 pub mod event;
 pub mod exact;
@@ -49,6 +51,7 @@ pub mod sim;
 pub mod state;
 pub mod study;
 pub mod trace;
+pub mod validate;
 
 pub use error::{Error, Result};
 pub use event::{Decision, Event};

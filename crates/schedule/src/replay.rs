@@ -1,25 +1,21 @@
 //! Recorded decisions, and their replay.
 //!
 //! A recording is a text file of JSON lines: first what the policy was made with, then every step with its
-//! events and decisions, last how many there are. Without that line the log ended early. Replaying drives a fresh policy and a fresh [`State`] with the recorded events only,
-//! as a live daemon would, and compares.
+//! events and decisions, last how many there are. Without that line the log ended early. Replaying drives a fresh
+//! [`Desk`] with the recorded events only, as a live daemon does, and compares.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    desk::Desk,
     error::{Error, Result},
     model::{Cluster, Job},
     policy::{Floor, Packing, PolicyName, Setup},
     pricing::{PlannerOptions, SlotGrid},
     sim::Entry,
-    state::{Physics, State},
+    state::Physics,
 };
 
 /// The first line of a recording.
@@ -38,6 +34,45 @@ pub struct Header {
     adjustable: f64,
     floor: Floor,
     seed: u64,
+}
+
+impl Header {
+    /// Of a policy made with `setup`.
+    pub fn new(policy: PolicyName, setup: &Setup, physics: Physics) -> Self {
+        Self {
+            policy,
+            physics,
+            cluster: Cluster::clone(&setup.cluster),
+            grid: setup.grid,
+            expected: setup.expected.clone(),
+            planner: setup.planner,
+            packing: setup.packing,
+            unfairness: setup.unfairness,
+            adjustable: setup.adjustable,
+            floor: setup.floor,
+            seed: setup.seed,
+        }
+    }
+
+    /// What the policy was made with.
+    pub fn setup(&self) -> Setup {
+        Setup {
+            cluster: Arc::new(self.cluster.clone()),
+            grid: self.grid,
+            expected: self.expected.clone(),
+            planner: self.planner,
+            packing: self.packing,
+            unfairness: self.unfairness,
+            adjustable: self.adjustable,
+            floor: self.floor,
+            seed: self.seed,
+        }
+    }
+
+    /// The machines.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
 }
 
 /// A header and its steps.
@@ -61,20 +96,22 @@ struct End {
 impl Recording {
     /// Of a simulation's log.
     pub fn new(policy: PolicyName, setup: &Setup, physics: Physics, entries: Vec<Entry>) -> Self {
-        let header = Header {
-            policy,
-            physics,
-            cluster: Cluster::clone(&setup.cluster),
-            grid: setup.grid,
-            expected: setup.expected.clone(),
-            planner: setup.planner,
-            packing: setup.packing,
-            unfairness: setup.unfairness,
-            adjustable: setup.adjustable,
-            floor: setup.floor,
-            seed: setup.seed,
-        };
+        let header = Header::new(policy, setup, physics);
         Self { header, entries, complete: true }
+    }
+
+    /// It as JSON lines.
+    ///
+    /// # Errors
+    /// A number that cannot be written down: a defect.
+    pub fn to_lines(&self) -> Result<String> {
+        let json = |source| Error::Json { path: "recording".into(), source };
+        let mut text = serde_json::to_string(&self.header).map_err(json)? + "\n";
+        for entry in &self.entries {
+            text += &(serde_json::to_string(entry).map_err(json)? + "\n");
+        }
+        let end = End { steps: self.entries.len() };
+        Ok(text + &serde_json::to_string(&end).map_err(json)? + "\n")
     }
 
     /// Writes it as JSON lines.
@@ -83,15 +120,7 @@ impl Recording {
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let failed = |source| Error::Io { doing: "writing a recording", path: path.into(), source };
-        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-        let json = |source| Error::Json { path: path.into(), source };
-        writeln!(file, "{}", serde_json::to_string(&self.header).map_err(json)?).map_err(failed)?;
-        for entry in &self.entries {
-            writeln!(file, "{}", serde_json::to_string(entry).map_err(json)?).map_err(failed)?;
-        }
-        let end = End { steps: self.entries.len() };
-        writeln!(file, "{}", serde_json::to_string(&end).map_err(json)?).map_err(failed)?;
-        file.flush().map_err(failed)
+        std::fs::write(path, self.to_lines()?).map_err(failed)
     }
 
     /// Reads what [`Recording::write`] wrote.
@@ -138,34 +167,11 @@ impl Recording {
     /// # Errors
     /// The first step where the policy answers differently, or breaks a rule of the cluster.
     pub fn replay(&self) -> Result<usize> {
-        let header = &self.header;
-        let cluster = Arc::new(header.cluster.clone());
-        let mut policy = header.policy.build(&Setup {
-            cluster: Arc::clone(&cluster),
-            grid: header.grid,
-            expected: header.expected.clone(),
-            planner: header.planner,
-            packing: header.packing,
-            unfairness: header.unfairness,
-            adjustable: header.adjustable,
-            floor: header.floor,
-            seed: header.seed,
-        });
-        let mut state = State::new(cluster, header.physics);
+        let mut desk = Desk::new(self.header.clone());
         let mut count = 0;
-        for (index, entry) in self.entries.iter().enumerate() {
-            state.advance(entry.now);
-            for event in &entry.events {
-                state.check(event)?;
-                state.observe(event);
-            }
-            let decided = policy.decide(&state, &entry.events);
-            if decided != entry.decisions {
-                let (recorded, decided) = (format!("{:?}", entry.decisions), format!("{decided:?}"));
-                return Err(Error::Replay { step: index + 1, now: entry.now, recorded, decided });
-            }
-            state.apply(policy.name(), &decided)?;
-            count += decided.len();
+        for entry in &self.entries {
+            desk.repeat(entry)?;
+            count += entry.decisions.len();
         }
         Ok(count)
     }

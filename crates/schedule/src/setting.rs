@@ -200,6 +200,7 @@ impl Setting {
             speeds: Vec::new(),
             needs: Default::default(),
             restart: self.restart,
+            resume: true,
             group: String::new(),
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     event::{Decision, Event},
-    model::{Cluster, Job, JobId, MachineId, Placement, Resources},
+    model::{Cluster, Job, JobId, MachineId, Placement, Resources, WorkerRange},
 };
 
 /// Where a job stands.
@@ -28,6 +28,8 @@ pub enum Status {
     Completed,
     /// Turned down; a later placement takes it back.
     Rejected,
+    /// Gone without being done.
+    Withdrawn,
 }
 
 /// When a job loses its restart time.
@@ -83,7 +85,7 @@ impl Physics {
 }
 
 /// One job that has arrived.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobState {
     /// Its description.
     pub job: Arc<Job>,
@@ -127,14 +129,24 @@ impl JobState {
         if done < estimate * (1.0 - 1e-9) { estimate - done } else { 0.5 * done }
     }
 
+    /// Whether it will never run again.
+    pub fn has_left(&self) -> bool {
+        matches!(self.status, Status::Completed | Status::Withdrawn)
+    }
+
+    /// Whether it has to stay as it is.
+    pub fn is_kept(&self) -> bool {
+        self.status == Status::Running && !self.job.resume
+    }
+
     /// Whether it still wants to run.
     pub fn is_active(&self) -> bool {
         matches!(self.status, Status::Pending | Status::Running)
     }
 }
 
-/// Everything a policy may look at.
-#[derive(Debug, Clone)]
+/// Everything a policy may look at. What is saved is what is loaded, to the last bit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     /// Seconds since the start.
     pub now: f64,
@@ -231,6 +243,7 @@ impl State {
             Event::Completion { job, at } => {
                 *at <= self.now && self.jobs.get(job.index()).is_some_and(JobState::is_active)
             }
+            Event::Withdrawal { job } => self.jobs.get(job.index()).is_some_and(|job| !job.has_left()),
             Event::Progress { job, samples } => {
                 *samples >= 0.0 && self.jobs.get(job.index()).is_some_and(JobState::is_active)
             }
@@ -250,6 +263,7 @@ impl State {
         match event {
             Event::Arrival { job } => self.arrive(job),
             Event::Completion { job, at } => self.complete(*job, *at),
+            Event::Withdrawal { job } => self.withdraw(*job),
             Event::Progress { job, samples } => self.report(*job, *samples),
             Event::Failure { machine } => self.fail(*machine),
             Event::Recovery { machine } => self.up[machine.index()] = true,
@@ -292,6 +306,12 @@ impl State {
         self.active.retain(|&other| other != id);
     }
 
+    fn withdraw(&mut self, id: JobId) {
+        self.vacate(id);
+        self.jobs[id.index()].status = Status::Withdrawn;
+        self.active.retain(|&other| other != id);
+    }
+
     fn fail(&mut self, machine: MachineId) {
         self.up[machine.index()] = false;
         let hit = |id: &JobId| self.job(*id).placement.shares().iter().any(|share| share.machine == machine);
@@ -300,7 +320,7 @@ impl State {
             self.vacate(id);
             let state = &mut self.jobs[id.index()];
             state.status = Status::Pending;
-            state.remaining = state.saved.0;
+            state.remaining = if state.job.resume { state.saved.0 } else { state.job.workload };
             state.saved.1 = 0.0;
         }
     }
@@ -324,7 +344,7 @@ impl State {
         let now = self.now;
         for decision in decisions {
             let Some(id) = decision.job() else { continue };
-            let known = self.jobs.get(id.index()).is_some_and(|state| state.status != Status::Completed);
+            let known = self.jobs.get(id.index()).is_some_and(|state| !state.has_left());
             if !known {
                 return Err(wrong(now, format!("job {id} is unknown or finished")));
             }
@@ -387,6 +407,10 @@ impl State {
         if state.status == Status::Rejected {
             let at = self.active.partition_point(|other| *other < id);
             self.active.insert(at, id);
+        }
+        if !state.job.resume && range.min < range.max {
+            // It never changes size again, so from here on policies see a gang of that size.
+            Arc::make_mut(&mut state.job).workers = WorkerRange::exactly(workers);
         }
         state.status = Status::Running;
         state.admitted = true;

@@ -37,9 +37,9 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 fn the_examples_jobs_run_on_its_machines() {
     let (cluster, jobs) = the_example();
     assert_eq!((cluster.machines().len(), cluster.devices()), (5, &["k80".into(), "a100".into()][..]));
-    assert_eq!(jobs.len(), 11);
-    assert_eq!(jobs[10].name, "bert");
-    assert_eq!(jobs[10].speeds, [0.1, 1.0]);
+    assert_eq!(jobs.len(), 12);
+    assert_eq!(jobs[11].name, "bert");
+    assert_eq!(jobs[11].speeds, [0.1, 1.0]);
 }
 
 /// A field that the library learns must be described, and none may be described that it does not know.
@@ -51,10 +51,11 @@ fn the_schema_has_the_fields_that_a_job_has() {
     let job = jobs.pop().unwrap();
     let needs = BTreeMap::from([("disk".to_owned(), Values::One("fast".into()))]);
     let whole = serde_json::to_value(Job { estimate: Some(1.0), needs, ..job }).unwrap();
-    // The number is ours; the other three stand for fields or for several jobs.
+    // The number is ours; four stand for fields or for several jobs, and the rest is what is started.
     let mut known = keys(&whole);
     known.remove("id");
-    known.extend(["array", "epochs", "profile"]);
+    known.extend(["array", "epochs", "profile", "seconds"]);
+    known.extend(["command", "directory", "environment", "grace", "retries"]);
     assert_eq!(described, known);
 
     let toml = Form::Jobs.example();

@@ -34,6 +34,7 @@ fn job(workload: f64, external_gbps: f64) -> Job {
         speeds: Vec::new(),
         needs: Default::default(),
         restart: 0.0,
+        resume: true,
         group: String::new(),
     }
 }

@@ -5,40 +5,79 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{BOTH, NO_EPOCH, SLOW_LINK, beside, document};
+use super::{
+    BOTH, NO_EPOCH, SLOW_LINK, beside, document,
+    task::{self, Task},
+};
 use crate::{
     error::{Error, Result},
     model::{Job, JobId},
     profile::Measured,
 };
 
+/// A job, and what runs when it runs.
+pub type Entry = (Job, Option<Task>);
+
 /// The jobs of a file, each valid by itself.
-pub(super) fn list(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+pub(super) fn list(path: &Path, devices: &[String]) -> Result<Vec<Entry>> {
     let jobs = objects(path, devices)?;
-    for (index, job) in jobs.iter().enumerate() {
-        // In the order of the file, which is what its writer can count.
+    validate(path, &jobs)?;
+    Ok(jobs)
+}
+
+/// In the order of the file, which is what its writer can count.
+fn validate(path: &Path, jobs: &[Entry]) -> Result<()> {
+    for (index, (job, _)) in jobs.iter().enumerate() {
         let job = Job { id: JobId(index as u32), ..job.clone() };
         let entry = |source| Error::Entry { file: path.into(), entry: index + 1, source: Box::new(source) };
         job.validate().map_err(entry)?;
     }
-    Ok(jobs)
+    Ok(())
 }
 
 /// Jobs one by one. In JSON only those that are not plain go through a loose form, so that faults of the others name
 /// their line.
-fn objects(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
+fn objects(path: &Path, devices: &[String]) -> Result<Vec<Entry>> {
     let text = document::text(path)?;
     let loose = loose(path, &text)?;
     let in_lines = !document::is_toml(path) && !is_named(&text);
     if in_lines && loose.iter().all(is_plain) {
-        return document::json(path, &text);
+        let jobs: Vec<Job> = document::json(path, &text)?;
+        return Ok(jobs.into_iter().map(|job| (job, None)).collect());
     }
+    each(path, loose, devices)
+}
+
+fn each(path: &Path, loose: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>> {
     let entry =
         |entry: usize| move |source| Error::Entry { file: path.into(), entry, source: Box::new(source) };
     let mut jobs = Vec::new();
     for (index, job) in loose.into_iter().enumerate() {
         jobs.extend(object(path, job, devices).map_err(entry(index + 1))?);
     }
+    Ok(jobs)
+}
+
+/// The jobs of a file as somebody else can read them, who does not have the files beside it: with what profiles say.
+pub(super) fn complete_list(path: &Path) -> Result<Vec<Value>> {
+    let mut jobs = loose(path, &document::text(path)?)?;
+    for (index, job) in jobs.iter_mut().enumerate() {
+        let entry = |source| Error::Entry { file: path.into(), entry: index + 1, source: Box::new(source) };
+        if let Some(fields) = job.as_object_mut() {
+            profiled(path, fields).map_err(entry)?;
+        }
+    }
+    Ok(jobs)
+}
+
+/// Jobs that somebody has sent.
+pub(super) fn sent(jobs: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>> {
+    let path = Path::new("jobs");
+    if let Some(profile) = jobs.iter().find_map(|job| job.get("profile")) {
+        return Err(invalid("profile", profile, "whoever sends jobs reads their profiles first"));
+    }
+    let jobs = each(path, jobs, devices)?;
+    validate(path, &jobs)?;
     Ok(jobs)
 }
 
@@ -62,36 +101,44 @@ fn is_named(json: &str) -> bool {
 
 fn is_plain(job: &Value) -> bool {
     let loose = ["id", "profile", "array"].iter().any(|field| job.get(field).is_some());
-    !loose && !job.get("speeds").is_some_and(Value::is_object)
+    !loose && !task::is_task(job) && !job.get("speeds").is_some_and(Value::is_object)
 }
 
-fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Job>> {
+/// What the profile says that an entry names.
+fn profiled(path: &Path, fields: &mut Map<String, Value>) -> Result<()> {
+    let Some(profile) = fields.remove("profile") else { return Ok(()) };
+    let name: String =
+        serde_json::from_value(profile).map_err(|source| Error::Json { path: path.into(), source })?;
+    complete(path, fields, &Measured::read(&beside(path, &name))?)
+}
+
+fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Entry>> {
     let wrong = |source| Error::Json { path: path.into(), source };
-    let mut array = None;
+    let (mut array, mut task) = (None, None);
     if let Some(fields) = job.as_object_mut() {
         if let Some(id) = fields.get("id") {
             return Err(invalid("id", id, "jobs are numbered in the order of their arrival; give a `name`"));
         }
-        if let Some(profile) = fields.remove("profile") {
-            let name: String = serde_json::from_value(profile).map_err(wrong)?;
-            complete(path, fields, &Measured::read(&beside(path, &name))?)?;
-        }
+        task = task::take(fields)?;
+        profiled(path, fields)?;
+        task::spell_out_seconds(fields)?;
         if let Some(speeds) = fields.get_mut("speeds") {
             by_device(speeds, devices)?;
         }
         array = fields.remove("array");
     }
     let job: Job = serde_json::from_value(job).map_err(wrong)?;
-    let Some(array) = array else { return Ok(vec![job]) };
+    let Some(array) = array else { return Ok(vec![(job, task)]) };
     let count = array.as_u64().filter(|count| (1..=100_000).contains(count));
     let count = count.ok_or_else(|| invalid("array", &array, "it is a whole number from 1 to 100000"))?;
     if job.name.is_empty() {
         return Err(invalid("name", &Value::from(""), "the jobs of an array are told apart by its name"));
     }
-    Ok((0..count).map(|number| Job { name: format!("{}-{number}", job.name), ..job.clone() }).collect())
+    let numbered = |number| Job { name: format!("{}-{number}", job.name), ..job.clone() };
+    Ok((0..count).map(|number| (numbered(number), task.clone())).collect())
 }
 
-fn invalid(field: &str, found: &Value, wanted: &'static str) -> Error {
+pub(super) fn invalid(field: &str, found: &Value, wanted: &'static str) -> Error {
     Error::Invalid { subject: "job".into(), field: field.into(), found: found.to_string(), wanted }
 }
 

@@ -5,15 +5,20 @@ mod list;
 mod machines;
 mod schema;
 mod table;
+mod task;
 
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
+
 pub use self::{
+    list::Entry,
     machines::{cluster, read_cluster},
     schema::Form,
+    task::Task,
 };
 use crate::{
     error::{Error, Result},
@@ -35,6 +40,9 @@ const SLOW_LINK: &str = "the measured run's link was faster than that; give `sec
 /// `seconds_per_sample`, `gradient_mb`, `workers_per_server` and the most workers come from there unless they are
 /// given, and `epochs` may stand for `workload`.
 ///
+/// A job may have a `command` and what belongs to it ([`Task`]), which a simulation passes over, and `seconds` may stand
+/// for `workload`, `batch` and `seconds_per_sample`: what it takes with its fewest workers.
+///
 /// In JSON and TOML `array` makes so many jobs of one entry, named `name-0`, `name-1`, ..., and `speeds` may be given by the
 /// names of the cluster's device types.
 ///
@@ -54,9 +62,40 @@ pub fn read_jobs_for(path: &Path, cluster: &Cluster) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
+/// The jobs of a file as values that can be sent to somebody who has neither the file nor the profiles beside it. They are not
+/// checked yet: whoever knows the cluster does that with [`sent_jobs`].
+///
+/// # Errors
+/// An unreadable file or profile; a CSV table, in which no command has a column.
+pub fn jobs_to_send(path: &Path) -> Result<Vec<Value>> {
+    if document::has_ending(path, "csv") {
+        let what = "a table has no column for commands; write the jobs in TOML or JSON".into();
+        return Err(Error::Field { file: path.into(), line: 1, field: "command".into(), what });
+    }
+    list::complete_list(path)
+}
+
+/// What was sent, for a cluster that must be able to run it, in the order in which it was sent.
+///
+/// # Errors
+/// No job, a field that is not what it should be, two jobs of one name, a job that the cluster can never run.
+pub fn sent_jobs(jobs: Vec<Value>, cluster: &Cluster) -> Result<Vec<Entry>> {
+    let entries = list::sent(jobs, cluster.devices())?;
+    if entries.is_empty() {
+        return Err(Error::Empty { what: "job" });
+    }
+    unique_names(Path::new("jobs"), entries.iter().map(|(job, _)| job))?;
+    entries.iter().try_for_each(|(job, _)| cluster.admits(job))?;
+    Ok(entries)
+}
+
 fn read(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
     let is_table = document::has_ending(path, "csv");
-    let mut jobs: Vec<Job> = if is_table { table::read(path)? } else { list::list(path, devices)? };
+    let mut jobs: Vec<Job> = if is_table {
+        table::read(path)?
+    } else {
+        list::list(path, devices)?.into_iter().map(|(job, _)| job).collect()
+    };
     if jobs.is_empty() {
         return Err(Error::Empty { what: "job" });
     }
@@ -69,9 +108,9 @@ fn read(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
 }
 
 /// Jobs without a name are told apart by their numbers.
-pub(crate) fn unique_names(path: &Path, jobs: &[Job]) -> Result<()> {
+pub(crate) fn unique_names<'a>(path: &Path, jobs: impl IntoIterator<Item = &'a Job>) -> Result<()> {
     let mut known = HashSet::new();
-    let twice = jobs.iter().find(|job| !job.name.is_empty() && !known.insert(&job.name));
+    let twice = jobs.into_iter().find(|job| !job.name.is_empty() && !known.insert(&job.name));
     twice.map_or(Ok(()), |job| Err(Error::Duplicate { file: path.into(), name: job.name.clone() }))
 }
 

@@ -127,6 +127,7 @@ fn job(path: &Path, row: &Row) -> Result<Job> {
         speeds: Vec::new(),
         needs: Default::default(),
         restart: or("restart", 0.0)?,
+        resume: true,
         group: String::new(),
     };
     job.validate().map_err(|error| row.fault("job", error.detail()))?;

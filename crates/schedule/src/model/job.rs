@@ -107,6 +107,10 @@ pub struct Job {
     /// Seconds without progress after a start, a move or a resize.
     #[serde(default)]
     pub restart: f64,
+    /// Whether it can be stopped and go on later, elsewhere or with other workers. One that cannot keeps its workers
+    /// and its machines from its start to its end, whatever a policy would like.
+    #[serde(default = "yes")]
+    pub resume: bool,
     /// The model or user, for reports per group and for the profile lookups of trace simulators.
     #[serde(default)]
     pub group: String,
@@ -114,6 +118,10 @@ pub struct Job {
 
 fn fast() -> f64 {
     100.0
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One value or several, any of which will do.

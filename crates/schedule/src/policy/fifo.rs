@@ -5,9 +5,11 @@
 //! from [1, 30].
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use serde_json::Value;
 
-use super::{Allocation, Decision, Event, Policy};
+use super::{Allocation, Decision, Event, Policy, saved};
 use crate::{
+    error::Result,
     model::{Job, MachineId},
     state::{State, Status},
 };
@@ -52,6 +54,15 @@ impl Policy for Fifo {
             }
         }
         allocation.decisions(state)
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&self.next)
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        self.next = saved::load(saved)?;
+        Ok(())
     }
 }
 

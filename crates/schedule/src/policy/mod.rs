@@ -2,25 +2,29 @@
 //!
 //! A policy sees events and the present [`State`], never the simulator, the future or a clock, and answers
 //! with decisions. It is deterministic: the same events give the same decisions, with randomness only from
-//! its seed. So the simulator, a replayed log and a live daemon can drive the same object.
+//! its seed. So the simulator, a replayed log and a live daemon can drive the same object, and what it keeps between
+//! two decisions can be saved and loaded.
 
 mod allocation;
 mod dorm;
 mod drf;
 mod fifo;
 mod gavel;
+mod keep;
 mod oasis;
 mod optimus;
 mod ours;
 mod pdors;
 mod priority;
 mod rrh;
+mod saved;
 mod shortest;
 mod tiresias;
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::{
     allocation::Allocation,
@@ -58,6 +62,22 @@ pub trait Policy {
     fn explain(&self, state: &State, job: JobId) -> Option<Explanation> {
         let _ = (state, job);
         None
+    }
+
+    /// What it keeps between two decisions; nothing, unless it says otherwise.
+    ///
+    /// # Errors
+    /// A number that cannot be written down: a defect of the policy.
+    fn save(&self) -> Result<Value> {
+        Ok(Value::Null)
+    }
+
+    /// Goes on from what [`Policy::save`] gave, in a policy made with the same [`Setup`].
+    ///
+    /// # Errors
+    /// What another policy, or another version of it, saved.
+    fn load(&mut self, saved: Value) -> Result<()> {
+        saved::load(saved)
     }
 }
 
@@ -170,8 +190,12 @@ impl PolicyName {
         }
     }
 
-    /// Makes the policy.
+    /// Makes the policy. Jobs that cannot resume stay where they are under each.
     pub fn build(self, setup: &Setup) -> Box<dyn Policy> {
+        Box::new(keep::Keeping(self.bare(setup)))
+    }
+
+    fn bare(self, setup: &Setup) -> Box<dyn Policy> {
         match self {
             Self::PdOrs => Box::new(PdOrs::new(setup)),
             Self::Oasis => Box::new(Oasis::new(setup)),

@@ -5,8 +5,11 @@
 //! placement (which is optimal there, theorem 1). In the comparison, half of the machines take each role and
 //! the speed is that of the external link.
 
+use serde_json::Value;
+
 use super::{Decision, Event, PdOrs, Policy, Setup};
 use crate::{
+    error::Result,
     model::Resources,
     pricing::{External, Ledger, Locality, PlannerOptions, PriceFunction, PriceRange, Roles},
     state::State,
@@ -48,5 +51,13 @@ impl Policy for Oasis {
 
     fn decide(&mut self, state: &State, events: &[Event]) -> Vec<Decision> {
         self.0.decide(state, events)
+    }
+
+    fn save(&self) -> Result<Value> {
+        self.0.save()
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        self.0.load(saved)
     }
 }

@@ -7,13 +7,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Allocation, Decision, Event, Packing, Policy, Setup};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Allocation, Decision, Event, Packing, Policy, Setup, saved};
 use crate::{
+    error::{Error, Result},
     explain::{Explanation, Question},
-    model::{Job, JobId, MachineId, Placement},
+    model::{Job, JobId, MachineId, Placement, Resources},
     pricing::{Ledger, Plan, PlannerOptions, PriceFunction, PriceRange, Search, SlotGrid},
     state::{State, Status},
 };
+
+/// What changes while it decides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    taken: Vec<(usize, Resources)>,
+    plans: BTreeMap<JobId, Plan>,
+    waiting: BTreeSet<JobId>,
+    slot: usize,
+}
 
 /// The policy with its reservations.
 #[derive(Debug, Clone)]
@@ -42,7 +56,7 @@ impl PdOrs {
     }
 
     /// Sets room aside beside the plans.
-    pub fn set_aside(&mut self, slot: usize, machine: MachineId, amount: &crate::Resources) {
+    pub fn set_aside(&mut self, slot: usize, machine: MachineId, amount: &Resources) {
         self.ledger.set_aside(slot, machine, amount);
     }
 
@@ -176,7 +190,7 @@ impl Policy for PdOrs {
         let mut decisions = Vec::new();
         for event in events {
             match event {
-                Event::Completion { job, .. } => {
+                Event::Completion { job, .. } | Event::Withdrawal { job } => {
                     self.waiting.remove(job);
                     self.release(&state.job(*job).job, self.slot);
                 }
@@ -214,5 +228,23 @@ impl Policy for PdOrs {
             from: self.slot,
         };
         Some(question.at_a_price())
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&Saved {
+            taken: self.ledger.taken(),
+            plans: self.plans.clone(),
+            waiting: self.waiting.clone(),
+            slot: self.slot,
+        })
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        let saved: Saved = saved::load(saved)?;
+        if !self.ledger.restore(&saved.taken) {
+            return Err(Error::Saved("its slots or machines are others".into()));
+        }
+        (self.plans, self.waiting, self.slot) = (saved.plans, saved.waiting, saved.slot);
+        Ok(())
     }
 }

@@ -1,12 +1,16 @@
 //! Shortest remaining first, preemptive: SRTF by time, SRSF by time times GPUs (the smallest remaining
 //! service).
 
+use serde_json::Value;
+
 use super::{
     Decision, Event, Policy,
     fifo::fixed_gang,
     priority::{Packing, fill},
+    saved,
 };
 use crate::{
+    error::Result,
     model::JobId,
     state::{JobState, State},
 };
@@ -68,5 +72,14 @@ impl Policy for Shortest {
         self.order = keyed.into_iter().map(|(_, id)| id).collect();
         let jobs = self.order.iter().map(|id| state.job(*id));
         fill(state, jobs, self.packing, |job| fixed_gang(job, self.seed))
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&self.order)
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        self.order = saved::load(saved)?;
+        Ok(())
     }
 }

@@ -4,12 +4,16 @@
 //! the next when its service reaches the queue's threshold; queues are served in order, each first in, first
 //! out with preempted jobs behind running ones. No knowledge of the remaining work is used.
 
+use serde_json::Value;
+
 use super::{
     Decision, Event, Policy,
     fifo::fixed_gang,
     priority::{Packing, fill},
+    saved,
 };
 use crate::{
+    error::Result,
     model::JobId,
     state::{State, Status},
 };
@@ -101,5 +105,14 @@ impl Policy for Tiresias {
             decisions.push(Decision::WakeAt { time });
         }
         decisions
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&self.queues)
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        self.queues = saved::load(saved)?;
+        Ok(())
     }
 }

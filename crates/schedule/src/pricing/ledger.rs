@@ -220,6 +220,27 @@ impl Ledger {
         }
     }
 
+    /// What differs from the empty ledger, by place.
+    pub(crate) fn taken(&self) -> Vec<(usize, Resources)> {
+        let machines = self.capacity.len();
+        let places = self.free.iter().enumerate();
+        places
+            .filter(|(at, free)| **free != self.capacity[at % machines])
+            .map(|(at, free)| (at, *free))
+            .collect()
+    }
+
+    /// Makes an empty ledger what [`Ledger::taken`] was told of; false if it covers other slots or machines.
+    pub(crate) fn restore(&mut self, taken: &[(usize, Resources)]) -> bool {
+        let machines = self.capacity.len();
+        for (at, free) in taken {
+            let Some(place) = self.free.get_mut(*at) else { return false };
+            *place = *free;
+            self.reprice(*at, MachineId((at % machines) as u32));
+        }
+        true
+    }
+
     fn change(&mut self, slot: usize, job: &Job, placement: &Placement, sign: f64) {
         for share in placement.shares() {
             let at = self.at(slot, share.machine);

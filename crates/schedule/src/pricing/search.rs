@@ -84,7 +84,7 @@ impl Default for PlannerOptions {
 }
 
 /// A complete schedule of one job.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What runs in which slot, in order of slots, none empty.
     pub slots: Vec<(usize, Placement)>,

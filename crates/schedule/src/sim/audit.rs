@@ -69,6 +69,7 @@ impl Audit {
                     offered: 0.0,
                 }),
                 Event::Completion { job, at } => self.complete(*at, *job)?,
+                Event::Withdrawal { job } => self.vacate(now, *job),
                 Event::Failure { machine } => self.fail(now, *machine),
                 Event::Recovery { machine } => self.up[machine.index()] = true,
                 Event::Progress { .. } | Event::Slot { .. } | Event::Wake => {}

@@ -27,6 +27,7 @@ pub fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64) -> Jo
         speeds: Vec::new(),
         needs: Default::default(),
         restart: 0.0,
+        resume: true,
         group: String::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! `syncline schedule`: many training jobs on one cluster.
 
 mod bound;
+mod live;
 mod plan;
 mod replay;
 mod schema;
@@ -11,7 +12,7 @@ use syncline::schedule::{Error, PolicyName, pricing::Times};
 
 use crate::failure::Failure;
 
-/// Place many jobs on a cluster: simulate policies, explain a decision, bound the optimum, replay a log
+/// Place many jobs on a cluster: really run them, or simulate policies, explain a decision, bound the optimum, replay a log
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +26,15 @@ enum Command {
     Bound(bound::Args),
     Replay(replay::Args),
     Schema(schema::Args),
+    Serve(live::serve::Args),
+    Submit(live::SubmitArgs),
+    Status(live::StatusArgs),
+    Cancel(live::CancelArgs),
+    Explain(live::ExplainArgs),
+    Wait(live::WaitArgs),
+    Record(live::RecordArgs),
+    #[command(hide = true)]
+    Attempt(live::serve::AttemptArgs),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -34,6 +44,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Bound(args) => bound::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Schema(args) => schema::run(&args),
+        Command::Serve(args) => live::serve::run(args),
+        Command::Submit(args) => live::submit(&args),
+        Command::Status(args) => live::status(&args),
+        Command::Cancel(args) => live::cancel(&args),
+        Command::Explain(args) => live::explain(&args),
+        Command::Wait(args) => live::wait(&args),
+        Command::Record(args) => live::record(&args),
+        Command::Attempt(args) => live::serve::run_attempt(&args),
     }
 }
 

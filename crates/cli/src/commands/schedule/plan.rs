@@ -125,6 +125,7 @@ impl Before {
         match self.status {
             Status::Completed => format!("  {name} completed\n"),
             Status::Rejected => format!("  {name} turned down\n"),
+            Status::Withdrawn => format!("  {name} withdrawn\n"),
             Status::Pending => format!("  {name} waits\n"),
             Status::Running => {
                 format!(

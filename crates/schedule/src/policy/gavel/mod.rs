@@ -11,10 +11,17 @@ mod fairness;
 use std::collections::BTreeMap;
 
 use rand::{SeedableRng, rngs::ChaCha8Rng, seq::SliceRandom};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::fairness::Claim;
-use super::{Allocation, Decision, Event, Policy, Setup, fifo::fixed_gang};
+use super::{
+    Allocation, Decision, Event, Policy, Setup,
+    fifo::fixed_gang,
+    saved::{self, SavedRng},
+};
 use crate::{
+    error::{Error, Result},
     model::{DeviceId, Job, JobId, Placement, Resource},
     state::{JobState, State, Status},
 };
@@ -34,13 +41,26 @@ pub enum Awareness {
 }
 
 /// Time that a job was given, by device type, since the last new allocation, and the debt from before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Account {
     wanted: Vec<f64>,
     /// Whether an allocation has been made since the job came.
     allocated: bool,
     received: Vec<f64>,
     deficit: Vec<f64>,
+}
+
+/// What changes while it decides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    rng: SavedRng,
+    accounts: BTreeMap<JobId, Account>,
+    given: Vec<f64>,
+    running: BTreeMap<JobId, (usize, f64)>,
+    round_end: f64,
+    last_reset: Option<f64>,
+    stale: bool,
 }
 
 /// The policy.
@@ -243,7 +263,7 @@ impl Policy for Gavel {
         for event in events {
             match event {
                 Event::Arrival { job } => self.arrive(job.id),
-                Event::Completion { job, .. } => {
+                Event::Completion { job, .. } | Event::Withdrawal { job } => {
                     self.settle(state, *job);
                     self.accounts.remove(job);
                     self.stale = true;
@@ -265,5 +285,27 @@ impl Policy for Gavel {
             decisions.push(Decision::WakeAt { time: self.round_end });
         }
         decisions
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&Saved {
+            rng: SavedRng::of(&self.rng),
+            accounts: self.accounts.clone(),
+            given: self.given.clone(),
+            running: self.running.clone(),
+            round_end: self.round_end,
+            last_reset: self.last_reset,
+            stale: self.stale,
+        })
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        let Saved { rng, accounts, given, running, round_end, last_reset, stale } = saved::load(saved)?;
+        if given.len() != self.given.len() {
+            return Err(Error::Saved("its device types are others".into()));
+        }
+        let rng = rng.resume();
+        *self = Self { rng, accounts, given, running, round_end, last_reset, stale, ..*self };
+        Ok(())
     }
 }

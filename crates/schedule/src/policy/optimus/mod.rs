@@ -16,9 +16,12 @@ mod speed;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use self::speed::{Observation, SpeedModel};
-use super::{Allocation, Decision, Event, Policy, priority::Packing};
+use super::{Allocation, Decision, Event, Policy, priority::Packing, saved};
 use crate::{
+    error::Result,
     model::{Job, JobId, MachineId, Placement, Resources},
     state::{JobState, State, Status},
 };
@@ -260,6 +263,15 @@ impl Policy for Optimus {
             }
         }
         allocation.decisions(state)
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&self.seen)
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        self.seen = saved::load(saved)?;
+        Ok(())
     }
 }
 

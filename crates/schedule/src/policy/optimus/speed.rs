@@ -10,8 +10,10 @@
 //! of many workers and many servers. The coefficients are least squares of the relative errors under the signs
 //! (NNLS). Invariant: a fit is never negative and gives a positive time.
 
+use serde::{Deserialize, Serialize};
+
 /// A speed that was seen.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// Workers.
     pub workers: u32,

@@ -23,14 +23,26 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use super::{Book, density, remaining};
 use crate::{
     Resources,
+    error::Result,
     model::{JobId, MachineId},
-    policy::{Allocation, Decision, Event, PdOrs, Setup},
+    policy::{Allocation, Decision, Event, PdOrs, Policy, Setup, saved},
     pricing::{Ledger, Plan, PlannerOptions, Search, SlotGrid},
     state::{JobState, State, Status},
 };
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    pdors: Value,
+    retreat: BTreeMap<JobId, Plan>,
+    spent: f64,
+}
 
 /// The shadow and the retreat.
 #[derive(Debug)]
@@ -45,6 +57,19 @@ impl Shadow {
     /// The same PD-ORS as would run alone.
     pub fn new(setup: &Setup) -> Self {
         Self { pdors: PdOrs::new(setup), retreat: BTreeMap::new(), spent: 0.0 }
+    }
+
+    /// What changes while it decides.
+    pub fn save(&self) -> Result<Value> {
+        let (retreat, spent) = (self.retreat.clone(), self.spent);
+        saved::save(&Saved { pdors: self.pdors.save()?, retreat, spent })
+    }
+
+    /// Goes on from that.
+    pub fn load(&mut self, saved: Value) -> Result<()> {
+        let Saved { pdors, retreat, spent } = saved::load(saved)?;
+        (self.retreat, self.spent) = (retreat, spent);
+        self.pdors.load(pdors)
     }
 
     /// Lets it decide about arrivals.

@@ -24,17 +24,22 @@ mod floor;
 mod improve;
 mod lend;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::{book::Book, floor::Shadow, improve::Planner};
-use super::{Allocation, Decision, Event, Policy, Setup};
+use super::{
+    Allocation, Decision, Event, Policy, Setup,
+    saved::{self, SavedRng},
+};
 use crate::{
+    error::{Error, Result},
     explain::{Explanation, Question},
     model::{Cluster, Job, JobId},
-    pricing::{External, LateShare, Ledger, PlannerOptions, PriceFunction, PriceRange},
+    pricing::{External, LateShare, Ledger, Plan, PlannerOptions, PriceFunction, PriceRange},
     state::{Contention, JobState, Physics, State},
 };
 
@@ -49,6 +54,15 @@ pub enum Floor {
     Strict,
     /// The best plan that is found, without a promise for single instances.
     Free,
+}
+
+/// What changes while it decides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    plans: BTreeMap<JobId, Plan>,
+    rng: SavedRng,
+    shadow: Option<Value>,
 }
 
 /// The policy with its book of plans.
@@ -104,8 +118,8 @@ impl Ours {
 /// Whether plans can no longer be relied upon after this event.
 fn voids(event: &Event) -> bool {
     match event {
-        Event::Failure { .. } | Event::Progress { .. } => true,
-        Event::Arrival { job } => job.restart > 0.0 || job.estimate.is_some(),
+        Event::Failure { .. } | Event::Progress { .. } | Event::Withdrawal { .. } => true,
+        Event::Arrival { job } => job.restart > 0.0 || job.estimate.is_some() || !job.resume,
         _ => false,
     }
 }
@@ -167,5 +181,26 @@ impl Policy for Ours {
             from: slot,
         };
         Some(question.beside(others.plans.len(), plan))
+    }
+
+    fn save(&self) -> Result<Value> {
+        saved::save(&Saved {
+            plans: self.book.plans.clone(),
+            rng: SavedRng::of(&self.rng),
+            shadow: self.shadow.as_ref().map(Shadow::save).transpose()?,
+        })
+    }
+
+    fn load(&mut self, saved: Value) -> Result<()> {
+        let Saved { plans, rng, shadow } = saved::load(saved)?;
+        // A decision begins with a fresh ledger and what is left of the plans.
+        self.book = Book { ledger: self.ledger.clone(), plans };
+        self.rng = rng.resume();
+        match (shadow, &mut self.shadow) {
+            (None, present) => *present = None,
+            (Some(shadow), Some(present)) => present.load(shadow)?,
+            (Some(_), None) => return Err(Error::Saved("it promises a floor".into())),
+        }
+        Ok(())
     }
 }

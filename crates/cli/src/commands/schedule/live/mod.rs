@@ -1,0 +1,45 @@
+//! The commands of the live scheduler: the daemon, and those that talk to it.
+
+mod ask;
+pub mod serve;
+mod status;
+mod submit;
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use syncline_serve::{Client, Error, access};
+
+pub use self::{
+    ask::{CancelArgs, ExplainArgs, RecordArgs, WaitArgs, cancel, explain, record, wait},
+    status::{Args as StatusArgs, run as status},
+    submit::{Args as SubmitArgs, run as submit},
+};
+use crate::failure::Failure;
+
+/// Which scheduler.
+#[derive(clap::Args)]
+pub struct Place {
+    /// The scheduler's folder [default: syncline/schedule in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    state: Option<PathBuf>,
+}
+
+impl Place {
+    fn folder(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(access::usual_folder)
+    }
+
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::of(&self.folder())?)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Schedule(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}

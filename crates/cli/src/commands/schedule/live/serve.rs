@@ -1,0 +1,82 @@
+//! `syncline schedule serve`: the daemon.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::ValueHint;
+use syncline::schedule::{PolicyName, jobs_file};
+use syncline_serve::{
+    Server, attempt,
+    server::{ADDRESS, header, this_machine},
+};
+
+use super::Place;
+use crate::{
+    failure::Failure,
+    output::{print, remark},
+};
+
+/// Run jobs on this machine where a policy wants them, until Ctrl-C; jobs that run go on without it
+///
+/// Example:
+///   syncline schedule serve &
+///   syncline schedule submit -- sleep 10
+///   syncline schedule status
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The machines, whose workers all run here: a file (.json, .toml, .csv) [default: this machine's cores, memory and GPUs]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    cluster: Option<String>,
+    /// Who decides; see `schedule simulate`
+    #[arg(long, default_value = "syncline")]
+    policy: PolicyName,
+    /// Length of the slots that planners plan in, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    slot_seconds: f64,
+    /// How many slots there are; planners plan no further
+    #[arg(long, default_value_t = 20_000)]
+    slots: usize,
+    /// Where to listen; port 0 takes one that is free
+    #[arg(long, default_value_t = ADDRESS)]
+    listen: SocketAddr,
+    /// Allow an address that others reach: the token then crosses the network as it is
+    #[arg(long)]
+    public: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    if !args.listen.ip().is_loopback() && !args.public {
+        return Err(Failure::Usage(format!(
+            "--listen {}: others could reach that, and the token would cross the network as it is; give --public too, or better a tunnel to 127.0.0.1",
+            args.listen
+        )));
+    }
+    let cluster = match &args.cluster {
+        Some(cluster) => jobs_file::cluster(cluster)?,
+        None => this_machine()?,
+    };
+    let header = header(args.policy, cluster, args.slot_seconds, args.slots)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    // The running program itself, even when its file has been replaced since.
+    let starter = ["/proc/self/exe", "schedule", "attempt"].map(OsString::from).to_vec();
+    let server = Server { folder: args.place.folder(), address: args.listen, header, starter };
+    server.run(|page| {
+        remark(&format!("{} decides; submit with `syncline schedule submit`, and watch at", args.policy));
+        // Nobody who reads it is no reason to stop.
+        let _ = print(page);
+    })?;
+    remark("jobs that run go on; `schedule serve` with the same folder takes care of them again");
+    Ok(())
+}
+
+/// Start one attempt and wait for it: what the daemon calls
+#[derive(clap::Args)]
+pub struct AttemptArgs {
+    folder: PathBuf,
+}
+
+pub fn run_attempt(args: &AttemptArgs) -> Result<(), Failure> {
+    Ok(attempt::run(&args.folder)?)
+}

@@ -1,0 +1,144 @@
+//! What runs when a job runs: its command, and what a scheduler that really starts it must know.
+//!
+//! The same file says what a simulation needs and what is started, so these fields stand beside the others. A job with
+//! a command may say of its work only how many `seconds` it takes.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::list::invalid;
+use crate::error::{Error, Result};
+
+/// How a job is started and stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The program and its arguments, in which `{workers}`, `{servers}`, `{name}` and `{folder}` are filled in.
+    pub command: Vec<String>,
+    /// The working folder; none: that of whoever submits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Variables beside those of the scheduler.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds between being asked to stop (SIGTERM) and being killed.
+    #[serde(default = "ten")]
+    pub grace: f64,
+    /// How many times it is begun again when it ends without success.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+/// The fields of a [`Task`].
+const FIELDS: [&str; 5] = ["command", "directory", "environment", "grace", "retries"];
+
+/// What a job is believed to take of which nothing is said, in seconds.
+const UNKNOWN: f64 = 3600.0;
+
+/// Whether an entry needs more than reading.
+pub(super) fn is_task(job: &Value) -> bool {
+    FIELDS.iter().chain(&["seconds"]).any(|field| job.get(field).is_some())
+}
+
+/// Takes the fields of a task out of a job's, if it has a command.
+pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
+    let own: Map<String, Value> =
+        FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), fields.remove(*field)?))).collect();
+    if let Some((field, value)) = own.iter().next().filter(|_| !own.contains_key("command")) {
+        return Err(invalid(field, value, "it has no effect without a `command`"));
+    }
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let task: Task = serde_json::from_value(Value::Object(own)).map_err(|error| {
+        invalid("command", &Value::from("what is given"), "").with_found(error.to_string())
+    })?;
+    task.validate()?;
+    let known = ["workload", "seconds", "profile", "epochs"].iter().any(|field| fields.contains_key(*field));
+    if !known {
+        fields.insert("seconds".into(), json!(UNKNOWN));
+    }
+    fields.entry("worker").or_insert(json!({ "cpu": 1 }));
+    fields.entry("resume").or_insert(json!(false));
+    Ok(Some(task))
+}
+
+/// Puts the speed law's numbers in the place of `seconds`: what the job takes with its fewest workers, and half of it
+/// with twice as many.
+pub(super) fn spell_out_seconds(fields: &mut Map<String, Value>) -> Result<()> {
+    let Some(seconds) = fields.remove("seconds") else { return Ok(()) };
+    if let Some(field) =
+        ["workload", "batch", "seconds_per_sample"].iter().find(|field| fields.contains_key(**field))
+    {
+        return Err(invalid(
+            "seconds",
+            &seconds,
+            "it stands for `workload`, `batch` and `seconds_per_sample`; give one or the other",
+        )
+        .with_found(format!("{seconds} beside `{field}`")));
+    }
+    let length = seconds.as_f64().filter(|length| length.is_finite() && *length > 0.0);
+    let length = length.ok_or_else(|| invalid("seconds", &seconds, "it is a positive number"))?;
+    let workers = fields.entry("workers").or_insert(json!({ "min": 1, "max": 1 }));
+    let count = |end: &str| workers.get(end).and_then(Value::as_u64);
+    // Counts that are missing or wrong are told of when the job is read.
+    let (min, max) = (count("min").unwrap_or(1), count("max").unwrap_or(1));
+    fields.insert("workload".into(), json!(length * min as f64));
+    fields.insert("batch".into(), json!(max));
+    fields.insert("seconds_per_sample".into(), json!(1.0));
+    Ok(())
+}
+
+impl Task {
+    fn validate(&self) -> Result<()> {
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(invalid(
+                "command",
+                &json!(self.command),
+                "it is a list: the program, then its arguments",
+            ));
+        }
+        if self.command.iter().any(|part| part.contains('\0')) {
+            return Err(invalid("command", &json!(self.command), "no argument can hold a zero byte"));
+        }
+        let odd = |name: &str| name.is_empty() || name.contains(['=', '\0']);
+        if let Some((name, _)) =
+            self.environment.iter().find(|(name, value)| odd(name) || value.contains('\0'))
+        {
+            return Err(invalid(
+                "environment",
+                &json!(name),
+                "names have no `=`, and nothing holds a zero byte",
+            ));
+        }
+        if !(self.grace.is_finite() && (0.0..=86_400.0).contains(&self.grace)) {
+            return Err(invalid("grace", &json!(self.grace), "it is from 0 to 86400 seconds"));
+        }
+        Ok(())
+    }
+
+    /// The command with its blanks filled in. Other braces stay as they are.
+    pub fn filled(&self, workers: u32, servers: u32, name: &str, folder: &str) -> Vec<String> {
+        let fill = |part: &String| {
+            let part =
+                part.replace("{workers}", &workers.to_string()).replace("{servers}", &servers.to_string());
+            part.replace("{name}", name).replace("{folder}", folder)
+        };
+        self.command.iter().map(fill).collect()
+    }
+}
+
+impl Error {
+    fn with_found(self, found: String) -> Self {
+        match self {
+            Self::Invalid { subject, field, wanted, .. } => Self::Invalid { subject, field, found, wanted },
+            other => other,
+        }
+    }
+}

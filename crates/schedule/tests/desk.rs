@@ -1,0 +1,149 @@
+//! What a daemon relies on: a desk goes on from what it saved, and files say what is started.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use syncline_schedule::{
+    Cluster, Event, JobId, PolicyName, Resources, Setup, WorkerRange,
+    compare::{Experiment, Source},
+    desk::{Desk, Snapshot},
+    jobs_file::{self, Entry},
+    model::Job,
+    replay::Header,
+    setting::Setting,
+    sim::{Clock, Options, Outage},
+    state::{Physics, Status},
+};
+
+/// DESK-1, for every policy, in slots and between events, whenever it is saved.
+#[test]
+fn a_loaded_desk_decides_as_the_saved_one_would_have() {
+    let setting = Setting { machines: 3, jobs: 6, restart: 600.0, ..Setting::calibrated() };
+    let outage = Outage { machine: syncline_schedule::MachineId(1), from: 3.0 * 3600.0, until: 9.0 * 3600.0 };
+    for policy in PolicyName::ALL {
+        for clock in [Clock::slots(&setting.grid), Clock::Continuous] {
+            let cluster = Arc::new(setting.cluster().unwrap());
+            let options = Options { clock, physics: Physics::default(), outages: vec![outage] };
+            let template = Setup::new(&cluster, setting.grid, &[]);
+            let source = Source::Setting(Box::new(setting.clone()));
+            let grid = setting.grid;
+            let experiment = Experiment { source, cluster, grid, options, template, remarks: Vec::new() };
+            let run = experiment.run(policy, 3, None).unwrap();
+            let header = experiment.recording(policy, 3, &run).header;
+            for saved_after in [run.log.len() / 2] {
+                let mut first = Desk::new(header.clone());
+                run.log[..saved_after].iter().for_each(|entry| first.repeat(entry).unwrap());
+                let text = serde_json::to_string(&first.save().unwrap()).unwrap();
+                let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
+                let mut second = Desk::load(header.clone(), snapshot).unwrap();
+                for entry in &run.log[saved_after..] {
+                    second.repeat(entry).unwrap_or_else(|error| panic!("{policy} {clock:?} {error}"));
+                }
+                assert_eq!(second.steps(), run.log.len());
+            }
+        }
+    }
+}
+
+fn header(policy: PolicyName, cores: f64) -> Header {
+    let cluster = Arc::new(Cluster::uniform(1, Resources::new(0.0, cores, 0.0, 0.0)).unwrap());
+    let grid = syncline_schedule::pricing::SlotGrid::new(60.0, 500);
+    Header::new(policy, &Setup::new(&cluster, grid, &[]), Physics::default())
+}
+
+#[test]
+fn a_snapshot_of_something_else_is_refused() {
+    let snapshot = |policy| Desk::new(header(policy, 4.0)).save().unwrap();
+    for (policy, other) in
+        [(PolicyName::GavelLas, PolicyName::Srtf), (PolicyName::Syncline, PolicyName::PdOrs)]
+    {
+        let error = Desk::load(header(policy, 4.0), snapshot(other)).err().unwrap().to_string();
+        assert!(error.starts_with("what was saved of a scheduler cannot be loaded"), "{error}");
+    }
+    let error =
+        Desk::load(header(PolicyName::Drf, 5.0), snapshot(PolicyName::Drf)).err().unwrap().to_string();
+    assert!(error.contains("its cluster is another"), "{error}");
+}
+
+fn sent(job: Value, cores: f64) -> Result<Vec<Entry>, String> {
+    let cluster = Cluster::uniform(1, Resources::new(0.0, cores, 0.0, 0.0)).unwrap();
+    jobs_file::sent_jobs(vec![job], &cluster).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_command_and_its_seconds_are_a_job() {
+    let (job, task) = sent(json!({ "name": "a", "command": ["true"] }), 2.0).unwrap().remove(0);
+    // Nothing is said of its length, so an hour is believed; it takes one core and stays where it starts.
+    assert_eq!((job.workload, job.seconds_per_sample, job.workers), (3600.0, 1.0, WorkerRange::exactly(1)));
+    assert_eq!((job.worker, job.resume), (Resources::new(0.0, 1.0, 0.0, 0.0), false));
+    assert_eq!(task.unwrap().grace, 10.0);
+
+    let elastic = json!({ "name": "b", "command": ["run", "-w{workers}", "{servers}/{name}", "{x} {{}}"], "seconds": 60,
+        "resume": true, "workers": { "min": 2, "max": 4 }, "array": 2 });
+    let entries = sent(elastic, 4.0).unwrap();
+    let (job, task) = &entries[1];
+    assert_eq!((job.name.as_str(), job.workload, job.batch, job.resume), ("b-1", 120.0, 4, true));
+    // 60 seconds with two workers, half of it with four.
+    assert_eq!(job.workload / job.rate(2, 1.0), 60.0);
+    let filled = task.as_ref().unwrap().filled(3, 1, "b-1", "/f");
+    assert_eq!(filled, ["run", "-w3", "1/b-1", "{x} {{}}"]);
+}
+
+#[test]
+fn what_cannot_be_started_is_refused_by_field() {
+    for (job, message) in [
+        (json!({ "command": [] }), "command is []; it is a list"),
+        (json!({ "command": "sleep 1" }), "command"),
+        (json!({ "command": ["a\0b"] }), "zero byte"),
+        (json!({ "command": ["x"], "environment": { "A=B": "1" } }), "names have no `=`"),
+        (json!({ "command": ["x"], "grace": -1 }), "from 0 to 86400"),
+        (json!({ "command": ["x"], "seconds": 0 }), "seconds is 0; it is a positive number"),
+        (json!({ "command": ["x"], "seconds": 5, "batch": 2 }), "seconds is 5 beside `batch`"),
+        (json!({ "command": ["x"], "retry": 2 }), "retry"),
+        (json!({ "retries": 2, "worker": { "cpu": 1 }, "seconds": 5 }), "no effect without a `command`"),
+        (json!({ "command": ["x"], "profile": "p.json" }), "reads their profiles first"),
+        (json!({ "command": ["x"], "worker": { "cpu": 9 } }), "the largest machine has 2"),
+    ] {
+        let error = sent(job.clone(), 2.0).err().unwrap_or_else(|| panic!("{job} was taken"));
+        assert!(error.contains(message), "{job}: {error}");
+    }
+}
+
+/// A job that leaves gives its machines back, under every policy, and is not placed again.
+#[test]
+fn a_withdrawn_job_is_gone() {
+    for policy in PolicyName::ALL {
+        let cluster = Arc::new(Cluster::uniform(2, Resources::new(2.0, 2.0, 0.0, 0.0)).unwrap());
+        let worker = Resources::new(1.0, 1.0, 0.0, 0.0);
+        let drawn = Setting::calibrated().draw(1).remove(0);
+        let job = |id: u32| Job {
+            id: JobId(id),
+            name: format!("job-{id}"),
+            arrival: 0.0,
+            worker,
+            server: Resources::default(),
+            workers_per_server: None,
+            workers: WorkerRange::exactly(2),
+            workload: 7200.0,
+            seconds_per_sample: 1.0,
+            batch: 2,
+            ..drawn.clone()
+        };
+        let jobs: Vec<Job> = (0..4).map(job).collect();
+        let grid = syncline_schedule::pricing::SlotGrid::new(600.0, 200);
+        let mut desk = Desk::new(Header::new(policy, &Setup::new(&cluster, grid, &jobs), Physics::default()));
+        let arrivals = jobs.into_iter().map(|job| Event::Arrival { job: Arc::new(job) }).collect();
+        desk.step(0.0, arrivals).unwrap();
+        desk.step(5.0, vec![Event::Withdrawal { job: JobId(0) }, Event::Withdrawal { job: JobId(3) }])
+            .unwrap();
+        for at in [400.0, 4000.0, 8000.0] {
+            desk.step(at, vec![Event::Wake]).unwrap();
+            let state = desk.state();
+            assert_eq!(state.job(JobId(0)).status, Status::Withdrawn, "{policy}");
+            assert!(state.job(JobId(0)).placement.is_empty(), "{policy}");
+        }
+        let again = desk.step(9000.0, vec![Event::Withdrawal { job: JobId(0) }]);
+        assert!(again.unwrap_err().to_string().contains("does not fit the present state"), "{policy}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Attempts as processes of this machine.
+//!
+//! Every attempt has a folder, `runs/j3/2`, and is started by a small process ([`attempt`](crate::attempt)) that outlives the
+//! daemon. A daemon that comes after finds it by the files there. LOCAL-1: an attempt is told to be over only when no
+//! process of it is left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{
+    actuator::{Actuator, Ending, Launch, Run, Sighting},
+    attempt::{self, Order},
+    proc,
+};
+
+/// The processes of one daemon.
+pub struct Local {
+    runs: PathBuf,
+    /// The command that runs an attempt; the folder is added.
+    starter: Vec<OsString>,
+    /// Starters that are children of ours, to be reaped.
+    children: BTreeMap<Run, Child>,
+    /// What could not be begun.
+    failed: BTreeMap<Run, String>,
+    /// Attempts that are to be asked as soon as their command runs.
+    to_ask: BTreeSet<Run>,
+}
+
+impl Local {
+    /// Under `folder`; `starter` is a command that calls [`attempt::run`] with the folder that it is given last.
+    pub fn new(folder: &Path, starter: Vec<OsString>) -> Self {
+        let runs = folder.join("runs");
+        Self { runs, starter, children: BTreeMap::new(), failed: BTreeMap::new(), to_ask: BTreeSet::new() }
+    }
+
+    /// The folder of a job, which its attempts share.
+    pub fn job_folder(&self, run: Run) -> PathBuf {
+        self.runs.join(run.job.to_string())
+    }
+
+    /// The folder of an attempt.
+    pub fn folder(&self, run: Run) -> PathBuf {
+        self.job_folder(run).join(run.attempt.to_string())
+    }
+
+    fn begin(&mut self, launch: &Launch) -> std::io::Result<()> {
+        let folder = self.folder(launch.run);
+        let shared = self.job_folder(launch.run).join("files");
+        fs::create_dir_all(&shared)?;
+        fs::create_dir_all(&folder)?;
+        let order = serde_json::to_vec(&order(launch, &shared))?;
+        let path = folder.join("launch");
+        fs::write(&path, order)?;
+        let (program, arguments) = self.starter.split_first().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(folder.join("starter"))?);
+        self.children.insert(launch.run, command.spawn()?);
+        Ok(())
+    }
+
+    /// Signals the command's group, if there is one; false if it does not run yet.
+    fn signal(&self, run: Run, signal: Signal) -> bool {
+        let Some(job) = attempt::read_process(&self.folder(run).join("job")) else { return false };
+        if let Some(group) = Pid::from_raw(job.pid).filter(|_| job.is_alive()) {
+            // It may have ended by itself.
+            let _ = kill_process_group(group, signal);
+        }
+        true
+    }
+
+    /// Whether the small process is there, or about to be.
+    fn has_starter(&mut self, run: Run) -> bool {
+        if let Some(child) = self.children.get_mut(&run) {
+            return matches!(child.try_wait(), Ok(None));
+        }
+        let path = self.folder(run).join("claim");
+        match attempt::read_process(&path) {
+            Some(starter) => starter.is_alive(),
+            // Created and not written: its writer is at it, or died there, before it started anything.
+            None => path
+                .metadata()
+                .and_then(|found| found.modified())
+                .is_ok_and(|written| written.elapsed().is_ok_and(|age| age.as_secs() < 5)),
+        }
+    }
+}
+
+impl Actuator for Local {
+    fn start(&mut self, launch: &Launch) {
+        if let Err(error) = self.begin(launch) {
+            self.failed.insert(launch.run, error.to_string());
+        }
+    }
+
+    fn ask(&mut self, run: Run) {
+        if !self.signal(run, Signal::TERM) {
+            self.to_ask.insert(run);
+        }
+    }
+
+    fn kill(&mut self, run: Run) {
+        self.signal(run, Signal::KILL);
+        proc::kill_marked(&self.folder(run).to_string_lossy());
+    }
+
+    fn look(&mut self, run: Run) -> Sighting {
+        if let Some(why) = self.failed.remove(&run) {
+            return Sighting::Ended(Ending::NotStarted(why), None);
+        }
+        let folder = self.folder(run);
+        if let Some(status) = attempt::read_status(&folder) {
+            self.reap(run);
+            let known = status.boot == proc::boot();
+            return Sighting::Ended(status.ending, known.then_some(status.uptime));
+        }
+        // After a crash nobody may have claimed it: then it never ran, and never will.
+        let adopted = !self.children.contains_key(&run);
+        if adopted && !folder.join("claim").exists() {
+            let _ = fs::create_dir_all(&folder);
+            if attempt::claim(&folder).unwrap_or(false) {
+                return Sighting::NeverRan;
+            }
+        }
+        if self.to_ask.contains(&run) && self.signal(run, Signal::TERM) {
+            self.to_ask.remove(&run);
+        }
+        if self.has_starter(run) {
+            return Sighting::Running;
+        }
+        // The last words of a starter may have come since.
+        if let Some(status) = attempt::read_status(&folder) {
+            self.reap(run);
+            return Sighting::Ended(status.ending, Some(status.uptime));
+        }
+        if proc::kill_marked(&folder.to_string_lossy()) {
+            return Sighting::Running;
+        }
+        self.reap(run);
+        match fs::read_to_string(folder.join("starter")) {
+            // It did not get as far as starting anything.
+            Ok(said) if !said.trim().is_empty() && !folder.join("job").exists() => {
+                Sighting::Ended(Ending::NotStarted(said.trim().to_owned()), None)
+            }
+            _ => Sighting::Lost,
+        }
+    }
+}
+
+impl Local {
+    fn reap(&mut self, run: Run) {
+        self.to_ask.remove(&run);
+        if let Some(mut child) = self.children.remove(&run) {
+            // It has written its last words: it ends at once.
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The task with its blanks filled in.
+fn order(launch: &Launch, shared: &Path) -> Order {
+    let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
+    let shared = shared.to_string_lossy();
+    let mut command = launch.task.filled(workers, servers, &launch.name, &shared);
+    // The same program as the daemon's, wherever it is found: jobs are often `syncline train`.
+    if let (Some(program), Ok(own)) = (command.first_mut(), std::env::current_exe())
+        && program == "syncline"
+    {
+        *program = own.to_string_lossy().into_owned();
+    }
+    let hosts: Vec<String> =
+        launch.hosts.iter().map(|(name, workers, servers)| format!("{name}:{workers}:{servers}")).collect();
+    let mut environment = BTreeMap::from([
+        ("SYNCLINE_JOB".to_owned(), launch.name.clone()),
+        ("SYNCLINE_JOB_ID".to_owned(), launch.run.job.to_string()),
+        ("SYNCLINE_ATTEMPT".to_owned(), launch.run.attempt.to_string()),
+        ("SYNCLINE_WORKERS".to_owned(), workers.to_string()),
+        ("SYNCLINE_SERVERS".to_owned(), servers.to_string()),
+        ("SYNCLINE_MACHINES".to_owned(), hosts.join(" ")),
+        ("SYNCLINE_FOLDER".to_owned(), shared.into_owned()),
+    ]);
+    environment.extend(launch.task.environment.clone());
+    Order { command, directory: launch.task.directory.clone(), environment }
+}

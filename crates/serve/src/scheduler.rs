@@ -1,0 +1,376 @@
+//! The pure part of the daemon: news in, changes and acts out.
+//!
+//! The policy decides who should run where; that is what the [`Desk`]'s state says at once. Processes follow more slowly:
+//! a job that shrinks must stop first. So there are two pictures, the wish (the state) and the world (open attempts), and
+//! every step moves the world towards the wish.
+//!
+//! SERVE-1: a job has at most one open attempt. SERVE-2: an attempt is started only into room that no other open attempt
+//! holds, stopping ones included. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
+//! exists is known.
+
+use std::sync::Arc;
+
+use syncline_schedule::{
+    Decision, Event, Job, JobId, Placement, Resources,
+    desk::Desk,
+    jobs_file::Entry as Submission,
+    sim::Entry,
+    state::{JobState, Status},
+};
+
+use crate::{
+    actuator::{Ending, Launch, Run},
+    error::{Error, Result},
+    record::{Attempt, Outcome, Record},
+};
+
+/// How often an attempt may be lost before its job is given up: then the job is what brings the machine down.
+const MOST_LOSSES: u32 = 3;
+
+/// The longest wait before another try, in seconds.
+const LONGEST_WAIT: f64 = 60.0;
+
+/// Something that the scheduler is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Jobs were submitted.
+    Submitted(Vec<Submission>),
+    /// A job is not wanted any more.
+    Cancelled(JobId),
+    /// An attempt ended at this time, in seconds.
+    Ended(Run, Ending, f64),
+    /// An attempt is gone without a word.
+    Lost(Run),
+    /// An attempt was never started: the daemon died between saying so and doing it.
+    NeverRan(Run),
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Start an attempt.
+    Start(Launch),
+    /// Ask an attempt to stop.
+    Ask(Run),
+    /// Kill it.
+    Kill(Run),
+}
+
+/// What a step changed, to be kept before the acts are carried out.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The step of the recording, if the policy was asked.
+    pub entry: Option<Entry>,
+    /// Records as they are now.
+    pub records: Vec<Record>,
+    /// What to do.
+    pub acts: Vec<Act>,
+}
+
+impl Changes {
+    /// Whether nothing is to be kept.
+    pub fn is_empty(&self) -> bool {
+        self.entry.is_none() && self.records.is_empty()
+    }
+}
+
+/// The policy at its desk, and the records of all jobs.
+pub struct Scheduler {
+    desk: Desk,
+    records: Vec<Record>,
+    touched: Vec<JobId>,
+}
+
+impl Scheduler {
+    /// With what was kept: `records` by number, one for every job that the desk knows.
+    ///
+    /// # Errors
+    /// Records and desk that do not know the same jobs.
+    pub fn new(desk: Desk, records: Vec<Record>) -> Result<Self> {
+        let known = records.iter().enumerate().all(|(at, record)| record.id.index() == at);
+        if !known || records.len() != desk.state().jobs.len() {
+            let what =
+                format!("{} jobs are recorded and {} are known", records.len(), desk.state().jobs.len());
+            return Err(Error::Refused(format!("the books do not fit together: {what}")));
+        }
+        Ok(Self { desk, records, touched: Vec::new() })
+    }
+
+    /// The policy's side.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The jobs, by number.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The job of this number (`j3`) or name, the latest of that name.
+    pub fn find(&self, label: &str) -> Option<&Record> {
+        let by_number = || self.records.iter().find(|record| record.id.to_string() == label);
+        self.records.iter().rev().find(|record| record.name == label).or_else(by_number)
+    }
+
+    /// Attempts whose processes may exist.
+    pub fn open(&self) -> impl Iterator<Item = Run> {
+        self.records.iter().filter_map(|record| {
+            record.open.as_ref().map(|open| Run { job: record.id, attempt: open.number })
+        })
+    }
+
+    /// When there will be something to do even if nothing happens, in seconds.
+    pub fn next_due(&self) -> Option<f64> {
+        let of = |record: &Record| match &record.open {
+            Some(Attempt { asked: Some(asked), killed: false, .. }) => Some(asked + record.task.grace),
+            None if record.is_unfinished() && record.not_before > 0.0 => Some(record.not_before),
+            _ => None,
+        };
+        self.records.iter().filter_map(of).chain(self.desk.wake()).min_by(f64::total_cmp)
+    }
+
+    /// Takes note of news at `now`, lets the policy decide if there is something to decide, and says what to do.
+    ///
+    /// # Errors
+    /// A defect of the policy; the scheduler must not be used any more.
+    pub fn step(&mut self, now: f64, news: Vec<News>) -> Result<Changes> {
+        let now = now.max(self.desk.state().now);
+        let mut events: Vec<Event> = news.into_iter().flat_map(|news| self.note(now, news)).collect();
+        if self.desk.wake().is_some_and(|wake| wake <= now) {
+            events.push(Event::Wake);
+        }
+        let mut changes = Changes::default();
+        if !events.is_empty() {
+            let late = self.late(now, &events);
+            events.splice(0..0, late);
+            let entry = self.desk.step(now, events)?;
+            self.hear(now, &entry.decisions);
+            changes.entry = Some(entry);
+        }
+        changes.acts = self.follow(now);
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        changes.records = touched.into_iter().map(|id| self.records[id.index()].clone()).collect();
+        Ok(changes)
+    }
+
+    /// What one piece of news changes in the records, and what the policy must hear of it.
+    fn note(&mut self, now: f64, news: News) -> Vec<Event> {
+        match news {
+            News::Submitted(jobs) => jobs.into_iter().map(|job| self.arrive(now, job)).collect(),
+            News::Cancelled(id) => self.cancel(now, id).into_iter().collect(),
+            News::Ended(run, ending, at) => self.ended(now, run, &ending, at.min(now)).into_iter().collect(),
+            News::Lost(run) => self.lost(now, run).into_iter().collect(),
+            News::NeverRan(run) => {
+                self.close(run, now);
+                Vec::new()
+            }
+        }
+    }
+
+    fn touch(&mut self, id: JobId) -> &mut Record {
+        self.touched.push(id);
+        &mut self.records[id.index()]
+    }
+
+    fn arrive(&mut self, now: f64, (job, task): Submission) -> Event {
+        let id = JobId(self.records.len() as u32);
+        let name = if job.name.is_empty() { id.to_string() } else { job.name.clone() };
+        // Without a command there is nothing to run: it ends as soon as it has started.
+        let nothing = || syncline_schedule::jobs_file::Task {
+            command: vec!["true".into()],
+            directory: None,
+            environment: Default::default(),
+            grace: 0.0,
+            retries: 0,
+        };
+        self.records.push(Record::new(id, name.clone(), task.unwrap_or_else(nothing)));
+        self.touched.push(id);
+        Event::Arrival { job: Arc::new(Job { id, name, arrival: now, ..job }) }
+    }
+
+    fn cancel(&mut self, now: f64, id: JobId) -> Option<Event> {
+        let record = self.touch(id);
+        if !record.is_unfinished() {
+            return None;
+        }
+        record.end(Outcome::Cancelled, now);
+        Some(Event::Withdrawal { job: id })
+    }
+
+    fn ended(&mut self, now: f64, run: Run, ending: &Ending, at: f64) -> Option<Event> {
+        let resume = self.desk.state().job(run.job).job.resume;
+        let (record, asked) = self.close(run, at)?;
+        match ending {
+            _ if !record.is_unfinished() => None,
+            Ending::Exited(0) => {
+                record.end(Outcome::Done, at);
+                Some(Event::Completion { job: run.job, at })
+            }
+            _ if asked => None,
+            ending => {
+                record.failures += 1;
+                if record.failures > record.task.retries {
+                    record.end(Outcome::Failed(ending.to_string()), at);
+                    return Some(Event::Withdrawal { job: run.job });
+                }
+                record.not_before = now + pause(record.failures);
+                begun_again(run.job, resume)
+            }
+        }
+    }
+
+    fn lost(&mut self, now: f64, run: Run) -> Option<Event> {
+        let resume = self.desk.state().job(run.job).job.resume;
+        let (record, _) = self.close(run, now)?;
+        if !record.is_unfinished() {
+            return None;
+        }
+        record.losses += 1;
+        if record.losses > MOST_LOSSES {
+            let why = format!("its processes vanished {} times without a word", record.losses);
+            record.end(Outcome::Failed(why), now);
+            return Some(Event::Withdrawal { job: run.job });
+        }
+        record.not_before = now + pause(record.losses) - 1.0;
+        begun_again(run.job, resume)
+    }
+
+    /// Closes an attempt, if it is the open one; says whether it was asked to stop.
+    fn close(&mut self, run: Run, at: f64) -> Option<(&mut Record, bool)> {
+        let open = self.records[run.job.index()].open.as_ref().filter(|open| open.number == run.attempt)?;
+        let asked = open.asked.is_some();
+        let record = self.touch(run.job);
+        record.close(at);
+        Some((record, asked))
+    }
+
+    /// Jobs that have had all the time that they said they take, and go on: they are believed to need a twentieth of it
+    /// more, and at least a second. Otherwise a policy would think that they need nothing, and stop them just before
+    /// they end.
+    fn late(&self, now: f64, events: &[Event]) -> Vec<Event> {
+        let state = self.desk.state();
+        let over = |job: &&JobState| {
+            let news = |event: &Event| match event {
+                Event::Completion { job: id, .. }
+                | Event::Withdrawal { job: id }
+                | Event::Progress { job: id, .. } => *id == job.job.id,
+                _ => false,
+            };
+            job.status == Status::Running && job.due(state.now) <= now && !events.iter().any(news)
+        };
+        let believed = |job: &JobState| {
+            let more = (0.05 * (job.executed + now - state.now)).max(1.0) * job.rate;
+            Event::Progress { job: job.job.id, samples: (job.job.workload - more).max(0.0) }
+        };
+        state.active().filter(over).map(believed).collect()
+    }
+
+    /// What decisions mean for the records.
+    fn hear(&mut self, now: f64, decisions: &[Decision]) {
+        for decision in decisions {
+            match decision {
+                Decision::Reject { job, reason } => {
+                    self.touch(*job).end(Outcome::TurnedDown(reason.clone()), now);
+                }
+                Decision::Place { job, .. } | Decision::Admit { job } => {
+                    let record = &mut self.records[job.index()];
+                    if matches!(record.outcome, Some(Outcome::TurnedDown(_))) {
+                        (record.outcome, record.ended) = (None, None);
+                        self.touched.push(*job);
+                    }
+                }
+                Decision::Preempt { .. } | Decision::WakeAt { .. } => {}
+            }
+        }
+    }
+
+    /// Moves the world towards the wish.
+    fn follow(&mut self, now: f64) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for at in 0..self.records.len() {
+            acts.extend(self.stop(now, JobId(at as u32)));
+        }
+        for record in self.records.iter_mut().filter(|record| record.not_before <= now) {
+            record.not_before = 0.0;
+        }
+        let mut free = self.free();
+        for at in 0..self.records.len() {
+            acts.extend(self.start(now, JobId(at as u32), &mut free));
+        }
+        acts
+    }
+
+    /// Where the policy wants a job to run.
+    fn wished(&self, id: JobId) -> Option<&Placement> {
+        let job = self.desk.state().job(id);
+        (job.status == Status::Running && self.records[id.index()].is_unfinished()).then_some(&job.placement)
+    }
+
+    fn stop(&mut self, now: f64, id: JobId) -> Option<Act> {
+        let record = &self.records[id.index()];
+        let open = record.open.as_ref()?;
+        let run = Run { job: id, attempt: open.number };
+        match open.asked {
+            None if self.wished(id) != Some(&open.placement) => {
+                self.touch(id).open.as_mut()?.asked = Some(now);
+                Some(Act::Ask(run))
+            }
+            Some(asked) if !open.killed && now >= asked + record.task.grace => {
+                self.touch(id).open.as_mut()?.killed = true;
+                Some(Act::Kill(run))
+            }
+            _ => None,
+        }
+    }
+
+    /// What no open attempt holds.
+    fn free(&self) -> Vec<Resources> {
+        let state = self.desk.state();
+        let mut free: Vec<Resources> =
+            state.cluster.machines().iter().map(|machine| machine.capacity).collect();
+        for record in &self.records {
+            for share in record.open.iter().flat_map(|open| open.placement.shares()) {
+                free[share.machine.index()].add(&share.demand(&state.job(record.id).job), -1.0);
+            }
+        }
+        free
+    }
+
+    fn start(&mut self, now: f64, id: JobId, free: &mut [Resources]) -> Option<Act> {
+        let record = &self.records[id.index()];
+        let placement =
+            self.wished(id).filter(|_| record.open.is_none() && record.not_before <= now)?.clone();
+        let state = self.desk.state();
+        let job = &state.job(id).job;
+        if !placement.shares().iter().all(|share| free[share.machine.index()].fits(&share.demand(job))) {
+            return None;
+        }
+        for share in placement.shares() {
+            free[share.machine.index()].add(&share.demand(job), -1.0);
+        }
+        let named = |share: &syncline_schedule::Share| {
+            (state.cluster.name(share.machine), share.workers, share.servers)
+        };
+        let hosts = placement.shares().iter().map(named).collect();
+        let record = self.touch(id);
+        record.attempts += 1;
+        let number = record.attempts;
+        record.not_before = 0.0;
+        record.open =
+            Some(Attempt { number, placement: placement.clone(), begun: now, asked: None, killed: false });
+        let (name, task) = (record.name.clone(), record.task.clone());
+        Some(Act::Start(Launch { run: Run { job: id, attempt: number }, name, task, placement, hosts }))
+    }
+}
+
+/// What the policy hears of a job that begins again in its place: one that cannot resume has nothing done.
+fn begun_again(job: JobId, resume: bool) -> Option<Event> {
+    (!resume).then_some(Event::Progress { job, samples: 0.0 })
+}
+
+/// Seconds before the next try.
+fn pause(failures: u32) -> f64 {
+    f64::from(2_u32.saturating_pow(failures.saturating_sub(1).min(10))).min(LONGEST_WAIT)
+}

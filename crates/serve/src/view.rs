@@ -1,0 +1,213 @@
+//! What everybody may see: the queue, the machines, what ran where, and why each job is where it is.
+
+use serde::{Deserialize, Serialize};
+use syncline_schedule::{Placement, Resource, Resources, state::JobState};
+
+use crate::{
+    record::{Outcome, Record},
+    scheduler::Scheduler,
+    why::why,
+};
+
+/// Everything at one time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// The policy that decides.
+    pub policy: String,
+    /// Seconds since the books were begun.
+    pub now_seconds: f64,
+    /// Steps in the books.
+    pub steps: u64,
+    /// What keeps the scheduler from working, such as a full disk.
+    pub trouble: Option<String>,
+    /// The machines.
+    pub machines: Vec<MachineView>,
+    /// The jobs, in the order of their submission.
+    pub jobs: Vec<JobView>,
+}
+
+/// One machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineView {
+    /// Its name.
+    pub name: String,
+    /// What it has: only what it has any of.
+    pub capacity: Vec<Amount>,
+}
+
+/// An amount of one type of resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Amount {
+    /// `cpu`, `gpu`, ...
+    pub kind: String,
+    /// What is held by processes that exist.
+    pub held: f64,
+    /// What there is.
+    pub whole: f64,
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// `j3`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `waiting`, `running`, `stopping`, `done`, `failed`, `cancelled` or `turned-down`.
+    pub state: String,
+    /// Why it is so, in words.
+    pub why: String,
+    /// Workers that run.
+    pub workers: u32,
+    /// Servers that run.
+    pub servers: u32,
+    /// The fewest and the most workers that it may have.
+    pub may_have: (u32, u32),
+    /// Whether it can be stopped and go on.
+    pub resume: bool,
+    /// When it was submitted.
+    pub submitted_seconds: f64,
+    /// When it first ran.
+    pub started_seconds: Option<f64>,
+    /// When it ended.
+    pub ended_seconds: Option<f64>,
+    /// When it should end, if it goes on as now and is as long as it said.
+    pub due_seconds: Option<f64>,
+    /// The share of its work that should be done.
+    pub progress: f64,
+    /// How many times it was started.
+    pub attempts: u32,
+    /// What ran where, the latest last.
+    pub spans: Vec<Span>,
+    /// The command.
+    pub command: Vec<String>,
+}
+
+/// Workers on one machine over a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// The machine's name.
+    pub machine: String,
+    /// Workers on it.
+    pub workers: u32,
+    /// Servers on it.
+    pub servers: u32,
+    /// From when.
+    pub from_seconds: f64,
+    /// Until when; none: it runs.
+    pub until_seconds: Option<f64>,
+}
+
+impl View {
+    /// Of a scheduler at `now`.
+    pub fn of(scheduler: &Scheduler, policy: &str, now: f64, steps: u64, trouble: Option<String>) -> Self {
+        let state = scheduler.desk().state();
+        let held = held(scheduler);
+        let machines = state.cluster.ids().map(|id| {
+            let capacity = state.cluster.capacity(id);
+            let amount = |kind: Resource| {
+                let (held, whole) = (held[id.index()][kind], capacity[kind]);
+                (whole > 0.0).then(|| Amount { kind: kind.name().into(), held, whole })
+            };
+            let capacity = Resource::ALL.into_iter().filter_map(amount).collect();
+            MachineView { name: state.cluster.name(id), capacity }
+        });
+        let machines = machines.collect();
+        let jobs = scheduler.records().iter().map(|record| JobView::of(scheduler, record, now)).collect();
+        Self { policy: policy.into(), now_seconds: now, steps, trouble, machines, jobs }
+    }
+
+    /// The job of this number or name, the latest of that name.
+    pub fn job(&self, label: &str) -> Option<&JobView> {
+        let by_number = || self.jobs.iter().find(|job| job.id == label);
+        self.jobs.iter().rev().find(|job| job.name == label).or_else(by_number)
+    }
+}
+
+impl JobView {
+    fn of(scheduler: &Scheduler, record: &Record, now: f64) -> Self {
+        let job = scheduler.desk().state().job(record.id);
+        let open = record.open.as_ref();
+        let past =
+            record.history.iter().flat_map(|ran| spans(scheduler, &ran.placement, ran.from, Some(ran.until)));
+        let running = open.iter().flat_map(|open| spans(scheduler, &open.placement, open.begun, None));
+        let first = record.history.first().map(|ran| ran.from).or(open.map(|open| open.begun));
+        Self {
+            id: record.id.to_string(),
+            name: record.name.clone(),
+            state: state_of(record).into(),
+            why: why(scheduler, record, now),
+            workers: open.map_or(0, |open| open.placement.workers()),
+            servers: open.map_or(0, |open| open.placement.servers()),
+            may_have: (job.job.workers.min, job.job.workers.max),
+            resume: job.job.resume,
+            submitted_seconds: job.job.arrival,
+            started_seconds: first,
+            ended_seconds: record.ended,
+            due_seconds: due(job, record, scheduler.desk().state().now),
+            progress: progress(job, record, scheduler.desk().state().now, now),
+            attempts: record.attempts,
+            spans: past.chain(running).collect(),
+            command: record.task.command.clone(),
+        }
+    }
+
+    /// Whether it will not change any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "done" | "failed" | "cancelled" | "turned-down")
+    }
+}
+
+/// What the processes that exist hold of each machine.
+pub(crate) fn held(scheduler: &Scheduler) -> Vec<Resources> {
+    let state = scheduler.desk().state();
+    let mut held = vec![Resources::default(); state.cluster.machines().len()];
+    for record in scheduler.records() {
+        for share in record.open.iter().flat_map(|open| open.placement.shares()) {
+            held[share.machine.index()].add(&share.demand(&state.job(record.id).job), 1.0);
+        }
+    }
+    held
+}
+
+fn state_of(record: &Record) -> &'static str {
+    match (&record.outcome, &record.open) {
+        (Some(Outcome::Cancelled), Some(_)) => "stopping",
+        (None, Some(open)) if open.asked.is_some() => "stopping",
+        (None, Some(_)) => "running",
+        (None, None) => "waiting",
+        (Some(Outcome::Done), _) => "done",
+        (Some(Outcome::Failed(_)), _) => "failed",
+        (Some(Outcome::Cancelled), None) => "cancelled",
+        (Some(Outcome::TurnedDown(_)), _) => "turned-down",
+    }
+}
+
+fn due(job: &JobState, record: &Record, at: f64) -> Option<f64> {
+    let due = job.due(at);
+    (record.open.is_some() && record.is_unfinished() && due.is_finite()).then_some(due)
+}
+
+fn progress(job: &JobState, record: &Record, at: f64, now: f64) -> f64 {
+    if record.outcome == Some(Outcome::Done) {
+        return 1.0;
+    }
+    let left = (job.remaining - (now - at).max(0.0) * job.rate).max(0.0);
+    1.0 - left / job.job.workload
+}
+
+fn spans<'a>(
+    scheduler: &'a Scheduler,
+    placement: &'a Placement,
+    from: f64,
+    until: Option<f64>,
+) -> impl Iterator<Item = Span> + 'a {
+    let cluster = &scheduler.desk().state().cluster;
+    placement.shares().iter().map(move |share| Span {
+        machine: cluster.name(share.machine),
+        workers: share.workers,
+        servers: share.servers,
+        from_seconds: from,
+        until_seconds: until,
+    })
+}

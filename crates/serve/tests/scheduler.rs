@@ -1,0 +1,360 @@
+//! The pure part over imagined processes: what is promised holds whatever happens, and a crash at any step loses nothing.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use syncline_schedule::{
+    Cluster, JobId, MachineId, PolicyName, Resources,
+    desk::{Desk, Snapshot},
+    jobs_file::sent_jobs,
+    replay::{Header, Recording},
+    sim::Entry,
+};
+use syncline_serve::{
+    actuator::{Ending, Run},
+    record::{Outcome, Record},
+    scheduler::{Act, News, Scheduler},
+    server,
+};
+
+fn cluster(cores: f64) -> Cluster {
+    Cluster::uniform(1, Resources::new(0.0, cores, 0.0, 0.0)).unwrap()
+}
+
+fn header(policy: PolicyName, cores: f64) -> Header {
+    server::header(policy, cluster(cores), 10.0, 2000).unwrap()
+}
+
+/// Processes that do their work in imagined time, and what is kept of the scheduler.
+struct World {
+    header: Header,
+    scheduler: Scheduler,
+    now: f64,
+    /// Work left of what runs, and workers.
+    running: BTreeMap<Run, (f64, u32)>,
+    left: BTreeMap<JobId, f64>,
+    /// Attempts that were asked to stop end after this time.
+    ends: BTreeMap<Run, (f64, Ending)>,
+    entries: Vec<Entry>,
+    records: Vec<Record>,
+    snapshot: Option<(usize, String)>,
+    started: Vec<Run>,
+}
+
+impl World {
+    fn new(policy: PolicyName, cores: f64) -> Self {
+        let header = header(policy, cores);
+        let scheduler = Scheduler::new(Desk::new(header.clone()), Vec::new()).unwrap();
+        Self {
+            header,
+            scheduler,
+            now: 0.0,
+            running: BTreeMap::new(),
+            left: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            entries: Vec::new(),
+            records: Vec::new(),
+            snapshot: None,
+            started: Vec::new(),
+        }
+    }
+
+    fn submit(&mut self, jobs: Value) {
+        let jobs = sent_jobs(jobs.as_array().unwrap().clone(), self.header.cluster()).unwrap();
+        let first = self.scheduler.records().len();
+        for (at, (job, _)) in jobs.iter().enumerate() {
+            self.left.insert(JobId((first + at) as u32), job.workload);
+        }
+        self.step(vec![News::Submitted(jobs)]);
+    }
+
+    fn step(&mut self, news: Vec<News>) {
+        let changes = self.scheduler.step(self.now, news).unwrap();
+        self.entries.extend(changes.entry);
+        for record in changes.records {
+            let at = record.id.index();
+            if at < self.records.len() { self.records[at] = record } else { self.records.push(record) }
+        }
+        for act in changes.acts {
+            self.carry_out(act);
+        }
+        self.holds();
+    }
+
+    fn carry_out(&mut self, act: Act) {
+        match act {
+            Act::Start(launch) => {
+                assert!(!self.started.contains(&launch.run), "{:?} was started twice", launch.run);
+                self.started.push(launch.run);
+                let left = self.left[&launch.run.job];
+                self.running.insert(launch.run, (left, launch.placement.workers()));
+            }
+            Act::Ask(run) => drop(self.ends.insert(run, (self.now + 0.5, Ending::Signalled(15)))),
+            Act::Kill(run) => drop(self.ends.insert(run, (self.now, Ending::Signalled(9)))),
+        }
+    }
+
+    /// SERVE-1 and SERVE-2, of what really runs.
+    fn holds(&self) {
+        let mut jobs: Vec<JobId> = self.running.keys().map(|run| run.job).collect();
+        jobs.dedup();
+        assert_eq!(jobs.len(), self.running.len(), "a job runs twice");
+        let cores: u32 = self.running.values().map(|(_, workers)| workers).sum();
+        let whole = self.header.cluster().capacity(MachineId(0))[syncline_schedule::Resource::Cpu];
+        assert!(f64::from(cores) <= whole, "{cores} workers run");
+    }
+
+    /// Lets a tenth of a second pass.
+    fn tick(&mut self) {
+        const TICK: f64 = 0.1;
+        self.now += TICK;
+        let mut news = Vec::new();
+        for (run, (left, workers)) in &mut self.running {
+            *left -= TICK * f64::from(*workers);
+            self.left.insert(run.job, *left);
+            if let Some((_, ending)) = self.ends.get(run).filter(|(at, _)| *at <= self.now) {
+                news.push(News::Ended(*run, ending.clone(), self.now));
+            } else if *left <= 1e-9 {
+                news.push(News::Ended(*run, Ending::Exited(0), self.now));
+            }
+        }
+        for ended in &news {
+            if let News::Ended(run, ..) = ended {
+                self.running.remove(run);
+                self.ends.remove(run);
+            }
+        }
+        let due = self.scheduler.next_due().is_some_and(|due| due <= self.now);
+        if due || !news.is_empty() {
+            self.step(news);
+        }
+    }
+
+    /// The daemon dies and comes again with what is on the disk.
+    fn crash(&mut self) {
+        let desk = match &self.snapshot {
+            Some((from, text)) => {
+                let snapshot: Snapshot = serde_json::from_str(text).unwrap();
+                let mut desk = Desk::load(self.header.clone(), snapshot).unwrap();
+                self.entries[*from..].iter().for_each(|entry| desk.repeat(entry).unwrap());
+                desk
+            }
+            None => {
+                let mut desk = Desk::new(self.header.clone());
+                self.entries.iter().for_each(|entry| desk.repeat(entry).unwrap());
+                desk
+            }
+        };
+        self.scheduler = Scheduler::new(desk, self.records.clone()).unwrap();
+    }
+
+    fn save(&mut self) {
+        let text = serde_json::to_string(&self.scheduler.desk().save().unwrap()).unwrap();
+        self.snapshot = Some((self.entries.len(), text));
+    }
+
+    fn is_over(&self) -> bool {
+        self.scheduler.records().iter().all(|record| !record.is_unfinished() && record.open.is_none())
+    }
+
+    fn run(&mut self, until: f64) {
+        while !self.is_over() && self.now < until {
+            self.tick();
+        }
+    }
+
+    fn outcome(&self, name: &str) -> &Outcome {
+        self.scheduler.find(name).unwrap().outcome.as_ref().unwrap()
+    }
+}
+
+fn mixed() -> Value {
+    json!([
+        { "name": "a", "command": ["a"], "seconds": 20, "workers": { "min": 1, "max": 4 }, "resume": true, "retries": 1 },
+        { "name": "b", "command": ["b"], "seconds": 5 },
+        { "name": "c", "command": ["c"], "seconds": 8, "workers": { "min": 2, "max": 2 } },
+        { "name": "d", "command": ["d"], "seconds": 12, "workers": { "min": 1, "max": 3 }, "resume": true },
+        { "name": "e", "command": ["e"], "seconds": 3, "workers": { "min": 1, "max": 2 } },
+    ])
+}
+
+/// Policies that look at cores; Gavel's count accelerators only.
+fn policies() -> impl Iterator<Item = PolicyName> {
+    let gavel = [PolicyName::GavelLas, PolicyName::GavelLasAware];
+    PolicyName::ALL.into_iter().filter(move |policy| !gavel.contains(policy))
+}
+
+#[test]
+fn under_every_policy_jobs_run_to_their_end_or_are_turned_down() {
+    for policy in policies() {
+        let mut world = World::new(policy, 4.0);
+        world.submit(mixed());
+        world.run(400.0);
+        for record in world.scheduler.records() {
+            let fine = matches!(record.outcome, Some(Outcome::Done | Outcome::TurnedDown(_)));
+            assert!(fine, "{policy} {}: {:?}", record.name, record.outcome);
+            // What cannot resume was started once.
+            if !world.scheduler.desk().state().job(record.id).job.resume {
+                assert!(
+                    record.attempts <= 1,
+                    "{policy} {} was started {} times",
+                    record.name,
+                    record.attempts
+                );
+            }
+        }
+        let done =
+            world.scheduler.records().iter().filter(|record| record.outcome == Some(Outcome::Done)).count();
+        assert!(done > 0, "{policy} ran nothing");
+    }
+}
+
+/// The books after a crash are the books before it, whenever it comes: nothing is lost, started twice or decided otherwise.
+#[test]
+fn a_crash_after_any_step_changes_nothing() {
+    for policy in
+        [PolicyName::Syncline, PolicyName::Srtf, PolicyName::Drf, PolicyName::PdOrs, PolicyName::TiresiasL]
+    {
+        let undisturbed = {
+            let mut world = World::new(policy, 4.0);
+            world.submit(mixed());
+            world.run(400.0);
+            world
+        };
+        let mut world = World::new(policy, 4.0);
+        world.submit(mixed());
+        let mut ticks = 0;
+        while !world.is_over() && world.now < 400.0 {
+            world.tick();
+            world.crash();
+            ticks += 1;
+            if ticks % 37 == 0 {
+                world.save();
+            }
+        }
+        assert_eq!(world.entries, undisturbed.entries, "{policy}");
+        assert_eq!(world.scheduler.records(), undisturbed.scheduler.records(), "{policy}");
+        let lines =
+            Recording { header: world.header.clone(), entries: world.entries.clone(), complete: true };
+        assert!(lines.replay().unwrap() > 0);
+    }
+}
+
+#[test]
+fn an_elastic_job_grows_when_another_ends() {
+    let mut world = World::new(PolicyName::Drf, 2.0);
+    world.submit(json!([
+        { "name": "long", "command": ["x"], "seconds": 30, "workers": { "min": 1, "max": 2 }, "resume": true },
+        { "name": "short", "command": ["x"], "seconds": 5 },
+    ]));
+    world.run(200.0);
+    let sizes: Vec<u32> =
+        world.scheduler.find("long").unwrap().history.iter().map(|ran| ran.placement.workers()).collect();
+    assert_eq!(sizes, [1, 2]);
+    // Half a second of stopping, and 25 worker-seconds left for two.
+    assert!((17.0..20.0).contains(&world.now), "{}", world.now);
+}
+
+#[test]
+fn a_job_that_fails_is_begun_again_as_often_as_it_says() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([{ "name": "a", "command": ["x"], "seconds": 9, "retries": 2 }]));
+    for attempt in 1..=3 {
+        let run = Run { job: JobId(0), attempt };
+        while !world.running.contains_key(&run) {
+            world.tick();
+        }
+        world.running.remove(&run);
+        world.step(vec![News::Ended(run, Ending::Exited(7), world.now)]);
+    }
+    assert_eq!(*world.outcome("a"), Outcome::Failed("exit code 7".into()));
+    // A second before the first time, two before the next.
+    assert!((2.9..3.5).contains(&world.now), "{}", world.now);
+}
+
+#[test]
+fn a_job_that_vanishes_again_and_again_is_given_up() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([{ "name": "a", "command": ["x"], "seconds": 9 }]));
+    for attempt in 1..=4 {
+        let run = Run { job: JobId(0), attempt };
+        while !world.running.contains_key(&run) {
+            world.tick();
+        }
+        world.running.remove(&run);
+        world.step(vec![News::Lost(run)]);
+    }
+    assert!(matches!(world.outcome("a"), Outcome::Failed(why) if why.contains("vanished 4 times")));
+}
+
+#[test]
+fn who_does_not_stop_is_killed_and_its_room_is_not_given_away_before() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([
+        { "name": "deaf", "command": ["x"], "seconds": 100, "grace": 3 },
+        { "name": "next", "command": ["x"], "seconds": 1 },
+    ]));
+    let deaf = Run { job: JobId(0), attempt: 1 };
+    world.step(vec![News::Cancelled(JobId(0))]);
+    // It does not hear.
+    world.ends.remove(&deaf);
+    while world.now < 2.8 {
+        world.tick();
+        assert!(world.running.contains_key(&deaf) && world.running.len() == 1);
+    }
+    world.run(10.0);
+    assert_eq!(*world.outcome("deaf"), Outcome::Cancelled);
+    assert_eq!(*world.outcome("next"), Outcome::Done);
+    assert!(world.now < 5.0, "{}", world.now);
+}
+
+#[test]
+fn a_job_that_ends_well_while_it_is_asked_to_stop_is_done() {
+    let mut world = World::new(PolicyName::Srtf, 1.0);
+    world.submit(json!([{ "name": "long", "command": ["x"], "seconds": 50, "resume": true }]));
+    world.tick();
+    world.submit(json!([{ "name": "short", "command": ["x"], "seconds": 5 }]));
+    let long = Run { job: JobId(0), attempt: 1 };
+    assert!(world.ends.contains_key(&long), "srtf stops the long one");
+    world.ends.insert(long, (world.now, Ending::Exited(0)));
+    world.run(100.0);
+    assert_eq!(*world.outcome("long"), Outcome::Done);
+    assert_eq!(world.scheduler.find("long").unwrap().attempts, 1);
+}
+
+/// A job that takes longer than it said is not stopped for being finished.
+#[test]
+fn a_job_that_is_late_goes_on() {
+    for policy in policies() {
+        let mut world = World::new(policy, 2.0);
+        world.submit(
+            json!([{ "name": "late", "command": ["x"], "seconds": 4, "workers": { "min": 1, "max": 2 },
+            "resume": true }]),
+        );
+        world.left.insert(JobId(0), 60.0);
+        if let Some((left, _)) = world.running.values_mut().next() {
+            *left = 60.0;
+        }
+        for number in 0..6 {
+            world.now += 4.9;
+            world.tick();
+            world.submit(json!([{ "name": format!("s{number}"), "command": ["x"], "seconds": 1 }]));
+        }
+        world.run(300.0);
+        let outcome = world.outcome("late");
+        assert!(matches!(outcome, Outcome::Done | Outcome::TurnedDown(_)), "{policy}: {outcome:?}");
+        // Policies that share may shrink it and let it grow; none throws it out at its stated end for good.
+        let record = world.scheduler.find("late").unwrap();
+        assert!(record.attempts <= 20, "{policy}: {} attempts", record.attempts);
+    }
+}
+
+#[test]
+fn the_books_must_fit_together() {
+    let desk = Desk::new(header(PolicyName::Fifo, 1.0));
+    let task = sent_jobs(vec![json!({ "command": ["x"] })], &cluster(1.0)).unwrap().remove(0).1.unwrap();
+    let record = Record::new(JobId(0), "a".into(), task);
+    let error = Scheduler::new(desk, vec![record]).err().unwrap().to_string();
+    assert!(error.contains("1 jobs are recorded and 0 are known"), "{error}");
+}
