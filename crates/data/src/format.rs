@@ -32,6 +32,9 @@ impl Format {
                 source.error("the file is empty: it must have at least one row of features and a label")
             );
         }
+        if let Some(found) = foreign(start) {
+            return Err(source.error(found));
+        }
         if let Some(binary) = binary(start) {
             return Ok(binary);
         }
@@ -72,6 +75,37 @@ fn binary(start: &[u8]) -> Option<Format> {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Npz),
         [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
         [0, 0, 0x08..=0x0e, 1..=4, ..] => Some(Format::Idx),
+        _ => None,
+    }
+}
+
+/// Formats that are not read, but are taken for tables by people or by their look: what each of them is, and how it becomes
+/// one that is.
+fn foreign(start: &[u8]) -> Option<&'static str> {
+    let is_in = |part: &[u8]| start[..start.len().min(4096)].windows(part.len()).any(|window| window == part);
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let begins = |prefix: &str| {
+        text.get(..prefix.len()).is_some_and(|text| text.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    let inside = |open: u8| text.strip_prefix(&[open]).map(|rest| rest.trim_ascii_start().first().copied());
+    let spreadsheet = "this is a spreadsheet: save the sheet as CSV";
+    match start {
+        [b'P', b'K', 3, 4, ..] if is_in(b"[Content_Types].xml") || is_in(b"opendocument.spreadsheet") => {
+            return Some(spreadsheet);
+        }
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => return Some(spreadsheet),
+        _ => {}
+    }
+    match (inside(b'{'), inside(b'[')) {
+        (Some(Some(b'"' | b'}')), _) | (_, Some(Some(b'{' | b'['))) => {
+            Some("this is JSON: write it as CSV (in pandas read_json(..).to_csv(.., index=False))")
+        }
+        _ if begins("<!doctype") || begins("<html") || begins("<?xml") => {
+            Some("this is a page or XML, and no table: save what it shows as CSV")
+        }
+        _ if begins("@relation") => {
+            Some("this is ARFF: replace what is above its data by a header, and save it as CSV")
+        }
         _ => None,
     }
 }

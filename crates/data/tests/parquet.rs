@@ -211,3 +211,16 @@ fn content() -> Vec<u8> {
     group.close().unwrap();
     writer.into_inner().unwrap()
 }
+
+#[test]
+fn a_few_bytes_do_not_become_gigabytes() {
+    // Sorted words are a few runs of a dictionary's numbers, and 64 features a row.
+    let rows = 4_400_000;
+    let words = Values::Longs((0..rows).map(|row| row / 70_000).collect());
+    let labels = Values::Longs((0..rows).map(|row| row / 1_000_000).collect());
+    let message = "message m { required int64 x; required int64 y; }";
+    let input = parquet(message, plain(), &[vec![words, labels]]);
+    let options = ReadOptions { category: vec!["x".into()], ..ReadOptions::default() };
+    let error = Schema::fit(&[input], &options).unwrap_err().to_string();
+    assert!(error.contains("4400000 rows of 63 features are far more than its"), "{error}");
+}

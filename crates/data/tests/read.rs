@@ -146,7 +146,21 @@ fn files_without_data_are_refused() {
         ("a,b,y\n", "data.csv: there is a header, but no row of data"),
         (
             "1\n2\n",
-            "data.csv:1: there is only one column: a row needs at least one feature and the label, divided by `,`, `;`, `|`, tabs or blanks",
+            "data.csv:1: there is only one column: a row needs at least one feature and the label, divided by `,`, `;`, `|`, tabs or blanks; --delimiter names any other sign",
+        ),
+        (
+            "Report of May\na,b,y\n1,2,3\n",
+            "data.csv:1: the line has one cell, and lines below it have 3: if it is a title, take it out; if it is a comment, begin it with #",
+        ),
+        (
+            "{\"a\": [1, 2]}",
+            "data.csv: this is JSON: write it as CSV (in pandas read_json(..).to_csv(.., index=False))",
+        ),
+        ("<html><table>", "data.csv: this is a page or XML, and no table: save what it shows as CSV"),
+        ("PK\u{3}\u{4}  [Content_Types].xml", "data.csv: this is a spreadsheet: save the sheet as CSV"),
+        (
+            "@RELATION x\n",
+            "data.csv: this is ARFF: replace what is above its data by a header, and save it as CSV",
         ),
         (
             "1,2,a\n1,2\n",

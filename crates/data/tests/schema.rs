@@ -364,3 +364,58 @@ fn a_label_that_cannot_be_one_is_told_with_one_that_can() {
         fit(&text, &ReadOptions { label: Label::Name("sold".into()), ..Default::default() }).unwrap_err();
     assert!(!error.contains("such as --label"), "who names a column wants that one: {error}");
 }
+
+/// The sentences about a table of 40 rows whose column `d` is as `cell` says, and how many features it has.
+fn noted(cell: impl Fn(usize) -> String) -> (String, usize) {
+    let rows: String = (0..40).map(|row| format!("{},{}\n", cell(row), row * row % 17)).collect();
+    let fitted = fitted(&format!("d,y\n{rows}"));
+    (fitted.notes.join("\n"), fitted.schema.width())
+}
+
+#[test]
+fn dates_are_read_as_people_and_programs_write_them() {
+    let month = |row: usize| format!("{}-{:02}", 2000 + row / 12, 1 + row % 12);
+    let (notes, width) = noted(month);
+    assert!(notes.contains("`d` is read as year-month") && width == 5, "{notes}");
+    let (notes, width) = noted(|row| format!("{}:{:02}", row / 2, row * 7 % 60));
+    assert!(notes.contains("`d` is read as hour:minute") && width == 1, "{notes}");
+    let (notes, _) = noted(|row| format!("{}-Jun-{:02}", 1 + row % 28, row / 2));
+    assert!(notes.contains("`d` is read as day month year"), "{notes}");
+    let (notes, _) =
+        noted(|row| if row % 9 == 0 { "NaT".into() } else { format!("2020-01-{:02}", 1 + row % 28) });
+    assert!(notes.contains("`d` is read as year-month-day"), "{notes}");
+    assert!(notes.contains("5 missing cells were filled"), "a date that pandas has none for: {notes}");
+}
+
+#[test]
+fn what_other_programs_write_for_nothing_is_missing() {
+    for nothing in ["\\N", "nil", "(null)", "n.a.", "#DIV/0!", "#REF!", "NaT"] {
+        let (notes, _) = noted(|row| if row % 10 == 3 { nothing.into() } else { format!("{row}.5") });
+        assert!(notes.contains("4 missing cells were filled"), "{nothing}: {notes}");
+    }
+    let words = fitted("d,y\nnil,1.5\nred,2\nnil,3\nred,2\n");
+    assert_eq!(words.schema.features(), ["d=nil", "d=red"], "among words it is one");
+}
+
+#[test]
+fn a_sheet_declares_its_delimiter_and_years_are_names() {
+    let sheet = fitted("sep=^\na^b^y\n1^2^x\n3^1^z\n2^5^x\n5^5^z\n");
+    assert_eq!((sheet.schema.features(), sheet.data.rows()), (vec!["a".to_owned(), "b".into()], 4));
+    let rows: String =
+        (0..30).map(|row| format!("{},{},{}\n", 1950 + row, 1990 - row, 1900 + row * 7 % 31)).collect();
+    let years = fitted(&format!("2000,2001,2002\n{rows}"));
+    assert_eq!((years.schema.target.name.as_str(), years.data.rows()), ("2002", 30));
+}
+
+#[test]
+fn a_label_says_what_is_wrong_with_it_and_how_it_is_read() {
+    let constant = fit("x,y\n1,2.5\n2,2.5\n3,2.5\n", &ReadOptions::default()).unwrap_err();
+    assert!(constant.contains("it is 2.5 in all rows"), "{constant}");
+    let money = fit("x,y\n1,\"$1,200.50\"\n2,\"$1,300.25\"\n3,$7.50\n", &ReadOptions::default()).unwrap_err();
+    assert!(money.contains("such as `$1,200.50`; --decimal . reads them, --task"), "one sign only: {money}");
+    let odd: String = (0..20)
+        .map(|row| format!("{},{row}.5\n", if row == 3 { "it's \\ odd".into() } else { format!("{row}.25") }))
+        .collect();
+    let odd = fit(&format!("x,y\n{odd}"), &ReadOptions::default()).unwrap_err();
+    assert!(odd.contains(r"--na 'it'\''s \ odd' takes them for missing"), "as a shell takes it: {odd}");
+}

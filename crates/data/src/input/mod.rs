@@ -74,6 +74,14 @@ impl Input {
         }
     }
 
+    /// Bytes that it has as it is stored; 0 where that is not known.
+    pub(crate) fn stored(&self) -> u64 {
+        match &self.content {
+            Some(content) => content.len() as u64,
+            None => std::fs::metadata(&self.path).map_or(0, |file| file.len()),
+        }
+    }
+
     /// Opens it at its start, decompressed.
     pub(crate) fn source(&self) -> Result<Source> {
         Source::open(&self.path, self.content.clone())
@@ -88,19 +96,28 @@ pub(crate) enum Content {
 }
 
 /// What can be read here and there.
-#[cfg(feature = "npy")]
+#[cfg(any(feature = "npy", feature = "parquet"))]
 pub(crate) trait Jumping: Read + io::Seek {}
 
-#[cfg(feature = "npy")]
+#[cfg(any(feature = "npy", feature = "parquet"))]
 impl<T: Read + io::Seek> Jumping for T {}
 
-#[cfg(feature = "npy")]
+#[cfg(any(feature = "npy", feature = "parquet"))]
 impl Content {
     /// A reader of its own, at the start.
     pub(crate) fn open(&self) -> io::Result<Box<dyn Jumping>> {
         Ok(match self {
             Content::File(path) => Box::new(File::open(path)?),
             Content::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
+        })
+    }
+
+    /// Its bytes.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        Ok(match self {
+            Content::File(path) => std::fs::metadata(path)?.len(),
+            Content::Memory(bytes) => bytes.len() as u64,
         })
     }
 }

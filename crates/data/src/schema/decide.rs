@@ -4,6 +4,7 @@
 use super::column::{Cycle, Kind, Scale};
 use super::options::Missing;
 use super::survey::{MOST_CLASSES, Moments, Survey};
+use super::words::argument;
 use crate::DateForm;
 use crate::input::quoted;
 use crate::table::decode;
@@ -109,15 +110,9 @@ fn scale(moments: &Moments, missing: u64, wishes: &Wishes) -> Scale {
 /// Numbers and texts in one column.
 fn mixed(survey: &Survey, wishes: &Wishes) -> Result<Kind, (String, String)> {
     let present = survey.present();
-    let Some((line, example)) = &survey.first_text else { return Ok(text(survey, wishes)) };
-    let example = format!("{} in line {line}", quoted(example));
-    let [point, comma] = survey.for_people;
-    if point == survey.texts || comma == survey.texts {
-        let signs = match (point == survey.texts, comma == survey.texts) {
-            (true, true) => "--decimal . or --decimal ,",
-            (true, false) => "--decimal .",
-            _ => "--decimal ,",
-        };
+    let Some((line, example_text)) = &survey.first_text else { return Ok(text(survey, wishes)) };
+    let example = format!("{} in line {line}", quoted(example_text));
+    if let Some(signs) = decimal_signs(survey) {
         let found = format!("{} numbers as people write them ({example})", of_cells(survey.texts, present));
         return Err((found, format!("{signs} reads them")));
     }
@@ -129,32 +124,42 @@ fn mixed(survey: &Survey, wishes: &Wishes) -> Result<Kind, (String, String)> {
     }
     let found = format!("{} no number ({example})", of_cells(survey.texts, present));
     let remedy = match survey.distinct_texts() {
-        Some(1) => format!("--na {} takes them for missing", quoted_argument(survey)),
+        Some(1) => format!("--na {} takes them for missing", argument(&decode(example_text))),
         _ => "--category NAME takes all its cells for words".to_owned(),
     };
     Err((found, remedy))
 }
 
-fn quoted_argument(survey: &Survey) -> String {
-    let text = survey.first_text.as_ref().map_or(String::new(), |(_, text)| decode(text));
-    let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
-    if plain { text } else { format!("'{}'", text.escape_debug()) }
+/// The flags that read all texts of a column as numbers for people, if there are such.
+pub(crate) fn decimal_signs(survey: &Survey) -> Option<&'static str> {
+    let [point, comma] = survey.for_people.map(|count| count == survey.texts && count > 0);
+    match (point, comma) {
+        (true, true) => Some("--decimal . or --decimal ,"),
+        (true, false) => Some("--decimal ."),
+        (false, true) => Some("--decimal ,"),
+        (false, false) => None,
+    }
 }
 
 fn text(survey: &Survey, wishes: &Wishes) -> Kind {
     let cells = survey.present();
-    if survey.numbers == 0 && survey.placeholders == 0 {
-        if let Some((form, moments)) = survey.dates.first() {
-            return date(*form, moments, survey, wishes);
-        }
-        if let Some((no, yes)) = boolean(survey) {
-            let ones = yes.1 as f64 / cells as f64;
-            let deviation = (ones * (1.0 - ones)).sqrt();
-            let (centre, deviation) = if wishes.raw { (0.0, 1.0) } else { (ones, deviation) };
-            let indicator = wishes.missing == Missing::Indicator && survey.missing > 0;
-            let scale = Scale { centre, deviation, fill: ones, indicator };
-            return Kind::Boolean { no: no.0, yes: yes.0, scale };
-        }
+    if survey.numbers == 0
+        && survey.texts > 0
+        && survey.texts >= survey.placeholders
+        && let Some((form, moments)) = survey.dates.first()
+    {
+        return date(*form, moments, survey, wishes);
+    }
+    if survey.numbers == 0
+        && survey.placeholders == 0
+        && let Some((no, yes)) = boolean(survey)
+    {
+        let ones = yes.1 as f64 / cells as f64;
+        let deviation = (ones * (1.0 - ones)).sqrt();
+        let (centre, deviation) = if wishes.raw { (0.0, 1.0) } else { (ones, deviation) };
+        let indicator = wishes.missing == Missing::Indicator && survey.missing > 0;
+        let scale = Scale { centre, deviation, fill: ones, indicator };
+        return Kind::Boolean { no: no.0, yes: yes.0, scale };
     }
     match survey.spelt() {
         Some(1) if survey.missing == 0 => {
@@ -186,9 +191,10 @@ fn date(form: DateForm, moments: &Moments, survey: &Survey, wishes: &Wishes) -> 
     if span == 0.0 {
         return dropped("it is one date in all rows");
     }
-    let often = |cycle: &Cycle| span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || survey.times);
+    let times = survey.times && form != DateForm::Time;
+    let often = |cycle: &Cycle| span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || times);
     let cycles = Cycle::ALL.into_iter().filter(often).collect();
-    Kind::Date { form, cycles, scale: scale(moments, survey.missing, wishes) }
+    Kind::Date { form, cycles, scale: scale(moments, survey.missing + survey.placeholders, wishes) }
 }
 
 type Word = (String, u64);

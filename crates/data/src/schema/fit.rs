@@ -17,6 +17,12 @@ const MANY_COLUMNS: usize = 1 << 20;
 /// Cells that are taken into memory at most: 2^33 of them are 32 GiB.
 const MOST_VALUES: u128 = 1 << 33;
 
+/// Values that any file may become: 1 GiB.
+const ALWAYS: u128 = 1 << 28;
+/// How many values a byte of a file may become beyond that: words of few letters, well packed, become some hundred. A file
+/// that claims more was made to fill the memory.
+const VALUES_OF_A_BYTE: u128 = 1 << 10;
+
 /// A schema, the data that it was found out on, and what a user should know of them.
 #[derive(Clone, Debug)]
 pub struct Fitted {
@@ -105,7 +111,7 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
         let other = (0..label).rev().find(|&column| plan.used[column] && could_be_label(&surveys[column]));
         let remedy = match other.filter(|_| options.label == Label::Last) {
             Some(other) => {
-                let names_one = format!("{ANOTHER}, such as --label {}", argument(&names[other]));
+                let names_one = format!("{ANOTHER}, such as --label {}", words::argument(&names[other]));
                 remedy.replace(ANOTHER, &names_one)
             }
             None => remedy,
@@ -123,9 +129,9 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
         match kind {
             Ok(kind) => columns.push(Column { name: name(column), position: column, kind }),
             Err((found, remedy)) => {
-                let drop = format!("--drop {} leaves the column out", argument(&names[column]));
+                let drop = format!("--drop {} leaves the column out", words::argument(&names[column]));
                 let remedy = if remedy.is_empty() { drop } else { format!("{remedy}, {drop}") };
-                let remedy = remedy.replace("NAME", &argument(&names[column]));
+                let remedy = remedy.replace("NAME", &words::argument(&names[column]));
                 misfits.push(Misfit { title: title(column), found, remedy });
             }
         }
@@ -146,7 +152,8 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     }
     let rows = surveys[label].rows;
     let width = columns.iter().map(Column::width).sum::<usize>();
-    check_size(rows, width, &columns).map_err(file)?;
+    let stored = inputs.iter().map(Input::stored).sum();
+    check_size(rows, width, stored, &columns).map_err(file)?;
     let mut said = vec![words::task(&target, &decision), words::columns(&columns, width)];
     said.extend(words::dropped(&columns));
     said.extend(words::readings(&columns));
@@ -170,13 +177,8 @@ fn could_be_label(survey: &Survey) -> bool {
 /// Why a column of weights is no feature.
 const WEIGHS: &str = "it says how much a row counts";
 
-/// A name as it is written after a flag.
-fn argument(name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if plain { name.to_owned() } else { format!("'{}'", name.escape_debug()) }
-}
-
-fn check_size(rows: u64, width: usize, columns: &[Column]) -> Result<(), String> {
+/// Whether the rows may be taken into memory; the files have `stored` bytes together.
+fn check_size(rows: u64, width: usize, stored: u64, columns: &[Column]) -> Result<(), String> {
     if width == 0 {
         let reasons = words::dropped(columns).join("; ");
         return Err(format!(
@@ -193,6 +195,12 @@ fn check_size(rows: u64, width: usize, columns: &[Column]) -> Result<(), String>
         return Err(format!(
             "{rows} rows of {width} features take {} GiB of memory, above the limit of 32: --drop some columns",
             values >> 28
+        ));
+    }
+    if stored > 0 && values > ALWAYS.max(u128::from(stored) * VALUES_OF_A_BYTE) {
+        return Err(format!(
+            "{rows} rows of {width} features are far more than its {stored} bytes bear out ({VALUES_OF_A_BYTE} values a \
+             byte): is it damaged, or made to fill the memory? If it is sound, --drop the columns that make most features"
         ));
     }
     Ok(())

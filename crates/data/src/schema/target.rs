@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::decide::decimal_signs;
 use super::options::Task;
 use super::survey::{MOST_CLASSES, Survey};
 use crate::input::quoted;
@@ -127,10 +128,10 @@ fn number(survey: &Survey, raw: bool) -> Result<TargetKind, (String, String)> {
         return Err(("it has no number".into(), "--label names another column".into()));
     }
     let (centre, deviation) = (survey.moments.mean, survey.moments.deviation());
-    let scale = match raw || deviation == 0.0 {
-        true => TargetScale::default(),
-        false => TargetScale { centre, deviation },
-    };
+    if deviation == 0.0 {
+        return Err((format!("it is {centre} in all rows"), "--label names another column".into()));
+    }
+    let scale = if raw { TargetScale::default() } else { TargetScale { centre, deviation } };
     Ok(TargetKind::Regression { scale })
 }
 
@@ -144,9 +145,6 @@ fn numbers(survey: &Survey, raw: bool) -> Result<Decision, (String, String)> {
     }
     let distinct = canonical(survey).map(|names| names.len());
     match distinct {
-        Some(1) => {
-            Err((format!("it is {} in all rows", survey.moments.mean), "--label names another column".into()))
-        }
         Some(2) => Ok(Decision {
             kind: classes(survey)?,
             because: "its two different whole numbers are taken for classes".into(),
@@ -178,13 +176,10 @@ fn words(survey: &Survey) -> Result<Decision, (String, String)> {
         let found = format!("it mixes real numbers and {} cells of text{example}", survey.texts);
         return Err((found, "--na TEXT takes a text for missing, --label names another column".into()));
     }
-    if survey.numbers == 0 && survey.for_people.contains(&survey.texts) {
+    if let (0, Some(signs)) = (survey.numbers, decimal_signs(survey)) {
         let example = survey.first_text.as_ref().map_or(String::new(), |(_, text)| quoted(text));
         let found = format!("its cells are numbers as people write them, such as {example}");
-        return Err((
-            found,
-            "--decimal . or --decimal , reads them, --task classification takes them for classes".into(),
-        ));
+        return Err((found, format!("{signs} reads them, --task classification takes them for classes")));
     }
     let too_many = |distinct: String| {
         let found = format!("it has {distinct} different texts in {present} rows: too many for classes");

@@ -89,3 +89,30 @@ pub(crate) fn misfits(columns: usize, misfits: &[Misfit]) -> String {
     }
     text
 }
+
+/// A text as a shell takes it after a flag.
+pub(crate) fn argument(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    let shown: String = text
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect();
+    format!("'{}'", shown.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::argument;
+
+    #[test]
+    fn arguments_are_taken_by_a_shell_as_they_are() {
+        for (text, written) in
+            [("n.a.", "n.a."), (r"\N", r"'\N'"), ("it's", r"'it'\''s'"), ("", "''"), ("a\tb", r"'a\tb'")]
+        {
+            assert_eq!(argument(text), written);
+        }
+    }
+}

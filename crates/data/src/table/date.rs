@@ -18,16 +18,22 @@ pub enum DateForm {
     DayNameYear,
     /// `Nov 29, 2026`.
     NameDayYear,
+    /// `2026-11`, `2026/11`, `Nov 2026`: the first day of a month.
+    YearMonth,
+    /// `12:30`, `12:30:05`: a part of a day.
+    Time,
 }
 
 impl DateForm {
     /// All forms; where several fit all cells of a column, the first of them is taken.
-    pub(crate) const ALL: [DateForm; 5] = [
+    pub(crate) const ALL: [DateForm; 7] = [
         DateForm::YearMonthDay,
         DateForm::MonthDayYear,
         DateForm::DayMonthYear,
         DateForm::DayNameYear,
         DateForm::NameDayYear,
+        DateForm::YearMonth,
+        DateForm::Time,
     ];
 
     /// How a person would call it.
@@ -38,15 +44,22 @@ impl DateForm {
             DateForm::DayMonthYear => "day/month/year",
             DateForm::DayNameYear => "day month year",
             DateForm::NameDayYear => "month day, year",
+            DateForm::YearMonth => "year-month",
+            DateForm::Time => "hour:minute",
         }
     }
 
     /// Days since 1970-01-01, if the cell is a date of this form.
     pub(crate) fn days(self, cell: &[u8]) -> Option<f64> {
         let text = std::str::from_utf8(cell.trim_ascii()).ok()?;
-        // The shortest is `1/2/2026`, the longest has nanoseconds and a zone.
-        if !(8..=40).contains(&text.len()) || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        // The shortest is `9:30`, the longest has nanoseconds and a zone.
+        if !(4..=40).contains(&text.len()) || !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return None;
+        }
+        match self {
+            DateForm::Time => return fraction_of_day(text),
+            DateForm::YearMonth => return month_of_year(text).map(|day| day as f64),
+            _ => {}
         }
         let (date, time) = split_time(text);
         let mut parts = date.split(['-', '/', '.', ' ', ',']).filter(|part| !part.is_empty());
@@ -54,12 +67,16 @@ impl DateForm {
         if parts.next().is_some() {
             return None;
         }
+        // With points between them two digits may be the end of a version, with dashes a day.
+        let named = matches!(self, DateForm::DayNameYear | DateForm::NameDayYear);
+        let short = |text| year(text).or_else(|| short_year(text).filter(|_| named || date.contains('/')));
         let (year, month, day) = match self {
             DateForm::YearMonthDay => (year(a)?, number(b)?, number(c)?),
-            DateForm::MonthDayYear => (year(c)?, number(a)?, number(b)?),
-            DateForm::DayMonthYear => (year(c)?, number(b)?, number(a)?),
-            DateForm::DayNameYear => (year(c)?, month(b)?, number(a)?),
-            DateForm::NameDayYear => (year(c)?, month(a)?, number(b)?),
+            DateForm::MonthDayYear => (short(c)?, number(a)?, number(b)?),
+            DateForm::DayMonthYear => (short(c)?, number(b)?, number(a)?),
+            DateForm::DayNameYear => (short(c)?, month(b)?, number(a)?),
+            DateForm::NameDayYear => (short(c)?, month(a)?, number(b)?),
+            DateForm::YearMonth | DateForm::Time => return None,
         };
         let day_number = days_of(year, month, day)?;
         let time = if time.is_empty() { 0.0 } else { fraction_of_day(time)? };
@@ -78,6 +95,21 @@ fn split_time(text: &str) -> (&str, &str) {
 
 fn year(text: &str) -> Option<i64> {
     (text.len() == 4).then(|| number(text)).flatten()
+}
+
+/// A year of two digits, from 1969 to 2068 as POSIX has it.
+fn short_year(text: &str) -> Option<i64> {
+    let year = (text.len() == 2).then(|| number(text)).flatten()?;
+    Some(if year < 69 { 2000 + year } else { 1900 + year })
+}
+
+/// The first day of `2026-11` or `Nov 2026`.
+fn month_of_year(text: &str) -> Option<i64> {
+    let (a, b) = text.split_once(['-', '/', ' '])?;
+    match year(a) {
+        Some(year) => days_of(year, number(b).or_else(|| month(b))?, 1),
+        None => days_of(year(b)?, month(a)?, 1),
+    }
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -178,9 +210,12 @@ fn zone(text: &str) -> Option<f64> {
     }
     let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
     let digits: String = text[1..].chars().filter(|&c| c != ':').collect();
-    let valid = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let minutes = if digits.len() == 4 { number(&digits[2..])? } else { 0 };
-    valid.then_some(sign * (number(&digits[..2])? as f64 + minutes as f64 / 60.0))
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(2);
+    let minutes = if minutes.is_empty() { 0 } else { number(minutes)? };
+    Some(sign * (number(hours)? as f64 + minutes as f64 / 60.0))
 }
 
 #[cfg(test)]
@@ -198,6 +233,8 @@ mod tests {
             (DateForm::DayNameYear, "29-Nov-2026"),
             (DateForm::DayNameYear, "29 November 2026"),
             (DateForm::NameDayYear, "Nov 29, 2026"),
+            (DateForm::DayNameYear, "29-Nov-26"),
+            (DateForm::MonthDayYear, "11/29/26"),
         ] {
             assert_eq!(form.days(text.as_bytes()), Some(20_786.0), "{text}");
         }
@@ -212,6 +249,21 @@ mod tests {
         assert_eq!(days("1970-01-01 06:00 PM"), Some(0.75));
         assert_eq!(days("1969-12-31"), Some(-1.0));
         assert_eq!(days("2000-03-01"), Some(11_017.0));
+        assert_eq!(DateForm::DayNameYear.days(b"1-Jan-70"), Some(0.0), "and not a hundred years later");
+    }
+
+    #[test]
+    fn months_and_times_alone_are_read() {
+        for text in ["2000-03", "2000/3", "Mar 2000", "2000 March"] {
+            assert_eq!(DateForm::YearMonth.days(text.as_bytes()), Some(11_017.0), "{text}");
+        }
+        assert_eq!(DateForm::Time.days(b"6:00"), Some(0.25));
+        assert_eq!(DateForm::Time.days(b"12:30:36 PM"), Some(12.51 / 24.0));
+        for text in ["2000-13", "200-3", "25:00", "12:60", "1:2:3:4", "12-30"] {
+            let read: Vec<DateForm> =
+                DateForm::ALL.into_iter().filter(|form| form.days(text.as_bytes()).is_some()).collect();
+            assert!(read.is_empty(), "{text} as {read:?}");
+        }
     }
 
     #[cfg(feature = "parquet")]
@@ -241,6 +293,8 @@ mod tests {
             "10.20.30.40",
             "Paris",
             "2026-11-29 25:00",
+            "2026-11-29 10:00+2",
+            "2026-11-29 10:00+é",
             "1-2-3",
         ] {
             for form in DateForm::ALL {

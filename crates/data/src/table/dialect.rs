@@ -21,6 +21,10 @@ pub(crate) struct Dialect {
     pub header: bool,
     /// The header has no name for the first column, as R writes tables with row names.
     pub short_header: bool,
+    /// The first line is `sep=;`, by which Excel is told the delimiter, and no row.
+    pub declared: bool,
+    /// Cells of the last row that was looked at.
+    pub below: usize,
 }
 
 /// Rows that are looked at.
@@ -34,7 +38,8 @@ impl Dialect {
             _ => start,
         };
         let header = layout.header;
-        let delimiter = layout.delimiter.unwrap_or_else(|| delimiter_of(start));
+        let (declared, start) = declared(start);
+        let delimiter = layout.delimiter.or(declared).unwrap_or_else(|| delimiter_of(start));
         let rows = rows(start, delimiter);
         let first = rows.first().map_or(0, ByteRecord::len);
         let second = rows.get(1).map_or(first, ByteRecord::len);
@@ -48,7 +53,23 @@ impl Dialect {
             Header::Absent => false,
             Header::Auto => has_header(&rows),
         };
-        Dialect { delimiter, cells: if short_header { second } else { first }, header, short_header }
+        let below = rows.last().map_or(first, ByteRecord::len);
+        let cells = if short_header { second } else { first };
+        Dialect { delimiter, cells, header, short_header, declared: declared.is_some(), below }
+    }
+}
+
+/// The delimiter that a first line such as `sep=;` declares, and what follows that line.
+fn declared(start: &[u8]) -> (Option<u8>, &[u8]) {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let end = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |end| end + 1);
+    match text[..end].trim_ascii_end() {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] => (Some(*delimiter), &text[end..]),
+        // The blanks at the end were taken for the end.
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'='] if text[..end].contains(&b'\t') => {
+            (Some(b'\t'), &text[end..])
+        }
+        _ => (None, start),
     }
 }
 
@@ -125,7 +146,30 @@ fn has_header(rows: &[ByteRecord]) -> bool {
     let years = numbers.len() > 1
         && ascending
         && numbers.iter().all(|&(column, number)| year(number) && other_below(column));
-    words_above_numbers > 0 && numbers.len() <= words_above_numbers.max(1) || years
+    words_above_numbers > 0 && numbers.len() <= words_above_numbers.max(1) || years || years_at_a_pace(rows)
+}
+
+/// Whether the first row has three years or more at one pace (2000, 2001, 2002), and no row below it does: then it names
+/// columns, even where years stand below.
+fn years_at_a_pace(rows: &[ByteRecord]) -> bool {
+    let notation = Notation::default();
+    let is_paced = |row: &ByteRecord| {
+        let years: Vec<f64> = row
+            .iter()
+            .filter_map(|cell| match notation.read(cell) {
+                Written::Number(number) => Some(number),
+                _ => None,
+            })
+            .collect();
+        let pace = |pair: &[f64]| pair[1] - pair[0];
+        let first = years.windows(2).next().map_or(0.0, pace);
+        let is_year = |year: &f64| year.fract() == 0.0 && (1800.0..2200.0).contains(year);
+        years.len() > 2
+            && first > 0.0
+            && years.iter().all(is_year)
+            && years.windows(2).all(|pair| pace(pair) == first)
+    };
+    rows.len() > 1 && is_paced(&rows[0]) && !rows[1..].iter().any(is_paced)
 }
 
 #[cfg(test)]
@@ -154,6 +198,23 @@ mod tests {
     }
 
     #[test]
+    fn a_first_line_may_declare_the_delimiter() {
+        for (text, delimiter) in [
+            ("sep=^\na^b\n1^2\n", b'^'),
+            ("\u{feff}SEP=;\r\na;b\r\n1;2\r\n", b';'),
+            ("sep=\t\na\tb\n1\t2\n", b'\t'),
+        ] {
+            let dialect = of(text);
+            assert_eq!(
+                (dialect.delimiter, dialect.cells, dialect.declared),
+                (delimiter, 2, true),
+                "{text:?}"
+            );
+        }
+        assert!(!of("sep=,x\n1,2\n").declared);
+    }
+
+    #[test]
     fn headers_are_told_from_data() {
         for (text, header) in [
             ("a,b,y\n1,2,x\n", true),
@@ -164,6 +225,8 @@ mod tests {
             ("country,2019,2020,y\nItaly,5.5,7,1\n", true),
             ("2019,2020,kind\n1,2,x\n", true),
             ("2019,2020,x\n2020,2021,y\n", false),
+            ("2000,2001,2002\n1950,1970,1930\n1960,1940,1999\n", true),
+            ("2000,2001,2002\n2010,2011,2012\n", false),
             ("\"\",\"a\",\"b\"\n\"1\",2,3\n", true),
         ] {
             assert_eq!(of(text).header, header, "{text:?}");

@@ -152,21 +152,35 @@ fn is_unit(c: char) -> bool {
 }
 
 fn is_missing(text: &[u8]) -> bool {
-    const MISSING: [&[u8]; 7] = [b"", b"na", b"n/a", b"#n/a", b"nan", b"null", b"<na>"];
+    // The last one is how MySQL writes it.
+    const MISSING: [&[u8]; 8] = [b"", b"na", b"n/a", b"#n/a", b"nan", b"null", b"<na>", b"\\n"];
     text.len() <= 4 && MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing))
 }
 
 fn is_placeholder(text: &[u8]) -> bool {
-    const PLACEHOLDERS: [&[u8]; 7] = [b"-", b"--", b"?", b".", b"..", b"none", b"missing"];
+    // A date that is none in pandas, nothing in other languages, and what spreadsheets put where a formula failed.
+    const PLACEHOLDERS: [&[u8]; 18] = [
+        b"-", b"--", b"?", b".", b"..", b"none", b"missing", b"nat", b"nil", b"(null)", b"n.a.", b"#ref!",
+        b"#value!", b"#div/0!", b"#num!", b"#name?", b"#null!", b"#na",
+    ];
     text.len() <= 7 && PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
 }
 
-/// Text of a file as characters: UTF-8, or else Latin-1, in which every byte is a character. So different bytes stay
-/// different texts.
+/// Text of a file as characters: UTF-8, or else Latin-1 with the additions of Windows (code page 1252, which is what
+/// "Latin-1" in a table means), in which every byte is a character. So different bytes stay different texts.
 pub(crate) fn decode(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        Err(_) => bytes.iter().map(|&byte| of_windows(byte)).collect(),
+    }
+}
+
+/// A character of code page 1252. The five bytes that it leaves undefined stay the control characters of Latin-1.
+fn of_windows(byte: u8) -> char {
+    const FROM_80: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    match byte {
+        0x80..=0x9f => FROM_80.chars().nth(usize::from(byte - 0x80)).unwrap_or(char::from(byte)),
+        _ => char::from(byte),
     }
 }
 
@@ -225,5 +239,8 @@ mod tests {
     fn bytes_that_are_no_utf_8_are_latin_1_and_stay_apart() {
         assert_eq!(decode("né".as_bytes()), "né");
         assert_eq!((decode(b"n\xe9"), decode(b"n\xe8")), ("né".into(), "nè".into()));
+        assert_eq!(decode(b"\x93x\x94 \x80\x96\x81\x9f"), "“x” €–\u{81}Ÿ", "as Windows writes it");
+        let all: std::collections::BTreeSet<String> = (128..=255).map(|byte| decode(&[byte])).collect();
+        assert_eq!(all.len(), 128);
     }
 }

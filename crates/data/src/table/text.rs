@@ -44,6 +44,9 @@ impl TextRows {
         };
         let (names, record) = (Vec::new(), ByteRecord::new());
         let mut rows = TextRows { path, lines, names, dialect, record, waiting: false, comments: 0 };
+        if dialect.declared {
+            rows.advance()?;
+        }
         if !rows.advance()? {
             return Err(rows.error("there are no rows"));
         }
@@ -54,8 +57,17 @@ impl TextRows {
     /// Takes the names from the first row, or leaves it to be handed out.
     fn head(&mut self, header: Header) -> Result<()> {
         if self.dialect.cells < 2 && header != Header::Absent && self.record.len() < 2 {
-            let message = "there is only one column: a row needs at least one feature and the label, divided by `,`, \
-                           `;`, `|`, tabs or blanks";
+            let message = match self.dialect.below {
+                0 | 1 => {
+                    "there is only one column: a row needs at least one feature and the label, divided by `,`, `;`, `|`, \
+                     tabs or blanks; --delimiter names any other sign"
+                        .to_owned()
+                }
+                below => format!(
+                    "the line has one cell, and lines below it have {below}: if it is a title, take it out; if it is a \
+                     comment, begin it with #"
+                ),
+            };
             return Err(line_error(&self.path, line_of(&self.record), message));
         }
         let numbers = (1..=self.dialect.cells).map(|number| number.to_string());

@@ -5,7 +5,8 @@
 //! index in comes first, so that the last column is the last of the data. Lists and maps are no cells: they are left out, and
 //! it is said.
 //!
-//! Invariant: whatever a file claims, no more is in memory than a batch of rows and the pages that `pages` bounds.
+//! Invariant: whatever a file claims, no more is in memory than a batch of rows, the pages that `pages` bounds, and one
+//! more such page.
 
 mod meaning;
 mod pages;
@@ -24,7 +25,7 @@ use super::{Cells, MOST_CELLS, Row, Rows, Value, distinct};
 use crate::input::{Content, Input};
 use crate::{Error, Result};
 use meaning::Meaning;
-use pages::{Bounded, Budget};
+use pages::{Heads, most_open};
 
 /// Values decoded at a time, in all columns together.
 const VALUES: usize = 1 << 17;
@@ -42,7 +43,7 @@ pub(crate) struct ParquetRows {
     group: usize,
     /// A reader for each leaf, of the row group before.
     open: Vec<ColumnReader>,
-    budget: Budget,
+    heads: Heads,
     /// What was decoded last, column by column, and the next row of it.
     columns: Vec<Vec<Value>>,
     at: usize,
@@ -62,7 +63,10 @@ impl ParquetRows {
     /// Opens a file.
     pub(crate) fn open(input: &Input) -> Result<ParquetRows> {
         let path = input.path().to_path_buf();
-        let file: Box<dyn FileReader> = match input.content()? {
+        let content = input.content()?;
+        let failed = |source| Error::Io { action: "open", path: path.clone(), source };
+        let heads = Heads::new(content.open().map_err(failed)?, most_open(content.length().map_err(failed)?));
+        let file: Box<dyn FileReader> = match content {
             Content::File(file) => {
                 let file =
                     File::open(&file).map_err(|source| Error::Io { action: "open", path: file, source })?;
@@ -82,8 +86,8 @@ impl ParquetRows {
             return Err(fail(format!("it has {} columns, {MOST_CELLS} are possible", leaves.len())));
         }
         let columns = leaves.iter().map(|_| Vec::new()).collect();
-        let (open, budget) = (Vec::new(), Budget::default());
-        Ok(ParquetRows { path, file, leaves, names, notes, group: 0, open, budget, columns, at: 0, row: 0 })
+        let open = Vec::new();
+        Ok(ParquetRows { path, file, leaves, names, notes, group: 0, open, heads, columns, at: 0, row: 0 })
     }
 
     /// Decodes the next rows; `false` at the end of the file.
@@ -112,12 +116,12 @@ impl ParquetRows {
         }
     }
 
-    fn readers(&self) -> ParquetResult<Vec<ColumnReader>> {
+    fn readers(&mut self) -> ParquetResult<Vec<ColumnReader>> {
         let group = self.file.get_row_group(self.group)?;
+        self.heads.check(self.leaves.iter().map(|leaf| group.metadata().column(leaf.place)))?;
         let reader = |leaf: &Leaf| {
             let column = group.metadata().schema_descr().column(leaf.place);
-            let pages = Bounded::new(group.get_column_page_reader(leaf.place)?, &self.budget);
-            Ok(get_column_reader(column, Box::new(pages)))
+            Ok(get_column_reader(column, group.get_column_page_reader(leaf.place)?))
         };
         self.leaves.iter().map(reader).collect()
     }
