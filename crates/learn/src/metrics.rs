@@ -139,6 +139,14 @@ impl Metrics {
         }
     }
 
+    /// Whether all rows have one target, so that a constant predicts them and they do not tell how good a model is.
+    pub fn targets_do_not_vary(&self) -> bool {
+        match self {
+            Self::Classes(metrics) => metrics.largest_class_share >= 1.0,
+            Self::Numbers(metrics) => metrics.r2.is_none(),
+        }
+    }
+
     /// Whether always predicting the mean, or the largest class, would do as well: an RMSE of at least 0.95 deviations of
     /// the targets, an accuracy of at most the largest class's share.
     pub fn is_no_better_than_constant(&self) -> bool {

@@ -2,6 +2,7 @@
 //! worker, or as a run that ends with nonsense.
 
 use syncline_data::{Dataset, Features, Targets};
+use syncline_terminal::unit::plural;
 
 use crate::{Error, ParamServ};
 
@@ -47,7 +48,8 @@ fn counts(run: &ParamServ) -> Result<(), Error> {
 fn nodes(run: &ParamServ) -> Result<(), Error> {
     let (rows, parameters) = (run.data.rows(), run.model.parameters());
     if run.workers > rows {
-        let must = format!("there are only {rows} rows to train on, and each worker needs one");
+        let rows = plural(rows as u64, "row");
+        let must = format!("only {rows} can be trained on, and each worker needs one");
         return Err(out_of_range("workers", run.workers, must));
     }
     if run.servers > parameters {

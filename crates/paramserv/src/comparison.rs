@@ -123,7 +123,7 @@ pub struct Compared {
     pub accuracy: Option<f64>,
     /// Root of the mean squared error, of held-out rows if there are any.
     pub rmse: Option<f64>,
-    /// Share of the workers' time that they waited at the gate.
+    /// Share of the workers' time that they waited for one another, at the gate and at the end.
     pub waiting_share: f64,
     /// Absent where the run was not traced.
     pub staleness: Option<GradientStaleness>,
@@ -217,6 +217,7 @@ struct Worker {
     push_s: f64,
     pull_s: f64,
     wait_s: f64,
+    wait_end_s: f64,
     evaluate_s: f64,
     other_s: f64,
 }
@@ -230,7 +231,7 @@ impl Compared {
     /// A run by its report, and by its trace if there is one.
     pub fn new(report: &RunFigures, staleness: Option<GradientStaleness>) -> Self {
         let rounds = report.workers.iter().map(|worker| worker.rounds).max().unwrap_or(0);
-        let waited: f64 = report.workers.iter().map(|worker| worker.wait_s).sum();
+        let waited: f64 = report.workers.iter().map(|worker| worker.wait_s + worker.wait_end_s).sum();
         let total: f64 = report.workers.iter().map(Worker::total_s).sum();
         let last = report.epochs.last();
         Self {
@@ -258,7 +259,8 @@ impl Compared {
 
 impl Worker {
     fn total_s(&self) -> f64 {
-        self.compute_s + self.push_s + self.pull_s + self.wait_s + self.evaluate_s + self.other_s
+        let waited = self.wait_s + self.wait_end_s;
+        self.compute_s + self.push_s + self.pull_s + waited + self.evaluate_s + self.other_s
     }
 }
 

@@ -63,6 +63,8 @@ pub(crate) struct Record {
     /// Decides when to stop early, where that was asked for.
     pub patience: Option<Patience>,
     pub workers: Vec<WorkerTimes>,
+    /// When each worker was done with what it reported last.
+    pub ended: Vec<Duration>,
     /// Spans that each worker could not keep.
     pub dropped: Vec<u64>,
     /// Spans that the driver has not written yet, as each report brought them: neither writing nor copying them should
@@ -95,6 +97,7 @@ impl Coordinator {
             most_epochs: epochs,
             patience: patience.map(Patience::new),
             workers: vec![WorkerTimes::default(); workers],
+            ended: vec![Duration::ZERO; workers],
             dropped: vec![0; workers],
             spans: Vec::new(),
             deviation,
@@ -125,6 +128,9 @@ impl Record {
                 "worker {worker} ended epoch {epoch}, which does not exist"
             )));
         }
+        // An epoch ends for the others before its worker has looked at held-out rows.
+        let evaluated = end.times.evaluate.saturating_sub(self.workers[worker].evaluate);
+        self.ended[worker] = end.at + evaluated;
         self.workers[worker] = end.times;
         self.dropped[worker] = end.dropped;
         if epoch >= self.epochs.len() {

@@ -149,6 +149,8 @@ pub struct WorkerReport {
     pub pull_s: f64,
     /// Waiting at the gate.
     pub wait_s: f64,
+    /// Waiting at the end, when it had gone through its rows, for the last worker.
+    pub wait_end_s: f64,
     /// Evaluating held-out rows.
     pub evaluate_s: f64,
     /// All the rest.
@@ -236,7 +238,8 @@ impl Report {
         let samples = computed.saturating_sub(servers.first().map_or(0, |server| server.late_samples));
         let last_arrivals = servers.first().map_or(&[][..], |server| &server.last_arrivals);
         let worker = |(index, times): (usize, &WorkerTimes)| {
-            WorkerReport::new(index, times, ended, last_arrivals.get(index).copied().unwrap_or(0))
+            let last = last_arrivals.get(index).copied().unwrap_or(0);
+            WorkerReport::new(index, times, ended.saturating_sub(record.ended[index]), ended, last)
         };
         let mut report = Self {
             settings,
@@ -283,8 +286,15 @@ fn epoch_reports(
 }
 
 impl WorkerReport {
-    fn new(worker: usize, times: &WorkerTimes, ended: Duration, last_arrivals: u64) -> Self {
-        let known = times.compute + times.push + times.pull + times.wait + times.evaluate;
+    /// Of a worker that waited so long at the end, which came at `ended`.
+    fn new(
+        worker: usize,
+        times: &WorkerTimes,
+        wait_end: Duration,
+        ended: Duration,
+        last_arrivals: u64,
+    ) -> Self {
+        let known = times.compute + times.push + times.pull + times.wait + wait_end + times.evaluate;
         Self {
             worker,
             rounds: times.rounds,
@@ -294,6 +304,7 @@ impl WorkerReport {
             push_s: times.push.as_secs_f64(),
             pull_s: times.pull.as_secs_f64(),
             wait_s: times.wait.as_secs_f64(),
+            wait_end_s: wait_end.as_secs_f64(),
             evaluate_s: times.evaluate.as_secs_f64(),
             other_s: ended.saturating_sub(times.started).saturating_sub(known).as_secs_f64(),
             last_arrivals,

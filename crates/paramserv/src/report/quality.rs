@@ -64,13 +64,28 @@ fn no_better_than_constant(report: &Report, target: &str) -> Option<String> {
     }
     let target =
         if target.is_empty() { "the target".to_owned() } else { format!("`{}`", target.escape_debug()) };
-    let advice = format!(
-        "the columns may say little about {target}; if they do, try more --epochs or another --model"
-    );
+    if metrics.targets_do_not_vary() {
+        let held_out = match metrics.rows() {
+            1 => "only one row is held out".to_owned(),
+            rows => format!("{target} is the same in all {rows} rows held out"),
+        };
+        return Some(format!(
+            "{held_out}, which does not tell whether the model is better than a constant; --validation 0.5 holds out more, \
+             --seed 2 others"
+        ));
+    }
+    // More epochs are no advice to a model that has had too many.
+    let advice = match overfits(report) {
+        Some(_) => "it has learnt the training rows by heart, see below".to_owned(),
+        None => format!(
+            "the columns may say little about {target}; if they do, try more --epochs or another --model"
+        ),
+    };
     Some(match metrics {
         Metrics::Numbers(metrics) => format!(
-            "the model is hardly better than always predicting the mean: {rows} its RMSE is {}, and the targets deviate \
-             by {} from their mean; {advice}",
+            "the model is {} better than always predicting the mean: {rows} its RMSE is {}, and the targets deviate by {} from \
+             their mean; {advice}",
+            if metrics.rmse < metrics.target_deviation { "hardly" } else { "no" },
             loss(metrics.rmse),
             loss(metrics.target_deviation),
         ),

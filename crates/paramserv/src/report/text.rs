@@ -11,7 +11,7 @@ use syncline_terminal::{
     unit::{count, loss, plural, seconds},
 };
 
-use super::{EpochReport, Report, WorkerReport};
+use super::{EpochReport, Report, Settings, WorkerReport};
 
 /// Epochs shown in full; of more, the first and the last.
 const EPOCHS_SHOWN: usize = 20;
@@ -40,7 +40,7 @@ impl Report {
             plural(s.parameters as u64, "parameter")
         ));
         page.line(&format!(
-            "{} and {} on {}, {}, every {}, batch {}, {} lr {} {}",
+            "{} and {} on {}, {}, every {}, batch {}, {} lr {} {}{}",
             plural(s.workers as u64, "worker"),
             plural(s.servers as u64, "server"),
             s.on,
@@ -49,7 +49,8 @@ impl Report {
             s.batch,
             s.optimizer,
             s.lr,
-            s.schedule
+            s.schedule,
+            penalties(s)
         ));
         let losses = epochs(&self.epochs, page.screen());
         page.gap().table(&losses);
@@ -62,6 +63,13 @@ impl Report {
         page.gap().table(&servers(self)).gap();
         self.findings.iter().for_each(|finding| _ = page.bullet(finding));
     }
+}
+
+/// The penalties of weights, where there are some.
+fn penalties(settings: &Settings) -> String {
+    let told =
+        |(name, weight): (&str, f32)| (weight > 0.0).then(|| format!(", {name} {}", loss(weight.into())));
+    [("l1", settings.l1), ("l2", settings.l2)].into_iter().filter_map(told).collect()
 }
 
 fn epochs(epochs: &[EpochReport], screen: &Screen) -> Table {
@@ -101,29 +109,38 @@ fn share(time: f64, of: f64) -> String {
     format!("{} {:>3.0} %", seconds(time), 100.0 * time / of.max(1e-9))
 }
 
+/// Share of a worker's time from which on it is told that it waited at the end.
+const WAITED_AT_END: f64 = 0.01;
+
 fn workers(workers: &[WorkerReport]) -> Table {
-    let mut table = Table::new([
+    // Who meets at a gate in every round does not wait at the end.
+    let at_end = workers.iter().any(|worker| worker.wait_end_s > WAITED_AT_END * worker.total_s());
+    let mut columns = vec![
         Column::number("worker"),
         Column::number("compute"),
         Column::number("push").dropped(5),
         Column::number("pull").dropped(4),
         Column::number("wait at gate"),
+    ];
+    columns.extend(at_end.then(|| Column::number("wait at end")));
+    columns.extend([
         Column::number("evaluate").dropped(2),
         Column::number("other").dropped(3),
         Column::number("samples").dropped(1),
     ]);
+    let mut table = Table::new(columns);
     for worker in workers {
         let total = worker.total_s();
-        table.row([
+        let mut row = vec![
             worker.worker.to_string(),
             share(worker.compute_s, total),
             share(worker.push_s, total),
             share(worker.pull_s, total),
             share(worker.wait_s, total),
-            share(worker.evaluate_s, total),
-            share(worker.other_s, total),
-            count(worker.samples),
-        ]);
+        ];
+        row.extend(at_end.then(|| share(worker.wait_end_s, total)));
+        row.extend([share(worker.evaluate_s, total), share(worker.other_s, total), count(worker.samples)]);
+        table.row(row);
     }
     table
 }
@@ -153,7 +170,8 @@ fn servers(report: &Report) -> Table {
 impl WorkerReport {
     /// From its start to the end of the run, in seconds.
     fn total_s(&self) -> f64 {
-        self.compute_s + self.push_s + self.pull_s + self.wait_s + self.evaluate_s + self.other_s
+        let waited = self.wait_s + self.wait_end_s;
+        self.compute_s + self.push_s + self.pull_s + waited + self.evaluate_s + self.other_s
     }
 }
 
@@ -161,6 +179,7 @@ impl WorkerReport {
 pub(super) fn findings(report: &Report) -> Vec<String> {
     let mut findings = vec![time_shares(report)];
     findings.extend(last_to_arrive(report));
+    findings.extend(last_to_end(report));
     findings.extend(injected(report));
     findings.extend(late(report));
     findings
@@ -175,8 +194,22 @@ fn time_shares(report: &Report) -> String {
         "the workers spent {:.0} % of their time computing, {:.0} % exchanging with the servers and {:.0} % waiting for one another",
         share(|worker| worker.compute_s),
         share(|worker| worker.push_s + worker.pull_s),
-        share(|worker| worker.wait_s),
+        share(|worker| worker.wait_s + worker.wait_end_s),
     )
+}
+
+/// Names the worker that the others waited for when they had gone through their rows, if that took long.
+fn last_to_end(report: &Report) -> Option<String> {
+    let waited: f64 = report.workers.iter().map(|worker| worker.wait_end_s).sum();
+    let total: f64 = report.workers.iter().map(WorkerReport::total_s).sum();
+    let last = report.workers.iter().min_by(|a, b| a.wait_end_s.total_cmp(&b.wait_end_s))?;
+    (report.workers.len() > 1 && waited > 5.0 * WAITED_AT_END * total).then(|| {
+        format!(
+            "worker {} was the last to have gone through its rows; at the end the others waited {} for it between them",
+            last.worker,
+            seconds(waited)
+        )
+    })
 }
 
 /// Names the worker that the others waited for most, if one stands out.
