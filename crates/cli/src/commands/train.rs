@@ -66,9 +66,9 @@ pub struct Args {
     /// Weight of the L1 penalty, which sets weights that matter little to zero
     #[arg(long, default_value_t = 0.0, help_heading = "Model")]
     l1: f32,
-    /// Weight of the L2 penalty
-    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
-    l2: f32,
+    /// Weight of the L2 penalty [default: 0.3 / rows for an mlp that predicts classes, else 0]
+    #[arg(long, help_heading = "Model")]
+    l2: Option<f32>,
     /// How much rows count by their class: balanced, or CLASS=WEIGHT,CLASS=WEIGHT
     #[arg(long, value_name = "WEIGHTS", help_heading = "Model")]
     class_weight: Option<ClassWeight>,
@@ -115,9 +115,9 @@ pub struct Args {
     #[arg(long, default_value_t = 1, help_heading = "Model")]
     seed: u64,
 
-    /// Workers, who share the rows
-    #[arg(long, default_value_t = 2, help_heading = "Parameter server")]
-    workers: usize,
+    /// Workers, who share the rows [default: 2, or 1 for one row]
+    #[arg(long, help_heading = "Parameter server")]
+    workers: Option<usize>,
     /// Servers, who share the parameters
     #[arg(long, default_value_t = 1, help_heading = "Parameter server")]
     servers: usize,
@@ -199,13 +199,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         // What is pushed then is the sum of many gradients, and the few steps that follow must be as long.
         Every::Batches(_) | Every::Epoch => Rule::Sgd,
     };
-    let optimizer = optimizer(&args, &spec, usual)?;
+    let optimizer = optimizer(&args, &spec, usual, usual_l2(&spec, &train))?;
     let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
-    let batch = args.batch.unwrap_or_else(|| usual_batch(&spec, train.rows(), args.workers));
+    let workers = args.workers.unwrap_or_else(|| train.rows().min(2));
+    let batch = args.batch.unwrap_or_else(|| usual_batch(&spec, train.rows(), workers));
     let mut saved = SavedModel::new(spec, schema, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
-        .workers(args.workers)
+        .workers(workers)
         .servers(args.servers)
         .sync(args.sync)
         .every(args.every)
@@ -253,8 +254,8 @@ fn unfinished(by: Interrupt, report: &Report) -> String {
     format!("ended by {by} after {complete} of {} epochs", report.settings.epochs)
 }
 
-/// The optimiser that was asked for; `usual` is the rule for such data.
-fn optimizer(args: &Args, spec: &ModelSpec, usual: Rule) -> Result<Optimizer, Failure> {
+/// The optimiser that was asked for; `usual` is the rule for such data, and `l2` the penalty.
+fn optimizer(args: &Args, spec: &ModelSpec, usual: Rule, l2: f32) -> Result<Optimizer, Failure> {
     let rule = args.optimizer.unwrap_or(usual);
     let optimizer = || {
         let mut optimizer = Optimizer::new(rule, args.lr.unwrap_or_else(|| usual_rate(rule, spec)))?;
@@ -267,7 +268,7 @@ fn optimizer(args: &Args, spec: &ModelSpec, usual: Rule) -> Result<Optimizer, Fa
         if let Some(eps) = args.eps {
             optimizer = optimizer.with_eps(eps)?;
         }
-        optimizer.with_l1(args.l1)?.with_l2(args.l2)
+        optimizer.with_l1(args.l1)?.with_l2(args.l2.unwrap_or(l2))
     };
     optimizer().map_err(|error: syncline::round::Error| Failure::Usage(error.to_string()))
 }
@@ -279,6 +280,16 @@ fn usual_rate(rule: Rule, spec: &ModelSpec) -> f32 {
         (Rule::Adam, ModelSpec::Mlp(_)) => 0.002,
         (Rule::Adam, _) => 0.03,
         (rule, _) => rule.default_rate(),
+    }
+}
+
+/// The L2 penalty of a run that is not given one. A network that has learnt few rows by heart is surer of classes than it may
+/// be, and a small penalty takes that away. That of logistic regression by custom (1 / rows, scikit-learn's C = 1) is too
+/// much where classes are far apart; amounts gain nothing (docs/measurements/foreign-tables.md).
+fn usual_l2(spec: &ModelSpec, train: &Dataset) -> f32 {
+    match (spec, train.features(), train.targets()) {
+        (ModelSpec::Mlp(_), Features::Dense(_), Targets::Class { .. }) => 0.3 / train.rows().max(1) as f32,
+        _ => 0.0,
     }
 }
 
