@@ -82,32 +82,42 @@ fn binary(start: &[u8]) -> Option<Format> {
 /// Formats that are not read, but are taken for tables by people or by their look: what each of them is, and how it becomes
 /// one that is.
 fn foreign(start: &[u8]) -> Option<&'static str> {
-    let is_in = |part: &[u8]| start[..start.len().min(4096)].windows(part.len()).any(|window| window == part);
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    let begins = |prefix: &str| {
-        text.get(..prefix.len()).is_some_and(|text| text.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    let inside = |open: u8| text.strip_prefix(&[open]).map(|rest| rest.trim_ascii_start().first().copied());
-    let spreadsheet = "this is a spreadsheet: save the sheet as CSV";
+    if is_spreadsheet(start) {
+        Some("this is a spreadsheet: save the sheet as CSV")
+    } else if is_json(text) {
+        Some("this is JSON: write it as CSV (in pandas read_json(..).to_csv(.., index=False))")
+    } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| begins(text, tag)) {
+        Some("this is a page or XML, and no table: save what it shows as CSV")
+    } else if begins(text, "@relation") {
+        Some("this is ARFF: replace what is above its data by a header, and save it as CSV")
+    } else {
+        None
+    }
+}
+
+/// An archive whose first member is of Office or of OpenDocument, or the older format of Excel.
+fn is_spreadsheet(start: &[u8]) -> bool {
+    let head = &start[..start.len().min(4096)];
+    let holds = |part: &[u8]| head.windows(part.len()).any(|window| window == part);
     match start {
-        [b'P', b'K', 3, 4, ..] if is_in(b"[Content_Types].xml") || is_in(b"opendocument.spreadsheet") => {
-            return Some(spreadsheet);
-        }
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => return Some(spreadsheet),
-        _ => {}
+        [b'P', b'K', 3, 4, ..] => holds(b"[Content_Types].xml") || holds(b"opendocument.spreadsheet"),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => true,
+        _ => false,
     }
-    match (inside(b'{'), inside(b'[')) {
-        (Some(Some(b'"' | b'}')), _) | (_, Some(Some(b'{' | b'['))) => {
-            Some("this is JSON: write it as CSV (in pandas read_json(..).to_csv(.., index=False))")
-        }
-        _ if begins("<!doctype") || begins("<html") || begins("<?xml") => {
-            Some("this is a page or XML, and no table: save what it shows as CSV")
-        }
-        _ if begins("@relation") => {
-            Some("this is ARFF: replace what is above its data by a header, and save it as CSV")
-        }
-        _ => None,
+}
+
+/// An object, or a list of objects or lists.
+fn is_json(text: &[u8]) -> bool {
+    match text {
+        [b'{', rest @ ..] => matches!(rest.trim_ascii_start(), [b'"' | b'}', ..]),
+        [b'[', rest @ ..] => matches!(rest.trim_ascii_start(), [b'{' | b'[', ..]),
+        _ => false,
     }
+}
+
+fn begins(text: &[u8], prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// Opens a table.

@@ -152,24 +152,25 @@ fn has_header(rows: &[ByteRecord]) -> bool {
 /// Whether the first row has three years or more at one pace (2000, 2001, 2002), and no row below it does: then it names
 /// columns, even where years stand below.
 fn years_at_a_pace(rows: &[ByteRecord]) -> bool {
+    rows.split_first()
+        .is_some_and(|(first, rest)| !rest.is_empty() && is_paced(first) && !rest.iter().any(is_paced))
+}
+
+/// Whether the numbers of a row are years at one pace, three or more.
+fn is_paced(row: &ByteRecord) -> bool {
     let notation = Notation::default();
-    let is_paced = |row: &ByteRecord| {
-        let years: Vec<f64> = row
-            .iter()
-            .filter_map(|cell| match notation.read(cell) {
-                Written::Number(number) => Some(number),
-                _ => None,
-            })
-            .collect();
-        let pace = |pair: &[f64]| pair[1] - pair[0];
-        let first = years.windows(2).next().map_or(0.0, pace);
-        let is_year = |year: &f64| year.fract() == 0.0 && (1800.0..2200.0).contains(year);
-        years.len() > 2
-            && first > 0.0
-            && years.iter().all(is_year)
-            && years.windows(2).all(|pair| pace(pair) == first)
-    };
-    rows.len() > 1 && is_paced(&rows[0]) && !rows[1..].iter().any(is_paced)
+    let mut years = Vec::new();
+    for cell in row {
+        match notation.read(cell) {
+            Written::Number(year) if year.fract() == 0.0 && (1800.0..2200.0).contains(&year) => {
+                years.push(year)
+            }
+            Written::Number(_) => return false,
+            _ => {}
+        }
+    }
+    let mut paces = years.windows(2).map(|pair| pair[1] - pair[0]);
+    years.len() > 2 && paces.next().is_some_and(|pace| pace > 0.0 && paces.all(|other| other == pace))
 }
 
 #[cfg(test)]
