@@ -92,6 +92,16 @@ impl Farm {
         command
     }
 
+    /// The processes that hold the launcher's connections.
+    fn connections(&self) -> Vec<u32> {
+        let mark = format!("SYNCLINE_SSH=ssh -F {}", self.folder.path().join("client").display());
+        processes()
+            .into_iter()
+            .filter(|(_, environment)| environment.contains(&mark))
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+
     /// The processes of nodes on the hosts: the number of each and its name.
     fn nodes(&self) -> Vec<(u32, String)> {
         let mark = format!("XDG_CACHE_HOME={}", self.folder.path().join("cache").display());
@@ -195,6 +205,8 @@ fn nodes_on_hosts_do_not_outlive_their_launcher_and_hold_no_secret_in_the_open()
     running.kill().unwrap();
     running.wait().unwrap();
     wait_for("the nodes' end", || farm.nodes().is_empty().then_some(()));
+    // What `ssh` keeps open for whoever comes next ends soon after the last has gone.
+    wait_for("the connections' end", || farm.connections().is_empty().then_some(()));
 }
 
 #[test]

@@ -37,14 +37,15 @@ const LOST: i32 = 255;
 /// The port to which the route to a host is looked up; nothing is sent there.
 const ANY_PORT: u16 = 22;
 
-/// What every connection is opened with: no question is asked, and a host that does not answer for 15 s is lost.
+/// What every connection is opened with: no question is asked, a host that does not answer for 15 s is lost, and a connection
+/// that nobody uses for 10 s ends, also when the launcher could not end it.
 const OPTIONS: [&str; 6] = [
     "BatchMode=yes",
     "ConnectTimeout=10",
     "ServerAliveInterval=5",
     "ServerAliveCountMax=3",
     "ControlMaster=auto",
-    "ControlPersist=yes",
+    "ControlPersist=10",
 ];
 
 /// The hosts and the connections to them.
