@@ -67,6 +67,14 @@ pub fn wrote(path: &Path) {
     }
 }
 
+/// Says on standard error which command does what comes next: on a line of its own that is never broken, to be copied.
+pub fn go_on_with(what: &str, command: &str) {
+    if screen::detail() > Detail::Quiet {
+        aside("note:", Style::Faint, what);
+        eprintln!("  {}", syncline_terminal::escape(command));
+    }
+}
+
 /// Says on standard error what is being done, to whom wants to know.
 pub fn detail(text: &str) {
     if screen::detail() >= Detail::Verbose {

@@ -241,7 +241,7 @@ mod tests {
     fn a_gradient_and_an_update_take_some_time_alone_and_together() {
         let data = syncline_data::synthetic::blobs(400, 16, 3, 7);
         let model = Mlp::new(&[16, 32, 3]);
-        let run = Run::new(ParamServ::new(model, data).workers(2).batch(32).epochs(5));
+        let run = Run::new(ParamServ::new(model, data).workers(2).batch(32).epochs(5), false);
         for threads in [1, 3] {
             let costs = measure(&run, threads, Length::SHORT).unwrap();
             assert!(costs.gradient > Duration::ZERO && costs.update > Duration::ZERO, "{costs:?}");
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn gradients_much_shorter_than_a_round_do_not_make_it_long() {
         let data = syncline_data::synthetic::blobs(400, 2, 2, 7);
-        let run = Run::new(ParamServ::new(Mlp::new(&[2, 2]), data).workers(2).batch(1).epochs(5));
+        let run = Run::new(ParamServ::new(Mlp::new(&[2, 2]), data).workers(2).batch(1).epochs(5), false);
         let begun = now();
         Calibration::of(&run);
         assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn a_model_that_panics_ends_the_measurement() {
         let data = syncline_data::synthetic::blobs(400, 2, 2, 7);
-        let run = Run::new(ParamServ::new(Broken, data).workers(2).batch(8).epochs(5));
+        let run = Run::new(ParamServ::new(Broken, data).workers(2).batch(8).epochs(5), false);
         assert_eq!(measure(&run, 1, Length::SHORT), None);
         assert_eq!(measure(&run, 3, Length::SHORT), None);
     }

@@ -1,18 +1,23 @@
 //! The coordinator: it lives in the launching process, hears from the workers and keeps the run's record.
+//!
+//! - COORD-1: a worker's end of an epoch counts once, also where one that was started again tells it again.
+//! - COORD-2: what is told of a history that was given up does not count.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use syncline_learn::Score;
 use syncline_trace::Span;
 use syncline_wire::{ServiceError, Tensor, service};
 use tokio::sync::watch;
 
 use crate::{
-    patience::Patience,
+    patience::{Patience, SavedPatience},
     protocol::{self, EpochEnd, WorkerTimes},
+    stand_ins::StandIns,
 };
 
 /// How far a run is, for whoever watches.
@@ -32,7 +37,7 @@ pub struct Progress {
 pub(crate) type OnProgress = Box<dyn FnMut(&Progress) + Send>;
 
 /// One epoch as the workers reported it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct EpochTally {
     /// What each worker reported, by worker, until all have: so that sums do not depend on who came first.
     parts: Vec<(u32, Score, Score)>,
@@ -45,6 +50,11 @@ pub(crate) struct EpochTally {
 }
 
 impl EpochTally {
+    /// Whether this worker, of so many, has ended it.
+    fn has_ended(&self, worker: u32, workers: usize) -> bool {
+        self.ended as usize == workers || self.parts.iter().any(|(other, ..)| *other == worker)
+    }
+
     /// Takes in what one worker did.
     fn add(&mut self, worker: u32, train: Score, validation: Score) {
         let at = self.parts.partition_point(|(other, ..)| *other < worker);
@@ -74,6 +84,20 @@ pub(crate) struct Record {
     deviation: f64,
     progress: Progress,
     on_progress: Option<OnProgress>,
+    /// Which history of the run counts.
+    history: u32,
+    /// How long the run had lasted when this process began to go on with it.
+    earlier: Duration,
+}
+
+/// What is kept of a record beside a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SavedRecord {
+    epochs: Vec<EpochTally>,
+    workers: Vec<WorkerTimes>,
+    dropped: Vec<u64>,
+    samples: u64,
+    pub patience: Option<SavedPatience>,
 }
 
 /// The service that workers report to.
@@ -81,6 +105,9 @@ pub(crate) struct Coordinator {
     record: Mutex<Record>,
     /// Whether the run has trained for long enough.
     enough: watch::Sender<bool>,
+    /// Which worker cannot do its work, and why.
+    hopeless: watch::Sender<Option<(u32, String)>>,
+    stand_ins: watch::Sender<StandIns>,
 }
 
 impl Coordinator {
@@ -103,8 +130,49 @@ impl Coordinator {
             deviation,
             progress: Progress { total_samples, samples: 0, recent: Score::default(), epochs_done: 0 },
             on_progress,
+            history: 0,
+            earlier: Duration::ZERO,
         };
-        Self { record: Mutex::new(record), enough: watch::Sender::new(false) }
+        Self {
+            record: Mutex::new(record),
+            enough: watch::Sender::new(false),
+            hopeless: watch::Sender::new(None),
+            stand_ins: watch::Sender::new(StandIns::new(workers)),
+        }
+    }
+
+    /// Returns with the worker that cannot do its work, which may be never, and why.
+    pub(crate) async fn hopeless(&self) -> (u32, String) {
+        let mut hopeless = self.hopeless.subscribe();
+        match hopeless.wait_for(Option::is_some).await.ok().and_then(|found| found.clone()) {
+            Some(found) => found,
+            // The sender lives in `self`, so the channel cannot close under this borrow.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns once nothing is left of anybody's work, where workers say so.
+    pub(crate) async fn all_done(&self) {
+        // The sender lives in `self`, so the channel cannot close under this borrow.
+        let _ = self.stand_ins.subscribe().wait_for(StandIns::are_done).await;
+    }
+
+    /// Lets workers end that were there in case all had to go back.
+    pub(crate) fn dismiss(&self) {
+        self.stand_ins.send_modify(StandIns::dismiss);
+    }
+
+    /// All went back to what was saved, in the history of this number.
+    pub(crate) fn restore(&self, history: u32, saved: SavedRecord) {
+        self.record().restore(history, saved);
+        self.stand_ins.send_modify(StandIns::anew);
+    }
+
+    /// Takes in that these workers are lost for good; says who does their work.
+    pub(crate) fn lost(&self, workers: &[u32]) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        self.stand_ins.send_modify(|all| found = all.lost(workers));
+        found
     }
 
     /// Returns once the run has trained for long enough, which may be never.
@@ -120,6 +188,49 @@ impl Coordinator {
 }
 
 impl Record {
+    /// What is kept of it in a checkpoint.
+    pub(crate) fn save(&self) -> SavedRecord {
+        SavedRecord {
+            epochs: self.epochs.clone(),
+            workers: self.workers.clone(),
+            dropped: self.dropped.clone(),
+            samples: self.progress.samples,
+            patience: self.patience.as_ref().map(Patience::save),
+        }
+    }
+
+    /// Begins anew from what was saved, in the history of this number.
+    fn restore(&mut self, history: u32, saved: SavedRecord) {
+        let SavedRecord { epochs, workers, dropped, samples, patience } = saved;
+        self.history = history;
+        self.progress.samples = samples;
+        self.epochs = epochs;
+        if workers.len() == self.workers.len() {
+            (self.workers, self.dropped) = (workers, dropped);
+        }
+        if let Some((patience, saved)) = self.patience.as_mut().zip(patience) {
+            patience.restore(saved);
+        }
+        self.count_epochs();
+    }
+
+    /// Lets times that are told count from the beginning of the run, which had lasted so long before.
+    pub(crate) fn goes_on_after(&mut self, earlier: Duration) {
+        self.earlier = earlier;
+    }
+
+    /// How long the run had lasted before this process.
+    pub(crate) fn earlier(&self) -> Duration {
+        self.earlier
+    }
+
+    /// Whether what a worker says of an epoch is news (COORD-1, COORD-2).
+    fn is_news(&self, end: &EpochEnd) -> bool {
+        let known = self.epochs.get(end.epoch as usize);
+        let told = known.is_some_and(|epoch| epoch.has_ended(end.worker, self.workers.len()));
+        end.history == self.history && !told
+    }
+
     /// Takes in what a worker did of an epoch, all of it or until it was stopped.
     fn take(&mut self, end: EpochEnd, ended: bool) -> Result<(), ServiceError> {
         let (worker, epoch) = (end.worker as usize, end.epoch as usize);
@@ -128,9 +239,13 @@ impl Record {
                 "worker {worker} ended epoch {epoch}, which does not exist"
             )));
         }
+        if !self.is_news(&end) {
+            self.spans.push(end.spans);
+            return Ok(());
+        }
         // An epoch ends for the others before its worker has looked at held-out rows.
         let evaluated = end.times.evaluate.saturating_sub(self.workers[worker].evaluate);
-        self.ended[worker] = end.at + evaluated;
+        self.ended[worker] = end.at + self.earlier + evaluated;
         self.workers[worker] = end.times;
         self.dropped[worker] = end.dropped;
         if epoch >= self.epochs.len() {
@@ -140,13 +255,12 @@ impl Record {
         let tally = &mut self.epochs[epoch];
         tally.add(end.worker, end.train.in_units(deviation), end.validation.in_units(deviation));
         tally.ended += u32::from(ended);
-        tally.at = tally.at.max(end.at);
+        tally.at = tally.at.max(end.at + self.earlier);
         self.spans.push(end.spans);
         if tally.ended as usize == self.workers.len() {
             tally.parts = Vec::new();
         }
-        let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
-        self.progress.epochs_done = done.count() as u32;
+        self.count_epochs();
         if let Some(patience) = &mut self.patience
             && ended
             && self.epochs[epoch].ended as usize == self.workers.len()
@@ -155,6 +269,11 @@ impl Record {
         }
         self.progressed(Score::default());
         Ok(())
+    }
+
+    fn count_epochs(&mut self) {
+        let done = self.epochs.iter().take_while(|epoch| epoch.ended as usize == self.workers.len());
+        self.progress.epochs_done = done.count() as u32;
     }
 
     fn progressed(&mut self, recent: Score) {
@@ -177,6 +296,9 @@ impl protocol::Progresses for Coordinator {
 
     async fn epoch(&self, end: EpochEnd, parameters: Option<Tensor<f32>>) -> Result<(), ServiceError> {
         let mut record = self.record();
+        if !record.is_news(&end) {
+            return record.take(end, true);
+        }
         if let Some((patience, parameters)) = record.patience.as_mut().zip(parameters) {
             patience.keep(end.epoch, parameters);
         }
@@ -189,5 +311,20 @@ impl protocol::Progresses for Coordinator {
 
     async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError> {
         self.record().take(end, false)
+    }
+
+    async fn hopeless(&self, worker: u32, why: String) {
+        self.hopeless.send_replace(Some((worker, why)));
+    }
+
+    async fn duty(&self, worker: u32, at: Vec<u32>) -> Option<u32> {
+        let mut all = self.stand_ins.subscribe();
+        let told = all.wait_for(|all| all.is_over() || all.further(worker, &at).is_some()).await;
+        // The sender lives in `self`, so the channel cannot close under this borrow.
+        told.ok().and_then(|all| all.further(worker, &at))
+    }
+
+    async fn done(&self, worker: u32) {
+        self.stand_ins.send_modify(|all| all.done(worker));
     }
 }

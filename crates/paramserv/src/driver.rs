@@ -1,18 +1,22 @@
-//! The driver: it writes the trace while the workers work, so that none of them waits for the disk, and brings the
-//! parameters home when they are done.
+//! The driver: it writes the trace and the checkpoints while the workers work, so that none of them waits for the disk, sees to
+//! what is lost, and brings the parameters home when the workers are done.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, Interrupt, NodeResult};
+use syncline_program::{Context, Handle, Interrupt, NodeResult, Roster, State};
 use syncline_trace::{ClockOffset, RunFile};
-use syncline_wire::Client;
 
 use crate::{
+    Error,
+    checkpoint::Checkpoint,
     coordinator::Coordinator,
+    keeper::{CheckpointReport, Due, Keeper},
     load::Load,
     patience::Patience,
     protocol::{ServerStatistics, ShardClient},
+    run::Run,
     server::Server,
+    way::Way,
 };
 
 /// How often the trace is brought up to date for those who read it meanwhile.
@@ -20,6 +24,21 @@ const TRACE_FLUSHED: Duration = Duration::from_secs(1);
 
 /// How long a run that is ended early waits for the rounds under way: batch systems kill 30 s after they ask.
 const LAST_ROUNDS: Duration = Duration::from_secs(10);
+
+/// Is told, in a sentence, what a person should know while the run goes on.
+pub(crate) type OnRemark = Box<dyn FnMut(&str) + Send>;
+
+/// What the driver is given.
+pub(crate) struct Orders {
+    pub run: Arc<Run>,
+    pub servers: Vec<Handle<Server>>,
+    pub coordinator: Arc<Coordinator>,
+    pub trace: Option<RunFile>,
+    pub keeper: Option<Keeper>,
+    /// What the run goes on from.
+    pub resumed: Option<Checkpoint>,
+    pub on_remark: Option<OnRemark>,
+}
 
 /// What the driver brings home.
 pub(crate) struct Outcome {
@@ -29,6 +48,10 @@ pub(crate) struct Outcome {
     pub interrupted: Option<Interrupt>,
     /// Why the trace is incomplete, if it is.
     pub trace_error: Option<syncline_trace::Error>,
+    /// The last checkpoint, why a later one could not be written, and what they have cost.
+    pub checkpoint: (Option<PathBuf>, Option<Error>, Option<CheckpointReport>),
+    /// What was lost on the way, in sentences.
+    pub losses: Vec<String>,
 }
 
 /// The run file. One that can no longer be written is given up; the training goes on.
@@ -48,79 +71,403 @@ impl Trace {
     }
 }
 
-/// Writes the trace while the workers work, and collects the parameters when they are done.
-pub(crate) async fn drive(
+/// The wait until all workers are held.
+type Holding = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+/// A run on its way.
+struct Drive {
     ctx: Context,
-    servers: Vec<Handle<Server>>,
+    run: Arc<Run>,
+    servers: Vec<Way>,
+    /// Which incarnation of each server knows where the run is.
+    known: Vec<u32>,
+    history: u32,
     coordinator: Arc<Coordinator>,
-    file: Option<RunFile>,
-) -> NodeResult<Outcome> {
-    // Processes of the run's own are not in this one's books.
-    let is_alone = |file: &mut RunFile| file.info_mut().training().on.is_some_and(|on| on == "threads");
-    let mut trace = Trace { file, error: None };
-    let load = trace.file.as_mut().is_some_and(is_alone).then(Load::now).flatten();
-    let mut clients = Vec::new();
-    for server in &servers {
-        clients.push(server.connect(&ctx).await?);
-    }
-    let interrupted = attend(&ctx, &mut trace, &clients, &coordinator).await?;
-    flush_trace(&mut trace, &clients, &coordinator).await?;
-    let (parameters, servers) = (Vec::new(), Vec::new());
-    let mut outcome = Outcome { parameters, servers, interrupted, trace_error: None };
-    for client in &clients {
-        outcome.parameters.extend_from_slice(&client.parameters().await?);
-        outcome.servers.push(client.statistics().await?);
-    }
-    if let Some(best) = coordinator.record().patience.as_ref().and_then(Patience::best) {
-        outcome.parameters = best.parameters.to_vec();
-    }
-    trace.write(|file| {
-        describe_nodes(file, &coordinator, &outcome.servers);
-        let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
-        file.info_mut().setup.get_or_insert_default().load = passed;
-        Ok(())
-    });
-    let finished = trace.file.take().map_or(Ok(()), RunFile::finish);
-    outcome.trace_error = trace.error.or(finished.err());
-    Ok(outcome)
+    trace: Trace,
+    keeper: Option<Keeper>,
+    /// While a checkpoint is being taken.
+    holding: Option<Holding>,
+    interrupted: Option<Interrupt>,
+    /// When the rest is no longer waited for.
+    deadline: Option<Duration>,
+    closed: bool,
+    lost: Vec<u32>,
+    losses: Vec<String>,
+    on_remark: Option<OnRemark>,
 }
 
-/// Writes the trace until the workers are done: with all epochs, or with the rounds under way once somebody interrupts
-/// the run or it has trained for long enough.
-async fn attend(
-    ctx: &Context,
-    trace: &mut Trace,
-    servers: &[Client<Server>],
-    coordinator: &Coordinator,
-) -> NodeResult<Option<Interrupt>> {
-    let (finished, interrupt, enough) = (ctx.finished("worker"), ctx.interrupted(), coordinator.enough());
-    tokio::pin!(finished, interrupt, enough);
-    let mut interrupted = None;
-    // When the rest is no longer waited for.
-    let mut deadline = None;
-    loop {
-        let patience = deadline.map_or(Duration::MAX, |at: Duration| at.saturating_sub(ctx.clock().now()));
-        tokio::select! {
-            biased;
-            result = &mut finished => {
-                result?;
-                return Ok(interrupted);
-            }
-            by = &mut interrupt, if interrupted.is_none() => interrupted = Some(by),
-            () = &mut enough, if deadline.is_none() => {}
-            () = until_next_flush(ctx, patience) => {
-                if patience.is_zero() {
-                    return Ok(interrupted);
+/// What the driver is woken by.
+enum News {
+    Finished,
+    Hopeless(u32, String),
+    Interrupted(Interrupt),
+    Enough,
+    Held(Result<(), Error>),
+    Roster(Roster),
+    /// A checkpoint is due.
+    Due,
+    /// The trace is to be flushed, or the deadline has come.
+    Tick,
+}
+
+/// Sees the run to its end, and collects the parameters.
+pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
+    let Orders { run, servers, coordinator, trace, keeper, resumed, on_remark } = orders;
+    // Processes of the run's own are not in this one's books.
+    let is_alone = |file: &mut RunFile| file.info_mut().training().on.is_some_and(|on| on == "threads");
+    let mut trace = Trace { file: trace, error: None };
+    let load = trace.file.as_mut().is_some_and(is_alone).then(Load::now).flatten();
+    let mut ways = Vec::new();
+    for server in &servers {
+        ways.push(Way::new(&ctx, server, run.follows).await?);
+    }
+    let mut drive = Drive {
+        known: vec![0; ways.len()],
+        ctx,
+        run,
+        servers: ways,
+        history: 0,
+        coordinator,
+        trace,
+        keeper,
+        holding: None,
+        interrupted: None,
+        deadline: None,
+        closed: false,
+        lost: Vec::new(),
+        losses: Vec::new(),
+        on_remark,
+    };
+    if let Some(checkpoint) = resumed {
+        drive.coordinator.record().goes_on_after(checkpoint.rest.elapsed);
+        drive.put_at(&checkpoint).await?;
+    }
+    let (parameters, statistics) = loop {
+        drive.attend().await?;
+        drive.flush_trace().await?;
+        // A server that is lost now takes all back, and the workers are still there to do it again.
+        if let Some(result) = unless_lost(drive.collect().await)?.filter(|_| drive.all_are_known()) {
+            break result;
+        }
+        drive.recover().await?;
+    };
+    drive.coordinator.dismiss();
+    Ok(drive.come_home(parameters, statistics, load))
+}
+
+impl Drive {
+    /// Sees to what happens until the workers are done: with all epochs, or with the rounds under way once somebody interrupts
+    /// the run or it has trained for long enough.
+    async fn attend(&mut self) -> Result<(), Error> {
+        let (ctx, coordinator) = (self.ctx.clone(), Arc::clone(&self.coordinator));
+        let finished = finished(&ctx, &coordinator, self.run.on_loss.goes_on());
+        let (hopeless, interrupt, enough) = (coordinator.hopeless(), ctx.interrupted(), coordinator.enough());
+        tokio::pin!(finished, hopeless, interrupt, enough);
+        let mut heard_enough = false;
+        let mut roster = Roster::default();
+        loop {
+            self.begin_due_cut();
+            let (due_at, patience, heeds_losses) =
+                (self.waits_for_due(), self.patience(), self.run.on_loss.goes_on());
+            let news = tokio::select! {
+                biased;
+                result = &mut finished => {
+                    result?;
+                    News::Finished
                 }
-                flush_trace(trace, servers, coordinator).await?;
-                continue;
+                (worker, why) = &mut hopeless => News::Hopeless(worker, why),
+                by = &mut interrupt, if self.interrupted.is_none() => News::Interrupted(by),
+                () = &mut enough, if !heard_enough => News::Enough,
+                held = held(&mut self.holding) => News::Held(held),
+                changed = changed(&ctx, &roster, heeds_losses) => News::Roster(changed?),
+                () = due(&ctx, due_at) => News::Due,
+                () = until_next_flush(&ctx, patience) => News::Tick,
+            };
+            match news {
+                News::Finished => return Ok(()),
+                News::Hopeless(worker, why) => return Err(Error::Hopeless { worker, why }),
+                News::Interrupted(by) => {
+                    self.interrupted = Some(by);
+                    // Only an interrupt is in a hurry.
+                    self.deadline = Some(ctx.clock().now() + LAST_ROUNDS);
+                    if self.keeper.is_some() { self.begin_cut(0) } else { self.close().await? }
+                }
+                News::Enough => {
+                    heard_enough = true;
+                    self.close().await?;
+                }
+                News::Held(held) => self.all_held(held).await?,
+                News::Roster(now) => {
+                    self.see_to_losses(&now).await?;
+                    roster = now;
+                }
+                News::Due => self.begin_cut(0),
+                News::Tick if self.patience().is_zero() && self.closed => return Ok(()),
+                News::Tick if self.patience().is_zero() => {
+                    // The workers cannot be held in time: what they have is kept, the checkpoint is an earlier one.
+                    self.holding = None;
+                    self.close().await?;
+                    return Ok(());
+                }
+                News::Tick => self.flush_trace().await?,
             }
         }
-        for server in servers {
-            server.close().await?;
+    }
+
+    fn patience(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |at| at.saturating_sub(self.ctx.clock().now()))
+    }
+
+    /// Starts no round any more.
+    async fn close(&mut self) -> Result<(), Error> {
+        self.closed = true;
+        for server in &self.servers {
+            unless_lost(server.ask(async |client| client.close().await).await)?;
         }
-        // Only an interrupt is in a hurry.
-        deadline = Some(if interrupted.is_some() { ctx.clock().now() + LAST_ROUNDS } else { Duration::MAX });
+        Ok(())
+    }
+
+    /// When a checkpoint is due by the clock, if none is being taken.
+    fn waits_for_due(&self) -> Option<Duration> {
+        let keeper = self.keeper.as_ref().filter(|_| self.may_begin_cut())?;
+        if let Due::At(at) = keeper.due() { Some(at) } else { None }
+    }
+
+    fn may_begin_cut(&self) -> bool {
+        self.holding.is_none() && !self.closed && self.interrupted.is_none()
+    }
+
+    /// Has the workers held at the round before which a checkpoint is due.
+    fn begin_due_cut(&mut self) {
+        if self.may_begin_cut()
+            && let Some(Due::Round(round)) = self.keeper.as_ref().map(Keeper::due)
+        {
+            self.begin_cut(round);
+        }
+    }
+
+    /// Has the workers held from this round on.
+    fn begin_cut(&mut self, round: u64) {
+        let first = self.servers[0].clone();
+        self.holding =
+            Some(Box::pin(async move { first.ask(async |client| client.hold(round).await).await }));
+    }
+
+    /// All workers are held, or that failed because the server is gone.
+    async fn all_held(&mut self, held: Result<(), Error>) -> Result<(), Error> {
+        self.holding = None;
+        // A lost server is told of by the roster: then all go back, and who was held goes with them.
+        if unless_lost(held)?.is_none() || unless_lost(self.take_checkpoint().await)?.is_none() {
+            return Ok(());
+        }
+        if self.interrupted.is_some() { self.close().await } else { Ok(()) }
+    }
+
+    /// Takes a checkpoint of workers that are held, and lets them go on before it is written.
+    async fn take_checkpoint(&mut self) -> Result<(), Error> {
+        let now = self.ctx.clock().now();
+        let mut states = Vec::new();
+        for server in &self.servers {
+            states.push(server.ask(async |client| client.save().await).await?);
+        }
+        let (record, elapsed) = {
+            let record = self.coordinator.record();
+            (record.save(), record.earlier() + now)
+        };
+        // One that was started again in between has told nothing.
+        let told = Checkpoint::join(states, record, elapsed).filter(|_| self.all_are_known());
+        let Some((keeper, checkpoint)) = self.keeper.as_mut().zip(told) else { return Ok(()) };
+        keeper.takes(now, checkpoint.round());
+        if self.interrupted.is_none() {
+            let next = if let Due::Round(next) = keeper.due() { Some(next) } else { None };
+            self.servers[0].ask(async |client| client.release(next).await).await?;
+        }
+        let released = self.ctx.clock().now();
+        let failed = keeper.write(&checkpoint).err();
+        keeper.cost.held_s += (released - now).as_secs_f64();
+        keeper.cost.writing_s += (self.ctx.clock().now() - released).as_secs_f64();
+        if let Some(why) = failed {
+            self.remark(&format!("no checkpoint at round {}: {why}", checkpoint.round()));
+        }
+        Ok(())
+    }
+
+    /// Whether every server that was asked knows where the run is: none was started again unnoticed.
+    fn all_are_known(&self) -> bool {
+        self.servers.iter().zip(&self.known).all(|(server, known)| server.incarnation() == *known)
+    }
+
+    /// Waits until it is told which server was lost, and has all go back.
+    async fn recover(&mut self) -> Result<(), Error> {
+        let mut roster = self.ctx.roster().await?;
+        let before = self.history;
+        loop {
+            self.see_to_losses(&roster).await?;
+            if self.history > before {
+                return Ok(());
+            }
+            roster = self.ctx.roster_after(&roster).await?;
+        }
+    }
+
+    /// Workers that are lost for good are stood in for; where a server was started again, all go back.
+    async fn see_to_losses(&mut self, roster: &Roster) -> Result<(), Error> {
+        let failed = |(name, presence): (&syncline_program::NodeName, &syncline_program::Presence)| {
+            (presence.state == State::Failed).then(|| name.rank() as u32)
+        };
+        let lost: Vec<u32> = roster.group("worker").filter_map(failed).collect();
+        let news: Vec<u32> = lost.iter().copied().filter(|worker| !self.lost.contains(worker)).collect();
+        if !news.is_empty() {
+            self.lost.extend(&news);
+            for (worker, by) in self.coordinator.lost(&news) {
+                self.tell_loss(format!(
+                    "worker {by} does the work of worker {worker} as well, which was lost"
+                ));
+            }
+        }
+        let incarnations: BTreeMap<usize, u32> =
+            roster.group("server").map(|(name, presence)| (name.rank(), presence.incarnation)).collect();
+        let is_new = |server: usize| incarnations.get(&server).is_some_and(|now| *now > self.known[server]);
+        let restarted: Vec<usize> = (0..self.servers.len()).filter(|&server| is_new(server)).collect();
+        if restarted.is_empty() {
+            return Ok(());
+        }
+        self.holding = None;
+        let checkpoint = match self.keeper.as_ref().and_then(Keeper::read) {
+            Some(checkpoint) => checkpoint?,
+            None => self.run.beginning()?,
+        };
+        self.put_at(&checkpoint).await?;
+        match (self.closed, self.interrupted) {
+            (true, _) => self.close().await?,
+            (false, Some(_)) if self.keeper.is_some() => self.begin_cut(0),
+            _ => {}
+        }
+        let (round, names) = (checkpoint.round(), names(&restarted));
+        self.keeper.iter_mut().for_each(|keeper| keeper.went_back(round));
+        self.tell_loss(format!(
+            "{names} was lost: all went back to round {round}, and do again what they had done since"
+        ));
+        Ok(())
+    }
+
+    /// Puts all servers, and what is known of the epochs, where a checkpoint is: a new history begins.
+    async fn put_at(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        'anew: loop {
+            self.history += 1;
+            let history = self.history;
+            self.coordinator.restore(history, checkpoint.rest.record.clone());
+            for server in 0..self.servers.len() {
+                let range = self.run.shards[server].clone();
+                let state = checkpoint.shard(server, self.servers.len(), range);
+                let way = &self.servers[server];
+                let told = way.ask(async |client| client.restore(history, state).await).await;
+                if unless_lost(told)?.is_none() {
+                    continue 'anew;
+                }
+                self.known[server] = way.incarnation();
+            }
+            return Ok(());
+        }
+    }
+
+    fn tell_loss(&mut self, loss: String) {
+        self.remark(&loss);
+        self.losses.push(loss);
+    }
+
+    fn remark(&mut self, text: &str) {
+        if let Some(on_remark) = &mut self.on_remark {
+            on_remark(text);
+        }
+    }
+
+    /// Writes the spans that workers have reported and servers have recorded since the last time.
+    async fn flush_trace(&mut self) -> Result<(), Error> {
+        // Taken also when the file has been given up, so that they do not pile up.
+        let mut spans = std::mem::take(&mut self.coordinator.record().spans);
+        if self.trace.file.is_none() {
+            return Ok(());
+        }
+        for server in &self.servers {
+            spans.extend(unless_lost(server.ask(async |client| client.spans().await).await)?);
+        }
+        self.trace.write(|file| {
+            spans.iter().try_for_each(|spans| file.append(spans))?;
+            file.flush()
+        });
+        Ok(())
+    }
+
+    /// The parameters, and what the servers did.
+    async fn collect(&self) -> Result<(Vec<f32>, Vec<ServerStatistics>), Error> {
+        let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
+        for server in &self.servers {
+            let values = server.ask(async |client| client.parameters().await).await?;
+            parameters.extend_from_slice(&values);
+            statistics.push(server.ask(async |client| client.statistics().await).await?);
+        }
+        Ok((parameters, statistics))
+    }
+
+    /// Completes the trace, and says how it went.
+    fn come_home(self, parameters: Vec<f32>, servers: Vec<ServerStatistics>, load: Option<Load>) -> Outcome {
+        let Self { mut trace, coordinator, keeper, interrupted, losses, .. } = self;
+        let checkpoint = keeper.map(Keeper::into_last).unwrap_or_default();
+        let best = coordinator
+            .record()
+            .patience
+            .as_ref()
+            .and_then(Patience::best)
+            .map(|best| best.parameters.to_vec());
+        let parameters = best.unwrap_or(parameters);
+        trace.write(|file| {
+            describe_nodes(file, &coordinator, &servers);
+            let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
+            file.info_mut().setup.get_or_insert_default().load = passed;
+            Ok(())
+        });
+        let finished = trace.file.take().map_or(Ok(()), RunFile::finish);
+        let trace_error = trace.error.or(finished.err());
+        Outcome { parameters, servers, interrupted, trace_error, checkpoint, losses }
+    }
+}
+
+/// Returns when the workers are done. Where a loss does not end the run they say so, and stay until they are dismissed.
+async fn finished(ctx: &Context, coordinator: &Coordinator, they_stay: bool) -> Result<(), Error> {
+    if they_stay {
+        coordinator.all_done().await;
+        return Ok(());
+    }
+    Ok(ctx.finished("worker").await?)
+}
+
+/// What was answered, or nothing where the server is gone.
+fn unless_lost<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Error::Program(syncline_program::Error::PeerLost(_))) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The end of the wait for all to be held, if there is one.
+async fn held(holding: &mut Option<Holding>) -> Result<(), Error> {
+    match holding {
+        Some(holding) => holding.await,
+        None => pending().await,
+    }
+}
+
+/// Who is there once that is not what it was, where it matters.
+async fn changed(ctx: &Context, known: &Roster, matters: bool) -> Result<Roster, Error> {
+    if matters { Ok(ctx.roster_after(known).await?) } else { pending().await }
+}
+
+async fn due(ctx: &Context, at: Option<Duration>) {
+    match at {
+        Some(at) => ctx.clock().sleep(at.saturating_sub(ctx.clock().now())).await,
+        None => pending().await,
     }
 }
 
@@ -131,30 +478,15 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
         return ctx.clock().sleep(TRACE_FLUSHED.min(patience)).await;
     }
     if patience > LAST_ROUNDS {
-        return std::future::pending().await;
+        return pending().await;
     }
     ctx.clock().sleep(patience).await;
 }
 
-/// Writes the spans that workers have reported and servers have recorded since the last time.
-async fn flush_trace(
-    trace: &mut Trace,
-    servers: &[Client<Server>],
-    coordinator: &Coordinator,
-) -> NodeResult<()> {
-    // Taken also when the file has been given up, so that they do not pile up.
-    let mut spans = std::mem::take(&mut coordinator.record().spans);
-    if trace.file.is_none() {
-        return Ok(());
-    }
-    for client in servers {
-        spans.push(client.spans().await?);
-    }
-    trace.write(|file| {
-        spans.iter().try_for_each(|spans| file.append(spans))?;
-        file.flush()
-    });
-    Ok(())
+/// Servers by name.
+fn names(servers: &[usize]) -> String {
+    let names: Vec<_> = servers.iter().map(|server| format!("server {server}")).collect();
+    names.join(" and ")
 }
 
 /// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.

@@ -1,5 +1,7 @@
 //! What can be wrong with a training run.
 
+use std::{io, path::PathBuf};
+
 use syncline_wire::{CallError, ServiceError};
 
 /// Why a run was refused or failed.
@@ -49,6 +51,54 @@ pub enum Error {
         /// What it did.
         what: String,
     },
+    /// A worker has failed, and would fail again if it were started again.
+    #[error("worker {worker} failed, and would again: {why}")]
+    Hopeless {
+        /// Which.
+        worker: u32,
+        /// How.
+        why: String,
+    },
+    /// A checkpoint cannot be read or written.
+    #[error("{}: {reason}", syncline_terminal::path(path))]
+    Checkpoint {
+        /// The file, or the folder in which there is none.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A run cannot go on from a checkpoint of another training.
+    #[error(
+        "{} is of another training: {difference}; give the settings and the data that it was made with",
+        syncline_terminal::path(path)
+    )]
+    Differs {
+        /// The checkpoint.
+        path: PathBuf,
+        /// In what.
+        difference: String,
+    },
+    /// A folder cannot take this run's checkpoints.
+    #[error(
+        "checkpoints cannot be written into {}: {by}; or name another folder",
+        syncline_terminal::path(path)
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        by: String,
+    },
+    /// A file or folder of checkpoints could not be used.
+    #[error("cannot {doing} {}: {source}", syncline_terminal::path(path))]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The model and the data do not fit each other.
     #[error(transparent)]
     Learn(#[from] syncline_learn::Error),
@@ -81,6 +131,7 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         let learn = |error: &syncline_learn::Error| matches!(error, syncline_learn::Error::Check(_));
         matches!(self, Self::Option { .. } | Self::OutOfRange { .. } | Self::Round(_))
+            || matches!(self, Self::Differs { .. } | Self::Occupied { .. })
             || matches!(self, Self::Learn(error) if learn(error))
     }
 }

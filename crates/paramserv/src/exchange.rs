@@ -19,15 +19,15 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_wire::{Client, Tensor};
+use syncline_wire::Tensor;
 use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
-    protocol::{ShardClient, Started},
-    server::Server,
+    protocol::{Position, ShardClient, Standing, Started, Taken, Turn},
+    way::Way,
 };
 
 /// The coordinates that one round reads: over all parameters, and cut by server, counted from each shard's start.
@@ -94,20 +94,43 @@ pub(crate) struct Pulled {
 pub(crate) struct Exchange {
     worker: u32,
     run_clock: RunClock,
-    servers: Vec<Client<Server>>,
+    servers: Vec<Way>,
     shards: Vec<Range<usize>>,
+    /// Where the worker stands at each server; empty before it has taken up its work.
+    standings: Vec<Standing>,
     /// The worker's own vector between uses; empty until it is needed.
     own: Vec<f32>,
 }
+
+/// Why a worker does not go on as it was about to.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It takes up its work anew, where the servers say that it stands: one of them is gone, or has gone back.
+    Anew,
+    /// It fails.
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Program(syncline_program::Error::PeerLost(_)) => Self::Anew,
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// How long a worker waits for servers that do not agree yet on the history that they are in.
+const AGREEMENT: Duration = Duration::from_millis(5);
 
 impl Exchange {
     pub(crate) fn new(
         worker: u32,
         run_clock: RunClock,
-        servers: Vec<Client<Server>>,
+        servers: Vec<Way>,
         shards: Vec<Range<usize>>,
     ) -> Self {
-        Self { worker, run_clock, servers, shards, own: Vec::new() }
+        Self { worker, run_clock, servers, shards, standings: Vec::new(), own: Vec::new() }
     }
 
     /// Whether all parameters lie in one buffer of this process, so that pulling them costs nothing.
@@ -117,7 +140,7 @@ impl Exchange {
 
     /// Whether the servers live in this process.
     fn is_local(&self) -> bool {
-        self.servers.iter().all(Client::is_local)
+        self.servers.iter().all(Way::is_local)
     }
 
     /// Which parameters each server holds.
@@ -125,16 +148,43 @@ impl Exchange {
         &self.shards
     }
 
-    /// Starts this worker's next round, as soon as every server's gate lets it; nothing once a server is closed.
-    pub(crate) async fn pull(&mut self, touched: Option<&Touched>) -> Result<Option<Pulled>, Error> {
-        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, touched));
+    /// Asks all servers where this worker stands, until they are all there and in one history. Returns that history, the
+    /// first round that some server lacks, and how far the worker had come.
+    pub(crate) async fn take_up(&mut self) -> Result<(u32, u64, Position), Error> {
+        loop {
+            let worker = self.worker;
+            let asked = self.servers.iter().map(|server| async move {
+                Ok::<_, Halt>(server.ask(async |client| client.take_up(worker).await).await?)
+            });
+            match all(asked).await {
+                Ok(standings) if standings.iter().all(|other| other.history == standings[0].history) => {
+                    let next = standings.iter().map(|standing| standing.next).min().unwrap_or_default();
+                    let (history, position) = (standings[0].history, standings[0].position);
+                    self.standings = standings;
+                    return Ok((history, next, position));
+                }
+                Ok(_) => self.run_clock.sleep(AGREEMENT).await,
+                Err(Halt::Anew) => {}
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Starts this worker's next round, as soon as every server's gate lets it; nothing once a server is closed. A round that
+    /// some servers have already is pulled from those as it was.
+    pub(crate) async fn pull(
+        &mut self,
+        next: u64,
+        touched: Option<&Touched>,
+    ) -> Result<Option<Pulled>, Halt> {
+        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched));
         let calls = all(calls);
         let started = if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
             let what = format!("it is at round {}, server 0 at round {clock}", started[server].clock);
-            return Err(Error::Protocol { server, what });
+            return Err(Halt::Failed(Error::Protocol { server, what }));
         }
         let held = started.iter().map(|started| started.held).max().unwrap_or_default();
         let values = match &mut started[..] {
@@ -150,18 +200,28 @@ impl Exchange {
     }
 
     /// One server's part of a pull.
-    async fn pull_from(&self, server: usize, touched: Option<&Touched>) -> Result<Option<Started>, Error> {
-        let (client, worker) = (&self.servers[server], self.worker);
+    async fn pull_from(
+        &self,
+        server: usize,
+        next: u64,
+        touched: Option<&Touched>,
+    ) -> Result<Option<Started>, Halt> {
         let indices = touched.map(|touched| touched.shards[server].1.clone());
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
-        let started = client.pull(worker, indices).await?;
-        if let Some(sent) = started.as_ref().map(|started| started.values.len())
-            && sent != expected
-        {
+        let standing = &self.standings[server];
+        let (ticket, again) = (standing.ticket, (next < standing.next).then_some(next));
+        let asked = self.servers[server].ask(async |client| client.pull(ticket, again, indices).await);
+        let started = match asked.await? {
+            Turn::Go(started) => started,
+            Turn::Over => return Ok(None),
+            Turn::Anew => return Err(Halt::Anew),
+        };
+        let sent = started.values.len();
+        if sent != expected {
             let what = format!("asked for {expected} parameters it sent {sent}");
-            return Err(Error::Protocol { server, what });
+            return Err(Halt::Failed(Error::Protocol { server, what }));
         }
-        Ok(started)
+        Ok(Some(started))
     }
 
     /// Lets go of the parameters, before a push, so that the server can step in place.
@@ -176,30 +236,44 @@ impl Exchange {
     ///
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
-    pub(crate) async fn push(&self, clock: u64, samples: u64, gradient: Push) -> Result<u64, Error> {
+    pub(crate) async fn push(
+        &self,
+        clock: u64,
+        samples: u64,
+        gradient: Push,
+        position: Position,
+    ) -> Result<u64, Halt> {
         let count = self.servers.len();
         let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
         let gradient = &gradient;
         let sent = all(turns.map(|server| {
             let gradient = Gradient { samples, values: self.part(server, gradient) };
-            self.push_to(server, clock, gradient)
+            self.push_to(server, clock, gradient, (server == 0).then_some(position))
         }))
         .await?;
         Ok(sent.into_iter().sum())
     }
 
     /// One server's part of a push; returns the bytes of what it was sent.
-    async fn push_to(&self, server: usize, clock: u64, mut gradient: Gradient) -> Result<u64, Error> {
-        let client = &self.servers[server];
+    async fn push_to(
+        &self,
+        server: usize,
+        clock: u64,
+        mut gradient: Gradient,
+        position: Option<Position>,
+    ) -> Result<u64, Halt> {
+        let way = &self.servers[server];
         if let Values::Factors(rows, derivatives) = &gradient.values
-            && !client.is_local()
+            && !way.is_local()
         {
             let (indices, values) = multiplied_out(rows, derivatives, self.shards[server].clone());
             gradient.values = Values::Sparse(indices.into(), values.into());
         }
-        let bytes = gradient.values.bytes();
-        client.push(self.worker, clock, gradient).await?;
-        Ok(bytes)
+        let (bytes, ticket) = (gradient.values.bytes(), self.standings[server].ticket);
+        match way.ask(async |client| client.push(ticket, clock, gradient, position).await).await? {
+            Taken::Yes => Ok(bytes),
+            Taken::Anew => Err(Halt::Anew),
+        }
     }
 
     /// What one server gets of a gradient.
@@ -218,8 +292,8 @@ impl Exchange {
 
 /// What all calls yield, in order. A single one, the common case, is awaited where it stands.
 async fn all<T>(
-    mut calls: impl ExactSizeIterator<Item: Future<Output = Result<T, Error>>>,
-) -> Result<Vec<T>, Error> {
+    mut calls: impl ExactSizeIterator<Item: Future<Output = Result<T, Halt>>>,
+) -> Result<Vec<T>, Halt> {
     match calls.next() {
         Some(only) if calls.len() == 0 => Ok(vec![only.await?]),
         first => try_join_all(first.into_iter().chain(calls)).await,

@@ -32,27 +32,36 @@
 mod batches;
 mod calibration;
 mod check;
+mod checkpoint;
 mod class_weight;
 mod comparison;
 mod computation;
 mod coordinator;
 mod delay;
 mod driver;
+mod duties;
 mod error;
 mod exchange;
 mod gradient;
+mod hold;
+mod keeper;
 mod load;
+mod loss;
 mod order;
 mod parameters;
 mod patience;
 mod protocol;
 mod report;
 mod run;
+mod seats;
 mod server;
 mod shards;
+mod stand_ins;
 mod train;
+mod way;
 mod worker;
 
+pub use checkpoint::{CheckpointEvery, Checkpoints, Found, newest_checkpoint};
 pub use class_weight::ClassWeight;
 pub use comparison::{
     Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures, Trial,
@@ -60,6 +69,8 @@ pub use comparison::{
 pub use coordinator::Progress;
 pub use delay::{Delay, parse_duration};
 pub use error::Error;
+pub use keeper::CheckpointReport;
+pub use loss::OnWorkerLoss;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
 pub use syncline_data::Partition;
 pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};

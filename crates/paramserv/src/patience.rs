@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use syncline_wire::Tensor;
 
 /// The best epoch so far, and how long ago that was.
@@ -26,10 +27,49 @@ pub(crate) struct Best {
     pub parameters: Tensor<f32>,
 }
 
+/// What is kept of it in a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SavedPatience {
+    over: Option<u32>,
+    /// The best epoch and its loss.
+    best: Option<(u32, f64)>,
+    /// Epochs that are not judged yet.
+    kept: Vec<u32>,
+    /// The parameters of these: first of the best, then of the others. They are written apart.
+    #[serde(skip)]
+    pub parameters: Vec<Tensor<f32>>,
+}
+
+impl SavedPatience {
+    /// How many versions of the parameters there must be.
+    pub(crate) fn versions(&self) -> usize {
+        usize::from(self.best.is_some()) + self.kept.len()
+    }
+}
+
 impl Patience {
     /// Gives up after so many epochs without a smaller loss.
     pub(crate) fn new(epochs: u32) -> Self {
         Self { epochs, kept: BTreeMap::new(), best: None, over: None }
+    }
+
+    pub(crate) fn save(&self) -> SavedPatience {
+        let best = self.best.iter().map(|best| &best.parameters);
+        SavedPatience {
+            over: self.over,
+            best: self.best.as_ref().map(|best| (best.epoch, best.loss)),
+            kept: self.kept.keys().copied().collect(),
+            parameters: best.chain(self.kept.values()).cloned().collect(),
+        }
+    }
+
+    /// Puts it where it was.
+    pub(crate) fn restore(&mut self, saved: SavedPatience) {
+        let SavedPatience { over, best, kept, parameters } = saved;
+        let mut parameters = parameters.into_iter();
+        self.over = over;
+        self.best = best.and_then(|(epoch, loss)| Some(Best { epoch, loss, parameters: parameters.next()? }));
+        self.kept = kept.into_iter().zip(parameters).collect();
     }
 
     /// Takes in the parameters at the end of an epoch, which is judged later.

@@ -5,29 +5,56 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use syncline_learn::Score;
+use syncline_round::Snapshot;
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
 use crate::gradient::Gradient;
 
 /// One shard of the parameters. A worker has at most one pull and one push under way at each server.
+///
+/// A worker knows nothing that the servers do not know: it [takes up](Shard::take_up) its work where they say that it stands,
+/// at the start of a run as after a loss. What is then handed over carries the ticket that it got; one of before, from a
+/// process that is gone or of a history that was given up, changes nothing.
 #[service]
 pub(crate) trait Shard {
-    /// Starts the worker's next round: answered when the gate lets it go on, with the values of these coordinates, or of
-    /// all; nothing once no round is started any more.
-    async fn pull(&self, worker: u32, touched: Option<Tensor<u32>>) -> Result<Option<Started>, ServiceError>;
+    /// A worker begins, or begins anew: where it stands. Answered once the server itself knows.
+    async fn take_up(&self, worker: u32) -> Result<Standing, ServiceError>;
 
-    /// Takes the gradient of a round and does what the gate says with it.
+    /// Starts the worker's next round: answered when the gate lets it go on, with the values of these coordinates, or of
+    /// all. A worker that does a round `again`, which this server has and another one lacks, gets what it had then.
+    async fn pull(
+        &self,
+        ticket: Ticket,
+        again: Option<u64>,
+        touched: Option<Tensor<u32>>,
+    ) -> Result<Turn, ServiceError>;
+
+    /// Takes the gradient of a round and does what the gate says with it; one that it has already is left alone. The first
+    /// server also keeps how far the worker is then.
     async fn push(
         &self,
         call: &Call<'_>,
-        worker: u32,
+        ticket: Ticket,
         clock: u64,
         gradient: Gradient,
-    ) -> Result<(), ServiceError>;
+        position: Option<Position>,
+    ) -> Result<Taken, ServiceError>;
 
     /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.
     async fn close(&self);
+
+    /// Holds every worker that would start a round from this one on; answered when all are held, or have done their work.
+    async fn hold(&self, from: u64) -> Result<(), ServiceError>;
+
+    /// Lets those go on whom [`hold`](Shard::hold) holds, up to the round where they will be held next, if that is known.
+    async fn release(&self, next: Option<u64>);
+
+    /// All that this server knows; what there is only while all workers are held fits what the others know.
+    async fn save(&self) -> ShardState;
+
+    /// Begins, or begins anew, from such a state: the history of this number.
+    async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError>;
 
     /// All parameters of the shard as they are now, past the gate.
     async fn parameters(&self) -> Tensor<f32>;
@@ -39,7 +66,55 @@ pub(crate) trait Shard {
     async fn spans(&self) -> Vec<Span>;
 }
 
+/// What a worker shows to a server: who it is, and since when it has been working for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    pub worker: u32,
+    pub number: u32,
+}
+
+/// Where a worker stands at one server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    pub ticket: Ticket,
+    /// Which history of the run the server is in: one more each time that it went back.
+    pub history: u32,
+    /// The first round whose gradient the server has not got.
+    pub next: u64,
+    pub position: Position,
+}
+
+/// How far a worker is, apart from its round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The epoch whose end it reports next, from 0.
+    pub epoch: u32,
+    /// The running score of its training batches in that epoch.
+    pub train: Score,
+    pub times: WorkerTimes,
+}
+
 /// The answer to a pull.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Turn {
+    /// A round is started.
+    Go(Started),
+    /// No round is started any more.
+    Over,
+    /// The ticket is void: the worker takes up its work anew.
+    Anew,
+}
+
+/// The answer to a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Taken {
+    /// The server has it.
+    Yes,
+    /// The ticket is void: the worker takes up its work anew.
+    Anew,
+}
+
+/// A round that is started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Started {
     /// The round that the worker now works at.
@@ -48,6 +123,21 @@ pub(crate) struct Started {
     pub held: Duration,
     /// The parameters that it asked for.
     pub values: Tensor<f32>,
+}
+
+/// All that a server knows between two rounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ShardState {
+    /// How far the members of the gate are.
+    pub machine: Snapshot,
+    /// Optimiser steps that have been taken.
+    pub steps: u64,
+    pub parameters: Tensor<f32>,
+    /// What the optimiser remembers: as long as the parameters, or empty.
+    pub moments: [Tensor<f32>; 2],
+    /// By worker; told by the first server alone.
+    pub positions: Vec<Position>,
+    pub statistics: ServerStatistics,
 }
 
 /// What one server has done.
@@ -85,6 +175,16 @@ pub(crate) trait Progresses {
 
     /// The run was ended early, and the worker has stopped within this epoch.
     async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError>;
+
+    /// A worker has failed, and would fail again: why.
+    async fn hopeless(&self, worker: u32, why: String);
+
+    /// Whose work this worker is to do, beyond that which it is at: its own, or that of one that is lost. Answered when there
+    /// is some, and with nothing once nobody's work is left.
+    async fn duty(&self, worker: u32, at: Vec<u32>) -> Option<u32>;
+
+    /// Nothing is left to be done of this worker's work.
+    async fn done(&self, worker: u32);
 }
 
 /// What a worker says at the end of an epoch, or where it was stopped.
@@ -92,6 +192,8 @@ pub(crate) trait Progresses {
 pub struct EpochEnd {
     /// Who.
     pub worker: u32,
+    /// In which history of the run: what is told of an earlier one does not count.
+    pub history: u32,
     /// Which, from 0.
     pub epoch: u32,
     /// The running score of its training batches.

@@ -16,6 +16,7 @@ use crate::{
     calibration::cores,
     coordinator::{EpochTally, Record},
     driver::Outcome,
+    keeper::CheckpointReport,
     patience::Patience,
     protocol::{ServerStatistics, WorkerTimes},
 };
@@ -35,6 +36,12 @@ pub struct Report {
     pub best_epoch: Option<u32>,
     /// Who ended the run before its time, if somebody did.
     pub interrupted: Option<String>,
+    /// The round at which the run went on from a checkpoint, if it did; figures are of the whole run all the same.
+    pub resumed_at_round: Option<u64>,
+    /// What was lost on the way and what became of it, in sentences.
+    pub losses: Vec<String>,
+    /// What its checkpoints have cost, where there were any.
+    pub checkpoints: Option<CheckpointReport>,
     /// How good the trained model is.
     pub metrics: TrainedMetrics,
     /// Where each worker's time went.
@@ -223,7 +230,13 @@ impl Judged {
 
 impl Report {
     /// Puts together what the coordinator and the servers recorded.
-    pub(crate) fn new(settings: Settings, judged: Judged, record: &Record, outcome: &Outcome) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        judged: Judged,
+        record: &Record,
+        outcome: &Outcome,
+        resumed: Option<u64>,
+    ) -> Self {
         let servers = &outcome.servers;
         let patience = record.patience.as_ref();
         // What workers did after the decision to stop, until they heard of it, belongs to no epoch.
@@ -248,6 +261,9 @@ impl Report {
             epochs: epoch_reports(epochs, started, judged.measure(), record.workers.len()),
             best_epoch: patience.and_then(Patience::best).map(|best| best.epoch + 1),
             interrupted: outcome.interrupted.map(|interrupt| interrupt.to_string()),
+            resumed_at_round: resumed,
+            losses: outcome.losses.clone(),
+            checkpoints: outcome.checkpoint.2.clone(),
             metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),
             servers: servers.iter().enumerate().map(ServerReport::new).collect(),

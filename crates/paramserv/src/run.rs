@@ -9,17 +9,22 @@ use std::{
 use syncline_data::Dataset;
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
-use syncline_round::{Every, Fold, Machine, Optimizer, OptimizerState, Policy, Schedule};
+use syncline_round::{Every, Fold, Machine, Optimizer, OptimizerState, Policy, Schedule, Selection};
 use syncline_trace::Recorder;
 
 use crate::{
     Error, ParamServ,
     batches::Batches,
+    checkpoint::{Checkpoint, Rest},
     computation::{Computation, Pull, Recipe},
     coordinator::Coordinator,
+    duties::Duties,
     exchange::Exchange,
+    loss::OnWorkerLoss,
+    protocol::{Position, ServerStatistics},
     server::{Pace, Parts, Server},
     shards::shards,
+    way::Way,
     worker::{Plan, Worker},
 };
 
@@ -42,10 +47,16 @@ pub(crate) struct Run {
     plan: Plan,
     /// Spans that each node may keep: none without a trace.
     spans: usize,
+    pub on_loss: OnWorkerLoss,
+    /// Whether a server can be lost and come back.
+    pub follows: bool,
+    /// Whether the run goes on from a checkpoint.
+    pub resumes: bool,
 }
 
 impl Run {
-    pub(crate) fn new(settings: ParamServ) -> Self {
+    /// `apart`: whether servers are not part of the launching process.
+    pub(crate) fn new(settings: ParamServ, apart: bool) -> Self {
         let rows = settings.partition.rows(settings.data.rows(), settings.workers, settings.seed);
         let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), settings.batch, settings.every).rounds();
         let plan = Plan {
@@ -81,6 +92,9 @@ impl Run {
             recipe,
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
+            on_loss: settings.on_loss,
+            follows: settings.on_loss.goes_on() && apart,
+            resumes: settings.resume.is_some(),
         }
     }
 
@@ -96,12 +110,8 @@ impl Run {
             (start < end).then(|| start - shard.start..end - shard.start)
         };
         let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
-        let Recipe { fold, pace, optimizer, .. } = self.recipe;
-        // Averaged models have been stepped by their workers, at the pace of the round.
-        let (optimizer, pace) = match fold {
-            Fold::Average => (Optimizer::unit(), Pace { schedule: Schedule::default(), ..pace }),
-            Fold::Mean | Fold::Sum => (optimizer, pace),
-        };
+        let fold = self.recipe.fold;
+        let (optimizer, pace) = self.servers_step();
         let parts = Parts {
             shard: shard.clone(),
             policy: self.sync,
@@ -112,8 +122,57 @@ impl Run {
             full: self.rows.iter().map(|rows| self.full(rows.len())).collect(),
             pace,
             recorder: Recorder::new(self.spans),
+            is_blank: self.resumes || ctx.incarnation() > 0,
+            keeps_last: self.on_loss.goes_on() && self.shards.len() > 1 && self.sync.waits_for_all(),
         };
         Ok(Server::new(ctx, parts))
+    }
+
+    /// With what, and at which pace, servers step.
+    fn servers_step(&self) -> (Optimizer, Pace) {
+        let Recipe { fold, pace, optimizer, .. } = self.recipe;
+        match fold {
+            // Averaged models have been stepped by their workers, at the pace of the round.
+            Fold::Average => (Optimizer::unit(), Pace { schedule: Schedule::default(), ..pace }),
+            Fold::Mean | Fold::Sum => (optimizer, pace),
+        }
+    }
+
+    /// The run before its first round, as a checkpoint would have it.
+    pub(crate) fn beginning(&self) -> Result<Checkpoint, Error> {
+        let workers = self.rows.len();
+        let parameters = self.initial();
+        let (moments, steps) = {
+            let state = self.servers_step().0.state(parameters.len(), &[]);
+            let (moments, steps) = state.memory();
+            (moments.map(<[f32]>::to_vec), steps)
+        };
+        let rest = Rest {
+            machine: Machine::new(self.sync, workers)?.snapshot(self.sync, Selection::All),
+            steps,
+            positions: vec![Position::default(); workers],
+            statistics: vec![ServerStatistics::default(); self.shards.len()],
+            record: Default::default(),
+            elapsed: Default::default(),
+        };
+        Ok(Checkpoint { parameters, moments, rest })
+    }
+
+    /// Does the work of a worker's node.
+    pub(crate) async fn work(
+        &self,
+        ctx: Context,
+        servers: &[Handle<Server>],
+        coordinator: &Handle<Coordinator>,
+    ) -> Result<(), Error> {
+        let rank = ctx.rank();
+        if !self.on_loss.goes_on() {
+            return self.worker(&ctx, rank, servers, coordinator).await?.run().await;
+        }
+        let duties = Duties { rank: rank as u32, coordinator: coordinator.connect(&ctx).await? };
+        let work =
+            async |worker: u32| self.worker(&ctx, worker as usize, servers, coordinator).await?.run().await;
+        duties.run(work).await
     }
 
     /// Samples of a full round of a worker with so many rows, by which shorter ones count less. The sum of the gradients
@@ -125,18 +184,18 @@ impl Run {
         }
     }
 
-    pub(crate) async fn worker(
+    async fn worker(
         &self,
-        ctx: Context,
+        ctx: &Context,
+        rank: usize,
         servers: &[Handle<Server>],
         coordinator: &Handle<Coordinator>,
     ) -> Result<Worker, Error> {
-        let rank = ctx.rank();
-        let mut clients = Vec::new();
+        let mut ways = Vec::new();
         for server in servers {
-            clients.push(server.connect(&ctx).await?);
+            ways.push(Way::new(ctx, server, self.follows).await?);
         }
-        let exchange = Exchange::new(rank as u32, ctx.clock().clone(), clients, self.shards.clone());
+        let exchange = Exchange::new(rank as u32, ctx.clock().clone(), ways, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let computation = self.computation(rank as u32, data, rows);
@@ -146,13 +205,13 @@ impl Run {
             rank: rank as u32,
             node: (self.shards.len() + rank) as u32,
             exchange,
-            coordinator: coordinator.connect(&ctx).await?,
+            coordinator: coordinator.connect(ctx).await?,
             computation,
             validation,
             plan: self.plan.clone(),
             pull,
             recorder: Recorder::new(self.spans),
-            ctx,
+            ctx: ctx.clone(),
         })
     }
 
@@ -189,6 +248,11 @@ impl Run {
     pub(crate) fn optimizer_state(&self) -> OptimizerState {
         let model = self.model();
         self.recipe.optimizer.state(model.parameters(), &model.regularised())
+    }
+
+    /// Its rounds, and how the rate changes over them.
+    pub(crate) fn pace(&self) -> Pace {
+        self.recipe.pace
     }
 
     /// Rounds of the whole run.

@@ -9,11 +9,13 @@ use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use crate::{
-    ClassWeight, Delay, Error, Progress, Report,
+    Checkpoints, ClassWeight, Delay, Error, OnWorkerLoss, Progress, Report,
     calibration::{Calibration, cores},
     check,
+    checkpoint::{Checkpoint, Folder, Identity, newest},
     coordinator::{Coordinator, OnProgress},
-    driver::{Outcome, drive},
+    driver::{OnRemark, Orders, Outcome, drive},
+    keeper::Keeper,
     report::{Judged, Settings},
     run::Run,
 };
@@ -40,7 +42,13 @@ pub struct ParamServ {
     pub(crate) seed: u64,
     pub(crate) delays: Vec<Delay>,
     pub(crate) trace: Option<PathBuf>,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) resume: Option<PathBuf>,
+    pub(crate) on_loss: OnWorkerLoss,
+    /// What else a run that goes on must have in common with the earlier one.
+    identity: Vec<(String, String)>,
     on_progress: Option<OnProgress>,
+    on_remark: Option<OnRemark>,
 }
 
 /// What a run yields.
@@ -52,6 +60,10 @@ pub struct Trained {
     pub interrupted: Option<Interrupt>,
     /// Why the trace is incomplete, if it is: a run goes on when its trace can no longer be written.
     pub trace_error: Option<syncline_trace::Error>,
+    /// The last checkpoint that was written, from which the run can go on.
+    pub checkpoint: Option<PathBuf>,
+    /// Why no later one could be written, if one could not: a run goes on without.
+    pub checkpoint_error: Option<Error>,
     report: Report,
 }
 
@@ -88,7 +100,12 @@ impl ParamServ {
             seed: 1,
             delays: Vec::new(),
             trace: None,
+            checkpoints: None,
+            resume: None,
+            on_loss: OnWorkerLoss::Stop,
+            identity: Vec::new(),
             on_progress: None,
+            on_remark: None,
         }
     }
 
@@ -213,6 +230,42 @@ impl ParamServ {
         self
     }
 
+    /// Writes checkpoints, from which the run can go on after whatever ended it.
+    #[must_use]
+    pub fn checkpoint(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
+    /// Goes on from the newest whole checkpoint in this folder, or from this one. Under BSP the run ends with the same bits as
+    /// if it had never been away, wherever it runs and on however many servers.
+    #[must_use]
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resume = Some(path.into());
+        self
+    }
+
+    /// What happens when a worker is lost.
+    #[must_use]
+    pub fn on_worker_loss(self, on_loss: OnWorkerLoss) -> Self {
+        Self { on_loss, ..self }
+    }
+
+    /// Something else in which a run must be the same to go on from its checkpoints, such as the name of the model.
+    #[must_use]
+    pub fn identified_by(mut self, name: &str, value: impl ToString) -> Self {
+        self.identity.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Calls `on_remark` with a sentence about what a person should know while the run goes on: what was lost, and what
+    /// became of that.
+    #[must_use]
+    pub fn on_remark(mut self, on_remark: impl FnMut(&str) + Send + 'static) -> Self {
+        self.on_remark = Some(Box::new(on_remark));
+        self
+    }
+
     /// Calls `on_progress` several times a second while the run goes on.
     #[must_use]
     pub fn on_progress(mut self, on_progress: impl FnMut(&Progress) + Send + 'static) -> Self {
@@ -236,16 +289,72 @@ impl ParamServ {
         }
         let settings = self.settings(&executor);
         let judged = Judged::new(&self, weights);
-        let (program, coordinator) = self.program(&settings, executor.is_sim())?;
+        let begun = self.begin(&settings)?;
+        let resumed = begun.resumed.as_ref().map(Checkpoint::round);
+        let apart = executor.has_processes() || executor.is_sim();
+        let (program, coordinator) = self.program(&settings, begun, executor.is_sim(), apart)?;
         let outcome = launch(program, executor)?.wait()?;
         if let Some(interrupt) = outcome.interrupted
             && outcome.servers.iter().all(|server| server.updates == 0)
         {
             return Err(syncline_program::Error::Interrupted(interrupt).into());
         }
-        let report = Report::new(settings, judged, &coordinator.record(), &outcome);
-        let Outcome { parameters, interrupted, trace_error, .. } = outcome;
-        Ok(Trained { parameters, interrupted, trace_error, report })
+        let report = Report::new(settings, judged, &coordinator.record(), &outcome, resumed);
+        let Outcome { parameters, interrupted, trace_error, checkpoint, .. } = outcome;
+        let (checkpoint, checkpoint_error, _) = checkpoint;
+        Ok(Trained { parameters, interrupted, trace_error, checkpoint, checkpoint_error, report })
+    }
+
+    /// Reads the checkpoint that the run goes on from and opens the folder of those to come: in the launching process, which
+    /// tells the others.
+    fn begin(&mut self, settings: &Settings) -> Result<Begun, Error> {
+        if syncline_program::is_child() {
+            return Ok(Begun::default());
+        }
+        let identity = self.identity(settings);
+        let (mut resumed, mut found) = (None, None);
+        if let Some(path) = &self.resume {
+            let (checkpoint, then, at) = newest(path)?;
+            for (damaged, why) in &at.damaged {
+                let (damaged, used) = (syncline_terminal::path(damaged), syncline_terminal::path(&at.path));
+                let remark = format!("{damaged} is passed over: {why}; the run goes on from {used}");
+                self.on_remark.iter_mut().for_each(|tell| tell(&remark));
+            }
+            if let Some(difference) = identity.difference(&then) {
+                return Err(Error::Differs { path: at.path, difference });
+            }
+            if !checkpoint.fits(settings.parameters, settings.workers) {
+                let reason = "its parts do not fit together".to_owned();
+                return Err(Error::Checkpoint { path: at.path, reason });
+            }
+            (resumed, found) = (Some(checkpoint), Some(at));
+        }
+        let folder = self
+            .checkpoints
+            .as_ref()
+            .map(|settings| Folder::open(settings, identity, found.as_ref()))
+            .transpose()?;
+        Ok(Begun { folder, resumed, from: found.map(|found| found.path) })
+    }
+
+    /// What makes it this training and no other.
+    fn identity(&self, settings: &Settings) -> Identity {
+        let digest = |data: &Dataset| format!("{:016x}", data.digest());
+        let initial = self.model.initialise(self.seed);
+        let mut model = Fnv::default();
+        initial.iter().for_each(|value| model.take(value.to_bits()));
+        let further = [
+            (
+                "momentum".to_owned(),
+                self.optimizer.momentum().map(|beta| beta.to_string()).unwrap_or_default(),
+            ),
+            ("betas".to_owned(), format!("{:?}", self.optimizer.betas())),
+            ("eps".to_owned(), self.optimizer.eps().to_string()),
+            ("training_data_digest".to_owned(), digest(&self.data)),
+            ("validation_data_digest".to_owned(), self.validation.as_deref().map(digest).unwrap_or_default()),
+            ("initial_parameters_digest".to_owned(), format!("{:016x}", model.0)),
+        ];
+        Identity::new(settings, further.into_iter().chain(self.identity.iter().cloned()))
     }
 
     fn settings(&self, executor: &Executor) -> Settings {
@@ -281,11 +390,13 @@ impl ParamServ {
     fn program(
         mut self,
         settings: &Settings,
+        begun: Begun,
         is_sim: bool,
+        apart: bool,
     ) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
         let mut trace = self.trace_file(settings, is_sim)?;
         let total = self.data.rows() as u64 * u64::from(self.epochs);
-        let on_progress = self.on_progress.take();
+        let (on_progress, on_remark) = (self.on_progress.take(), self.on_remark.take());
         let deviation = self.data.target_scale().deviation;
         let coordinator = Arc::new(Coordinator::new(
             self.workers,
@@ -299,7 +410,7 @@ impl ParamServ {
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
-        let run = Arc::new(Run::new(self));
+        let run = Arc::new(Run::new(self, apart));
         // What the machine does to workers that share it says nothing about a simulation.
         if let Some(trace) = trace.as_mut().filter(|_| !is_sim)
             && let Some(calibration) = Calibration::of(&run)
@@ -307,19 +418,24 @@ impl ParamServ {
             trace.info_mut().setup.get_or_insert_default().calibration = Some(calibration.told());
         }
         let reports = program.service_here("coordinator", Arc::clone(&coordinator));
-        let servers = program.services("server", run.shards.len(), {
-            let run = Arc::clone(&run);
-            move |ctx| run.server(ctx)
-        });
-        program.nodes("worker", run.rows.len(), {
+        let servers =
+            program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
+                let run = Arc::clone(&run);
+                move |ctx| run.server(ctx)
+            });
+        program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers()).run({
             let (run, servers) = (Arc::clone(&run), servers.clone());
             move |ctx| {
                 let (run, servers, reports) = (Arc::clone(&run), servers.clone(), reports.clone());
-                async move { Ok(run.worker(ctx, &servers, &reports).await?.run().await?) }
+                async move { Ok(run.work(ctx, &servers, &reports).await?) }
             }
         });
+        let Begun { folder, resumed, from } = begun;
+        let round = resumed.as_ref().map_or(0, Checkpoint::round);
+        let keeper = folder.map(|folder| Keeper::new(folder, run.pace(), round, from));
         let record = Arc::clone(&coordinator);
-        let program = program.driver(move |ctx| async move { drive(ctx, servers, record, trace).await });
+        let orders = Orders { run, servers, coordinator: record, trace, keeper, resumed, on_remark };
+        let program = program.driver(move |ctx| async move { drive(ctx, orders).await });
         Ok((program, coordinator))
     }
 
@@ -365,6 +481,32 @@ impl ParamServ {
             ..RunInfo::default()
         };
         Ok(Some(RunFile::create(path, info)?))
+    }
+}
+
+/// What is there before the program is.
+#[derive(Default)]
+struct Begun {
+    folder: Option<Folder>,
+    resumed: Option<Checkpoint>,
+    /// The file of what the run goes on from.
+    from: Option<PathBuf>,
+}
+
+/// Fowler, Noll and Vo's hash (FNV-1a), to tell parameters apart.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn take(&mut self, value: u32) {
+        for byte in value.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! It measures where its time goes and tells the coordinator at the end of each epoch, and a few times a second in
 //! between for whoever watches.
+//!
+//! All that it knows of the past it is told by the servers when it takes up its work: so a worker that is started again, one
+//! of a run that goes on from a checkpoint, and one whose servers went back to one do the same thing as one that begins.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -16,8 +19,8 @@ use crate::{
     Delay, Error,
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
-    exchange::{Exchange, Pulled},
-    protocol::{EpochEnd, ProgressesClient, WorkerTimes},
+    exchange::{Exchange, Halt, Pulled},
+    protocol::{EpochEnd, Position, ProgressesClient, WorkerTimes},
 };
 
 /// How often a worker reports its progress.
@@ -54,6 +57,10 @@ pub(crate) struct Plan {
 /// What changes from round to round.
 #[derive(Default)]
 struct Tally {
+    /// In which history of the run.
+    history: u32,
+    /// Which epoch it is in.
+    epoch: u32,
     times: WorkerTimes,
     /// Of the current epoch.
     train: Score,
@@ -69,23 +76,44 @@ struct Tally {
 impl Worker {
     /// Works until the last epoch has ended.
     pub(crate) async fn run(mut self) -> Result<(), Error> {
-        let started = self.now();
-        let times = WorkerTimes { started, clock_error: self.ctx.clock().error(), ..WorkerTimes::default() };
-        let mut tally = Tally { times, reported: started, lap: started, ..Tally::default() };
-        let (mut epoch, mut next) = (0, 0);
+        loop {
+            let (history, next, position) = self.exchange.take_up().await?;
+            let mut tally = self.tally(history, position);
+            match self.rounds(next, &mut tally).await {
+                Ok(()) => return Ok(()),
+                Err(Halt::Anew) => {}
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The books of a worker that had come so far.
+    fn tally(&self, history: u32, Position { epoch, train, times }: Position) -> Tally {
+        let now = self.now();
+        let mut tally = Tally { history, epoch, times, train, reported: now, lap: now, ..Tally::default() };
+        tally.times.clock_error = self.ctx.clock().error();
+        if tally.times.rounds == 0 {
+            tally.times.started = now;
+        }
+        tally
+    }
+
+    /// Works from round `next` on.
+    async fn rounds(&mut self, mut next: u64, tally: &mut Tally) -> Result<(), Halt> {
         loop {
             // Calls of this process may always be ready: without this the runtime could never stop the worker.
             consume_budget().await;
-            self.ctx.check()?;
-            let Some((pulled, touched)) = self.pull(next, &mut tally).await? else {
-                return self.report_cut(epoch, &mut tally).await;
+            self.ctx.check().map_err(Error::from)?;
+            let Some((pulled, touched)) = self.pull(next, tally).await? else {
+                return Ok(self.report_cut(tally).await?);
             };
             let clock = pulled.clock;
-            while epoch < self.plan.epochs && u64::from(epoch) < clock / self.plan.rounds_per_epoch {
-                self.end_epoch(epoch, &pulled.values, &mut tally).await?;
-                epoch += 1;
+            while tally.epoch < self.plan.epochs
+                && u64::from(tally.epoch) < clock / self.plan.rounds_per_epoch
+            {
+                self.end_epoch(&pulled.values, tally).await?;
             }
-            if epoch == self.plan.epochs {
+            if tally.epoch == self.plan.epochs {
                 return Ok(());
             }
             let (computation, shards) = (&mut self.computation, self.exchange.shards());
@@ -93,10 +121,10 @@ impl Worker {
             let outcome = self.ctx.compute(Cost::Measured, work).await;
             self.exchange.release(pulled.values);
             self.check(&outcome.score, clock)?;
-            self.delay(clock, &mut tally).await;
-            self.computed(clock, &outcome.score, &mut tally);
-            self.push(clock, outcome, &mut tally).await?;
-            self.report_progress(&mut tally).await?;
+            self.delay(clock, tally).await;
+            self.computed(clock, &outcome.score, tally);
+            self.push(clock, outcome, tally).await?;
+            self.report_progress(tally).await?;
             next = clock + 1;
         }
     }
@@ -107,7 +135,7 @@ impl Worker {
         &mut self,
         next: u64,
         tally: &mut Tally,
-    ) -> Result<Option<(Pulled, Option<Arc<CompactRound>>)>, Error> {
+    ) -> Result<Option<(Pulled, Option<Arc<CompactRound>>)>, Halt> {
         let compact = match next % self.plan.rounds_per_epoch {
             // At the end of an epoch the whole model is looked at.
             0 if self.validation.is_some() => None,
@@ -119,7 +147,8 @@ impl Worker {
                 compact
             }
         };
-        let Some(pulled) = self.exchange.pull(compact.as_ref().map(|compact| &compact.touched)).await? else {
+        let touched = compact.as_ref().map(|compact| &compact.touched);
+        let Some(pulled) = self.exchange.pull(next, touched).await? else {
             return Ok(None);
         };
         let (start, end) = self.lap(tally);
@@ -174,45 +203,48 @@ impl Worker {
     }
 
     /// Hands the gradient to the servers.
-    async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Error> {
-        let bytes = self.exchange.push(clock, outcome.score.rows, outcome.gradient).await?;
+    async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Halt> {
+        let position = Position { epoch: tally.epoch, train: tally.train, times: tally.times };
+        let bytes = self.exchange.push(clock, outcome.score.rows, outcome.gradient, position).await?;
         let (start, end) = self.lap(tally);
         tally.times.push += end - start;
         self.record(Span { bytes, ..self.span(Phase::Push, clock, start, end) });
         Ok(())
     }
 
-    /// Evaluates this worker's share of the validation rows and reports the epoch.
-    async fn end_epoch(&mut self, epoch: u32, parameters: &[f32], tally: &mut Tally) -> Result<(), Error> {
+    /// Evaluates this worker's share of the validation rows and reports the epoch, which is over then.
+    async fn end_epoch(&mut self, parameters: &[f32], tally: &mut Tally) -> Result<(), Error> {
         let at = tally.lap;
         let mut validation = Score::default();
         if let Some((data, rows)) = &self.validation {
             validation = self.computation.score(parameters, data, rows.clone());
             let (start, end) = self.lap(tally);
             tally.times.evaluate += end - start;
-            let clock = u64::from(epoch + 1) * self.plan.rounds_per_epoch;
+            let clock = u64::from(tally.epoch + 1) * self.plan.rounds_per_epoch;
             self.record(Span { records: validation.rows, ..self.span(Phase::Evaluate, clock, start, end) });
         }
-        let end = self.epoch_end(epoch, validation, at, tally);
+        let end = self.epoch_end(validation, at, tally);
         let keeps = self.plan.keep_epochs && self.rank == 0;
         let kept = keeps.then(|| parameters.to_vec().into());
         self.coordinator.epoch(end, kept).await?;
         self.lap(tally);
+        tally.epoch += 1;
         Ok(())
     }
 
     /// Reports what it has done of an epoch that will not be ended.
-    async fn report_cut(&mut self, epoch: u32, tally: &mut Tally) -> Result<(), Error> {
+    async fn report_cut(&mut self, tally: &mut Tally) -> Result<(), Error> {
         let (_, at) = self.lap(tally);
-        let end = self.epoch_end(epoch, Score::default(), at, tally);
+        let end = self.epoch_end(Score::default(), at, tally);
         self.coordinator.cut(end).await?;
         Ok(())
     }
 
-    fn epoch_end(&mut self, epoch: u32, validation: Score, at: Duration, tally: &mut Tally) -> EpochEnd {
+    fn epoch_end(&mut self, validation: Score, at: Duration, tally: &mut Tally) -> EpochEnd {
         EpochEnd {
             worker: self.rank,
-            epoch,
+            history: tally.history,
+            epoch: tally.epoch,
             train: std::mem::take(&mut tally.train),
             validation,
             at,

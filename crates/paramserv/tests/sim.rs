@@ -84,7 +84,8 @@ fn one_servers_line_is_where_more_workers_no_longer_help() {
 
 #[test]
 fn a_lost_push_is_told_as_what_holds_the_gate() {
-    let executor = sim(1).fault("drop worker/1>server/0 #4".parse().unwrap());
+    // It takes up its work, then pulls and pushes in turns.
+    let executor = sim(1).fault("drop worker/1>server/0 #5".parse().unwrap());
     let said = training(3, Policy::Bsp).train(executor).unwrap_err().to_string();
     assert!(
         said.contains("worker/1 waits for server/0 to answer `push`, but a message of that call was lost"),

@@ -267,6 +267,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Who takes part, and the round that each starts next.
+    pub fn members(&self) -> &[(Member, Round)] {
+        &self.members
+    }
+
+    /// The policy that they are under.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// The machine as it was, with nobody at work.
     ///
     /// # Errors

@@ -38,6 +38,11 @@ pub use syncline_wire as wire;
 #[cfg(doctest)]
 struct Training;
 
+/// The chapter's listings, compiled.
+#[doc = include_str!("../../../docs/surviving.md")]
+#[cfg(doctest)]
+struct Surviving;
+
 /// What most programs need.
 pub mod prelude {
     pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};

@@ -8,6 +8,7 @@ mod man;
 mod predict;
 mod queue;
 mod schedule;
+mod survival;
 mod trace;
 mod train;
 

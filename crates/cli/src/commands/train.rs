@@ -19,6 +19,7 @@ use syncline::{
 };
 use syncline_terminal::{Detail, unit};
 
+use super::survival::SurvivalArgs;
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, page, print, print_json, wrote},
@@ -35,6 +36,7 @@ use crate::{
 ///   syncline train data.csv --label price --model linear --workers 4
 ///   syncline train clicks.svm.zst --model logistic --sync ssp:2 --on processes --save clicks.safetensors
 ///   syncline train --workers 4 --inject worker=2:3x
+///   syncline train data.csv --on processes --checkpoint run1 --on-worker-loss restart
 ///   syncline train --on sim --workers 64 --network 10Gbit/50us --compute exp:3ms
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -157,6 +159,9 @@ pub struct Args {
     #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
     inject: Vec<Delay>,
 
+    #[command(flatten)]
+    survival: SurvivalArgs,
+
     /// Write the trained model to this file
     #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath, help_heading = "Output")]
     save: Option<PathBuf>,
@@ -203,6 +208,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let epochs = args.epochs.unwrap_or_else(|| enough_epochs(train.rows()));
     let workers = args.workers.unwrap_or_else(|| train.rows().min(2));
     let batch = args.batch.unwrap_or_else(|| usual_batch(&spec, train.rows(), workers));
+    let named = format!("{spec} dropout {}", args.dropout);
     let mut saved = SavedModel::new(spec, schema, Vec::new());
     let bar = progress_bar(&args);
     let run = ParamServ::new(model, train)
@@ -222,13 +228,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(data) => run.validation(data),
         None => run,
     };
-    let run = steps(run, &args);
+    let run = args.survival.tell(steps(run, &args)).identified_by("model", named);
     let run = args.inject.iter().cloned().fold(run, ParamServ::inject);
     let run = match &args.trace {
         Some(path) => run.trace(path),
         None => run,
     };
-    let trained = run.train(executor)?;
+    let trained = args.survival.or_go_on(run.train(executor).map_err(Failure::from))?;
     let interrupted = trained.interrupted;
     // The model first: whoever reads the report may have gone away. But the report also when it cannot be saved.
     let report = trained.report().clone();
@@ -245,6 +251,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .trace_error
         .map_or(Ok(()), |error| Err(Failure::failed(format!("the trace is incomplete: {error}"))))?;
     told?;
+    if let Some(error) = trained.checkpoint_error {
+        return Err(Failure::failed(format!("the last checkpoint could not be written: {error}")));
+    }
+    if interrupted.is_some() {
+        args.survival.tell_how_to_go_on();
+    }
     interrupted.map_or(Ok(()), |by| Err(Failure::Interrupted(by)))
 }
 
@@ -332,7 +344,7 @@ fn executor(args: &Args) -> Result<Executor, Failure> {
         return Err(Failure::Usage(message.to_owned()));
     }
     let on = if args.insecure_network { args.on.clone().insecure_network() } else { args.on.clone() };
-    match args.silence {
+    match args.survival.silence(&on, args.silence) {
         None => Ok(on),
         Some(limit) if on.has_processes() => Ok(on.silence_limit(limit)),
         Some(_) => {

@@ -12,6 +12,7 @@ use syncline_terminal::{
 };
 
 use super::{EpochReport, Report, Settings, WorkerReport};
+use crate::CheckpointReport;
 
 /// Epochs shown in full; of more, the first and the last.
 const EPOCHS_SHOWN: usize = 20;
@@ -182,7 +183,22 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings.extend(last_to_end(report));
     findings.extend(injected(report));
     findings.extend(late(report));
+    findings.extend(resumed(report));
+    findings.extend(report.losses.iter().cloned());
+    findings.extend(checkpoints(report));
     findings
+}
+
+fn resumed(report: &Report) -> Option<String> {
+    let round = report.resumed_at_round?;
+    Some(format!("the run went on from a checkpoint at round {round}; figures are of the whole run"))
+}
+
+fn checkpoints(report: &Report) -> Option<String> {
+    let CheckpointReport { written, held_s, .. } =
+        report.checkpoints.as_ref().filter(|all| all.written > 0)?;
+    let (count, share) = (plural(*written, "checkpoint"), 100.0 * held_s / report.wall_s.max(1e-9));
+    Some(format!("{count}: the workers were held for {} in all, {share:.1} % of the run", seconds(*held_s)))
 }
 
 fn time_shares(report: &Report) -> String {

@@ -49,6 +49,8 @@ pub(crate) enum Request {
     Values { label: String },
     /// "Who is there, and how are they?"
     Roster,
+    /// "Who is there, once it is somebody else than these?"
+    RosterAfter(Roster),
     /// "I have come to my end, with this value."
     Ended { node: NodeId, outcome: Outcome, value: Vec<u8> },
     /// "Please stop the program."
@@ -141,6 +143,15 @@ impl Control {
     /// Every node, as known now.
     pub(crate) fn roster(&self) -> Roster {
         self.board.borrow().roster.clone()
+    }
+
+    /// Every node, as known once that is not what it was.
+    async fn roster_after(&self, known: &Roster) -> Reply {
+        let mut board = self.board.subscribe();
+        match board.wait_for(|board| board.stopping || board.roster != *known).await {
+            Ok(board) if !board.stopping => Reply::Roster(board.roster.clone()),
+            _ => Reply::Stopped,
+        }
     }
 
     /// What waits in the processes of these nodes, as each told last.
@@ -238,6 +249,7 @@ impl Service for Control {
             Request::Finished { label } => self.finished(&label).await,
             Request::Values { label } => self.values(&label),
             Request::Roster => Reply::Roster(self.roster()),
+            Request::RosterAfter(known) => self.roster_after(&known).await,
             Request::Ended { node, outcome, value } => {
                 self.tell(News::Reported(node, NodeEnd { outcome, value, error: None }))
             }

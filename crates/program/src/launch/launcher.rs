@@ -428,7 +428,11 @@ impl Launcher {
             }
             Action::Start(node) if self.cast.is_away(&node.name) => self.pending.push_back(node),
             Action::Start(node) => self.start_or_fail(node),
-            Action::End(node) => self.kill(&node),
+            Action::End(node) => {
+                // Of a silent node no news has come that would have been the reason before.
+                self.write_off(&node);
+                self.kill(&node);
+            }
             Action::Stop => self.stop(interrupted),
             Action::Kill => {
                 self.stage.stop.insist();

@@ -162,6 +162,17 @@ impl Context {
         }
     }
 
+    /// As [`roster`](Self::roster), once it is another one than this: a node has been lost, is started again, or answers.
+    ///
+    /// # Errors
+    /// [`Error::Wire`] when the launcher cannot be reached, [`Error::Stopped`] when the program stops first.
+    pub async fn roster_after(&self, known: &Roster) -> Result<Roster, Error> {
+        match self.ask("waiting for a change of who is there", Request::RosterAfter(known.clone())).await? {
+            Reply::Roster(roster) => Ok(roster),
+            _ => Err(Error::Stopped),
+        }
+    }
+
     /// Returns with the first Ctrl-C or SIGTERM to the launching process; for the driver, to other nodes it never
     /// returns. From when it is awaited on, an interrupt does not stop the program: the driver brings it to its end in
     /// its own way, and its value is the program's. The second interrupt ends everything at once.

@@ -122,6 +122,21 @@ impl Optimizer {
         self.rate
     }
 
+    /// How much of its velocity it keeps, if it has one.
+    pub fn momentum(&self) -> Option<f32> {
+        if let Rule::Momentum { beta } = self.rule { Some(beta) } else { None }
+    }
+
+    /// How much `adam` keeps of its first and second moments.
+    pub fn betas(&self) -> (f32, f32) {
+        self.betas
+    }
+
+    /// What keeps the divisor from being zero.
+    pub fn eps(&self) -> f32 {
+        self.eps
+    }
+
     /// The weight of the L1 penalty.
     pub fn l1(&self) -> f32 {
         self.l1

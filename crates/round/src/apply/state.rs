@@ -50,6 +50,20 @@ impl OptimizerState {
         }
     }
 
+    /// What it remembers: its two moments, as long as the parameters or empty where the rule keeps none, and how many steps
+    /// it has taken.
+    pub fn memory(&self) -> ([&[f32]; 2], u64) {
+        (self.moments.each_ref().map(Vec::as_slice), self.steps)
+    }
+
+    /// The same optimiser with what another of its kind remembered.
+    ///
+    /// # Errors
+    /// When the moments are not such as it keeps: a file may hold anything.
+    pub fn remembering(self, moments: [Vec<f32>; 2], steps: u64) -> Result<Self, Error> {
+        Self::try_from(Saved { moments, steps, ..Saved::from(self) })
+    }
+
     /// Multiplies the learning rate of the steps to come, as a [schedule](crate::Schedule) says.
     pub fn set_factor(&mut self, factor: f32) {
         self.factor = factor;

@@ -9,6 +9,11 @@
 //!
 //! Between threads a call of [`Shard`](protocol::Shard) is a call of this object, without a message in between: the worker
 //! that closes a round folds it on its own thread, with the state locked, and wakes the others.
+//!
+//! A server of a run that goes on, or one that was started again, knows nothing until it is told by
+//! [`restore`](protocol::Shard::restore), and lets workers wait until then.
+
+mod state;
 
 use std::{
     ops::Range,
@@ -17,17 +22,22 @@ use std::{
 };
 
 use syncline_program::{Clock as RunClock, Context};
-use syncline_round::{Act, Event, Fold, Machine, Member, OptimizerState, Policy, Round, Schedule, Time};
+use syncline_round::{Act, Event, Fold, Machine, Member, OptimizerState, Policy, Round, Time};
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{Call, ServiceError, Tensor, service};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
-    gradient::{Gradient, check_indices},
+    gradient::Gradient,
+    hold::Hold,
     parameters::Parameters,
-    protocol::{self, ServerStatistics, Started},
+    protocol::{self, Position, ServerStatistics, ShardState, Standing, Started, Taken, Ticket, Turn},
+    seats::Seats,
     worker::nanoseconds,
 };
+
+pub(crate) use state::Pace;
+use state::{Before, State};
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
@@ -35,49 +45,9 @@ pub(crate) struct Server {
     clock: RunClock,
     /// How many it holds.
     parameters: usize,
+    /// Which history it is in; nothing before it knows its state.
+    history: watch::Sender<Option<u32>>,
     state: Mutex<State>,
-}
-
-struct State {
-    /// Which parameters these are.
-    shard: Range<usize>,
-    policy: Policy,
-    machine: Machine,
-    /// What the machine said last; empty between events.
-    acts: Vec<Act>,
-    fold: Fold,
-    optimizer: OptimizerState,
-    parameters: Parameters,
-    /// Gradients of which the machine has not said yet what becomes of them, by worker.
-    kept: Vec<Option<Gradient>>,
-    /// Workers that the gate holds, and how to let them go on.
-    held: Vec<Option<Held>>,
-    /// No round is started any more.
-    closed: bool,
-    /// Why no round can close any more.
-    failed: Option<syncline_round::Error>,
-    /// Samples of each worker's full round; 0 where rounds are not shortened.
-    full: Vec<u64>,
-    pace: Pace,
-    statistics: ServerStatistics,
-    recorder: Recorder,
-    /// Its number in the trace.
-    node: u32,
-}
-
-/// What decides the learning rate of a round.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    pub schedule: Schedule,
-    pub rounds_per_epoch: u64,
-    pub rounds: u64,
-}
-
-impl Pace {
-    /// The factor of the learning rate.
-    pub(crate) fn factor(&self, round: u64) -> f32 {
-        self.schedule.factor(round, self.rounds_per_epoch, self.rounds)
-    }
 }
 
 /// What a server is made of, besides where it runs.
@@ -94,19 +64,32 @@ pub(crate) struct Parts {
     pub full: Vec<u64>,
     pub pace: Pace,
     pub recorder: Recorder,
+    /// Whether all this is only what it would be at the start, and a later state is told to it.
+    pub is_blank: bool,
+    /// Whether a worker may have to do a round again that is folded here.
+    pub keeps_last: bool,
 }
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
 /// released together need not queue for the lock.
 type Go = (Round, Option<Tensor<f32>>);
 
-/// Workers who may go on, and what they need for it.
-type Released = Vec<(oneshot::Sender<Option<Go>>, Go)>;
+/// What a worker that was held is told.
+enum Word {
+    Go(Go),
+    Over,
+    Anew,
+    /// The gate decides now.
+    Ask,
+}
 
-/// A worker that the gate holds.
+/// Workers who may go on, and what they need for it.
+type Released = Vec<(oneshot::Sender<Word>, Go)>;
+
+/// A worker that is held.
 struct Held {
     pull: Pull,
-    open: oneshot::Sender<Option<Go>>,
+    open: oneshot::Sender<Word>,
 }
 
 /// What a worker asked for.
@@ -119,7 +102,7 @@ enum Pull {
 impl Server {
     /// A server of these parts.
     pub(crate) fn new(ctx: &Context, parts: Parts) -> Self {
-        let Parts { shard, policy, machine, fold, optimizer, parameters, full, pace, recorder } = parts;
+        let Parts { shard, policy, machine, fold, optimizer, parameters, full, pace, recorder, .. } = parts;
         let (clock, workers) = (ctx.clock().clone(), machine.present());
         let statistics = ServerStatistics {
             parameters: parameters.len() as u64,
@@ -135,8 +118,12 @@ impl Server {
             fold,
             optimizer,
             parameters: Parameters::new(parameters),
+            before: parts.keeps_last.then(Before::default),
             kept: vec![None; workers],
             held: (0..workers).map(|_| None).collect(),
+            seats: Seats::new(workers, pace.rounds),
+            hold: None,
+            parked: (0..workers).map(|_| None).collect(),
             closed: false,
             failed: None,
             full,
@@ -145,7 +132,8 @@ impl Server {
             recorder,
             node: ctx.rank() as u32,
         };
-        Self { ctx: ctx.clone(), clock, parameters: shard.len(), state: Mutex::new(state) }
+        let history = watch::Sender::new((!parts.is_blank).then_some(0));
+        Self { ctx: ctx.clone(), clock, parameters: shard.len(), history, state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -154,44 +142,63 @@ impl Server {
     }
 
     /// Waits until the gate lets the worker start its next round.
-    async fn next_round(
-        &self,
-        worker: u32,
-        indices: Option<Tensor<u32>>,
-    ) -> Result<Option<Started>, ServiceError> {
+    async fn next_round(&self, ticket: Ticket, indices: Option<Tensor<u32>>) -> Result<Turn, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
-        let (go, held) = match self.start(Member::new(worker), pull)? {
-            Start::Now(go) => (Some(go), Duration::ZERO),
-            Start::Never => (None, Duration::ZERO),
-            Start::Later { opened, wake } => {
-                let asked = self.clock.now();
-                let go = self.ctx.wait_at(|| self.gate_and_missing(), self.held(opened, wake)).await?;
-                (go, self.clock.now() - asked)
-            }
-        };
-        let Some((round, whole)) = go else { return Ok(None) };
-        let values = match whole {
-            Some(whole) => whole,
-            None => self.state().read(&indices.unwrap_or_default())?,
-        };
-        Ok(Some(Started { clock: round.number(), held, values }))
+        let asked = self.clock.now();
+        let mut held = Duration::ZERO;
+        loop {
+            let word = match self.start(ticket, pull)? {
+                Start::Now(word) => word,
+                Start::Later { opened, wake } => {
+                    let word = self.ctx.wait_at(|| self.gate_and_missing(), self.held(opened, wake)).await?;
+                    held = self.clock.now() - asked;
+                    word
+                }
+            };
+            let (round, whole) = match word {
+                Word::Go(go) => go,
+                Word::Over => return Ok(Turn::Over),
+                Word::Anew => return Ok(Turn::Anew),
+                Word::Ask => continue,
+            };
+            let values = match whole {
+                Some(whole) => whole,
+                None => self.state().read(&indices.unwrap_or_default())?,
+            };
+            return Ok(Turn::Go(Started { clock: round.number(), held, values }));
+        }
     }
 
-    /// Asks the machine for the worker's next round.
-    fn start(&self, worker: Member, pull: Pull) -> Result<Start, ServiceError> {
+    /// Asks the machine for the worker's next round, unless the worker is to be held for a cut.
+    fn start(&self, ticket: Ticket, pull: Pull) -> Result<Start, ServiceError> {
+        let worker = Member::new(ticket.worker);
         let mut state = self.state();
         if state.closed {
-            return Ok(Start::Never);
+            return Ok(Start::Now(Word::Over));
+        }
+        if !state.seats.knows(ticket) {
+            return Ok(Start::Now(Word::Anew));
+        }
+        let next = state.next(worker);
+        if state.seats.is_within(next) && state.hold.as_ref().is_some_and(|hold| hold.holds(next)) {
+            let (open, opened) = oneshot::channel();
+            state.parked[worker.index()] = Some(Held { pull, open });
+            state.look_whether_all_are_held();
+            return Ok(Start::Later { opened, wake: None });
         }
         let Told { own, released } = self.tell(&mut state, Event::Ask(worker), None)?;
         let start = match own {
-            Some(round) => Start::Now(state.go(round, pull)),
+            Some(round) => {
+                state.seats.starts(worker.index(), round.number());
+                Start::Now(Word::Go(state.go(round, pull)))
+            }
             None => {
                 let (open, opened) = oneshot::channel();
                 state.held[worker.index()] = Some(Held { pull, open });
                 Start::Later { opened, wake: state.machine.wakes_at() }
             }
         };
+        state.look_whether_all_are_held();
         drop(state);
         let_go(released);
         Ok(start)
@@ -200,13 +207,13 @@ impl Server {
     /// Waits until the gate opens, and lets its deadline come.
     async fn held(
         &self,
-        mut opened: oneshot::Receiver<Option<Go>>,
+        mut opened: oneshot::Receiver<Word>,
         mut wake: Option<Time>,
-    ) -> Result<Option<Go>, ServiceError> {
+    ) -> Result<Word, ServiceError> {
         while let Some(due) = wake {
             let left = due.since_start().saturating_sub(self.clock.now());
-            if let Ok(go) = self.clock.timeout(left, &mut opened).await {
-                return go.map_err(|_| self.stopped());
+            if let Ok(word) = self.clock.timeout(left, &mut opened).await {
+                return word.map_err(|_| self.stopped());
             }
             wake = self.due()?;
         }
@@ -239,15 +246,34 @@ impl Server {
     }
 
     /// Takes a gradient and does what the machine says with it.
-    fn take(&self, worker: u32, round: u64, gradient: Gradient) -> Result<(), ServiceError> {
-        let (member, round) = (Member::new(worker), Round::new(round));
+    fn take(
+        &self,
+        ticket: Ticket,
+        round: u64,
+        gradient: Gradient,
+        position: Option<Position>,
+    ) -> Result<Taken, ServiceError> {
+        let worker = ticket.worker as usize;
         let mut state = self.state();
+        if !state.seats.knows(ticket) {
+            return Ok(Taken::Anew);
+        }
+        if round < state.seats.next(worker) {
+            // Done again for another server (SEAT-2).
+            return Ok(Taken::Yes);
+        }
         state.statistics.pushes += 1;
-        let Told { released, .. } = self.tell(&mut state, Event::Give { member, round }, Some(gradient))?;
+        let given = Event::Give { member: Member::new(ticket.worker), round: Round::new(round) };
+        let Told { released, .. } = self.tell(&mut state, given, Some(gradient))?;
+        state.seats.given(worker, round);
+        if let Some(position) = position {
+            state.seats.stands(worker, position);
+        }
+        state.look_whether_all_are_held();
         // The others find the lock free.
         drop(state);
         let_go(released);
-        Ok(())
+        Ok(Taken::Yes)
     }
 
     /// Tells the machine, and does what it says.
@@ -270,11 +296,7 @@ impl Server {
                 Act::Fold { round, members } => self.fold(state, event, round, &members),
                 Act::Late(member) => state.drop_late(member),
                 Act::Go { member, round } if event == Event::Ask(member) => own = Some(round),
-                Act::Go { member, round } => {
-                    if let Some(Held { pull, open }) = state.held[member.index()].take() {
-                        released.push((open, state.go(round, pull)));
-                    }
-                }
+                Act::Go { member, round } => state.release(member, round, &mut released),
                 // A worker is not told to stop in the middle of a round; whoever is held knows when it is to look again.
                 Act::Cancel { .. } | Act::WakeAt(_) => {}
             }
@@ -302,16 +324,6 @@ impl Server {
         self.update(state, round, &gradients, full);
     }
 
-    /// Starts no round any more, and tells so to those that wait for one.
-    fn end(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        for held in state.held.iter_mut().filter_map(Option::take) {
-            // A worker that no longer listens has failed, which its own node reports.
-            let _ = held.open.send(None);
-        }
-    }
-
     /// Folds the gradients of a round and steps, and records how long that took.
     fn update(&self, state: &mut State, round: Round, gradients: &[Gradient], full: u64) {
         let start = self.clock.now();
@@ -328,14 +340,12 @@ impl Server {
 
 /// Whether a worker may go on.
 enum Start {
-    Now(Go),
+    Now(Word),
     Later {
-        opened: oneshot::Receiver<Option<Go>>,
+        opened: oneshot::Receiver<Word>,
         /// When the gate may open by itself.
         wake: Option<Time>,
     },
-    /// The server is closed.
-    Never,
 }
 
 /// Whom the machine lets go.
@@ -350,83 +360,92 @@ struct Told {
 fn let_go(released: Released) {
     for (open, go) in released {
         // A worker that no longer listens has failed, which its own node reports.
-        let _ = open.send(Some(go));
-    }
-}
-
-impl State {
-    /// Drops a gradient whose round is over.
-    fn drop_late(&mut self, worker: Member) {
-        self.statistics.late += 1;
-        let gradient = self.kept[worker.index()].take();
-        self.statistics.late_samples += gradient.map_or(0, |gradient| gradient.samples);
-    }
-
-    /// Where no round can close any more nobody is held any longer.
-    fn fail(&mut self, error: &syncline_round::Error) {
-        if matches!(error, syncline_round::Error::NoQuorum { .. } | syncline_round::Error::TooFew { .. }) {
-            self.failed = Some(error.clone());
-            self.held.iter_mut().for_each(|held| *held = None);
-        }
-    }
-
-    fn go(&self, round: Round, pull: Pull) -> Go {
-        (round, (pull == Pull::Whole).then(|| self.parameters.current().clone()))
-    }
-
-    /// The asked coordinates of the shard.
-    fn read(&self, indices: &[u32]) -> Result<Tensor<f32>, ServiceError> {
-        let current = self.parameters.current();
-        check_indices(indices, current.len()).map_err(ServiceError::new)?;
-        Ok(Tensor::from(indices.iter().map(|&index| current[index as usize]).collect::<Vec<_>>()))
-    }
-
-    /// One optimiser step along the fold of the gradients that stand on samples, of `full` where the round is a full one.
-    fn step(&mut self, round: Round, gradients: &[Gradient], full: u64) {
-        let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
-        if samples.iter().all(|&samples| samples == 0) {
-            return;
-        }
-        let (shard, optimizer) = (&self.shard, &mut self.optimizer);
-        optimizer.set_factor(self.pace.factor(round.number()));
-        let weights = self.fold.weights(&samples, full);
-        let weighted = || gradients.iter().zip(weights.iter().copied()).filter(|(_, weight)| *weight != 0.0);
-        let sparse = weighted().map(|(gradient, weight)| Some((gradient.values.sparse(shard)?, weight)));
-        if let Some(sparse) = sparse.collect::<Option<Vec<_>>>() {
-            self.parameters.update(|parameters| optimizer.step_sparse(parameters, &sparse));
-        } else {
-            // One dense gradient is enough for the step to be dense.
-            let dense: Vec<_> =
-                weighted().map(|(gradient, weight)| (gradient.values.dense(shard), weight)).collect();
-            let dense: Vec<_> = dense.iter().map(|(values, weight)| (&values[..], *weight)).collect();
-            self.parameters.update(|parameters| optimizer.step(parameters, &dense));
-        }
-        self.statistics.updates += 1;
+        let _ = open.send(Word::Go(go));
     }
 }
 
 #[service]
 impl protocol::Shard for Server {
-    async fn pull(&self, worker: u32, touched: Option<Tensor<u32>>) -> Result<Option<Started>, ServiceError> {
-        self.next_round(worker, touched).await
+    async fn take_up(&self, worker: u32) -> Result<Standing, ServiceError> {
+        self.state().seats.check(worker)?;
+        // The sender lives in `self`, so the channel cannot close under this borrow.
+        let _ = self.history.subscribe().wait_for(Option::is_some).await;
+        let mut state = self.state();
+        let history = self.history.borrow().unwrap_or_default();
+        // What held an earlier process of this worker holds nobody any more.
+        state.held[worker as usize] = None;
+        state.parked[worker as usize] = None;
+        Ok(state.seats.take_up(worker, history))
+    }
+
+    async fn pull(
+        &self,
+        ticket: Ticket,
+        again: Option<u64>,
+        touched: Option<Tensor<u32>>,
+    ) -> Result<Turn, ServiceError> {
+        if let Some(clock) = again {
+            let state = self.state();
+            if state.seats.knows(ticket) && clock < state.seats.next(ticket.worker as usize) {
+                let values = state.read_again(clock, touched.as_deref())?;
+                return Ok(Turn::Go(Started { clock, held: Duration::ZERO, values }));
+            }
+        }
+        self.next_round(ticket, touched).await
     }
 
     async fn push(
         &self,
         call: &Call<'_>,
-        worker: u32,
+        ticket: Ticket,
         clock: u64,
         gradient: Gradient,
-    ) -> Result<(), ServiceError> {
+        position: Option<Position>,
+    ) -> Result<Taken, ServiceError> {
         // What a worker of this process hands over was made for this shard.
         if !call.is_local() {
             gradient.check(self.parameters).map_err(ServiceError::new)?;
         }
-        self.take(worker, clock, gradient)
+        self.take(ticket, clock, gradient, position)
     }
 
     async fn close(&self) {
-        self.end();
+        let mut state = self.state();
+        state.closed = true;
+        state.answer_all(|| Word::Over);
+    }
+
+    async fn hold(&self, from: u64) -> Result<(), ServiceError> {
+        let (all, told) = oneshot::channel();
+        {
+            let mut state = self.state();
+            state.hold.get_or_insert(Hold::new(from)).wait(from, all);
+            state.look_whether_all_are_held();
+        }
+        told.await.map_err(|_| ServiceError::new("the hold was ended before all were held"))
+    }
+
+    async fn release(&self, next: Option<u64>) {
+        let mut state = self.state();
+        state.hold = next.map(Hold::new);
+        let parked: Vec<_> = state.parked.iter_mut().filter_map(Option::take).collect();
+        drop(state);
+        for Held { open, .. } in parked {
+            // A worker that no longer listens has failed, which its own node reports.
+            let _ = open.send(Word::Ask);
+        }
+    }
+
+    async fn save(&self) -> ShardState {
+        self.state().save()
+    }
+
+    async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError> {
+        let mut own = self.state();
+        own.restore(state)?;
+        // Under the lock, so that nobody takes up this state as one of the history before.
+        self.history.send_replace(Some(history));
+        Ok(())
     }
 
     async fn parameters(&self) -> Tensor<f32> {

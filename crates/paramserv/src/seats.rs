@@ -1,0 +1,132 @@
+//! What a server keeps of each worker beside the gate: who may speak in its name, what it has handed in, how far it is.
+//!
+//! - SEAT-1: of two processes that speak for one worker the server hears the later one only: each that takes up the work gets
+//!   a higher ticket.
+//! - SEAT-2: no round of a worker is folded twice: one that was handed in stays so, whoever hands it in again.
+
+use syncline_round::Snapshot;
+use syncline_wire::ServiceError;
+
+use crate::protocol::{Position, Standing, Ticket};
+
+/// One seat a worker.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    seats: Vec<Seat>,
+    /// Rounds of the whole run.
+    rounds: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seat {
+    /// The number that counts; 0 before anybody came.
+    ticket: u32,
+    /// The first round that it has not handed in.
+    next: u64,
+    /// Whether it has been told that all rounds are over.
+    is_done: bool,
+    position: Position,
+}
+
+impl Seats {
+    pub(crate) fn new(workers: usize, rounds: u64) -> Self {
+        Self { seats: vec![Seat::default(); workers], rounds }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether this worker exists; a peer may say anything.
+    pub(crate) fn check(&self, worker: u32) -> Result<(), ServiceError> {
+        let workers = self.len();
+        match self.seats.get(worker as usize) {
+            Some(_) => Ok(()),
+            None => Err(ServiceError::new(format!("there is no worker {worker}, only {workers}"))),
+        }
+    }
+
+    /// Somebody begins to work as this worker: whoever did before is not heard any more.
+    pub(crate) fn take_up(&mut self, worker: u32, history: u32) -> Standing {
+        let seat = &mut self.seats[worker as usize];
+        seat.ticket += 1;
+        let ticket = Ticket { worker, number: seat.ticket };
+        Standing { ticket, history, next: seat.next, position: seat.position }
+    }
+
+    /// Whether a ticket counts.
+    pub(crate) fn knows(&self, ticket: Ticket) -> bool {
+        self.seats.get(ticket.worker as usize).is_some_and(|seat| seat.ticket == ticket.number)
+    }
+
+    /// The first round that a worker has not handed in.
+    pub(crate) fn next(&self, worker: usize) -> u64 {
+        self.seats[worker].next
+    }
+
+    /// Takes in that a worker has handed in a round.
+    pub(crate) fn given(&mut self, worker: usize, round: u64) {
+        self.seats[worker].next = round + 1;
+    }
+
+    /// Takes in how far it says that it is.
+    pub(crate) fn stands(&mut self, worker: usize, position: Position) {
+        self.seats[worker].position = position;
+    }
+
+    /// Takes in that it starts this round, or hears that there is none.
+    pub(crate) fn starts(&mut self, worker: usize, round: u64) {
+        self.seats[worker].is_done = round >= self.rounds;
+    }
+
+    /// Whether a round is one to be worked at.
+    pub(crate) fn is_within(&self, round: u64) -> bool {
+        round < self.rounds
+    }
+
+    /// Whether nothing more is to come of a worker.
+    pub(crate) fn is_done(&self, worker: usize) -> bool {
+        let seat = &self.seats[worker];
+        seat.is_done || seat.next >= self.rounds
+    }
+
+    pub(crate) fn positions(&self) -> Vec<Position> {
+        self.seats.iter().map(|seat| seat.position).collect()
+    }
+
+    /// Puts all where they were; every ticket of before is void.
+    pub(crate) fn restore(&mut self, machine: &Snapshot, positions: &[Position]) {
+        for seat in &mut self.seats {
+            *seat = Seat { ticket: seat.ticket + 1, ..Seat::default() };
+        }
+        for (seat, position) in self.seats.iter_mut().zip(positions) {
+            seat.position = *position;
+        }
+        for &(member, round) in machine.members() {
+            if let Some(seat) = self.seats.get_mut(member.index()) {
+                seat.next = round.number();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seat_1_the_later_one_speaks_for_the_worker_and_a_restored_seat_knows_nobody() {
+        let mut seats = Seats::new(2, 10);
+        let first = seats.take_up(1, 0).ticket;
+        assert!(seats.knows(first) && !seats.knows(Ticket { worker: 0, number: 0 + 1 }));
+        let second = seats.take_up(1, 0).ticket;
+        assert!(seats.knows(second) && !seats.knows(first), "SEAT-1");
+        let machine = syncline_round::Machine::new(syncline_round::Policy::Bsp, 2).unwrap();
+        seats.given(1, 4);
+        seats.restore(&machine.snapshot(syncline_round::Policy::Bsp, syncline_round::Selection::All), &[]);
+        assert!(!seats.knows(second), "SEAT-1");
+        assert_eq!(seats.take_up(1, 1).next, 0);
+        assert!(seats.check(2).is_err());
+    }
+}

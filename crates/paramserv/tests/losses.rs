@@ -1,0 +1,148 @@
+//! Workers and servers that are killed in virtual time: what the policies promise, at a thousand moments. On processes the
+//! same is tested through the command.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+
+use syncline_data::synthetic;
+use syncline_learn::Softmax;
+use syncline_paramserv::{Checkpoints, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
+use syncline_program::Executor;
+
+const EPOCHS: u32 = 3;
+
+fn training() -> ParamServ {
+    let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
+    let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
+    run.optimizer(Optimizer::plain(Rule::Adam)).workers(3).batch(16).epochs(EPOCHS)
+}
+
+/// A simulation of some 40 ms in which this goes wrong.
+fn sim(seed: u64, faults: &[String]) -> Executor {
+    let executor = Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap());
+    let executor = executor.compute("exp:1ms".parse().unwrap()).on_output(|_, _| {});
+    faults.iter().fold(executor, |executor, fault| executor.fault(fault.parse().unwrap()))
+}
+
+fn bits(trained: &Trained) -> Vec<u32> {
+    trained.parameters.iter().map(|value| value.to_bits()).collect()
+}
+
+/// The losses of all epochs, to the last bit.
+fn losses(trained: &Trained) -> Vec<(u64, Option<u64>)> {
+    let epochs = trained.report().epochs.iter();
+    epochs.map(|epoch| (epoch.train_loss.to_bits(), epoch.validation_loss.map(f64::to_bits))).collect()
+}
+
+/// A moment of the run, from its start to a little after its end.
+fn moment(number: u64) -> u64 {
+    (number * 7919) % 45_000
+}
+
+/// Each row was trained on once an epoch.
+fn assert_each_row_once(trained: &Trained, about: &str) {
+    let report = trained.report();
+    assert!(
+        report.epochs.len() == EPOCHS as usize && report.epochs.iter().all(|epoch| epoch.complete),
+        "{about}"
+    );
+    let samples: u64 = report.workers.iter().map(|worker| worker.samples).sum();
+    assert_eq!(samples, u64::from(EPOCHS) * report.settings.rows as u64, "{about}");
+}
+
+fn every(folder: &Path, rounds: u64) -> Checkpoints {
+    Checkpoints::in_folder(folder).every(format!("rounds:{rounds}").parse().unwrap())
+}
+
+#[test]
+fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
+    let whole = training().train(Executor::threads()).unwrap();
+    let mut struck = 0;
+    for number in 0..500 {
+        let servers = 1 + (number % 2) as usize;
+        let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
+        let fault = format!("kill worker/{} {}us", number % 3, moment(number));
+        let about = format!("{fault}, {on_loss}, {servers} servers");
+        let run = training().servers(servers).on_worker_loss(on_loss).train(sim(number, &[fault]));
+        let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert_eq!(bits(&run), bits(&whole), "{about}");
+        assert_eq!(losses(&run), losses(&whole), "{about}");
+        assert_each_row_once(&run, &about);
+        struck += usize::from(!run.report().losses.is_empty());
+    }
+    assert!(struck > 100, "only {struck} of 250 stand-ins");
+}
+
+#[test]
+fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
+    let whole = training().train(Executor::threads()).unwrap();
+    let mut struck = 0;
+    for number in 0..250 {
+        let servers = 1 + (number % 2) as usize;
+        let folder = tempfile::tempdir().unwrap();
+        let fault = format!("kill server/{} {}us", number as usize % servers, moment(number));
+        let about = format!("{fault} of {servers}");
+        let run = training().servers(servers).on_worker_loss(OnWorkerLoss::Restart);
+        // Now and then without checkpoints: then all go back to the beginning.
+        let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 4)) };
+        let run = run.train(sim(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert_eq!(bits(&run), bits(&whole), "{about}");
+        assert_eq!(losses(&run), losses(&whole), "{about}");
+        assert_each_row_once(&run, &about);
+        struck += usize::from(run.report().losses.iter().any(|loss| loss.contains("went back to round")));
+    }
+    assert!(struck > 100, "only {struck} of 250");
+}
+
+#[test]
+fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
+    for (number, sync) in (0..250u64).zip(["asp", "ssp:1", "backup:1", "quorum:2,20ms"].into_iter().cycle()) {
+        let policy: Policy = sync.parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let servers = if policy.heeds_arrival() { 1 } else { 1 + (number % 2) as usize };
+        let on_loss = if number % 3 == 0 { OnWorkerLoss::Redistribute } else { OnWorkerLoss::Restart };
+        let victim = if number % 5 == 0 { "server/0".to_owned() } else { format!("worker/{}", number % 3) };
+        let fault = format!("kill {victim} {}us", moment(number));
+        let about = format!("{sync}, {fault}, {on_loss}, {servers} servers");
+        let run = training().sync(policy).servers(servers).on_worker_loss(on_loss);
+        let run = run.checkpoint(every(folder.path(), 4)).train(sim(number, &[fault]));
+        let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
+        if policy.heeds_arrival() {
+            // Who comes late has trained in vain, as without a loss.
+            assert!(run.report().epochs.iter().all(|epoch| epoch.complete), "{about}");
+        } else {
+            assert_each_row_once(&run, &about);
+        }
+    }
+}
+
+#[test]
+fn several_losses_in_one_run_are_survived_too() {
+    let whole = training().train(Executor::threads()).unwrap();
+    for number in 0..60u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |other: u64| moment(number + 31 * other);
+        let faults = [
+            format!("kill worker/1 {}us", at(1)),
+            format!("kill server/1 {}us", at(2)),
+            format!("kill worker/{} {}us", number % 3, at(3)),
+            format!("kill server/0 {}us", at(4)),
+        ];
+        let on_loss = if number % 2 == 0 { OnWorkerLoss::Redistribute } else { OnWorkerLoss::Restart };
+        let run = training().servers(2).on_worker_loss(on_loss).checkpoint(every(folder.path(), 3));
+        let run = run.train(sim(number, &faults)).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
+        assert_eq!(bits(&run), bits(&whole), "{faults:?}");
+        assert_each_row_once(&run, &format!("{faults:?}"));
+    }
+}
+
+#[test]
+fn a_loss_ends_the_run_where_that_is_wanted_and_when_nobody_is_left() {
+    let fault = ["kill worker/1 9ms".to_owned()];
+    let said = training().train(sim(1, &fault)).unwrap_err().to_string();
+    assert!(said.contains("worker/1 was killed by signal 9"), "{said}");
+    let all: Vec<String> = (0..3).map(|worker| format!("kill worker/{worker} {}ms", 5 + worker)).collect();
+    let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(sim(1, &all));
+    assert!(run.unwrap_err().to_string().contains("was killed by signal 9"));
+}
