@@ -119,7 +119,7 @@ mod tests {
     fn seat_1_the_later_one_speaks_for_the_worker_and_a_restored_seat_knows_nobody() {
         let mut seats = Seats::new(2, 10);
         let first = seats.take_up(1, 0).ticket;
-        assert!(seats.knows(first) && !seats.knows(Ticket { worker: 0, number: 0 + 1 }));
+        assert!(seats.knows(first) && !seats.knows(Ticket { worker: 0, number: 1 }));
         let second = seats.take_up(1, 0).ticket;
         assert!(seats.knows(second) && !seats.knows(first), "SEAT-1");
         let machine = syncline_round::Machine::new(syncline_round::Policy::Bsp, 2).unwrap();
