@@ -112,7 +112,7 @@ fn a_last_batch_of_one_row_counts_as_one_row() {
 #[test]
 fn sparse_files_of_other_programs_have_their_own_classes_only() {
     let folder = tempfile::tempdir().unwrap();
-    let marked = "\u{feff}+1 1:1\n-1 2:1\n+1 1:2\n-1 2:2\n".repeat(5);
+    let marked = format!("\u{feff}{}", "+1 1:1\n-1 2:1\n+1 1:2\n-1 2:2\n".repeat(5));
     let report = trained(folder.path(), "marked.svm", &marked, "");
     assert_eq!(report["settings"]["parameters"], 6, "two classes of two features: {report}");
     let zero = "0 0:5.1 1:3.5\n0 0:4.9 1:3.0\n1 0:7.0 1:3.2\n1 0:6.4 1:3.1\n".repeat(5);
