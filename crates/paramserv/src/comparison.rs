@@ -123,7 +123,8 @@ pub struct Compared {
     pub accuracy: Option<f64>,
     /// Root of the mean squared error, of held-out rows if there are any.
     pub rmse: Option<f64>,
-    /// Share of the workers' time that they waited for one another, at the gate and at the end.
+    /// Share of the workers' time that they waited at the gate. What the quicker ones waited at the end, for the slower to
+    /// have done as many rows, is not a matter of the policy.
     pub waiting_share: f64,
     /// Absent where the run was not traced.
     pub staleness: Option<GradientStaleness>,
@@ -231,7 +232,7 @@ impl Compared {
     /// A run by its report, and by its trace if there is one.
     pub fn new(report: &RunFigures, staleness: Option<GradientStaleness>) -> Self {
         let rounds = report.workers.iter().map(|worker| worker.rounds).max().unwrap_or(0);
-        let waited: f64 = report.workers.iter().map(|worker| worker.wait_s + worker.wait_end_s).sum();
+        let waited: f64 = report.workers.iter().map(|worker| worker.wait_s).sum();
         let total: f64 = report.workers.iter().map(Worker::total_s).sum();
         let last = report.epochs.last();
         Self {
