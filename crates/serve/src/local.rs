@@ -1,6 +1,6 @@
 //! Attempts as processes of this machine.
 //!
-//! Every attempt has a folder, `runs/j3/2`, and is started by a small process ([`attempt`](crate::attempt)) that outlives the
+//! Every attempt has a folder, `runs/j3/2`, and is started by a small process ([`attempt`]) that outlives the
 //! daemon. A daemon that comes after finds it by the files there. LOCAL-1: an attempt is told to be over only when no
 //! process of it is left.
 
