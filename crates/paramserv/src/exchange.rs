@@ -158,10 +158,11 @@ impl Exchange {
             });
             match all(asked).await {
                 Ok(standings) if standings.iter().all(|other| other.history == standings[0].history) => {
-                    let next = standings.iter().map(|standing| standing.next).min().unwrap_or_default();
-                    let (history, position) = (standings[0].history, standings[0].position);
+                    // Where a round has reached some servers only it is done again, and counted from before it.
+                    let last = standings.iter().min_by_key(|standing| standing.next).unwrap_or(&standings[0]);
+                    let taken_up = (last.history, last.next, last.position);
                     self.standings = standings;
-                    return Ok((history, next, position));
+                    return Ok(taken_up);
                 }
                 Ok(_) => self.run_clock.sleep(AGREEMENT).await,
                 Err(Halt::Anew) => {}
