@@ -249,7 +249,7 @@ impl Exchange {
         let gradient = &gradient;
         let sent = all(turns.map(|server| {
             let gradient = Gradient { samples, values: self.part(server, gradient) };
-            self.push_to(server, clock, gradient, (server == 0).then_some(position))
+            self.push_to(server, clock, gradient, Some(position))
         }))
         .await?;
         Ok(sent.into_iter().sum())
