@@ -124,10 +124,11 @@ fn elsewhere(contract: &Contract, method: &Method) -> TokenStream {
     let (variant, text) = (&method.variant, method.name.to_string());
     let names = method.argument_names();
     let outcome = match method.idempotent {
-        None => quote!(self.__ask(&METHOD, #request::#variant { #(#names),* }).await),
+        // On the heap: the way through a socket is long, and would make the future of a call in this process as large.
+        None => quote!(::std::boxed::Box::pin(self.__ask(&METHOD, #request::#variant { #(#names),* })).await),
         Some(_) => {
             let cloned = names.map(|name| quote!(#name: ::core::clone::Clone::clone(&#name)));
-            quote!(self.__ask_again(&METHOD, || #request::#variant { #(#cloned),* }).await)
+            quote!(::std::boxed::Box::pin(self.__ask_again(&METHOD, || #request::#variant { #(#cloned),* })).await)
         }
     };
     let own = method.error.as_ref().map(|_| {
