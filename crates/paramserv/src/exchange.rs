@@ -249,7 +249,7 @@ impl Exchange {
         let gradient = &gradient;
         let sent = all(turns.map(|server| {
             let gradient = Gradient { samples, values: self.part(server, gradient) };
-            self.push_to(server, clock, gradient, Some(position))
+            self.push_to(server, clock, gradient, position)
         }))
         .await?;
         Ok(sent.into_iter().sum())
@@ -261,7 +261,7 @@ impl Exchange {
         server: usize,
         clock: u64,
         mut gradient: Gradient,
-        position: Option<Position>,
+        position: Position,
     ) -> Result<u64, Halt> {
         let way = &self.servers[server];
         if let Values::Factors(rows, derivatives) = &gradient.values

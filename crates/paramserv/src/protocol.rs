@@ -30,15 +30,15 @@ pub(crate) trait Shard {
         touched: Option<Tensor<u32>>,
     ) -> Result<Turn, ServiceError>;
 
-    /// Takes the gradient of a round and does what the gate says with it; one that it has already is left alone. The first
-    /// server also keeps how far the worker is then.
+    /// Takes the gradient of a round and does what the gate says with it; one that it has already is left alone. It also
+    /// keeps how far the worker is then.
     async fn push(
         &self,
         call: &Call<'_>,
         ticket: Ticket,
         clock: u64,
         gradient: Gradient,
-        position: Option<Position>,
+        position: Position,
     ) -> Result<Taken, ServiceError>;
 
     /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.

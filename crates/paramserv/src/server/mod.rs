@@ -251,7 +251,7 @@ impl Server {
         ticket: Ticket,
         round: u64,
         gradient: Gradient,
-        position: Option<Position>,
+        position: Position,
     ) -> Result<Taken, ServiceError> {
         let worker = ticket.worker as usize;
         let mut state = self.state();
@@ -266,9 +266,7 @@ impl Server {
         let given = Event::Give { member: Member::new(ticket.worker), round: Round::new(round) };
         let Told { released, .. } = self.tell(&mut state, given, Some(gradient))?;
         state.seats.given(worker, round);
-        if let Some(position) = position {
-            state.seats.stands(worker, position);
-        }
+        state.seats.stands(worker, position);
         state.look_whether_all_are_held();
         // The others find the lock free.
         drop(state);
@@ -400,7 +398,7 @@ impl protocol::Shard for Server {
         ticket: Ticket,
         clock: u64,
         gradient: Gradient,
-        position: Option<Position>,
+        position: Position,
     ) -> Result<Taken, ServiceError> {
         // What a worker of this process hands over was made for this shard.
         if !call.is_local() {

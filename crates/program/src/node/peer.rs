@@ -133,7 +133,8 @@ impl<S: Service> Peer<S> {
             }
             link.incarnation
         };
-        let (client, incarnation) = self.ctx.client(self.handle.name(), beyond).await?;
+        // On the heap: connecting takes long to write down, and would make the future of every call as large.
+        let (client, incarnation) = Box::pin(self.ctx.client(self.handle.name(), beyond)).await?;
         let client = self.handle.patient(client);
         let mut link = self.link();
         *link = Link { client: Some(client.clone()), incarnation: Some(incarnation) };

@@ -16,6 +16,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::control::role;
 use crate::engine::processes::process::Group;
+use crate::engine::processes::way;
+use crate::life::exit::Exit;
 
 /// Marks a process as an agent.
 pub(crate) const AGENT: &str = "SYNCLINE_AGENT";
@@ -67,7 +69,12 @@ fn code(status: ExitStatus) -> i32 {
     status.signal().map_or(status.code().unwrap_or(1), |signal| SIGNALLED + signal)
 }
 
-/// The signal that an agent's exit code tells of.
-pub(crate) fn signal_of(code: i32) -> Option<i32> {
-    (SIGNALLED + 1..=SIGNALLED + 64).contains(&code).then(|| code - SIGNALLED)
+/// What the end of an agent, or of the command that carries it, tells of the node's.
+pub(crate) fn told(status: ExitStatus) -> Exit {
+    match way::told(status) {
+        Exit::Code(code) if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => {
+            Exit::Signal(code - SIGNALLED)
+        }
+        exit => exit,
+    }
 }

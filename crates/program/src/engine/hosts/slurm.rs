@@ -6,8 +6,8 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -21,7 +21,6 @@ use crate::control::role::Role;
 use crate::engine::processes::allotment::Share;
 use crate::engine::processes::way::{self, Start, Way};
 use crate::engine::{Reach, Seat};
-use crate::life::exit::Exit;
 use crate::{Error, Resources};
 
 /// The port to which the route to a host is looked up, that of slurmd; nothing is sent there.
@@ -121,16 +120,7 @@ impl Way for Slurm {
         };
         command.envs(seat.needs.environment.iter().map(|(name, value)| (name, value)));
         command.envs(role.variables()).env(AGENT, "1");
-        Ok(Start { command, share: Share::default(), told })
-    }
-}
-
-/// What the end of `srun` tells of the node's.
-fn told(status: ExitStatus) -> Exit {
-    match (status.signal(), status.code()) {
-        (None, Some(code)) => agent::signal_of(code).map_or(Exit::Code(code), Exit::Signal),
-        (Some(signal), _) => Exit::Signal(signal),
-        (None, None) => Exit::Unknown,
+        Ok(Start { command, share: Share::default(), told: agent::told })
     }
 }
 

@@ -7,7 +7,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -88,19 +87,17 @@ impl Ssh {
 
     /// What the shell of a host is to do: become the agent of a node.
     fn script(&self, seat: &Seat, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
-        let set = |(name, value): (&str, &str)| joined_pair(name, value);
-        let own = role.variables();
         let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory), "&&".into()];
         if let Some(bytes) = seat.needs.memory {
             words.push(format!("ulimit -v {} &&", bytes.div_ceil(1024)).into());
         }
         words.extend(["exec", "env"].map(OsString::from));
-        words.extend(seat.needs.environment.iter().map(|(name, value)| set((name, value))));
+        words.extend(seat.needs.environment.iter().map(|(name, value)| assignment(name, value)));
         if !gpus.is_empty() {
-            words.push(set((DEVICES, &gpus.join(","))));
+            words.push(assignment(DEVICES, &gpus.join(",")));
         }
-        words.extend(own.iter().map(|(name, value)| set((name, value))));
-        words.push(set((AGENT, "1")));
+        words.extend(role.variables().iter().map(|(name, value)| assignment(name, value)));
+        words.push(assignment(AGENT, "1"));
         words.push(below_cache(&self.binary));
         words.extend(arguments.into_iter().map(quoted));
         // Whatever the user's shell is there, `sh` reads this.
@@ -128,15 +125,14 @@ impl Way for Ssh {
 
 /// What the end of `ssh` tells of the node's.
 fn told(status: ExitStatus) -> Exit {
-    match (status.signal(), status.code()) {
-        (None, Some(LOST)) => Exit::Lost,
-        (None, Some(code)) => agent::signal_of(code).map_or(Exit::Code(code), Exit::Signal),
-        (Some(signal), _) => Exit::Signal(signal),
-        (None, None) => Exit::Unknown,
+    match agent::told(status) {
+        Exit::Code(LOST) => Exit::Lost,
+        exit => exit,
     }
 }
 
-fn joined_pair(name: &str, value: &str) -> OsString {
+/// `NAME=value`, as `env` takes it.
+fn assignment(name: &str, value: &str) -> OsString {
     let mut pair = OsString::from(name);
     pair.push("=");
     pair.push(quoted(value));
@@ -257,6 +253,7 @@ impl Drop for Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
 
     #[test]
     fn an_end_of_ssh_tells_of_the_nodes() {
