@@ -70,7 +70,7 @@ impl Leash {
 }
 
 /// Ends this process and all that it started: its launcher is gone.
-fn perish(control: &Address) -> ! {
+pub(super) fn perish(control: &Address) -> ! {
     meeting::clear(control);
     if getpgrp() == getpid() {
         // Includes this process; if it is refused, leave at least by ourselves.

@@ -1,14 +1,21 @@
 //! A process's signs of life. They come from a thread that does nothing else, over a connection of its own, so that a
 //! node that computes for long does not look like one that is stopped.
+//!
+//! On the network they also tell the process whether the launcher is there: a cable that is pulled breaks no leash.
 
-use syncline_runtime::Waits;
+use std::time::Duration;
+
+use syncline_runtime::{Clock, Waits};
 use syncline_wire::{Address, Client, Limits, Token};
 
 use crate::control::standing::Standing;
-use crate::control::{Control, Request};
+use crate::control::{Control, Request, leash};
 use crate::life::patience::Silence;
 use crate::node::body;
 use crate::{Error, NodeId};
+
+/// How long a process on the network lives on without an answer of its launcher, which by then has taken its host for lost.
+const LOST: Duration = Duration::from_secs(30);
 
 /// Tells the launcher at `control` that this process is alive, again and again for the rest of its life.
 pub(super) fn start(
@@ -25,7 +32,18 @@ pub(super) fn start(
         let identity = node.identity(token);
         let Ok(client) = Client::<Control>::connect(&control, identity, &limits).await else { return };
         let alive = || Request::Alive { node: node.clone(), standing: Standing::of(&waits) };
-        while client.call(alive()).await.is_ok() {
+        let is_on_network = !matches!(control, Address::Unix(_));
+        let clock = Clock::start();
+        let mut heard = clock.now();
+        loop {
+            let told = tokio::time::timeout(LOST, client.call(alive())).await;
+            match told {
+                Ok(Ok(_)) => heard = clock.now(),
+                _ if !is_on_network => return,
+                _ if clock.now().saturating_sub(heard) >= LOST => leash::perish(&control),
+                // The next call opens the connection anew.
+                _ => {}
+            }
             tokio::time::sleep(silence.period()).await;
             // What gates are for is asked now and told with the next sign.
             waits.ask();
