@@ -41,8 +41,7 @@ pub(crate) struct SparseRows {
 impl SparseRows {
     pub(crate) fn open(mut source: Source, start: Start) -> Result<SparseRows> {
         source.expect_text()?;
-        source.skip_mark()?;
-        let text = Vec::new();
+        let (source, text) = (source.without_marks(), Vec::new());
         Ok(SparseRows { source, text, start, unsorted: 0, added_up: 0, queries: false })
     }
 

@@ -237,6 +237,8 @@ fn libsvm_of_other_programs_is_read() {
     assert_eq!(read_as("d.svm", b"0 1:5\n1 1:4\n", &zero_based).unwrap().columns(), 2);
     let marked = svm("\u{feff}+1 1:1\n-1 2:1\n+1 1:2\n").unwrap();
     assert_eq!(classes(&marked).1, ["-1", "1"], "a byte order mark is no part of a class's name");
+    let joined = svm("\u{feff}+1 1:1\n-1 2:1\n\u{feff}+1 1:2\n\u{feff}\u{feff}-1 2:2\n").unwrap();
+    assert_eq!(classes(&joined), (vec![1, 0, 1, 0], vec!["-1", "1"]), "nor one where files were joined");
     assert_eq!(classes(&svm("1 1:1 2:1\n\n-1 1:2\n").unwrap()).1, ["-1", "1"]);
 }
 

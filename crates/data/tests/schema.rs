@@ -290,6 +290,28 @@ fn several_files_are_one_table() {
 }
 
 #[test]
+fn files_that_were_joined_are_one_table() {
+    let raw = ReadOptions { raw: true, label: Label::Name("y".into()), ..ReadOptions::default() };
+    for delimiter in [",", ";", "\t", "  "] {
+        let part = |rows: &str| format!("\u{feff}{rows}").replace(',', delimiter);
+        let joined = part("y,a\nx,1\nz,2\n") + &part("y,a\nz,3\nx,4\n") + &part("\"y\",a\r\n\"x\",5\r\nz,6");
+        let all = fit(&joined, &raw).unwrap();
+        let values: Vec<f32> = (0..6).flat_map(|at| row(&all.data, at)).collect();
+        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "{delimiter:?}");
+        assert_eq!(labels(&all.data), (vec![0, 1, 1, 0, 0, 1], vec!["x".into(), "z".into()]));
+        let notes = all.notes.join("\n");
+        assert!(
+            notes.contains("the header stands in the file 2 times more and was left out there"),
+            "{notes}"
+        );
+    }
+    let headless =
+        fit("\u{feff}x,1\nz,2\n\u{feff}x,3\nz,4\n", &ReadOptions { label: Label::Position(1), ..raw })
+            .unwrap();
+    assert_eq!(labels(&headless.data), (vec![0, 1, 0, 1], vec!["x".into(), "z".into()]));
+}
+
+#[test]
 fn words_and_numbers_as_the_user_says() {
     let text: String = (0..80).map(|row| format!("{},{},{}\n", 10_000 + row % 8, row, row % 2)).collect();
     let text = format!("zip,n,y\n{text}");

@@ -1,5 +1,6 @@
 //! Where data come from: files, and streams that can be read once only, such as standard input.
 
+mod marks;
 mod source;
 
 pub(crate) use source::{Bounded, Source, line_error, quoted};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::marks::WithoutMarks;
 use crate::{Error, Result};
 
 /// The longest line that is read: 64 MiB.
@@ -24,7 +25,6 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BZIP2: [u8; 3] = *b"BZh";
 const XZ: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
-const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// An open file of data.
 pub(crate) struct Source {
@@ -95,12 +95,10 @@ impl Source {
         Ok((self.start()?, whole))
     }
 
-    /// Passes over a byte order mark.
-    pub(crate) fn skip_mark(&mut self) -> Result<()> {
-        if self.start()?.starts_with(&MARK) {
-            self.input.consume(MARK.len());
-        }
-        Ok(())
+    /// The same without the byte order marks that begin lines.
+    pub(crate) fn without_marks(mut self) -> Source {
+        self.input = Box::new(WithoutMarks::new(self.input));
+        self
     }
 
     /// Refuses what cannot be text, before a reader of text looks for numbers in it.

@@ -121,8 +121,8 @@ fn most_frequent(start: &[u8]) -> u8 {
     counts.iter().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// Whether the first row names the columns: words stand above numbers, or there is no number among them; or they are
-/// years above other numbers.
+/// Whether the first row names the columns: words stand above numbers, or there is no number among them and they do not
+/// recur; or they are years above other numbers.
 fn has_header(rows: &[ByteRecord]) -> bool {
     let Some((first, rest)) = rows.split_first() else { return false };
     let notation = Notation::default();
@@ -137,7 +137,7 @@ fn has_header(rows: &[ByteRecord]) -> bool {
     let numbers: Vec<(usize, f64)> =
         (0..first.len()).filter_map(|column| Some((column, number(first.get(column))?))).collect();
     if numbers.is_empty() {
-        return true;
+        return words_above_numbers > 0 || !recurs_below(first, rest);
     }
     let year = |number: f64| number.fract() == 0.0 && (1800.0..2200.0).contains(&number);
     let ascending = numbers.windows(2).all(|pair| pair[0].1 < pair[1].1);
@@ -147,6 +147,13 @@ fn has_header(rows: &[ByteRecord]) -> bool {
         && ascending
         && numbers.iter().all(|&(column, number)| year(number) && other_below(column));
     words_above_numbers > 0 && numbers.len() <= words_above_numbers.max(1) || years || years_at_a_pace(rows)
+}
+
+/// Whether most cells of the first row stand in their columns again: then they are values, as in tables of nothing but words.
+/// A whole row that is the first again may be the header of a file that was joined to this one.
+fn recurs_below(first: &ByteRecord, rest: &[ByteRecord]) -> bool {
+    let again = |&column: &usize| rest.iter().any(|row| row != first && row.get(column) == first.get(column));
+    (0..first.len()).filter(again).count() * 2 > first.len()
 }
 
 /// Whether the first row has three years or more at one pace (2000, 2001, 2002), and no row below it does: then it names
@@ -223,6 +230,8 @@ mod tests {
             ("5.1,red,setosa\n4.9,blue,virginica\n", false),
             ("size,colour,kind\n5.1,red,setosa\n", true),
             ("colour,shape,kind\nred,round,a\n", true),
+            ("x,o,b,won\nx,x,b,lost\no,o,b,won\nx,b,o,lost\n", false),
+            ("left,right,kind\nx,o,won\no,x,lost\nleft,right,kind\nx,x,won\n", true),
             ("country,2019,2020,y\nItaly,5.5,7,1\n", true),
             ("2019,2020,kind\n1,2,x\n", true),
             ("2019,2020,x\n2020,2021,y\n", false),

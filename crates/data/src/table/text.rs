@@ -18,7 +18,10 @@ pub(crate) struct TextRows {
     record: ByteRecord,
     /// The row in `record` has not been handed out yet.
     waiting: bool,
+    /// The first row as it stands, where it names the columns.
+    header: Option<ByteRecord>,
     comments: u64,
+    repeated_headers: u64,
 }
 
 /// Where records come from.
@@ -37,13 +40,23 @@ impl TextRows {
         if dialect.cells > MOST_CELLS {
             return Err(too_wide(&path, 1));
         }
-        source.skip_mark()?;
+        let source = source.without_marks();
         let lines = match dialect.delimiter {
             b' ' => Lines::Blanks { source, line: Vec::new() },
             delimiter => Lines::delimited(source, delimiter),
         };
         let (names, record) = (Vec::new(), ByteRecord::new());
-        let mut rows = TextRows { path, lines, names, dialect, record, waiting: false, comments: 0 };
+        let mut rows = TextRows {
+            path,
+            lines,
+            names,
+            dialect,
+            record,
+            waiting: false,
+            header: None,
+            comments: 0,
+            repeated_headers: 0,
+        };
         if dialect.declared {
             rows.advance()?;
         }
@@ -84,16 +97,20 @@ impl TextRows {
         let names: Vec<String> =
             self.dialect.short_header.then(String::new).into_iter().chain(first).collect();
         self.names = distinct(names);
+        self.header = Some(self.record.clone());
         Ok(())
     }
 
-    /// Reads the next row that is neither blank nor a comment.
+    /// Reads the next row that is neither blank nor a comment, nor the header again, as files have it that were joined.
     fn advance(&mut self) -> Result<bool> {
         while self.lines.next(&mut self.record, &self.path)? {
-            if !self.is_comment() {
+            if self.header.as_ref() == Some(&self.record) {
+                self.repeated_headers += 1;
+            } else if self.is_comment() {
+                self.comments += 1;
+            } else {
                 return Ok(true);
             }
-            self.comments += 1;
         }
         Ok(false)
     }
@@ -168,11 +185,17 @@ impl Rows for TextRows {
     }
 
     fn notes(&self) -> Vec<String> {
-        match self.comments {
-            0 => Vec::new(),
-            1 => vec!["a line that begins with # was left out as a comment".into()],
-            lines => vec![format!("{lines} lines that begin with # were left out as comments")],
-        }
+        let comments = match self.comments {
+            0 => None,
+            1 => Some("a line that begins with # was left out as a comment".into()),
+            lines => Some(format!("{lines} lines that begin with # were left out as comments")),
+        };
+        let headers = match self.repeated_headers {
+            0 => None,
+            1 => Some("the header stands in the file once more and was left out there".into()),
+            times => Some(format!("the header stands in the file {times} times more and was left out there")),
+        };
+        comments.into_iter().chain(headers).collect()
     }
 }
 
