@@ -15,7 +15,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use syncline_data::{Batch, Dataset};
+use syncline_data::{Batch, Dataset, Partition};
 use syncline_learn::{Compact, Model, Score};
 use syncline_round::{Fold, Optimizer};
 use syncline_wire::Pool;
@@ -57,6 +57,8 @@ pub(crate) struct Recipe {
     /// The longest that the gradient of a batch may be.
     pub clip: Option<f32>,
     pub shuffle: bool,
+    /// How the workers came by their rows.
+    pub partition: Partition,
     pub seed: u64,
 }
 
@@ -106,7 +108,7 @@ impl Computation {
         Self {
             worker,
             gradients: Pool::new(model.parameters() * size_of::<f32>() * GRADIENTS),
-            order: shuffle.then(|| Order::new(recipe.seed, worker, batches.rows())),
+            order: shuffle.then(|| Order::new(recipe.seed, worker, recipe.partition, batches.rows())),
             compacted: (0..batches.rounds()).map(|_| None).collect(),
             prepared: None,
             parameters: Vec::new(),

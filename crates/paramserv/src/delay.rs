@@ -6,6 +6,7 @@
 use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use syncline_runtime::parse_duration;
 
 use crate::Error;
 
@@ -127,15 +128,6 @@ fn parse_amount(text: &str) -> Option<Amount> {
         return (1.0..=1e6).contains(&factor).then_some(Amount::Factor(factor));
     }
     Some(Amount::Fixed(parse_duration(text)?))
-}
-
-/// Reads a number with its unit, such as `30s`, `1.5s`, `20ms` or `100us`; at most an hour, so that no sum of delays
-/// overflows. Nothing for any other text.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-    let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
-    let seconds = number.parse::<f64>().ok()? * unit;
-    (0.0..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]

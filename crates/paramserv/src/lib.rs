@@ -67,11 +67,12 @@ pub use comparison::{
     Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures, Trial,
 };
 pub use coordinator::Progress;
-pub use delay::{Delay, parse_duration};
+pub use delay::Delay;
 pub use error::Error;
 pub use keeper::CheckpointReport;
 pub use loss::OnWorkerLoss;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
 pub use syncline_data::Partition;
 pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};
+pub use syncline_runtime::parse_duration;
 pub use train::{ParamServ, Trained};

@@ -78,6 +78,7 @@ impl Run {
             pace,
             clip: settings.clip,
             shuffle: settings.shuffle,
+            partition: settings.partition,
             seed: settings.seed,
         };
         Self {

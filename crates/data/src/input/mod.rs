@@ -3,7 +3,7 @@
 mod marks;
 mod source;
 
-pub(crate) use source::{Bounded, Source, line_error, quoted};
+pub(crate) use source::{Bounded, Source, line_error, quoted, shown};
 
 use std::fs::File;
 use std::io::{self, Read};

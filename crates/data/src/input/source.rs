@@ -216,6 +216,13 @@ pub(crate) fn line_error(path: &Path, line: u64, message: impl Into<String>) -> 
 pub(crate) fn quoted(text: &[u8]) -> String {
     const LONGEST: usize = 60;
     let text = crate::table::decode(text);
-    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let shown = shown(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() { format!("`{shown}...`") } else { format!("`{shown}`") }
+}
+
+/// A name from a file as it is told: what is not seen is written out, quotes stay as they are.
+pub(crate) fn shown(text: &str) -> String {
+    let written =
+        |c: char| if matches!(c, '\'' | '"') { c.to_string() } else { c.escape_debug().to_string() };
+    text.chars().map(written).collect()
 }

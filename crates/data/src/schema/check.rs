@@ -4,6 +4,7 @@ use super::column::{Kind, Scale};
 use super::survey::MOST_CLASSES;
 use super::{Inputs, MOST_FEATURES, Schema, TargetKind};
 use crate::MAX_COLUMNS;
+use crate::input::shown;
 use crate::table::MOST_CELLS;
 
 impl Schema {
@@ -41,7 +42,7 @@ impl Schema {
                 let mut names: Vec<&String> = classes.iter().collect();
                 names.sort_unstable();
                 match names.windows(2).find(|pair| pair[0] == pair[1]) {
-                    Some(pair) => Err(format!("the class `{}` occurs twice", pair[0].escape_debug())),
+                    Some(pair) => Err(format!("the class `{}` occurs twice", shown(pair[0]))),
                     None => Ok(()),
                 }
             }

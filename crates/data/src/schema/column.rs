@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::DateForm;
+use crate::input::shown;
 
 /// A column of the training table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,7 +130,7 @@ impl Column {
     pub fn title(&self) -> String {
         match self.name.is_empty() {
             true => format!("column {}", self.position + 1),
-            false => format!("`{}`", self.name.escape_debug()),
+            false => format!("`{}`", shown(&self.name)),
         }
     }
 

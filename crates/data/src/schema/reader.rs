@@ -8,7 +8,7 @@ use super::target::{Collector, list};
 use super::weight::weight;
 use super::{Inputs, Layout, Missing, Schema};
 use crate::format::{Format, open_table};
-use crate::input::line_error;
+use crate::input::{line_error, shown};
 use crate::sparse::{Entries, SparseRows, Start};
 use crate::table::{Cell, Notation, Rows, Value};
 use crate::{Csr, Dataset, Dense, Error, Features, Input, Result};
@@ -282,7 +282,7 @@ impl<'a> Open<'a> {
             Some(id) => {
                 let found = rows.names().iter().position(|name| name == id);
                 Some(found.ok_or_else(|| {
-                    fail(format!("no column is named `{}`: it has {}", id.escape_debug(), list(rows.names())))
+                    fail(format!("no column is named `{}`: it has {}", shown(id), list(rows.names())))
                 })?)
             }
         };
@@ -392,10 +392,7 @@ impl<'a> Open<'a> {
         let Open::Table { encoder, .. } = self else { return Vec::new() };
         let Some((column, word)) = &encoder.first_unknown else { return Vec::new() };
         let words = if encoder.unknown == 1 { "1 word" } else { &format!("{} words", encoder.unknown) };
-        vec![format!(
-            "{words} unknown in training counted as none (such as `{}` in {column})",
-            word.escape_debug()
-        )]
+        vec![format!("{words} unknown in training counted as none (such as `{}` in {column})", shown(word))]
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::decimal_signs;
 use super::options::Task;
 use super::survey::{MOST_CLASSES, Survey};
-use crate::input::quoted;
+use crate::input::{quoted, shown};
 use crate::table::{Notation, Written, decode};
 use crate::{TargetScale, Targets};
 
@@ -68,7 +68,7 @@ impl Target {
         match self.name.is_empty() {
             true if self.position == 0 => "the label".into(),
             true => format!("column {}", self.position + 1),
-            false => format!("`{}`", self.name.escape_debug()),
+            false => format!("`{}`", shown(&self.name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::quoted;
+use crate::input::{quoted, shown};
 use crate::table::{Cell, Notation, Written};
 
 /// The column that says how much each row counts in losses and metrics.
@@ -19,7 +19,7 @@ impl Weight {
     pub fn title(&self) -> String {
         match self.name.is_empty() {
             true => format!("column {}", self.position + 1),
-            false => format!("`{}`", self.name.escape_debug()),
+            false => format!("`{}`", shown(&self.name)),
         }
     }
 }

@@ -174,11 +174,11 @@ impl Rows for TextRows {
                 2 => ": if the first line is no part of the table, take it out",
                 _ => "",
             };
-            let message = format!(
-                "the row has {} cells, the first row has {}{hint}",
-                self.record.len(),
-                self.names.len()
-            );
+            let cells = match self.record.len() {
+                1 => "one cell".to_owned(),
+                cells => format!("{cells} cells"),
+            };
+            let message = format!("the row has {cells}, the first row has {}{hint}", self.names.len());
             return Err(line_error(&self.path, line, message));
         }
         Ok(Some(Row { line, cells: Cells::Text(&self.record) }))

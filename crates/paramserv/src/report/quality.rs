@@ -62,8 +62,7 @@ fn no_better_than_constant(report: &Report, target: &str) -> Option<String> {
     if !metrics.is_no_better_than_constant() {
         return None;
     }
-    let target =
-        if target.is_empty() { "the target".to_owned() } else { format!("`{}`", target.escape_debug()) };
+    let target = if target.is_empty() { "the target".to_owned() } else { format!("`{target}`") };
     if metrics.targets_do_not_vary() {
         let held_out = match metrics.rows() {
             1 => "only one row is held out".to_owned(),
@@ -76,7 +75,7 @@ fn no_better_than_constant(report: &Report, target: &str) -> Option<String> {
     }
     // More epochs are no advice to a model that has had too many.
     let advice = match overfits(report) {
-        Some(_) => "it has learnt the training rows by heart, see below".to_owned(),
+        Some(_) => "it overfits, see below".to_owned(),
         None => format!(
             "the columns may say little about {target}; if they do, try more --epochs or another --model"
         ),
@@ -91,7 +90,7 @@ fn no_better_than_constant(report: &Report, target: &str) -> Option<String> {
         ),
         Metrics::Classes(metrics) => format!(
             "the model is no better than always naming the largest class: {rows} its accuracy is {:.4}, and the share of \
-             that class {:.4}; {advice}, or --class-weight balanced if the other classes matter more",
+             that class {:.4}; {advice}; --class-weight balanced is for other classes that matter more",
             metrics.accuracy, metrics.largest_class_share,
         ),
     })
@@ -108,10 +107,24 @@ fn overfits(report: &Report) -> Option<String> {
     (rose && report.best_epoch.is_none()).then(|| {
         format!(
             "the model overfits: the validation loss was least after epoch {} ({}) and has risen to {}, while the training \
-             loss fell; --patience 5 keeps the best epoch, --l2 or fewer --epochs may help too",
+             loss fell; --patience 5 keeps the best epoch, {} may help too",
             best.epoch,
             loss(*loss_best),
             loss(*loss_last),
+            match plainer(report) {
+                Some(model) => format!("--l2, fewer --epochs or --model {model}"),
+                None => "--l2 or fewer --epochs".to_owned(),
+            }
         )
     })
+}
+
+/// The linear model for such targets, where the model has more parameters than it: of few rows it learns what there is to learn
+/// more often than a network.
+fn plainer(report: &Report) -> Option<&'static str> {
+    let (model, outputs) = match report.metrics.train.as_ref()? {
+        Metrics::Numbers(_) => ("linear", 1),
+        Metrics::Classes(metrics) => ("softmax", metrics.classes.len()),
+    };
+    (report.settings.parameters > (report.settings.features + 1) * outputs).then_some(model)
 }

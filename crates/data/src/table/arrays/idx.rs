@@ -3,7 +3,7 @@
 
 use super::element::{Element, Kind};
 use super::{Array, ArrayRows, read};
-use crate::input::{Input, Source};
+use crate::input::{Input, Source, shown};
 use crate::{Error, Result};
 
 impl ArrayRows {
@@ -18,7 +18,7 @@ impl ArrayRows {
         if beside == name || !labels.is_file() {
             return Err(fail(format!(
                 "an IDX file of images has its labels beside it: `{}` is not there",
-                beside.escape_debug()
+                shown(&beside)
             )));
         }
         let labels = alone(Input::from(labels).source()?)?;

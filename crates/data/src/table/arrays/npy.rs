@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::element::{Element, Kind};
 use super::{Array, ArrayRows, read};
-use crate::input::Source;
+use crate::input::{Source, shown};
 use crate::{Error, Result};
 
 /// A head longer than this is no description of an array.
@@ -69,7 +69,7 @@ fn head(text: &str) -> Result<Head, String> {
         shape.map_or("", |(sizes, _)| sizes).split(',').map(str::trim).filter(|size| !size.is_empty());
     let shape =
         sizes.map(|size| size.trim_end_matches('L').parse::<u64>().ok()).collect::<Option<Vec<u64>>>();
-    let shape = shape.ok_or_else(|| format!("its shape cannot be read: {}", text.escape_debug()))?;
+    let shape = shape.ok_or_else(|| format!("its shape cannot be read: {}", shown(text)))?;
     let by_columns = after("'fortran_order'").is_some_and(|rest| rest.starts_with("True"));
     Ok(Head { element: element(descr)?, shape, by_columns })
 }
@@ -77,7 +77,7 @@ fn head(text: &str) -> Result<Head, String> {
 fn element(descr: &str) -> Result<Element, String> {
     let unknown = || {
         let why = if descr.contains('O') { "objects of Python" } else { "a type that is no number or text" };
-        format!("its elements are {why} (`{}`): save them as float64 or as text", descr.escape_debug())
+        format!("its elements are {why} (`{}`): save them as float64 or as text", shown(descr))
     };
     let mut letters = descr.chars();
     let (order, kind) = (letters.next(), letters.next());

@@ -12,7 +12,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::super::{MOST_CELLS, distinct};
 use super::{Array, ArrayRows, npy};
-use crate::input::{Content, Input};
+use crate::input::{Content, Input, shown};
 use crate::{Error, Result};
 
 /// What people call the array that is to be predicted.
@@ -37,7 +37,7 @@ impl ArrayRows {
             match npy::array(member.open(&content, path)?, path)? {
                 Ok(array) => arrays.push((member.name, array)),
                 Err(why) => {
-                    notes.push(format!("the array `{}` is left out: {why}", member.name.escape_debug()));
+                    notes.push(format!("the array `{}` is left out: {why}", shown(&member.name)));
                 }
             }
         }
@@ -48,13 +48,13 @@ impl ArrayRows {
         if let Some(rows) = labels {
             arrays.retain(|(name, array)| {
                 if array.rows != rows {
-                    let (name, other) = (name.escape_debug(), array.rows);
+                    let (name, other) = (shown(name), array.rows);
                     notes.push(format!("the array `{name}` is left out: it has {other} rows and not {rows}"));
                 }
                 array.rows == rows
             });
         } else if arrays.iter().any(|(_, array)| array.rows != first.rows) {
-            let each = arrays.iter().map(|(name, array)| format!("`{}` {}", name.escape_debug(), array.rows));
+            let each = arrays.iter().map(|(name, array)| format!("`{}` {}", shown(name), array.rows));
             return Err(fail(format!(
                 "its arrays have different numbers of rows ({}): save those that belong together, as \
                  numpy.savez(path, X=..., y=...) does",
@@ -101,7 +101,7 @@ fn members(content: &Content, path: &Path) -> Result<Vec<Member>> {
         let deflated = match file.compression() {
             CompressionMethod::Stored => false,
             CompressionMethod::Deflated => true,
-            other => return Err(fail(format!("its array `{}` is packed by {other}", name.escape_debug()))),
+            other => return Err(fail(format!("its array `{}` is packed by {other}", shown(name)))),
         };
         let start = file.data_start().ok_or_else(|| fail("its directory lacks a place".into()))?;
         if file.encrypted() {

@@ -22,7 +22,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::{Cells, MOST_CELLS, Row, Rows, Value, distinct};
-use crate::input::{Content, Input};
+use crate::input::{Content, Input, shown};
 use crate::{Error, Result};
 use meaning::Meaning;
 use pages::{Heads, most_open};
@@ -222,7 +222,7 @@ fn leaves(file: &dyn FileReader) -> (Vec<Leaf>, Vec<String>, Vec<String>) {
             }
             None => "its type is not known here",
         };
-        notes.push(format!("the column `{}` is left out: {why}", name.escape_debug()));
+        notes.push(format!("the column `{}` is left out: {why}", shown(&name)));
     }
     // Stable: all else keeps its order.
     found.sort_by_key(|(name, _)| !index.contains(name));
