@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use syncline_terminal::unit::plural;
 use syncline_trace::{Phase, RunInfo, Span};
 
 use crate::analysis::critical::{PathPart, Slack};
@@ -109,7 +110,11 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
 fn described(info: &RunInfo) -> String {
     match info.workers {
         0 => String::new(),
-        workers => format!("{workers} workers, {} servers, {}", info.servers, info.sync),
+        workers => {
+            let (workers, servers) =
+                (plural(workers.into(), "worker"), plural(info.servers.into(), "server"));
+            format!("{workers}, {servers}, {}", info.sync)
+        }
     }
 }
 

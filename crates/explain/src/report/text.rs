@@ -2,7 +2,7 @@
 
 use syncline_terminal::{
     Column, Page, Table,
-    unit::{count, factor, milliseconds, percent},
+    unit::{count, factor, milliseconds, percent, plural},
 };
 
 use super::{Report, SyncPoint, devices};
@@ -78,8 +78,10 @@ fn head(page: &mut Page, report: &Report) {
     let Report { jobs, stages, tasks, cores, executors, .. } = report;
     let extent = match report.system.as_str() {
         "spark" => {
-            let (jobs, stages, tasks) = (count(*jobs), count(*stages), count(*tasks));
-            format!("{jobs} jobs, {stages} stages, {tasks} tasks on {cores} cores of {executors} executors")
+            let of = [(*jobs, "job"), (*stages, "stage"), (*tasks, "task")].map(|(n, noun)| plural(n, noun));
+            let [cores, executors] =
+                [(*cores, "core"), (*executors, "executor")].map(|(n, noun)| plural(n, noun));
+            format!("{} on {cores} of {executors}", of.join(", "))
         }
         _ if report.devices.is_some() || !report.hangs.is_empty() => report.id.clone(),
         _ => format!("{} rounds of {executors} workers", count(*stages)),

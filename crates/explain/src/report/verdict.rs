@@ -197,8 +197,9 @@ fn waiting(report: &Report) -> Option<String> {
     let worst = points.first()?;
     (share >= 0.005 && idle > 0.0).then(|| {
         format!(
-            "{} of the core time was waiting at {count} synchronisation points ({idle:.1} core-seconds), {}; most of it at {}{}.",
+            "{} of the core time was waiting at {count} synchronisation {} ({idle:.1} core-seconds), {}; most of it at {}{}.",
             percent(share),
+            plural(count, "point"),
             because(cause, most / idle),
             quoted(worst),
             if worst.count > 1 { format!(" ({} times)", worst.count) } else { String::new() },

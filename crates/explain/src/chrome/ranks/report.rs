@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use syncline_terminal::unit::plural;
 
 use super::kernels::{KernelRow, top};
 use super::segments::waits_until;
@@ -126,8 +127,12 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
 
 fn described(run: &Run) -> String {
     let devices = run.ranks.iter().filter(|rank| rank.has_device).count();
-    let what = if devices == run.ranks.len() { "devices" } else { "ranks on CPUs" };
-    format!("{} {what}, {} groups", run.ranks.len(), run.groups.all.len())
+    let ranks = run.ranks.len() as u64;
+    let what = match devices == run.ranks.len() {
+        true => plural(ranks, "device"),
+        false => plural(ranks, "rank") + " on CPUs",
+    };
+    format!("{what}, {}", plural(run.groups.all.len() as u64, "group"))
 }
 
 fn row(run: &Run, at: usize) -> DeviceRow {
