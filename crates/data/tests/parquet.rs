@@ -224,3 +224,21 @@ fn a_few_bytes_do_not_become_gigabytes() {
     let error = Schema::fit(&[input], &options).unwrap_err().to_string();
     assert!(error.contains("4400000 rows of 63 features are far more than its"), "{error}");
 }
+
+#[test]
+fn a_long_text_that_many_rows_share_is_not_copied_for_each() {
+    let file = |rows: usize| {
+        let message = "message m { required binary text (UTF8); required int64 y; }";
+        let schema = Arc::new(parse_message_type(message).unwrap());
+        let properties = WriterProperties::builder().set_dictionary_page_size_limit(4 << 20).build();
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let text = ByteArray::from(bytes::Bytes::from(vec![b'a'; 1 << 20]));
+        column::<ByteArrayType>(&mut group, &vec![text; rows], None);
+        column::<Int64Type>(&mut group, &(0..rows as i64).collect::<Vec<_>>(), None);
+        group.close().unwrap();
+        Input::bytes("texts.parquet", writer.into_inner().unwrap())
+    };
+    assert!(refused(file(300)).contains("its texts are too long: more than 256 MiB in 1024 rows"));
+    assert!(refused(file(20)).contains("`text` is left out: it is `aaaa"), "few of them are read");
+}

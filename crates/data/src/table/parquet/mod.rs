@@ -5,8 +5,8 @@
 //! index in comes first, so that the last column is the last of the data. Lists and maps are no cells: they are left out, and
 //! it is said.
 //!
-//! Invariant: whatever a file claims, no more is in memory than a batch of rows, the pages that `pages` bounds, and one
-//! more such page.
+//! Invariant: whatever a file claims, no more is in memory than a batch of rows, whose texts are bounded here, the pages that
+//! `pages` bounds, and one more such page.
 
 mod meaning;
 mod pages;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use parquet::basic::Compression;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::DataType;
+use parquet::data_type::{AsBytes, DataType};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -31,6 +31,8 @@ use pages::{Heads, most_open};
 const VALUES: usize = 1 << 17;
 /// Rows decoded at a time.
 const ROWS: usize = 1024;
+/// Bytes of texts decoded at a time. A text of a dictionary lies in the file once, however many rows have it.
+const TEXTS: usize = 256 << 20;
 
 /// The rows of a file.
 pub(crate) struct ParquetRows {
@@ -102,8 +104,11 @@ impl ParquetRows {
                 self.open = self.readers()?;
                 self.group += 1;
             }
+            let mut room = TEXTS;
             for ((leaf, reader), column) in self.leaves.iter().zip(&mut self.open).zip(&mut self.columns) {
-                *column = leaf.read(reader, most)?;
+                // What was decoded before goes first, so that it does not lie beside the next.
+                column.clear();
+                *column = leaf.read(reader, most, &mut room)?;
             }
             let rows = self.columns[0].len();
             if self.columns.iter().any(|column| column.len() != rows) {
@@ -159,8 +164,8 @@ impl Rows for ParquetRows {
 }
 
 impl Leaf {
-    /// The next values, so many at most.
-    fn read(&self, reader: &mut ColumnReader, most: usize) -> ParquetResult<Vec<Value>> {
+    /// The next values, so many at most; texts take their bytes from `room`.
+    fn read(&self, reader: &mut ColumnReader, most: usize, room: &mut usize) -> ParquetResult<Vec<Value>> {
         let meaning = self.meaning;
         match reader {
             ColumnReader::BoolColumnReader(reader) => self.values(reader, most, |truth| meaning.truth(truth)),
@@ -177,12 +182,8 @@ impl Leaf {
                 self.values(reader, most, |number| Value::Number(number.into()))
             }
             ColumnReader::DoubleColumnReader(reader) => self.values(reader, most, Value::Number),
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                self.values(reader, most, |bytes| meaning.bytes(bytes.data()))
-            }
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                self.values(reader, most, |bytes| meaning.bytes(bytes.data()))
-            }
+            ColumnReader::ByteArrayColumnReader(reader) => self.texts(reader, most, room),
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => self.texts(reader, most, room),
         }
     }
 
@@ -192,18 +193,48 @@ impl Leaf {
         most: usize,
         value: impl Fn(T::T) -> Value,
     ) -> ParquetResult<Vec<Value>> {
-        let (mut levels, mut found) = (Vec::new(), Vec::new());
-        reader.read_records(most, Some(&mut levels), None, &mut found)?;
+        let (levels, found) = records(reader, most)?;
+        Ok(self.cells(&levels, found, value))
+    }
+
+    fn texts<T: DataType>(
+        &self,
+        reader: &mut ColumnReaderImpl<T>,
+        most: usize,
+        room: &mut usize,
+    ) -> ParquetResult<Vec<Value>> {
+        let (levels, found) = records(reader, most)?;
+        // Those of a dictionary share its memory until they are copied.
+        let bytes = found.iter().map(|text| text.as_bytes().len()).sum();
+        *room = room.checked_sub(bytes).ok_or_else(|| {
+            let message = format!("its texts are too long: more than {} MiB in {most} rows", TEXTS >> 20);
+            ParquetError::General(message)
+        })?;
+        Ok(self.cells(&levels, found, |text| self.meaning.bytes(text.as_bytes())))
+    }
+
+    /// A cell for each row: what was found, in order, where the row has something.
+    fn cells<T>(&self, levels: &[i16], found: Vec<T>, value: impl Fn(T) -> Value) -> Vec<Value> {
         if self.level == 0 {
-            return Ok(found.into_iter().map(value).collect());
+            return found.into_iter().map(value).collect();
         }
         let mut found = found.into_iter();
         let cell = |level: &i16| match *level == self.level {
             true => found.next().map_or(Value::Missing, &value),
             false => Value::Missing,
         };
-        Ok(levels.iter().map(cell).collect())
+        levels.iter().map(cell).collect()
     }
+}
+
+/// The definition levels of the next rows, and the values that are there.
+fn records<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    most: usize,
+) -> ParquetResult<(Vec<i16>, Vec<T::T>)> {
+    let (mut levels, mut found) = (Vec::new(), Vec::new());
+    reader.read_records(most, Some(&mut levels), None, &mut found)?;
+    Ok((levels, found))
 }
 
 /// What can be read, under which names, and what is left out.
