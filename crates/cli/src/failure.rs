@@ -1,6 +1,10 @@
 //! How a command fails: what is said, and the exit code.
 
-use std::{borrow::Cow, fmt::Display, process::ExitCode};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+    process::ExitCode,
+};
 
 use syncline::program::Interrupt;
 
@@ -64,6 +68,17 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         };
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What is said of it.
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Failed(message) => f.write_str(message),
+            Self::Interrupted(by) => write!(f, "interrupted by {by}"),
+            Self::OutputClosed => f.write_str("the output was closed"),
+        }
+    }
 }
 
 impl From<syncline::data::Error> for Failure {

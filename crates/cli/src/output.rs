@@ -4,15 +4,15 @@
 //! Every text passes [`Screen::safe`](syncline_terminal::Screen::safe) here, the last boundary before a terminal.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
     path::Path,
-    sync::OnceLock,
 };
 
 use serde::Serialize;
 use syncline_terminal::{Detail, Page, Style, escape, json, unit, wrap};
 
-use crate::{failure::Failure, screen};
+use crate::{failure::Failure, heard, screen};
 
 /// An empty page for standard output.
 pub fn page() -> Page {
@@ -34,6 +34,9 @@ pub fn print_table(text: &str) -> Result<(), Failure> {
 
 /// Prints bytes as they are: what another program reads, in which nothing comes from a file.
 pub fn print_raw(bytes: &[u8]) -> Result<(), Failure> {
+    if heard::take(bytes) {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -70,6 +73,9 @@ pub fn wrote(path: &Path) {
 /// Says on standard error which command does what comes next: on a line of its own that is never broken, to be copied.
 pub fn go_on_with(what: &str, command: &str) {
     if screen::detail() > Detail::Quiet {
+        if heard::is_listening() {
+            return aside("note:", Style::Faint, &format!("{what} {command}"));
+        }
         aside("note:", Style::Faint, what);
         eprintln!("  {}", syncline_terminal::escape(command));
     }
@@ -85,6 +91,9 @@ pub fn detail(text: &str) {
 /// A coloured word and a message. Lines of the message that are meant as lines begin with two blanks; any other line end is
 /// part of a name, and is shown as one.
 fn aside(word: &str, style: Style, text: &str) {
+    if heard::take_remark(word, text) {
+        return;
+    }
     let screen = screen::stderr();
     let first = format!("{word} ");
     let mut lines = text.trim_end().split("\n  ").enumerate().flat_map(|(index, line)| {
@@ -98,12 +107,14 @@ fn aside(word: &str, style: Style, text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-// The command whose documents are printed, with its subcommand.
-static COMMAND: OnceLock<String> = OnceLock::new();
+thread_local! {
+    // The command whose documents are printed, with its subcommand.
+    static COMMAND: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// Keeps the name of the command, for the schema of its documents: `trace.report`.
 pub fn set_command(name: &str) {
-    COMMAND.get_or_init(|| name.to_owned());
+    COMMAND.replace(name.to_owned());
 }
 
 /// The versions of documents that are no longer at their first; a version rises when a key changes its meaning or goes.
@@ -133,9 +144,10 @@ pub fn print_json_list(name: &str, list: &[impl Serialize]) -> Result<(), Failur
 
 /// `syncline.trace.report/1`.
 fn schema() -> String {
-    let command = COMMAND.get().map_or("", String::as_str);
-    let version = VERSIONS.iter().find(|(name, _)| *name == command).map_or(1, |(_, version)| *version);
-    format!("syncline.{command}/{version}")
+    COMMAND.with_borrow(|command| {
+        let version = VERSIONS.iter().find(|(name, _)| name == command).map_or(1, |(_, version)| *version);
+        format!("syncline.{command}/{version}")
+    })
 }
 
 /// Finds out before hours of work whether a file can be created, or replaced, at `path` when they are over.

@@ -1,6 +1,6 @@
 //! Where the command's text is read: the options that say so, and the screens that follow from them.
 
-use std::sync::OnceLock;
+use std::cell::Cell;
 
 use clap::ValueEnum;
 use syncline_terminal::{Colour, Detail, Screen};
@@ -58,16 +58,18 @@ impl Args {
     }
 }
 
-// Set once, when the command line has been read; before that, and so for its errors, the defaults hold.
-static ARGS: OnceLock<Args> = OnceLock::new();
+thread_local! {
+    // Set when the command line has been read; before that, and so for its errors, the defaults hold.
+    static ARGS: Cell<Option<Args>> = const { Cell::new(None) };
+}
 
 /// Keeps what the command line says of the screen.
 pub fn set(args: &Args) {
-    ARGS.get_or_init(|| *args);
+    ARGS.set(Some(*args));
 }
 
 fn args() -> Args {
-    ARGS.get().copied().unwrap_or_default()
+    ARGS.get().unwrap_or_default()
 }
 
 /// Standard output.

@@ -88,6 +88,23 @@ pub trait Model: Send + 'static {
         let _ = seed;
     }
 
+    /// Called by a worker before it asks for the gradient of a round, with the round's number in the run.
+    fn begin(&mut self, round: u64) {
+        let _ = round;
+    }
+
+    /// Called by a worker that has no further round to do, with all parameters as they are then, where it has them: not when
+    /// the run was ended early. The worker ends when it returns.
+    fn end(&mut self, parameters: Option<&[f32]>) {
+        let _ = parameters;
+    }
+
+    /// Whether gradients may be computed apart from a run, to measure what they cost. A model whose gradients come from
+    /// outside has none then.
+    fn may_be_tried(&self) -> bool {
+        true
+    }
+
     /// A copy for another worker.
     fn boxed_clone(&self) -> Box<dyn Model>;
 
@@ -135,6 +152,18 @@ impl Model for Box<dyn Model> {
 
     fn weighs_rows(&self) -> bool {
         (**self).weighs_rows()
+    }
+
+    fn begin(&mut self, round: u64) {
+        (**self).begin(round);
+    }
+
+    fn end(&mut self, parameters: Option<&[f32]>) {
+        (**self).end(parameters);
+    }
+
+    fn may_be_tried(&self) -> bool {
+        (**self).may_be_tried()
     }
 
     fn reseed(&mut self, seed: u64) {

@@ -67,10 +67,10 @@ pub(crate) struct Calibration {
 
 impl Calibration {
     /// Measures, unless the run is too short for it, the machine has one core, a model for each would need too much
-    /// memory, or a gradient panics, which the run itself reports.
+    /// memory or may not be tried, or a gradient panics, which the run itself reports.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let (cores, parameters) = (cores(), run.shards.last().map_or(0, |shard| shard.end));
-        if cores == 1 || parameters.saturating_mul(cores) > MOST_PARAMETERS {
+        if cores == 1 || parameters.saturating_mul(cores) > MOST_PARAMETERS || !run.may_be_tried() {
             return None;
         }
         let first = measure(run, 1, Length::GLANCE)?.gradient;

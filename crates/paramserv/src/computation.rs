@@ -181,6 +181,7 @@ impl Computation {
         if rows.range.is_empty() {
             return Outcome { score: Score::default(), gradient: Push::Nothing };
         }
+        self.model.begin(clock);
         self.model.reseed(mix(self.recipe.seed, self.worker.into(), clock));
         let local_steps =
             self.recipe.fold == Fold::Average || self.batches.within(rows.range.clone()).nth(1).is_some();
@@ -269,6 +270,11 @@ impl Computation {
         let Some(round) = compact else { return ranges };
         let at = |end: usize| round.compact.touched().partition_point(|&index| (index as usize) < end);
         ranges.into_iter().map(|range| at(range.start)..at(range.end)).collect()
+    }
+
+    /// Tells the model that there is no further round.
+    pub(crate) fn end(&mut self, parameters: Option<&[f32]>) {
+        self.model.end(parameters);
     }
 
     /// The score of these rows of `data`, in blocks that fit the model's workspace.

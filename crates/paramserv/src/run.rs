@@ -240,6 +240,11 @@ impl Run {
         self.computation(thread as u32, Arc::clone(&self.data), start..start + rows)
     }
 
+    /// Whether its model's gradients may be computed apart from it.
+    pub(crate) fn may_be_tried(&self) -> bool {
+        self.model().may_be_tried()
+    }
+
     /// The parameters to start from.
     pub(crate) fn initial(&self) -> Vec<f32> {
         self.model().initialise(self.plan.seed)

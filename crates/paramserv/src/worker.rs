@@ -105,6 +105,7 @@ impl Worker {
             consume_budget().await;
             self.ctx.check().map_err(Error::from)?;
             let Some((pulled, touched)) = self.pull(next, tally).await? else {
+                self.computation.end(None);
                 return Ok(self.report_cut(tally).await?);
             };
             let clock = pulled.clock;
@@ -114,6 +115,8 @@ impl Worker {
                 self.end_epoch(&pulled.values, tally).await?;
             }
             if tally.epoch == self.plan.epochs {
+                let whole = touched.is_none().then_some(&pulled.values[..]);
+                self.computation.end(whole);
                 return Ok(());
             }
             let (computation, shards) = (&mut self.computation, self.exchange.shards());

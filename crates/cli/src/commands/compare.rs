@@ -4,16 +4,15 @@
 //! another left them, and nodes may be processes too.
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
-    process,
 };
 
 use clap::{ArgAction, ArgMatches, FromArgMatches, ValueHint, error::ErrorKind, parser::ValueSource};
 use indicatif::{ProgressBar, ProgressStyle};
 use syncline::{
     paramserv::{Combinations, Compared, Comparison, GradientStaleness, Point, Policy, RunFigures, Trial},
+    program::this_program,
     trace,
 };
 use syncline_terminal::Detail;
@@ -193,10 +192,9 @@ fn train_once(
         return Ok(Trial::Interrupted(by));
     }
     let cannot = |why: String| Failure::Failed(format!("cannot train {sync} with {workers} workers: {why}"));
-    let program = env::current_exe().map_err(|error| cannot(error.to_string()))?;
+    let mut command = this_program().map_err(|error| cannot(error.to_string()))?;
     let mut traced = OsString::from("--trace=");
     traced.push(trace);
-    let mut command = process::Command::new(program);
     command
         .args(["train", "--json", "--quiet", &format!("--sync={sync}"), &format!("--workers={workers}")])
         .arg(traced)

@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod evaluate;
 mod man;
+mod mcp;
 mod predict;
 mod queue;
 mod schedule;
@@ -27,6 +28,7 @@ pub enum Command {
     Queue(Box<queue::Args>),
     Predict(Box<predict::Args>),
     Schedule(schedule::Args),
+    Mcp(mcp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -43,6 +45,7 @@ impl Command {
             Self::Queue(args) => queue::run(*args),
             Self::Predict(args) => predict::run(&args),
             Self::Schedule(args) => schedule::run(args),
+            Self::Mcp(args) => mcp::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
         }

@@ -12,4 +12,5 @@ pub(crate) mod allotment;
 pub(crate) mod fleet;
 pub(crate) mod output;
 pub(crate) mod process;
+pub(crate) mod restart;
 pub(crate) mod way;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use super::allotment::{Allotment, Share};
+use super::restart;
 use crate::Error;
 use crate::control::role::{self, Role};
 use crate::engine::{Reach, Seat};
@@ -48,14 +49,14 @@ impl Way for Here {
 
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
         let share = self.0.share(&seat.id, &seat.needs)?;
-        let mut command = Command::new(this_binary(&role.node)?);
+        let mut command = restart::this_program()?;
         command.envs(share.environment.iter().map(|(name, value)| (name, value)));
         // After the node's own variables, which must not take its role from it.
         command.envs(role.variables());
         role::bind_to_this_process(&mut command);
         match arguments {
             Some(arguments) => command.args(arguments),
-            None => command.args(env::args_os().skip(1)),
+            None => command.args(restart::arguments()),
         };
         Ok(Start { command, share, told })
     }

@@ -1,0 +1,51 @@
+//! How this program is started again for its nodes.
+//!
+//! A binary starts itself with its own arguments. A program that an interpreter runs is not the binary of its process: it
+//! says which interpreter, and what that is to run.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::Error;
+
+/// What was said.
+struct Said {
+    binary: PathBuf,
+    program: Vec<OsString>,
+    arguments: Vec<OsString>,
+}
+
+static SAID: OnceLock<Said> = OnceLock::new();
+
+/// Says how this program is started again on this machine, where that is not its process's own binary: which binary, what comes
+/// first among its arguments and makes it this program, and the program's own arguments. The first to say it is heeded.
+///
+/// ```no_run
+/// let words = |words: &[&str]| words.iter().map(|word| word.into()).collect();
+/// syncline_program::started_by("/usr/bin/python3".into(), words(&["train.py"]), words(&["--epochs", "5"]));
+/// ```
+pub fn started_by(binary: PathBuf, program: Vec<OsString>, arguments: Vec<OsString>) {
+    SAID.get_or_init(|| Said { binary, program, arguments });
+}
+
+/// This program, still without arguments of its own.
+///
+/// # Errors
+/// When the system does not say where the binary is.
+pub fn this_program() -> Result<Command, Error> {
+    let Some(said) = SAID.get() else {
+        let binary = env::current_exe().map_err(Error::system("cannot find this program's own binary"))?;
+        return Ok(Command::new(binary));
+    };
+    let mut command = Command::new(&said.binary);
+    command.args(&said.program);
+    Ok(command)
+}
+
+/// Its arguments.
+pub(crate) fn arguments() -> Vec<OsString> {
+    SAID.get().map_or_else(|| env::args_os().skip(1).collect(), |said| said.arguments.clone())
+}

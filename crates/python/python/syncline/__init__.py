@@ -1,0 +1,55 @@
+"""Syncline: explain, predict, schedule and train parallel machine learning whose parts must wait for each other.
+
+>>> import syncline
+>>> report = syncline.trace.report("run.parquet")     # doctest: +SKIP
+>>> print(report.verdict[0])                          # doctest: +SKIP
+
+The parts:
+
+- :mod:`syncline.trace`: why a run took so long, from Spark's event logs, profilers' traces and run files.
+- :func:`syncline.predict`: what it would cost with other workers or policies.
+- :mod:`syncline.queue`: systems with barriers under a stream of jobs: formulas, bounds and a simulator.
+- :mod:`syncline.schedule`: many jobs on one cluster.
+- :class:`syncline.Model`: a model that ``syncline train --save`` wrote, applied to a table.
+- :func:`syncline.run_file`: the spans of a run, as columns.
+- :func:`syncline.join`: a training loop of one's own, with servers between its steps.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from . import queue, schedule, trace
+from ._document import Document
+from ._errors import SynclineError, UsageError
+from ._model import Model, Predictions
+from ._native import __version__
+from ._predict import predict
+from ._run_file import RunFile, run_file
+
+if TYPE_CHECKING:
+    from ._join import Worker, join
+
+__all__ = [
+    "Document",
+    "Model",
+    "Predictions",
+    "RunFile",
+    "SynclineError",
+    "UsageError",
+    "Worker",
+    "__version__",
+    "join",
+    "predict",
+    "queue",
+    "run_file",
+    "schedule",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # With NumPy, which the command starts faster without.
+    if name in ("Worker", "join"):
+        from . import _join
+
+        return getattr(_join, name)
+    raise AttributeError(f"module `syncline` has no `{name}`")

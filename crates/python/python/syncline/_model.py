@@ -1,0 +1,135 @@
+"""Saved models, applied to tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from . import _native
+from ._ask import Path, logger, path
+from ._document import Document
+from ._errors import UsageError
+from ._frames import pandas_module
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas
+
+
+class Predictions:
+    """What a model predicts for some rows, in their order."""
+
+    def __init__(
+        self,
+        name: str,
+        values: npt.NDArray[Any],
+        classes: list[str],
+        scores: Optional[npt.NDArray[np.float32]],
+    ) -> None:
+        self.name = name
+        """The column that is predicted."""
+        self.values = values
+        """A number for each row, or the name of its likeliest class."""
+        self.classes = classes
+        """The classes that the model tells apart; none for numbers."""
+        self.scores = scores
+        """For each row a probability (of svm: a margin) of each class; ``None`` for numbers."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Predictions({self.name!r}, {len(self)} rows, {len(self.classes)} classes)"
+
+    def to_pandas(self, index: Any = None) -> pandas.DataFrame:
+        """A column of predictions, and one for each class."""
+        columns: dict[str, Any] = {f"predicted {self.name}": self.values}
+        if self.scores is not None:
+            columns.update((name, self.scores[:, at]) for at, name in enumerate(self.classes))
+        table: pandas.DataFrame = pandas_module().DataFrame(columns, index=index)
+        return table
+
+
+class Model:
+    """A model that ``syncline train --save`` wrote, with what it knows of its training table's columns.
+
+    >>> model = Model("model.safetensors")                         # doctest: +SKIP
+    >>> model.apply("new.csv").values                              # doctest: +SKIP
+    >>> model.apply({"size": [1.5, 2.0], "colour": ["red", ""]})   # doctest: +SKIP
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = _native.SavedFile(path(file))
+        self.schema = Document(json.loads(self._file.schema()))
+        """How columns become features and a target."""
+
+    @property
+    def kind(self) -> str:
+        """Which model it is."""
+        return self._file.kind()
+
+    @property
+    def target(self) -> str:
+        """The column that it predicts."""
+        name: str = self.schema.target.name
+        return name or "label"
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that it tells apart; none for numbers."""
+        return self._file.classes()
+
+    @property
+    def parameters(self) -> npt.NDArray[np.float32]:
+        """All parameters as one vector: of each layer the weights, then the biases."""
+        return self._file.parameters()
+
+    def __repr__(self) -> str:
+        return f"Model({self.kind!r}, target={self.target!r}, classes={self.classes!r})"
+
+    def apply(self, rows: Union[Path, Iterable[Path], pandas.DataFrame, Mapping[str, Any]]) -> Predictions:
+        """Predicts for the rows of files (of any format that ``syncline train`` reads), of a DataFrame, or of a dictionary of
+        columns. Columns are found by name, in any order; cells that are missing are filled as in training.
+
+        Raises :class:`SynclineError` where a column is missing or a cell does not fit.
+        """
+        if isinstance(rows, Mapping) or hasattr(rows, "to_csv"):
+            numbers, chosen, scores, notes = self._file.apply([], _as_text(rows))
+        else:
+            many = not (isinstance(rows, str) or hasattr(rows, "__fspath__"))
+            paths: Iterable[Any] = rows if many else [rows]
+            numbers, chosen, scores, notes = self._file.apply([path(one) for one in paths])
+        for note in notes:
+            logger.info("%s", note)
+        if numbers is not None:
+            return Predictions(self.target, numbers, [], None)
+        import numpy
+
+        names = numpy.array(self.classes, dtype=object)
+        return Predictions(self.target, names[chosen], self.classes, scores)
+
+
+def _as_text(rows: Any) -> bytes:
+    """A table in memory as the text of a table: so its cells are read as those of a file are."""
+    if hasattr(rows, "to_csv"):
+        text: str = rows.to_csv(index=False)
+        return text.encode()
+    columns = {str(name): list(values) for name, values in rows.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"`{name}` {length}" for name, length in lengths.items())
+        raise UsageError(f"the columns have different lengths: {told}")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in zip(*columns.values()))
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A cell as text has it: nothing is missing."""
+    return "" if value is None or value != value else value

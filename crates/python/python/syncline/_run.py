@@ -1,0 +1,162 @@
+"""``syncline run``: a script as the workers of a training run.
+
+The script is started once for every node, with the same arguments. In each process it comes to :func:`syncline.join`, and does there
+what that node does: the launcher sees to the run, servers serve, and only in workers the script goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import runpy
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn, Optional
+
+from . import _native
+from ._errors import SynclineError, UsageError
+
+
+class Launched:
+    """This process's place in a run that ``syncline run`` started."""
+
+    def __init__(self, node: Optional[str], options: dict[str, Any], as_json: bool) -> None:
+        self.place = node or "launcher"
+        self.options = options
+        self._as_json = as_json
+        self.joined = False
+        self._stdout = sys.stdout
+
+    @property
+    def is_worker(self) -> bool:
+        return self.place.startswith("worker/")
+
+    @property
+    def rank(self) -> int:
+        """Of a worker; the others prepare as the first worker does."""
+        return int(self.place.partition("/")[2]) if self.is_worker else 0
+
+    def prepares(self) -> None:
+        """Before the script begins: what it prints before it joins is said by workers only."""
+        variables = {"RANK": self.rank, "LOCAL_RANK": self.rank, "WORLD_SIZE": self.options["workers"]}
+        os.environ.update((name, str(value)) for name, value in variables.items())
+        if not self.is_worker:
+            sys.stdout = open(os.devnull, "w")
+
+    def begins(self) -> None:
+        """The script joins."""
+        self.joined = True
+        if not self.is_worker:
+            sys.stdout = self._stdout
+
+    def over(self, told: str) -> NoReturn:
+        """The run is over, in the launcher: tells of it, and ends the process."""
+        document = json.loads(told)
+        if self._as_json:
+            report = {"schema": "syncline.run/1", **document["report"]}
+            print(json.dumps(report, indent=2))
+        else:
+            print(document["text"].rstrip())
+        if document["trace_error"]:
+            print(f"warning: the trace is incomplete: {document['trace_error']}", file=sys.stderr)
+        if document["checkpoint"] and not self._as_json:
+            print(f"note: the last checkpoint is {document['checkpoint']}", file=sys.stderr)
+        leave(document["interrupted"] or 0)
+
+
+#: Where ``syncline run`` started this process; nothing in a script that was started alone.
+launched: Optional[Launched] = None
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process as a script's end would, with what it still had to say."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Runs the command with what stands after ``run``."""
+    global launched
+    # Before anything else: a node's process lives no longer than its launcher.
+    node = _native.enrol()
+    given = parser().parse_args(arguments)
+    _native.started_by(sys.executable, ["-m", "syncline"], ["run", *arguments])
+    options = {name: value for name, value in vars(given).items() if name not in ("script", "arguments", "json")}
+    launched = Launched(node, options, given.json)
+    launched.prepares()
+    if node is None:
+        # The run attends to interrupts by itself.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    code = script(given.script, given.arguments)
+    if not launched.joined and code == 0:
+        print(f"error: {given.script} ended without calling syncline.join", file=sys.stderr)
+        code = 1
+    if code == 0 and launched.is_worker:
+        ends()
+    leave(code)
+
+
+def script(name: str, arguments: list[str]) -> int:
+    """Runs a script as the main program; gives the code with which it ended."""
+    sys.argv = [name, *arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(name))
+    try:
+        runpy.run_path(name, run_name="__main__")
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except SynclineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def ends() -> None:
+    """A worker's script is at its end: what it has left is seen to, and the node ends with the run, and the process with it."""
+    import atexit
+
+    from . import _join
+
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if _join._joined is not None:
+        _join._joined.close()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    found = argparse.ArgumentParser(
+        prog="syncline run",
+        description="Train by a script's own loop, with workers that each run the script and servers between them.",
+        epilog="Example: syncline run --workers 4 --sync ssp:2 --trace run.parquet train.py --data set.npz",
+        allow_abbrev=False,
+    )
+    add = found.add_argument
+    add("--workers", type=int, default=1, metavar="N", help="how many processes run the script's loop [1]")
+    add("--servers", type=int, default=1, metavar="N", help="how many processes share the parameters [1]")
+    add("--sync", metavar="POLICY", help="when workers wait, in place of what the script says: bsp, asp, ssp:2, backup:1 ...")
+    add("--trace", metavar="FILE", help="write what happened, for `syncline trace report` and `syncline predict`")
+    add("--inject", action="append", metavar="DELAY", help="slow workers or rounds, such as worker=2:3x; may be repeated")
+    add("--checkpoint", metavar="FOLDER", help="write checkpoints into this folder")
+    add("--checkpoint-every", metavar="HOW-OFTEN", help="rounds:N, epochs:N or seconds:S [seconds:60]")
+    add("--resume", metavar="FOLDER", help="go on from the newest whole checkpoint in this folder")
+    add(
+        "--on-worker-loss", metavar="POLICY", help="when a worker is lost: stop, or restart (it goes on at the round where it was) [stop]"
+    )
+    add("--silence", metavar="TIME", help="count a process as lost that gives no sign of life for so long")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("script", help="the script, which calls syncline.join")
+    add("arguments", nargs=argparse.REMAINDER, help="the script's own arguments")
+    return found

@@ -1,0 +1,22 @@
+//! Failures as Python's exceptions, which are declared in `python/syncline/_errors.py`.
+
+use pyo3::{PyErr, exceptions::PyKeyboardInterrupt, import_exception};
+use syncline_cli::Failure;
+
+import_exception!(syncline._errors, SynclineError);
+import_exception!(syncline._errors, UsageError);
+
+/// What a command's failure is in Python.
+pub(crate) fn of_command(failure: Failure) -> PyErr {
+    match failure {
+        Failure::Usage(message) => UsageError::new_err(message),
+        Failure::Failed(message) => SynclineError::new_err(message),
+        Failure::Interrupted(by) => PyKeyboardInterrupt::new_err(format!("interrupted by {by}")),
+        Failure::OutputClosed => SynclineError::new_err("the output was closed"),
+    }
+}
+
+/// What went wrong in a library.
+pub(crate) fn failed(error: impl std::fmt::Display) -> PyErr {
+    SynclineError::new_err(error.to_string())
+}

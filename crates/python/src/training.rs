@@ -1,0 +1,371 @@
+//! A script's part in a training run: its own loop between the servers' steps.
+//!
+//! Under `syncline run` the script is started once for every node. In each of them it comes to [`Session::join`]: the launcher
+//! sees to the run there, a server serves, and a worker goes on with the script, while a thread of the node waits for its
+//! gradients. A script that is started alone is its own only worker.
+
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use numpy::{PyReadonlyArray1, PyReadwriteArray1};
+use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
+use syncline::{
+    learn::Score,
+    paramserv::{
+        CheckpointEvery, Checkpoints, Delay, Every, Fold, OnWorkerLoss, Optimizer, ParamServ, Partition,
+        Policy, Report, Rule, Schedule, Trained, parse_duration,
+    },
+    program::{self, Executor},
+};
+use syncline_terminal::{Page, Screen};
+
+use crate::{
+    errors::{SynclineError, UsageError},
+    lent::Lent,
+    outside::{Outside, Turn, samples},
+};
+
+/// How often signals are looked after while a step is waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a script and its command line say of a run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    workers: usize,
+    servers: usize,
+    sync: String,
+    every: String,
+    fold: String,
+    optimizer: String,
+    lr: Option<f32>,
+    momentum: Option<f32>,
+    betas: Option<(f32, f32)>,
+    eps: Option<f32>,
+    l1: f32,
+    l2: f32,
+    schedule: String,
+    clip: Option<f32>,
+    epochs: u32,
+    steps_per_epoch: usize,
+    batch_size: usize,
+    seed: u64,
+    inject: Vec<String>,
+    trace: Option<PathBuf>,
+    checkpoint: Option<PathBuf>,
+    checkpoint_every: Option<String>,
+    resume: Option<PathBuf>,
+    on_worker_loss: String,
+    silence: Option<String>,
+}
+
+impl Spec {
+    /// The run that is asked for.
+    fn run(&self, model: Outside) -> Result<ParamServ, String> {
+        let rows = self.workers.saturating_mul(self.steps_per_epoch).saturating_mul(self.batch_size);
+        if rows == 0 || rows > MOST_SAMPLES {
+            return Err(format!(
+                "workers * steps_per_epoch * batch_size is {rows}, and must be from 1 to {MOST_SAMPLES}"
+            ));
+        }
+        let on_loss = read::<OnWorkerLoss>(&self.on_worker_loss)?;
+        if on_loss == OnWorkerLoss::Redistribute {
+            let why = "the work of a script cannot be done by another worker, whose loop is elsewhere";
+            return Err(format!("{why}: use --on-worker-loss restart or stop"));
+        }
+        let mut run = ParamServ::new(model, samples(rows).map_err(|error| error.to_string())?)
+            .workers(self.workers)
+            .servers(self.servers)
+            .sync(read::<Policy>(&self.sync)?)
+            .every(read::<Every>(&self.every)?)
+            .fold(read::<Fold>(&self.fold)?)
+            .optimizer(self.optimizer()?)
+            .schedule(read::<Schedule>(&self.schedule)?)
+            .batch(self.batch_size)
+            .epochs(self.epochs)
+            .seed(self.seed)
+            .partition(Partition::Contiguous)
+            .without_shuffling()
+            .on_worker_loss(on_loss);
+        run = self.clip.into_iter().fold(run, ParamServ::clip);
+        run = self.trace.iter().fold(run, ParamServ::trace);
+        run = self.resume.iter().fold(run, ParamServ::resume);
+        for delay in &self.inject {
+            run = run.inject(read::<Delay>(delay)?);
+        }
+        if let Some(folder) = &self.checkpoint {
+            let mut checkpoints = Checkpoints::in_folder(folder);
+            if let Some(every) = &self.checkpoint_every {
+                checkpoints = checkpoints.every(read::<CheckpointEvery>(every)?);
+            }
+            run = run.checkpoint(checkpoints);
+        }
+        Ok(run)
+    }
+
+    fn optimizer(&self) -> Result<Optimizer, String> {
+        let rule = read::<Rule>(&self.optimizer)?;
+        let build = || {
+            let mut optimizer = Optimizer::new(rule, self.lr.unwrap_or_else(|| rule.default_rate()))?;
+            if let Some(momentum) = self.momentum {
+                optimizer = optimizer.with_momentum(momentum)?;
+            }
+            if let Some((first, second)) = self.betas {
+                optimizer = optimizer.with_betas(first, second)?;
+            }
+            if let Some(eps) = self.eps {
+                optimizer = optimizer.with_eps(eps)?;
+            }
+            optimizer.with_l1(self.l1)?.with_l2(self.l2)
+        };
+        build().map_err(|error: syncline::round::Error| error.to_string())
+    }
+
+    fn executor(&self, place: &Place) -> Result<Executor, String> {
+        if matches!(place, Place::Alone) {
+            return Ok(Executor::threads());
+        }
+        let heeds = self.on_worker_loss != "stop";
+        let silence = match &self.silence {
+            Some(text) => Some(
+                parse_duration(text).ok_or_else(|| format!("`{text}` is no time such as 30s or 500ms"))?,
+            ),
+            None => heeds.then_some(SILENCE),
+        };
+        Ok(silence.into_iter().fold(Executor::processes(), Executor::silence_limit))
+    }
+}
+
+/// A byte a sample is what counting them costs the most; beyond this a run is better told in larger batches.
+const MOST_SAMPLES: usize = 1 << 28;
+
+/// How long a process may give no sign of life where its loss does not end the run, as of `syncline train`.
+const SILENCE: Duration = Duration::from_secs(30);
+
+fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// What this process is to the run.
+enum Place {
+    /// A script that nobody launched.
+    Alone,
+    Launcher,
+    Server,
+    Worker,
+}
+
+/// How a run ended, for the script that was alone or launched it.
+type Ended = Result<Trained, String>;
+
+/// A worker's end of a run.
+#[pyclass(module = "syncline._native")]
+pub(crate) struct Session {
+    /// Nothing once the script has left.
+    turns: Option<Mutex<Receiver<Turn>>>,
+    lent: Option<Lent>,
+    round: u64,
+    /// Whether there are steps to come.
+    goes_on: bool,
+    /// Whether the whole run lives in this process.
+    is_alone: bool,
+    node: Option<JoinHandle<Ended>>,
+    report: Option<String>,
+}
+
+/// Says how this program is started again for its nodes: by which interpreter, what comes first among its arguments, and
+/// the program's own.
+#[pyfunction]
+pub(crate) fn started_by(interpreter: PathBuf, program: Vec<OsString>, arguments: Vec<OsString>) {
+    program::started_by(interpreter, program, arguments);
+}
+
+/// Whether this process was started to run a node: to be asked first of all. Gives the name of the node.
+#[pyfunction]
+pub(crate) fn enrol() -> Option<String> {
+    program::enrol().then(|| std::env::var("SYNCLINE_NODE").unwrap_or_default())
+}
+
+#[pymethods]
+impl Session {
+    /// Takes part in the run that `spec` describes as JSON, in the place that is named: `alone`, `launcher`, or the name of a
+    /// node. In a server's process it does not return; in the launcher it returns when the run is over, with the report
+    /// as text and as JSON.
+    #[staticmethod]
+    fn join(py: Python<'_>, spec: &str, place: &str, initial: PyReadonlyArray1<'_, f32>) -> PyResult<Self> {
+        let spec: Spec =
+            serde_json::from_str(spec).map_err(|error| UsageError::new_err(error.to_string()))?;
+        let place = match place {
+            "alone" => Place::Alone,
+            "launcher" => Place::Launcher,
+            node if node.starts_with("worker/") => Place::Worker,
+            _ => Place::Server,
+        };
+        let (sender, turns) = mpsc::sync_channel(1);
+        let initial: Arc<[f32]> = initial.as_slice()?.into();
+        // What cannot work is told here, not by a thread.
+        spec.run(Outside::new(Arc::clone(&initial), sender.clone())).map_err(UsageError::new_err)?;
+        spec.executor(&place).map_err(UsageError::new_err)?;
+        match place {
+            Place::Alone | Place::Worker => {
+                let is_alone = matches!(place, Place::Alone);
+                let node = move || train(&spec, &place, initial, sender);
+                let node = thread::Builder::new().name("syncline".to_owned()).spawn(node)?;
+                let turns = Some(Mutex::new(turns));
+                let session = Self {
+                    turns,
+                    lent: None,
+                    round: 0,
+                    goes_on: true,
+                    is_alone,
+                    node: Some(node),
+                    report: None,
+                };
+                Ok(session)
+            }
+            Place::Launcher | Place::Server => {
+                let trained = py.detach(|| train(&spec, &place, initial, sender));
+                let report = told(&trained.map_err(SynclineError::new_err)?)?;
+                let (turns, lent, node) = (None, None, None);
+                Ok(Self {
+                    turns,
+                    lent,
+                    round: 0,
+                    goes_on: false,
+                    is_alone: false,
+                    node,
+                    report: Some(report),
+                })
+            }
+        }
+    }
+
+    /// Hands over the gradient of the step that the script is at, and waits for the next one: its parameters are then in
+    /// `parameters`. Returns whether there is a next one; if not, the parameters are the last.
+    #[pyo3(signature = (gradient, loss, samples, parameters))]
+    fn step(
+        &mut self,
+        py: Python<'_>,
+        gradient: Option<PyReadonlyArray1<'_, f32>>,
+        loss: f64,
+        samples: u64,
+        mut parameters: PyReadwriteArray1<'_, f32>,
+    ) -> PyResult<bool> {
+        if let Some(mut lent) = self.lent.take().filter(|_| self.goes_on) {
+            let gradient = gradient.as_ref().map(|gradient| gradient.as_slice()).transpose()?;
+            let given = gradient.unwrap_or_default();
+            if given.len() != lent.gradient().len() {
+                let (given, needed) = (given.len(), lent.gradient().len());
+                self.lent = Some(lent);
+                return Err(UsageError::new_err(format!(
+                    "a gradient of {given} values for {needed} parameters"
+                )));
+            }
+            py.detach(|| lent.gradient().copy_from_slice(given));
+            lent.give_back(Score { rows: samples, loss: loss * samples as f64, ..Score::default() });
+        }
+        if !self.goes_on {
+            return Ok(false);
+        }
+        let turn = self.next_turn(py)?;
+        let (lent, goes_on) = match turn {
+            Some(Turn::Step(round, lent)) => {
+                self.round = round;
+                (lent, true)
+            }
+            Some(Turn::Over(lent)) => (lent, false),
+            None => {
+                self.goes_on = false;
+                self.finish(py)?;
+                return Err(SynclineError::new_err("the run has ended"));
+            }
+        };
+        let into = parameters.as_slice_mut()?;
+        // None where the run was ended early.
+        if into.len() == lent.parameters().len() {
+            py.detach(|| into.copy_from_slice(lent.parameters()));
+        }
+        (self.lent, self.goes_on) = (Some(lent), goes_on);
+        Ok(goes_on)
+    }
+
+    /// The round of the step that the script is at, from 0.
+    #[getter]
+    fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// The report of a run that is over, where this process has it: as text, and as JSON.
+    #[getter]
+    fn report(&self) -> Option<String> {
+        self.report.clone()
+    }
+
+    /// The script has taken its last step. In the process of a worker it does not return, which the launcher ends with the run.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        (self.turns, self.lent, self.goes_on) = (None, None, false);
+        let Some(node) = self.node.take() else { return Ok(()) };
+        let ended = py.detach(|| node.join());
+        let trained =
+            ended.unwrap_or_else(|_| Err("the node panicked".to_owned())).map_err(SynclineError::new_err)?;
+        if self.is_alone {
+            self.report = Some(told(&trained)?);
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// The next turn; nothing where the run has ended by itself. Signals are heeded meanwhile.
+    fn next_turn(&self, py: Python<'_>) -> PyResult<Option<Turn>> {
+        let Some(turns) = &self.turns else { return Ok(None) };
+        loop {
+            let next = py.detach(|| turns.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK));
+            match next {
+                Ok(turn) => return Ok(Some(turn)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            }
+        }
+    }
+}
+
+/// Trains, or runs this process's node.
+fn train(spec: &Spec, place: &Place, initial: Arc<[f32]>, turns: SyncSender<Turn>) -> Ended {
+    let run = spec.run(Outside::new(initial, turns))?.on_remark(|remark| eprintln!("note: {remark}"));
+    run.train(spec.executor(place)?).map_err(|error| error.to_string())
+}
+
+/// A run's report: a JSON document of the text that a terminal shows and the keys of `syncline train --json`.
+fn told(trained: &Trained) -> PyResult<String> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        text: String,
+        report: &'a Report,
+        trace_error: Option<String>,
+        checkpoint: Option<&'a PathBuf>,
+        /// The code of a process that was interrupted as the run was.
+        interrupted: Option<u8>,
+    }
+    let screen = Screen::stdout(syncline_terminal::Colour::Never);
+    let mut page = Page::new(&screen);
+    trained.report().write(&mut page, "a script's own loop");
+    let told = Told {
+        text: screen.safe(page.text()).into_owned(),
+        report: trained.report(),
+        trace_error: trained.trace_error.as_ref().map(ToString::to_string),
+        checkpoint: trained.checkpoint.as_ref(),
+        interrupted: trained.interrupted.map(|by| by.exit_code()),
+    };
+    serde_json::to_string(&told).map_err(crate::errors::failed)
+}

@@ -1,0 +1,218 @@
+"""Training in a loop of one's own."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy
+import pytest
+
+import syncline
+from conftest import command
+
+# Rows of y = x w; each worker has its own, and tells the first one's result.
+SCRIPT = textwrap.dedent(
+    """
+    import os, sys
+    import numpy as np
+    import syncline
+
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    draw = np.random.default_rng(5)
+    x = draw.normal(size=(640, 4)).astype(np.float32)[rank::world]
+    y = x @ np.array([1, -2, 3, 0.5], dtype=np.float32)
+    steps = 16
+    batches = [(x[i::steps], y[i::steps]) for i in range(steps)]
+    weights = {"w": np.zeros(4, dtype=np.float32)}
+    print("preparing")
+    worker = syncline.join(weights, steps_per_epoch=steps, epochs=10, batch_size=len(batches[0][0]), optimizer="sgd", lr=0.1)
+    for rows, targets in worker.batches(batches):
+        off = rows @ weights["w"] - targets
+        if os.path.exists(sys.argv[1] + ".slow"):
+            import time
+            time.sleep(0.02)
+        worker.step({"w": 2 * rows.T @ off / len(rows)}, loss=float(np.mean(off**2)))
+    print("worker", worker.rank, "of", worker.workers, "ends in epoch", worker.epoch)
+    if worker.rank == 0:
+        np.save(sys.argv[1], weights["w"])
+    """
+)
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def result(path):
+    return numpy.load(path)
+
+
+TRUTH = [1, -2, 3, 0.5]
+
+
+def test_a_script_alone_is_its_only_worker(script, tmp_path):
+    done = subprocess.run([sys.executable, script, tmp_path / "w.npy"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["preparing", "worker 0 of 1 ends in epoch 10"]
+    assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3)
+
+
+@pytest.mark.parametrize("servers, sync", [(1, "bsp"), (2, "bsp"), (1, "ssp:2")])
+def test_workers_train_together(script, tmp_path, servers, sync):
+    done = command(
+        "run", "--workers", 2, "--servers", servers, "--sync", sync, "--trace", tmp_path / "run.parquet", script, tmp_path / "w.npy"
+    )
+    assert done.returncode == 0, done.stderr
+    assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3)
+    said = done.stdout + done.stderr
+    assert said.count("preparing") == 2 and "worker 1 of 2 ends in epoch 10" in said
+    report = syncline.trace.report(tmp_path / "run.parquet")
+    assert report.system == "syncline" and abs(sum(report.shares.values()) - 1) < 1e-6
+    frame = syncline.run_file(tmp_path / "run.parquet").to_pandas()
+    computed = frame[frame["phase"] == "compute"]
+    assert computed["records"].sum() == 6400 and computed.groupby("node", observed=True).size().tolist() == [160, 160]
+    assert len(syncline.predict(tmp_path / "run.parquet", workers="1..3").predictions) == 3
+
+
+def test_the_report_is_a_document(script, tmp_path):
+    done = command("run", "--workers", 2, "--json", script, tmp_path / "w.npy")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    assert report["schema"] == "syncline.run/1" and report["settings"]["workers"] == 2
+    losses = [epoch["train_loss"] for epoch in report["epochs"]]
+    assert len(losses) == 10 and losses[-1] < losses[0] / 100
+
+
+def test_bsp_gives_the_same_bits_again(script, tmp_path):
+    for name in ("a.npy", "b.npy"):
+        done = command("run", "--workers", 2, script, tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    assert (result(tmp_path / "a.npy") == result(tmp_path / "b.npy")).all()
+
+
+def worker_of(launcher, rank):
+    """The process of a worker, by its environment."""
+    for process in pathlib.Path("/proc").iterdir():
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"SYNCLINE_NODE=worker/{rank}".encode() in variables and f"SYNCLINE_LAUNCHER={launcher}".encode() in variables:
+            return int(process.name)
+    return None
+
+
+@pytest.mark.parametrize("policy", ["stop", "restart"])
+def test_a_killed_worker_follows_the_policy(script, tmp_path, policy):
+    (tmp_path / "w.npy.slow").touch()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "syncline", "run", "--workers", "2", "--on-worker-loss", policy, str(script), str(tmp_path / "w.npy")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    victim, deadline = None, time.monotonic() + 60
+    while victim is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+        victim = worker_of(started.pid, 1)
+    assert victim, "the worker did not start"
+    time.sleep(2.5)
+    os.kill(victim, signal.SIGKILL)
+    said = "".join(started.communicate(timeout=120))
+    if policy == "stop":
+        assert started.returncode == 1 and "worker/1" in said and "killed" in said.lower(), said
+    else:
+        assert started.returncode == 0, said
+        assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3)
+        assert said.count("preparing") == 3
+
+
+def test_a_script_that_fails_fails_the_run(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text(
+        "import numpy, syncline\n"
+        "worker = syncline.join(numpy.zeros(2), steps_per_epoch=5)\n"
+        "if worker.rank == 1: raise RuntimeError('no such row')\n"
+        "while worker.goes_on: worker.step(numpy.ones(2))\n"
+    )
+    done = command("run", "--workers", 2, path)
+    assert done.returncode == 1 and "worker/1" in done.stderr and "no such row" in done.stdout + done.stderr
+
+
+def test_what_cannot_work_is_told_at_once(script, tmp_path):
+    path = tmp_path / "nothing.py"
+    path.write_text("print('nothing')\n")
+    done = command("run", "--workers", 2, path)
+    assert done.returncode == 1 and "ended without calling syncline.join" in done.stderr
+    done = command("run", "--workers", 2, "--sync", "bps", script, tmp_path / "w.npy")
+    assert done.returncode == 2 and "bps" in done.stderr
+    done = command("run", "--workers", 2, "--on-worker-loss", "redistribute", script, tmp_path / "w.npy")
+    assert done.returncode == 2 and "cannot be done by another worker" in done.stderr
+    with pytest.raises(syncline.UsageError, match="floating point numbers, not int64"):
+        syncline.join(numpy.zeros(3, dtype="int64"), steps_per_epoch=1)
+    with pytest.raises(syncline.UsageError, match="from 1 to"):
+        syncline.join(numpy.zeros(3), steps_per_epoch=0)
+    with pytest.raises(syncline.UsageError, match="sgd"):
+        syncline.join(numpy.zeros(3), steps_per_epoch=1, optimizer="sdg")
+
+
+def test_arrays_keep_their_kind_and_structure():
+    arrays = [numpy.zeros((2, 3)), numpy.zeros(2, dtype="float16")]
+    worker = syncline.join(arrays, steps_per_epoch=3, optimizer="sgd", lr=1.0)
+    while worker.goes_on:
+        worker.step([numpy.ones((2, 3)), numpy.full(2, 2.0)])
+    with pytest.raises(syncline.UsageError, match="shapes"):
+        other = syncline.join(arrays, steps_per_epoch=3)
+        other.step([numpy.ones(6), numpy.ones(2)])
+    worker.close()
+    other.close()
+    assert arrays[0].dtype == numpy.float64 and (arrays[0] == -3).all() and (arrays[1] == -6).all()
+    assert worker.report.epochs[0].train_loss == 0 and worker.step([1]) is False
+
+
+def test_a_run_without_finite_loss_ends():
+    worker = syncline.join(numpy.zeros(1), steps_per_epoch=10)
+    with pytest.raises(syncline.SynclineError, match="loss"):
+        while worker.goes_on:
+            worker.step(numpy.ones(1), loss=float("nan"))
+
+
+def test_local_steps_and_averages():
+    weights = numpy.zeros(2)
+    worker = syncline.join(weights, steps_per_epoch=40, every="batches:4", fold="average", optimizer="sgd", lr=0.1)
+    steps = 0
+    while worker.goes_on:
+        worker.step(2 * (weights - [1, 2]))
+        steps += 1
+    worker.close()
+    assert steps == 40 and numpy.allclose(weights, [1, 2], atol=1e-3)
+
+
+def test_a_module_of_pytorch():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    x = torch.randn(64, 4)
+    y = x[:, :1] * 2 - x[:, 1:2]
+    twin = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    twin.load_state_dict(model.state_dict())
+    own = torch.optim.SGD(twin.parameters(), lr=0.05)
+    worker = syncline.join(model, steps_per_epoch=50, batch_size=64, optimizer="sgd", lr=0.05)
+    for _ in range(50):
+        losses = []
+        for each in (model, twin):
+            loss = torch.nn.functional.mse_loss(each(x), y)
+            losses.append(loss)
+            loss.backward()
+        worker.step(loss=losses[0])
+        own.step()
+        own.zero_grad()
+    worker.close()
+    for mine, theirs in zip(model.parameters(), twin.parameters()):
+        assert torch.allclose(mine, theirs, atol=1e-5)
