@@ -10,6 +10,7 @@ mod errors;
 mod explaining;
 mod lent;
 mod models;
+mod nodes;
 mod outside;
 mod run_files;
 mod training;
@@ -26,6 +27,8 @@ mod native {
     use super::explaining::{Explained, compare, explain, survey};
     #[pymodule_export]
     use super::models::SavedFile;
+    #[pymodule_export]
+    use super::nodes::{Caller, Node, Nodes, Running, Service};
     #[pymodule_export]
     use super::run_files::read_run;
     #[pymodule_export]

@@ -13,6 +13,7 @@ The parts:
 - :class:`syncline.Model`: a model that ``syncline train --save`` wrote, applied to a table.
 - :func:`syncline.run_file`: the spans of a run, as columns.
 - :func:`syncline.join`: a training loop of one's own, with servers between its steps.
+- :class:`syncline.Program`: programs of nodes and services, on threads and on processes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,30 +27,47 @@ from ._predict import predict
 from ._run_file import RunFile, run_file
 
 if TYPE_CHECKING:
+    from ._batched import batched
     from ._join import Worker, join
+    from ._program import Client, Handle, Node, Program, RemoteError, Run, this_node
 
 __all__ = [
+    "Client",
     "Document",
+    "Handle",
     "Model",
+    "Node",
     "Predictions",
+    "Program",
+    "RemoteError",
+    "Run",
     "RunFile",
     "SynclineError",
     "UsageError",
     "Worker",
     "__version__",
+    "batched",
     "join",
     "predict",
     "queue",
     "run_file",
     "schedule",
+    "this_node",
     "trace",
 ]
 
+# What needs NumPy, without which the command starts faster: where each is.
+_LATER = {
+    "_batched": ("batched",),
+    "_join": ("Worker", "join"),
+    "_program": ("Client", "Handle", "Node", "Program", "RemoteError", "Run", "this_node"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    # With NumPy, which the command starts faster without.
-    if name in ("Worker", "join"):
-        from . import _join
+    for module, names in _LATER.items():
+        if name in names:
+            from importlib import import_module
 
-        return getattr(_join, name)
+            return getattr(import_module(f"syncline.{module}"), name)
     raise AttributeError(f"module `syncline` has no `{name}`")

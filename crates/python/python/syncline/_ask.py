@@ -16,6 +16,11 @@ logger = logging.getLogger("syncline")
 logger.addHandler(logging.NullHandler())
 
 
+def paths(names: Union[Path, Iterable[Path]]) -> list[str]:
+    """One path, or several."""
+    return [path(names)] if isinstance(names, (str, os.PathLike)) else [path(name) for name in names]
+
+
 def path(name: Path) -> str:
     """A path as text, with the user's home in place of ``~``."""
     return os.path.expanduser(os.fspath(name))

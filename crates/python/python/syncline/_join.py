@@ -73,9 +73,9 @@ class Worker:
         """Goes through ``loader`` in every epoch that is left, for one :meth:`step` a batch. A worker that was started again goes on
         where it was. A sampler with ``set_epoch`` is told the epoch."""
         while self._goes_on:
-            sampler = getattr(loader, "sampler", None)
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(self.epoch)
+            set_epoch = getattr(getattr(loader, "sampler", None), "set_epoch", None)
+            if set_epoch is not None:
+                set_epoch(self.epoch)
             done, before = self._steps % self.steps_per_epoch, self._steps
             for number, batch in enumerate(loader):
                 if number < done:

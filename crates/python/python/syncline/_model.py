@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import _native
-from ._ask import Path, logger, path
+from ._ask import Path, logger, path, paths
 from ._document import Document
 from ._errors import UsageError
 from ._frames import pandas_module
@@ -100,9 +100,7 @@ class Model:
         if isinstance(rows, Mapping) or hasattr(rows, "to_csv"):
             numbers, chosen, scores, notes = self._file.apply([], _as_text(rows))
         else:
-            many = not (isinstance(rows, str) or hasattr(rows, "__fspath__"))
-            paths: Iterable[Any] = rows if many else [rows]
-            numbers, chosen, scores, notes = self._file.apply([path(one) for one in paths])
+            numbers, chosen, scores, notes = self._file.apply(paths(rows))
         for note in notes:
             logger.info("%s", note)
         if numbers is not None:

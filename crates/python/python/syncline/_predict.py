@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from ._ask import Path, ask, path
+from ._ask import Path, ask, paths
 from ._document import Document
 from ._frames import frame
 
@@ -54,7 +53,5 @@ def predict(
     >>> answer = syncline.predict("run.parquet", workers=range(1, 17), sync=["bsp", "ssp:2"])   # doctest: +SKIP
     >>> answer.to_pandas()[["workers", "sync", "round_s.low", "round_s", "round_s.high"]]       # doctest: +SKIP
     """
-    one = isinstance(source, (str, os.PathLike))
-    sources = [source] if one else list(source)  # type: ignore[list-item, arg-type]
     options = {"workers": workers, "sync": sync, "cores": cores, **options}
-    return Prediction(ask("predict", options=options, values=[path(item) for item in sources]))
+    return Prediction(ask("predict", options=options, values=paths(source)))

@@ -42,9 +42,9 @@ class RunFile:
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a span; ``node`` and ``phase`` are categories, and what a span does not have is missing."""
-        pandas = pandas_module()
-        table: Any = pandas.DataFrame(self._columns)
-        table["node"] = pandas.Categorical.from_codes(self._columns["node"], self.nodes)
+        module = pandas_module()
+        table = module.DataFrame(self._columns)
+        table["node"] = module.Categorical.from_codes(self._columns["node"], self.nodes)
         table["phase"] = table["phase"].astype("category")
         for column in ("peer", "sync", "worker", "task"):
             table[column] = table[column].astype("Int64").mask(table[column] < 0)

@@ -1,0 +1,283 @@
+"""Programs of nodes and services: classes whose methods other nodes call."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Optional
+
+from . import _native
+from ._errors import SynclineError, UsageError
+from ._message import Parts, pack, unpack
+
+_here = threading.local()
+
+
+class RemoteError(SynclineError):
+    """A method of a service raised: ``type_name`` says what, ``remote_traceback`` where."""
+
+    def __init__(self, type_name: str, message: str, remote_traceback: str = "") -> None:
+        super().__init__(f"{type_name}: {message}")
+        self.type_name = type_name
+        self.remote_traceback = remote_traceback
+
+    def __reduce__(self) -> Any:
+        message = str(self)[len(self.type_name) + 2 :]
+        return type(self), (self.type_name, message, self.remote_traceback)
+
+
+class Node:
+    """The node in which this code runs; see :func:`this_node`."""
+
+    def __init__(self, native: _native.Node) -> None:
+        self._native = native
+
+    @property
+    def name(self) -> str:
+        """Such as ``worker/2``."""
+        return self._native.name
+
+    @property
+    def rank(self) -> int:
+        """Its number in its group, from 0."""
+        return self._native.rank
+
+    @property
+    def size(self) -> int:
+        """How many nodes its group has."""
+        return self._native.size
+
+    def stop(self) -> None:
+        """Asks the whole program to stop."""
+        self._native.stop()
+
+    def stopped_within(self, seconds: float) -> bool:
+        """Waits for the program to be asked to stop, but no longer than this; tells whether it is."""
+        return self._native.stopped_within(seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the program is asked to stop: for loops that would go on."""
+        return self._native.stopped_within(0.0)
+
+    def wait_for_stop(self) -> None:
+        """Returns when the program is asked to stop."""
+        while not self.stopped_within(3600.0):
+            pass
+
+
+def this_node() -> Node:
+    """The node in which this is called: in the function of a node, or in a service's constructor or method.
+
+    Raises :class:`UsageError` elsewhere, as in threads that a node has started itself.
+    """
+    node: Optional[Node] = getattr(_here, "node", None)
+    if node is None:
+        raise UsageError("this code runs in no node of a program")
+    return node
+
+
+class Handle:
+    """A service, as it is given to other nodes among their arguments: there it becomes a :class:`Client`."""
+
+    def __init__(self, native: _native.Service, may_pickle: bool) -> None:
+        self._native = native
+        self._may_pickle = may_pickle
+
+    def __repr__(self) -> str:
+        return f"Handle({self._native.name!r})"
+
+    def _connect(self, node: Node) -> Client:
+        return Client(node._native.connect(self._native), self._native.name, self._may_pickle)
+
+
+class Client:
+    """A service's methods, for another node: ``client.add(1)``, or ``client.futures.add(1).result()`` to go on meanwhile.
+
+    Arrays travel as they are, other plain values by JSON. What a method raises is raised here as a :class:`RemoteError`.
+    """
+
+    def __init__(self, native: _native.Caller, name: str, may_pickle: bool) -> None:
+        self._native = native
+        self._name = name
+        self._may_pickle = may_pickle
+
+    def __repr__(self) -> str:
+        return f"Client({self._name!r})"
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return functools.partial(self._call, method)
+
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        body, parts = self._native.call(method, *pack([list(args), kwargs], self._may_pickle))
+        kind, value = unpack(body, parts, self._may_pickle)
+        if kind == "raised":
+            raise RemoteError(*value)
+        return value
+
+    @functools.cached_property
+    def futures(self) -> Futures:
+        """The same methods, which give a :class:`concurrent.futures.Future`."""
+        return Futures(self)
+
+
+class Futures:
+    """The methods of a client, called on threads."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="syncline-call")
+
+    def __getattr__(self, method: str) -> Callable[..., Future[Any]]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return functools.partial(self._pool.submit, self._client._call, method)
+
+
+class Program:
+    """A program as a graph of nodes, and what it is made of.
+
+    >>> class Counter:
+    ...     def __init__(self, start): self.sum = start
+    ...     def add(self, by):
+    ...         self.sum += by
+    ...         return self.sum
+    >>> def work(counter):
+    ...     counter.add(this_node().rank)
+    >>> program = Program("count")
+    >>> counter = program.service("counter", Counter, 10)
+    >>> program.nodes("worker", 4, work, counter)
+    >>> program.run()
+
+    On processes, the script is started again for every node, and comes to the same ``launch`` there: what stands before it is
+    done in each of them, and the program must be built alike.
+    """
+
+    def __init__(self, name: str, *, pickle: bool = False) -> None:
+        self._native = _native.Nodes(name)
+        self._may_pickle = pickle
+
+    def service(self, label: str, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Handle:
+        """Adds a service: ``kind(*args, **kwargs)`` is made in its node, and handles among the arguments are clients there. Its
+        public methods can be called by those who have the handle, several at once on several threads. If it has a method
+        ``run``, that runs in the node as well, which ends with it.
+        """
+        return self.services(label, 1, kind, *args, **kwargs)[0]
+
+    def services(self, label: str, count: int, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Handle]:
+        """Adds several services of one kind."""
+        made: dict[str, Any] = {}
+
+        def make(native: _native.Node) -> Any:
+            node = Node(native)
+            served = _made(node, kind, args, kwargs)
+            made[node.name] = served
+            return functools.partial(_serve, node, served, self._may_pickle)
+
+        def run(native: _native.Node, _: Any) -> None:
+            node = Node(native)
+            _made(node, made[node.name].run, (), {})
+
+        found = self._native.serve(label, count, make, run if hasattr(kind, "run") else None)
+        return [Handle(service, self._may_pickle) for service in found]
+
+    def nodes(self, label: str, count: int, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Adds nodes that call ``function(*args, **kwargs)`` and end with it; handles among the arguments are clients there."""
+
+        def run(native: _native.Node) -> None:
+            _made(Node(native), function, args, kwargs)
+
+        self._native.nodes(label, count, run)
+
+    def node(self, label: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Adds one node."""
+        self.nodes(label, 1, function, *args, **kwargs)
+
+    def launch(self, on: str = "threads") -> Run:
+        """Starts the program on ``threads`` of this process, or on ``processes``. In the process of a node it does not return."""
+        if on == "processes":
+            _native.started_by(sys.executable, _this_script(), sys.argv[1:])
+            if _native.enrol() is not None:
+                # Its lines are passed on one by one, and the process ends without the interpreter's last words.
+                for stream in (sys.stdout, sys.stderr):
+                    stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        return Run(self._native.launch(on))
+
+    def run(self, on: str = "threads") -> None:
+        """Launches the program and waits for its end."""
+        self.launch(on).wait()
+
+
+class Run:
+    """A program that has been launched."""
+
+    def __init__(self, native: _native.Running) -> None:
+        self._native = native
+
+    def stop(self) -> None:
+        """Asks it to stop."""
+        self._native.stop()
+
+    def wait(self) -> None:
+        """Returns when all nodes that run have ended, or one has asked the program to stop.
+
+        Raises :class:`SynclineError` when a node has failed, with its name, and :class:`KeyboardInterrupt`.
+        """
+        self._native.wait()
+
+
+def _this_script() -> list[str]:
+    """What comes first among the interpreter's arguments, to run this program again."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name != "__main__":
+        return ["-m", spec.name.removesuffix(".__main__") if hasattr(str, "removesuffix") else spec.name]
+    if getattr(main, "__file__", None) is None:
+        raise UsageError("a program on processes is started again for each node, so it must be a script: use threads here")
+    return [os.path.abspath(str(main.__file__))]
+
+
+def _made(node: Node, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """What a function gives in a node; what it raises is shown where it happened, and is the node's failure."""
+    _here.node = node
+    try:
+        return function(*_connected(node, args), **_connected(node, kwargs))
+    except BaseException as error:
+        if node.is_stopping:
+            return None
+        traceback.print_exc()
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+    finally:
+        _here.node = None
+
+
+def _connected(node: Node, value: Any) -> Any:
+    """The same value, with clients in the place of handles."""
+    if isinstance(value, Handle):
+        return value._connect(node)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_connected(node, item) for item in value)
+    if isinstance(value, dict):
+        return {key: _connected(node, item) for key, item in value.items()}
+    return value
+
+
+def _serve(node: Node, served: Any, may_pickle: bool, method: str, body: bytes, parts: Parts) -> tuple[bytes, Parts]:
+    """Calls a method of a served object."""
+    _here.node = node
+    try:
+        if method.startswith("_") or method == "run" or not callable(getattr(type(served), method, None)):
+            raise AttributeError(f"{type(served).__name__} has no public method `{method}`")
+        args, kwargs = unpack(body, parts, may_pickle)
+        return pack(["value", getattr(served, method)(*args, **kwargs)], may_pickle)
+    except Exception as error:
+        return pack(["raised", [type(error).__name__, str(error), traceback.format_exc()]], False)
+    finally:
+        _here.node = None

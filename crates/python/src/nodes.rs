@@ -1,0 +1,301 @@
+//! Programs of nodes and services whose bodies are Python's.
+//!
+//! A service is an object of Python behind one method: which of its methods is meant and the arguments are in the message, which
+//! Python makes and reads (`python/syncline/_message.py`); arrays travel beside it, as bytes that no serialiser touches.
+//! What Python does runs on threads of its own, so that a service can take several calls at once and no node's runtime is
+//! held up.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::{exceptions::PyKeyboardInterrupt, prelude::*, types::PyBytes};
+use serde::{Deserialize, Serialize};
+use syncline::{
+    prelude::service,
+    program::{self, Context, Error, Executor, Handle, NodeResult, Program, Run},
+    wire::{Client, ServiceError, Tensor},
+};
+use tokio::{runtime, sync::OnceCell, task};
+
+use crate::errors::{SynclineError, UsageError, failed};
+
+/// What is asked or answered.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Message {
+    body: Vec<u8>,
+    parts: Vec<Tensor<u8>>,
+}
+
+/// A service of Python.
+#[service]
+pub(crate) trait Methods {
+    /// Calls a method.
+    async fn call(&self, method: String, message: Message) -> Result<Message, ServiceError>;
+}
+
+/// An object of Python, as it is served.
+pub(crate) struct Object {
+    ctx: Context,
+    make: Arc<Py<PyAny>>,
+    made: OnceCell<Arc<Py<PyAny>>>,
+}
+
+impl Object {
+    fn new(ctx: &Context, make: &Arc<Py<PyAny>>) -> Self {
+        Self { ctx: ctx.clone(), make: Arc::clone(make), made: OnceCell::new() }
+    }
+
+    /// What the calls go to, which is made once.
+    async fn made(&self) -> Result<Arc<Py<PyAny>>, String> {
+        let make = || async {
+            let (make, node) = (Arc::clone(&self.make), Node::new(&self.ctx));
+            apart(move |py| Ok(Arc::new(make.call1(py, (node,))?))).await
+        };
+        self.made.get_or_try_init(make).await.cloned()
+    }
+}
+
+#[service]
+impl Methods for Object {
+    async fn call(&self, method: String, message: Message) -> Result<Message, ServiceError> {
+        let object = self.made().await.map_err(ServiceError::new)?;
+        let called = apart(move |py| {
+            let Message { body, parts } = message;
+            let parts: Vec<_> = parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
+            let answer = object.call1(py, (method, PyBytes::new(py, &body), parts))?;
+            message_of(answer.extract(py)?)
+        });
+        called.await.map_err(ServiceError::new)
+    }
+}
+
+/// A message as Python has it.
+type Told<'py> = (Vec<u8>, Vec<PyReadonlyArray1<'py, u8>>);
+
+fn message_of((body, parts): Told<'_>) -> PyResult<Message> {
+    let tensor = |part: PyReadonlyArray1<'_, u8>| Ok(Tensor::from(part.as_slice()?.to_vec()));
+    let parts = parts.into_iter().map(tensor).collect::<PyResult<_>>()?;
+    Ok(Message { body, parts })
+}
+
+/// What Python gives, on a thread of its own; what it raises as a sentence.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce(Python<'_>) -> PyResult<T> + Send + 'static,
+) -> Result<T, String> {
+    let done = task::spawn_blocking(|| Python::attach(|py| work(py).map_err(|error| error.to_string())));
+    done.await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// A node, as its body in Python sees it.
+#[pyclass(frozen, module = "syncline._native")]
+#[derive(Clone)]
+pub(crate) struct Node {
+    ctx: Context,
+    runtime: runtime::Handle,
+}
+
+impl Node {
+    /// Within the node's runtime.
+    fn new(ctx: &Context) -> Self {
+        Self { ctx: ctx.clone(), runtime: runtime::Handle::current() }
+    }
+
+    /// Waits on this thread, which is not the runtime's, without the interpreter's lock.
+    fn wait<T: Send>(&self, py: Python<'_>, future: impl Future<Output = T> + Send) -> T {
+        py.detach(|| self.runtime.block_on(future))
+    }
+}
+
+#[pymethods]
+impl Node {
+    #[getter]
+    fn name(&self) -> String {
+        self.ctx.name().to_owned()
+    }
+
+    #[getter]
+    fn rank(&self) -> usize {
+        self.ctx.rank()
+    }
+
+    #[getter]
+    fn size(&self) -> usize {
+        self.ctx.size()
+    }
+
+    #[getter]
+    fn incarnation(&self) -> u32 {
+        self.ctx.incarnation()
+    }
+
+    /// Asks the whole program to stop.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, self.ctx.stop()).map_err(failed)
+    }
+
+    /// Whether the program is asked to stop within so many seconds.
+    fn stopped_within(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let time =
+            Duration::try_from_secs_f64(seconds).map_err(|error| UsageError::new_err(error.to_string()))?;
+        Ok(self.wait(py, self.ctx.stopped_within(time)))
+    }
+
+    /// A client of a service.
+    fn connect(&self, py: Python<'_>, service: &Service) -> PyResult<Caller> {
+        let client = self.wait(py, service.0.connect(&self.ctx)).map_err(failed)?;
+        Ok(Caller { client, node: self.clone() })
+    }
+}
+
+/// A service of a program.
+#[pyclass(frozen, module = "syncline._native")]
+pub(crate) struct Service(Handle<Object>);
+
+#[pymethods]
+impl Service {
+    #[getter]
+    fn name(&self) -> String {
+        self.0.name().to_string()
+    }
+}
+
+/// A client of a service, in one node.
+#[pyclass(frozen, module = "syncline._native")]
+pub(crate) struct Caller {
+    client: Client<Object>,
+    node: Node,
+}
+
+#[pymethods]
+impl Caller {
+    /// Calls a method, and waits for the answer.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        method: String,
+        body: Vec<u8>,
+        parts: Vec<PyReadonlyArray1<'py, u8>>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>)> {
+        let message = message_of((body, parts))?;
+        let answer = self.node.wait(py, self.client.call(method, message)).map_err(failed)?;
+        let parts = answer.parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
+        Ok((PyBytes::new(py, &answer.body), parts))
+    }
+}
+
+/// A program in the making.
+#[pyclass(module = "syncline._native")]
+pub(crate) struct Nodes(Option<Program<()>>);
+
+impl Nodes {
+    fn program(&mut self) -> PyResult<&mut Program<()>> {
+        self.0.as_mut().ok_or_else(|| UsageError::new_err("the program has been launched already"))
+    }
+}
+
+#[pymethods]
+impl Nodes {
+    #[new]
+    fn new(name: &str) -> Self {
+        Self(Some(Program::new(name)))
+    }
+
+    /// Adds services: `make` is called in each node with it, and gives what is called with the name of a method, a message and
+    /// its arrays. With `run` that is called with the node in each as well, and the node ends when it returns.
+    #[pyo3(signature = (label, count, make, run=None))]
+    fn serve(
+        &mut self,
+        label: &str,
+        count: usize,
+        make: Py<PyAny>,
+        run: Option<Py<PyAny>>,
+    ) -> PyResult<Vec<Service>> {
+        let make = Arc::new(make);
+        let build = move |ctx: &Context| Ok(Object::new(ctx, &make));
+        let group = self.program()?.group(label, count);
+        let handles = match run {
+            None => group.serve(build),
+            Some(run) => {
+                let run = Arc::new(run);
+                group.serve_and_run(build, async move |object: Arc<Object>, ctx: Context| {
+                    let (run, made) = (Arc::clone(&run), object.made().await?);
+                    body(&ctx, move |py, node| run.call1(py, (node, &*made)).map(drop)).await
+                })
+            }
+        };
+        Ok(handles.into_iter().map(Service).collect())
+    }
+
+    /// Adds nodes: `run` is called with each.
+    fn nodes(&mut self, label: &str, count: usize, run: Py<PyAny>) -> PyResult<()> {
+        let run = Arc::new(run);
+        self.program()?.nodes(label, count, async move |ctx: Context| {
+            let run = Arc::clone(&run);
+            body(&ctx, move |py, node| run.call1(py, (node,)).map(drop)).await
+        });
+        Ok(())
+    }
+
+    /// Launches the program. In the process of a node it does not return.
+    fn launch(&mut self, py: Python<'_>, on: &str) -> PyResult<Running> {
+        let executor = match on {
+            "threads" => Executor::threads(),
+            "processes" => Executor::processes(),
+            other => {
+                let why = format!("a program runs on `threads` or `processes`, not on `{other}`");
+                return Err(UsageError::new_err(why));
+            }
+        };
+        self.program()?;
+        let Some(program) = self.0.take() else { return Err(failed("the program is gone")) };
+        let run = py.detach(|| program::launch(program, executor)).map_err(raised)?;
+        Ok(Running(Mutex::new(Some(run))))
+    }
+}
+
+/// Runs a node's body in Python.
+async fn body(
+    ctx: &Context,
+    work: impl FnOnce(Python<'_>, Node) -> PyResult<()> + Send + 'static,
+) -> NodeResult<()> {
+    let node = Node::new(ctx);
+    Ok(apart(move |py| work(py, node)).await?)
+}
+
+/// A program that has been launched.
+#[pyclass(frozen, module = "syncline._native")]
+pub(crate) struct Running(Mutex<Option<Run<()>>>);
+
+#[pymethods]
+impl Running {
+    /// Asks it to stop.
+    fn stop(&self) {
+        if let Some(run) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            run.stop();
+        }
+    }
+
+    /// Waits for its end.
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        let ended = py.detach(|| {
+            let run = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            run.map_or(Ok(()), Run::wait)
+        });
+        match ended {
+            // Asked for by a node or by `stop`.
+            Ok(()) | Err(Error::Stopped) => Ok(()),
+            Err(error) => Err(raised(error)),
+        }
+    }
+}
+
+fn raised(error: Error) -> PyErr {
+    match error {
+        Error::Interrupted(by) => PyKeyboardInterrupt::new_err(format!("interrupted by {by}")),
+        error => SynclineError::new_err(error.to_string()),
+    }
+}
