@@ -34,7 +34,7 @@ pub(crate) struct Message {
 #[service]
 pub(crate) trait Methods {
     /// Calls a method.
-    async fn call(&self, method: String, message: Message) -> Result<Message, ServiceError>;
+    async fn ask(&self, method: String, message: Message) -> Result<Message, ServiceError>;
 }
 
 /// An object of Python, as it is served.
@@ -61,7 +61,7 @@ impl Object {
 
 #[service]
 impl Methods for Object {
-    async fn call(&self, method: String, message: Message) -> Result<Message, ServiceError> {
+    async fn ask(&self, method: String, message: Message) -> Result<Message, ServiceError> {
         let object = self.made().await.map_err(ServiceError::new)?;
         let called = apart(move |py| {
             let Message { body, parts } = message;
@@ -181,19 +181,20 @@ impl Caller {
         parts: Vec<PyReadonlyArray1<'py, u8>>,
     ) -> PyResult<(Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>)> {
         let message = message_of((body, parts))?;
-        let answer = self.node.wait(py, self.client.call(method, message)).map_err(failed)?;
+        let answer = self.node.wait(py, self.client.ask(method, message)).map_err(failed)?;
         let parts = answer.parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
         Ok((PyBytes::new(py, &answer.body), parts))
     }
 }
 
-/// A program in the making.
+/// A program in the making; nothing once it has been launched.
 #[pyclass(module = "syncline._native")]
-pub(crate) struct Nodes(Option<Program<()>>);
+pub(crate) struct Nodes(Mutex<Option<Program<()>>>);
 
 impl Nodes {
     fn program(&mut self) -> PyResult<&mut Program<()>> {
-        self.0.as_mut().ok_or_else(|| UsageError::new_err("the program has been launched already"))
+        let program = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut();
+        program.ok_or_else(|| UsageError::new_err("the program has been launched already"))
     }
 }
 
@@ -201,7 +202,7 @@ impl Nodes {
 impl Nodes {
     #[new]
     fn new(name: &str) -> Self {
-        Self(Some(Program::new(name)))
+        Self(Mutex::new(Some(Program::new(name))))
     }
 
     /// Adds services: `make` is called in each node with it, and gives what is called with the name of a method, a message and
@@ -251,7 +252,8 @@ impl Nodes {
             }
         };
         self.program()?;
-        let Some(program) = self.0.take() else { return Err(failed("the program is gone")) };
+        let program = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let program = program.ok_or_else(|| failed("the program is gone"))?;
         let run = py.detach(|| program::launch(program, executor)).map_err(raised)?;
         Ok(Running(Mutex::new(Some(run))))
     }

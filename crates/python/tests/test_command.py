@@ -67,8 +67,7 @@ def test_types_are_checked(tmp_path):
         "wrong: int = report.verdict\n"
     )
     environment = {**os.environ, "MYPY_CACHE_DIR": str(tmp_path / "cache")}
-    package = pathlib.Path(syncline.__file__).parent
-    own = subprocess.run([mypy, "--strict", "--ignore-missing-imports", str(package)], capture_output=True, text=True, env=environment)
+    own = subprocess.run([mypy, "--strict", "--ignore-missing-imports", "-p", "syncline"], capture_output=True, text=True, env=environment)
     assert own.returncode == 0, own.stdout
     said = subprocess.run([mypy, "--strict", str(use)], capture_output=True, text=True, env=environment).stdout
     assert "use.py:4" in said and "use.py:3" not in said, said

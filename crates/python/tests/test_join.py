@@ -79,7 +79,7 @@ def test_workers_train_together(script, tmp_path, servers, sync):
     frame = syncline.run_file(tmp_path / "run.parquet").to_pandas()
     computed = frame[frame["phase"] == "compute"]
     assert computed["records"].sum() == 6400 and computed.groupby("node", observed=True).size().tolist() == [160, 160]
-    assert len(syncline.predict(tmp_path / "run.parquet", workers="1..3").predictions) == 3
+    assert len(syncline.predict(tmp_path / "run.parquet", workers="1..3", sync="bsp").predictions) == 3
 
 
 def test_the_report_is_a_document(script, tmp_path):

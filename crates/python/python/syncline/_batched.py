@@ -33,7 +33,7 @@ def batched(size: int, timeout: float = 0.01) -> Callable[[Callable[..., Any]], 
     ...     @batched(size=4)
     ...     def double(self, numbers):
     ...         return 2 * numbers
-    >>> Model().double(1.5)
+    >>> print(Model().double(1.5))
     3.0
     """
     if size < 1:

@@ -259,14 +259,22 @@ def _made(node: Node, function: Callable[..., Any], args: Any, kwargs: Any) -> A
 
 
 def _connected(node: Node, value: Any) -> Any:
-    """The same value, with clients in the place of handles."""
+    """The same value, with clients in the place of handles; without any it is the very same."""
     if isinstance(value, Handle):
         return value._connect(node)
+    if not _has_handles(value):
+        return value
     if isinstance(value, (list, tuple)):
         return type(value)(_connected(node, item) for item in value)
-    if isinstance(value, dict):
-        return {key: _connected(node, item) for key, item in value.items()}
-    return value
+    return {key: _connected(node, item) for key, item in value.items()}
+
+
+def _has_handles(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return any(_has_handles(item) for item in value)
+    if type(value) is dict:
+        return any(_has_handles(item) for item in value.values())
+    return isinstance(value, Handle)
 
 
 def _serve(node: Node, served: Any, may_pickle: bool, method: str, body: bytes, parts: Parts) -> tuple[bytes, Parts]:

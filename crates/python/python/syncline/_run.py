@@ -42,7 +42,11 @@ class Launched:
         """Before the script begins: what it prints before it joins is said by workers only."""
         variables = {"RANK": self.rank, "LOCAL_RANK": self.rank, "WORLD_SIZE": self.options["workers"]}
         os.environ.update((name, str(value)) for name, value in variables.items())
-        if not self.is_worker:
+        if self.is_worker:
+            # What a killed worker has said is not to be lost with it.
+            for stream in (sys.stdout, sys.stderr):
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        else:
             sys.stdout = open(os.devnull, "w")
 
     def begins(self) -> None:

@@ -98,13 +98,11 @@ class Report(Document):
         """
         if table == "shares":
             return _frame({"what": what, "share": share} for what, share in self.shares.items())
-        found = self.get(table)
-        if found is None:
-            found = self.get("tables", {}).get(table)
-        if not isinstance(found, list) or not all(isinstance(row, Document) for row in found):
-            tables = [key for key, value in {**self, **self.get("tables", {})}.items() if isinstance(value, list)]
-            raise UsageError(f"the report has no table `{table}`; it has shares, {', '.join(tables)}")
-        return _frame(found)
+        # Some of the inner tables have the name of a count.
+        tables = {name: rows for name, rows in {**self, **self.get("tables", {})}.items() if _is_table(rows)}
+        if table not in tables:
+            raise UsageError(f"the report has no table `{table}`; it has shares, {', '.join(sorted(tables))}")
+        return _frame(tables[table])
 
     def to_html(self, path: Optional[Path] = None) -> str:
         """The report as one page that needs nothing else; also written to ``path``, if one is given."""
@@ -132,6 +130,10 @@ class Report(Document):
         if self._explained is None:
             raise UsageError("a copied report has its values only: ask syncline.trace.report for the file again")
         return self._explained
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, Document) for row in value)
 
 
 class Comparison(Document):
