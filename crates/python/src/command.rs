@@ -6,12 +6,15 @@ use pyo3::prelude::*;
 
 use crate::{errors::of_command, waiting::wait_for};
 
-/// The document that the command with these arguments prints, and what it remarks: pairs of a word and a text.
+/// What a command printed, and what it remarked: pairs of a word and a text.
+type Answer = (Vec<u8>, Vec<(String, String)>);
+
+/// The document that the command with these arguments prints, and what it remarks.
 ///
 /// # Errors
-/// `UsageError` and `SynclineError`, as the command fails; then with the remarks before it among its notes.
+/// `UsageError` and `SynclineError`, as the command fails.
 #[pyfunction]
-pub(crate) fn answer(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<(Vec<u8>, Vec<(String, String)>)> {
+pub(crate) fn answer(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<Answer> {
     let (heard, outcome) = wait_for(py, || syncline_cli::answer(arguments))?;
     outcome.map_err(of_command)?;
     let remarks = heard.remarks.into_iter().map(|remark| (remark.word, remark.text)).collect();

@@ -73,7 +73,10 @@ impl Methods for Object {
     }
 }
 
-/// A message as Python has it.
+/// A message as Python gets it.
+type Got<'py> = (Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>);
+
+/// A message as Python gives it.
 type Told<'py> = (Vec<u8>, Vec<PyReadonlyArray1<'py, u8>>);
 
 fn message_of((body, parts): Told<'_>) -> PyResult<Message> {
@@ -179,7 +182,7 @@ impl Caller {
         method: String,
         body: Vec<u8>,
         parts: Vec<PyReadonlyArray1<'py, u8>>,
-    ) -> PyResult<(Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>)> {
+    ) -> PyResult<Got<'py>> {
         let message = message_of((body, parts))?;
         let answer = self.node.wait(py, self.client.ask(method, message)).map_err(failed)?;
         let parts = answer.parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();

@@ -36,6 +36,8 @@ SCRIPT = textwrap.dedent(
         if os.path.exists(sys.argv[1] + ".slow"):
             import time
             time.sleep(0.02)
+            if worker.round == 30:
+                open(sys.argv[1] + f".reached{rank}", "w").close()
         worker.step({"w": 2 * rows.T @ off / len(rows)}, loss=float(np.mean(off**2)))
     print("worker", worker.rank, "of", worker.workers, "ends in epoch", worker.epoch)
     if worker.rank == 0:
@@ -117,20 +119,18 @@ def test_a_killed_worker_follows_the_policy(script, tmp_path, policy):
         [sys.executable, "-m", "syncline", "run", "--workers", "2", "--on-worker-loss", policy, str(script), str(tmp_path / "w.npy")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
-    victim, deadline = None, time.monotonic() + 60
-    while victim is None and time.monotonic() < deadline:
-        time.sleep(0.2)
-        victim = worker_of(started.pid, 1)
-    assert victim, "the worker did not start"
-    time.sleep(2.5)
-    os.kill(victim, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "w.npy.reached1").exists():
+        assert time.monotonic() < deadline, "the worker did not start"
+        time.sleep(0.05)
+    os.kill(worker_of(started.pid, 1), signal.SIGKILL)
     said = "".join(started.communicate(timeout=120))
     if policy == "stop":
         assert started.returncode == 1 and "worker/1" in said and "killed" in said.lower(), said
     else:
         assert started.returncode == 0, said
         assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3)
-        assert said.count("preparing") == 3
+        assert said.count("preparing") == 3 and "started again" in said
 
 
 def test_a_script_that_fails_fails_the_run(tmp_path):
