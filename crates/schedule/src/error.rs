@@ -217,6 +217,9 @@ pub enum Error {
     /// A saved policy or state that does not fit.
     #[error("what was saved of a scheduler cannot be loaded: {0}; it is of another version or policy")]
     Saved(String),
+    /// What was read of another scheduler is not what it should be.
+    #[error("snapshot: {0}")]
+    Snapshot(String),
     /// A drawing that could not be made.
     #[error("drawing {what}: {why}")]
     Plot {

@@ -9,6 +9,7 @@
 //! - [`desk`]: one policy driven step by step, as a daemon does.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
 //! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
+//! - [`snapshot`]: the queue of another scheduler as it is now, and answers about it.
 //! - [`study`]: what a person asks of a comparison, checked and made an experiment.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`], [`validate`]: what is made of them.
 //!
@@ -48,6 +49,7 @@ pub mod replay;
 pub mod report;
 pub mod setting;
 pub mod sim;
+pub mod snapshot;
 pub mod state;
 pub mod study;
 pub mod trace;

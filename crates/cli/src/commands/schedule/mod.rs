@@ -6,6 +6,7 @@ mod plan;
 mod replay;
 mod schema;
 mod simulate;
+mod snapshot;
 
 use clap::{Subcommand, ValueEnum};
 use syncline::schedule::{Error, PolicyName, pricing::Times};

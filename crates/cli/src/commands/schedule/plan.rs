@@ -1,4 +1,4 @@
-//! `syncline schedule plan`: one decision of a planner explained.
+//! `syncline schedule plan`: one decision of a planner explained, or the queue of another scheduler.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,44 +14,68 @@ use syncline::schedule::{
 };
 use syncline_terminal::escape;
 
-use super::TimesName;
+use super::{
+    TimesName,
+    snapshot::{self, Question},
+};
 use crate::{
     failure::Failure,
     output::{print, print_json},
 };
 
-/// Explain what a planner makes of a job: where and when it would run, or why it is turned down
+/// Explain what a planner makes of a job, or why the jobs of Slurm or Kueue wait and when they will start
 ///
-/// The jobs are decided in the order of their arrival, and those that came before run; the last, or the one named by
-/// --job, is explained.
+/// With files, the jobs are decided in the order of their arrival, and those that came before run; the last, or the one named by
+/// --job, is explained: where and when it would run, or why it is turned down.
 ///
-/// Example:
+/// With --from, the queue of another scheduler is read as it is now, or as its programs printed it: why each job waits, when it
+/// will start, and, with --job, what if it asked for less, were preemptible, or there were more nodes.
+///
+/// Examples:
 ///   syncline schedule plan jobs.json cluster.json --job bert
+///   syncline schedule plan --from slurm
+///   syncline schedule plan --from kueue --job team-a/job-sample-1 --rivals all
+///   squeue --json > queue.json; sinfo --json >> queue.json; syncline schedule plan --from queue.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// Jobs: a list in JSON or TOML, or a CSV table (see `schedule schema`)
-    #[arg(value_hint = ValueHint::FilePath)]
-    jobs: PathBuf,
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "from", conflicts_with = "from")]
+    jobs: Option<PathBuf>,
     /// Machines: a file (.json, .toml, .csv), or machines times GPUs, such as 8x8
-    #[arg(value_hint = ValueHint::FilePath)]
-    cluster: String,
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "from")]
+    cluster: Option<String>,
     /// Whose decision: syncline, or pd-ors, which admits by price
-    #[arg(long, default_value = "pd-ors")]
+    #[arg(long, default_value = "pd-ors", conflicts_with = "from")]
     policy: PolicyName,
-    /// The job to explain, by name [default: the last to arrive]
+    /// The job to explain, by name, with --from also by its id [default: the last to arrive]
     #[arg(long)]
     job: Option<String>,
     /// The number of slots to plan ahead
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, conflicts_with = "from")]
     slots: usize,
     /// Length of a slot in seconds
-    #[arg(long, default_value_t = 3600.0)]
+    #[arg(long, default_value_t = 3600.0, conflicts_with = "from")]
     slot_seconds: f64,
     /// How time within a slot counts: real, or paper (arrivals and completions are whole slots)
-    #[arg(long, value_enum, default_value = "real")]
+    #[arg(long, value_enum, default_value = "real", conflicts_with = "from")]
     times: TimesName,
-    /// Print the explanation as JSON
+    /// The queue of another scheduler: slurm or kueue, as it is now, or a file or folder of what their programs printed
+    #[arg(long, value_name = "slurm|kueue|FILE")]
+    from: Option<String>,
+    /// How many more nodes there might be
+    #[arg(long, default_value_t = 2, requires = "from", requires = "job")]
+    nodes: usize,
+    /// Policies to compare on the same queue, with commas between them; all are all
+    #[arg(long, value_delimiter = ',', requires = "from")]
+    rivals: Vec<String>,
+    /// Keep what the cluster said in this folder, which --from can read again
+    #[arg(long, value_name = "FOLDER", requires = "from", value_hint = ValueHint::DirPath)]
+    save: Option<PathBuf>,
+    /// Where draws of the lengths of jobs begin
+    #[arg(long, default_value_t = 1, requires = "from")]
+    seed: u64,
+    /// Print the answer as JSON
     #[arg(long)]
     json: bool,
 }
@@ -75,10 +99,21 @@ struct Output {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    let (Some(jobs), Some(cluster)) = (&args.jobs, &args.cluster) else {
+        return snapshot::run(&Question {
+            from: args.from.unwrap_or_default(),
+            job: args.job,
+            nodes: args.nodes,
+            rivals: args.rivals,
+            save: args.save,
+            seed: args.seed,
+            json: args.json,
+        });
+    };
     let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots, times: Times::from(args.times) };
     grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-    let cluster = Arc::new(jobs_file::cluster(&args.cluster)?);
-    let jobs = jobs_file::read_jobs_for(&args.jobs, &cluster)?;
+    let cluster = Arc::new(jobs_file::cluster(cluster)?);
+    let jobs = jobs_file::read_jobs_for(jobs, &cluster)?;
     let target = match &args.job {
         None => jobs.len() - 1,
         Some(name) => jobs.iter().position(|job| label(job) == *name).ok_or_else(|| {
