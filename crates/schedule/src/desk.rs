@@ -32,7 +32,7 @@ use crate::{
     policy::Policy,
     replay::Header,
     sim::Entry,
-    state::State,
+    state::{JobState, State, Status},
 };
 
 /// A policy at work.
@@ -107,6 +107,27 @@ impl Desk {
         });
         self.steps += 1;
         Ok(Entry { now, events, decisions })
+    }
+
+    /// What a policy must hear before a step at `now` of jobs that have had all the time that they said they take, and go on:
+    /// they are believed to need a twentieth of it more, and at least a second. Otherwise it would think that they need
+    /// nothing, and stop them just before they end. Jobs of which `events` have news are left out.
+    pub fn late(&self, now: f64, events: &[Event]) -> Vec<Event> {
+        let state = &self.state;
+        let over = |job: &&JobState| {
+            let news = |event: &Event| match event {
+                Event::Completion { job: id, .. }
+                | Event::Withdrawal { job: id }
+                | Event::Progress { job: id, .. } => *id == job.job.id,
+                _ => false,
+            };
+            job.status == Status::Running && job.due(state.now) <= now && !events.iter().any(news)
+        };
+        let believed = |job: &JobState| {
+            let more = (0.05 * (job.executed + now - state.now)).max(1.0) * job.rate;
+            Event::Progress { job: job.job.id, samples: (job.job.workload - more).max(0.0) }
+        };
+        state.active().filter(over).map(believed).collect()
     }
 
     /// Takes a recorded step again, and requires the recorded decisions.

@@ -10,10 +10,12 @@ use syncline_schedule::{
     desk::{Desk, Snapshot},
     jobs_file::{self, Entry},
     model::Job,
-    replay::Header,
+    pricing::SlotGrid,
+    replay::{Header, Recording},
     setting::Setting,
     sim::{Clock, Options, Outage},
     state::{Physics, Status},
+    validate::validate,
 };
 
 /// DESK-1, for every policy, in slots and between events, whenever it is saved.
@@ -146,4 +148,45 @@ fn a_withdrawn_job_is_gone() {
         let again = desk.step(9000.0, vec![Event::Withdrawal { job: JobId(0) }]);
         assert!(again.unwrap_err().to_string().contains("does not fit the present state"), "{policy}");
     }
+}
+
+/// Jobs that turn out longer than they said, under the policy that minds most. What is recorded here is ideal: jobs end when their
+/// true work is done. So the simulation must come to the same times.
+#[test]
+fn a_simulation_of_a_recording_knows_what_its_policy_knew() {
+    let cluster = Arc::new(Cluster::uniform(1, Resources::new(0.0, 1.0, 0.0, 0.0)).unwrap());
+    let setup = Setup::new(&cluster, SlotGrid::new(60.0, 100), &[]);
+    let header = Header::new(PolicyName::Srtf, &setup, Physics::default());
+    let job = |id: u32, arrival: f64, seconds: f64| {
+        Arc::new(Job {
+            id: JobId(id),
+            arrival,
+            workload: seconds,
+            batch: 1,
+            seconds_per_sample: 1.0,
+            worker: Resources::new(0.0, 1.0, 0.0, 0.0),
+            server: Resources::default(),
+            workers_per_server: None,
+            workers: WorkerRange::exactly(1),
+            ..Setting::calibrated().draw(1).remove(0)
+        })
+    };
+    let mut desk = Desk::new(header.clone());
+    let mut entries = Vec::new();
+    let mut step = |now: f64, events: Vec<Event>| {
+        let late = desk.late(now, &events);
+        entries.push(desk.step(now, [late, events].concat()).unwrap());
+    };
+    // The first says ten seconds and takes twenty. At twelve it is believed to need a second more, less than the second
+    // says, so it stays; at fourteen that is over, and again.
+    step(0.0, vec![Event::Arrival { job: job(0, 0.0, 10.0) }]);
+    step(12.0, vec![Event::Arrival { job: job(1, 12.0, 3.0) }]);
+    step(14.0, vec![Event::Arrival { job: job(2, 14.0, 2.0) }]);
+    step(20.0, vec![Event::Completion { job: JobId(0), at: 20.0 }]);
+    step(22.0, vec![Event::Completion { job: JobId(2), at: 22.0 }]);
+    step(25.0, vec![Event::Completion { job: JobId(1), at: 25.0 }]);
+    let validation = validate(&Recording { header, entries, complete: true }).unwrap();
+    assert_eq!((validation.jobs, validation.left_out), (3, 0));
+    assert!(validation.difference().abs() < 1e-9, "{validation:?}");
+    assert!(validation.mean_job_difference < 1e-9, "{validation:?}");
 }

@@ -10,7 +10,8 @@ use syncline_schedule::{
 const NOW: f64 = 1_795_968_000.0;
 
 fn snapshot(documents: &[Value], lines: &str) -> Snapshot {
-    let mut all = Documents { taken: Some(NOW), ..Documents::default() };
+    let mut all = Documents::default();
+    all.taken = Some(NOW);
     for document in documents {
         all.add("test", &document.to_string()).unwrap();
     }

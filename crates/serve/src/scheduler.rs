@@ -11,11 +11,8 @@
 use std::sync::Arc;
 
 use syncline_schedule::{
-    Decision, Event, Job, JobId, Placement, Resources,
-    desk::Desk,
-    jobs_file::Entry as Submission,
-    sim::Entry,
-    state::{JobState, Status},
+    Decision, Event, Job, JobId, Placement, Resources, desk::Desk, jobs_file::Entry as Submission,
+    sim::Entry, state::Status,
 };
 
 use crate::{
@@ -141,7 +138,7 @@ impl Scheduler {
         }
         let mut changes = Changes::default();
         if !events.is_empty() {
-            let late = self.late(now, &events);
+            let late = self.desk.late(now, &events);
             events.splice(0..0, late);
             let entry = self.desk.step(now, events)?;
             self.hear(now, &entry.decisions);
@@ -244,27 +241,6 @@ impl Scheduler {
         let record = self.touch(run.job);
         record.close(at);
         Some((record, asked))
-    }
-
-    /// Jobs that have had all the time that they said they take, and go on: they are believed to need a twentieth of it
-    /// more, and at least a second. Otherwise a policy would think that they need nothing, and stop them just before
-    /// they end.
-    fn late(&self, now: f64, events: &[Event]) -> Vec<Event> {
-        let state = self.desk.state();
-        let over = |job: &&JobState| {
-            let news = |event: &Event| match event {
-                Event::Completion { job: id, .. }
-                | Event::Withdrawal { job: id }
-                | Event::Progress { job: id, .. } => *id == job.job.id,
-                _ => false,
-            };
-            job.status == Status::Running && job.due(state.now) <= now && !events.iter().any(news)
-        };
-        let believed = |job: &JobState| {
-            let more = (0.05 * (job.executed + now - state.now)).max(1.0) * job.rate;
-            Event::Progress { job: job.job.id, samples: (job.job.workload - more).max(0.0) }
-        };
-        state.active().filter(over).map(believed).collect()
     }
 
     /// What decisions mean for the records.

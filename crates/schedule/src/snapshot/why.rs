@@ -138,7 +138,11 @@ fn before(snapshot: &Snapshot, ahead: &[usize]) -> String {
 
 fn told(waiting: &Waiting) -> String {
     let said = if waiting.message.is_empty() { &waiting.reason } else { &waiting.message };
-    if said.is_empty() || said == "None" { String::new() } else { format!("; its scheduler says: {said}") }
+    if matches!(said.as_str(), "" | "None" | "Pending") {
+        String::new()
+    } else {
+        format!("; its scheduler says: {said}")
+    }
 }
 
 fn reserved(snapshot: &Snapshot, job: &Job) -> String {

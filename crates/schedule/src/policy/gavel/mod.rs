@@ -50,25 +50,10 @@ struct Account {
     deficit: Vec<f64>,
 }
 
-/// What changes while it decides.
-#[derive(Serialize, Deserialize)]
+/// What it writes down while it decides.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Saved {
-    rng: SavedRng,
-    accounts: BTreeMap<JobId, Account>,
-    given: Vec<f64>,
-    running: BTreeMap<JobId, (usize, f64)>,
-    round_end: f64,
-    last_reset: Option<f64>,
-    stale: bool,
-}
-
-/// The policy.
-#[derive(Debug)]
-pub struct Gavel {
-    awareness: Awareness,
-    seed: u64,
-    rng: ChaCha8Rng,
+struct Books {
     accounts: BTreeMap<JobId, Account>,
     /// Worker time by device type since the last new allocation, finished jobs included.
     given: Vec<f64>,
@@ -79,6 +64,23 @@ pub struct Gavel {
     stale: bool,
 }
 
+/// All that changes while it decides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved<B> {
+    rng: SavedRng,
+    books: B,
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct Gavel {
+    awareness: Awareness,
+    seed: u64,
+    rng: ChaCha8Rng,
+    books: Books,
+}
+
 impl Gavel {
     /// Before any job.
     pub fn new(setup: &Setup, awareness: Awareness) -> Self {
@@ -86,27 +88,29 @@ impl Gavel {
             awareness,
             seed: setup.seed,
             rng: ChaCha8Rng::seed_from_u64(setup.seed),
-            accounts: BTreeMap::new(),
-            given: vec![0.0; setup.cluster.devices().len()],
-            running: BTreeMap::new(),
-            round_end: 0.0,
-            last_reset: None,
-            stale: false,
+            books: Books {
+                accounts: BTreeMap::new(),
+                given: vec![0.0; setup.cluster.devices().len()],
+                running: BTreeMap::new(),
+                round_end: 0.0,
+                last_reset: None,
+                stale: false,
+            },
         }
     }
 
     /// Books the time of jobs that have stopped running, at the end of a round or of the job.
     fn settle(&mut self, state: &State, id: JobId) {
-        let Some((device, since)) = self.running.remove(&id) else { return };
+        let Some((device, since)) = self.books.running.remove(&id) else { return };
         let spent = state.now - since;
-        self.given[device] += spent;
-        if let Some(account) = self.accounts.get_mut(&id) {
+        self.books.given[device] += spent;
+        if let Some(account) = self.books.accounts.get_mut(&id) {
             account.received[device] += spent;
         }
     }
 
     fn arrive(&mut self, id: JobId) {
-        let devices = self.given.len();
+        let devices = self.books.given.len();
         // A job begins with half a round, so that shares of time are defined before it has run.
         let account = Account {
             wanted: vec![0.0; devices],
@@ -114,33 +118,33 @@ impl Gavel {
             received: vec![ROUND / 2.0; devices],
             deficit: vec![0.0; devices],
         };
-        self.accounts.insert(id, account);
-        self.stale = true;
+        self.books.accounts.insert(id, account);
+        self.books.stale = true;
     }
 
     /// A new allocation, if jobs came or went and the last one has had its time.
     fn reallocate(&mut self, state: &State) {
-        let due = self.last_reset.is_none_or(|last| state.now - last >= RESET || last == 0.0);
-        if !self.stale || !due {
+        let due = self.books.last_reset.is_none_or(|last| state.now - last >= RESET || last == 0.0);
+        if !self.books.stale || !due {
             return;
         }
-        let elapsed = state.now - self.last_reset.unwrap_or(state.now);
-        self.given.fill(0.0);
-        for account in self.accounts.values_mut() {
-            for device in 0..self.given.len() {
+        let elapsed = state.now - self.books.last_reset.unwrap_or(state.now);
+        self.books.given.fill(0.0);
+        for account in self.books.accounts.values_mut() {
+            for device in 0..self.books.given.len() {
                 let owed = account.wanted[device] * elapsed - (account.received[device] - ROUND / 2.0);
                 account.deficit[device] += owed;
                 account.received[device] = ROUND / 2.0;
-                self.given[device] += ROUND / 2.0;
+                self.books.given[device] += ROUND / 2.0;
             }
         }
         let shares = self.shares(state);
-        for (account, share) in self.accounts.values_mut().zip(shares) {
+        for (account, share) in self.books.accounts.values_mut().zip(shares) {
             account.wanted = share;
             account.allocated = true;
         }
-        self.last_reset = Some(state.now);
-        self.stale = false;
+        self.books.last_reset = Some(state.now);
+        self.books.stale = false;
     }
 
     fn shares(&self, state: &State) -> Vec<Vec<f64>> {
@@ -148,9 +152,9 @@ impl Gavel {
         let claim = |id: &JobId| {
             let job = &state.job(*id).job;
             let speeds = self.speeds(job);
-            Claim::new(f64::from(fixed_gang(job, self.seed)), &speeds, &capacity, self.accounts.len())
+            Claim::new(f64::from(fixed_gang(job, self.seed)), &speeds, &capacity, self.books.accounts.len())
         };
-        let claims: Vec<Claim> = self.accounts.keys().map(claim).collect();
+        let claims: Vec<Claim> = self.books.accounts.keys().map(claim).collect();
         fairness::max_min(&claims, &capacity)
     }
 
@@ -159,33 +163,33 @@ impl Gavel {
             Awareness::Aware => job.speed_on(DeviceId(device as u16)),
             Awareness::Blind => 1.0,
         };
-        (0..self.given.len()).map(speed).collect()
+        (0..self.books.given.len()).map(speed).collect()
     }
 
     /// Who runs in the next round: per device type, by how far a job is behind its share.
     fn round(&mut self, state: &State) -> Allocation {
         let mut allocation = Allocation::empty(state);
-        let mut order: Vec<usize> = (0..self.given.len()).collect();
+        let mut order: Vec<usize> = (0..self.books.given.len()).collect();
         if self.awareness == Awareness::Blind {
             order.shuffle(&mut self.rng);
         }
-        self.running.clear();
+        self.books.running.clear();
         for device in order {
             for (_, id) in self.queue(device) {
                 let job = state.job(id);
                 let slow = job.job.speed_on(DeviceId(device as u16)) <= 0.0;
-                if slow || self.running.contains_key(&id) {
+                if slow || self.books.running.contains_key(&id) {
                     continue;
                 }
                 if place_on(&mut allocation, state, job, device, fixed_gang(&job.job, self.seed)) {
-                    self.running.insert(id, (device, state.now));
+                    self.books.running.insert(id, (device, state.now));
                 }
             }
         }
         // As in the authors' scheduler: a job that came after the last allocation is counted but does not run
         // yet.
-        for (id, _) in self.accounts.iter().filter(|(_, account)| !account.allocated) {
-            if self.running.remove(id).is_some() {
+        for (id, _) in self.books.accounts.iter().filter(|(_, account)| !account.allocated) {
+            if self.books.running.remove(id).is_some() {
                 allocation.placements.remove(id);
             }
         }
@@ -194,12 +198,13 @@ impl Gavel {
 
     fn queue(&self, device: usize) -> Vec<([f64; 3], JobId)> {
         let mut queue: Vec<([f64; 3], JobId)> = self
+            .books
             .accounts
             .iter()
             .map(|(id, account)| {
                 let wanted = account.wanted[device];
-                let fraction = if self.given[device] > 0.0 {
-                    account.received[device] / self.given[device]
+                let fraction = if self.books.given[device] > 0.0 {
+                    account.received[device] / self.books.given[device]
                 } else {
                     0.0
                 };
@@ -265,47 +270,38 @@ impl Policy for Gavel {
                 Event::Arrival { job } => self.arrive(job.id),
                 Event::Completion { job, .. } | Event::Withdrawal { job } => {
                     self.settle(state, *job);
-                    self.accounts.remove(job);
-                    self.stale = true;
+                    self.books.accounts.remove(job);
+                    self.books.stale = true;
                 }
                 _ => {}
             }
         }
-        let idle = self.running.is_empty();
-        if !idle && state.now < self.round_end {
-            return vec![Decision::WakeAt { time: self.round_end }];
+        let idle = self.books.running.is_empty();
+        if !idle && state.now < self.books.round_end {
+            return vec![Decision::WakeAt { time: self.books.round_end }];
         }
-        let ran: Vec<JobId> = self.running.keys().copied().collect();
+        let ran: Vec<JobId> = self.books.running.keys().copied().collect();
         ran.into_iter().for_each(|id| self.settle(state, id));
         self.reallocate(state);
         let allocation = self.round(state);
-        self.round_end = state.now + ROUND;
+        self.books.round_end = state.now + ROUND;
         let mut decisions = allocation.decisions(state);
-        if !self.accounts.is_empty() {
-            decisions.push(Decision::WakeAt { time: self.round_end });
+        if !self.books.accounts.is_empty() {
+            decisions.push(Decision::WakeAt { time: self.books.round_end });
         }
         decisions
     }
 
     fn save(&self) -> Result<Value> {
-        saved::save(&Saved {
-            rng: SavedRng::of(&self.rng),
-            accounts: self.accounts.clone(),
-            given: self.given.clone(),
-            running: self.running.clone(),
-            round_end: self.round_end,
-            last_reset: self.last_reset,
-            stale: self.stale,
-        })
+        saved::save(&Saved { rng: SavedRng::of(&self.rng), books: &self.books })
     }
 
     fn load(&mut self, saved: Value) -> Result<()> {
-        let Saved { rng, accounts, given, running, round_end, last_reset, stale } = saved::load(saved)?;
-        if given.len() != self.given.len() {
+        let Saved { rng, books } = saved::load::<Saved<Books>>(saved)?;
+        if books.given.len() != self.books.given.len() {
             return Err(Error::Saved("its device types are others".into()));
         }
-        let rng = rng.resume();
-        *self = Self { rng, accounts, given, running, round_end, last_reset, stale, ..*self };
+        (self.rng, self.books) = (rng.resume(), books);
         Ok(())
     }
 }
