@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -131,10 +132,15 @@ struct Document<'a, T> {
 
 /// Prints a value as a JSON document. It must be a structure or a map; lists go through [`print_json_list`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let document = Document { schema: schema(), content: value };
+    print_raw(json_document(&COMMAND.with_borrow(String::clone), value)?.as_bytes())
+}
+
+/// A value as the JSON document of a command.
+pub fn json_document(command: &str, value: &impl Serialize) -> Result<String, Failure> {
+    let document = Document { schema: schema(command), content: value };
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| Failure::Failed(format!("cannot write the report as JSON: {error}")))?;
-    print_raw(format!("{}\n", json(&text)).as_bytes())
+    Ok(format!("{}\n", json(&text)))
 }
 
 /// Prints a list as a JSON document with one key, its name.
@@ -143,11 +149,9 @@ pub fn print_json_list(name: &str, list: &[impl Serialize]) -> Result<(), Failur
 }
 
 /// `syncline.trace.report/1`.
-fn schema() -> String {
-    COMMAND.with_borrow(|command| {
-        let version = VERSIONS.iter().find(|(name, _)| name == command).map_or(1, |(_, version)| *version);
-        format!("syncline.{command}/{version}")
-    })
+fn schema(command: &str) -> String {
+    let version = VERSIONS.iter().find(|(name, _)| *name == command).map_or(1, |(_, version)| *version);
+    format!("syncline.{command}/{version}")
 }
 
 /// Finds out before hours of work whether a file can be created, or replaced, at `path` when they are over.
@@ -185,7 +189,7 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<(), Failure
     };
     for (index, output) in outputs.iter().enumerate() {
         let others = inputs.iter().chain(&outputs[..index]);
-        if others.into_iter().any(|other| place(other) == place(output)) {
+        if others.into_iter().any(|other| place(other) == place(output) || is_same_file(other, output)) {
             let message = format!(
                 "{} is named twice, and would be overwritten: choose another file to write to",
                 syncline_terminal::path(output)
@@ -194,4 +198,10 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// Whether two names lead to one file: links too.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    found(one).is_some_and(|one| Some(one) == found(other))
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use syncline::{
-    data::{Decimal, Header, Input, Label, Layout, Missing, Notation, ReadOptions, Task, expand},
-    program::Executor,
+    data::{Decimal, Header, Input, Label, Layout, Missing, Task, expand},
+    paramserv::{Delimiter, TrainJob},
 };
 
 use crate::failure::Failure;
@@ -13,12 +13,12 @@ use crate::failure::Failure;
 /// What is said of a table of training data.
 #[derive(clap::Args)]
 pub struct TableArgs {
-    /// The column to predict: its name, its number from 1, or `last`
-    #[arg(long, default_value = "last", help_heading = "Data")]
-    pub label: Label,
+    /// The column to predict: its name, its number from 1, or `last` [default: last]
+    #[arg(long, help_heading = "Data")]
+    label: Option<Label>,
     /// What the label is: auto, regression (an amount) or classification [default: auto]
-    #[arg(long, value_enum, default_value_t = TaskArg::Auto, hide_default_value = true, help_heading = "Data")]
-    pub task: TaskArg,
+    #[arg(long, value_enum, help_heading = "Data")]
+    task: Option<TaskArg>,
     /// Take only these columns, by name or number, divided by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Data")]
     columns: Vec<String>,
@@ -33,8 +33,9 @@ pub struct TableArgs {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     weight: Option<String>,
     /// Missing cells: mean (fill them), drop (leave the row out) or indicator (fill them and tell the model)
-    #[arg(long, default_value = "mean", help_heading = "Data")]
-    missing: Missing,
+    /// [default: mean]
+    #[arg(long, help_heading = "Data")]
+    missing: Option<Missing>,
     /// A text that means a missing cell, beside NA, nan, null and nothing; may be repeated
     #[arg(long, value_name = "TEXT", help_heading = "Data")]
     na: Vec<String>,
@@ -42,8 +43,9 @@ pub struct TableArgs {
     #[arg(long, value_name = "SIGN", help_heading = "Data")]
     decimal: Option<Decimal>,
     /// Feature indices of LIBSVM files start at 0 [default: if a 0 occurs]
-    #[arg(long, help_heading = "Data")]
-    zero_based: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    #[arg(help_heading = "Data")]
+    zero_based: Option<bool>,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -81,26 +83,18 @@ impl ModelAndData {
 /// How a text table is laid out.
 #[derive(clap::Args, Clone, Copy)]
 pub struct LayoutArgs {
-    /// Whether the first line names the columns
-    #[arg(long, value_enum, default_value_t = HeaderLine::Auto, help_heading = "Data")]
-    header: HeaderLine,
+    /// Whether the first line names the columns [default: auto]
+    #[arg(long, value_enum, help_heading = "Data")]
+    header: Option<HeaderLine>,
     /// What divides cells: a character, `tab` or `blanks` [default: found in the first lines]
-    #[arg(long, value_parser = delimiter, help_heading = "Data")]
-    delimiter: Option<u8>,
-}
-
-fn delimiter(text: &str) -> Result<u8, String> {
-    match (text, text.as_bytes()) {
-        ("tab" | "\\t", _) => Ok(b'\t'),
-        ("blanks" | " ", _) => Ok(b' '),
-        (_, [byte]) if !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
-        _ => Err("give one character that is no letter, digit or quote, or `tab`, or `blanks`".into()),
-    }
+    #[arg(long, help_heading = "Data")]
+    delimiter: Option<Delimiter>,
 }
 
 impl From<LayoutArgs> for Layout {
     fn from(args: LayoutArgs) -> Self {
-        Self { header: args.header.into(), delimiter: args.delimiter }
+        let header = args.header.map_or(Header::Auto, Header::from);
+        Self { header, delimiter: args.delimiter.map(Delimiter::byte) }
     }
 }
 
@@ -148,20 +142,22 @@ impl TaskArg {
 }
 
 impl TableArgs {
-    /// How to read training data.
-    pub fn options(&self, task: Option<Task>, raw: bool) -> ReadOptions {
-        ReadOptions {
-            label: self.label.clone(),
-            layout: self.layout.into(),
-            task,
-            columns: self.columns.clone(),
-            drop: self.drop.clone(),
-            category: self.category.clone(),
-            weight: self.weight.clone(),
+    /// Tells the job how to read its data.
+    pub fn tell(self, job: TrainJob) -> TrainJob {
+        TrainJob {
+            label: self.label,
+            task: self.task.and_then(TaskArg::chosen),
+            columns: self.columns,
+            drop: self.drop,
+            category: self.category,
+            weight: self.weight,
             missing: self.missing,
-            notation: Notation { na: self.na.clone(), decimal: self.decimal },
-            zero_based: self.zero_based.then_some(true),
-            raw,
+            na: self.na,
+            decimal: self.decimal,
+            zero_based: self.zero_based,
+            header: self.layout.header.map(Header::from),
+            delimiter: self.layout.delimiter,
+            ..job
         }
     }
 }
@@ -169,17 +165,4 @@ impl TableArgs {
 /// Opens the files that a command names; patterns stand for several.
 pub fn open(patterns: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     Ok(expand(patterns)?.into_iter().map(Input::open).collect::<Result<_, _>>()?)
-}
-
-/// Refuses streams for processes: each of them would have to read what only one can.
-pub fn check_streams(paths: &[&Path], executor: &Executor) -> Result<(), Failure> {
-    let stream = paths.iter().find(|path| Input::is_stream(path));
-    match stream {
-        Some(path) if executor.to_string() != "threads" => Err(Failure::Usage(format!(
-            "{} can be read only once, and with --on {executor} every process reads the data: save them to a file, or use \
-             --on threads",
-            path.display()
-        ))),
-        _ => Ok(()),
-    }
 }

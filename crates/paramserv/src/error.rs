@@ -1,6 +1,9 @@
 //! What can be wrong with a training run.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use syncline_wire::{CallError, ServiceError};
 
@@ -89,7 +92,31 @@ pub enum Error {
         /// Why.
         by: String,
     },
-    /// A file or folder of checkpoints could not be used.
+    /// A file is no job.
+    #[error("{}: {reason}", place(path, *line))]
+    Job {
+        /// The file.
+        path: PathBuf,
+        /// From 1, where it is known.
+        line: Option<usize>,
+        /// What is wrong, with the key.
+        reason: String,
+    },
+    /// Two settings contradict each other.
+    #[error("{0}")]
+    Contradiction(String),
+    /// A model cannot learn from the data.
+    #[error(transparent)]
+    Unsuitable(syncline_learn::Error),
+    /// A folder cannot take this run.
+    #[error("{} cannot be this run's folder: {by}; or name another one", syncline_terminal::path(path))]
+    RunFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        by: String,
+    },
+    /// A file or folder of a run could not be used.
     #[error("cannot {doing} {}: {source}", syncline_terminal::path(path))]
     Io {
         /// What was being done.
@@ -119,6 +146,12 @@ pub enum Error {
     Trace(#[from] syncline_trace::Error),
 }
 
+/// `job.toml, line 3`.
+fn place(path: &Path, line: Option<usize>) -> String {
+    let path = syncline_terminal::path(path);
+    line.map_or_else(|| path.clone().into(), |line| format!("{path}, line {line}"))
+}
+
 /// As its `Display`: it is what a `main` that returns the error prints.
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,7 +164,8 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         let learn = |error: &syncline_learn::Error| matches!(error, syncline_learn::Error::Check(_));
         matches!(self, Self::Option { .. } | Self::OutOfRange { .. } | Self::Round(_))
-            || matches!(self, Self::Differs { .. } | Self::Occupied { .. })
+            || matches!(self, Self::Differs { .. } | Self::Occupied { .. } | Self::RunFolder { .. })
+            || matches!(self, Self::Job { .. } | Self::Contradiction(_))
             || matches!(self, Self::Learn(error) if learn(error))
     }
 }

@@ -27,7 +27,7 @@
 //! The map: [`ParamServ`] builds the program of `server`s, `worker`s, the `coordinator` and the `driver`, each of which `run`
 //! makes from the same settings; `exchange` is a worker's side
 //! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
-//! where the time went.
+//! where the time went. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
 
 mod batches;
 mod calibration;
@@ -44,6 +44,7 @@ mod error;
 mod exchange;
 mod gradient;
 mod hold;
+mod job;
 mod keeper;
 mod load;
 mod loss;
@@ -53,6 +54,7 @@ mod patience;
 mod protocol;
 mod report;
 mod run;
+mod run_folder;
 mod seats;
 mod server;
 mod shards;
@@ -69,9 +71,13 @@ pub use comparison::{
 pub use coordinator::Progress;
 pub use delay::Delay;
 pub use error::Error;
+pub use job::{Delimiter, OpenJob, Silence, TrainJob, Validation, Written};
 pub use keeper::CheckpointReport;
 pub use loss::OnWorkerLoss;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
+pub use run_folder::{
+    Differences, RunFolder, RunLine, RunRecord, RunState, differences, write_comparison, write_list,
+};
 pub use syncline_data::Partition;
 pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};
 pub use syncline_runtime::parse_duration;

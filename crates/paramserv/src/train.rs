@@ -273,6 +273,14 @@ impl ParamServ {
         self
     }
 
+    /// Finds out whether such a run can be, without starting it.
+    ///
+    /// # Errors
+    /// When the settings make no sense for the data, or the model does not fit them ([`Error::is_usage`]).
+    pub fn check(&self) -> Result<(), Error> {
+        check::check(self)
+    }
+
     /// Trains, and returns when the last epoch has ended. After a Ctrl-C or SIGTERM that is after the rounds under way,
     /// with what there is by then.
     ///
@@ -281,7 +289,7 @@ impl ParamServ {
     /// longer a number, a node fails, or the run is interrupted before its first step. Nothing of a failed run is left
     /// behind but its trace.
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
-        check::check(&self)?;
+        self.check()?;
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);
         if let Some(weight) = self.class_weight.clone() {

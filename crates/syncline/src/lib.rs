@@ -43,6 +43,11 @@ struct Training;
 #[cfg(doctest)]
 struct Surviving;
 
+/// The chapter's listings, compiled.
+#[doc = include_str!("../../../docs/runs.md")]
+#[cfg(doctest)]
+struct Runs;
+
 /// What most programs need.
 pub mod prelude {
     pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};

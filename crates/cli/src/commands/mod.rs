@@ -8,8 +8,8 @@ mod man;
 mod mcp;
 mod predict;
 mod queue;
+mod runs;
 mod schedule;
-mod survival;
 mod trace;
 mod train;
 
@@ -22,6 +22,7 @@ use crate::failure::Failure;
 pub enum Command {
     Train(Box<train::Args>),
     Compare(compare::Args),
+    Runs(runs::Args),
     Evaluate(evaluate::Args),
     Apply(apply::Args),
     Trace(trace::Args),
@@ -39,6 +40,7 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args),
             Self::Compare(args) => compare::run(&args),
+            Self::Runs(args) => runs::run(args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Apply(args) => apply::run(args),
             Self::Trace(args) => trace::run(args),

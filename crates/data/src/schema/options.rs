@@ -1,6 +1,6 @@
 //! What a user says of a file of data: which column is the target, what becomes of missing cells, and so on.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +68,19 @@ impl FromStr for Label {
     }
 }
 
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Last => f.write_str("last"),
+            Label::Position(position) => position.fmt(f),
+            Label::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// Whether the first row names the columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Header {
     /// It does if its words stand above numbers, or no cell of it is a number.
     #[default]
@@ -81,7 +92,8 @@ pub enum Header {
 }
 
 /// What a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// A class; a number is then a class's name.
     Classification,

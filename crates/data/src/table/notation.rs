@@ -4,7 +4,7 @@
 //! but may be a word of its own in a column of words, so it is a case of its own ([`Written::Placeholder`]).
 
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use crate::{Error, Result};
 
@@ -33,6 +33,15 @@ impl FromStr for Decimal {
             "," | "comma" => Ok(Decimal::Comma),
             _ => Err(Error::Unknown { what: "decimal sign", found: text.into(), valid: "`.` or `,`" }),
         }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Decimal::Point => "point",
+            Decimal::Comma => "comma",
+        })
     }
 }
 

@@ -5,22 +5,18 @@ use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::ValueHint;
 use syncline::{
-    paramserv::{CheckpointEvery, Checkpoints, OnWorkerLoss, ParamServ, newest_checkpoint},
-    program::{Executor, is_child},
+    paramserv::{CheckpointEvery, OnWorkerLoss, TrainJob, newest_checkpoint},
+    program::is_child,
 };
 
 use crate::{
     failure::Failure,
-    output::{go_on_with, remark, warn},
+    output::{go_on_with, warn},
 };
-
-/// How long a process may give no sign of life where its loss does not end the run, unless something else is asked for.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// What becomes of a run.
 #[derive(clap::Args)]
@@ -29,67 +25,58 @@ pub struct SurvivalArgs {
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "Checkpoints and losses")]
     checkpoint: Option<PathBuf>,
     /// How often: rounds:N, epochs:N or seconds:S [default: seconds:60]
-    #[arg(long, value_name = "HOW-OFTEN", requires = "checkpoint", help_heading = "Checkpoints and losses")]
+    #[arg(long, value_name = "HOW-OFTEN", help_heading = "Checkpoints and losses")]
     checkpoint_every: Option<CheckpointEvery>,
     /// How many checkpoints are kept [default: 3]
-    #[arg(long, value_name = "COUNT", requires = "checkpoint", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Checkpoints and losses")]
     keep: Option<u16>,
     /// Go on from the newest whole checkpoint in this folder, with the same data and settings
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::AnyPath, help_heading = "Checkpoints and losses")]
     resume: Option<PathBuf>,
     /// When a worker is killed, fails or is silent for too long: stop, restart (it does its rounds from where it was) or
-    /// redistribute (another one does them as well)
-    #[arg(long, default_value = "stop", value_name = "POLICY", help_heading = "Checkpoints and losses")]
-    on_worker_loss: OnWorkerLoss,
+    /// redistribute (another one does them as well) [default: stop]
+    #[arg(long, value_name = "POLICY", help_heading = "Checkpoints and losses")]
+    on_worker_loss: Option<OnWorkerLoss>,
 }
 
 impl SurvivalArgs {
-    /// Tells the run.
-    pub fn tell(&self, run: ParamServ) -> ParamServ {
-        let run = run.on_worker_loss(self.on_worker_loss).on_remark(remark);
-        let run = self.resume.iter().fold(run, ParamServ::resume);
-        let Some(folder) = &self.checkpoint else { return run };
-        let mut checkpoints = Checkpoints::in_folder(folder);
-        if let Some(every) = self.checkpoint_every {
-            checkpoints = checkpoints.every(every);
+    /// Tells the job.
+    pub fn tell(self, job: TrainJob) -> TrainJob {
+        TrainJob {
+            checkpoint: self.checkpoint,
+            checkpoint_every: self.checkpoint_every,
+            keep: self.keep,
+            resume: self.resume,
+            on_worker_loss: self.on_worker_loss,
+            ..job
         }
-        if let Some(kept) = self.keep {
-            checkpoints = checkpoints.keeping(kept.into());
-        }
-        run.checkpoint(checkpoints)
     }
+}
 
-    /// A frozen process is lost too, where a loss does not end the run; `silence` is what was asked for.
-    pub fn silence(&self, executor: &Executor, silence: Option<Duration>) -> Option<Duration> {
-        let heeds = executor.has_processes() && self.on_worker_loss != OnWorkerLoss::Stop;
-        silence.or(heeds.then_some(SILENCE))
-    }
-
-    /// Says by which command the run goes on, where there is a checkpoint.
-    pub fn tell_how_to_go_on(&self) {
-        let Some(folder) = self.checkpoint.as_ref().filter(|_| !is_child()) else { return };
-        match newest_checkpoint(folder) {
-            Ok(found) => {
-                let round = found.round;
-                go_on_with(
-                    &format!("the run goes on from round {round} with:"),
-                    &command(env::args_os(), folder),
-                );
-            }
-            Err(error) => warn(&format!("the run cannot go on: {error}")),
+/// Says by which command the run goes on, where there is a checkpoint.
+pub fn tell_how_to_go_on(job: &TrainJob) {
+    let Some(folder) = job.checkpoint.as_ref().filter(|_| !is_child()) else { return };
+    match newest_checkpoint(folder) {
+        Ok(found) => {
+            let round = found.round;
+            let command = match &job.run_dir {
+                Some(run) => format!("syncline runs resume {}", quoted(&run.to_string_lossy())),
+                None => command(env::args_os(), folder),
+            };
+            go_on_with(&format!("the run goes on from round {round} with:"), &command);
         }
+        Err(error) => warn(&format!("the run cannot go on: {error}")),
     }
+}
 
-    /// As [`tell_how_to_go_on`](Self::tell_how_to_go_on), unless the run was refused.
-    pub fn or_go_on<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
-        if matches!(result, Err(Failure::Failed(_)))
-            && self.checkpoint.as_ref().is_some_and(|path| path.is_dir())
-        {
-            self.tell_how_to_go_on();
-        }
-        result
+/// As [`tell_how_to_go_on`], unless the run was refused.
+pub fn or_go_on<T>(job: &TrainJob, result: Result<T, Failure>) -> Result<T, Failure> {
+    let is_there = job.checkpoint.as_ref().is_some_and(|path| newest_checkpoint(path).is_ok());
+    if matches!(result, Err(Failure::Failed(_))) && is_there {
+        tell_how_to_go_on(job);
     }
+    result
 }
 
 /// The command line with which a run goes on from the checkpoints in a folder.

@@ -1,0 +1,231 @@
+//! The flags of `syncline train`, and the job that they are.
+
+use std::{ffi::OsStr, path::PathBuf};
+
+use clap::ValueHint;
+use syncline::{
+    data::Partition,
+    learn::ModelSpec,
+    paramserv::{ClassWeight, Delay, Every, Schedule, Silence, TrainJob, Validation, Written},
+    program::{Cost, Executor, SimFault},
+    round::{Fold, Policy, Rule},
+    wire::Network,
+};
+
+use super::survival::SurvivalArgs;
+use crate::{failure::Failure, tables::TableArgs};
+
+/// Train a model with workers and a parameter server
+///
+/// Without DATA it trains on a generated set of 10 classes, the same everywhere.
+///
+/// Examples:
+///   syncline train
+///   syncline train data.csv --label price --model linear --workers 4
+///   syncline train clicks.svm.zst --model logistic --sync ssp:2 --on processes --save clicks.safetensors
+///   syncline train --workers 4 --inject worker=2:3x
+///   syncline train data.csv --on processes --checkpoint run1 --on-worker-loss restart
+///   syncline train job.toml --epochs 20 --run-dir runs/twenty
+///   syncline train --on sim --workers 64 --network 10Gbit/50us --compute exp:3ms
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// CSV, LIBSVM, Parquet, NPY, NPZ or IDX files, plain or compressed (.gz, .zst, .bz2, .xz), patterns of several, or `-`;
+    /// before them a job, whose name ends in .toml, from which flags may differ
+    #[arg(value_hint = ValueHint::FilePath)]
+    data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    table: TableArgs,
+    /// Leave numbers as they are, instead of bringing each column, and a label that is an amount, to mean 0 and
+    /// deviation 1
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Data")]
+    no_standardize: Option<bool>,
+    /// What to hold out for validation: a share of the rows, or a file [default: 0.2]
+    #[arg(long, value_name = "SHARE|FILE", help_heading = "Data")]
+    validation: Option<Validation>,
+    /// How rows are dealt out to workers: contiguous, round-robin or random [default: random]
+    #[arg(long, help_heading = "Data")]
+    partition: Option<Partition>,
+
+    /// linear (least squares), logistic (2 classes), softmax, svm (hinge loss) or mlp:SIZES (ReLU layers, such as
+    /// mlp:64,32) [default: mlp:64,32, or softmax or linear for sparse data]
+    #[arg(long, help_heading = "Model")]
+    model: Option<ModelSpec>,
+    /// Share of the hidden units of an mlp that are left out at random in training [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = "Model")]
+    dropout: Option<f32>,
+    /// Weight of the L1 penalty, which sets weights that matter little to zero [default: 0]
+    #[arg(long, help_heading = "Model")]
+    l1: Option<f32>,
+    /// Weight of the L2 penalty [default: 0.3 / rows for an mlp that predicts classes, else 0]
+    #[arg(long, help_heading = "Model")]
+    l2: Option<f32>,
+    /// How much rows count by their class: balanced, or CLASS=WEIGHT,CLASS=WEIGHT
+    #[arg(long, value_name = "WEIGHTS", help_heading = "Model")]
+    class_weight: Option<ClassWeight>,
+
+    /// sgd, momentum, adagrad or adam [default: adam; adagrad for sparse data; sgd for other --every than batch]
+    #[arg(long, help_heading = "Steps")]
+    optimizer: Option<Rule>,
+    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.002 for adam, 0.03 for adam with a
+    /// linear model]
+    #[arg(long, help_heading = "Steps")]
+    lr: Option<f32>,
+    /// How the rate changes over the run: constant, cosine, step:EPOCHS:FACTOR, or warmup:EPOCHS+ and one of these
+    /// [default: cosine]
+    #[arg(long, help_heading = "Steps")]
+    schedule: Option<Schedule>,
+    /// How much of its velocity momentum keeps [default: 0.9]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    momentum: Option<f32>,
+    /// How much adam keeps of its first moment [default: 0.9]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    beta1: Option<f32>,
+    /// How much adam keeps of its second moment [default: 0.999]
+    #[arg(long, value_name = "SHARE", help_heading = "Steps")]
+    beta2: Option<f32>,
+    /// What adam and adagrad add to their divisors [default: 1e-8 for adam, 1e-10 for adagrad]
+    #[arg(long, help_heading = "Steps")]
+    eps: Option<f32>,
+    /// Shorten the gradient of a batch to this length where it is longer
+    #[arg(long, value_name = "LENGTH", help_heading = "Steps")]
+    clip: Option<f32>,
+    /// How often all rows are gone through [default: 10, more for few rows]
+    #[arg(long, help_heading = "Steps")]
+    epochs: Option<u32>,
+    /// Stop after so many epochs without a smaller validation loss, and keep the best epoch
+    #[arg(long, value_name = "EPOCHS", help_heading = "Steps")]
+    patience: Option<u32>,
+    /// Rows in one worker's batch [default: 64, for a linear model fewer where an epoch would have less than
+    /// 8 rounds]
+    #[arg(long, help_heading = "Steps")]
+    batch: Option<usize>,
+    /// Go through the rows in the same order in every epoch
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Steps")]
+    no_shuffle: Option<bool>,
+    /// Seed of everything random [default: 1]
+    #[arg(long, help_heading = "Model")]
+    seed: Option<u64>,
+
+    /// Workers, who share the rows [default: 2, or 1 for one row]
+    #[arg(long, help_heading = "Parameter server")]
+    workers: Option<usize>,
+    /// Servers, who share the parameters [default: 1]
+    #[arg(long, help_heading = "Parameter server")]
+    servers: Option<usize>,
+    /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
+    /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST)
+    /// [default: bsp]
+    #[arg(long, help_heading = "Parameter server")]
+    sync: Option<Policy>,
+    /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]
+    #[arg(long, help_heading = "Parameter server")]
+    every: Option<Every>,
+    /// How the gradients of a round are combined: mean, sum (as SystemDS does) or average (of the workers' models)
+    /// [default: mean]
+    #[arg(long, help_heading = "Parameter server")]
+    fold: Option<Fold>,
+    /// Where servers and workers run: threads, processes, sim (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
+    /// host, as `HOST slots=4`) or slurm, with its options behind, as in slurm:partition=gpu,time=30 [default: threads]
+    #[arg(long, help_heading = "Parameter server")]
+    on: Option<Written<Executor>>,
+    /// End the run when a node's process gives no sign of life for so long, such as 30s; a node that computes long gives
+    /// them [default: wait for ever, and say so after 10 s]
+    #[arg(long, value_name = "TIME", help_heading = "Parameter server")]
+    silence: Option<Silence>,
+    /// With --on ssh or slurm: let everything pass between hosts unencrypted, on a network that is trusted
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Parameter server")]
+    insecure_network: Option<bool>,
+    /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
+    #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
+    network: Option<Network>,
+    /// With --on sim: what a round's computation costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
+    /// measured]
+    #[arg(long, value_name = "COST", help_heading = "Virtual time")]
+    compute: Option<Cost>,
+    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "drop worker/0>server #3" or "partition *>server
+    /// 1s..2s"; may be repeated
+    #[arg(long, value_name = "FAULT", help_heading = "Virtual time")]
+    fault: Vec<SimFault>,
+    /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
+    #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
+    inject: Vec<Delay>,
+
+    #[command(flatten)]
+    survival: SurvivalArgs,
+
+    /// Write everything into this folder: the job, a log, checkpoints, a trace, the model and the report
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
+    run_dir: Option<PathBuf>,
+    /// Write the trained model to this file
+    #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    save: Option<PathBuf>,
+    /// Write what happened when to this file (Parquet)
+    #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    trace: Option<PathBuf>,
+    /// Print the job with all that was left open, as the file that it could be, and train nothing
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+impl Args {
+    /// The job: that of the file, if one is named, but for what flags say.
+    pub fn job(self) -> Result<TrainJob, Failure> {
+        let is_job = self.data.first().is_some_and(|path| path.extension() == Some(OsStr::new("toml")));
+        let file = if is_job { self.data.first().cloned() } else { None };
+        let flags = self.flags(usize::from(is_job));
+        match file {
+            Some(file) => Ok(TrainJob::read(file)?.but(flags)),
+            None => Ok(flags),
+        }
+    }
+
+    /// What the command line says, without the first so many files.
+    fn flags(self, skipped: usize) -> TrainJob {
+        let job = TrainJob {
+            data: self.data.into_iter().skip(skipped).collect(),
+            standardize: self.no_standardize.map(|not| !not),
+            validation: self.validation,
+            partition: self.partition,
+            model: self.model,
+            dropout: self.dropout,
+            l1: self.l1,
+            l2: self.l2,
+            class_weight: self.class_weight,
+            seed: self.seed,
+            optimizer: self.optimizer,
+            lr: self.lr,
+            schedule: self.schedule,
+            momentum: self.momentum,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            clip: self.clip,
+            epochs: self.epochs,
+            patience: self.patience,
+            batch: self.batch,
+            shuffle: self.no_shuffle.map(|not| !not),
+            workers: self.workers,
+            servers: self.servers,
+            sync: self.sync,
+            every: self.every,
+            fold: self.fold,
+            inject: self.inject,
+            on: self.on,
+            silence: self.silence,
+            insecure_network: self.insecure_network,
+            network: self.network,
+            compute: self.compute,
+            fault: self.fault,
+            run_dir: self.run_dir,
+            save: self.save,
+            trace: self.trace,
+            ..TrainJob::default()
+        };
+        self.survival.tell(self.table.tell(job))
+    }
+}

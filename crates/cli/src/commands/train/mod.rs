@@ -1,0 +1,153 @@
+//! `syncline train`: trains a model with a parameter server and tells where the time went.
+
+mod flags;
+mod progress;
+mod survival;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use syncline::{
+    data::expand,
+    paramserv::{OpenJob, Report, RunFolder, TrainJob, Trained, Validation},
+    program::{Interrupt, is_child},
+};
+use syncline_terminal::{Page, Screen};
+
+use self::progress::Journal;
+use crate::{
+    failure::Failure,
+    output::{check_distinct, check_writable, json_document, page, print, print_raw, wrote},
+};
+
+pub use flags::Args;
+
+/// The report for machines.
+#[derive(Serialize)]
+struct Output<'a> {
+    model: String,
+    data: String,
+    /// What was found out about the data, in sentences; the first says the task.
+    notes: &'a [String],
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Columns of a report that is kept as a file.
+const FILE_WIDTH: usize = 100;
+
+/// How a job is run, besides what it says.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// Only say what the job is.
+    pub is_dry: bool,
+    /// Print the report as JSON.
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let manner = Manner { is_dry: args.dry_run, json: args.json };
+    run_job(args.job()?, manner)
+}
+
+/// Runs a job, or says what it is.
+pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
+    let holds = job.run_dir.clone().filter(|_| !is_child() && !manner.is_dry);
+    let mut folder = holds.map(|path| RunFolder::hold(path, job.resume.is_some())).transpose()?;
+    check_outputs(&job)?;
+    let data = named(&job.data);
+    let opened = job.open()?;
+    if manner.is_dry {
+        opened.run.check()?;
+        let folder = std::env::current_dir().map_err(Failure::failed)?;
+        return print_raw(opened.job.within(&folder).to_toml()?.as_bytes());
+    }
+    if let Some(folder) = &mut folder {
+        opened.run.check()?;
+        folder.begin(&opened.job)?;
+    }
+    let journal = Journal::new(folder);
+    let result = train(opened, &journal, data, manner);
+    journal.end(&result).and(result)
+}
+
+/// Finds out before hours of work whether what is going to be written can be, and is nothing that is read.
+fn check_outputs(job: &TrainJob) -> Result<(), Failure> {
+    let outputs: Vec<&Path> = job.save.iter().chain(&job.trace).map(PathBuf::as_path).collect();
+    if !is_child() {
+        outputs.iter().try_for_each(|path| check_writable(path))?;
+    }
+    let held_out = match &job.validation {
+        Some(Validation::File(path)) => Some(path.clone()),
+        _ => None,
+    };
+    // What cannot be found is told of when it is read.
+    let read = expand(&job.data).unwrap_or_default();
+    let inputs: Vec<&Path> = read.iter().chain(&job.data).chain(&held_out).map(PathBuf::as_path).collect();
+    check_distinct(&outputs, &inputs)
+}
+
+/// Trains, and brings everything home.
+fn train(opened: OpenJob, journal: &Journal, data: String, manner: Manner) -> Result<(), Failure> {
+    let mut saved = opened.saved_model();
+    let OpenJob { run, executor, job, notes, .. } = opened;
+    let run = journal.attend(run, progress::bar(manner.json));
+    let trained = survival::or_go_on(&job, run.train(executor).map_err(Failure::from))?;
+    // The model first: whoever reads the report may have gone away. But the report also when it cannot be saved.
+    let report = trained.report().clone();
+    let Trained { parameters, interrupted, trace_error, checkpoint_error, .. } = trained;
+    saved.parameters = parameters;
+    saved.unfinished = interrupted.map(|by| unfinished(by, &report));
+    let kept = job.save.as_ref().map_or(Ok(()), |path| saved.save(path));
+    let output = Output { model: saved.spec.to_string(), data, notes: &notes, report: &report };
+    let filed = journal.report(&output.page(Page::new(&Screen::plain(FILE_WIDTH))), &output.json()?);
+    let told = match manner.json {
+        true => print_raw(output.json()?.as_bytes()),
+        false => print(output.page(page()).text()),
+    };
+    kept?;
+    filed?;
+    job.save.iter().for_each(|path| wrote(path));
+    if let Some(error) = trace_error {
+        return Err(Failure::failed(format!("the trace is incomplete: {error}")));
+    }
+    job.trace.iter().for_each(|path| wrote(path));
+    told?;
+    if let Some(error) = checkpoint_error {
+        return Err(Failure::failed(format!("the last checkpoint could not be written: {error}")));
+    }
+    if let Some(by) = interrupted {
+        survival::tell_how_to_go_on(&job);
+        return Err(Failure::Interrupted(by));
+    }
+    Ok(())
+}
+
+impl Output<'_> {
+    /// As a document.
+    fn json(&self) -> Result<String, Failure> {
+        json_document("train", self)
+    }
+
+    /// As a person reads it.
+    fn page(&self, mut page: Page) -> Page {
+        for note in self.notes {
+            page.line(note);
+        }
+        self.report.write(&mut page, &format!("{} on {}", self.model, self.data));
+        page
+    }
+}
+
+/// The files of training data by their names.
+fn named(data: &[PathBuf]) -> String {
+    let names: Vec<String> = data.iter().map(|path| syncline_terminal::path(path)).collect();
+    if names.is_empty() { "generated data".to_owned() } else { names.join(", ") }
+}
+
+/// What a model that was interrupted says of itself.
+fn unfinished(by: Interrupt, report: &Report) -> String {
+    let complete = report.epochs.iter().filter(|epoch| epoch.complete).count();
+    format!("ended by {by} after {complete} of {} epochs", report.settings.epochs)
+}

@@ -1,0 +1,147 @@
+//! The rows of a job: those to train on, and those held out.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+use syncline_data::{Dataset, Fitted, Input, Layout, Notation, ReadOptions, Schema, Task, expand, synthetic};
+
+use super::TrainJob;
+use crate::Error;
+
+/// Rows and columns and classes of the generated set.
+const GENERATED: (usize, usize, usize) = (50_000, 128, 10);
+
+/// What is held out for validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a share of the rows such as 0.2, or a file")]
+pub enum Validation {
+    /// This share of the rows.
+    Share(f64),
+    /// The rows of a file.
+    File(PathBuf),
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self::Share(0.2)
+    }
+}
+
+impl FromStr for Validation {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Share))
+    }
+}
+
+/// What a run works on.
+pub(super) struct Loaded {
+    pub schema: Schema,
+    pub train: Dataset,
+    pub validation: Option<Dataset>,
+    /// What was found out about the data, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl TrainJob {
+    /// The rows to train on and the rows held out, with this seed.
+    pub(super) fn load(&self, validation: &Validation, seed: u64) -> Result<Loaded, Error> {
+        let task = self.task()?;
+        self.check_streams(validation)?;
+        let options = self.reading(task);
+        let Fitted { mut schema, data, mut notes } = if self.data.is_empty() {
+            let data = generated(task, seed);
+            Fitted { schema: Schema::of(&data), data, notes: Vec::new() }
+        } else {
+            let inputs = expand(&self.data)?.into_iter().map(Input::open).collect::<Result<Vec<_>, _>>()?;
+            Schema::fit(&inputs, &options)?
+        };
+        let (train, validation) = match validation {
+            Validation::Share(0.0) => (data, None),
+            &Validation::Share(share) if share > 0.0 && share < 1.0 => {
+                let (train, held_out) = data.split(share, seed)?;
+                (train, Some(held_out))
+            }
+            Validation::Share(share) => {
+                let must = "a share must be at least 0 and less than 1".to_owned();
+                return Err(Error::OutOfRange { what: "validation", got: share.to_string(), must });
+            }
+            Validation::File(file) => {
+                let (held_out, further) = schema.read(&[Input::open(file)?], options.layout)?;
+                notes.extend(further);
+                (data, Some(held_out))
+            }
+        };
+        let (train, validation) =
+            if options.raw { (train, validation) } else { schema.rescale(train, validation)? };
+        Ok(Loaded { schema, train, validation, notes })
+    }
+
+    /// How to read the files.
+    fn reading(&self, task: Option<Task>) -> ReadOptions {
+        ReadOptions {
+            label: self.label.clone().unwrap_or_default(),
+            layout: Layout {
+                header: self.header.unwrap_or_default(),
+                delimiter: self.delimiter.map(super::Delimiter::byte),
+            },
+            task,
+            columns: self.columns.clone(),
+            drop: self.drop.clone(),
+            category: self.category.clone(),
+            weight: self.weight.clone(),
+            missing: self.missing.unwrap_or_default(),
+            notation: Notation { na: self.na.clone(), decimal: self.decimal },
+            zero_based: self.zero_based,
+            raw: self.standardize == Some(false),
+        }
+    }
+
+    /// What the label is, as the user or the model says.
+    fn task(&self) -> Result<Option<Task>, Error> {
+        let of_model = self.model.as_ref().and_then(syncline_learn::ModelSpec::task);
+        match (self.task, of_model, &self.model) {
+            (Some(task), Some(other), Some(model)) if task != other => {
+                let (takes, asked) = match task {
+                    Task::Regression => ("classes", "regression"),
+                    Task::Classification => ("amounts", "classification"),
+                };
+                let why = format!("--model {model} predicts {takes}, --task {asked} asks for the other");
+                Err(Error::Contradiction(why))
+            }
+            (chosen, of_model, _) => Ok(chosen.or(of_model)),
+        }
+    }
+
+    /// Refuses streams for processes: each of them would have to read what only one can.
+    fn check_streams(&self, validation: &Validation) -> Result<(), Error> {
+        let Some(executor) = self.on.as_ref().filter(|on| on.to_string() != "threads") else { return Ok(()) };
+        let file = match validation {
+            Validation::File(file) => Some(file),
+            Validation::Share(_) => None,
+        };
+        let mut paths = self.data.iter().chain(file).map(PathBuf::as_path);
+        match paths.find(|path: &&Path| Input::is_stream(path)) {
+            None => Ok(()),
+            Some(path) => Err(Error::Contradiction(format!(
+                "{} can be read only once, and with --on {executor} every process reads the data: save them to a file, or \
+                 use --on threads",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// The data set of a run without files.
+fn generated(task: Option<Task>, seed: u64) -> Dataset {
+    let (rows, columns, classes) = GENERATED;
+    match task {
+        Some(Task::Regression) => synthetic::linear(rows, columns, 0.1, seed),
+        _ => synthetic::separable(rows, columns, classes, seed),
+    }
+}

@@ -1,0 +1,175 @@
+//! From a job to a run: reads the data, decides what was left open, and says so.
+
+use syncline_data::{Dataset, Schema};
+use syncline_learn::{ModelSpec, SavedModel};
+use syncline_program::Executor;
+use syncline_round::{Every, Optimizer, Rule};
+
+use super::{
+    Silence, TrainJob,
+    data::Loaded,
+    defaults::{enough_epochs, suitable, usual_batch, usual_l2, usual_rate},
+};
+use crate::{Checkpoints, Error, ParamServ};
+
+/// A job whose data have been read.
+pub struct OpenJob {
+    /// The run, to be told who listens and then to be [started](ParamServ::train).
+    pub run: ParamServ,
+    /// Where it is to run.
+    pub executor: Executor,
+    /// The job with nothing left open.
+    pub job: TrainJob,
+    /// What is trained.
+    pub model: ModelSpec,
+    /// How columns of files become features.
+    pub schema: Schema,
+    /// What was found out about the data, in sentences; the first says the task.
+    pub notes: Vec<String>,
+}
+
+impl OpenJob {
+    /// What is kept of the run: the model, once it has parameters.
+    pub fn saved_model(&self) -> SavedModel {
+        SavedModel::new(self.model.clone(), self.schema.clone(), Vec::new())
+    }
+}
+
+impl TrainJob {
+    /// Reads the data and decides what was left open.
+    ///
+    /// # Errors
+    /// When settings contradict each other, the data cannot be read, or the model cannot learn from them.
+    pub fn open(self) -> Result<OpenJob, Error> {
+        self.into_folder().read_data()
+    }
+
+    fn read_data(mut self) -> Result<OpenJob, Error> {
+        let executor = self.executor()?;
+        let seed = *self.seed.get_or_insert(1);
+        let validation = self.validation.get_or_insert_default().clone();
+        let Loaded { schema, train, validation, notes } = self.load(&validation, seed)?;
+        let spec = self.model.get_or_insert_with(|| suitable(&train)).clone();
+        let dropout = *self.dropout.get_or_insert(0.0);
+        let model = spec.build_with_dropout(&train, dropout).map_err(Error::Unsuitable)?;
+        self.decide(&spec, &train);
+        let run = ParamServ::new(model, train)
+            .workers(self.workers.unwrap_or(1))
+            .servers(self.servers.unwrap_or(1))
+            .sync(self.sync.unwrap_or(syncline_round::Policy::Bsp))
+            .every(self.every.unwrap_or_default())
+            .fold(self.fold.unwrap_or_default())
+            .batch(self.batch.unwrap_or(64))
+            .epochs(self.epochs.unwrap_or(1))
+            .schedule(self.schedule.unwrap_or_default())
+            .optimizer(self.steps()?)
+            .partition(self.partition.unwrap_or_default())
+            .seed(seed)
+            .on_worker_loss(self.on_worker_loss.unwrap_or_default())
+            .identified_by("model", format!("{spec} dropout {dropout}"));
+        let run = validation.into_iter().fold(run, ParamServ::validation);
+        let run = self.further(run);
+        Ok(OpenJob { run, executor, job: self, model: spec, schema, notes })
+    }
+
+    /// Settles what is left open, for this model and these rows.
+    fn decide(&mut self, spec: &ModelSpec, train: &Dataset) {
+        let rows = train.rows();
+        let every = *self.every.get_or_insert_default();
+        let usual = match every {
+            Every::Batch => ParamServ::optimizer_for(train).rule(),
+            // What is pushed then is the sum of many gradients, and the few steps that follow must be as long.
+            Every::Batches(_) | Every::Epoch => Rule::Sgd,
+        };
+        let rule = *self.optimizer.get_or_insert(usual);
+        self.lr.get_or_insert_with(|| usual_rate(rule, spec));
+        self.l1.get_or_insert(0.0);
+        self.l2.get_or_insert_with(|| usual_l2(spec, train));
+        self.epochs.get_or_insert_with(|| enough_epochs(rows));
+        let workers = *self.workers.get_or_insert_with(|| rows.min(2));
+        self.batch.get_or_insert_with(|| usual_batch(spec, rows, workers));
+        self.servers.get_or_insert(1);
+        self.sync.get_or_insert(syncline_round::Policy::Bsp);
+        self.fold.get_or_insert_default();
+        self.schedule.get_or_insert(syncline_round::Schedule::COSINE);
+        self.partition.get_or_insert(syncline_data::Partition::Random);
+        self.shuffle.get_or_insert(true);
+        self.standardize.get_or_insert(true);
+        self.on_worker_loss.get_or_insert_default();
+    }
+
+    /// The servers' step.
+    fn steps(&self) -> Result<Optimizer, Error> {
+        let mut optimizer = Optimizer::new(self.optimizer.unwrap_or(Rule::Sgd), self.lr.unwrap_or_default())?;
+        if let Some(momentum) = self.momentum {
+            optimizer = optimizer.with_momentum(momentum)?;
+        }
+        if self.beta1.is_some() || self.beta2.is_some() {
+            optimizer = optimizer.with_betas(self.beta1.unwrap_or(0.9), self.beta2.unwrap_or(0.999))?;
+        }
+        if let Some(eps) = self.eps {
+            optimizer = optimizer.with_eps(eps)?;
+        }
+        Ok(optimizer.with_l1(self.l1.unwrap_or_default())?.with_l2(self.l2.unwrap_or_default())?)
+    }
+
+    /// What a run has only where it was asked for.
+    fn further(&self, run: ParamServ) -> ParamServ {
+        let run = if self.shuffle == Some(false) { run.without_shuffling() } else { run };
+        let run = self.clip.into_iter().fold(run, ParamServ::clip);
+        let run = self.patience.into_iter().fold(run, ParamServ::patience);
+        let run = self.class_weight.iter().cloned().fold(run, ParamServ::class_weight);
+        let run = self.inject.iter().cloned().fold(run, ParamServ::inject);
+        let run = self.trace.iter().fold(run, ParamServ::trace);
+        let run = self.resume.iter().fold(run, ParamServ::resume);
+        let Some(folder) = &self.checkpoint else { return run };
+        let checkpoints = Checkpoints::in_folder(folder).every(self.checkpoint_every.unwrap_or_default());
+        run.checkpoint(self.keep.into_iter().fold(checkpoints, |all, kept| all.keeping(kept.into())))
+    }
+
+    /// Where the nodes run, and how long the launcher bears their silence.
+    fn executor(&self) -> Result<Executor, Error> {
+        let on = self.on.as_deref().cloned().unwrap_or_else(Executor::threads);
+        let insecure = self.insecure_network == Some(true);
+        if insecure && !on.is_on_hosts() {
+            return Err(contradiction(
+                "--insecure-network is for nodes on several hosts: add --on ssh:FILE or --on slurm",
+            ));
+        }
+        if self.checkpoint.is_none() && (self.checkpoint_every.is_some() || self.keep.is_some()) {
+            return Err(contradiction(
+                "--checkpoint-every and --keep are of checkpoints: add --checkpoint FOLDER",
+            ));
+        }
+        if on.is_sim() {
+            return self.simulation(on);
+        }
+        if self.network.is_some() || self.compute.is_some() || !self.fault.is_empty() {
+            return Err(contradiction("--network, --compute and --fault are of a simulation: add --on sim"));
+        }
+        let on = if insecure { on.insecure_network() } else { on };
+        // A frozen process is lost too, where a loss does not end the run.
+        let heeds = on.has_processes() && self.on_worker_loss.unwrap_or_default().goes_on();
+        match self.silence.or(heeds.then_some(Silence::USUAL)) {
+            None => Ok(on),
+            Some(limit) if on.has_processes() => Ok(on.silence_limit(limit.time())),
+            Some(_) => Err(contradiction("--silence is for nodes that are processes: add --on processes")),
+        }
+    }
+
+    /// A run in virtual time.
+    fn simulation(&self, on: Executor) -> Result<Executor, Error> {
+        if self.silence.is_some() {
+            return Err(contradiction(
+                "--silence is for nodes that are processes: in virtual time none is silent",
+            ));
+        }
+        let network = self.network.clone().unwrap_or_default();
+        let on = on.seed(self.seed.unwrap_or(1)).network(network).compute(self.compute.unwrap_or_default());
+        Ok(self.fault.iter().cloned().fold(on, Executor::fault))
+    }
+}
+
+fn contradiction(why: &str) -> Error {
+    Error::Contradiction(why.to_owned())
+}
