@@ -149,7 +149,7 @@ pub enum Error {
 /// `job.toml, line 3`.
 fn place(path: &Path, line: Option<usize>) -> String {
     let path = syncline_terminal::path(path);
-    line.map_or_else(|| path.clone().into(), |line| format!("{path}, line {line}"))
+    line.map_or_else(|| path.clone(), |line| format!("{path}, line {line}"))
 }
 
 /// As its `Display`: it is what a `main` that returns the error prints.
