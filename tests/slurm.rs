@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use support::{command, run, stderr, wait_for, write};
+use support::{command, parent, processes, run, stderr, wait_for, write};
 use tempfile::TempDir;
 
 /// A cluster of two nodes with four cores each, which ends with the value.
@@ -68,6 +68,32 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
+    /// Waits for a job that runs; its number.
+    fn running(&self) -> String {
+        let first = || self.jobs().into_iter().find(|job| job.ends_with("RUNNING"));
+        wait_for("a job", first).split(' ').next().unwrap().to_owned()
+    }
+
+    /// The processes that Slurm has started on a node, and their environments.
+    fn processes_of(&self, node: &str) -> Vec<(u32, Vec<String>)> {
+        let marks = [format!("SLURM_CONF={}", self.at("slurm.conf")), format!("SLURMD_NODENAME={node}")];
+        let all = processes().into_iter();
+        all.filter(|(_, words)| marks.iter().all(|mark| words.contains(mark))).collect()
+    }
+
+    /// Has a node vanish with all that runs there.
+    fn lose(&self, node: &str) {
+        let daemon = fs::read_to_string(self.at(&format!("run/slurmd.{node}.pid"))).unwrap();
+        // Each of its steps is kept by a process of Slurm's own, which calls itself by the step.
+        let parents = self.processes_of(node).into_iter().flat_map(|(pid, _)| [Some(pid), parent(pid)]);
+        let gone = parents.flatten().chain([daemon.trim().parse().unwrap()]);
+        for pid in gone {
+            // With the first of them others may go by themselves.
+            let mut kill = Command::new("kill");
+            let _ = kill.args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
     fn assert_empty(&self) {
         wait_for("an empty queue", || self.jobs().is_empty().then_some(()));
     }
@@ -84,6 +110,28 @@ impl Drop for Cluster {
         }
         for daemon in &mut self.daemons {
             let _ = daemon.wait();
+        }
+    }
+}
+
+/// A command that does not outlive its test.
+struct Held(Option<Child>);
+
+impl Held {
+    fn start(mut command: Command) -> Held {
+        Held(Some(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    fn finish(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }
@@ -113,7 +161,7 @@ fn settings(folder: &Path) -> String {
          AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nSchedulerType=sched/backfill\n\
          SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0\nSelectType=select/cons_tres\n\
          SelectTypeParameters=CR_Core\nSlurmdParameters=config_overrides\nMpiDefault=none\nReturnToService=2\n\
-         SwitchType=switch/none\nKillWait=3\nInactiveLimit=0\nSlurmctldTimeout=10\nSlurmdTimeout=10\n{nodes}\
+         SwitchType=switch/none\nKillWait=30\nInactiveLimit=0\nSlurmctldTimeout=10\nSlurmdTimeout=10\n{nodes}\
          PartitionName=all Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO\n",
         ports[0]
     )
@@ -158,15 +206,78 @@ fn what_slurm_refuses_and_what_it_ends_is_told() {
     assert_eq!(refused.status.code(), Some(1), "{message}");
     assert!(message.contains("Slurm gave no room") && message.contains("nvalid partition"), "{message}");
 
-    let running = cluster.syncline(&format!("{LONG} --on slurm")).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for("a job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")).then_some(()));
-    std::thread::sleep(Duration::from_secs(3));
-    let job = cluster.jobs()[0].split(' ').next().unwrap().to_owned();
+    // A job that is cancelled is asked to end first, and leaves a checkpoint.
+    let checkpoints = cluster.at("cancelled");
+    let long = format!("{LONG} --checkpoint {checkpoints} --checkpoint-every rounds:20 --on slurm");
+    let running = Held::start(cluster.syncline(&long));
+    let job = cluster.running();
+    let is_checkpoint = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("round-");
+    wait_for("a checkpoint", || fs::read_dir(&checkpoints).ok()?.flatten().any(is_checkpoint).then_some(()));
     assert!(cluster.slurm("scancel").arg(job).status().unwrap().success());
-    let output = running.wait_with_output().unwrap();
+    let output = running.finish();
     let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("CANCELLED"), "{message}");
+    assert_eq!(output.status.code(), Some(143), "{message}");
+    assert!(message.contains("the cancelling of its job: asked to come to an end"), "{message}");
+    assert!(message.contains("the run goes on from round"), "{message}");
+    cluster.assert_empty();
+}
+
+#[test]
+fn before_its_time_limit_a_run_ends_with_a_checkpoint_from_which_another_goes_on() {
+    let Some(cluster) = Cluster::start() else { return };
+    let whole = "train --quiet --workers 2 --epochs 12 --inject all:2ms";
+    let at = |name: &str| cluster.at(name);
+    succeeded(&run(&format!("{whole} --save {}", at("whole.safetensors"))));
+    let (checkpoints, saved) = (at("limited"), at("limited.safetensors"));
+    // Slurm counts in minutes: all but the first seconds are kept for the end.
+    let limited = format!("{whole} --checkpoint {checkpoints} --on slurm:time=1,notice=57");
+    let output = cluster.syncline(&limited).output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(143), "{message}");
+    assert!(message.contains("the time limit: asked to come to an end"), "{message}");
+    let resumed = format!("{whole} --resume {checkpoints} --save {saved} --on slurm");
+    succeeded(&cluster.syncline(&resumed).output().unwrap());
+    assert_eq!(fs::read(saved).unwrap(), fs::read(at("whole.safetensors")).unwrap());
+    cluster.assert_empty();
+}
+
+#[test]
+fn nodes_of_a_lost_host_go_on_at_the_others() {
+    let Some(cluster) = Cluster::start() else { return };
+    let train = "train --quiet --workers 4 --servers 2 --epochs 12 --inject all:5ms";
+    succeeded(&run(&format!("{train} --save {}", cluster.at("whole.safetensors"))));
+    let saved = cluster.at("left.safetensors");
+    let lossy = format!("{train} --on-worker-loss restart --silence 4s --save {saved} --on slurm:nodes=2");
+    let running = Held::start(cluster.syncline(&lossy));
+    cluster.running();
+    let is_worker =
+        |(_, words): &(u32, Vec<String>)| words.iter().any(|word| word.starts_with("SYNCLINE_NODE=worker/"));
+    wait_for("a worker there", || cluster.processes_of("n2").iter().any(is_worker).then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
+    cluster.lose("n2");
+    let message = succeeded(&running.finish());
+    assert!(message.contains("is started again"), "{message}");
+    assert_eq!(fs::read(saved).unwrap(), fs::read(cluster.at("whole.safetensors")).unwrap(), "{message}");
+    cluster.assert_empty();
+}
+
+#[test]
+fn two_programs_share_a_cluster_and_one_that_finds_no_room_waits_and_says_why() {
+    let Some(cluster) = Cluster::start() else { return };
+    let first = Held::start(cluster.syncline(&format!("{LONG} --on slurm:exclusive,nodes=2")));
+    let job = cluster.running();
+    let second = cluster.syncline(&format!("{TRAIN} --on slurm"));
+    let said = cluster.at("said");
+    let mut second =
+        { second }.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
+    let said = || fs::read_to_string(&said).unwrap();
+    wait_for("the reason", || said().contains("waits in Slurm's queue: ").then_some(()));
+    assert!(cluster.slurm("scancel").arg(job).status().unwrap().success());
+    assert!(second.wait().unwrap().success(), "{}", said());
+    assert!(!first.finish().status.success());
+    let both =
+        [0, 1].map(|_| Held::start(cluster.syncline("train --quiet --workers 2 --epochs 2 --on slurm")));
+    both.into_iter().for_each(|program| drop(succeeded(&program.finish())));
     cluster.assert_empty();
 }
 
@@ -179,19 +290,11 @@ fn a_launcher_that_is_killed_gives_its_room_back() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("a job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")).then_some(()));
+    cluster.running();
     std::thread::sleep(Duration::from_secs(3));
     running.kill().unwrap();
     running.wait().unwrap();
     cluster.assert_empty();
-    let left = || {
-        let mark = format!("SLURM_CONF={}", cluster.at("slurm.conf"));
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let environments = entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
-        environments
-            .map(|environment| String::from_utf8_lossy(&environment).into_owned())
-            .filter(|text| text.contains(&mark) && text.contains("SYNCLINE_NODE="))
-            .count()
-    };
+    let left = || ["n1", "n2"].map(|node| cluster.processes_of(node).len()).iter().sum::<usize>();
     wait_for("the nodes' end", || (left() == 0).then_some(()));
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
 
+pub mod farm;
+
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
@@ -123,6 +125,27 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 /// Sends a signal to one process.
 pub fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// All processes and their environments.
+pub fn processes() -> Vec<(u32, Vec<String>)> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let environment = std::fs::read(entry.path().join("environ")).ok()?;
+            let entries =
+                environment.split(|byte| *byte == 0).map(|entry| String::from_utf8_lossy(entry).into_owned());
+            Some((pid, entries.collect()))
+        })
+        .collect()
+}
+
+/// The process that started another, while it exists.
+pub fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
+    (parent > 1).then_some(parent)
 }
 
 /// Starts it with its output kept.

@@ -111,6 +111,6 @@ impl State {
 fn signal(by: Interrupt) -> Signal {
     match by {
         Interrupt::CtrlC => Signal::INT,
-        Interrupt::Terminate => Signal::TERM,
+        _ => Signal::TERM,
     }
 }

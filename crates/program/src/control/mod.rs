@@ -9,7 +9,7 @@ pub(crate) mod enrolment;
 pub(crate) mod leash;
 pub(crate) mod meeting;
 pub(crate) mod member;
-mod pulse;
+pub(crate) mod pulse;
 pub(crate) mod role;
 pub(crate) mod standing;
 
@@ -28,7 +28,7 @@ use crate::life::failure::Cause;
 use crate::life::roster::{Roster, State};
 use crate::life::supervisor::Event;
 use crate::node::body::NodeEnd;
-use crate::{Clock, NodeId, NodeName};
+use crate::{Clock, Interrupt, NodeId, NodeName};
 
 /// What a node says or asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) enum Request {
     Hello { node: NodeId, outline: Outline },
     /// "I am alive, and what waits there", said by a thread of the process that does nothing else.
     Alive { node: NodeId, standing: Standing },
+    /// "The engine asks me to end."
+    Noticed,
     /// "What time is it?"
     Time,
     /// "My service is constructed and listens here."
@@ -96,6 +98,8 @@ pub(crate) enum Outcome {
 pub(crate) enum News {
     /// Something that its supervisor understands as it is.
     Event(Event),
+    /// The engine wants the program to come to its end.
+    Notice(Interrupt),
     /// A node's body ended in another process, which lives on for a moment.
     Reported(NodeId, NodeEnd),
     /// A node of this process is gone.
@@ -240,6 +244,7 @@ impl Service for Control {
                 self.standings().insert(node.name.clone(), standing);
                 self.tell(News::Event(Event::Heard(node)))
             }
+            Request::Noticed => self.tell(News::Notice(Interrupt::Engine)),
             Request::Time => Reply::Time(self.clock.now()),
             Request::Ready { node, address } => {
                 self.post(|board| board.roster.listens(&node, address));

@@ -2,20 +2,28 @@
 //! node that computes for long does not look like one that is stopped.
 //!
 //! On the network they also tell the process whether the launcher is there: a cable that is pulled breaks no leash.
+//!
+//! Where the engine asks every process of a job to end before it ends them (SIGTERM), the launcher is told, and decides.
 
+use std::env;
 use std::time::Duration;
 
+use signal_hook::consts::SIGTERM;
 use syncline_runtime::{Clock, Waits};
 use syncline_wire::{Address, Client, Limits, Token};
 
 use crate::control::standing::Standing;
 use crate::control::{Control, Request, leash};
+use crate::launch::signals::Arrivals;
 use crate::life::patience::Silence;
 use crate::node::body;
 use crate::{Error, NodeId};
 
 /// How long a process on the network lives on without an answer of its launcher, which by then has taken its host for lost.
 const LOST: Duration = Duration::from_secs(30);
+
+/// Is set for a process to which SIGTERM is the engine's notice, meant for the whole program.
+pub(crate) const HEEDS_NOTICE: &str = "SYNCLINE_HEEDS_NOTICE";
 
 /// Tells the launcher at `control` that this process is alive, again and again for the rest of its life.
 pub(super) fn start(
@@ -31,6 +39,9 @@ pub(super) fn start(
         // When the launcher cannot be reached, the leash ends this process: there is nobody to tell.
         let identity = node.identity(token);
         let Ok(client) = Client::<Control>::connect(&control, identity, &limits).await else { return };
+        if env::var_os(HEEDS_NOTICE).is_some() {
+            tokio::spawn(pass_on_notice(client.clone()));
+        }
         let alive = || Request::Alive { node: node.clone(), standing: Standing::of(&waits) };
         let is_on_network = !matches!(control, Address::Unix(_));
         let clock = Clock::start();
@@ -51,4 +62,13 @@ pub(super) fn start(
     };
     let thread = std::thread::Builder::new().name("pulse".to_owned()).spawn(move || runtime.block_on(beat));
     thread.map(drop).map_err(Error::system("cannot start the thread that shows signs of life"))
+}
+
+async fn pass_on_notice(client: Client<Control>) {
+    let Ok(mut terminate) = Arrivals::of(SIGTERM) else { return };
+    loop {
+        terminate.next().await;
+        // A launcher that cannot be told ends this process by the leash.
+        let _ = client.call(Request::Noticed).await;
+    }
 }

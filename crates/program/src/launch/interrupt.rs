@@ -1,26 +1,33 @@
-//! Ctrl-C and SIGTERM as a driver may heed them: it brings the program to its end in its own way, and has a value.
+//! Ctrl-C, SIGTERM and what an engine announces, as a driver may heed them: it brings the program to its end in its own
+//! way, and has a value.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// Who asked the launching process to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who asked the launching process, or the nodes, to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Interrupt {
     /// The user, by Ctrl-C (SIGINT).
     CtrlC,
     /// The system, by SIGTERM: a batch scheduler whose time is over, `kill`, a shutdown.
     Terminate,
+    /// The engine's time limit, which is near: what is left is for coming to an end.
+    TimeLimit,
+    /// The engine, which has asked the nodes to end: their job is cancelled, or makes room for another.
+    Engine,
 }
 
 impl Interrupt {
-    /// The exit code by which shells know it: 128 and the signal's number.
+    /// The exit code by which shells know it: 128 and the signal's number. What an engine asks for counts as SIGTERM.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::CtrlC => 130,
-            Self::Terminate => 143,
+            Self::Terminate | Self::TimeLimit | Self::Engine => 143,
         }
     }
 }
@@ -30,6 +37,8 @@ impl fmt::Display for Interrupt {
         f.write_str(match self {
             Self::CtrlC => "Ctrl-C",
             Self::Terminate => "SIGTERM",
+            Self::TimeLimit => "the time limit",
+            Self::Engine => "the cancelling of its job",
         })
     }
 }

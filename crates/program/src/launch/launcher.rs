@@ -123,6 +123,8 @@ struct Launcher {
     pending: VecDeque<NodeId>,
     /// How many processes may be starting at once.
     window: usize,
+    /// Whether the engine has given notice of the end.
+    noticed: bool,
     /// Kept for its directory, which vanishes with it.
     _meeting: Option<Meeting>,
 }
@@ -161,6 +163,7 @@ impl Launcher {
             say: Say::Directly(Arc::clone(&sink)),
             stall: deadlock.map(|(silence, then)| (Stall::new(silence), then)),
             window: std::thread::available_parallelism().map_or(WINDOW, |cores| WINDOW.max(2 * cores.get())),
+            noticed: false,
             _meeting: None,
         };
         let begun = launcher.try_begin(program, processes, sink).await;
@@ -200,6 +203,15 @@ impl Launcher {
             printer.map_err(Error::system("cannot start the thread that prints the nodes' output"))?;
         self.say = Say::Among(printer.voice());
         remarks.iter().for_each(|remark| self.say(remark));
+        if let Some(limit) = way.limit() {
+            let news = self.stage.news.clone();
+            // Nobody hears it after the run, which takes the task with it.
+            let give_notice = async move {
+                limit.near().await;
+                let _ = news.send(News::Notice(Interrupt::TimeLimit));
+            };
+            tokio::spawn(give_notice);
+        }
         let (ports, token) = (meeting.ports(), token.clone());
         let orders = Orders { program, launch, arguments, control, ports, token };
         self.away = Some(Box::new(Processes::new(orders, way, printer)));
@@ -339,6 +351,11 @@ impl Launcher {
                     seen.reported = Some(end.outcome.clone());
                 }
                 self.heard(&node, end)
+            }
+            News::Notice(by) => {
+                // Every node of a job may tell of its end; a user who asks again is somebody else.
+                let heeded = self.stage.home.interrupts.are_heeded();
+                !std::mem::replace(&mut self.noticed, true) && self.decide(Event::Interrupted { by, heeded })
             }
             News::Ended(node, end) => self.ended(node, end),
             News::Exited(node, exit) => {

@@ -9,7 +9,7 @@ pub(crate) mod interrupt;
 pub(crate) mod launcher;
 pub(crate) mod output;
 pub(crate) mod run;
-mod signals;
+pub(crate) mod signals;
 pub(crate) mod testing;
 
 use std::sync::atomic::{self, AtomicUsize};
@@ -34,7 +34,7 @@ use crate::node::context::Home;
 use crate::node::directory::Directory;
 use crate::{Clock, Error, Executor, OnFailure, Program, Run};
 use cast::{Cast, Stage};
-use executor::Place;
+use executor::{Place, Sink};
 use interrupt::Interrupts;
 use launcher::{Plan, ProcessPlan};
 use run::{Hold, Slot};
@@ -110,7 +110,7 @@ fn passed_by<T: Send + 'static>(program: Program<T>, node: &str) -> Result<Run<T
 fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Which) -> Result<Run<T>, Error> {
     let is_sim = executor.is_sim();
     let (news, heard) = mpsc::unbounded_channel();
-    let yard = yard(&program, &executor.place)?;
+    let yard = yard(&program, &executor.place, &executor.sink)?;
     let world = match &executor.place {
         Place::Sim(setup) => Some(World::new(setup)),
         Place::Threads | Place::Processes(_) | Place::Hosts(_) => None,
@@ -167,7 +167,7 @@ struct Yard {
 }
 
 /// What a place has for the processes of a program; nothing where its nodes are none.
-fn yard<T: Send + 'static>(program: &Program<T>, place: &Place) -> Result<Option<Yard>, Error> {
+fn yard<T: Send + 'static>(program: &Program<T>, place: &Place, sink: &Sink) -> Result<Option<Yard>, Error> {
     Ok(match place {
         Place::Threads | Place::Sim(_) => None,
         Place::Processes(transport) => {
@@ -177,7 +177,7 @@ fn yard<T: Send + 'static>(program: &Program<T>, place: &Place) -> Result<Option
         Place::Hosts(site) => {
             let away = program.placed().filter(|(_, _, body)| !matches!(body, Body::Here(_)));
             let needs: Vec<_> = away.map(|(group, _, _)| &*group.resources).collect();
-            let Farm { way, ground, remarks } = site.open(program.name(), &needs)?;
+            let Farm { way, ground, remarks } = site.open(program.name(), &needs, sink)?;
             Some(Yard { meeting: Meeting::Network(ground), way, remarks })
         }
     })

@@ -43,54 +43,63 @@ impl Listeners {
 
 /// The signals that reach this process while the value lives.
 pub(crate) struct Signals {
-    ctrl_c: UnixStream,
-    terminate: UnixStream,
-    handlers: Vec<SigId>,
+    ctrl_c: Arrivals,
+    terminate: Arrivals,
     listeners: &'static Listeners,
 }
 
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         let listeners = Listeners::get()?;
-        let (ctrl_c, by_ctrl_c) = arrivals()?;
-        let (terminate, by_terminate) = arrivals()?;
+        let (ctrl_c, terminate) = (Arrivals::of(SIGINT)?, Arrivals::of(SIGTERM)?);
         listeners.change(|count| *count += 1);
-        let mut signals = Self { ctrl_c, terminate, handlers: Vec::new(), listeners };
-        signals.handlers.push(pipe::register(SIGINT, by_ctrl_c)?);
-        signals.handlers.push(pipe::register(SIGTERM, by_terminate)?);
-        Ok(signals)
+        Ok(Self { ctrl_c, terminate, listeners })
     }
 
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Interrupt {
         tokio::select! {
-            () = arrival(&mut self.ctrl_c) => Interrupt::CtrlC,
-            () = arrival(&mut self.terminate) => Interrupt::Terminate,
+            () = self.ctrl_c.next() => Interrupt::CtrlC,
+            () = self.terminate.next() => Interrupt::Terminate,
         }
-    }
-}
-
-/// A stream in which a signal handler leaves a byte for each signal, and the handler's end of it.
-fn arrivals() -> io::Result<(UnixStream, StdStream)> {
-    let (arrivals, handler_end) = StdStream::pair()?;
-    arrivals.set_nonblocking(true)?;
-    Ok((UnixStream::from_std(arrivals)?, handler_end))
-}
-
-async fn arrival(stream: &mut UnixStream) {
-    let mut byte = [0];
-    match stream.read(&mut byte).await {
-        Ok(1) => {}
-        // The handler holds the other end for as long as the stream lives; should it fail, no signal will come.
-        _ => std::future::pending().await,
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            unregister(handler);
-        }
         self.listeners.change(|count| *count -= 1);
+    }
+}
+
+/// One signal, which has no other effect while the value lives.
+pub(crate) struct Arrivals {
+    /// Here its handler leaves a byte each time.
+    stream: UnixStream,
+    handler: SigId,
+}
+
+impl Arrivals {
+    /// To be called where a runtime runs.
+    pub(crate) fn of(signal: i32) -> io::Result<Self> {
+        let (arrivals, handler_end) = StdStream::pair()?;
+        arrivals.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(arrivals)?;
+        Ok(Self { stream, handler: pipe::register(signal, handler_end)? })
+    }
+
+    /// Waits for it.
+    pub(crate) async fn next(&mut self) {
+        let mut byte = [0];
+        match self.stream.read(&mut byte).await {
+            Ok(1) => {}
+            // The handler holds the other end for as long as the stream lives; should it fail, no signal will come.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        unregister(self.handler);
     }
 }

@@ -10,6 +10,10 @@ pub(crate) enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By the kernel, which had no memory left for it.
+    OutOfMemory,
+    /// With the engine's job, which ended for this reason.
+    WithJob(&'static str),
     /// Unseen: what connected the launcher with its host is gone.
     Lost,
     /// The system did not tell.
@@ -44,6 +48,8 @@ impl Sightings {
     fn cause(&self, exit: Exit) -> Cause {
         match exit {
             Exit::Signal(signal) => Cause::Killed(signal),
+            Exit::OutOfMemory => Cause::OutOfMemory,
+            Exit::WithJob(why) => Cause::JobEnded(why.to_owned()),
             Exit::Code(code) if self.joined => Cause::Exited(code),
             Exit::Code(code) => {
                 Cause::NeverStarted(format!("its process exited with code {code} before it reached `launch`"))

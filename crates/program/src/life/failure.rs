@@ -23,6 +23,10 @@ pub enum Cause {
     Exited(i32),
     /// Its process was killed by this signal.
     Killed(i32),
+    /// The kernel killed it, because its memory, or that of what it runs in, was used up.
+    OutOfMemory,
+    /// The engine ended the job in which it ran: why.
+    JobEnded(String),
     /// Its host is gone, or the connection to it.
     HostLost,
     /// Its process still exists but gave no sign of life for so long: it is stopped, or its machine does not get to it.
@@ -55,7 +59,9 @@ impl Cause {
             Self::LostPeer(_) => 0,
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
             Self::Exited(_) | Self::Silent(_) => 2,
-            Self::Killed(_) | Self::HostLost | Self::Deadlocked(_) => 3,
+            Self::Killed(_) | Self::OutOfMemory | Self::HostLost | Self::Deadlocked(_) => 3,
+            // What is seen of it first may be no more than a signal.
+            Self::JobEnded(_) => 4,
         }
     }
 }
@@ -68,6 +74,8 @@ impl fmt::Display for Cause {
             Self::Panicked(text) => write!(f, "panicked: {text}"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::Killed(signal) => write!(f, "was killed by signal {signal}{}", signal_name(*signal)),
+            Self::OutOfMemory => f.write_str("was killed by the kernel: there was no memory left for it"),
+            Self::JobEnded(why) => write!(f, "was ended with its job: {why}"),
             Self::HostLost => f.write_str("was lost: its host, or the connection to it, is gone"),
             Self::Silent(time) => {
                 write!(

@@ -256,8 +256,9 @@ impl Supervisor {
         let Some(member) = self.members.get_mut(&node.name) else { return Vec::new() };
         let before = self.restarts.get(node.name.label()).copied().unwrap_or_default();
         match (member.policy, member.policy.restart_after(before)) {
-            // Where nothing goes on, starting one node anew or leaving one out would only hide it.
-            _ if matches!(cause, Cause::Deadlocked(_)) => self.fail(now, node, cause),
+            // Where nothing goes on, starting one node anew or leaving one out would only hide it, and there is no place
+            // to start it in a job that has ended.
+            _ if matches!(cause, Cause::Deadlocked(_) | Cause::JobEnded(_)) => self.fail(now, node, cause),
             (OnFailure::Restart { times, .. }, Some(after)) => {
                 member.fate = Fate::Failed { restart: after };
                 self.restarts.insert(node.name.label().clone(), before + 1);

@@ -2,11 +2,11 @@
 //!
 //! The agent hands on what comes by its standard input, the leash. Where that ends, the node perishes with all that it
 //! started. How the node ended is told by the agent's own exit code, in the manner of shells: 128 and the number of the
-//! signal that killed it.
+//! signal that killed it, and one beyond all signals where the host had no memory left for it.
 
 use std::env;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio, exit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::control::role;
+use crate::engine::processes::memory::Victims;
 use crate::engine::processes::process::Group;
 use crate::engine::processes::way;
 use crate::life::exit::Exit;
@@ -27,6 +28,9 @@ const PERISHING: Duration = Duration::from_secs(2);
 
 /// What signals are added to in an exit code.
 const SIGNALLED: i32 = 128;
+
+/// The exit code of an agent whose node was killed for want of memory.
+const OUT_OF_MEMORY: i32 = SIGNALLED + 65;
 
 /// Is the agent, in a process that was started to be one; returns in all others.
 pub(crate) fn be_if_asked() {
@@ -47,6 +51,7 @@ fn run() -> io::Result<i32> {
     let mut command = Command::new(env::current_exe()?);
     command.args(env::args_os().skip(1)).env_remove(AGENT).process_group(0).stdin(Stdio::piped());
     role::bind_to_this_process(&mut command);
+    let victims = Victims::now();
     let mut child = command.spawn()?;
     drop(command);
     let group = Group::led_by(&child);
@@ -62,11 +67,16 @@ fn run() -> io::Result<i32> {
     };
     std::thread::Builder::new().name("leash".to_owned()).spawn(hold)?;
     group.await_end();
-    Ok(group.reap(&mut child).map_or(1, code))
+    Ok(group.reap(&mut child).map_or(1, |status| code(victims.among(way::told(status)))))
 }
 
-fn code(status: ExitStatus) -> i32 {
-    status.signal().map_or(status.code().unwrap_or(1), |signal| SIGNALLED + signal)
+fn code(exit: Exit) -> i32 {
+    match exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => SIGNALLED + signal,
+        Exit::OutOfMemory => OUT_OF_MEMORY,
+        Exit::WithJob(_) | Exit::Lost | Exit::Unknown => 1,
+    }
 }
 
 /// What the end of an agent, or of the command that carries it, tells of the node's.
@@ -75,6 +85,7 @@ pub(crate) fn told(status: ExitStatus) -> Exit {
         Exit::Code(code) if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => {
             Exit::Signal(code - SIGNALLED)
         }
+        Exit::Code(OUT_OF_MEMORY) => Exit::OutOfMemory,
         exit => exit,
     }
 }

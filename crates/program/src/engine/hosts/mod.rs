@@ -12,6 +12,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod hostfile;
+pub(crate) mod limit;
 pub(crate) mod placement;
 mod shell;
 pub(crate) mod site;

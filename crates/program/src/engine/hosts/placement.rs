@@ -1,6 +1,10 @@
 //! Which host a node is put on: the first in the file's order that has room.
+//!
+//! Where hosts are lost while the program runs, their nodes go to those that are left, also beyond their slots: slower
+//! is better than not at all.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::hostfile::Host;
 use crate::{Error, NodeId, NodeName, Resources};
@@ -8,12 +12,15 @@ use crate::{Error, NodeId, NodeName, Resources};
 /// Hosts, and what of them is taken.
 pub(crate) struct Placement {
     hosts: Vec<(Host, Free)>,
+    /// Those that are lost, by their numbers.
+    lost: BTreeSet<usize>,
     taken: BTreeMap<NodeName, Place>,
 }
 
 /// What of a host is still to be had.
 struct Free {
-    slots: usize,
+    /// Below zero where nodes of lost hosts have come as well.
+    slots: isize,
     gpus: Vec<String>,
 }
 
@@ -21,17 +28,22 @@ struct Free {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     host: usize,
-    slots: usize,
+    slots: isize,
     pub(crate) gpus: Vec<String>,
 }
 
 impl Placement {
     pub(crate) fn new(hosts: Vec<Host>) -> Self {
         let free = |host: Host| {
-            let free = Free { slots: host.slots, gpus: host.gpus.clone() };
+            let free = Free { slots: signed(host.slots), gpus: host.gpus.clone() };
             (host, free)
         };
-        Self { hosts: hosts.into_iter().map(free).collect(), taken: BTreeMap::new() }
+        Self { hosts: hosts.into_iter().map(free).collect(), lost: BTreeSet::new(), taken: BTreeMap::new() }
+    }
+
+    /// The hosts that are still there, by their names.
+    pub(crate) fn keep(&mut self, names: &[String]) {
+        self.lost = (0..self.hosts.len()).filter(|at| !names.contains(&self.hosts[*at].0.name)).collect();
     }
 
     pub(crate) fn host(&self, place: &Place) -> &Host {
@@ -42,10 +54,18 @@ impl Placement {
     /// goes to another host than before if one has room: the host may be why it failed.
     pub(crate) fn place(&mut self, node: &NodeId, needs: &Resources) -> Result<Place, Error> {
         let before = self.taken.remove(&node.name).map(|place| self.give_back(place));
-        let (slots, gpus) = (needs.cpus.unwrap_or(1), needs.gpus.unwrap_or(0));
-        let has_room = |(_, free): &(Host, Free)| free.slots >= slots && free.gpus.len() >= gpus;
-        let mut fitting: Vec<_> = (0..self.hosts.len()).filter(|at| has_room(&self.hosts[*at])).collect();
-        fitting.sort_by_key(|at| Some(*at) == before);
+        let (slots, gpus) = (signed(needs.cpus.unwrap_or(1)), needs.gpus.unwrap_or(0));
+        let there = (0..self.hosts.len()).filter(|at| !self.lost.contains(at));
+        let mut fitting: Vec<_> = there.filter(|at| self.hosts[*at].1.gpus.len() >= gpus).collect();
+        let has_room = |at: &usize| self.hosts[*at].1.slots >= slots;
+        if fitting.iter().any(has_room) {
+            fitting.retain(has_room);
+            fitting.sort_by_key(|at| Some(*at) == before);
+        } else if !self.lost.is_empty() {
+            fitting.sort_by_key(|at| Reverse(self.hosts[*at].1.slots));
+        } else {
+            fitting.clear();
+        }
         let Some(host) = fitting.first().copied() else { return Err(self.lacking(node, slots, gpus)) };
         let free = &mut self.hosts[host].1;
         free.slots -= slots;
@@ -64,14 +84,21 @@ impl Placement {
         host
     }
 
-    fn lacking(&self, node: &NodeId, slots: usize, gpus: usize) -> Error {
-        let left = |of: fn(&Free) -> usize| self.hosts.iter().map(|(_, free)| of(free)).max().unwrap_or(0);
-        let (what, asked, there) = match left(|free| free.slots) {
-            there if there < slots => ("slots on one host", slots, there),
-            _ => ("GPUs on one host", gpus, left(|free| free.gpus.len())),
+    fn lacking(&self, node: &NodeId, slots: isize, gpus: usize) -> Error {
+        let there = || self.hosts.iter().enumerate().filter(|(at, _)| !self.lost.contains(at));
+        let most_slots = there().map(|(_, (_, free))| free.slots).max().unwrap_or(0).max(0);
+        let most_gpus = there().map(|(_, (_, free))| free.gpus.len()).max().unwrap_or(0);
+        let (what, asked, there) = match most_slots < slots {
+            true => ("slots on one host", slots.unsigned_abs(), most_slots.unsigned_abs()),
+            false => ("GPUs on one host", gpus, most_gpus),
         };
         Error::Room { node: node.name.to_string(), what, asked, there }
     }
+}
+
+/// A count as it can be gone below.
+fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 #[cfg(test)]
@@ -111,5 +138,25 @@ mod tests {
         assert_eq!(placement.place(&node("w/1"), &needs).unwrap().gpus, ["0"]);
         let third = placement.place(&first.next().next(), &needs).unwrap();
         assert_eq!(placement.host(&third).name, "b", "there is no other");
+    }
+    #[test]
+    fn nodes_of_a_lost_host_go_to_the_emptiest_of_the_others() {
+        let hosts = [host("a", 1, &[]), host("b", 3, &["0"]), host("c", 2, &[])];
+        let mut placement = Placement::new(hosts.into());
+        let plain = Resources::default();
+        let put = |placement: &mut Placement, name: &NodeId, needs: &Resources| {
+            placement.place(name, needs).map(|place| placement.host(&place).name.clone())
+        };
+        let nodes: Vec<_> = (0..6).map(|n| node(&format!("w/{n}"))).collect();
+        let at: Vec<_> = nodes.iter().map(|node| put(&mut placement, node, &plain).unwrap()).collect();
+        assert_eq!(at, ["a", "b", "b", "b", "c", "c"]);
+        placement.keep(&["a".to_owned(), "b".to_owned()]);
+        assert_eq!(put(&mut placement, &nodes[4].next(), &plain).unwrap(), "a");
+        assert_eq!(put(&mut placement, &nodes[5].next(), &plain).unwrap(), "b");
+        let needs = plain.clone().gpus(2);
+        let error = put(&mut placement, &nodes[5].next().next(), &needs).unwrap_err().to_string();
+        assert!(error.contains("2 GPUs on one host"), "{error}");
+        placement.keep(&["c".to_owned()]);
+        assert_eq!(put(&mut placement, &nodes[0].next(), &plain).unwrap(), "c");
     }
 }

@@ -10,6 +10,7 @@ use super::slurm::{self, Slurm};
 use super::ssh::Ssh;
 use crate::control::meeting::Ground;
 use crate::engine::processes::way::Way;
+use crate::launch::executor::Sink;
 use crate::{Error, Resources};
 
 /// Hosts, and how they are reached. Written `ssh:FILE` or `slurm`, with options `,name=value` behind.
@@ -29,7 +30,7 @@ enum Kind {
     /// The hosts of this file.
     Ssh(PathBuf),
     /// What Slurm gives, asked for with these options.
-    Slurm(Vec<(String, Option<String>)>),
+    Slurm(slurm::Wishes),
 }
 
 /// A site that is ready for nodes.
@@ -56,8 +57,8 @@ impl Site {
                 let (file, options) = rest.split_once(',').unwrap_or((rest, ""));
                 (Kind::Ssh(file.into()), options)
             }
-            Some(("slurm", options)) => (Kind::Slurm(Vec::new()), options),
-            None if text == "slurm" => (Kind::Slurm(Vec::new()), ""),
+            Some(("slurm", options)) => (Kind::Slurm(slurm::Wishes::default()), options),
+            None if text == "slurm" => (Kind::Slurm(slurm::Wishes::default()), ""),
             None if text == "ssh" => {
                 let what = "ssh needs a file of hosts: ssh:hosts.txt".to_owned();
                 return Err(Error::Site { text: text.to_owned(), why: what });
@@ -93,10 +94,7 @@ impl Site {
                 }
                 self.ports = Some(from..=to);
             }
-            (_, _, Kind::Slurm(options)) => {
-                slurm::check_option(name)?;
-                options.push((name.to_owned(), value.map(str::to_owned)));
-            }
+            (_, _, Kind::Slurm(wishes)) => wishes.add(name, value)?,
             (_, _, Kind::Ssh(_)) => {
                 return Err(format!("`{name}` is no option of ssh; there are listen=IP and ports=A-B"));
             }
@@ -105,10 +103,12 @@ impl Site {
     }
 
     /// Gets the hosts ready for nodes with these needs.
-    pub(crate) fn open(&self, program: &str, needs: &[&Resources]) -> Result<Farm, Error> {
+    ///
+    /// `sink` hears meanwhile what it waits for.
+    pub(crate) fn open(&self, program: &str, needs: &[&Resources], sink: &Sink) -> Result<Farm, Error> {
         let Opened { way, toward, remarks } = match &self.kind {
             Kind::Ssh(file) => Ssh::open(hostfile::read(file)?)?,
-            Kind::Slurm(options) => Slurm::open(program, options, needs)?,
+            Kind::Slurm(wishes) => Slurm::open(program, wishes, needs, sink)?,
         };
         let listen = match self.listen {
             Some(address) => address,
@@ -152,10 +152,9 @@ mod tests {
             (site.listen.unwrap().to_string().as_str(), site.ports.unwrap()),
             ("10.0.0.5", 7000..=7100)
         );
-        let site = Site::read("slurm:partition=gpu,time=10,exclusive").unwrap().unwrap();
-        let pairs = [("partition", Some("gpu")), ("time", Some("10")), ("exclusive", None)];
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
-        assert_eq!(site.kind, Kind::Slurm(pairs.into()));
+        let site = Site::read("slurm:partition=gpu,exclusive").unwrap().unwrap();
+        let Kind::Slurm(wishes) = site.kind else { panic!("{site:?}") };
+        assert_eq!(wishes.flags(), ["--partition=gpu", "--exclusive"]);
         assert_eq!(Site::read("threads").unwrap(), None);
     }
 

@@ -119,7 +119,7 @@ impl Way for Ssh {
         let host = &self.placement.host(&place).name;
         let mut command = self.connections.to(host);
         command.arg(self.script(seat, role, &place.gpus, arguments));
-        Ok(Start { command, share: Share::default(), told })
+        Ok(Start { command, share: Share::default(), told: Box::new(told) })
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub(crate) mod allotment;
 pub(crate) mod fleet;
+pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod restart;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use super::allotment::{Allotment, Share};
+use super::memory::Victims;
 use super::restart;
 use crate::Error;
 use crate::control::role::{self, Role};
+use crate::engine::hosts::limit::Limit;
 use crate::engine::{Reach, Seat};
 use crate::life::exit::Exit;
 
@@ -22,6 +24,11 @@ pub(crate) trait Way: Send {
     /// # Errors
     /// [`Error::Resources`] or [`Error::Room`] when there is no place that has what the node needs.
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error>;
+
+    /// How long it gives to the program; nothing where it sets no limit.
+    fn limit(&self) -> Option<Limit> {
+        None
+    }
 }
 
 /// A process that is about to be started.
@@ -29,9 +36,12 @@ pub(crate) struct Start {
     pub(crate) command: Command,
     /// What of this machine it is held to.
     pub(crate) share: Share,
-    /// What the end of the command tells of the node's.
-    pub(crate) told: fn(ExitStatus) -> Exit,
+    /// What the end of the command tells of the node's. Called once it is gone.
+    pub(crate) told: Told,
 }
+
+/// Reads the end of a command.
+pub(crate) type Told = Box<dyn FnOnce(ExitStatus) -> Exit + Send>;
 
 /// On this machine.
 pub(crate) struct Here(Allotment);
@@ -58,7 +68,8 @@ impl Way for Here {
             Some(arguments) => command.args(arguments),
             None => command.args(restart::arguments()),
         };
-        Ok(Start { command, share, told })
+        let victims = Victims::now();
+        Ok(Start { command, share, told: Box::new(move |status| victims.among(told(status))) })
     }
 }
 

@@ -2,64 +2,43 @@
 //!
 //! The allocation is held by a process whose input only the launcher has, so that it goes with the launcher, however that
 //! ends. Each node is a step of the job (`srun`), started on the host where the placement puts it, and `srun` carries its
-//! input, output and end.
+//! input, output and end. What became of the [`job`], its hosts and its time Slurm itself is asked.
+
+mod job;
+mod wishes;
 
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
-use serde_json::Value;
-
+use self::job::Job;
+pub(super) use self::wishes::Wishes;
 use super::agent::{self, AGENT};
 use super::hostfile::Host;
+use super::limit::Limit;
 use super::placement::Placement;
 use super::site::Opened;
+use crate::control::pulse::HEEDS_NOTICE;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::Share;
 use crate::engine::processes::way::{self, Start, Way};
 use crate::engine::{Reach, Seat};
+use crate::launch::executor::Sink;
+use crate::life::exit::Exit;
 use crate::{Error, Resources};
 
 /// The port to which the route to a host is looked up, that of slurmd; nothing is sent there.
 const ANY_PORT: u16 = 6818;
 
-/// How often the queue is asked why the job still waits.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// What is ours to say to Slurm.
-const OURS: [&str; 10] = [
-    "job-name",
-    "ntasks",
-    "cpus-per-task",
-    "no-shell",
-    "no-kill",
-    "chdir",
-    "input",
-    "output",
-    "error",
-    "jobid",
-];
-
-/// Refuses an option that this engine sets itself.
-pub(super) fn check_option(name: &str) -> Result<(), String> {
-    let known =
-        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
-    if !known || name.starts_with('-') {
-        return Err(format!("`{}` is no option of Slurm; write it as in partition=gpu", name.escape_debug()));
-    }
-    if OURS.contains(&name) {
-        return Err(format!("`{name}` is set by the program itself"));
-    }
-    Ok(())
-}
-
 /// The nodes of an allocation.
 pub(super) struct Slurm {
     placement: Placement,
-    job: String,
+    job: Job,
+    notice: Option<Duration>,
     /// Ends the allocation when it is dropped, where this launcher asked for it.
     _hold: Option<Hold>,
 }
@@ -77,22 +56,24 @@ impl Slurm {
     /// Takes the allocation in which this process runs, or asks for one in which the nodes have room.
     pub(super) fn open(
         program: &str,
-        options: &[(String, Option<String>)],
+        wishes: &Wishes,
         needs: &[&Resources],
+        sink: &Sink,
     ) -> Result<Opened, Error> {
         let (given, hold, mut remarks) = match within() {
             Some(given) => (given, None, Vec::new()),
             None => {
-                let (given, hold, remarks) = ask(program, options, needs)?;
+                let (given, hold, remarks) = ask(program, wishes, needs, sink)?;
                 (given, Some(hold), remarks)
             }
         };
-        if hold.is_none() && !options.is_empty() {
+        if hold.is_none() && !wishes.flags().is_empty() {
             remarks.push(format!("within job {} the options of slurm have no effect", given.job));
         }
         let hosts = hosts(&given)?;
         let toward = (address_of(&hosts[0].name), ANY_PORT);
-        let way = Self { placement: Placement::new(hosts), job: given.job, _hold: hold };
+        let (job, notice) = (Job(given.job), wishes.notice);
+        let way = Self { placement: Placement::new(hosts), job, notice, _hold: hold };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
 }
@@ -103,11 +84,17 @@ impl Way for Slurm {
     }
 
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
+        if seat.id.incarnation > 0 {
+            // Why it is started again may be that its host is lost.
+            if let Some(state) = self.job.look() {
+                self.placement.keep(&state.hosts);
+            }
+        }
         let place = self.placement.place(&seat.id, &seat.needs)?;
-        let host = &self.placement.host(&place).name;
+        let host = self.placement.host(&place).name.clone();
         let mut command = Command::new("srun");
         command.args(["--overlap", "--nodes=1", "--ntasks=1", "--unbuffered", "--mpi=none"]);
-        command.arg(format!("--jobid={}", self.job)).arg(format!("--nodelist={host}"));
+        command.arg(format!("--jobid={}", self.job.0)).arg(format!("--nodelist={host}"));
         command.arg(format!("--cpus-per-task={}", seat.needs.cpus.unwrap_or(1)));
         command.arg(format!("--job-name={}", role.node));
         if let Some(gpus) = seat.needs.gpus {
@@ -119,8 +106,20 @@ impl Way for Slurm {
             None => command.args(env::args_os().skip(1)),
         };
         command.envs(seat.needs.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(role.variables()).env(AGENT, "1");
-        Ok(Start { command, share: Share::default(), told: agent::told })
+        command.envs(role.variables()).env(AGENT, "1").env(HEEDS_NOTICE, "1");
+        let job = self.job.clone();
+        let told = move |status| match agent::told(status) {
+            Exit::Code(0) => Exit::Code(0),
+            exit => job.look().and_then(|state| state.ends(&host)).unwrap_or(exit),
+        };
+        Ok(Start { command, share: Share::default(), told: Box::new(told) })
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        let job = self.job.clone();
+        let left = move || job.look()?.left;
+        let notice = self.notice.or_else(|| left().map(wishes::notice_of))?;
+        Some(Limit { notice, left: Box::new(left) })
     }
 }
 
@@ -147,8 +146,9 @@ struct Hold {
 /// Asks Slurm for room and waits until it is given, telling why it is not.
 fn ask(
     program: &str,
-    options: &[(String, Option<String>)],
+    wishes: &Wishes,
     needs: &[&Resources],
+    sink: &Sink,
 ) -> Result<(Given, Hold, Vec<String>), Error> {
     let mut command = Command::new("salloc");
     command.arg(format!("--job-name={program}")).arg("--no-kill");
@@ -160,16 +160,15 @@ fn ask(
     if let Some(gpus) = most(|needs| needs.gpus).filter(|gpus| *gpus > 0) {
         command.arg(format!("--gpus-per-task={gpus}"));
     }
-    for (name, value) in options {
-        command.arg(value.as_ref().map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")));
-    }
+    command.args(wishes.flags());
     command.args(["sh", "-c", HOLDER]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let no_slurm = Error::system("cannot ask Slurm for room with `salloc`");
     let mut salloc = command.spawn().map_err(no_slurm)?;
     let (input, output, errors) = (salloc.stdin.take(), salloc.stdout.take(), salloc.stderr.take());
     let mut hold = Hold { salloc, input };
-    let words = thread::spawn(move || errors.map(hear).unwrap_or_default());
+    let sink = Arc::clone(sink);
+    let words = thread::spawn(move || errors.map(|errors| hear(errors, &sink)).unwrap_or_default());
     let mut line = String::new();
     let read = output.map_or(Ok(0), |output| BufReader::new(output).read_line(&mut line));
     let parts: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
@@ -183,45 +182,16 @@ fn ask(
 }
 
 /// Hears what `salloc` says; while its job waits, tells why.
-fn hear(errors: impl io::Read) -> Vec<String> {
+fn hear(errors: impl io::Read, sink: &Sink) -> Vec<String> {
     let mut said = Vec::new();
     for line in BufReader::new(errors).lines().map_while(Result::ok) {
         if let Some(job) = line.strip_prefix("salloc: Pending job allocation ") {
-            let job = job.trim().to_owned();
-            thread::spawn(move || tell_why(&job));
+            let (job, sink) = (Job(job.trim().to_owned()), Arc::clone(sink));
+            thread::spawn(move || job.tell_why_it_waits(&sink));
         }
         said.push(line.strip_prefix("salloc: error: ").unwrap_or(&line).to_owned());
     }
     said
-}
-
-/// Says why a job waits, whenever that changes, until it waits no more.
-fn tell_why(job: &str) {
-    let mut last = String::new();
-    loop {
-        let Some(reason) = pending_reason(job) else { return };
-        if reason != last {
-            eprintln!("[launcher] job {job} waits in Slurm's queue: {reason}");
-            last = reason;
-        }
-        thread::sleep(LOOK);
-    }
-}
-
-/// Why a job waits; nothing if it does not.
-fn pending_reason(job: &str) -> Option<String> {
-    let jobs = answer(Command::new("squeue").args(["--json", "--jobs", job]))?;
-    let job = jobs.get("jobs")?.as_array()?.first()?;
-    let state = job.get("job_state")?;
-    // A text in older releases, a list of texts in later ones.
-    let state = state.as_str().or_else(|| state.as_array()?.first()?.as_str())?;
-    (state == "PENDING").then(|| job.get("state_reason")?.as_str().map(str::to_owned))?
-}
-
-/// What a command of Slurm answers in JSON.
-fn answer(command: &mut Command) -> Option<Value> {
-    let output = command.stdin(Stdio::null()).output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
 }
 
 impl Hold {
@@ -240,10 +210,8 @@ impl Drop for Hold {
 
 /// The hosts of an allocation, with a slot for each core that the job has there.
 fn hosts(given: &Given) -> Result<Vec<Host>, Error> {
-    let output =
-        Command::new("scontrol").args(["show", "hostnames", &given.nodes]).stdin(Stdio::null()).output();
-    let output = output.map_err(Error::system("cannot ask Slurm for the job's hosts with `scontrol`"))?;
-    let names: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let names = job::names(&given.nodes)
+        .map_err(Error::system("cannot ask Slurm for the job's hosts with `scontrol`"))?;
     let counts = counts(&given.cpus);
     if names.is_empty() || names.len() != counts.len() {
         let Given { nodes, cpus, .. } = given;
@@ -283,12 +251,5 @@ mod tests {
         assert_eq!(counts("4(x2),1"), [4, 4, 1]);
         assert_eq!(counts("16"), [16]);
         assert_eq!(counts("nonsense"), Vec::<usize>::new());
-    }
-
-    #[test]
-    fn options_are_slurms_own_words() {
-        assert!(check_option("ntasks-per-node").is_ok());
-        assert!(check_option("-p").is_err() && check_option("a b").is_err() && check_option("").is_err());
-        assert!(check_option("ntasks").unwrap_err().contains("set by the program itself"));
     }
 }
