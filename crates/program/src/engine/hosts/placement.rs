@@ -41,9 +41,15 @@ impl Placement {
         Self { hosts: hosts.into_iter().map(free).collect(), lost: BTreeSet::new(), taken: BTreeMap::new() }
     }
 
-    /// The hosts that are still there, by their names.
-    pub(crate) fn keep(&mut self, names: &[String]) {
-        self.lost = (0..self.hosts.len()).filter(|at| !names.contains(&self.hosts[*at].0.name)).collect();
+    /// These hosts are lost, and no others.
+    pub(crate) fn lose(&mut self, names: &BTreeSet<String>) {
+        let is_lost = |at: &usize| names.contains(&self.hosts[*at].0.name);
+        self.lost = (0..self.hosts.len()).filter(is_lost).collect();
+    }
+
+    /// The names of all hosts, lost or not.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|(host, _)| host.name.as_str())
     }
 
     pub(crate) fn host(&self, place: &Place) -> &Host {
@@ -147,16 +153,17 @@ mod tests {
         let put = |placement: &mut Placement, name: &NodeId, needs: &Resources| {
             placement.place(name, needs).map(|place| placement.host(&place).name.clone())
         };
+        let lost = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         let nodes: Vec<_> = (0..6).map(|n| node(&format!("w/{n}"))).collect();
         let at: Vec<_> = nodes.iter().map(|node| put(&mut placement, node, &plain).unwrap()).collect();
         assert_eq!(at, ["a", "b", "b", "b", "c", "c"]);
-        placement.keep(&["a".to_owned(), "b".to_owned()]);
+        placement.lose(&lost(&["c"]));
         assert_eq!(put(&mut placement, &nodes[4].next(), &plain).unwrap(), "a");
         assert_eq!(put(&mut placement, &nodes[5].next(), &plain).unwrap(), "b");
         let needs = plain.clone().gpus(2);
         let error = put(&mut placement, &nodes[5].next().next(), &needs).unwrap_err().to_string();
         assert!(error.contains("2 GPUs on one host"), "{error}");
-        placement.keep(&["c".to_owned()]);
+        placement.lose(&lost(&["a", "b"]));
         assert_eq!(put(&mut placement, &nodes[0].next(), &plain).unwrap(), "c");
     }
 }

@@ -3,12 +3,14 @@
 //! One connection a host carries all its nodes. The binary is copied once for each content, into the user's cache there;
 //! the working directory must exist on every host.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use sha2::{Digest, Sha256};
@@ -25,6 +27,7 @@ use crate::control::role::Role;
 use crate::engine::processes::allotment::{DEVICES, Share};
 use crate::engine::processes::way::{self, Start, Way};
 use crate::engine::{Reach, Seat};
+use crate::launch::executor::Sink;
 use crate::life::exit::Exit;
 
 /// The variable that names another command than `ssh`, with its options, divided by blanks.
@@ -54,12 +57,37 @@ pub(super) struct Ssh {
     /// Where the binary lies on every host, below the cache.
     binary: PathBuf,
     directory: PathBuf,
+    unreachable: Unreachable,
+}
+
+/// Hosts to which nothing more is sent.
+#[derive(Clone)]
+struct Unreachable {
+    names: Arc<Mutex<BTreeSet<String>>>,
+    sink: Sink,
+}
+
+impl Unreachable {
+    fn names(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A node that was started again has lost its host at once, or once more.
+    fn add(&self, host: &str) {
+        if self.names().insert(host.to_owned()) {
+            (self.sink)(
+                "launcher",
+                &format!("{host} cannot be reached any more: its nodes go to the others"),
+            );
+        }
+    }
 }
 
 impl Ssh {
     /// Connects to all hosts at once and brings the binary where it is not. Hosts that cannot be used are left out, with
     /// the reason.
-    pub(super) fn open(hosts: Vec<Host>) -> Result<Opened, Error> {
+    pub(super) fn open(hosts: Vec<Host>, sink: &Sink) -> Result<Opened, Error> {
         let connections = Connections::new()?;
         let own = way::this_binary("the first node")?;
         let binary = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
@@ -81,7 +109,9 @@ impl Ssh {
         let Some(first) = usable.first() else { return Err(Error::NoHost(remarks.join("; "))) };
         let toward = (connections.real_name(&first.name), ANY_PORT);
         let directory = env::current_dir().map_err(Error::system("cannot tell the working directory"))?;
-        let way = Self { placement: Placement::new(usable), connections, binary, directory };
+        let placement = Placement::new(usable);
+        let unreachable = Unreachable { names: Arc::default(), sink: Arc::clone(sink) };
+        let way = Self { placement, connections, binary, directory, unreachable };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
 
@@ -111,14 +141,23 @@ impl Way for Ssh {
     }
 
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
+        self.placement.lose(&self.unreachable.names());
         let place = self.placement.place(&seat.id, &seat.needs)?;
         let arguments = match arguments {
             Some(arguments) => arguments.iter().map(OsString::from).collect(),
             None => env::args_os().skip(1).collect(),
         };
-        let host = &self.placement.host(&place).name;
-        let mut command = self.connections.to(host);
+        let host = self.placement.host(&place).name.clone();
+        let mut command = self.connections.to(&host);
         command.arg(self.script(seat, role, &place.gpus, arguments));
+        let (unreachable, again) = (self.unreachable.clone(), seat.id.incarnation > 0);
+        let told = move |status| {
+            let exit = told(status);
+            if again && exit == Exit::Lost {
+                unreachable.add(&host);
+            }
+            exit
+        };
         Ok(Start { command, share: Share::default(), told: Box::new(told) })
     }
 }

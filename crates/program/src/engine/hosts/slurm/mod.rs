@@ -86,8 +86,10 @@ impl Way for Slurm {
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
         if seat.id.incarnation > 0 {
             // Why it is started again may be that its host is lost.
-            if let Some(state) = self.job.look() {
-                self.placement.keep(&state.hosts);
+            if let Some(state) = self.job.look().filter(|state| !state.hosts.is_empty()) {
+                let all = self.placement.names().map(str::to_owned);
+                let lost = all.filter(|name| !state.hosts.contains(name)).collect();
+                self.placement.lose(&lost);
             }
         }
         let place = self.placement.place(&seat.id, &seat.needs)?;
