@@ -126,6 +126,27 @@ fn delimiters_quotes_blank_lines_and_crlf() {
 }
 
 #[test]
+fn lines_are_counted_whatever_ends_them() {
+    let blanks = format!("a b y\n{}4 5\n", "1 2 3\n".repeat(12));
+    for end in ["\n", "\r\n", "\r"] {
+        for (text, line) in [
+            ("a,b,y\n1,2,3\n4,5,6\n7,8\n", 4),
+            ("1,2,3\n4,5,6\n7,8\n", 3),
+            ("\"a\",b,y\n\"x\",2,3\n\"z\",8\n", 3),
+            ("sep=;\na;b;y\n1;2;3\n4;5\n", 4),
+            (blanks.as_str(), 14),
+        ] {
+            // A text that is divided by blanks has lines that end in LF.
+            if end == "\r" && text.contains(' ') {
+                continue;
+            }
+            let error = csv(&text.replace('\n', end)).unwrap_err();
+            assert!(error.starts_with(&format!("data.csv:{line}: the row has")), "{end:?} {text:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn numbers_are_classes_or_reals_as_the_task_says() {
     let text = b"0,10\n1,9\n0,+10\n1,10.0\n";
     let data = read_as("d.csv", text, &task(Task::Classification)).unwrap();

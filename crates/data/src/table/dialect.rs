@@ -25,6 +25,16 @@ pub(crate) struct Dialect {
     pub declared: bool,
     /// Cells of the last row that was looked at.
     pub below: usize,
+    pub line_end: LineEnd,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineEnd {
+    Lf,
+    CrLf,
+    /// As the first Macintosh wrote texts.
+    Cr,
 }
 
 /// Rows that are looked at.
@@ -37,7 +47,7 @@ impl Dialect {
             Some(end) if !whole => &start[..end],
             _ => start,
         };
-        let header = layout.header;
+        let (header, line_end) = (layout.header, LineEnd::of(start));
         let (declared, start) = declared(start);
         let delimiter = layout.delimiter.or(declared).unwrap_or_else(|| delimiter_of(start));
         let rows = rows(start, delimiter);
@@ -55,14 +65,41 @@ impl Dialect {
         };
         let below = rows.last().map_or(first, ByteRecord::len);
         let cells = if short_header { second } else { first };
-        Dialect { delimiter, cells, header, short_header, declared: declared.is_some(), below }
+        Dialect { delimiter, cells, header, short_header, declared: declared.is_some(), below, line_end }
+    }
+}
+
+impl LineEnd {
+    /// What ends the first line.
+    fn of(start: &[u8]) -> LineEnd {
+        let mut in_quotes = false;
+        let ends = |&byte: &u8| {
+            in_quotes ^= byte == b'"';
+            !in_quotes && matches!(byte, b'\n' | b'\r')
+        };
+        match start.iter().position(ends).map(|end| &start[end..]) {
+            None | Some([b'\n', ..]) => LineEnd::Lf,
+            Some([b'\r', b'\n', ..]) => LineEnd::CrLf,
+            Some(_) => LineEnd::Cr,
+        }
+    }
+
+    /// The line of a record, from 1. The reader of records counts the LFs before it, and that of a CRLF comes after the
+    /// record that it ends.
+    pub(crate) fn line(self, record: &ByteRecord) -> u64 {
+        let Some(position) = record.position() else { return 0 };
+        match self {
+            LineEnd::CrLf if position.byte() > 0 => position.line() + 1,
+            LineEnd::Cr => position.record() + 1,
+            _ => position.line(),
+        }
     }
 }
 
 /// The delimiter that a first line such as `sep=;` declares, and what follows that line.
 fn declared(start: &[u8]) -> (Option<u8>, &[u8]) {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let end = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |end| end + 1);
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(text.len(), |end| end + 1);
     match text[..end].trim_ascii_end() {
         [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] => (Some(*delimiter), &text[end..]),
         // The blanks at the end were taken for the end.
@@ -97,14 +134,20 @@ fn delimiter_of(start: &[u8]) -> u8 {
     const CANDIDATES: [u8; 5] = [b'\t', b';', b'|', b',', b' '];
     let agreeing = |delimiter: &&u8| {
         let rows = rows(start, **delimiter);
-        let Some(cells) = rows.last().map(ByteRecord::len) else { return false };
-        let same = rows.iter().filter(|row| row.len() == cells).count();
+        let Some((cells, same)) = usual_cells(&rows) else { return false };
         // All of a few rows; of many, one in ten may be torn. A header may lack its first cell.
         let others = rows.len() - same;
         let short = rows.first().is_some_and(|first| first.len() + 1 == cells);
         cells > 1 && (others == 0 || others == 1 && short && rows.len() > 2 || others * 10 <= rows.len())
     };
     CANDIDATES.iter().find(agreeing).copied().unwrap_or_else(|| most_frequent(start))
+}
+
+/// How many cells most rows have, and how many do; of as many the number that comes later, since titles come first. (The last row
+/// alone may be torn, where a file was cut off.)
+fn usual_cells(rows: &[ByteRecord]) -> Option<(usize, usize)> {
+    let alike = |row: &ByteRecord| (row.len(), rows.iter().filter(|other| other.len() == row.len()).count());
+    rows.iter().map(alike).max_by_key(|(_, rows)| *rows)
 }
 
 /// The most frequent of the usual delimiters outside of quotes in the first line; the comma where none occurs.

@@ -81,7 +81,7 @@ impl TextRows {
                      comment, begin it with #"
                 ),
             };
-            return Err(line_error(&self.path, line_of(&self.record), message));
+            return Err(line_error(&self.path, self.dialect.line_end.line(&self.record), message));
         }
         let numbers = (1..=self.dialect.cells).map(|number| number.to_string());
         if !self.dialect.header {
@@ -167,7 +167,7 @@ impl Rows for TextRows {
         if !std::mem::take(&mut self.waiting) && !self.advance()? {
             return Ok(None);
         }
-        let line = line_of(&self.record);
+        let line = self.dialect.line_end.line(&self.record);
         if self.record.len() != self.names.len() {
             // What some write above a table, such as the numbers of rows and columns, is taken for its header.
             let hint = match line {
@@ -245,8 +245,12 @@ fn too_wide(path: &std::path::Path, line: u64) -> Error {
     line_error(path, line, format!("the row has more than {MOST_CELLS} cells: have line ends been lost?"))
 }
 
-fn line_of(record: &ByteRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+/// A cell in double quotes, and what follows it: nothing or a blank, else the quotes are part of something else.
+fn in_quotes(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let quoted = text.strip_prefix(b"\"")?;
+    let end = quoted.iter().position(|&byte| byte == b'"')?;
+    let after = &quoted[end + 1..];
+    after.first().is_none_or(u8::is_ascii_whitespace).then_some((&quoted[..end], after))
 }
 
 /// Cells divided by any number of blanks and tabs; one in double quotes may have blanks inside.
@@ -255,11 +259,8 @@ pub(super) fn split_blanks(line: &[u8]) -> ByteRecord {
     let mut rest = line.trim_ascii();
     // One more than a row may have is enough to refuse it.
     while !rest.is_empty() && record.len() <= MOST_CELLS {
-        let (cell, after) = match rest.strip_prefix(b"\"") {
-            Some(quoted) => {
-                let end = quoted.iter().position(|&byte| byte == b'"').unwrap_or(quoted.len());
-                (&quoted[..end], quoted.get(end + 1..).unwrap_or_default())
-            }
+        let (cell, after) = match in_quotes(rest) {
+            Some(both) => both,
             None => rest.split_at(rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())),
         };
         record.push_field(cell);
