@@ -3,6 +3,7 @@
 use serde::Serialize;
 use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma_lr, ln_gamma};
+use syncline_terminal::unit::milliseconds;
 
 /// A fitted family with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -63,21 +64,27 @@ impl Family {
     /// The name with parameters, for people.
     pub fn describe(&self) -> String {
         match *self {
-            Self::Exponential { rate } => format!("exponential, mean {:.1} ms", 1.0 / rate),
+            Self::Exponential { rate } => format!("exponential, mean {}", milliseconds(1.0 / rate)),
             Self::ShiftedExponential { shift, rate } => {
-                format!("shifted exponential, {shift:.1} ms + mean {:.1} ms", 1.0 / rate)
+                format!("shifted exponential, {} + mean {}", milliseconds(shift), milliseconds(1.0 / rate))
             }
-            Self::Erlang { shape, rate } => format!("Erlang-{shape}, mean {:.1} ms", f64::from(shape) / rate),
-            Self::Gamma { shape, rate } => format!("gamma, shape {shape:.2}, mean {:.1} ms", shape / rate),
+            Self::Erlang { shape, rate } => {
+                format!("Erlang-{shape}, mean {}", milliseconds(f64::from(shape) / rate))
+            }
+            Self::Gamma { shape, rate } => {
+                format!("gamma, shape {shape:.2}, mean {}", milliseconds(shape / rate))
+            }
             Self::Lognormal { mu, sigma } => {
-                format!("lognormal, median {:.1} ms, sigma {sigma:.2}", mu.exp())
+                format!("lognormal, median {}, sigma {sigma:.2}", milliseconds(mu.exp()))
             }
-            Self::Weibull { shape, scale } => format!("Weibull, shape {shape:.2}, scale {scale:.1} ms"),
+            Self::Weibull { shape, scale } => {
+                format!("Weibull, shape {shape:.2}, scale {}", milliseconds(scale))
+            }
             Self::HyperExponential { p, rate_1, rate_2 } => format!(
-                "hyper-exponential, {:.0} % of mean {:.1} ms, else {:.1} ms",
+                "hyper-exponential, {:.0} % of mean {}, else {}",
                 100.0 * p,
-                1.0 / rate_1,
-                1.0 / rate_2
+                milliseconds(1.0 / rate_1),
+                milliseconds(1.0 / rate_2)
             ),
         }
     }

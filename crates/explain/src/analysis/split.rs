@@ -42,20 +42,25 @@ pub struct Split {
 impl Split {
     /// The causes with their names, largest first.
     pub fn causes(&self) -> Vec<(&'static str, f64)> {
-        let mut causes = vec![
-            ("randomness", self.randomness),
-            ("a slow worker", self.slow_worker),
-            ("data skew", self.data_skew),
-            ("late starts", self.startup_skew),
-            ("polling", self.polling),
-            ("scheduler delay", self.scheduler),
-            ("moving data", self.transfer),
-            ("failed attempts", self.failures),
-            ("the driver", self.driver),
-            ("unknown", self.unknown),
+        self.parts().into_iter().map(|(_, name, seconds)| (name, seconds)).collect()
+    }
+
+    /// The causes with their keys, as they stand in JSON, and their names, largest first.
+    pub(crate) fn parts(&self) -> Vec<(&'static str, &'static str, f64)> {
+        let mut parts = vec![
+            ("randomness", "randomness", self.randomness),
+            ("slow_worker", "a slow worker", self.slow_worker),
+            ("data_skew", "data skew", self.data_skew),
+            ("startup_skew", "late starts", self.startup_skew),
+            ("polling", "polling", self.polling),
+            ("scheduler", "scheduler delay", self.scheduler),
+            ("transfer", "moving data", self.transfer),
+            ("failures", "failed attempts", self.failures),
+            ("driver", "the driver", self.driver),
+            ("unknown", "unknown", self.unknown),
         ];
-        causes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        causes
+        parts.sort_by(|a, b| b.2.total_cmp(&a.2));
+        parts
     }
 
     /// All causes together.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Advice, Distribution, Report, Split, Straggler, SyncPoint, devices, tables, timeline};
+use super::{Advice, Distribution, Report, Straggler, SyncPoint, devices, tables, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/zoom.js");
@@ -134,7 +134,7 @@ pub(super) fn stack(parts: &[(&str, f64)], class: &str) -> String {
         format!(
             "<i class=\"k-{}\" style=\"width:{share:.3}%\" title=\"{} {share:.1} %\"></i>",
             escape(name),
-            escape(name)
+            escape(&name.replace('_', " "))
         )
     };
     let bars: String = parts.iter().filter(|part| total > 0.0 && part.1 > 0.0).map(part).collect();
@@ -218,36 +218,18 @@ fn column_class(column: &str) -> (String, &str) {
     }
 }
 
-fn causes(split: &Split) -> Vec<(&'static str, f64)> {
-    let mut causes = vec![
-        ("randomness", split.randomness),
-        ("slow_worker", split.slow_worker),
-        ("data_skew", split.data_skew),
-        ("startup_skew", split.startup_skew),
-        ("polling", split.polling),
-        ("scheduler", split.scheduler),
-        ("transfer", split.transfer),
-        ("driver", split.driver),
-        ("unknown", split.unknown),
-    ];
-    causes.retain(|cause| cause.1 > 0.0);
-    causes.sort_by(|a, b| b.1.total_cmp(&a.1));
-    causes
-}
-
 fn sync_points(points: &[SyncPoint]) -> String {
     if points.is_empty() {
         return String::new();
     }
     let row = |point: &SyncPoint| {
-        let parts = causes(&point.split);
-        let words: Vec<String> = parts
-            .iter()
-            .take(3)
-            .map(|(name, seconds)| {
-                format!("{} {:.0} %", name.replace('_', " "), 100.0 * seconds / point.idle_core_s)
-            })
-            .collect();
+        let mut parts = point.split.parts();
+        parts.retain(|part| part.2 > 0.0);
+        let word = |(_, name, seconds): &(&str, &str, f64)| {
+            format!("{name} {:.0} %", 100.0 * seconds / point.idle_core_s)
+        };
+        let words: Vec<String> = parts.iter().take(3).map(word).collect();
+        let parts: Vec<(&str, f64)> = parts.into_iter().map(|(key, _, seconds)| (key, seconds)).collect();
         let level = if point.level > 0 { format!(" level {}", point.level) } else { String::new() };
         vec![
             format!(
@@ -501,4 +483,26 @@ fn notes(report: &Report) -> String {
     }
     let items: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
     format!("<h2>Notes</h2>\n<ul>{items}</ul>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_trace::Phase;
+
+    use super::*;
+    use crate::analysis::shares::Share;
+    use crate::report::Split;
+
+    #[test]
+    fn all_that_is_drawn_has_a_colour_of_its_own() {
+        let shares = Share::ALL.iter().map(|share| share.name());
+        let phases = Phase::ALL.iter().map(|phase| phase.name());
+        let causes = Split::default().parts();
+        let names = shares.chain(phases).chain(causes.iter().map(|part| part.0));
+        for name in names.chain(["waiting_for_core", "unrecorded"]) {
+            let rule = format!(".k-{name}");
+            let is_named = |(at, _)| STYLE[at + rule.len()..].starts_with([' ', ',']);
+            assert!(STYLE.match_indices(&rule).any(is_named), "{name}");
+        }
+    }
 }
