@@ -14,6 +14,41 @@ pub enum Error {
         /// The range that makes sense.
         must: String,
     },
+    /// A name that is none.
+    #[error("unknown {what} `{got}`; the valid ones are {valid}")]
+    Unknown {
+        /// What was to be named.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// The names that are understood.
+        valid: String,
+    },
+    /// Settings that contradict each other, or one that has no effect beside the others.
+    #[error("{0}")]
+    Settings(String),
+    /// The model does not fit the data.
+    #[error("{0}")]
+    Model(String),
+    /// The model is no longer made of numbers.
+    #[error("the model diverged in round {round}: take a smaller rate, or fewer local steps")]
+    Diverged {
+        /// The round, from 1.
+        round: u64,
+    },
+    /// Too many rounds failed one after the other.
+    #[error("{failed} rounds in a row failed, the last because {reason}; the run ended in round {round}")]
+    Hopeless {
+        /// How many.
+        failed: u32,
+        /// Why the last did.
+        reason: String,
+        /// The round, from 1.
+        round: u64,
+    },
+    /// The trace cannot be written.
+    #[error("the trace is incomplete: {0}")]
+    Trace(String),
     /// A client's answer cannot be folded.
     #[error("the answer of client {client} cannot be used: {reason}")]
     BadAnswer {
@@ -58,6 +93,13 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+}
+
+impl Error {
+    /// Whether the user asked for something that makes no sense.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::OutOfRange { .. } | Self::Unknown { .. } | Self::Settings(_))
+    }
 }
 
 /// Results of this crate.

@@ -1,9 +1,10 @@
-//! Federated learning: many unreliable clients, few rounds, private sums; as pure values.
+//! Federated learning: many unreliable clients, few rounds, private sums; as pure values, and as runs in virtual time.
 //!
 //! A round selects clients ([`Selection`]), each works for a while ([`Local`]), the answers are folded ([`fold`])
 //! and the server steps ([`server`]). [`privacy`] accounts for what a round gives away, [`secure`] sums answers
 //! that nobody sees, [`compress`] makes them smaller, [`gossip`] does without a server. [`drift`] has closed forms
-//! of what strategies converge to on unlike clients, against which they are tested.
+//! of what strategies converge to on unlike clients, against which they are tested. A [`Federation`] brings them together:
+//! clients with rows of their own ([`Deal`]) train a model of `syncline-learn` on a virtual clock.
 //!
 //! ```
 //! use syncline_federated::fold::{Answer, Fold, Krum, Mean};
@@ -15,23 +16,32 @@
 //! # Ok::<(), syncline_federated::Error>(())
 //! ```
 //!
-//! No clock, no socket, no file, no thread; randomness comes from seeds, and secrets from outside. Of the project's
-//! crates it depends on `syncline-round` alone, whose arithmetic of folds and whose draws of members it uses.
+//! The parts know no clock, no socket, no file and no thread; randomness comes from seeds, and secrets from outside. Runs
+//! have a gate of `syncline-round`, the virtual clock of `syncline-runtime`, models of `syncline-learn`, and write what
+//! happened with `syncline-trace`.
 
 mod client;
 pub mod compress;
+mod deal;
 pub mod drift;
 mod error;
 pub mod fold;
 pub mod gossip;
 pub mod privacy;
+mod run;
 pub mod secure;
 pub mod select;
 pub mod server;
 pub mod synthetic;
 
 pub use client::{Local, LocalRule, normalised_change};
+pub use deal::Deal;
 pub use error::{Error, Result};
+pub use run::{
+    Compression, Devices, Factor, Fairness, Federation, FoldName, Late, Liars, Lie, Line, NoisePlace,
+    OnRound, Partial, Participation, Privacy, PrivacyReport, Report, RoundReport, SecureSum, Select,
+    Settings, Strategy, Totals, Trained, WaitedFor, deal_labels,
+};
 pub use select::Selection;
 
 /// The chapter's listings are compiled as tests.

@@ -24,13 +24,19 @@ pub enum Selection {
         /// How many.
         count: usize,
     },
+    /// Each by itself with this probability (Poisson sampling), for which alone accounts of privacy may count on
+    /// chance; now and then that is nobody.
+    Poisson {
+        /// The probability.
+        rate: f64,
+    },
 }
 
 impl Selection {
     /// The clients of a round, in increasing order. `available` are the clients that are there with their samples.
     ///
     /// # Errors
-    /// When the share is not between 0 and 1, or a number of samples is not positive.
+    /// When the share or the rate is not between 0 and 1, or a number of samples is not positive.
     pub fn choose(&self, seed: u64, round: u64, available: &[(usize, f64)]) -> Result<Vec<usize>> {
         let mut chosen = match *self {
             Self::All => available.iter().map(|(client, _)| *client).collect(),
@@ -38,6 +44,12 @@ impl Selection {
                 let count = uniform_count(share, least, available.len())?;
                 let drawn = select::draw(seed, Round::new(round), available.len(), count);
                 drawn.into_iter().map(|at| available[at].0).collect()
+            }
+            Self::Poisson { rate } => {
+                between("the sampling rate", rate, 0.0, 1.0)?;
+                let mut rng = select::stream(seed, Round::new(round));
+                let drawn = available.iter().filter(|_| rng.random::<f64>() < rate);
+                drawn.map(|(client, _)| *client).collect()
             }
             Self::BySamples { count } => {
                 by_samples(&mut select::stream(seed, Round::new(round)), count, available)?

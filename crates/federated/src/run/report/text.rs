@@ -1,0 +1,209 @@
+//! The report as text.
+
+use syncline_learn::Metrics;
+use syncline_terminal::{Column, Page, Table, unit};
+
+use super::{Report, RoundReport};
+
+/// Rounds that are shown unless everything is asked for.
+const SHOWN: usize = 12;
+/// Clients that are shown as those who were waited for.
+const WAITED_FOR: usize = 5;
+
+impl Report {
+    /// Writes it on a page; `title` says what was trained on what.
+    pub fn write(&self, page: &mut Page, title: &str) {
+        page.heading(title);
+        let noun = if self.selection == "all" { "all of them".to_owned() } else { self.selection.clone() };
+        page.line(&format!(
+            "{} of {} rows, {noun} selected a round; strategy {}, fold {}, compression {}{}",
+            unit::plural(self.clients as u64, "client"),
+            unit::count(self.rows as u64),
+            self.strategy,
+            self.fold,
+            self.compression,
+            if self.secure_sum { ", secure sums" } else { "" },
+        ));
+        self.rounds_table(page);
+        if let Some(why) = &self.ended_early {
+            page.line(&format!("It ended early: {why}."));
+        }
+        self.sums(page);
+        self.waits(page);
+        self.private(page);
+        self.fair(page);
+        self.quality(page);
+    }
+
+    fn rounds_table(&self, page: &mut Page) {
+        let mut table = Table::new([
+            Column::number("round"),
+            Column::number("end"),
+            Column::number("selected").dropped(3),
+            Column::number("counted"),
+            Column::number("lost").dropped(2),
+            Column::number("late").dropped(1),
+            Column::number("up"),
+            Column::number("loss"),
+            Column::number("accuracy"),
+            Column::number("epsilon").dropped(4),
+            Column::text(""),
+        ]);
+        // Evenly over the run, with the first and the last.
+        let step = self.rounds.len().div_ceil(SHOWN).max(1);
+        let last = self.rounds.len().saturating_sub(1);
+        let is_shown = |at: usize| at == 0 || at == last || (at + 1).is_multiple_of(step);
+        for (_, round) in self.rounds.iter().enumerate().filter(|(at, _)| is_shown(*at)) {
+            table.row(row(round));
+        }
+        page.gap().table(&table).gap();
+    }
+
+    fn sums(&self, page: &mut Page) {
+        let totals = &self.totals;
+        page.line(&format!(
+            "{} in {}: {} folded, {} failed; of {} selected {} counted, {} came too late, {} were lost, {} were bad.",
+            unit::plural(self.rounds.len() as u64, "round"),
+            unit::seconds(totals.duration_s),
+            unit::count(totals.folded_rounds),
+            unit::count(totals.failed_rounds),
+            unit::count(totals.selected),
+            unit::count(totals.counted),
+            unit::count(totals.late),
+            unit::count(totals.lost),
+            unit::count(totals.bad),
+        ));
+        if totals.carried_over > 0 {
+            page.line(&format!(
+                "{} of the late ones counted in the next round.",
+                unit::count(totals.carried_over)
+            ));
+        }
+        page.line(&format!(
+            "{} to clients, {} from them; {} by clients that counted.",
+            unit::bytes(totals.down_bytes as f64),
+            unit::bytes(totals.up_bytes as f64),
+            unit::plural(totals.local_steps, "local step"),
+        ));
+    }
+
+    fn waits(&self, page: &mut Page) {
+        let totals = &self.totals;
+        let all = totals.waited_client_seconds + totals.worked_client_seconds;
+        if totals.waited_client_seconds <= 0.0 {
+            return;
+        }
+        page.heading("Who waited for whom");
+        page.line(&format!(
+            "Clients waited {} of their time for rounds to close, {} together.",
+            unit::percent(totals.waited_client_seconds / all),
+            unit::seconds(totals.waited_client_seconds),
+        ));
+        let mut table = Table::new([
+            Column::text("for"),
+            Column::number("rounds"),
+            Column::number("waited"),
+            Column::number("share"),
+        ]);
+        for waited in self.waited_for.iter().take(WAITED_FOR) {
+            let whom =
+                waited.client.map_or_else(|| "a deadline".to_owned(), |client| format!("client {client}"));
+            table.row([
+                whom,
+                unit::count(waited.rounds),
+                unit::seconds(waited.client_seconds),
+                unit::percent(waited.client_seconds / totals.waited_client_seconds),
+            ]);
+        }
+        page.table(&table);
+        if self.waited_for.len() > WAITED_FOR {
+            page.remark(&format!("... and for {} more (--json has all)", self.waited_for.len() - WAITED_FOR));
+        }
+    }
+
+    fn private(&self, page: &mut Page) {
+        let Some(privacy) = &self.privacy else { return };
+        page.heading("What was given away");
+        page.line(&format!(
+            "epsilon {} at delta {:e} for each client ({}): z {}, q {}, {}, noise added by {}, clipped to {}.",
+            unit::amount(privacy.epsilon),
+            privacy.delta,
+            privacy.neighbouring,
+            unit::amount(privacy.noise),
+            unit::amount(privacy.sampling_rate),
+            unit::plural(privacy.steps, "round"),
+            privacy.noise_by,
+            unit::amount(privacy.clip),
+        ));
+        for note in &privacy.notes {
+            page.warning(note);
+        }
+    }
+
+    fn fair(&self, page: &mut Page) {
+        page.heading("Clients");
+        let seen = &self.participation;
+        let expected = seen
+            .expected_seen
+            .map_or(String::new(), |expected| format!(" ({} are to be expected)", unit::amount(expected)));
+        page.line(&format!(
+            "{} of {} counted at least once{expected}; {} to {} times, {} on average.",
+            unit::count(seen.clients_seen as u64),
+            unit::count(self.clients as u64),
+            unit::count(seen.least),
+            unit::count(seen.most),
+            unit::amount(seen.mean),
+        ));
+        let Some(fair) = &self.fairness else { return };
+        let shown = |value: f64| if fair.more_is_better { unit::percent(value) } else { unit::loss(value) };
+        page.line(&format!(
+            "{} on a client's own rows: {} on average with a deviation of {}; worst client {}, worst tenth below {}, median {}, best {}.",
+            fair.measure,
+            shown(fair.mean),
+            shown(fair.deviation),
+            shown(fair.worst),
+            shown(fair.worst_tenth),
+            shown(fair.median),
+            shown(fair.best),
+        ));
+    }
+
+    fn quality(&self, page: &mut Page) {
+        let Some(metrics) = &self.validation else { return };
+        page.heading("Held-out rows");
+        match metrics {
+            Metrics::Classes(classes) => page.line(&format!(
+                "{}: accuracy {} (the largest class has {}), F1 {}{}",
+                unit::plural(classes.rows, "row"),
+                unit::percent(classes.accuracy),
+                unit::percent(classes.largest_class_share),
+                unit::digits(classes.f1_macro, 3),
+                classes.auc.map_or(String::new(), |auc| format!(", AUC {}", unit::digits(auc, 3))),
+            )),
+            Metrics::Numbers(numbers) => page.line(&format!(
+                "{}: RMSE {} (always the mean: {}){}",
+                unit::plural(numbers.rows, "row"),
+                unit::amount(numbers.rmse),
+                unit::amount(numbers.target_deviation),
+                numbers.r2.map_or(String::new(), |r2| format!(", R2 {}", unit::digits(r2, 3))),
+            )),
+        };
+    }
+}
+
+fn row(round: &RoundReport) -> Vec<String> {
+    let optional = |value: Option<f64>, show: fn(f64) -> String| value.map_or(String::new(), show);
+    vec![
+        unit::count(round.round),
+        unit::seconds(round.end_s),
+        unit::count(round.selected as u64),
+        unit::count(round.counted as u64),
+        unit::count(round.lost as u64),
+        unit::count(round.late as u64),
+        unit::bytes(round.up_bytes as f64),
+        optional(round.loss, unit::loss),
+        optional(round.accuracy, unit::percent),
+        optional(round.epsilon, unit::amount),
+        if round.failed.is_some() { "failed".to_owned() } else { String::new() },
+    ]
+}

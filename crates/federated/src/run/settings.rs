@@ -1,0 +1,566 @@
+//! What a run is asked for, and what of it makes no sense together.
+//!
+//! SET-1: a setting that has no effect beside the others is an error, not silence.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Compression, Devices, FoldName, Strategy};
+use crate::error::{between, positive, within};
+use crate::select::{over_selection, uniform_count};
+use crate::{Error, Result, Selection};
+
+/// Everything but the data and the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What clients and server do.
+    pub strategy: Strategy,
+    /// Rounds; for strategies without rounds, updates of the model.
+    pub rounds: u64,
+    /// Who takes part; for strategies without rounds, how many work at once.
+    pub selection: Select,
+    /// Answers that a round needs; without a deadline it closes with them. All by default.
+    pub quorum: Option<usize>,
+    /// How long a round waits for more than its quorum, in virtual time.
+    pub deadline: Option<Duration>,
+    /// What becomes of answers that come after their round.
+    pub late: Late,
+    /// Probability with which a client is lost in a round, at any time of its work.
+    pub dropout: f64,
+    /// Share of a round's clients that make only a part of their local steps.
+    pub stragglers: f64,
+    /// Whether those send what they have.
+    pub partial: Partial,
+    /// Passes of a client over its rows in a round.
+    pub epochs: usize,
+    /// Rows of a local step; all by default.
+    pub batch: Option<usize>,
+    /// Rate of local steps.
+    pub rate: f64,
+    /// Weight of the distance to the server's model; 0.1 with FedProx, else none.
+    pub mu: Option<f64>,
+    /// Rate of the server's steps: 1, or 0.1 for Adagrad and Adam, 0.01 for Yogi.
+    pub server_rate: Option<f64>,
+    /// Momentum of FedAvgM: 0.9.
+    pub momentum: Option<f64>,
+    /// Largest share of a new model in FedAsync: 0.6.
+    pub alpha: Option<f64>,
+    /// How fast that falls with staleness: 0.5.
+    pub staleness_power: Option<f64>,
+    /// Answers that FedBuff folds at once: 10.
+    pub buffer: Option<usize>,
+    /// Without rounds: answers that are older than so many versions are dropped.
+    pub most_stale: Option<u64>,
+    /// How answers become one.
+    pub fold: FoldName,
+    /// Clients that lie.
+    pub liars: Option<Liars>,
+    /// How changes are made smaller.
+    pub compression: Compression,
+    /// Differential privacy of clients.
+    pub privacy: Option<Privacy>,
+    /// Sums whose parts the server does not see.
+    pub secure: Option<SecureSum>,
+    /// What clients run on.
+    pub devices: Devices,
+    /// Rounds between two evaluations.
+    pub evaluate_every: u64,
+    /// End when an evaluation finds a loss of at most this.
+    pub target_loss: Option<f64>,
+    /// Of everything that is left to chance, but the noise of privacy.
+    pub seed: u64,
+    /// Threads that compute; nothing depends on how many.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Avg,
+            rounds: 50,
+            selection: Select::default(),
+            quorum: None,
+            deadline: None,
+            late: Late::Drop,
+            dropout: 0.0,
+            stragglers: 0.0,
+            partial: Partial::Keep,
+            epochs: 1,
+            batch: Some(32),
+            rate: 0.05,
+            mu: None,
+            server_rate: None,
+            momentum: None,
+            alpha: None,
+            staleness_power: None,
+            buffer: None,
+            most_stale: None,
+            fold: FoldName::Mean,
+            liars: None,
+            compression: Compression::None,
+            privacy: None,
+            secure: None,
+            devices: Devices::default(),
+            evaluate_every: 1,
+            target_loss: None,
+            seed: 1,
+            threads: 1,
+        }
+    }
+}
+
+/// Who takes part in a round, as a user says it.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Select {
+    /// All.
+    #[default]
+    All,
+    /// So many, uniformly.
+    Count(usize),
+    /// This share of all, uniformly; at least one.
+    Share(f64),
+    /// So many, by their numbers of rows.
+    BySamples(usize),
+    /// Each by itself with this probability.
+    Poisson(f64),
+    /// So many that the quorum answers in 99 of 100 rounds.
+    Over,
+}
+
+impl Select {
+    /// The names a user can give.
+    pub const VALID: &'static str = "all, a number (such as 20), a share (such as 0.1), samples:N, poisson:RATE and over (as many as the quorum needs \
+         with the dropout)";
+}
+
+impl FromStr for Select {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown =
+            || Error::Unknown { what: "selection", got: text.to_owned(), valid: Self::VALID.to_owned() };
+        let count = |text: &str| {
+            let count = text.parse().map_err(|_| unknown())?;
+            within("the number of clients a round", count, 1, usize::MAX)?;
+            Ok(count)
+        };
+        match text.split_once(':') {
+            None if text == "all" => Ok(Self::All),
+            None if text == "over" => Ok(Self::Over),
+            Some(("samples", number)) => Ok(Self::BySamples(count(number)?)),
+            Some(("poisson", rate)) => {
+                let rate = rate.parse().map_err(|_| unknown())?;
+                positive("the sampling rate", rate)?;
+                between("the sampling rate", rate, 0.0, 1.0)?;
+                Ok(Self::Poisson(rate))
+            }
+            None if text.contains('.') => {
+                let share = text.parse().map_err(|_| unknown())?;
+                positive("the share of clients", share)?;
+                between("the share of clients", share, 0.0, 1.0)?;
+                Ok(Self::Share(share))
+            }
+            None => Ok(Self::Count(count(text)?)),
+            Some(_) => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Share(share) => write!(f, "{share:?}"),
+            Self::BySamples(count) => write!(f, "samples:{count}"),
+            Self::Poisson(rate) => write!(f, "poisson:{rate}"),
+            Self::Over => f.write_str("over"),
+        }
+    }
+}
+
+/// What becomes of answers that come after their round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Late {
+    /// They are dropped.
+    #[default]
+    Drop,
+    /// They count in the next round.
+    Next,
+}
+
+/// Whether a client that could not make all its steps sends what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Partial {
+    /// It does.
+    #[default]
+    Keep,
+    /// It does not.
+    Drop,
+}
+
+/// Clients that lie, for experiments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Liars {
+    /// How many of all clients.
+    pub count: usize,
+    /// What they send.
+    pub lie: Lie,
+}
+
+/// What a liar sends in place of its change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lie {
+    /// Its change times this.
+    Scale(f64),
+    /// Normal noise of this deviation.
+    Noise(f64),
+    /// This in every place.
+    Constant(f64),
+}
+
+impl Liars {
+    /// The names a user can give.
+    pub const VALID: &'static str =
+        "COUNT:scale:FACTOR (such as 3:scale:-10), COUNT:noise:DEVIATION and COUNT:constant:VALUE";
+}
+
+impl FromStr for Liars {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown = || Error::Unknown { what: "lie", got: text.to_owned(), valid: Self::VALID.to_owned() };
+        let mut parts = text.split(':');
+        let mut next = || parts.next().ok_or_else(unknown);
+        let (count, kind, number) = (next()?, next()?, next()?);
+        let number: f64 =
+            number.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(unknown)?;
+        let lie = match kind {
+            "scale" => Lie::Scale(number),
+            "noise" => Lie::Noise(number),
+            "constant" => Lie::Constant(number),
+            _ => return Err(unknown()),
+        };
+        if parts.next().is_some() {
+            return Err(unknown());
+        }
+        Ok(Self { count: count.parse().map_err(|_| unknown())?, lie })
+    }
+}
+
+impl fmt::Display for Liars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, number) = match self.lie {
+            Lie::Scale(number) => ("scale", number),
+            Lie::Noise(number) => ("noise", number),
+            Lie::Constant(number) => ("constant", number),
+        };
+        write!(f, "{}:{kind}:{number}", self.count)
+    }
+}
+
+/// Differential privacy of a client's whole contribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Privacy {
+    /// The noise multiplier z.
+    pub noise: f64,
+    /// Length to which changes are clipped; with `adaptive` that of the first round.
+    pub clip: f64,
+    /// Whether the length follows the clients.
+    pub adaptive: bool,
+    /// The delta at which epsilon is told.
+    pub delta: f64,
+    /// Who adds the noise.
+    pub place: NoisePlace,
+    /// Whether the noise comes from the run's seed: then there is no privacy.
+    pub reproducible: bool,
+}
+
+/// Who adds the noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum NoisePlace {
+    /// The server, to the sum.
+    #[default]
+    Central,
+    /// Each client, to its own change: nobody has to be trusted, for much more noise.
+    Local,
+}
+
+/// How sums are made whose parts nobody sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SecureSum {
+    /// Neighbours of a client; all others by default.
+    pub neighbours: Option<usize>,
+    /// To what values are clipped, weighted, before they are made whole numbers.
+    pub clip: f64,
+    /// Bits of a value.
+    pub bits: u32,
+}
+
+impl Settings {
+    /// Refuses what contradicts itself, and what would have no effect.
+    ///
+    /// # Errors
+    /// With what to change.
+    pub fn check(&self, clients: usize) -> Result<()> {
+        within("the number of rounds", self.rounds as usize, 1, 1 << 30)?;
+        within("the passes over a client's rows", self.epochs, 1, 1 << 20)?;
+        within("the rounds between evaluations", self.evaluate_every as usize, 1, usize::MAX)?;
+        positive("the local rate", self.rate)?;
+        between("the dropout", self.dropout, 0.0, 0.999)?;
+        between("the share of stragglers", self.stragglers, 0.0, 1.0)?;
+        if let Some(batch) = self.batch {
+            within("the rows of a local step", batch, 1, usize::MAX)?;
+        }
+        self.check_strategy()?;
+        self.check_rounds(clients)?;
+        self.check_fold(clients)?;
+        self.check_privacy()?;
+        self.check_secure()
+    }
+
+    fn check_strategy(&self) -> Result<()> {
+        let strategy = self.strategy;
+        let takes = |is_given: bool, takes: bool, what: &str, whose: &str| {
+            let said = format!("{what} has no effect on {strategy}: it is for {whose}");
+            if is_given && !takes { Err(Error::Settings(said)) } else { Ok(()) }
+        };
+        let rated = "avgm, adagrad, adam, yogi and fedbuff";
+        takes(self.server_rate.is_some(), strategy.has_server_rate(), "a rate of the server", rated)?;
+        takes(self.momentum.is_some(), strategy == Strategy::AvgM, "a momentum of the server", "avgm")?;
+        takes(self.alpha.is_some(), strategy == Strategy::Async, "alpha", "async")?;
+        takes(self.staleness_power.is_some(), strategy == Strategy::Async, "a power of staleness", "async")?;
+        takes(self.buffer.is_some(), strategy == Strategy::Buffered, "a buffer", "fedbuff")?;
+        takes(
+            self.most_stale.is_some(),
+            !strategy.has_rounds(),
+            "a bound of staleness",
+            "async and fedbuff",
+        )?;
+        takes(self.mu == Some(0.0), strategy != Strategy::Prox, "mu 0", "none: take avg")?;
+        if let Some(mu) = self.mu {
+            between("mu", mu, 0.0, 1e9)?;
+        }
+        Ok(())
+    }
+
+    fn check_rounds(&self, clients: usize) -> Result<()> {
+        let unless =
+            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
+        if !self.strategy.has_rounds() {
+            unless(
+                self.quorum.is_some() || self.deadline.is_some(),
+                "nobody waits without rounds: a quorum or a deadline has no effect on async and fedbuff",
+            )?;
+            unless(
+                self.late == Late::Next,
+                "no answer is late without rounds: leave out what becomes of late ones",
+            )?;
+            let counts = matches!(self.selection, Select::All | Select::Count(_) | Select::Share(_));
+            unless(
+                !counts,
+                "without rounds the selection is how many work at once: take a number, a share or all",
+            )?;
+        }
+        let can_be_late = self.quorum.is_some() || self.deadline.is_some();
+        unless(
+            self.late == Late::Next && !can_be_late,
+            "no answer is late where a round waits for all: give a quorum or a deadline",
+        )?;
+        unless(
+            self.partial == Partial::Drop && self.stragglers == 0.0,
+            "there is no partial work without stragglers",
+        )?;
+        if self.selection == Select::Over {
+            unless(
+                self.quorum.is_none() || self.dropout == 0.0,
+                "to select as many as the quorum needs, give a quorum and a dropout above 0",
+            )?;
+        }
+        if let Some(quorum) = self.quorum {
+            within("the quorum", quorum, 1, clients)?;
+            let chosen = self.chosen(clients)?;
+            let said = format!(
+                "a quorum of {quorum} cannot come of {chosen} clients a round: select more, or take a smaller quorum"
+            );
+            unless(chosen < quorum && !matches!(self.selection, Select::Poisson(_)), &said)?;
+        }
+        Ok(())
+    }
+
+    fn check_fold(&self, clients: usize) -> Result<()> {
+        let unless = |wrong: bool, said: String| if wrong { Err(Error::Settings(said)) } else { Ok(()) };
+        self.fold.build()?;
+        let (fold, strategy) = (self.fold, self.strategy);
+        let is_mean = fold == FoldName::Mean;
+        unless(
+            !is_mean && !strategy.takes_folds(),
+            format!(
+                "{fold} cannot stand in for the mean of {strategy}: take avg, avgm, adagrad, adam, yogi or prox"
+            ),
+        )?;
+        let chosen = self.chosen(clients)?;
+        if let FoldName::Bulyan { liars } = fold {
+            unless(
+                chosen < fold.needs(),
+                format!(
+                    "bulyan with {liars} bad clients needs at least {} answers, a round has {chosen}",
+                    fold.needs()
+                ),
+            )?;
+        }
+        if let Some(liars) = self.liars {
+            within("the number of liars", liars.count, 1, clients)?;
+        }
+        Ok(())
+    }
+
+    fn check_privacy(&self) -> Result<()> {
+        let Some(privacy) = self.privacy else { return Ok(()) };
+        let unless =
+            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
+        positive("the noise multiplier", privacy.noise)?;
+        positive("the clipping length", privacy.clip)?;
+        if !(privacy.delta > 0.0 && privacy.delta < 1.0) {
+            let (got, must) = (privacy.delta.to_string(), "between 0 and 1".to_owned());
+            return Err(Error::OutOfRange { what: "delta", got, must });
+        }
+        unless(
+            !self.strategy.takes_folds(),
+            "privacy is accounted for rounds of plain changes: take avg, avgm, adagrad, adam, yogi or prox",
+        )?;
+        unless(
+            self.fold != FoldName::Mean,
+            "noise is made for the sum: a robust fold cannot be had together with privacy",
+        )?;
+        unless(
+            self.compression != Compression::None,
+            "compression changes how long a change is after it was clipped: leave it out with privacy",
+        )?;
+        unless(
+            self.secure.is_some() && privacy.place == NoisePlace::Central,
+            "the server of a secure sum sees the sum before it could add noise: let clients add it (local)",
+        )?;
+        unless(
+            self.late == Late::Next,
+            "a late answer would count twice in one sum of clients: drop late ones with privacy",
+        )?;
+        unless(
+            privacy.adaptive && privacy.place == NoisePlace::Local,
+            "a length that follows the clients needs a server that is trusted with the count: take a fixed length with local noise",
+        )
+    }
+
+    fn check_secure(&self) -> Result<()> {
+        let Some(secure) = self.secure else { return Ok(()) };
+        let unless =
+            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
+        positive("the clip of the secure sum", secure.clip)?;
+        within("the bits of a value", secure.bits as usize, 2, 32)?;
+        unless(
+            !self.strategy.takes_folds(),
+            "secure sums are of one change a client and round: take avg, avgm, adagrad, adam, yogi or prox",
+        )?;
+        unless(
+            self.fold != FoldName::Mean,
+            "a robust fold has to see each answer, which a secure sum hides: take the mean",
+        )?;
+        unless(
+            self.compression != Compression::None,
+            "a secure sum packs values itself: leave compression out",
+        )?;
+        unless(self.late == Late::Next, "a late answer cannot enter the next secure sum: drop late ones")
+    }
+
+    /// How many clients a round has; of Poisson sampling the expected number, at least one.
+    ///
+    /// # Errors
+    /// When a share is none.
+    pub fn chosen(&self, clients: usize) -> Result<usize> {
+        Ok(match self.selection {
+            Select::All => clients,
+            Select::Count(count) | Select::BySamples(count) => count.min(clients),
+            Select::Share(share) => uniform_count(share, 1, clients)?,
+            Select::Poisson(rate) => ((rate * clients as f64).round() as usize).max(1),
+            Select::Over => over_selection(self.quorum.unwrap_or(1), self.dropout, 0.99)?.min(clients),
+        })
+    }
+
+    /// The selection of a round.
+    pub(super) fn selection(&self, clients: usize) -> Result<Selection> {
+        Ok(match self.selection {
+            Select::All => Selection::All,
+            Select::Poisson(rate) => Selection::Poisson { rate },
+            Select::BySamples(count) => Selection::BySamples { count },
+            _ => Selection::Uniform { share: 0.0, least: self.chosen(clients)? },
+        })
+    }
+
+    /// The probability with which a client is in a round, for the account of privacy: 1 where it is not by chance alone.
+    pub fn sampling_rate(&self) -> f64 {
+        match self.selection {
+            Select::Poisson(rate) => rate,
+            _ => 1.0,
+        }
+    }
+
+    /// The weight that holds clients near the server's model.
+    pub(super) fn mu(&self) -> f64 {
+        self.mu.unwrap_or(if self.strategy == Strategy::Prox { 0.1 } else { 0.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let error = settings.check(20).unwrap_err();
+        assert!(error.is_usage(), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn set_1_what_has_no_effect_is_refused() {
+        assert!(refused(|s| s.momentum = Some(0.9)).contains("for avgm"), "SET-1");
+        assert!(refused(|s| s.server_rate = Some(0.9)).contains("no effect on avg"));
+        assert!(refused(|s| s.buffer = Some(4)).contains("fedbuff"));
+        assert!(refused(|s| s.late = Late::Next).contains("quorum or a deadline"));
+        assert!(refused(|s| s.partial = Partial::Drop).contains("stragglers"));
+        assert!(refused(|s| s.selection = Select::Over).contains("give a quorum"));
+        let asynchronous = refused(|s| (s.strategy, s.quorum) = (Strategy::Async, Some(3)));
+        assert!(asynchronous.contains("nobody waits"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let secure = SecureSum { neighbours: None, clip: 1.0, bits: 16 };
+        let median = |s: &mut Settings| (s.fold, s.secure) = (FoldName::Median, Some(secure));
+        assert!(refused(median).contains("hides"));
+        assert!(refused(|s| (s.strategy, s.fold) = (Strategy::Nova, FoldName::Median)).contains("nova"));
+        assert!(refused(|s| (s.selection, s.quorum) = (Select::Count(3), Some(4))).contains("of 3 clients"));
+        assert!(refused(|s| s.fold = FoldName::Bulyan { liars: 5 }).contains("at least 23"));
+        assert!(refused(|s| s.quorum = Some(21)).contains("between 1 and 20"));
+        assert!(refused(|s| s.dropout = 1.0).contains("dropout"));
+        assert!(refused(|s| s.rounds = 0).contains("rounds"));
+    }
+
+    #[test]
+    fn selections_and_lies_are_read_as_they_are_written() {
+        for text in ["all", "20", "0.1", "samples:5", "poisson:0.05", "over", "1.0"] {
+            assert_eq!(text.parse::<Select>().unwrap().to_string(), text);
+        }
+        for text in ["", "0", "-1", "1.5", "poisson:0", "samples", "some"] {
+            assert!(text.parse::<Select>().is_err(), "{text}");
+        }
+        for text in ["3:scale:-10", "1:noise:0.5", "2:constant:1"] {
+            assert_eq!(text.parse::<Liars>().unwrap().to_string(), text);
+        }
+        for text in ["", "3", "3:scale", "x:scale:1", "3:flip:1", "3:scale:1:2", "3:noise:NaN"] {
+            assert!(text.parse::<Liars>().is_err(), "{text}");
+        }
+    }
+}
