@@ -6,8 +6,11 @@
 //! held up.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -108,8 +111,12 @@ impl Node {
     }
 
     /// Waits on this thread, which is not the runtime's, without the interpreter's lock.
-    fn wait<T: Send>(&self, py: Python<'_>, future: impl Future<Output = T> + Send) -> T {
-        py.detach(|| self.runtime.block_on(future))
+    ///
+    /// # Errors
+    /// When the node is gone: a runtime that is shut down panics in whoever still waits by it.
+    fn wait<T: Send>(&self, py: Python<'_>, future: impl Future<Output = T> + Send) -> PyResult<T> {
+        let wait = AssertUnwindSafe(|| self.runtime.block_on(future));
+        py.detach(|| catch_unwind(wait)).map_err(|_| SynclineError::new_err("the program has stopped"))
     }
 }
 
@@ -137,19 +144,19 @@ impl Node {
 
     /// Asks the whole program to stop.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait(py, self.ctx.stop()).map_err(failed)
+        self.wait(py, self.ctx.stop())?.map_err(failed)
     }
 
     /// Whether the program is asked to stop within so many seconds.
     fn stopped_within(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let time =
             Duration::try_from_secs_f64(seconds).map_err(|error| UsageError::new_err(error.to_string()))?;
-        Ok(self.wait(py, self.ctx.stopped_within(time)))
+        self.wait(py, self.ctx.stopped_within(time))
     }
 
     /// A client of a service.
     fn connect(&self, py: Python<'_>, service: &Service) -> PyResult<Caller> {
-        let client = self.wait(py, service.0.connect(&self.ctx)).map_err(failed)?;
+        let client = self.wait(py, service.0.connect(&self.ctx))?.map_err(failed)?;
         Ok(Caller { client, node: self.clone() })
     }
 }
@@ -184,7 +191,7 @@ impl Caller {
         parts: Vec<PyReadonlyArray1<'py, u8>>,
     ) -> PyResult<Got<'py>> {
         let message = message_of((body, parts))?;
-        let answer = self.node.wait(py, self.client.ask(method, message)).map_err(failed)?;
+        let answer = self.node.wait(py, self.client.ask(method, message))?.map_err(failed)?;
         let parts = answer.parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
         Ok((PyBytes::new(py, &answer.body), parts))
     }
@@ -262,12 +269,19 @@ impl Nodes {
     }
 }
 
-/// Runs a node's body in Python.
+/// Runs a node's body in Python. A thread of Python cannot be ended, so the node takes care of its own end: it is not dropped when
+/// the program stops, but may go on for as long as the executor's notice is.
 async fn body(
     ctx: &Context,
     work: impl FnOnce(Python<'_>, Node) -> PyResult<()> + Send + 'static,
 ) -> NodeResult<()> {
     let node = Node::new(ctx);
+    // Asking for it once is what tells so; to wait for it would look as if the node did nothing else.
+    poll_fn(|context| {
+        let _ = pin!(ctx.stopped()).poll(context);
+        Poll::Ready(())
+    })
+    .await;
     Ok(apart(move |py| work(py, node)).await?)
 }
 
