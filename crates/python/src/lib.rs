@@ -2,7 +2,7 @@
 //! `python/syncline`, which are what a user sees.
 //!
 //! - PY-1: what may take long runs without the interpreter's lock, on a thread of its own, while the caller heeds signals
-//!   ([`waiting`]).
+//!   (`waiting`).
 //! - PY-2: nothing is decided here: documents are those of the command's `--json`, errors its sentences.
 
 mod command;
