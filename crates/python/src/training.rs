@@ -272,7 +272,9 @@ impl Session {
                 )));
             }
             py.detach(|| lent.gradient().copy_from_slice(given));
-            lent.give_back(Score { rows: samples, loss: loss * samples as f64, ..Score::default() });
+            // A script tells a loss and nothing else: what is not known is shown as such.
+            let loss = loss * samples as f64;
+            lent.give_back(Score { rows: samples, loss, squared_error: f64::NAN, ..Score::default() });
         }
         if !self.goes_on {
             return Ok(false);
