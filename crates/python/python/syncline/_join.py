@@ -63,7 +63,8 @@ class Worker:
         if not self._goes_on:
             return False
         self._parameters.collect(gradients)
-        number = 0.0 if loss is None else float(loss)
+        # A tensor that still has its graph warns of becoming a number.
+        number = 0.0 if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
         size = self._batch_size if samples is None else int(samples)
         self._exchange(self._parameters.gradient, number, size)
         self._steps += 1
