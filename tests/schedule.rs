@@ -278,3 +278,59 @@ fn mistakes_are_named() {
         assert!(err.contains(message), "{arguments}: {err}");
     }
 }
+
+/// Two nodes of two cores, as Slurm prints them; one job runs, one waits.
+const QUEUE: &str = r#"{"jobs": [
+ {"job_id": 1, "name": "first", "user_name": "anna", "partition": "all", "job_state": "RUNNING", "priority": 9, "submit_time": 1795968000,
+  "start_time": 1795968000, "time_limit": 10, "cpus": 4, "tasks": 4, "node_count": 2, "nodes": "n[1-2]"},
+ {"job_id": 2, "name": "second", "user_name": "bob", "partition": "all", "job_state": "PENDING", "state_reason": "Resources", "priority": 8,
+  "submit_time": 1795968060, "time_limit": 5, "cpus": 2, "tasks": 2, "node_count": 1}]}
+{"nodes": [{"name": "n1", "cpus": 2, "real_memory": 100, "gres": "", "state": "allocated", "partitions": ["all"]},
+ {"name": "n2", "cpus": 2, "real_memory": 100, "gres": "", "state": "allocated", "partitions": ["all"]}]}
+PartitionName=all State=UP MaxNodes=UNLIMITED MaxTime=UNLIMITED PriorityTier=1
+"#;
+
+#[test]
+fn the_queue_of_another_scheduler_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("queue.json"), QUEUE).unwrap();
+    let (code, out, err) = syncline(folder.path(), "plan --from queue.json --job second --rivals fifo,srtf");
+    assert_eq!(code, 0, "{err}");
+    let text = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "it needs 2 of cpu, and 0 of cpu is free on the 2 nodes of partition all; held by 1 (first) of anna (4 until 16:10:00 at the latest)",
+        "in 9 min, at 16:10:00 UTC",
+        "2 more nodes like its 0 s 0 s largest",
+        "fifo 1",
+        "srtf 1",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    let (code, out, _) = syncline(folder.path(), "plan --from queue.json --json");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, answer["system"].as_str()), (0, Some("slurm")));
+    assert_eq!(answer["waiting"][0]["start_by_limits_unix_seconds"], 1_795_968_600.0);
+    assert_eq!(answer["waiting"][0]["lack"]["held_by"][0]["amount"], 4.0);
+}
+
+#[test]
+fn what_is_asked_wrongly_of_a_queue_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("queue.json"), QUEUE).unwrap();
+    std::fs::write(folder.path().join("columns.txt"), "JOBID PARTITION\n 1 all\n").unwrap();
+    for (arguments, code, told) in [
+        ("plan --from queue.json --job 3", 1, "there is no job 3 in the snapshot"),
+        ("plan --from columns.txt", 1, "columns.txt:1: neither JSON"),
+        ("plan --from nowhere.json", 2, "neither `slurm` nor `kueue`"),
+        ("plan --from queue.json jobs.json", 2, "cannot be used with"),
+        ("plan --from queue.json --slots 3", 2, "cannot be used with"),
+        ("plan --from queue.json --save kept", 2, "--save has no effect with a file"),
+        ("plan --from queue.json --nodes 3", 2, "--job"),
+        ("plan jobs.json cluster.json --rivals all", 2, "it goes with --from"),
+        ("plan jobs.json cluster.json --seed 2", 2, "it goes with --from"),
+    ] {
+        let (found, _, err) = syncline(folder.path(), arguments);
+        assert_eq!(found, code, "{arguments}: {err}");
+        assert!(err.contains(told), "{arguments}: {err}");
+    }
+}

@@ -90,6 +90,7 @@ impl Api {
             .route("/api/jobs/{job}/output", get(output))
             .route("/api/events", get(events))
             .route("/api/recording", get(recording))
+            .route("/api/openapi.json", get(description))
             .layer(middleware::from_fn_with_state(self.clone(), guard));
         let hosts = Arc::new(hosts(address));
         Router::new()
@@ -171,6 +172,12 @@ async fn guard(State(api): State<Api>, headers: HeaderMap, request: HttpRequest,
 async fn page() -> Response {
     let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:";
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(include_str!("../assets/page.html"))).into_response()
+}
+
+/// What may be asked, as an OpenAPI document.
+async fn description() -> Response {
+    let text = include_str!("../assets/openapi.json");
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 async fn status(State(api): State<Api>) -> Response {

@@ -63,18 +63,18 @@ pub struct Args {
     /// The queue of another scheduler: slurm or kueue, as it is now, or a file or folder of what their programs printed
     #[arg(long, value_name = "slurm|kueue|FILE")]
     from: Option<String>,
-    /// How many more nodes there might be
-    #[arg(long, default_value_t = 2, requires = "from", requires = "job")]
-    nodes: usize,
+    /// How many more nodes there might be, with --job [default: 2]
+    #[arg(long, requires = "job")]
+    nodes: Option<usize>,
     /// Policies to compare on the same queue, with commas between them; all are all
-    #[arg(long, value_delimiter = ',', requires = "from")]
+    #[arg(long, value_delimiter = ',')]
     rivals: Vec<String>,
     /// Keep what the cluster said in this folder, which --from can read again
-    #[arg(long, value_name = "FOLDER", requires = "from", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     save: Option<PathBuf>,
-    /// Where draws of the lengths of jobs begin
-    #[arg(long, default_value_t = 1, requires = "from")]
-    seed: u64,
+    /// Where draws of the lengths of jobs begin [default: 1]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
@@ -103,13 +103,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return snapshot::run(&Question {
             from: args.from.unwrap_or_default(),
             job: args.job,
-            nodes: args.nodes,
+            nodes: args.nodes.unwrap_or(2),
             rivals: args.rivals,
             save: args.save,
-            seed: args.seed,
+            seed: args.seed.unwrap_or(1),
             json: args.json,
         });
     };
+    if let Some(option) = args.only_from() {
+        return Err(Failure::Usage(format!(
+            "--{option} has no effect on files of jobs: it goes with --from"
+        )));
+    }
     let grid = SlotGrid { slot: args.slot_seconds, slots: args.slots, times: Times::from(args.times) };
     grid.validate().map_err(|error| Failure::Usage(error.to_string()))?;
     let cluster = Arc::new(jobs_file::cluster(cluster)?);
@@ -142,6 +147,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let before = state.jobs[..target].iter().map(|job| Before::of(job, &cluster)).collect();
     let output = Output { policy: args.policy.to_string(), before, explained };
     if args.json { print_json(&output) } else { print(&text(&output, job, &cluster, &grid)) }
+}
+
+impl Args {
+    /// An option that was given and says something about the queue of another scheduler only.
+    fn only_from(&self) -> Option<&'static str> {
+        let given = [
+            ("nodes", self.nodes.is_some()),
+            ("rivals", !self.rivals.is_empty()),
+            ("save", self.save.is_some()),
+            ("seed", self.seed.is_some()),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
 }
 
 impl Before {
