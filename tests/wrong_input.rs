@@ -100,7 +100,7 @@ fn counts_of_zero() {
 fn unknown_option_values_name_the_valid_ones() {
     fails("train --sync bps", 2, &["bps", "bsp, asp, ssp:BOUND"]);
     fails("train --model resnet", 2, &["resnet", "linear", "mlp:"]);
-    fails("train --optimizer adamw", 2, &["adamw", "sgd, momentum, adagrad and adam"]);
+    fails("train --optimizer adamw", 2, &["adamw", "sgd, momentum, nesterov, adagrad and adam"]);
     fails("train --every day", 2, &["day", "batch, batches:N", "epoch"]);
     fails("train --partition all", 2, &["all", "contiguous", "round-robin", "random"]);
     fails("train --on mars", 2, &["mars", "threads", "processes"]);

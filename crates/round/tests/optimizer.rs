@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use syncline_round::{Optimizer, Rule};
 
-const RULES: [Rule; 4] = [Rule::Sgd, Rule::Momentum { beta: 0.9 }, Rule::Adagrad, Rule::Adam];
+const RULES: [Rule; 5] =
+    [Rule::Sgd, Rule::Momentum { beta: 0.9 }, Rule::Nesterov { beta: 0.9 }, Rule::Adagrad, Rule::Adam];
 
 /// Plain, one parameter at a time, in f64.
 fn reference(rule: Rule, rate: f64, l2: f64, start: f64, gradients: &[f64]) -> f64 {
@@ -16,6 +17,10 @@ fn reference(rule: Rule, rate: f64, l2: f64, start: f64, gradients: &[f64]) -> f
             Rule::Momentum { beta } => {
                 m = f64::from(beta) * m + g;
                 w -= rate * m;
+            }
+            Rule::Nesterov { beta } => {
+                m = f64::from(beta) * m + g;
+                w -= rate * (g + f64::from(beta) * m);
             }
             Rule::Adagrad => {
                 m += g * g;
@@ -136,7 +141,13 @@ fn rates_that_cannot_work_are_refused() {
         assert!(Optimizer::new(Rule::Sgd, rate).unwrap_err().to_string().contains("lr"));
     }
     assert!(Optimizer::new(Rule::Sgd, 0.1).unwrap().with_l2(-1.0).unwrap_err().to_string().contains("l2"));
-    assert!("adamw".parse::<Rule>().unwrap_err().to_string().contains("sgd, momentum, adagrad and adam"));
+    assert!(
+        "adamw"
+            .parse::<Rule>()
+            .unwrap_err()
+            .to_string()
+            .contains("sgd, momentum, nesterov, adagrad and adam")
+    );
 }
 
 proptest! {

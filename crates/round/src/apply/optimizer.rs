@@ -49,7 +49,7 @@ impl Optimizer {
         Self { rate: 1.0, ..Self::plain(Rule::Sgd) }
     }
 
-    /// How much of its velocity `momentum` keeps from step to step.
+    /// How much of its velocity `momentum` or `nesterov` keeps from step to step.
     ///
     /// # Errors
     /// When it is not at least 0 and below 1, or the rule has none.
@@ -57,7 +57,8 @@ impl Optimizer {
         let beta = fraction("momentum", beta)?;
         match self.rule {
             Rule::Momentum { .. } => Ok(Self { rule: Rule::Momentum { beta }, ..self }),
-            _ => Err(self.no_effect("momentum", "--optimizer momentum")),
+            Rule::Nesterov { .. } => Ok(Self { rule: Rule::Nesterov { beta }, ..self }),
+            _ => Err(self.no_effect("momentum", "--optimizer momentum or nesterov")),
         }
     }
 
@@ -124,7 +125,10 @@ impl Optimizer {
 
     /// How much of its velocity it keeps, if it has one.
     pub fn momentum(&self) -> Option<f32> {
-        if let Rule::Momentum { beta } = self.rule { Some(beta) } else { None }
+        match self.rule {
+            Rule::Momentum { beta } | Rule::Nesterov { beta } => Some(beta),
+            _ => None,
+        }
     }
 
     /// How much `adam` keeps of its first and second moments.
@@ -164,7 +168,7 @@ impl Optimizer {
         Self::new(rule, rate)?.with_l1(l1)?.with_l2(l2)?;
         match rule {
             Rule::Sgd => {}
-            Rule::Momentum { beta } => drop(fraction("momentum", beta)?),
+            Rule::Momentum { beta } | Rule::Nesterov { beta } => drop(fraction("momentum", beta)?),
             Rule::Adagrad => drop(Self::plain(rule).with_eps(eps)?),
             Rule::Adam => drop(Self::plain(rule).with_betas(betas.0, betas.1)?.with_eps(eps)?),
         }

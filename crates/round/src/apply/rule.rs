@@ -17,6 +17,11 @@ pub enum Rule {
         /// How much of the last step's velocity is kept.
         beta: f32,
     },
+    /// v = beta v + g; w -= a (g + beta v) (Nesterov 1983, in the form of Sutskever et al. 2013).
+    Nesterov {
+        /// How much of the last step's velocity is kept.
+        beta: f32,
+    },
     /// s += g^2; w -= a g / (sqrt(s) + eps) (Duchi, Hazan, Singer 2011).
     Adagrad,
     /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= a m' / (sqrt(v') + eps), where m' = m / (1 - b1^t) and
@@ -26,13 +31,13 @@ pub enum Rule {
 
 impl Rule {
     /// The names a user can give.
-    pub const VALID: &'static str = "sgd, momentum, adagrad and adam";
+    pub const VALID: &'static str = "sgd, momentum, nesterov, adagrad and adam";
 
     /// A learning rate that usually works for standardised data.
     pub fn default_rate(self) -> f32 {
         match self {
             Self::Sgd => 0.1,
-            Self::Momentum { .. } => 0.02,
+            Self::Momentum { .. } | Self::Nesterov { .. } => 0.02,
             Self::Adagrad => 0.05,
             Self::Adam => 0.01,
         }
@@ -41,7 +46,7 @@ impl Rule {
     /// What keeps the divisor from being zero; 0 where there is none.
     pub(super) fn default_eps(self) -> f32 {
         match self {
-            Self::Sgd | Self::Momentum { .. } => 0.0,
+            Self::Sgd | Self::Momentum { .. } | Self::Nesterov { .. } => 0.0,
             Self::Adagrad => 1e-10,
             Self::Adam => 1e-8,
         }
@@ -56,7 +61,7 @@ impl Rule {
     pub(super) fn keeps(self) -> [bool; 2] {
         match self {
             Self::Sgd => [false, false],
-            Self::Momentum { .. } | Self::Adagrad => [true, false],
+            Self::Momentum { .. } | Self::Nesterov { .. } | Self::Adagrad => [true, false],
             Self::Adam => [true, true],
         }
     }
@@ -101,6 +106,12 @@ impl Step {
                     *w -= rate * *v;
                 }
             }
+            Rule::Nesterov { beta } => {
+                for ((w, g), v) in w.iter_mut().zip(g).zip(first) {
+                    *v = beta * *v + g;
+                    *w -= rate * (g + beta * *v);
+                }
+            }
             Rule::Adagrad => {
                 for ((w, g), s) in w.iter_mut().zip(g).zip(first) {
                     *s += g * g;
@@ -126,7 +137,10 @@ impl Step {
         let by = |w: &mut f32, rate: f32| *w = w.signum() * (w.abs() - rate * l1).max(0.0);
         match self.rule {
             Rule::Sgd => w.iter_mut().for_each(|w| by(w, self.rate)),
-            Rule::Momentum { beta } => w.iter_mut().for_each(|w| by(w, self.rate / (1.0 - beta))),
+            // A lasting gradient has become a velocity of g / (1 - beta).
+            Rule::Momentum { beta } | Rule::Nesterov { beta } => {
+                w.iter_mut().for_each(|w| by(w, self.rate / (1.0 - beta)));
+            }
             Rule::Adagrad => {
                 w.iter_mut().zip(first).for_each(|(w, s)| by(w, self.rate / (s.sqrt() + self.eps)));
             }
@@ -144,6 +158,7 @@ impl FromStr for Rule {
         match text {
             "sgd" => Ok(Self::Sgd),
             "momentum" => Ok(Self::Momentum { beta: 0.9 }),
+            "nesterov" => Ok(Self::Nesterov { beta: 0.9 }),
             "adagrad" => Ok(Self::Adagrad),
             "adam" => Ok(Self::Adam),
             _ => Err(Error::Unknown { what: "optimizer", got: text.to_owned(), valid: Self::VALID }),
@@ -156,6 +171,7 @@ impl fmt::Display for Rule {
         f.write_str(match self {
             Self::Sgd => "sgd",
             Self::Momentum { .. } => "momentum",
+            Self::Nesterov { .. } => "nesterov",
             Self::Adagrad => "adagrad",
             Self::Adam => "adam",
         })

@@ -1,16 +1,12 @@
-//! Bulk-synchronous (Valiant 1990): a round is over when everybody who takes part has given.
+//! Bulk-synchronous (Valiant 1990): a round is over when everybody who takes part has given. It is the gate of backup members
+//! without a spare one.
 
-use super::{
-    Gate,
-    rounds::{Given, Rounds},
-};
+use super::{Backup, Gate};
 use crate::{Act, Event, Member, Round, Selection, Time};
 
 /// The gate of [`Policy::Bsp`](crate::Policy::Bsp).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Bsp {
-    rounds: Rounds,
-}
+pub struct Bsp(Backup);
 
 impl Bsp {
     /// Of the members whom `select` chooses for each round.
@@ -19,13 +15,7 @@ impl Bsp {
     }
 
     pub(crate) fn from_round(open: Round, select: Selection) -> Self {
-        Self { rounds: Rounds::new(open, select) }
-    }
-
-    fn close_if_complete(&mut self, acts: &mut Vec<Act>) {
-        if self.rounds.missing() == 0 && self.rounds.arrived() > 0 {
-            self.rounds.close(acts);
-        }
+        Self(Backup::from_round(open, 0, select))
     }
 }
 
@@ -38,24 +28,11 @@ impl Default for Bsp {
 
 impl Gate for Bsp {
     #[inline]
-    fn on(&mut self, _: Time, event: Event, acts: &mut Vec<Act>) {
-        match event {
-            Event::Join(member) => self.rounds.join(member, acts),
-            Event::Leave(member) => {
-                self.rounds.leave(member, acts);
-                self.close_if_complete(acts);
-            }
-            Event::Ask(member) => self.rounds.ask(member, acts),
-            Event::Give { member, round } => {
-                if self.rounds.give(member, round, acts) == Given::Kept {
-                    self.close_if_complete(acts);
-                }
-            }
-            Event::Due => {}
-        }
+    fn on(&mut self, now: Time, event: Event, acts: &mut Vec<Act>) {
+        self.0.on(now, event, acts);
     }
 
-    fn at(&self, _: Member) -> Round {
-        self.rounds.open()
+    fn at(&self, member: Member) -> Round {
+        self.0.at(member)
     }
 }

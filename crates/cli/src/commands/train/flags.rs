@@ -65,10 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "WEIGHTS", help_heading = "Model")]
     class_weight: Option<ClassWeight>,
 
-    /// sgd, momentum, adagrad or adam [default: adam; adagrad for sparse data; sgd for other --every than batch]
+    /// sgd, momentum, nesterov, adagrad or adam [default: adam; adagrad for sparse data; sgd for other --every than batch]
     #[arg(long, help_heading = "Steps")]
     optimizer: Option<Rule>,
-    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum, 0.05 for adagrad, 0.002 for adam, 0.03 for adam with a
+    /// Learning rate [default: 0.1 for sgd, 0.02 for momentum and nesterov, 0.05 for adagrad, 0.002 for adam, 0.03 for adam with a
     /// linear model]
     #[arg(long, help_heading = "Steps")]
     lr: Option<f32>,
@@ -76,7 +76,7 @@ pub struct Args {
     /// [default: cosine]
     #[arg(long, help_heading = "Steps")]
     schedule: Option<Schedule>,
-    /// How much of its velocity momentum keeps [default: 0.9]
+    /// How much of its velocity momentum or nesterov keeps [default: 0.9]
     #[arg(long, value_name = "SHARE", help_heading = "Steps")]
     momentum: Option<f32>,
     /// How much adam keeps of its first moment [default: 0.9]
