@@ -27,10 +27,11 @@ use syncline::{
     },
     program::{self, Executor},
 };
+use syncline_cli::Failure;
 use syncline_terminal::{Page, Screen};
 
 use crate::{
-    errors::{SynclineError, UsageError},
+    errors::{SynclineError, UsageError, of_command},
     lent::Lent,
     outside::{Outside, Turn, samples},
 };
@@ -166,7 +167,7 @@ enum Place {
 }
 
 /// How a run ended, for the script that was alone or launched it.
-type Ended = Result<Trained, String>;
+type Ended = Result<Trained, Failure>;
 
 /// A worker's end of a run.
 #[pyclass(module = "syncline._native")]
@@ -235,7 +236,7 @@ impl Session {
             }
             Place::Launcher | Place::Server => {
                 let trained = py.detach(|| train(&spec, &place, initial, sender));
-                let report = told(&trained.map_err(SynclineError::new_err)?)?;
+                let report = told(&trained.map_err(of_command)?)?;
                 let (turns, lent, node) = (None, None, None);
                 Ok(Self {
                     turns,
@@ -319,7 +320,7 @@ impl Session {
         let Some(node) = self.node.take() else { return Ok(()) };
         let ended = py.detach(|| node.join());
         let trained =
-            ended.unwrap_or_else(|_| Err("the node panicked".to_owned())).map_err(SynclineError::new_err)?;
+            ended.unwrap_or_else(|_| Err(Failure::failed("the node panicked"))).map_err(of_command)?;
         if self.is_alone {
             self.report = Some(told(&trained)?);
         }
@@ -344,8 +345,9 @@ impl Session {
 
 /// Trains, or runs this process's node.
 fn train(spec: &Spec, place: &Place, initial: Arc<[f32]>, turns: SyncSender<Turn>) -> Ended {
-    let run = spec.run(Outside::new(initial, turns))?.on_remark(|remark| eprintln!("note: {remark}"));
-    run.train(spec.executor(place)?).map_err(|error| error.to_string())
+    let run = spec.run(Outside::new(initial, turns)).map_err(Failure::Usage)?;
+    let executor = spec.executor(place).map_err(Failure::Usage)?;
+    Ok(run.on_remark(|remark| eprintln!("note: {remark}")).train(executor)?)
 }
 
 /// A run's report: a JSON document of the text that a terminal shows and the keys of `syncline train --json`.
