@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use support::{command, parent, processes, run, stderr, wait_for, write};
+use support::{command, parent, processes, run, stderr, wait_for, wait_within, write};
 use tempfile::TempDir;
 
 /// A cluster of two nodes with four cores each, which ends with the value.
@@ -233,7 +233,7 @@ fn before_its_time_limit_a_run_ends_with_a_checkpoint_from_which_another_goes_on
     let limited = format!("{whole} --checkpoint {checkpoints} --on slurm:time=1,notice=57");
     let output = cluster.syncline(&limited).output().unwrap();
     let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(143), "{message}");
+    assert_eq!(output.status.code(), Some(75), "{message}");
     assert!(message.contains("the time limit: asked to come to an end"), "{message}");
     let resumed = format!("{whole} --resume {checkpoints} --save {saved} --on slurm");
     succeeded(&cluster.syncline(&resumed).output().unwrap());
@@ -279,6 +279,37 @@ fn two_programs_share_a_cluster_and_one_that_finds_no_room_waits_and_says_why() 
         [0, 1].map(|_| Held::start(cluster.syncline("train --quiet --workers 2 --epochs 2 --on slurm")));
     both.into_iter().for_each(|program| drop(succeeded(&program.finish())));
     cluster.assert_empty();
+}
+
+#[test]
+fn a_run_that_is_left_to_slurm_takes_as_many_turns_as_it_needs() {
+    let Some(cluster) = Cluster::start() else { return };
+    let train = "train --quiet --workers 2 --epochs 10 --inject all:3ms";
+    succeeded(&run(&format!("{train} --save {}", cluster.at("whole.safetensors"))));
+    let folder = cluster.at("turns");
+    let left = format!("{train} --run-dir {folder} --detach --on slurm:time=1,notice=55");
+    let script = cluster.syncline(&format!("{left} --dry-run")).output().unwrap();
+    let script = String::from_utf8(script.stdout).unwrap();
+    assert!(script.starts_with("#!/bin/sh") && script.contains("#SBATCH --ntasks=3"), "{script}");
+    succeeded(&cluster.syncline(&left).output().unwrap());
+    let attached = Held::start(cluster.syncline(&format!("attach {folder}")));
+    let mut turns = 1;
+    wait_within(Duration::from_secs(150), "the run's end", || {
+        let jobs = cluster.jobs();
+        if let Some(job) = jobs.iter().find(|job| job.ends_with("PENDING")) {
+            // Slurm waits for two minutes before it starts a job anew.
+            let job = job.split(' ').next().unwrap();
+            let now =
+                cluster.slurm("scontrol").args(["update", &format!("JobId={job}"), "StartTime=now"]).status();
+            turns += usize::from(now.unwrap().success());
+            cluster.running();
+        }
+        jobs.is_empty().then_some(())
+    });
+    succeeded(&attached.finish());
+    assert!(turns > 1, "one turn was enough");
+    let model = fs::read(Path::new(&folder).join("model.safetensors")).unwrap();
+    assert_eq!(model, fs::read(cluster.at("whole.safetensors")).unwrap());
 }
 
 #[test]

@@ -64,6 +64,7 @@ mod life;
 mod node;
 pub mod ready;
 
+pub use engine::hosts::slurm::batch::Batch;
 pub use engine::processes::restart::{started_by, this_program};
 pub use engine::sim::faults::SimFault;
 pub use error::{BoxError, Error, NodeResult};

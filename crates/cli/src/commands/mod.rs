@@ -3,6 +3,7 @@
 mod apply;
 mod compare;
 mod completions;
+mod detached;
 mod evaluate;
 mod man;
 mod mcp;
@@ -23,6 +24,9 @@ pub enum Command {
     Train(Box<train::Args>),
     Compare(compare::Args),
     Runs(runs::Args),
+    Attach(detached::AttachArgs),
+    Logs(detached::LogsArgs),
+    Stop(detached::StopArgs),
     Evaluate(evaluate::Args),
     Apply(apply::Args),
     Trace(trace::Args),
@@ -41,6 +45,9 @@ impl Command {
             Self::Train(args) => train::run(*args),
             Self::Compare(args) => compare::run(&args),
             Self::Runs(args) => runs::run(args),
+            Self::Attach(args) => args.run(),
+            Self::Logs(args) => args.run(),
+            Self::Stop(args) => args.run(),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Apply(args) => apply::run(args),
             Self::Trace(args) => trace::run(args),

@@ -11,7 +11,10 @@ use syncline::paramserv::{
     Differences, RunLine, RunRecord, RunState, TrainJob, differences, write_comparison, write_list,
 };
 
-use super::train::{Manner, run_job};
+use super::{
+    detached,
+    train::{Manner, run_job},
+};
 use crate::{
     failure::Failure,
     output::{page, print, print_json, print_json_list},
@@ -43,7 +46,13 @@ enum What {
     /// Show how far a run is, its job and its report
     Show(One),
     /// Go on with a run that was interrupted or killed, or has failed
-    Resume(One),
+    Resume {
+        #[command(flatten)]
+        run: One,
+        /// Leave it to itself, as `train --detach` does
+        #[arg(long)]
+        detach: bool,
+    },
     /// Compare runs: in what their jobs differ, and what came of each
     Compare {
         /// The runs' folders, or folders of such
@@ -77,7 +86,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         None => list(&args.folder.unwrap_or_else(|| PathBuf::from(".")), args.json),
         Some(What::Show(one)) => show(&one),
-        Some(What::Resume(one)) => resume(&one),
+        Some(What::Resume { run, detach }) => resume(&run, detach),
         Some(What::Compare { runs, json }) => compare(&runs, json),
     }
 }
@@ -126,13 +135,17 @@ fn show(one: &One) -> Result<(), Failure> {
 }
 
 /// Its processes come here too, and do their part of the job.
-fn resume(one: &One) -> Result<(), Failure> {
+fn resume(one: &One, detach: bool) -> Result<(), Failure> {
     if !syncline::program::is_child() && RunRecord::read(&one.run)?.state == RunState::Finished {
         let run = syncline_terminal::path(&one.run);
         let why = format!("{run} came to its end; more epochs are another job: name another --run-dir");
         return Err(Failure::Usage(why));
     }
-    run_job(TrainJob::of_folder(&one.run)?, Manner { is_dry: false, json: one.json })
+    let job = TrainJob::of_folder(&one.run)?;
+    if detach && !syncline::program::is_child() {
+        return detached::start(&one.run, &job, &job.executor()?, one.json);
+    }
+    run_job(job, Manner { json: one.json, ..Manner::default() })
 }
 
 fn compare(folders: &[PathBuf], json: bool) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use syncline_wire::Network;
 
 use super::output;
 use crate::engine::hosts::site::Site;
+use crate::engine::hosts::slurm::batch::Batch;
 use crate::engine::sim::faults::SimFault;
 use crate::engine::sim::{Shared, Simulation};
 use crate::life::patience::{Patience, Silence};
@@ -129,6 +130,26 @@ impl Executor {
     /// Whether nodes are on hosts that the network connects.
     pub fn is_on_hosts(&self) -> bool {
         matches!(self.place, Place::Hosts(_))
+    }
+
+    /// On Slurm, outside of its jobs: the script with which `sbatch` has it start the launcher itself, so that nobody has to stay.
+    /// Nothing for other executors.
+    ///
+    /// ```
+    /// use syncline_program::{Batch, Executor};
+    /// let executor: Executor = "slurm:partition=gpu,time=60".parse()?;
+    /// let command = ["./train", "--on", "slurm"].map(Into::into).into();
+    /// let batch = Batch { name: "train".to_owned(), nodes: 6, command, output: "output".into() };
+    /// # if std::env::var_os("SLURM_JOB_ID").is_none() {
+    /// assert!(executor.batch_script(&batch).unwrap().contains("#SBATCH --partition=gpu"));
+    /// # }
+    /// # Ok::<(), syncline_program::Error>(())
+    /// ```
+    pub fn batch_script(&self, batch: &Batch) -> Option<String> {
+        match &self.place {
+            Place::Hosts(site) => site.batch_script(batch),
+            Place::Threads | Place::Processes(_) | Place::Sim(_) => None,
+        }
     }
 
     fn at(place: Place) -> Self {

@@ -23,11 +23,13 @@ pub enum Interrupt {
 }
 
 impl Interrupt {
-    /// The exit code by which shells know it: 128 and the signal's number. What an engine asks for counts as SIGTERM.
+    /// The exit code by which shells know it: 128 and the signal's number. A job that is cancelled counts as SIGTERM; where its
+    /// time was over it is 75, by which `sysexits.h` invites to try again: the run goes on if it is started anew.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::CtrlC => 130,
-            Self::Terminate | Self::TimeLimit | Self::Engine => 143,
+            Self::Terminate | Self::Engine => 143,
+            Self::TimeLimit => 75,
         }
     }
 }

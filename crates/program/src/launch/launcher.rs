@@ -353,9 +353,11 @@ impl Launcher {
                 self.heard(&node, end)
             }
             News::Notice(by) => {
-                // Every node of a job may tell of its end; a user who asks again is somebody else.
+                // Every node of a job may tell of its end, and the launcher may have been asked itself: only a user who
+                // asks again means at once.
+                let known = std::mem::replace(&mut self.noticed, true) || self.supervisor.is_interrupted();
                 let heeded = self.stage.home.interrupts.are_heeded();
-                !std::mem::replace(&mut self.noticed, true) && self.decide(Event::Interrupted { by, heeded })
+                !known && self.decide(Event::Interrupted { by, heeded })
             }
             News::Ended(node, end) => self.ended(node, end),
             News::Exited(node, exit) => {

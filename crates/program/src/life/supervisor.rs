@@ -223,6 +223,11 @@ impl Supervisor {
         self.members.values().filter(working).map(|member| member.id.name.clone()).collect()
     }
 
+    /// Whether somebody has asked for the end from outside.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted_at.is_some()
+    }
+
     /// Why the program ended, and how often nodes of each group had been started again.
     pub(crate) fn into_end(self) -> (End, BTreeMap<Label, u32>) {
         (self.end, self.restarts)

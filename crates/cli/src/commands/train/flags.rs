@@ -158,13 +158,17 @@ pub struct Args {
     /// Write everything into this folder: the job, a log, checkpoints, a trace, the model and the report
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
     run_dir: Option<PathBuf>,
+    /// Leave the run to itself, in the background or as a job of Slurm; `syncline attach DIR` waits for it
+    #[arg(long, help_heading = "Output")]
+    pub detach: bool,
     /// Write the trained model to this file
     #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath, help_heading = "Output")]
     save: Option<PathBuf>,
     /// Write what happened when to this file (Parquet)
     #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath, help_heading = "Output")]
     trace: Option<PathBuf>,
-    /// Print the job with all that was left open, as the file that it could be, and train nothing
+    /// Print the job with all that was left open, as the file that it could be, and train nothing; with --detach on Slurm
+    /// the script that it would be given
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
     /// Print the report as JSON

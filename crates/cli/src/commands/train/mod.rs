@@ -15,6 +15,7 @@ use syncline::{
 use syncline_terminal::{Page, Screen};
 
 use self::progress::Journal;
+use super::detached;
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, json_document, page, print, print_raw, wrote},
@@ -37,22 +38,27 @@ struct Output<'a> {
 const FILE_WIDTH: usize = 100;
 
 /// How a job is run, besides what it says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Manner {
     /// Only say what the job is.
     pub is_dry: bool,
     /// Print the report as JSON.
     pub json: bool,
+    /// Leave the run to itself.
+    pub is_detached: bool,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let manner = Manner { is_dry: args.dry_run, json: args.json };
+    let manner = Manner { is_dry: args.dry_run, json: args.json, is_detached: args.detach };
     run_job(args.job()?, manner)
 }
 
 /// Runs a job, or says what it is.
 pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
+    if manner.is_detached && job.run_dir.is_none() {
+        return Err(Failure::Usage("--detach needs a folder for the run: add --run-dir DIR".to_owned()));
+    }
     let holds = job.run_dir.clone().filter(|_| !is_child() && !manner.is_dry);
     let mut folder = holds.map(|path| RunFolder::hold(path, job.resume.is_some())).transpose()?;
     check_outputs(&job)?;
@@ -60,12 +66,27 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
     let opened = job.open()?;
     if manner.is_dry {
         opened.run.check()?;
+        if let (true, Some(folder)) = (manner.is_detached, &opened.job.run_dir)
+            && let Some(script) = detached::script(folder, &opened.job, &opened.executor, manner.json)?
+        {
+            return print_raw(script.as_bytes());
+        }
         let folder = std::env::current_dir().map_err(Failure::failed)?;
         return print_raw(opened.job.within(&folder).to_toml()?.as_bytes());
     }
     if let Some(folder) = &mut folder {
         opened.run.check()?;
         folder.begin(&opened.job)?;
+    }
+    if let (true, Some(path)) = (manner.is_detached, &opened.job.run_dir) {
+        if opened.executor.is_sim() {
+            return Err(Failure::Usage(
+                "--detach is for what takes real time: a simulation is no such run".to_owned(),
+            ));
+        }
+        // Whoever goes on there holds it.
+        drop(folder);
+        return detached::start(path, &opened.job, &opened.executor, manner.json);
     }
     let journal = Journal::new(folder);
     let result = train(opened, &journal, data, manner);

@@ -16,5 +16,5 @@ pub(crate) mod limit;
 pub(crate) mod placement;
 mod shell;
 pub(crate) mod site;
-mod slurm;
+pub(crate) mod slurm;
 mod ssh;

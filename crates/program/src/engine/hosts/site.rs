@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::hostfile;
+use super::slurm::batch::Batch;
 use super::slurm::{self, Slurm};
 use super::ssh::Ssh;
 use crate::control::meeting::Ground;
@@ -100,6 +101,14 @@ impl Site {
             }
         }
         Ok(())
+    }
+
+    /// The script by which Slurm starts the launcher itself; nothing elsewhere, and within a job, where it would not be asked.
+    pub(crate) fn batch_script(&self, batch: &Batch) -> Option<String> {
+        match &self.kind {
+            Kind::Slurm(wishes) if slurm::within().is_none() => Some(slurm::batch::script(batch, wishes)),
+            Kind::Slurm(_) | Kind::Ssh(_) => None,
+        }
     }
 
     /// Gets the hosts ready for nodes with these needs.

@@ -4,6 +4,7 @@
 //! ends. Each node is a step of the job (`srun`), started on the host where the placement puts it, and `srun` carries its
 //! input, output and end. What became of the [`job`], its hosts and its time Slurm itself is asked.
 
+pub(crate) mod batch;
 mod job;
 mod wishes;
 
@@ -44,7 +45,7 @@ pub(super) struct Slurm {
 }
 
 /// What Slurm has given.
-struct Given {
+pub(super) struct Given {
     job: String,
     /// As in `node[1-3,7]`.
     nodes: String,
@@ -126,7 +127,7 @@ impl Way for Slurm {
 }
 
 /// The allocation of this process.
-fn within() -> Option<Given> {
+pub(super) fn within() -> Option<Given> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     Some(Given {
         job: variable("SLURM_JOB_ID")?,

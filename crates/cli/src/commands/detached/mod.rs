@@ -1,0 +1,111 @@
+//! Runs that go on without anybody who waits for them: `--detach`, and `attach`, `logs` and `stop` afterwards.
+//!
+//! Such a run has a folder, by which it is known. What goes on there is `syncline runs resume FOLDER`, as a process of this
+//! host in the background, or as a job of Slurm, which does the same again where the job had to make room or its time was
+//! over. What it writes is in the folder's `output`, and where it goes on in `launcher.json`.
+
+mod attach;
+mod launcher;
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use syncline::{
+    paramserv::TrainJob,
+    program::{Batch, Executor, this_program},
+};
+
+use self::launcher::Launcher;
+use crate::{
+    failure::Failure,
+    output::{go_on_with, remark},
+};
+
+pub use attach::{AttachArgs, LogsArgs, StopArgs};
+
+/// What a detached run writes.
+const OUTPUT: &str = "output";
+
+/// The script that Slurm is given.
+const SCRIPT: &str = "job.sh";
+
+/// Leaves the run of a folder to itself.
+pub fn start(folder: &Path, job: &TrainJob, executor: &Executor, json: bool) -> Result<(), Failure> {
+    let folder = std::path::absolute(folder).map_err(Failure::failed)?;
+    match script(&folder, job, executor, json)? {
+        Some(script) => submit(&folder, &script)?,
+        None => leave(&folder, resume(&folder, json)?)?,
+    }
+    let shown = syncline_terminal::path(&folder);
+    remark(&format!(
+        "the run goes on by itself; `syncline logs {shown}` shows what it says, `syncline stop {shown}` ends it"
+    ));
+    go_on_with("to wait for its end:", &format!("syncline attach {shown}"));
+    Ok(())
+}
+
+/// The script that Slurm is given for a run that is left to it; nothing where it goes on elsewhere.
+pub fn script(
+    folder: &Path,
+    job: &TrainJob,
+    executor: &Executor,
+    json: bool,
+) -> Result<Option<String>, Failure> {
+    let folder = std::path::absolute(folder).map_err(Failure::failed)?;
+    let resume = resume(&folder, json)?;
+    let command = std::iter::once(resume.get_program()).chain(resume.get_args());
+    Ok(executor.batch_script(&Batch {
+        name: folder.file_name().unwrap_or("train".as_ref()).to_string_lossy().into_owned(),
+        nodes: job.workers.unwrap_or(1) + job.servers.unwrap_or(1),
+        command: command.map(OsString::from).collect(),
+        output: folder.join(OUTPUT),
+    }))
+}
+
+/// What goes on with the run.
+fn resume(folder: &Path, json: bool) -> Result<Command, Failure> {
+    let mut command = this_program().map_err(Failure::failed)?;
+    command.args(["runs", "resume"]).arg(folder);
+    if json {
+        command.arg("--json");
+    }
+    Ok(command)
+}
+
+/// Starts it in the background of this host.
+fn leave(folder: &Path, mut resume: Command) -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt;
+    let output = File::options().create(true).append(true).open(folder.join(OUTPUT));
+    let output = output.map_err(|error| cannot("write the output of", folder, error))?;
+    let errors = output.try_clone().map_err(|error| cannot("write the output of", folder, error))?;
+    // Out of reach of Ctrl-C and of the terminal's end.
+    resume.process_group(0).stdin(Stdio::null()).stdout(output).stderr(errors);
+    let child = resume.spawn().map_err(|error| cannot("start", folder, error))?;
+    Launcher::of(child.id()).keep(folder)
+}
+
+/// Has Slurm start it.
+fn submit(folder: &Path, script: &str) -> Result<(), Failure> {
+    let path = folder.join(SCRIPT);
+    fs::write(&path, script).map_err(|error| cannot("write the script of", folder, error))?;
+    let mut sbatch = Command::new("sbatch");
+    let answer = sbatch.arg("--parsable").arg(&path).stdin(Stdio::null()).output();
+    let answer = answer.map_err(|error| cannot("ask Slurm by `sbatch` for", folder, error))?;
+    if !answer.status.success() {
+        let said = String::from_utf8_lossy(&answer.stderr).trim().replace('\n', "; ");
+        return Err(Failure::Failed(format!("Slurm takes no job: {said}")));
+    }
+    // With several clusters the name of one follows.
+    let said = String::from_utf8_lossy(&answer.stdout);
+    let job = said.trim().split(';').next().unwrap_or_default().to_owned();
+    remark(&format!("Slurm has it as job {job}"));
+    Launcher::Slurm { job }.keep(folder)
+}
+
+fn cannot(doing: &str, folder: &Path, error: std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot {doing} the run in {}: {error}", syncline_terminal::path(folder)))
+}
