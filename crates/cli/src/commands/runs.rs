@@ -7,8 +7,12 @@ use std::{
 
 use clap::{Subcommand, ValueHint};
 use serde::Serialize;
-use syncline::paramserv::{
-    Differences, RunLine, RunRecord, RunState, TrainJob, differences, write_comparison, write_list,
+use syncline::{
+    paramserv::{
+        Differences, RunFolder, RunLine, RunRecord, RunState, TrainJob, differences, write_comparison,
+        write_list,
+    },
+    program::Executor,
 };
 
 use super::{
@@ -143,9 +147,12 @@ fn resume(one: &One, detach: bool) -> Result<(), Failure> {
     }
     let job = TrainJob::of_folder(&one.run)?;
     if detach && !syncline::program::is_child() {
-        return detached::start(&one.run, &job, &job.executor()?, one.json);
+        // How it ended before is not how it ends now; and nobody else may be at it.
+        RunFolder::hold(&one.run, true)?.begin(&job)?;
+        let on = job.on.as_deref().cloned().unwrap_or_else(Executor::threads);
+        return detached::start(&one.run, &job, &on, one.json);
     }
-    run_job(job, Manner { json: one.json, ..Manner::default() })
+    run_job(job, Manner { json: one.json, goes_on: true, ..Manner::default() })
 }
 
 fn compare(folders: &[PathBuf], json: bool) -> Result<(), Failure> {

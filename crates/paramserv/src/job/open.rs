@@ -128,10 +128,7 @@ impl TrainJob {
     }
 
     /// Where the nodes run, and how long the launcher bears their silence.
-    ///
-    /// # Errors
-    /// When the settings that belong to that contradict each other.
-    pub fn executor(&self) -> Result<Executor, Error> {
+    fn executor(&self) -> Result<Executor, Error> {
         let on = self.on.as_deref().cloned().unwrap_or_else(Executor::threads);
         let insecure = self.insecure_network == Some(true);
         if insecure && !on.is_on_hosts() {

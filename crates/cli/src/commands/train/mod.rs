@@ -46,11 +46,13 @@ pub struct Manner {
     pub json: bool,
     /// Leave the run to itself.
     pub is_detached: bool,
+    /// The run of its folder goes on, or begins again where it has no checkpoint yet.
+    pub goes_on: bool,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let manner = Manner { is_dry: args.dry_run, json: args.json, is_detached: args.detach };
+    let manner = Manner { is_dry: args.dry_run, json: args.json, is_detached: args.detach, goes_on: false };
     run_job(args.job()?, manner)
 }
 
@@ -60,7 +62,8 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
         return Err(Failure::Usage("--detach needs a folder for the run: add --run-dir DIR".to_owned()));
     }
     let holds = job.run_dir.clone().filter(|_| !is_child() && !manner.is_dry);
-    let mut folder = holds.map(|path| RunFolder::hold(path, job.resume.is_some())).transpose()?;
+    let mut folder =
+        holds.map(|path| RunFolder::hold(path, manner.goes_on || job.resume.is_some())).transpose()?;
     check_outputs(&job)?;
     let data = named(&job.data);
     let opened = job.open()?;
