@@ -110,7 +110,6 @@ fn a_terminal_that_is_not_known_has_80_columns() {
 }
 
 #[test]
-#[ignore = "it fails: an open fault"]
 fn helps_fit_and_have_an_example() {
     let folder = tempfile::tempdir().unwrap();
     for command in subcommands(folder.path(), "") {

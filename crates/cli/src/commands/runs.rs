@@ -48,8 +48,17 @@ pub struct Args {
 #[derive(Subcommand)]
 enum What {
     /// Show how far a run is, its job and its report
+    ///
+    /// Example:
+    ///   syncline runs show runs/first
+    #[command(verbatim_doc_comment)]
     Show(One),
     /// Go on with a run that was interrupted or killed, or has failed
+    ///
+    /// Examples:
+    ///   syncline runs resume runs/first
+    ///   syncline runs resume runs/first --detach
+    #[command(verbatim_doc_comment)]
     Resume {
         #[command(flatten)]
         run: One,
@@ -58,6 +67,10 @@ enum What {
         detach: bool,
     },
     /// Compare runs: in what their jobs differ, and what came of each
+    ///
+    /// Example:
+    ///   syncline runs compare runs/first runs/second
+    #[command(verbatim_doc_comment)]
     Compare {
         /// The runs' folders, or folders of such
         #[arg(required = true, value_name = "RUN", value_hint = ValueHint::DirPath)]

@@ -42,7 +42,12 @@ pub struct AttachArgs {
 }
 
 /// Print what a run that was left to itself has said
+///
+/// Examples:
+///   syncline logs runs/first
+///   syncline logs runs/first --follow
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct LogsArgs {
     /// The run's folder
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
@@ -54,7 +59,11 @@ pub struct LogsArgs {
 
 /// Ask a run that was left to itself to come to its end, and wait for that
 ///
-/// It writes a checkpoint, its model and its report; `syncline runs resume` goes on with it.
+/// It writes a checkpoint, its model and its report; `syncline runs resume` goes
+/// on with it.
+///
+/// Example:
+///   syncline stop runs/first
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct StopArgs {
