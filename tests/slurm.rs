@@ -293,21 +293,22 @@ fn a_run_that_is_left_to_slurm_takes_as_many_turns_as_it_needs() {
     assert!(script.starts_with("#!/bin/sh") && script.contains("#SBATCH --ntasks=3"), "{script}");
     succeeded(&cluster.syncline(&left).output().unwrap());
     let attached = Held::start(cluster.syncline(&format!("attach {folder}")));
-    let mut turns = 1;
+    let mut waited = 0;
     wait_within(Duration::from_secs(150), "the run's end", || {
         let jobs = cluster.jobs();
-        if let Some(job) = jobs.iter().find(|job| job.ends_with("PENDING")) {
-            // Slurm waits for two minutes before it starts a job anew.
-            let job = job.split(' ').next().unwrap();
-            let now =
-                cluster.slurm("scontrol").args(["update", &format!("JobId={job}"), "StartTime=now"]).status();
-            turns += usize::from(now.unwrap().success());
-            cluster.running();
+        waited = if jobs.iter().any(|job| job.ends_with("PENDING")) { waited + 1 } else { 0 };
+        for job in jobs.iter().filter(|_| waited > 5) {
+            // Slurm waits for two minutes before it starts a job anew: not so long, but until the last turn has left its nodes.
+            let job = format!("JobId={}", job.split(' ').next().unwrap());
+            let _ = cluster.slurm("scontrol").args(["update", &job, "StartTime=now"]).output().unwrap();
         }
+        std::thread::sleep(Duration::from_millis(300));
         jobs.is_empty().then_some(())
     });
-    succeeded(&attached.finish());
-    assert!(turns > 1, "one turn was enough");
+    let end = attached.finish();
+    let said = fs::read_to_string(Path::new(&folder).join("output")).unwrap();
+    assert!(end.status.success(), "{}\n{said}", stderr(&end));
+    assert!(said.contains("the time limit: asked to come to an end"), "one turn was enough: {said}");
     let model = fs::read(Path::new(&folder).join("model.safetensors")).unwrap();
     assert_eq!(model, fs::read(cluster.at("whole.safetensors")).unwrap());
 }

@@ -220,7 +220,15 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in HOSTS {
-            ip(&format!("netns del {}", self.space(host)));
+            let space = self.space(host);
+            // Sessions whose other end was behind a pulled cable would keep it for a while.
+            let inside = Command::new("ip").args(["netns", "pids", &space]).output();
+            let inside = inside.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            for pid in inside.unwrap_or_default().split_whitespace() {
+                let _ = Command::new("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+            }
+            ip(&format!("netns del {space}"));
+            ip(&format!("link del {}", self.cable(host)));
         }
         ip(&format!("link del {}", self.bridge));
     }

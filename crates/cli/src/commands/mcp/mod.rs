@@ -21,11 +21,16 @@ const KNOWN: &[&str] = &["2024-11-05", "2025-03-26", NEWEST];
 /// A message of a client may be this long.
 const LONGEST: u64 = 1 << 20;
 
-/// Answer questions of a language model about files, as a server of the Model Context Protocol
+/// Answer questions of a language model about files (Model Context Protocol)
 ///
-/// Speaks over standard input and output, as clients start it: configure `syncline mcp` as a server. Its tools report on logs and
-/// run files, compare, survey and predict them, answer questions about queues, and compare scheduling policies. They only read.
+/// Speaks over standard input and output, as clients start it. Its tools report
+/// on logs and run files, compare, survey and predict them, answer questions
+/// about queues, and compare scheduling policies. They only read.
+///
+/// Example, in a client's settings:
+///   {"mcpServers": {"syncline": {"command": "syncline", "args": ["mcp"]}}}
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {}
 
 /// A message of the client.

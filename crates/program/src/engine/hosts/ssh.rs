@@ -25,6 +25,7 @@ use crate::Error;
 use crate::control::meeting::PREFIX;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::{DEVICES, Share};
+use crate::engine::processes::restart;
 use crate::engine::processes::way::{self, Start, Way};
 use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
@@ -88,6 +89,10 @@ impl Ssh {
     /// Connects to all hosts at once and brings the binary where it is not. Hosts that cannot be used are left out, with
     /// the reason.
     pub(super) fn open(hosts: Vec<Host>, sink: &Sink) -> Result<Opened, Error> {
+        if restart::is_said() {
+            let why = "an interpreter runs this program, and only a binary of its own can be brought to hosts by ssh";
+            return Err(Error::NoHost(why.to_owned()));
+        }
         let connections = Connections::new()?;
         let own = way::this_binary("the first node")?;
         let binary = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;

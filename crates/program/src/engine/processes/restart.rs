@@ -31,6 +31,11 @@ pub fn started_by(binary: PathBuf, program: Vec<OsString>, arguments: Vec<OsStri
     SAID.get_or_init(|| Said { binary, program, arguments });
 }
 
+/// Whether it was said: this program is not its process's own binary.
+pub(crate) fn is_said() -> bool {
+    SAID.get().is_some()
+}
+
 /// This program, still without arguments of its own.
 ///
 /// # Errors

@@ -41,8 +41,9 @@ pub(in super::super) fn script(batch: &Batch, wishes: &Wishes) -> String {
         "trap : TERM".to_owned(),
         command,
         "code=$?".to_owned(),
-        "# Its time was over: it goes on when it is its turn again.".to_owned(),
-        format!("[ $code -eq {again} ] && scontrol requeue \"$SLURM_JOB_ID\""),
+        "# Its time was over: it goes on when it is its turn again. Slurm ends this turn itself: an exit code that came".to_owned(),
+        "# after the next had begun would be taken for that one's.".to_owned(),
+        format!("[ $code -eq {again} ] && scontrol requeue \"$SLURM_JOB_ID\" && sleep 60"),
         "exit $code\n".to_owned(),
     ]);
     lines.join("\n")
