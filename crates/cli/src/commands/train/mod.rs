@@ -77,16 +77,15 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
         let folder = std::env::current_dir().map_err(Failure::failed)?;
         return print_raw(opened.job.within(&folder).to_toml()?.as_bytes());
     }
+    if manner.is_detached && opened.executor.is_sim() {
+        let why = "--detach is for what takes real time: a simulation is no such run";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     if let Some(folder) = &mut folder {
         opened.run.check()?;
         folder.begin(&opened.job)?;
     }
     if let (true, Some(path)) = (manner.is_detached, &opened.job.run_dir) {
-        if opened.executor.is_sim() {
-            return Err(Failure::Usage(
-                "--detach is for what takes real time: a simulation is no such run".to_owned(),
-            ));
-        }
         // Whoever goes on there holds it.
         drop(folder);
         return detached::start(path, &opened.job, &opened.executor, manner.json);
