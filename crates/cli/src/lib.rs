@@ -3,6 +3,8 @@
 //! It parses arguments, calls the library and prints; every command is one module of `commands`. [`main`] is the command as a
 //! process; [`answer`] gives what it would print to a caller in this process, who wants the documents of `--json`.
 
+#[cfg(test)]
+mod book;
 mod commands;
 mod failure;
 mod heard;

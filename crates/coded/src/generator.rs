@@ -2,7 +2,7 @@
 //!
 //! What matters of G is the worst condition number of any k of its rows, because that many digits may be lost.
 //! Integer Vandermonde matrices lose all of them at n = 16; a systematic Gaussian matrix, the best of a few seeds,
-//! loses five (measured in docs/coded.md). The other families are here to be compared with it.
+//! loses five (measured in docs/book/coded.md). The other families are here to be compared with it.
 
 use nalgebra::DMatrix;
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};

@@ -47,6 +47,6 @@ pub use mds::Mds;
 pub use replicate::Replicate;
 
 /// The chapter's listings are compiled as tests.
-#[doc = include_str!("../../../docs/coded.md")]
+#[doc = include_str!("../../../docs/book/coded.md")]
 #[cfg(doctest)]
 struct Chapter;

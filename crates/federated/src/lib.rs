@@ -45,6 +45,6 @@ pub use run::{
 pub use select::Selection;
 
 /// The chapter's listings are compiled as tests.
-#[doc = include_str!("../../../docs/federated.md")]
+#[doc = include_str!("../../../docs/book/federated.md")]
 #[cfg(doctest)]
 struct Chapter;

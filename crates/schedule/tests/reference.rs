@@ -108,7 +108,7 @@ fn fifty_jobs_agree_within_six_per_cent() {
 }
 
 /// Our mean of many seeds over the reference, at most this far from one, by row and policy. What is beyond 0.06 is
-/// explained in docs/scheduling.md.
+/// explained in docs/book/scheduling.md.
 const REACHED: [[f64; 4]; 7] = [
     [0.16, 0.16, 0.16, 0.33],
     [0.06, 0.06, 0.06, 0.06],

@@ -33,21 +33,6 @@ pub use syncline_schedule as schedule;
 pub use syncline_trace as trace;
 pub use syncline_wire as wire;
 
-/// The chapter's listings are compiled as tests.
-#[doc = include_str!("../../../docs/training.md")]
-#[cfg(doctest)]
-struct Training;
-
-/// The chapter's listings, compiled.
-#[doc = include_str!("../../../docs/surviving.md")]
-#[cfg(doctest)]
-struct Surviving;
-
-/// The chapter's listings, compiled.
-#[doc = include_str!("../../../docs/runs.md")]
-#[cfg(doctest)]
-struct Runs;
-
 /// What most programs need.
 pub mod prelude {
     pub use syncline_data::{Batch, Dataset, FeaturesView, TargetsView, read, synthetic};
@@ -64,12 +49,21 @@ pub mod prelude {
     pub use syncline_wire::{Call, CallError, Client, Never, Replies, Service, ServiceError, Tensor};
 }
 
-/// The chapter's listings, compiled.
+/// The listings of the book, and of README.md, are compiled as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/virtual-time.md")]
-mod virtual_time {}
-
-/// The chapter's listings, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/programs.md")]
-mod programs {}
+mod book {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/book/start.md")]
+    mod start {}
+    #[doc = include_str!("../../../docs/book/programs.md")]
+    mod programs {}
+    #[doc = include_str!("../../../docs/book/virtual-time.md")]
+    mod virtual_time {}
+    #[doc = include_str!("../../../docs/book/training.md")]
+    mod training {}
+    #[doc = include_str!("../../../docs/book/surviving.md")]
+    mod surviving {}
+    #[doc = include_str!("../../../docs/book/runs.md")]
+    mod runs {}
+}

@@ -82,7 +82,7 @@ impl FromStr for Phase {
 /// The text is not the name of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a phase; the phases are compute, push, pull, wait, fold, apply and those listed in docs/traces.md"
+    "not a phase; the phases are compute, push, pull, wait, fold, apply and those listed in docs/book/traces.md"
 )]
 pub struct UnknownPhase;
 

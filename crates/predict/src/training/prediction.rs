@@ -26,7 +26,7 @@ const SEED: u64 = 4;
 const RUN_TO_RUN: f64 = 0.015;
 /// How far off it is to say how workers share a machine from another number of them (a standard deviation): who shares
 /// a cache with whom, and whom the system puts on which core, is not in the calibration. Found on pairs of runs, see
-/// docs/predicting.md. Ranks are such workers, too.
+/// docs/book/predicting.md. Ranks are such workers, too.
 pub(crate) const SHARING: f64 = 0.045;
 
 /// What would happen.

@@ -1,7 +1,7 @@
 //! What one job costs, fitted to one run: what the prediction and the schedule know of it.
 //!
 //! A profile is plain data and can be kept: [`JobProfile::to_json`] writes it, [`JobProfile::from_json`] reads and checks
-//! it. docs/predicting.md lists its fields.
+//! it. docs/book/predicting.md lists its fields.
 
 use serde::{Deserialize, Serialize};
 
