@@ -42,6 +42,7 @@ pub(crate) struct Run {
     pub shards: Vec<Range<usize>>,
     sync: Policy,
     every: Every,
+    /// Rows of a worker's batch.
     batch: usize,
     recipe: Recipe,
     plan: Plan,
@@ -57,8 +58,15 @@ pub(crate) struct Run {
 impl Run {
     /// `apart`: whether servers are not part of the launching process.
     pub(crate) fn new(settings: ParamServ, apart: bool) -> Self {
-        let rows = settings.partition.rows(settings.data.rows(), settings.workers, settings.seed);
-        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), settings.batch, settings.every).rounds();
+        // Under a code by repetition the workers of a group do what one worker of a run with as many workers as groups
+        // would do: the same rows, in batches that hold those of all parts of the group, in the same order.
+        let copies = settings.sync.copies();
+        let batch = settings.batch.saturating_mul(copies);
+        let of_groups =
+            settings.partition.rows(settings.data.rows(), settings.workers / copies, settings.seed);
+        let rows: Vec<Vec<usize>> =
+            (0..settings.workers).map(|worker| of_groups[worker / copies].clone()).collect();
+        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), batch, settings.every).rounds();
         let plan = Plan {
             rounds_per_epoch: rows.iter().map(rounds).max().unwrap_or(1).max(1),
             epochs: settings.epochs,
@@ -89,7 +97,7 @@ impl Run {
             rows,
             sync: settings.sync,
             every: settings.every,
-            batch: settings.batch,
+            batch,
             recipe,
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
@@ -199,7 +207,7 @@ impl Run {
         let exchange = Exchange::new(rank as u32, ctx.clock().clone(), ways, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
-        let computation = self.computation(rank as u32, data, rows);
+        let computation = self.computation(self.group(rank) as u32, data, rows);
         let validation =
             self.validation.as_ref().map(|data| (Arc::clone(data), self.judged_by(rank, data.rows())));
         Ok(Worker {
@@ -225,6 +233,11 @@ impl Run {
         }
         let cut = |worker: usize| rows * worker / self.rows.len();
         cut(worker)..cut(worker + 1)
+    }
+
+    /// Whose order of rows a worker has: under a code by repetition all of a group have one.
+    fn group(&self, worker: usize) -> usize {
+        worker / self.sync.copies()
     }
 
     /// A worker's model and data.

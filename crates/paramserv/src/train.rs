@@ -403,7 +403,7 @@ impl ParamServ {
         apart: bool,
     ) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
         let mut trace = self.trace_file(settings, is_sim)?;
-        let total = self.data.rows() as u64 * u64::from(self.epochs);
+        let total = (self.data.rows() * self.sync.copies()) as u64 * u64::from(self.epochs);
         let (on_progress, on_remark) = (self.on_progress.take(), self.on_remark.take());
         let deviation = self.data.target_scale().deviation;
         let coordinator = Arc::new(Coordinator::new(

@@ -44,12 +44,20 @@ pub enum Policy {
         /// How long a round waits for more, from its first start on.
         deadline: Option<Deadline>,
     },
+    /// A gradient code by repetition (Tandon et al., arXiv 1612.03301): the workers of a group of `stragglers` + 1 do the same
+    /// parts of a round, which closes when every group has been heard; a second answer of a group is dropped. It is
+    /// bulk-synchronous training of as many workers as there are groups, to the bit, whoever is slow. Without stragglers it is
+    /// [`Bsp`](Self::Bsp).
+    Repetition {
+        /// How many of a group may be slow.
+        stragglers: u32,
+    },
 }
 
 impl Policy {
     /// The names a user can give.
-    pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1) and quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
-         without a deadline quorum:3)";
+    pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
+         without a deadline quorum:3) and repetition:STRAGGLERS (such as repetition:1)";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
@@ -63,7 +71,7 @@ impl Policy {
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
     pub fn heeds_arrival(self) -> bool {
-        matches!(self, Self::Backup { .. } | Self::Quorum { .. })
+        matches!(self, Self::Backup { .. } | Self::Quorum { .. } | Self::Repetition { .. })
     }
 
     /// How many gradients an update folds, at least.
@@ -73,6 +81,15 @@ impl Policy {
             Self::Asp | Self::Ssp { .. } => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
             Self::Quorum { least, .. } => least.members(),
+            Self::Repetition { .. } => (members / self.copies()).max(1),
+        }
+    }
+
+    /// How many members do the same part of a round.
+    pub fn copies(self) -> usize {
+        match self {
+            Self::Repetition { stragglers } => stragglers as usize + 1,
+            _ => 1,
         }
     }
 
@@ -95,6 +112,13 @@ impl Policy {
                 got: least.to_string(),
                 must: "at most the number of workers",
             }),
+            Self::Repetition { stragglers } if !members.is_multiple_of(self.copies()) => {
+                Err(Error::OutOfRange {
+                    what: "repetition",
+                    got: stragglers.to_string(),
+                    must: "one less than a divisor of the number of workers",
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -118,6 +142,11 @@ impl FromStr for Policy {
                 };
                 Ok(Self::Quorum { least: Least::new(number(least)?)?, deadline })
             }
+            Some(("repetition", stragglers)) => {
+                // A group has one member more, which must be a number too.
+                let stragglers = number(stragglers)?;
+                if stragglers == u32::MAX { Err(unknown()) } else { Ok(Self::Repetition { stragglers }) }
+            }
             _ => Err(unknown()),
         }
     }
@@ -130,6 +159,7 @@ impl fmt::Display for Policy {
             Self::Asp => f.write_str("asp"),
             Self::Ssp { bound } => write!(f, "ssp:{bound}"),
             Self::Backup { spare } => write!(f, "backup:{spare}"),
+            Self::Repetition { stragglers } => write!(f, "repetition:{stragglers}"),
             Self::Quorum { least, deadline: None } => write!(f, "quorum:{least}"),
             Self::Quorum { least, deadline: Some(deadline) } => write!(f, "quorum:{least},{deadline}"),
         }
@@ -157,9 +187,18 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1", "quorum:3", "quorum:2,50ms"] {
+        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1", "quorum:3", "quorum:2,50ms", "repetition:2"]
+        {
             assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn groups_are_of_one_size() {
+        let policy: Policy = "repetition:1".parse().unwrap();
+        assert_eq!((policy.copies(), policy.gradients(6)), (2, 3));
+        assert!(policy.check(6).is_ok());
+        assert!(policy.check(5).unwrap_err().to_string().contains("divisor"));
     }
 
     #[test]

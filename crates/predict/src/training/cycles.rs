@@ -270,6 +270,12 @@ impl Cycles {
         self.per_update
     }
 
+    /// Seconds that each worker computed, round by round.
+    pub fn computed_s(&self) -> Vec<Vec<f64>> {
+        let of = |cycles: &Vec<Cycle>| cycles.iter().map(|cycle| cycle.compute_s).collect();
+        self.of_worker.iter().map(of).collect()
+    }
+
     pub(crate) fn of_worker(&self) -> &[Vec<Cycle>] {
         &self.of_worker
     }

@@ -93,6 +93,7 @@ pub(crate) fn simulate(
     let speed = surroundings.speed(workers);
     let mut simulated = Loop {
         machine: Machine::new(policy, workers).map_err(Error::Policy)?,
+        copies: policy.copies() as u64,
         surroundings,
         rounds,
         working: BinaryHeap::new(),
@@ -132,6 +133,8 @@ pub(crate) fn simulate(
 
 struct Loop<'a, S> {
     machine: Machine,
+    /// For how many gradients one counts: under a code by repetition for those of its group.
+    copies: u64,
     surroundings: &'a mut S,
     /// Rounds of each worker.
     rounds: u64,
@@ -204,7 +207,7 @@ impl<S: Surroundings> Loop<'_, S> {
                     let wake_s = if wakes { self.surroundings.wake_s() } else { 0.0 };
                     self.go(member, round, wake_s);
                 }
-                Act::Late(_) => self.progress.late += 1,
+                Act::Late(_) => self.progress.late += self.copies,
                 // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
                 Act::Cancel { .. } | Act::WakeAt(_) => {}
             }
@@ -215,7 +218,7 @@ impl<S: Surroundings> Loop<'_, S> {
 
     /// The servers fold so many gradients.
     fn update(&mut self, gradients: usize) -> f64 {
-        self.progress.folded += gradients as u64;
+        self.progress.folded += gradients as u64 * self.copies;
         let Update { takes_s, occupies_s } = self.surroundings.update(gradients);
         self.servers_free = self.servers_free.max(self.progress.time_s) + occupies_s;
         (takes_s - occupies_s).max(0.0)

@@ -62,8 +62,18 @@ impl JobProfile {
         let own = self.question()?;
         let as_measured = (question.batch, question.every) == (own.batch, own.every)
             && (question.every != Every::Epoch || question.workers == own.workers);
-        let full = question.epoch(self.measured.rows).full;
-        let same = as_measured || (full as f64 / self.compute.samples.max(1.0) - 1.0).abs() < 0.02;
+        // Under a code by repetition a worker computes the parts of its whole group.
+        let copies = question.sync.copies() as u64;
+        if question.batch == 0 && copies > 1 {
+            let why = format!(
+                "the trace does not say how many rows a round has, so that the {copies} times as many of {} cannot be weighed",
+                question.sync
+            );
+            return Err(Error::CannotTell { why });
+        }
+        let full = question.epoch(self.measured.rows).full * copies;
+        let same =
+            as_measured && copies == 1 || (full as f64 / self.compute.samples.max(1.0) - 1.0).abs() < 0.02;
         if question.batch > 0 && !same && self.compute.per_sample_s.is_none() {
             let why = format!(
                 "all rounds had {} samples, so that what a sample costs cannot be told from what a round costs; record a \

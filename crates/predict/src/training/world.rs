@@ -196,7 +196,7 @@ impl Surroundings for World<'_> {
             return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
                 + self.exchange_s;
         }
-        let samples = self.epoch.samples(round) as f64;
+        let samples = (self.epoch.samples(round) * question.sync.copies() as u64) as f64;
         let batches = (samples / question.batch as f64).ceil().max(1.0) as u64;
         let measured = batches_of(profile);
         let compute_s = self.compute_s(samples, batches);

@@ -16,9 +16,9 @@ use crate::{Distribution, Error, Result};
 pub struct LoopProgress {
     /// The time at which it ended.
     pub time: f64,
-    /// Gradients that were folded.
+    /// Gradients that were folded; under [`Policy::Repetition`] one stands for all parts of its group.
     pub folded: u64,
-    /// Gradients that came too late.
+    /// Gradients that came too late, counted in the same way.
     pub late: u64,
 }
 
@@ -26,6 +26,8 @@ pub struct LoopProgress {
 #[derive(Debug)]
 pub struct TrainingLoop {
     machine: Machine,
+    /// For how many gradients one counts.
+    copies: u64,
     working: BinaryHeap<Finish>,
     /// Workers that have not asked for their first round.
     fresh: u32,
@@ -68,6 +70,7 @@ impl TrainingLoop {
         let fresh = workers as u32;
         Ok(Self {
             machine,
+            copies: policy.copies() as u64,
             working: BinaryHeap::new(),
             fresh,
             progress: LoopProgress::default(),
@@ -112,7 +115,7 @@ impl TrainingLoop {
 
     /// Tells the machine, and does what it says; whether it goes on.
     fn tell_at(&mut self, now: Time, event: Event, size: &mut impl FnMut(Member, Round) -> f64) -> bool {
-        let Self { machine, working, progress, acts, .. } = self;
+        let Self { machine, copies, working, progress, acts, .. } = self;
         let goes_on = machine.on(now, event, acts).is_ok();
         for act in acts.drain(..) {
             match act {
@@ -120,8 +123,8 @@ impl TrainingLoop {
                     let time = progress.time + size(member, round);
                     working.push(Finish { time, worker: member, round });
                 }
-                Act::Fold { members, .. } => progress.folded += members.len() as u64,
-                Act::Late(_) => progress.late += 1,
+                Act::Fold { members, .. } => progress.folded += members.len() as u64 * *copies,
+                Act::Late(_) => progress.late += *copies,
                 // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
                 Act::Cancel { .. } | Act::WakeAt(_) => {}
             }

@@ -1,6 +1,6 @@
 //! The gate of a policy that is named at run time.
 
-use super::{Asp, Backup, Bsp, Gate, Quorum, Ssp};
+use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Quorum, Ssp};
 use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 
 /// One of the gates that policies name.
@@ -16,6 +16,8 @@ pub enum AnyGate {
     Backup(Backup),
     /// Of [`Policy::Quorum`].
     Quorum(Quorum),
+    /// Of [`Policy::Repetition`].
+    Repetition(FirstOfEach),
 }
 
 impl AnyGate {
@@ -32,6 +34,9 @@ impl AnyGate {
             Policy::Backup { spare } => Self::Backup(Backup::from_round(open, spare, select)),
             Policy::Quorum { least, deadline } => {
                 Self::Quorum(Quorum::from_round(open, least, deadline, select))
+            }
+            Policy::Repetition { stragglers } => {
+                Self::Repetition(FirstOfEach::from_round(open, stragglers, select))
             }
         }
     }
@@ -68,6 +73,7 @@ impl Gate for AnyGate {
             Self::Ssp(gate) => gate.on(now, event, acts),
             Self::Backup(gate) => gate.on(now, event, acts),
             Self::Quorum(gate) => gate.on(now, event, acts),
+            Self::Repetition(gate) => gate.on(now, event, acts),
         }
     }
 
@@ -78,6 +84,7 @@ impl Gate for AnyGate {
             Self::Ssp(gate) => gate.at(member),
             Self::Backup(gate) => gate.at(member),
             Self::Quorum(gate) => gate.at(member),
+            Self::Repetition(gate) => gate.at(member),
         }
     }
 
@@ -88,6 +95,7 @@ impl Gate for AnyGate {
             Self::Ssp(gate) => gate.least(),
             Self::Backup(gate) => gate.least(),
             Self::Quorum(gate) => gate.least(),
+            Self::Repetition(gate) => gate.least(),
         }
     }
 }

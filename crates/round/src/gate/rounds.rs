@@ -67,6 +67,11 @@ impl Rounds {
         !self.started.is_empty()
     }
 
+    /// Whether a member takes part in the open round and has not given.
+    pub(super) fn awaits(&self, member: Member) -> bool {
+        self.expected.contains(member) && !self.arrived.contains(member)
+    }
+
     pub(super) fn join(&mut self, member: Member, acts: &mut Vec<Act>) {
         self.present.insert(member);
         if !self.is_begun() {
@@ -112,6 +117,13 @@ impl Rounds {
     /// Ends the open round with what has arrived.
     pub(super) fn close(&mut self, acts: &mut Vec<Act>) {
         acts.push(Act::Fold { round: self.open, members: Members::from(&self.arrived) });
+        self.advance(acts);
+    }
+
+    /// Ends the open round with what these have given; what others gave too is late.
+    pub(super) fn close_with(&mut self, counted: &MemberSet, acts: &mut Vec<Act>) {
+        acts.extend(self.arrived.iter().filter(|&member| !counted.contains(member)).map(Act::Late));
+        acts.push(Act::Fold { round: self.open, members: Members::from(counted) });
         self.advance(acts);
     }
 

@@ -17,6 +17,8 @@ pub enum Rule {
     First(usize),
     /// A round is over with so many at least; whether it has a deadline.
     Quorum(usize, bool),
+    /// A round is over with one of each group of the first size; so many groups there are.
+    EachOf(usize, usize),
 }
 
 impl Rule {
@@ -26,13 +28,13 @@ impl Rule {
 
     /// Whether a round may end without a result.
     fn may_fail(self) -> bool {
-        matches!(self, Self::First(_) | Self::Quorum(..))
+        matches!(self, Self::First(_) | Self::Quorum(..) | Self::EachOf(..))
     }
 
     /// With fewer members there is no way on.
     pub fn least(self) -> usize {
         match self {
-            Self::First(k) | Self::Quorum(k, _) => k,
+            Self::First(k) | Self::Quorum(k, _) | Self::EachOf(_, k) => k,
             _ => 1,
         }
     }
@@ -185,6 +187,10 @@ impl Books {
                 Rule::AllBut(spare) => assert!(working <= spare),
                 Rule::First(k) => assert_eq!(members.len(), k, "KN-1"),
                 Rule::Quorum(k, _) => assert!(members.len() >= k, "QUORUM-1"),
+                Rule::EachOf(size, groups) => {
+                    let heard: Vec<usize> = members.iter().map(|member| member.index() / size).collect();
+                    assert_eq!(heard, (0..groups).collect::<Vec<_>>(), "EACH-1");
+                }
                 Rule::Alone | Rule::Stale(_) => {}
             }
         }

@@ -10,7 +10,7 @@ mod walk;
 use books::Rule;
 use syncline_round::{
     Least, Selection, Staleness,
-    gate::{Asp, Backup, Bsp, KOfN, Order, Quorum, Ssp},
+    gate::{Asp, Backup, Bsp, FirstOfEach, KOfN, Order, Quorum, Ssp},
     select::Sample,
 };
 use walk::{Size, walk};
@@ -73,6 +73,20 @@ fn k_of_n() {
             let size = Size { members: 4, rounds: 2, changes: 0 };
             walk(KOfN::new(least(k), order, ALL), Rule::First(k), size);
         }
+    }
+}
+
+#[test]
+fn first_of_each() {
+    for (members, stragglers) in [(1, 0), (2, 0), (2, 1), (3, 0), (3, 2)] {
+        for size in sizes(members) {
+            let groups = members / (stragglers + 1);
+            walk(FirstOfEach::new(stragglers as u32, ALL), Rule::EachOf(stragglers + 1, groups), size);
+        }
+    }
+    for changes in 0..=1 {
+        let size = Size { members: 4, rounds: 2, changes };
+        walk(FirstOfEach::new(1, ALL), Rule::EachOf(2, 2), size);
     }
 }
 

@@ -115,9 +115,10 @@ pub struct Args {
     #[arg(long, help_heading = "Parameter server")]
     servers: Option<usize>,
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
-    /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST)
+    /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST),
+    /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same)
     /// [default: bsp]
-    #[arg(long, help_heading = "Parameter server")]
+    #[arg(long, visible_alias = "code", help_heading = "Parameter server")]
     sync: Option<Policy>,
     /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]
     #[arg(long, help_heading = "Parameter server")]
