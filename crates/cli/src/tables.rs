@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use syncline::{
-    data::{Decimal, Header, Input, Label, Layout, Missing, Task, expand},
+    data::{Decimal, Header, Input, Label, Layout, Missing, Notation, ReadOptions, Task, expand},
     paramserv::{Delimiter, TrainJob},
 };
 
@@ -159,6 +159,45 @@ impl TableArgs {
             delimiter: self.layout.delimiter,
             ..job
         }
+    }
+}
+
+impl TableArgs {
+    /// Whether anything is said.
+    pub fn is_given(&self) -> bool {
+        let lists = [&self.columns, &self.drop, &self.category, &self.na];
+        self.label.is_some()
+            || self.task.is_some()
+            || lists.iter().any(|list| !list.is_empty())
+            || self.weight.is_some()
+            || self.missing.is_some()
+            || self.decimal.is_some()
+            || self.zero_based.is_some()
+            || self.layout.header.is_some()
+            || self.layout.delimiter.is_some()
+    }
+
+    /// How to read a table for a model that takes labels of this task only; `raw` leaves numbers as they are.
+    pub fn options(&self, of_model: Option<Task>, raw: bool) -> Result<ReadOptions, Failure> {
+        let task = self.task.and_then(TaskArg::chosen);
+        if task.zip(of_model).is_some_and(|(asked, taken)| asked != taken) {
+            return Err(Failure::Usage(
+                "--task and --model contradict each other: leave one of them out".to_owned(),
+            ));
+        }
+        Ok(ReadOptions {
+            label: self.label.clone().unwrap_or_default(),
+            layout: self.layout.into(),
+            task: task.or(of_model),
+            columns: self.columns.clone(),
+            drop: self.drop.clone(),
+            category: self.category.clone(),
+            weight: self.weight.clone(),
+            missing: self.missing.unwrap_or_default(),
+            notation: Notation { na: self.na.clone(), decimal: self.decimal },
+            zero_based: self.zero_based,
+            raw,
+        })
     }
 }
 

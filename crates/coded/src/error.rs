@@ -65,6 +65,9 @@ pub enum Error {
         /// Why it cannot be.
         reason: String,
     },
+    /// A program whose workers hold a coded matrix failed.
+    #[error("{0}")]
+    Program(String),
     /// A distribution for which a time cannot be told.
     #[error(transparent)]
     Time(#[from] syncline_queueing::Error),

@@ -27,12 +27,15 @@
 pub mod bytes;
 mod code;
 mod error;
+pub mod experiment;
 mod generator;
 mod gradient;
 mod matrix;
 mod mds;
 pub mod planner;
 pub mod polynomial;
+#[cfg(feature = "program")]
+pub mod product;
 mod replicate;
 pub mod shuffle;
 mod subsets;

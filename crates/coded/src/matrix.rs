@@ -35,6 +35,11 @@ impl RowBlocks {
         self.rows
     }
 
+    /// Columns of the matrix.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// Rows of one block.
     pub fn height(&self) -> usize {
         self.rows.div_ceil(self.blocks)

@@ -48,8 +48,8 @@ pub use input::{Input, expand};
 pub use partition::Partition;
 pub use scaling::Scaling;
 pub use schema::{
-    Chunk, Chunks, Column, Cycle, Fitted, Header, Inputs, Kind, Label, Layout, Misfit, Missing, ReadOptions,
-    Scale, Schema, Target, TargetKind, Task, Weight, read,
+    Carried, Chunk, Chunks, Column, Cycle, Fitted, Header, Inputs, Kind, Label, Layout, Misfit, Missing,
+    ReadOptions, Scale, Schema, Target, TargetKind, Task, Weight, read,
 };
 pub use table::{DateForm, Decimal, Notation};
 pub use targets::{TargetScale, Targets};

@@ -27,6 +27,9 @@ pub enum Error {
     /// Settings that contradict each other, or one that has no effect beside the others.
     #[error("{0}")]
     Settings(String),
+    /// Rows cannot be read, or are not those of clients.
+    #[error("{0}")]
+    Data(String),
     /// The model does not fit the data.
     #[error("{0}")]
     Model(String),
@@ -58,7 +61,10 @@ pub enum Error {
         reason: String,
     },
     /// Nothing usable came back.
-    #[error("no usable answer: {bad} of {heard} were refused; the model stays as it is")]
+    #[error(
+        "no usable answer: {bad} of {heard} were refused, because they were no numbers (where clients diverge, take a smaller \
+         rate); the model stays as it is"
+    )]
     NoAnswers {
         /// Answers that came.
         heard: usize,

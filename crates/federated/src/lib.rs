@@ -25,6 +25,7 @@ pub mod compress;
 mod deal;
 pub mod drift;
 mod error;
+pub mod experiment;
 pub mod fold;
 pub mod gossip;
 pub mod privacy;
@@ -32,17 +33,19 @@ mod run;
 pub mod secure;
 pub mod select;
 pub mod server;
+mod source;
 pub mod synthetic;
 
 pub use client::{Local, LocalRule, normalised_change};
 pub use deal::Deal;
 pub use error::{Error, Result};
 pub use run::{
-    Compression, Devices, Factor, Fairness, Federation, FoldName, Late, Liars, Lie, Line, NoisePlace,
-    OnRound, Partial, Participation, Privacy, PrivacyReport, Report, RoundReport, SecureSum, Select,
-    Settings, Strategy, Totals, Trained, WaitedFor, deal_labels,
+    ClientReport, Compression, Devices, Factor, Fairness, Federation, FoldName, Late, Liars, Lie, Line,
+    NoisePlace, OnRound, OwnStep, Partial, Participation, Privacy, PrivacyReport, Report, RoundReport,
+    SecureSum, Select, Settings, Strategy, Totals, Trained, WaitedFor, deal_labels,
 };
 pub use select::Selection;
+pub use source::{Clients, ClientsBy, Generated, HeldOut, Source, devices, suitable};
 
 /// The chapter's listings are compiled as tests.
 #[doc = include_str!("../../../docs/book/federated.md")]

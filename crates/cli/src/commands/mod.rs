@@ -5,6 +5,8 @@ mod compare;
 mod completions;
 mod detached;
 mod evaluate;
+mod experiment;
+mod federate;
 mod man;
 mod mcp;
 mod predict;
@@ -27,12 +29,14 @@ pub enum Command {
     Attach(detached::AttachArgs),
     Logs(detached::LogsArgs),
     Stop(detached::StopArgs),
+    Federate(Box<federate::Args>),
     Evaluate(evaluate::Args),
     Apply(apply::Args),
     Trace(trace::Args),
     Queue(Box<queue::Args>),
     Predict(Box<predict::Args>),
     Schedule(schedule::Args),
+    Experiment(experiment::Args),
     Mcp(mcp::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -48,12 +52,14 @@ impl Command {
             Self::Attach(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Stop(args) => args.run(),
+            Self::Federate(args) => federate::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Apply(args) => apply::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(*args),
             Self::Predict(args) => predict::run(&args),
             Self::Schedule(args) => schedule::run(args),
+            Self::Experiment(args) => experiment::run(&args),
             Self::Mcp(args) => mcp::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),

@@ -1,6 +1,7 @@
 //! `syncline queue`: analytic models and the simulator of parallel systems whose tasks wait for each other.
 
 mod answer;
+pub mod code;
 pub mod plot;
 mod scaling;
 mod simulate;
@@ -51,6 +52,7 @@ enum Command {
     #[command(verbatim_doc_comment)]
     Mean(Question),
     Bound(Bound),
+    Code(code::Args),
     OptimalTasks(tasks::Args),
     Scaling(scaling::Args),
     Simulate(simulate::Args),
@@ -95,6 +97,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Stability(args) => stability(&args),
         Command::Mean(args) => mean(&args),
         Command::Bound(args) => bound(&args),
+        Command::Code(args) => code::run(&args),
         Command::OptimalTasks(args) => tasks::run(&args),
         Command::Scaling(args) => scaling::run(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -47,7 +47,9 @@ impl Fit {
         let mut sorted = times.to_vec();
         sorted.sort_by(f64::total_cmp);
         let shift = sorted[0];
-        let rate = 1.0 / (sorted.iter().sum::<f64>() / sorted.len() as f64 - shift);
+        let spread = sorted.iter().sum::<f64>() / sorted.len() as f64 - shift;
+        // The mean of equal times may be a rounding error beside them, on either side.
+        let rate = if spread > 1e-12 * shift { 1.0 / spread } else { f64::INFINITY };
         let distance = distance(&sorted, shift, rate);
         // The 95 % limit of the distance with both parameters fitted is about 1.094 / sqrt(m) for an exponential
         // law (Lilliefors 1969).

@@ -91,6 +91,29 @@ pub fn from_times(times: &[f64], workers: usize, decode: impl Fn(usize) -> f64, 
     Ok(plan)
 }
 
+/// Plans from an uncoded run: the times of each worker's tasks, round by round. A worker that is slow in every round is no noise:
+/// where the times differ mostly by worker, the advice is to leave the slowest out.
+///
+/// # Errors
+/// As of [`from_times`] and [`slowness`]; of rounds that not all workers have the last are passed over.
+pub fn from_run(times: &[Vec<f64>], decode: impl Fn(usize) -> f64, seed: u64) -> Result<(Plan, Slowness)> {
+    let workers = times.len();
+    let rounds = times.iter().map(Vec::len).min().unwrap_or(0);
+    let even: Vec<Vec<f64>> = times.iter().map(|of| of[..rounds].to_vec()).collect();
+    let slow = slowness(&even)?;
+    // A task is 1 / n of the job.
+    let whole: Vec<f64> = even.iter().flatten().map(|time| time * workers as f64).collect();
+    let mut plan = from_times(&whole, workers, decode, seed)?;
+    if slow.leave_out(workers) {
+        let reason = format!(
+            "worker {} is slow in every round, {:.2} times as slow as the others: leave it out",
+            slow.slowest, slow.ratio
+        );
+        plan.advice = Advice::DoNotCode { reason };
+    }
+    Ok((plan, slow))
+}
+
 /// Plans for a law of the whole job's time on one worker.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use super::decide::{self, MOST_WORDS, Misfit, Wishes};
 use super::survey::{MOST_CLASSES, Survey};
 use super::target::{self, Target, list};
 use super::weight::Weight;
-use super::{Inputs, Label, MOST_FEATURES, ReadOptions, Schema, words};
+use super::{Carried, Inputs, Label, MOST_FEATURES, ReadOptions, Schema, words};
 use crate::format::{Format, open_table};
 use crate::input::quoted;
 use crate::sparse::{Entries, SparseRows, Start};
@@ -41,6 +41,19 @@ impl Schema {
     /// # Errors
     /// When a file cannot be read, or columns do not fit: all of them are listed, each with what to do.
     pub fn fit(inputs: &[Input], options: &ReadOptions) -> Result<Fitted> {
+        Ok(Self::fit_carrying(inputs, options, None)?.0)
+    }
+
+    /// As [`fit`](Self::fit), and says where the rows come from; `id` is a column to be carried along, by name or number, which
+    /// is a feature too unless the options leave it out.
+    ///
+    /// # Errors
+    /// As of [`fit`](Self::fit), and when a file lacks that column.
+    pub fn fit_carrying(
+        inputs: &[Input],
+        options: &ReadOptions,
+        id: Option<&str>,
+    ) -> Result<(Fitted, Carried)> {
         let Some(first) = inputs.first() else {
             return Err(Error::Shape("there is no file to read".into()));
         };
@@ -48,9 +61,9 @@ impl Schema {
             Format::Libsvm => sparse(inputs, options)?,
             format => table(inputs, format, options)?,
         };
-        let (data, further) = schema.read(inputs, options.layout)?;
+        let (data, carried, further) = schema.read_carrying(inputs, id, options.layout)?;
         notes.extend(further);
-        Ok(Fitted { schema, data, notes })
+        Ok((Fitted { schema, data, notes }, carried))
     }
 }
 

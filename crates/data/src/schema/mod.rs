@@ -27,7 +27,7 @@ pub use column::{Column, Cycle, Kind, Scale};
 pub use decide::Misfit;
 pub use fit::{Fitted, read};
 pub use options::{Header, Label, Layout, Missing, ReadOptions, Task};
-pub use reader::{Chunk, Chunks};
+pub use reader::{Carried, Chunk, Chunks};
 pub use target::{Target, TargetKind};
 pub use weight::Weight;
 pub(crate) use words::misfits as misfits_text;

@@ -21,6 +21,22 @@ impl Schema {
     /// # Errors
     /// When a file cannot be read, lacks a column, or has a cell that does not fit.
     pub fn read(&self, inputs: &[Input], layout: Layout) -> Result<(Dataset, Vec<String>)> {
+        let (data, _, notes) = self.read_carrying(inputs, None, layout)?;
+        Ok((data, notes))
+    }
+
+    /// As [`read`](Self::read), and says of the rows that are kept where they come from; `id` is a column to be carried along,
+    /// by name or number.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read), and when a file lacks that column.
+    pub fn read_carrying(
+        &self,
+        inputs: &[Input],
+        id: Option<&str>,
+        layout: Layout,
+    ) -> Result<(Dataset, Carried, Vec<String>)> {
+        let mut carried = Carried::default();
         let mut targets = Collector::new(&self.target);
         let mut matrix = Matrix::of(self);
         let mut left_out = LeftOut::default();
@@ -28,7 +44,8 @@ impl Schema {
         let mut filled = 0;
         let mut weights = Weights::default();
         for input in inputs {
-            let mut file = Open::new(self, input, Labels::Needed, None, layout)?;
+            let mut file = Open::new(self, input, Labels::Needed, id, layout)?;
+            let before = matrix.rows();
             while file.next(&mut matrix)? {
                 let (cell, line) = (file.label(), file.line());
                 let labelled = targets.push(&self.notation, cell).map_err(|found| {
@@ -44,6 +61,7 @@ impl Schema {
                         filled += file.missing();
                         matrix.keep();
                         weights.values.push(weight);
+                        carried.ids.extend(file.id());
                         continue;
                     }
                     _ if !labelled => left_out.unlabelled += 1,
@@ -55,6 +73,7 @@ impl Schema {
                 }
                 matrix.take_back();
             }
+            carried.rows_of_files.push(matrix.rows() - before);
             weights.found |= file.is_weighted();
             notes.extend(file.notes());
             if let (Some(weight), false) = (&self.weight, file.is_weighted()) {
@@ -78,8 +97,8 @@ impl Schema {
             true if weights.values.iter().all(|&weight| weight == 0.0) => {
                 Err(Error::File { path, message: "all its rows have the weight 0".into() })
             }
-            true => Ok((data.weighted(weights.values)?, notes)),
-            false => Ok((data, notes)),
+            true => Ok((data.weighted(weights.values)?, carried, notes)),
+            false => Ok((data, carried, notes)),
         }
     }
 
@@ -108,6 +127,15 @@ fn filled_cells(filled: u64, missing: Missing) -> String {
         1 => format!("1 missing cell was filled with {with}"),
         _ => format!("{filled} missing cells were filled with {with}"),
     }
+}
+
+/// Where rows come from that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// What the column that is carried along holds, row by row; empty without one.
+    pub ids: Vec<String>,
+    /// How many rows of each file are kept.
+    pub rows_of_files: Vec<usize>,
 }
 
 /// The weights of the kept rows.
@@ -280,7 +308,9 @@ impl<'a> Open<'a> {
         let id = match id {
             None => None,
             Some(id) => {
-                let found = rows.names().iter().position(|name| name == id);
+                let named = rows.names().iter().position(|name| name == id);
+                let numbered = || id.parse().ok().filter(|number| (1..=rows.names().len()).contains(number));
+                let found = named.or_else(|| numbered().map(|number: usize| number - 1));
                 Some(found.ok_or_else(|| {
                     fail(format!("no column is named `{}`: it has {}", shown(id), list(rows.names())))
                 })?)

@@ -42,13 +42,18 @@ use syncline_learn::{Metrics, Model, Score};
 
 pub use compression::Compression;
 pub use device::{Devices, Factor, Line};
-pub use report::{Fairness, Participation, PrivacyReport, Report, RoundReport, Totals, WaitedFor};
+pub use report::{
+    ClientReport, Fairness, Participation, PrivacyReport, Report, RoundReport, Totals, WaitedFor,
+};
 pub use robust::FoldName;
+pub use server::OwnStep;
 pub use settings::{Late, Liars, Lie, NoisePlace, Partial, Privacy, SecureSum, Select, Settings};
 pub use strategy::Strategy;
 
+use self::server::Own;
 use crate::error::within;
-use crate::{Deal, Error, Result};
+use crate::fold::Fold;
+use crate::{Clients, Deal, Error, Result};
 
 /// Rows scored at once.
 const BLOCK: usize = 1024;
@@ -64,6 +69,8 @@ pub struct Federation {
     data: Arc<Dataset>,
     rows: Arc<Vec<Vec<u32>>>,
     validation: Option<Dataset>,
+    names: Option<Vec<String>>,
+    own: Own,
     start: Option<Vec<f32>>,
     settings: Settings,
     trace: Option<PathBuf>,
@@ -106,11 +113,22 @@ impl Federation {
             data: Arc::new(data),
             rows: Arc::new(rows),
             validation: None,
+            names: None,
+            own: Own::default(),
             start: None,
             settings,
             trace: None,
             on_round: None,
         })
+    }
+
+    /// A run of clients as a [`Source`](crate::Source) has found them.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn of(model: impl Model, clients: Clients, settings: Settings) -> Result<Self> {
+        let run = Self::new(model, clients.data, clients.rows, settings)?;
+        Ok(Self { names: clients.names, validation: clients.validation, ..run })
     }
 
     /// A run of so many clients, to whom rows are dealt out. Rows with amounts to predict are dealt by their tenths.
@@ -132,6 +150,38 @@ impl Federation {
     #[must_use]
     pub fn validation(self, data: Dataset) -> Self {
         Self { validation: Some(data), ..self }
+    }
+
+    /// Folds answers by this, in place of what the settings name.
+    ///
+    /// # Errors
+    /// With a strategy, privacy or a secure sum that needs a fold of its own, or a fold that is named too.
+    pub fn folded_by(mut self, fold: impl Fold + Send + 'static) -> Result<Self> {
+        let settings = &self.settings;
+        let needs_own =
+            !settings.strategy.takes_folds() || settings.privacy.is_some() || settings.secure.is_some();
+        if needs_own || settings.fold != FoldName::Mean {
+            let why = "a fold of one's own stands in for the mean of avg, avgm, adagrad, adam, yogi and prox, without privacy and secure sums";
+            return Err(Error::Settings(why.to_owned()));
+        }
+        self.own.fold = Some(Box::new(fold));
+        Ok(self)
+    }
+
+    /// Steps by this, in place of adding the mean change: it is given the model and the change.
+    ///
+    /// # Errors
+    /// With a strategy that has a step of its own: it is for avg and prox.
+    pub fn stepped_by(mut self, step: impl FnMut(&mut [f64], &[f64]) + Send + 'static) -> Result<Self> {
+        if !matches!(self.settings.strategy, Strategy::Avg | Strategy::Prox) {
+            let why = format!(
+                "{} has a step of its own: one's own step is for avg and prox",
+                self.settings.strategy
+            );
+            return Err(Error::Settings(why));
+        }
+        self.own.step = Some(Box::new(step));
+        Ok(self)
     }
 
     /// Starts from these parameters, in place of the model's own.

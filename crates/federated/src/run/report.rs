@@ -38,6 +38,8 @@ pub struct Report {
     pub participation: Participation,
     /// How the model does on each client's own rows.
     pub fairness: Option<Fairness>,
+    /// Each client: what it has, did and got.
+    pub each_client: Vec<ClientReport>,
     /// How the model does on held-out rows.
     pub validation: Option<Metrics>,
     /// Why it ended before all rounds, if it did.
@@ -169,6 +171,23 @@ pub struct Participation {
     pub mean: f64,
     /// The most times.
     pub most: u64,
+}
+
+/// What became of one client.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClientReport {
+    /// Its number, from 0.
+    pub client: usize,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// Rows that it trains on.
+    pub rows: usize,
+    /// How often its answers counted.
+    pub counted: u64,
+    /// Mean loss of the model on its rows.
+    pub loss: f64,
+    /// Share of its rows that the model predicts right, of classes.
+    pub accuracy: Option<f64>,
 }
 
 /// Spread over clients of how the model does on their own rows.

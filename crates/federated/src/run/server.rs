@@ -38,8 +38,20 @@ pub(super) struct Server {
 
 enum State {
     Rounds(ServerState),
+    /// A user's own step.
+    Own(OwnStep, Vec<f64>),
     Async(Async, Vec<f64>),
     Buffered(Buffer, Vec<f64>),
+}
+
+/// What the server does with a round's mean change, in place of a rule: it changes the model.
+pub type OwnStep = Box<dyn FnMut(&mut [f64], &[f64]) + Send>;
+
+/// What a user does in place of what settings name.
+#[derive(Default)]
+pub(super) struct Own {
+    pub fold: Option<Box<dyn Fold + Send>>,
+    pub step: Option<OwnStep>,
 }
 
 /// The account of privacy.
@@ -76,6 +88,7 @@ impl Server {
         model: &[f32],
         samples: &[usize],
         noise: NoiseSource,
+        own: Own,
     ) -> Result<Self> {
         let wide: Vec<f64> = model.iter().map(|value| f64::from(*value)).collect();
         let parameters = model.len();
@@ -88,13 +101,20 @@ impl Server {
                 let (size, rate) = (settings.buffer.unwrap_or(10), settings.server_rate.unwrap_or(1.0));
                 State::Buffered(Buffer::new(size, rate, parameters)?, wide)
             }
-            strategy => {
-                let rule = strategy.rule(settings.server_rate, settings.momentum);
-                State::Rounds(ServerState::new(rule, wide)?)
-            }
+            strategy => match own.step {
+                Some(step) => State::Own(step, wide),
+                None => {
+                    let rule = strategy.rule(settings.server_rate, settings.momentum);
+                    State::Rounds(ServerState::new(rule, wide)?)
+                }
+            },
         };
         let is_mean = settings.fold == super::FoldName::Mean;
-        let fold = if is_mean { None } else { Some(settings.fold.build()?) };
+        let fold: Option<Box<dyn Fold>> = match own.fold {
+            Some(fold) => Some(fold),
+            None if is_mean => None,
+            None => Some(settings.fold.build()?),
+        };
         let clients = samples.len();
         let expected = match settings.selection {
             super::Select::Poisson(rate) => rate * clients as f64,
@@ -271,7 +291,7 @@ impl Server {
                 true
             }
             State::Buffered(buffer, model) => buffer.push(model, &reply.change, staleness),
-            State::Rounds(_) => false,
+            State::Rounds(_) | State::Own(..) => false,
         };
         if folded.moved {
             self.refresh();
@@ -280,8 +300,10 @@ impl Server {
     }
 
     fn step(&mut self, change: &[f64], folded: &mut Folded) -> Result<()> {
-        if let State::Rounds(state) = &mut self.state {
-            state.apply(change)?;
+        match &mut self.state {
+            State::Rounds(state) => state.apply(change)?,
+            State::Own(step, model) => step(model, change),
+            State::Async(..) | State::Buffered(..) => {}
         }
         folded.moved = true;
         self.refresh();
@@ -291,7 +313,7 @@ impl Server {
     fn refresh(&mut self) {
         let model = match &self.state {
             State::Rounds(state) => state.model(),
-            State::Async(_, model) | State::Buffered(_, model) => model,
+            State::Own(_, model) | State::Async(_, model) | State::Buffered(_, model) => model,
         };
         self.sent = Arc::new(model.iter().map(|value| *value as f32).collect());
     }

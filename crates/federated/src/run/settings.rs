@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Compression, Devices, FoldName, Strategy};
 use crate::error::{between, positive, within};
+use crate::privacy::noise_for;
 use crate::select::{over_selection, uniform_count};
 use crate::{Error, Result, Selection};
 
@@ -503,6 +504,15 @@ impl Settings {
             Select::Poisson(rate) => rate,
             _ => 1.0,
         }
+    }
+
+    /// The noise multiplier whose epsilon at this delta stays at most `epsilon` over all rounds.
+    ///
+    /// # Errors
+    /// When a number makes no sense, or no noise is enough.
+    pub fn noise_for(&self, epsilon: f64, delta: f64) -> Result<f64> {
+        within("the number of rounds", self.rounds as usize, 1, 1 << 30)?;
+        noise_for(epsilon, delta, self.sampling_rate(), self.rounds)
     }
 
     /// The weight that holds clients near the server's model.

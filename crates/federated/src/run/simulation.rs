@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
+use syncline_learn::Score;
 use syncline_round::{Act, Event, Machine, Member, Policy, Round, Time};
 use syncline_runtime::{Clock, Node, Scheduler, Sim, Turn};
 use tokio::sync::mpsc;
 
 use super::books::{Books, Stretch};
 use super::device::{Course, stream};
-use super::report::{Participation, PrivacyReport, Report, RoundReport};
+use super::report::{ClientReport, Participation, PrivacyReport, Report, RoundReport};
 use super::round::{Closed, OpenRound, policy};
 use super::server::{Folded, Server, others};
 use super::settings::{Late, NoisePlace, Partial, Select, Settings};
@@ -76,11 +77,17 @@ struct Simulation {
 }
 
 /// Runs a federation to its end.
-pub(super) fn run(federation: Federation) -> Result<Trained> {
+pub(super) fn run(mut federation: Federation) -> Result<Trained> {
     let settings = federation.settings.clone();
     let first = federation.first_parameters();
     let samples: Vec<usize> = federation.rows.iter().map(Vec::len).collect();
-    let server = Server::new(&settings, &first, &samples, noise_source(&settings, 0xc1))?;
+    let server = Server::new(
+        &settings,
+        &first,
+        &samples,
+        noise_source(&settings, 0xc1),
+        std::mem::take(&mut federation.own),
+    )?;
     let workshop = Workshop::new(
         &*federation.model,
         Arc::clone(&federation.data),
@@ -533,10 +540,20 @@ impl Simulation {
     }
 
     fn report(self, parameters: &[f32]) -> Result<Report> {
-        let Federation { model, data, rows, validation, .. } = &self.federation;
+        let Federation { model, data, rows, validation, names, .. } = &self.federation;
         let (settings, threads) = (&self.settings, self.settings.threads);
         let each = scores(&**model, parameters, data, rows, threads);
+        let of_client = |(client, score): (usize, &Score)| ClientReport {
+            client,
+            name: names.as_ref().map(|names| names[client].clone()),
+            rows: rows[client].len(),
+            counted: self.books.taken.get(&client).copied().unwrap_or(0),
+            loss: score.mean_loss(),
+            accuracy: has_classes(data).then(|| score.accuracy()),
+        };
+        let each_client = each.iter().enumerate().map(of_client).collect();
         Ok(Report {
+            each_client,
             strategy: settings.strategy.to_string(),
             fold: settings.fold.to_string(),
             selection: settings.selection.to_string(),

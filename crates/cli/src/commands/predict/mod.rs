@@ -32,6 +32,7 @@ use crate::{failure::Failure, list::Rates};
 ///   syncline predict run.parquet --workers 4,8,16,32 --sync bsp,backup:1..2 --plot speed.svg
 ///   syncline predict run.parquet --batch 64,128,256 --every batch,batches:4,epoch --servers 1,2
 ///   syncline predict run.parquet --job-rounds 5000 --arrival-rate 0.01,0.02 --profile job.json
+///   syncline predict run.parquet --code 'mds:*'
 ///   syncline predict application_1.zstd
 ///   syncline predict application_1.zstd --cores 2..16 --plot cores.svg
 ///   syncline predict application_1.zstd --executors 2,4,8 --executor-cores 2,4 --price 0.05/core-hour --deadline 10min

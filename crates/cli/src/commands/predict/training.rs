@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use serde::Serialize;
+use syncline_coded::planner::from_run;
 use syncline_predict::{Check, Cycles, Machines, Question};
 
 use super::{Args, Told, series, three};
-use crate::commands::queue::{plot, sweep};
+use crate::commands::queue::{code, plot, sweep};
 use crate::{
     failure::Failure,
     output::{check_distinct, check_writable, print, print_json, wrote},
@@ -49,6 +50,9 @@ pub struct Options {
     /// stable rate and, at each --arrival-rate, the tail of their latency
     #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u64).range(1..))]
     job_rounds: Option<u64>,
+    /// Whether a code would pay for linear work with the traced times of computing, and which: mds:* (any k of n answers)
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["servers", "sync", "batch", "every", "machines", "job_rounds", "profile"])]
+    code: Option<Codes>,
     /// Write what the job costs to this file, for a scheduler (JSON)
     #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
     profile: Option<PathBuf>,
@@ -62,7 +66,16 @@ impl Options {
             || self.machines.is_some()
             || self.job_rounds.is_some()
             || self.profile.is_some()
+            || self.code.is_some()
     }
+}
+
+/// Codes of which the best is wanted.
+#[derive(Clone, Copy, ValueEnum)]
+enum Codes {
+    /// Any k of n answers
+    #[value(name = "mds:*")]
+    Mds,
 }
 
 /// Where the workers that are asked about run.
@@ -103,6 +116,9 @@ pub fn run(args: &Args, trace: &Path) -> Result<(), Failure> {
     check_distinct(&outputs, &[trace])?;
     let run = syncline::trace::read(trace).map_err(Failure::failed)?;
     let cycles = Cycles::of(&run).map_err(Failure::failed)?;
+    if let Some(Codes::Mds) = options.code {
+        return coded(args, &cycles);
+    }
     let check = Check::of(&cycles).map_err(Failure::failed)?;
     let profile = cycles.profile().map_err(Failure::failed)?;
     let own = profile.question().map_err(Failure::failed)?;
@@ -133,6 +149,16 @@ pub fn run(args: &Args, trace: &Path) -> Result<(), Failure> {
         wrote(path);
     }
     Ok(())
+}
+
+/// Whether a code would pay.
+fn coded(args: &Args, cycles: &Cycles) -> Result<(), Failure> {
+    if args.training.workers.is_some() || args.plot.is_some() || args.streams.is_used() {
+        let why = "--code is about the traced workers: leave --workers, --plot and --arrival-rate out";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let (plan, _) = from_run(&cycles.computed_s(), |_| 0.0, 1)?;
+    code::show(&code::Output::of(&plan, cycles.workers()), args.json)
 }
 
 /// The run itself as a point of the plot.

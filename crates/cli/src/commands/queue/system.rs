@@ -233,7 +233,7 @@ pub fn service(text: &str) -> Result<Distribution, Failure> {
 }
 
 /// One number a line; empty lines and lines that start with # are passed over.
-fn numbers(path: &Path) -> Result<Vec<f64>, Failure> {
+pub fn numbers(path: &Path) -> Result<Vec<f64>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", path.display())))?;
     let lines =

@@ -3,12 +3,14 @@
 use syncline_learn::Metrics;
 use syncline_terminal::{Column, Page, Table, unit};
 
-use super::{Report, RoundReport};
+use super::{ClientReport, Report, RoundReport};
 
 /// Rounds that are shown unless everything is asked for.
 const SHOWN: usize = 12;
 /// Clients that are shown as those who were waited for.
 const WAITED_FOR: usize = 5;
+/// Clients that are shown as those whom the model does least for.
+const WORST: usize = 5;
 
 impl Report {
     /// Writes it on a page; `title` says what was trained on what.
@@ -106,8 +108,7 @@ impl Report {
             Column::number("share"),
         ]);
         for waited in self.waited_for.iter().take(WAITED_FOR) {
-            let whom =
-                waited.client.map_or_else(|| "a deadline".to_owned(), |client| format!("client {client}"));
+            let whom = waited.client.map_or_else(|| "a deadline".to_owned(), |client| self.named(client));
             table.row([
                 whom,
                 unit::count(waited.rounds),
@@ -119,6 +120,39 @@ impl Report {
         if self.waited_for.len() > WAITED_FOR {
             page.remark(&format!("... and for {} more (--json has all)", self.waited_for.len() - WAITED_FOR));
         }
+    }
+
+    /// What a client is called.
+    fn named(&self, client: usize) -> String {
+        let name = self.each_client.get(client).and_then(|client| client.name.clone());
+        name.unwrap_or_else(|| format!("client {client}"))
+    }
+
+    /// The clients that the model does worst for.
+    fn worst(&self, page: &mut Page) {
+        let mut clients: Vec<&ClientReport> = self.each_client.iter().collect();
+        // Of equal accuracy first the one with the larger loss.
+        clients.sort_by(|a, b| {
+            let (of_a, of_b) = (a.accuracy.unwrap_or(0.0), b.accuracy.unwrap_or(0.0));
+            of_a.total_cmp(&of_b).then(b.loss.total_cmp(&a.loss))
+        });
+        let mut table = Table::new([
+            Column::text("worst off"),
+            Column::number("rows"),
+            Column::number("counted"),
+            Column::number("loss"),
+            Column::number("accuracy"),
+        ]);
+        for client in clients.iter().take(WORST) {
+            table.row([
+                self.named(client.client),
+                unit::count(client.rows as u64),
+                unit::count(client.counted),
+                unit::loss(client.loss),
+                client.accuracy.map_or(String::new(), unit::percent),
+            ]);
+        }
+        page.table(&table);
     }
 
     fn private(&self, page: &mut Page) {
@@ -166,6 +200,7 @@ impl Report {
             shown(fair.median),
             shown(fair.best),
         ));
+        self.worst(page);
     }
 
     fn quality(&self, page: &mut Page) {

@@ -1,0 +1,168 @@
+//! Codes as a user meets them: `queue code`, and gradient codes by repetition in `train`.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use support::{csv, fails, json, run, stderr, write};
+
+#[test]
+fn the_published_table_is_told() {
+    for (workers, needed, gain) in [(8, 6, 1.257), (16, 11, 1.436), (64, 44, 1.840)] {
+        let plan = json(&format!("queue code --workers {workers} --mu 1"));
+        assert_eq!(plan["schema"], "syncline.queue.code/1");
+        assert_eq!(plan["best_needed"], needed, "{workers}");
+        assert!((plan["gain"].as_f64().unwrap() - gain).abs() < 1e-3, "{plan}");
+        assert_eq!(plan["pays"], true);
+        assert_eq!(plan["choices"].as_array().unwrap().len(), workers);
+    }
+    let text = String::from_utf8(run("queue code --workers 64 --mu 1").stdout).unwrap();
+    assert!(text.contains("44 of 64") && text.contains("wait for 44"), "{text}");
+    // Two copies are slower than one from mu = 0.69 on.
+    assert!(text.contains("slower than one"), "{text}");
+}
+
+#[test]
+fn it_says_when_a_code_does_not_pay() {
+    let light = json("queue code --workers 8 --service const:1");
+    assert_eq!((&light["pays"], &light["best_needed"]), (&false.into(), &8.into()), "{light}");
+    let dear = json("queue code --workers 8 --mu 1 --decode 10");
+    assert!(dear["advice"].as_str().unwrap().starts_with("do not code"), "{dear}");
+    let folder = tempfile::tempdir().unwrap();
+    let few = write(folder.path(), "times.txt", "# seconds\n30.0\n30.1\n30.2\n30.1\n30.0\n30.3\n");
+    let unsure = json(&format!("queue code --workers 8 --times {}", few.display()));
+    assert!(unsure["gain_interval_95"][0].as_f64().is_some() && unsure["reading"].is_string(), "{unsure}");
+}
+
+#[test]
+fn wrong_numbers_are_told() {
+    fails("queue code --workers 8", 2, &["--mu"]);
+    fails("queue code --workers 0 --mu 1", 2, &["number of workers", "0"]);
+    fails("queue code --workers 8 --mu 0", 2, &["mu is 0", "positive"]);
+    fails("queue code --workers 8 --mu 1 --service exp:1", 2, &["cannot be used with"]);
+    fails("queue code --workers 8 --mu 1 --decode=-1", 2, &["decode"]);
+    fails("queue code --workers 8 --times nowhere.txt", 1, &["nowhere.txt"]);
+}
+
+#[test]
+fn experiments_keep_their_rules() {
+    for (name, rules) in [("c2", 3), ("c3", 6), ("c6", 3)] {
+        let outcome = json(&format!("experiment {name} --seeds 2"));
+        assert_eq!(outcome["schema"], "syncline.experiment/1");
+        let told = outcome["rules"].as_array().unwrap();
+        assert_eq!(told.len(), rules, "{name}");
+        assert!(told.iter().all(|rule| rule["holds"] == true), "{name}: {outcome}");
+        let columns = outcome["columns"].as_array().unwrap().len();
+        assert!(
+            outcome["rows"].as_array().unwrap().iter().all(|row| row.as_array().unwrap().len() == columns)
+        );
+    }
+    fails("experiment c9", 2, &["c9", "f1 to f6"]);
+    fails("experiment c2 --seeds 0", 2, &["seeds", "0"]);
+}
+
+/// The bytes of the model that a run saves.
+fn model(folder: &Path, data: &Path, arguments: &str) -> Vec<u8> {
+    let path = folder.join("model.safetensors");
+    let output = run(&format!("train {} --epochs 3 --save {} {arguments}", data.display(), path.display()));
+    assert!(output.status.success(), "{arguments}: {}", stderr(&output));
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn repetition_is_bsp_of_its_groups_to_the_bit_whoever_is_slow() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 300);
+    let of = |arguments: &str| model(folder.path(), &data, arguments);
+    let plain = of("--workers 2 --batch 24 --sync bsp");
+    for slow in
+        ["", "--inject worker=0:8ms --inject worker=3:8ms", "--inject worker=1:8ms --inject worker=2:8ms"]
+    {
+        assert_eq!(of(&format!("--workers 6 --batch 8 --code repetition:2 {slow}")), plain, "{slow}");
+    }
+    assert_eq!(of("--workers 2 --batch 24 --sync repetition:0"), plain);
+    assert_eq!(of("--workers 4 --batch 12 --sync repetition:1 --on processes"), plain);
+    assert_ne!(of("--workers 6 --batch 8 --sync bsp"), plain, "six workers have other rows");
+}
+
+#[test]
+fn two_slow_workers_of_six_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 300);
+    let wall = |arguments: &str| {
+        let command = format!(
+            "train {} --workers 6 --batch 8 --epochs 4 --on sim --compute 10ms {arguments}",
+            data.display()
+        );
+        json(&command)["wall_s"].as_f64().unwrap()
+    };
+    let undisturbed = wall("");
+    let slow = "--inject worker=0:40ms --inject worker=1:40ms";
+    // What computing costs is given by the round here, though a worker of the code does the work of three.
+    assert!(wall(slow) > 4.0 * undisturbed);
+    for slow in [slow, "--inject worker=0:40ms --inject worker=5:40ms"] {
+        let coded = wall(&format!("--sync repetition:2 {slow}"));
+        // The slow ones end what they are at before the run is over.
+        assert!(coded < 1.5 * undisturbed, "{slow}: {coded} {undisturbed}");
+    }
+}
+
+#[test]
+fn what_repetition_cannot_do_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 60);
+    let data = data.display();
+    fails(&format!("train {data} --workers 4 --sync repetition:2"), 2, &["repetition is 2", "divisor"]);
+    fails(
+        &format!("train {data} --workers 4 --sync repetition:1 --servers 2"),
+        2,
+        &["one server", "repetition:1"],
+    );
+    fails("train --sync repetition", 2, &["repetition:STRAGGLERS"]);
+}
+
+#[test]
+fn a_trace_says_whether_a_code_would_pay() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 400);
+    let plan = |delays: &str| {
+        let trace = folder.path().join("run.parquet");
+        let command = format!(
+            "train {} --workers 6 --batch 8 --epochs 8 --on sim --compute 1ms {delays} --trace {}",
+            data.display(),
+            trace.display()
+        );
+        let traced = run(&command);
+        assert!(traced.status.success(), "{}", stderr(&traced));
+        let output = run(&format!("predict {} --code mds:* --json", trace.display()));
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let noisy = plan("--inject all:exp:10ms");
+    assert_eq!(noisy["pays"], true, "{noisy}");
+    assert!(noisy["best_needed"].as_u64().unwrap() < 6, "{noisy}");
+    let slow = plan("--inject worker=2:20ms");
+    let advice = slow["advice"].as_str().unwrap();
+    assert!(
+        advice.contains("worker 2 is slow in every round") && advice.contains("leave it out"),
+        "{advice}"
+    );
+    assert_eq!(plan("")["pays"], false);
+}
+
+#[test]
+fn it_is_predicted_and_compared_like_any_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trace) = (csv(folder.path(), 400), folder.path().join("run.parquet"));
+    let base = format!("{} --workers 4 --batch 16 --epochs 6 --inject all:exp:4ms", data.display());
+    let traced = run(&format!("train {base} --trace {}", trace.display()));
+    assert!(traced.status.success(), "{}", stderr(&traced));
+    let told = json(&format!("predict {} --workers 4 --sync bsp,repetition:1", trace.display()));
+    assert!(told.to_string().contains("repetition:1"), "{told}");
+    let compared = json(&format!("compare {base} --sync bsp,repetition:1"));
+    let runs = compared["runs"].as_array().unwrap();
+    assert_eq!(runs[1]["sync"], "repetition:1");
+    let waiting = |run: &serde_json::Value| run["waiting_share"].as_f64().unwrap();
+    assert!(waiting(&runs[1]) < waiting(&runs[0]), "{compared}");
+}
