@@ -2,6 +2,8 @@
 //! worker, or as a run that ends with nonsense.
 
 use syncline_data::{Dataset, Features, Targets};
+use syncline_program::Executor;
+use syncline_round::{Fold, Policy};
 use syncline_terminal::unit::plural;
 
 use crate::{Error, ParamServ};
@@ -22,6 +24,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
         values(validation, "the validation data")?;
     }
     steps(run)?;
+    policy(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -162,6 +165,38 @@ fn steps(run: &ParamServ) -> Result<(), Error> {
     }
     if let Some(weight) = &run.class_weight {
         weight.check(run.data.targets())?;
+    }
+    Ok(())
+}
+
+/// What a policy says itself, and what it cannot be with.
+fn policy(run: &ParamServ) -> Result<(), Error> {
+    let sync = run.sync;
+    if let Some((what, got)) = run.contradicted() {
+        let (every, fold) = (run.exchanges(), run.folds());
+        let must = format!(
+            "--sync {sync} says itself what is exchanged and when ({every}, {fold}): leave --{what} out, or use --sync bsp"
+        );
+        return Err(out_of_range(what, got, must));
+    }
+    let rule = run.optimizer.rule();
+    // Averaged models have been stepped by their workers, whatever the rule.
+    if sync == Policy::Hogwild && rule.remembers() && run.folds() != Fold::Average {
+        let must = "hogwild steps without a lock, and what this rule remembers would no longer fit the parameters: use \
+                    --optimizer sgd, or --sync asp"
+            .to_owned();
+        return Err(out_of_range("optimizer", rule, must));
+    }
+    Ok(())
+}
+
+/// Whether a policy can be kept where the nodes are to run.
+pub(crate) fn place(sync: Policy, executor: &Executor) -> Result<(), Error> {
+    if sync == Policy::Hogwild && executor.has_processes() {
+        return Err(Error::Contradiction(format!(
+            "--sync hogwild is for workers that share memory, and those on {executor} do not: their servers would step one \
+             gradient after the other, which is --sync asp; use that, or --on threads"
+        )));
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! With several batches a round, each is followed by a step on the worker's own copy of the parameters, and what is
 //! pushed is the sum of the batches' gradients, as SystemDS defines NBATCHES and EPOCH, or, for model averaging, how the
-//! copy has changed. The optimiser of those steps starts afresh in every round, as the parameters do.
+//! copy has changed. The optimiser of those steps starts afresh in every round, as the parameters do; under a policy of local
+//! steps what it remembers stays from round to round, as if the worker were alone.
 //!
 //! The rows are gone through in another [order](crate::order) in every epoch, so the rows of a round are first gathered:
 //! they are read once from memory either way, and lie in the caches while the model computes with them.
@@ -17,16 +18,19 @@ use std::{ops::Range, sync::Arc};
 
 use syncline_data::{Batch, Dataset, Partition};
 use syncline_learn::{Compact, Model, Score};
-use syncline_round::{Fold, Optimizer};
-use syncline_wire::Pool;
+use syncline_round::{Fold, Optimizer, OptimizerState};
+use syncline_wire::{Pool, Tensor};
 
 use crate::{
+    Error,
     batches::Batches,
     delay::mix,
     exchange::{Push, Touched},
     gradient::Rows,
     order::Order,
+    protocol::Memory,
     server::Pace,
+    suspect::suspect,
 };
 
 /// Gradients under way at most: one is computed while another may still be in the servers' hands.
@@ -53,6 +57,8 @@ pub(crate) enum Pull {
 pub(crate) struct Recipe {
     pub optimizer: Optimizer,
     pub fold: Fold,
+    /// Whether the optimiser of a worker's own steps remembers from round to round.
+    pub keeps_memory: bool,
     pub pace: Pace,
     /// The longest that the gradient of a batch may be.
     pub clip: Option<f32>,
@@ -71,11 +77,21 @@ struct Prepared {
     compact: Option<Option<Arc<CompactRound>>>,
 }
 
+/// An optimiser of a worker's own.
+struct Inner {
+    /// As it was after the last round that the servers have.
+    settled: OptimizerState,
+    /// As it was after the round that they are being handed, which may have to be done again.
+    ahead: Option<OptimizerState>,
+}
+
 /// A worker's model and data.
 pub(crate) struct Computation {
     worker: u32,
     model: Box<dyn Model>,
     data: Arc<Dataset>,
+    /// The rows of all workers.
+    all: Arc<Dataset>,
     batches: Batches,
     recipe: Recipe,
     /// In which order the rows are gone through; nothing where that is the order in which they lie.
@@ -83,6 +99,8 @@ pub(crate) struct Computation {
     prepared: Option<Prepared>,
     /// Without shuffling, the compacted rounds of an epoch, each once it has been asked for.
     compacted: Vec<Option<Option<Arc<CompactRound>>>>,
+    /// Where it remembers from round to round.
+    inner: Option<Inner>,
     gradients: Pool<f32>,
     /// The parameters of a round where they are not used as pulled, and one batch's gradient.
     parameters: Vec<f32>,
@@ -100,6 +118,7 @@ impl Computation {
         worker: u32,
         model: Box<dyn Model>,
         data: Arc<Dataset>,
+        all: Arc<Dataset>,
         batches: Batches,
         recipe: Recipe,
     ) -> Self {
@@ -111,10 +130,14 @@ impl Computation {
             order: shuffle.then(|| Order::new(recipe.seed, worker, recipe.partition, batches.rows())),
             compacted: (0..batches.rounds()).map(|_| None).collect(),
             prepared: None,
+            inner: recipe
+                .keeps_memory
+                .then(|| Inner { settled: fresh(&*model, recipe.optimizer), ahead: None }),
             parameters: Vec::new(),
             gradient: Vec::new(),
             model,
             data,
+            all,
             batches,
             recipe,
         }
@@ -145,6 +168,10 @@ impl Computation {
 
     /// A round of the run over the parameters that it reads; nothing where it reads them all, or has no rows.
     pub(crate) fn compact(&mut self, clock: u64, shards: &[Range<usize>]) -> Option<Arc<CompactRound>> {
+        // What is remembered moves parameters that no row reads.
+        if self.inner.is_some() {
+            return None;
+        }
         let prepared = self.prepare(clock);
         if let Some(compact) = &prepared.compact {
             return compact.clone();
@@ -246,7 +273,10 @@ impl Computation {
         sum: &mut [f32],
     ) -> Score {
         let mut parameters = pulled.to_vec();
-        let mut local = self.recipe.optimizer.state(parameters.len(), &self.regularised(compact));
+        let mut local = match &self.inner {
+            Some(inner) => inner.settled.clone(),
+            None => self.recipe.optimizer.state(parameters.len(), &self.regularised(compact)),
+        };
         local.set_factor(self.recipe.pace.factor(clock));
         let mut score = Score::default();
         self.gradient.resize(sum.len(), 0.0);
@@ -257,11 +287,43 @@ impl Computation {
             sum.iter_mut().zip(&self.gradient).for_each(|(sum, g)| *sum += g);
             local.step(&mut parameters, &[(&self.gradient, 1.0)]);
         }
+        if let Some(inner) = &mut self.inner {
+            inner.ahead = Some(local);
+        }
         if self.recipe.fold == Fold::Average {
             let changes = pulled.iter().zip(&parameters).map(|(before, after)| before - after);
             sum.iter_mut().zip(changes).for_each(|(sum, change)| *sum = change);
         }
         score
+    }
+
+    /// The servers have the last round: what was remembered in it stays.
+    pub(crate) fn settle(&mut self) {
+        if let Some(inner) = &mut self.inner
+            && let Some(ahead) = inner.ahead.take()
+        {
+            inner.settled = ahead;
+        }
+    }
+
+    /// What the worker's own optimiser remembers before the next round.
+    pub(crate) fn own(&self) -> Option<&OptimizerState> {
+        self.inner.as_ref().map(|inner| &inner.settled)
+    }
+
+    /// Takes up what was remembered; of another history that is nothing if nobody knows.
+    pub(crate) fn recall(&mut self, memory: Option<Memory>, is_another_history: bool) -> Result<(), Error> {
+        let Some(inner) = &mut self.inner else { return Ok(()) };
+        inner.ahead = None;
+        let fresh = || fresh(&*self.model, self.recipe.optimizer);
+        match memory {
+            Some(Memory { steps, moments }) => {
+                inner.settled = fresh().remembering(moments.map(Tensor::into_vec), steps)?;
+            }
+            None if is_another_history => inner.settled = fresh(),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Where the penalties act, among the parameters that a round reads.
@@ -270,6 +332,18 @@ impl Computation {
         let Some(round) = compact else { return ranges };
         let at = |end: usize| round.compact.touched().partition_point(|&index| (index as usize) < end);
         ranges.into_iter().map(|range| at(range.start)..at(range.end)).collect()
+    }
+
+    /// What in the data may be behind a round that gave no number.
+    pub(crate) fn suspect(&mut self, clock: u64) -> Option<String> {
+        let rows = self.prepare(clock).rows.clone();
+        suspect((&rows.data, rows.range), &self.all)
+    }
+
+    /// How many batches a round of the run has.
+    pub(crate) fn batches_of(&self, clock: u64) -> usize {
+        let round = self.batches.round(clock % self.recipe.pace.rounds_per_epoch);
+        self.batches.within(round).count()
     }
 
     /// Tells the model that there is no further round.
@@ -282,6 +356,11 @@ impl Computation {
         let blocks = rows.clone().step_by(SCORED).map(|start| start..rows.end.min(start + SCORED));
         blocks.map(|block| self.model.score(parameters, &data.batch(block))).sum()
     }
+}
+
+/// A worker's own optimiser that remembers nothing yet.
+fn fresh(model: &dyn Model, optimizer: Optimizer) -> OptimizerState {
+    optimizer.state(model.parameters(), &model.regularised())
 }
 
 /// Rows scored at a time.

@@ -164,7 +164,9 @@ impl Coordinator {
 
     /// All went back to what was saved, in the history of this number.
     pub(crate) fn restore(&self, history: u32, saved: SavedRecord) {
-        self.record().restore(history, saved);
+        let mut record = self.record();
+        record.restore(history, saved);
+        // Under the lock, so that nothing that was done in the history before comes in between (COORD-2).
         self.stand_ins.send_modify(StandIns::anew);
     }
 
@@ -324,7 +326,10 @@ impl protocol::Progresses for Coordinator {
         told.ok().and_then(|all| all.further(worker, &at))
     }
 
-    async fn done(&self, worker: u32) {
-        self.stand_ins.send_modify(|all| all.done(worker));
+    async fn done(&self, worker: u32, history: u32) {
+        let record = self.record();
+        if record.history == history {
+            self.stand_ins.send_modify(|all| all.done(worker));
+        }
     }
 }

@@ -15,8 +15,8 @@ pub(crate) struct Duties {
 }
 
 impl Duties {
-    /// Does the `work` of each worker that this node is told to.
-    pub(crate) async fn run(self, work: impl AsyncFn(u32) -> Result<(), Error>) -> Result<(), Error> {
+    /// Does the `work` of each worker that this node is told to; it returns in which history it was done.
+    pub(crate) async fn run(self, work: impl AsyncFn(u32) -> Result<u32, Error>) -> Result<(), Error> {
         let one = async |worker: u32| (worker, work(worker).await);
         let (mut at, mut works) = (Vec::new(), FuturesUnordered::new());
         loop {
@@ -24,9 +24,9 @@ impl Duties {
             tokio::select! {
                 biased;
                 Some((worker, result)) = works.next(), if !works.is_empty() => {
-                    self.or_hopeless(worker, result).await?;
+                    let history = self.or_hopeless(worker, result).await?;
                     at.retain(|other| *other != worker);
-                    self.coordinator.done(worker).await?;
+                    self.coordinator.done(worker, history).await?;
                 }
                 further = further => match further? {
                     Some(worker) => {
@@ -40,7 +40,7 @@ impl Duties {
     }
 
     /// What would fail again ends the run: a loss is one of a process, not of a computation.
-    async fn or_hopeless(&self, worker: u32, result: Result<(), Error>) -> Result<(), Error> {
+    async fn or_hopeless(&self, worker: u32, result: Result<u32, Error>) -> Result<u32, Error> {
         if let Err(error) = &result
             && !is_consequence(error)
         {

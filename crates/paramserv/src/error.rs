@@ -31,12 +31,14 @@ pub enum Error {
         /// What it must be.
         must: String,
     },
-    /// The loss is no longer a number.
+    /// A loss or a gradient is no longer a number.
     #[error(
-        "the loss became infinite or not a number in epoch {epoch} (round {round}, worker {worker}): the steps are too \
-         large; lower --lr (now {rate}), or standardise the data if that was switched off"
+        "the {what} became infinite or not a number in epoch {epoch} (round {round}, worker {worker}): {}",
+        cause(suspect.as_deref(), *rate)
     )]
     Diverged {
+        /// Which of the two.
+        what: &'static str,
         /// From 1.
         epoch: u64,
         /// The worker's clock.
@@ -45,6 +47,8 @@ pub enum Error {
         worker: u32,
         /// The learning rate.
         rate: f32,
+        /// What in the data may be behind it.
+        suspect: Option<String>,
     },
     /// A server answered what makes no sense.
     #[error("server {server} broke the protocol: {what}; do all processes run the same build?")]
@@ -144,6 +148,16 @@ pub enum Error {
     /// The trace cannot be written.
     #[error(transparent)]
     Trace(#[from] syncline_trace::Error),
+}
+
+/// Why steps go astray, and what to do.
+fn cause(suspect: Option<&str>, rate: f32) -> String {
+    match suspect {
+        Some(suspect) => format!("{suspect}; mend that, or lower --lr (now {rate}) if it is right"),
+        None => format!(
+            "the steps are too large; lower --lr (now {rate}), or standardise the data if that was switched off"
+        ),
+    }
 }
 
 /// `job.toml, line 3`.

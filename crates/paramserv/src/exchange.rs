@@ -19,6 +19,7 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
+use syncline_round::OptimizerState;
 use syncline_wire::Tensor;
 use tokio::task::coop::has_budget_remaining;
 
@@ -26,7 +27,7 @@ use crate::{
     Error,
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
-    protocol::{Position, ShardClient, Standing, Started, Taken, Turn},
+    protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Turn},
     way::Way,
 };
 
@@ -78,6 +79,18 @@ pub(crate) enum Push {
     Touched(Arc<CompactRound>, Tensor<f32>),
     /// The derivatives by the outputs of the rows.
     Factors(Rows, Tensor<f32>),
+}
+
+impl Push {
+    /// Whether all of its values are numbers.
+    pub(crate) fn is_finite(&self) -> bool {
+        const EXPONENT: u32 = 0x7f80_0000;
+        let (Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values)) = self else {
+            return true;
+        };
+        // Without a way out of the loop, so that it goes over many values at a time.
+        !values.iter().fold(false, |found, value| found | (value.to_bits() & EXPONENT == EXPONENT))
+    }
 }
 
 /// The answer to a pull.
@@ -149,18 +162,21 @@ impl Exchange {
     }
 
     /// Asks all servers where this worker stands, until they are all there and in one history. Returns that history, the
-    /// first round that some server lacks, and how far the worker had come.
-    pub(crate) async fn take_up(&mut self) -> Result<(u32, u64, Position), Error> {
+    /// first round that some server lacks, how far the worker had come, and what its own optimiser remembered, if the first
+    /// server knows.
+    pub(crate) async fn take_up(&mut self) -> Result<(u32, u64, Position, Option<Memory>), Error> {
         loop {
             let worker = self.worker;
             let asked = self.servers.iter().map(|server| async move {
                 Ok::<_, Halt>(server.ask(async |client| client.take_up(worker).await).await?)
             });
             match all(asked).await {
-                Ok(standings) if standings.iter().all(|other| other.history == standings[0].history) => {
+                Ok(mut standings) if standings.iter().all(|other| other.history == standings[0].history) => {
                     // Where a round has reached some servers only it is done again, and counted from before it.
                     let last = standings.iter().min_by_key(|standing| standing.next).unwrap_or(&standings[0]);
-                    let taken_up = (last.history, last.next, last.position);
+                    let (history, next, position) = (last.history, last.next, last.position);
+                    let memory = standings.first_mut().and_then(|first| first.memory.take());
+                    let taken_up = (history, next, position, memory);
                     self.standings = standings;
                     return Ok(taken_up);
                 }
@@ -172,13 +188,15 @@ impl Exchange {
     }
 
     /// Starts this worker's next round, as soon as every server's gate lets it; nothing once a server is closed. A round that
-    /// some servers have already is pulled from those as it was.
+    /// some servers have already is pulled from those as it was. A server that asks what the worker's `own` optimiser remembers is
+    /// told.
     pub(crate) async fn pull(
         &mut self,
         next: u64,
         touched: Option<&Touched>,
+        own: Option<&OptimizerState>,
     ) -> Result<Option<Pulled>, Halt> {
-        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched));
+        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, own));
         let calls = all(calls);
         let started = if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
@@ -206,16 +224,21 @@ impl Exchange {
         server: usize,
         next: u64,
         touched: Option<&Touched>,
+        own: Option<&OptimizerState>,
     ) -> Result<Option<Started>, Halt> {
         let indices = touched.map(|touched| touched.shards[server].1.clone());
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
         let standing = &self.standings[server];
         let (ticket, again) = (standing.ticket, (next < standing.next).then_some(next));
-        let asked = self.servers[server].ask(async |client| client.pull(ticket, again, indices).await);
-        let started = match asked.await? {
-            Turn::Go(started) => started,
-            Turn::Over => return Ok(None),
-            Turn::Anew => return Err(Halt::Anew),
+        let started = loop {
+            let indices = indices.clone();
+            let asked = self.servers[server].ask(async |client| client.pull(ticket, again, indices).await);
+            match asked.await? {
+                Turn::Go(started) => break started,
+                Turn::Over => return Ok(None),
+                Turn::Anew => return Err(Halt::Anew),
+                Turn::Tell => self.tell(server, own).await?,
+            }
         };
         let sent = started.values.len();
         if sent != expected {
@@ -223,6 +246,16 @@ impl Exchange {
             return Err(Halt::Failed(Error::Protocol { server, what }));
         }
         Ok(Some(started))
+    }
+
+    /// Tells a server what the worker's own optimiser remembers.
+    async fn tell(&self, server: usize, own: Option<&OptimizerState>) -> Result<(), Halt> {
+        let ticket = self.standings[server].ticket;
+        let memory = own.map(Memory::of).unwrap_or_default();
+        match self.servers[server].ask(async |client| client.remember(ticket, memory).await).await? {
+            Taken::Yes => Ok(()),
+            Taken::Anew => Err(Halt::Anew),
+        }
     }
 
     /// Lets go of the parameters, before a push, so that the server can step in place.

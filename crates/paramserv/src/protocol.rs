@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use syncline_learn::Score;
-use syncline_round::Snapshot;
+use syncline_round::{OptimizerState, Snapshot};
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
@@ -40,6 +40,9 @@ pub(crate) trait Shard {
         gradient: Gradient,
         position: Position,
     ) -> Result<Taken, ServiceError>;
+
+    /// Keeps what a worker's own optimiser remembers, as it was asked for by [`Turn::Tell`].
+    async fn remember(&self, ticket: Ticket, memory: Memory) -> Result<Taken, ServiceError>;
 
     /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.
     async fn close(&self);
@@ -82,6 +85,25 @@ pub(crate) struct Standing {
     /// The first round whose gradient the server has not got.
     pub next: u64,
     pub position: Position,
+    /// What its own optimiser remembered before that round, if that is known.
+    pub memory: Option<Memory>,
+}
+
+/// What a worker's own optimiser remembers from round to round.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Steps that it has taken.
+    pub steps: u64,
+    /// As long as all parameters, or empty.
+    pub moments: [Tensor<f32>; 2],
+}
+
+impl Memory {
+    /// What this one remembers.
+    pub(crate) fn of(optimizer: &OptimizerState) -> Self {
+        let (moments, steps) = optimizer.memory();
+        Self { steps, moments: moments.map(|moment| moment.to_vec().into()) }
+    }
 }
 
 /// How far a worker is, apart from its round.
@@ -103,6 +125,8 @@ pub(crate) enum Turn {
     Over,
     /// The ticket is void: the worker takes up its work anew.
     Anew,
+    /// The worker is to be held for a cut, and first says what its own optimiser remembers.
+    Tell,
 }
 
 /// The answer to a push.
@@ -137,6 +161,8 @@ pub(crate) struct ShardState {
     pub moments: [Tensor<f32>; 2],
     /// By worker; told by the first server alone.
     pub positions: Vec<Position>,
+    /// By worker, of those that have optimisers of their own; told by the first server alone.
+    pub memories: Vec<Option<Memory>>,
     pub statistics: ServerStatistics,
 }
 
@@ -183,8 +209,8 @@ pub(crate) trait Progresses {
     /// is some, and with nothing once nobody's work is left.
     async fn duty(&self, worker: u32, at: Vec<u32>) -> Option<u32>;
 
-    /// Nothing is left to be done of this worker's work.
-    async fn done(&self, worker: u32);
+    /// Nothing is left to be done of this worker's work in this history of the run.
+    async fn done(&self, worker: u32, history: u32);
 }
 
 /// What a worker says at the end of an epoch, or where it was stopped.

@@ -20,6 +20,7 @@ use crate::{
     coordinator::Coordinator,
     duties::Duties,
     exchange::Exchange,
+    hogwild::Hogwild,
     loss::OnWorkerLoss,
     protocol::{Position, ServerStatistics},
     server::{Pace, Parts, Server},
@@ -66,7 +67,8 @@ impl Run {
             settings.partition.rows(settings.data.rows(), settings.workers / copies, settings.seed);
         let rows: Vec<Vec<usize>> =
             (0..settings.workers).map(|worker| of_groups[worker / copies].clone()).collect();
-        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), batch, settings.every).rounds();
+        let (every, fold) = (settings.exchanges(), settings.folds());
+        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), batch, every).rounds();
         let plan = Plan {
             rounds_per_epoch: rows.iter().map(rounds).max().unwrap_or(1).max(1),
             epochs: settings.epochs,
@@ -82,7 +84,8 @@ impl Run {
         };
         let recipe = Recipe {
             optimizer: settings.optimizer,
-            fold: settings.fold,
+            fold,
+            keeps_memory: settings.sync.outer().is_some() && settings.optimizer.rule().remembers(),
             pace,
             clip: settings.clip,
             shuffle: settings.shuffle,
@@ -96,7 +99,7 @@ impl Run {
             validation: settings.validation,
             rows,
             sync: settings.sync,
-            every: settings.every,
+            every,
             batch,
             recipe,
             plan,
@@ -121,16 +124,23 @@ impl Run {
         let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
         let fold = self.recipe.fold;
         let (optimizer, pace) = self.servers_step();
+        let initial = model.initialise(self.plan.seed)[shard.clone()].to_vec();
+        let (parameters, hogwild) = match self.sync {
+            Policy::Hogwild => (Vec::new(), Some(Hogwild::new(&initial, optimizer, regularised.clone()))),
+            _ => (initial, None),
+        };
         let parts = Parts {
             shard: shard.clone(),
             policy: self.sync,
             machine: Machine::new(self.sync, self.rows.len())?,
             fold,
             optimizer: optimizer.state(shard.len(), &regularised),
-            parameters: model.initialise(self.plan.seed)[shard].to_vec(),
+            parameters,
+            hogwild,
             full: self.rows.iter().map(|rows| self.full(rows.len())).collect(),
             pace,
             recorder: Recorder::new(self.spans),
+            asks_memory: self.recipe.keeps_memory,
             is_blank: self.resumes || ctx.incarnation() > 0,
             keeps_last: self.on_loss.goes_on() && self.shards.len() > 1 && self.sync.waits_for_all(),
         };
@@ -140,10 +150,12 @@ impl Run {
     /// With what, and at which pace, servers step.
     fn servers_step(&self) -> (Optimizer, Pace) {
         let Recipe { fold, pace, optimizer, .. } = self.recipe;
-        match fold {
+        let steady = Pace { schedule: Schedule::default(), ..pace };
+        match (self.sync.outer(), fold) {
+            (Some(outer), _) => (outer, steady),
             // Averaged models have been stepped by their workers, at the pace of the round.
-            Fold::Average => (Optimizer::unit(), Pace { schedule: Schedule::default(), ..pace }),
-            Fold::Mean | Fold::Sum => (optimizer, pace),
+            (None, Fold::Average) => (Optimizer::unit(), steady),
+            (None, Fold::Mean | Fold::Sum) => (optimizer, pace),
         }
     }
 
@@ -164,7 +176,7 @@ impl Run {
             record: Default::default(),
             elapsed: Default::default(),
         };
-        Ok(Checkpoint { parameters, moments, rest })
+        Ok(Checkpoint { parameters, moments, memories: Vec::new(), rest })
     }
 
     /// Does the work of a worker's node.
@@ -176,7 +188,7 @@ impl Run {
     ) -> Result<(), Error> {
         let rank = ctx.rank();
         if !self.on_loss.goes_on() {
-            return self.worker(&ctx, rank, servers, coordinator).await?.run().await;
+            return self.worker(&ctx, rank, servers, coordinator).await?.run().await.map(drop);
         }
         let duties = Duties { rank: rank as u32, coordinator: coordinator.connect(&ctx).await? };
         let work =
@@ -228,7 +240,7 @@ impl Run {
     /// other parameters than their colleagues, the one whose parameters are kept looks at all of them: what is said of an
     /// epoch must be true of what is kept.
     fn judged_by(&self, worker: usize, rows: usize) -> Range<usize> {
-        if self.plan.keep_epochs && self.sync != Policy::Bsp {
+        if self.plan.keep_epochs && !self.sync.waits_for_all() {
             return if worker == 0 { 0..rows } else { 0..0 };
         }
         let cut = |worker: usize| rows * worker / self.rows.len();
@@ -243,7 +255,7 @@ impl Run {
     /// A worker's model and data.
     fn computation(&self, worker: u32, data: Arc<Dataset>, rows: Range<usize>) -> Computation {
         let batches = Batches::new(rows, self.batch, self.every);
-        Computation::new(worker, self.model(), data, batches, self.recipe)
+        Computation::new(worker, self.model(), data, Arc::clone(&self.data), batches, self.recipe)
     }
 
     /// What one of `threads` computes like the first worker, on rows that lie together, so that none are copied.
@@ -263,10 +275,10 @@ impl Run {
         self.model().initialise(self.plan.seed)
     }
 
-    /// The optimiser's state over all parameters, as if there were one server.
+    /// The state of the servers' step over all parameters, as if there were one server.
     pub(crate) fn optimizer_state(&self) -> OptimizerState {
         let model = self.model();
-        self.recipe.optimizer.state(model.parameters(), &model.regularised())
+        self.servers_step().0.state(model.parameters(), &model.regularised())
     }
 
     /// Its rounds, and how the rate changes over them.
@@ -289,8 +301,15 @@ impl Run {
         // A late one learns only from the answer which round it joins.
         let unforeseen = self.sync.heeds_arrival();
         // Where nobody steps while a worker reads, the server's own buffer can be read where it lies.
-        let undisturbed = self.sync.waits_for_all() || self.rows.len() == 1;
-        if unforeseen || exchange.is_shared() && undisturbed { Pull::Whole } else { Pull::Touched }
+        let copied = self.sync == Policy::Hogwild;
+        let undisturbed = !copied && (self.sync.waits_for_all() || self.rows.len() == 1);
+        // What a worker's optimiser remembers moves parameters that no row of the round reads.
+        let moves_all = self.recipe.keeps_memory;
+        if unforeseen || moves_all || exchange.is_shared() && undisturbed {
+            Pull::Whole
+        } else {
+            Pull::Touched
+        }
     }
 
     /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.

@@ -3,11 +3,13 @@
 //! - SEAT-1: of two processes that speak for one worker the server hears the later one only: each that takes up the work gets
 //!   a higher ticket.
 //! - SEAT-2: no round of a worker is folded twice: one that was handed in stays so, whoever hands it in again.
+//! - SEAT-3: what a worker's own optimiser remembers is kept as it was before the round that the worker does next, or not at
+//!   all: whatever it hands in makes that void.
 
 use syncline_round::Snapshot;
 use syncline_wire::ServiceError;
 
-use crate::protocol::{Position, Standing, Ticket};
+use crate::protocol::{Memory, Position, Standing, Ticket};
 
 /// One seat a worker.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Seats {
     seats: Vec<Seat>,
     /// Rounds of the whole run.
     rounds: u64,
+    /// Whether workers have optimisers of their own that remember.
+    asks_memory: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -26,11 +30,13 @@ struct Seat {
     /// Whether it has been told that all rounds are over.
     is_done: bool,
     position: Position,
+    /// What its optimiser remembers.
+    memory: Option<Memory>,
 }
 
 impl Seats {
-    pub(crate) fn new(workers: usize, rounds: u64) -> Self {
-        Self { seats: vec![Seat::default(); workers], rounds }
+    pub(crate) fn new(workers: usize, rounds: u64, asks_memory: bool) -> Self {
+        Self { seats: vec![Seat::default(); workers], rounds, asks_memory }
     }
 
     /// How many workers there are.
@@ -52,7 +58,7 @@ impl Seats {
         let seat = &mut self.seats[worker as usize];
         seat.ticket += 1;
         let ticket = Ticket { worker, number: seat.ticket };
-        Standing { ticket, history, next: seat.next, position: seat.position }
+        Standing { ticket, history, next: seat.next, position: seat.position, memory: seat.memory.clone() }
     }
 
     /// Whether a ticket counts.
@@ -68,6 +74,23 @@ impl Seats {
     /// Takes in that a worker has handed in a round.
     pub(crate) fn given(&mut self, worker: usize, round: u64) {
         self.seats[worker].next = round + 1;
+        self.seats[worker].memory = None;
+    }
+
+    /// Whether a worker has yet to say what its optimiser remembers.
+    pub(crate) fn lacks_memory(&self, worker: usize) -> bool {
+        self.asks_memory && self.seats[worker].memory.is_none()
+    }
+
+    /// Takes in what a worker's optimiser remembers.
+    pub(crate) fn remember(&mut self, worker: usize, memory: Memory) {
+        self.seats[worker].memory = Some(memory);
+    }
+
+    /// What the workers' optimisers remember; of nobody where they remember nothing.
+    pub(crate) fn memories(&self) -> Vec<Option<Memory>> {
+        let memories = self.seats.iter().map(|seat| seat.memory.clone());
+        if self.asks_memory { memories.collect() } else { Vec::new() }
     }
 
     /// Takes in how far it says that it is.
@@ -96,12 +119,20 @@ impl Seats {
     }
 
     /// Puts all where they were; every ticket of before is void.
-    pub(crate) fn restore(&mut self, machine: &Snapshot, positions: &[Position]) {
+    pub(crate) fn restore(
+        &mut self,
+        machine: &Snapshot,
+        positions: &[Position],
+        memories: Vec<Option<Memory>>,
+    ) {
         for seat in &mut self.seats {
             *seat = Seat { ticket: seat.ticket + 1, ..Seat::default() };
         }
         for (seat, position) in self.seats.iter_mut().zip(positions) {
             seat.position = *position;
+        }
+        for (seat, memory) in self.seats.iter_mut().zip(memories) {
+            seat.memory = memory;
         }
         for &(member, round) in machine.members() {
             if let Some(seat) = self.seats.get_mut(member.index()) {
@@ -117,16 +148,29 @@ mod tests {
 
     #[test]
     fn seat_1_the_later_one_speaks_for_the_worker_and_a_restored_seat_knows_nobody() {
-        let mut seats = Seats::new(2, 10);
+        let mut seats = Seats::new(2, 10, false);
         let first = seats.take_up(1, 0).ticket;
         assert!(seats.knows(first) && !seats.knows(Ticket { worker: 0, number: 1 }));
         let second = seats.take_up(1, 0).ticket;
         assert!(seats.knows(second) && !seats.knows(first), "SEAT-1");
         let machine = syncline_round::Machine::new(syncline_round::Policy::Bsp, 2).unwrap();
         seats.given(1, 4);
-        seats.restore(&machine.snapshot(syncline_round::Policy::Bsp, syncline_round::Selection::All), &[]);
+        let snapshot = machine.snapshot(syncline_round::Policy::Bsp, syncline_round::Selection::All);
+        seats.restore(&snapshot, &[], Vec::new());
         assert!(!seats.knows(second), "SEAT-1");
         assert_eq!(seats.take_up(1, 1).next, 0);
         assert!(seats.check(2).is_err());
+    }
+
+    #[test]
+    fn seat_3_a_memory_is_kept_until_its_worker_hands_in() {
+        let mut seats = Seats::new(2, 10, true);
+        assert!(seats.lacks_memory(0));
+        seats.remember(0, Memory { steps: 3, ..Memory::default() });
+        assert!(!seats.lacks_memory(0) && seats.lacks_memory(1));
+        assert_eq!(seats.take_up(0, 0).memory.map(|memory| memory.steps), Some(3));
+        seats.given(0, 0);
+        assert!(seats.lacks_memory(0) && seats.take_up(0, 0).memory.is_none(), "SEAT-3");
+        assert!(!Seats::new(2, 10, false).lacks_memory(0), "nobody is asked for what it has not");
     }
 }

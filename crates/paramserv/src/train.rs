@@ -28,7 +28,7 @@ pub struct ParamServ {
     pub(crate) workers: usize,
     pub(crate) servers: usize,
     pub(crate) sync: Policy,
-    pub(crate) every: Every,
+    every: Option<Every>,
     pub(crate) batch: usize,
     pub(crate) epochs: u32,
     pub(crate) optimizer: Optimizer,
@@ -37,7 +37,7 @@ pub struct ParamServ {
     pub(crate) class_weight: Option<ClassWeight>,
     pub(crate) shuffle: bool,
     pub(crate) patience: Option<u32>,
-    pub(crate) fold: Fold,
+    fold: Option<Fold>,
     pub(crate) partition: Partition,
     pub(crate) seed: u64,
     pub(crate) delays: Vec<Delay>,
@@ -92,10 +92,10 @@ impl ParamServ {
             workers: 1,
             servers: 1,
             sync: Policy::Bsp,
-            every: Every::Batch,
+            every: None,
             batch: 64,
             epochs: 10,
-            fold: Fold::Mean,
+            fold: None,
             partition: Partition::Random,
             seed: 1,
             delays: Vec::new(),
@@ -134,10 +134,10 @@ impl ParamServ {
         Self { sync, ..self }
     }
 
-    /// How many batches lie between exchanges with the servers.
+    /// How many batches lie between exchanges with the servers: one, unless the policy says it itself.
     #[must_use]
     pub fn every(self, every: Every) -> Self {
-        Self { every, ..self }
+        Self { every: Some(every), ..self }
     }
 
     /// Rows in one worker's batch.
@@ -161,7 +161,7 @@ impl ParamServ {
         }
     }
 
-    /// The servers' step.
+    /// The servers' step; under a policy of local steps that of each worker.
     #[must_use]
     pub fn optimizer(self, optimizer: Optimizer) -> Self {
         Self { optimizer, ..self }
@@ -198,10 +198,10 @@ impl ParamServ {
         Self { patience: Some(epochs), ..self }
     }
 
-    /// How the gradients of a round are combined.
+    /// How the gradients of a round are combined: by their mean, unless the policy says it itself.
     #[must_use]
     pub fn fold(self, fold: Fold) -> Self {
-        Self { fold, ..self }
+        Self { fold: Some(fold), ..self }
     }
 
     /// How rows are dealt out to workers.
@@ -273,6 +273,24 @@ impl ParamServ {
         self
     }
 
+    /// How often workers exchange.
+    pub(crate) fn exchanges(&self) -> Every {
+        self.sync.every().or(self.every).unwrap_or_default()
+    }
+
+    /// What is folded.
+    pub(crate) fn folds(&self) -> Fold {
+        self.sync.fold().or(self.fold).unwrap_or_default()
+    }
+
+    /// What was asked for that the policy says itself, and otherwise: its name, and what was asked.
+    pub(crate) fn contradicted(&self) -> Option<(&'static str, String)> {
+        let every = self.every.filter(|every| self.sync.every().is_some_and(|own| own != *every));
+        let fold = self.fold.filter(|fold| self.sync.fold().is_some_and(|own| own != *fold));
+        let every = every.map(|every| ("every", every.to_string()));
+        every.or(fold.map(|fold| ("fold", fold.to_string())))
+    }
+
     /// Finds out whether such a run can be, without starting it.
     ///
     /// # Errors
@@ -290,6 +308,7 @@ impl ParamServ {
     /// behind but its trace.
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
         self.check()?;
+        check::place(self.sync, &executor)?;
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);
         if let Some(weight) = self.class_weight.clone() {
@@ -374,7 +393,7 @@ impl ParamServ {
             workers: self.workers,
             servers: self.servers,
             sync: self.sync.to_string(),
-            every: self.every.to_string(),
+            every: self.exchanges().to_string(),
             batch: self.batch,
             epochs: self.epochs,
             optimizer: self.optimizer.rule().to_string(),
@@ -386,7 +405,7 @@ impl ParamServ {
             class_weight: self.class_weight.as_ref().map(ToString::to_string),
             shuffle: self.shuffle,
             patience: self.patience,
-            fold: self.fold.to_string(),
+            fold: self.folds().to_string(),
             partition: self.partition.to_string(),
             seed: self.seed,
             on: format!("{executor:#}"),

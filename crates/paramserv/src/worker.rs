@@ -74,13 +74,15 @@ struct Tally {
 }
 
 impl Worker {
-    /// Works until the last epoch has ended.
-    pub(crate) async fn run(mut self) -> Result<(), Error> {
+    /// Works until the last epoch has ended; returns the history of the run in which it has.
+    pub(crate) async fn run(mut self) -> Result<u32, Error> {
+        let mut known = None;
         loop {
-            let (history, next, position) = self.exchange.take_up().await?;
+            let (history, next, position, memory) = self.exchange.take_up().await?;
+            self.computation.recall(memory, known.replace(history) != Some(history))?;
             let mut tally = self.tally(history, position);
             match self.rounds(next, &mut tally).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(history),
                 Err(Halt::Anew) => {}
                 Err(Halt::Failed(error)) => return Err(error),
             }
@@ -122,11 +124,13 @@ impl Worker {
             let (computation, shards) = (&mut self.computation, self.exchange.shards());
             let work = || computation.run(clock, &pulled.values, touched, shards);
             let outcome = self.ctx.compute(Cost::Measured, work).await;
+            self.charge_further_batches(clock).await;
             self.exchange.release(pulled.values);
-            self.check(&outcome.score, clock)?;
+            self.check(&outcome, clock)?;
             self.delay(clock, tally).await;
             self.computed(clock, &outcome.score, tally);
             self.push(clock, outcome, tally).await?;
+            self.computation.settle();
             self.report_progress(tally).await?;
             next = clock + 1;
         }
@@ -151,7 +155,7 @@ impl Worker {
             }
         };
         let touched = compact.as_ref().map(|compact| &compact.touched);
-        let Some(pulled) = self.exchange.pull(next, touched).await? else {
+        let Some(pulled) = self.exchange.pull(next, touched, self.computation.own()).await? else {
             return Ok(None);
         };
         let (start, end) = self.lap(tally);
@@ -169,13 +173,26 @@ impl Worker {
         Ok(Some((pulled, compact)))
     }
 
-    /// Refuses to go on from a loss that is no number.
-    fn check(&self, score: &Score, clock: u64) -> Result<(), Error> {
-        if score.loss.is_finite() {
-            return Ok(());
+    /// Where virtual time says what computing costs, that is the cost of one batch.
+    async fn charge_further_batches(&mut self, clock: u64) {
+        if !self.ctx.clock().is_virtual() {
+            return;
         }
+        for _ in 1..self.computation.batches_of(clock) {
+            self.ctx.compute(Cost::Measured, || ()).await;
+        }
+    }
+
+    /// Refuses to go on from a loss or a gradient that is no number, and to let others have it.
+    fn check(&mut self, outcome: &Outcome, clock: u64) -> Result<(), Error> {
+        let what = match outcome.score.loss.is_finite() {
+            false => "loss",
+            true if outcome.gradient.is_finite() => return Ok(()),
+            true => "gradient",
+        };
         let epoch = clock / self.plan.rounds_per_epoch + 1;
-        Err(Error::Diverged { epoch, round: clock, worker: self.rank, rate: self.plan.rate })
+        let suspect = self.computation.suspect(clock);
+        Err(Error::Diverged { what, epoch, round: clock, worker: self.rank, rate: self.plan.rate, suspect })
     }
 
     /// Sleeps for as long as the injected delays say. A sleep lasts a little longer than it was meant to; that is taken

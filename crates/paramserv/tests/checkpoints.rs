@@ -45,6 +45,11 @@ fn training(name: &str) -> ParamServ {
         |model: Box<dyn Model>, data: (Dataset, Dataset)| ParamServ::new(model, data.0).validation(data.1);
     let (run, rule) = match name {
         "softmax" => (run(Box::new(Softmax::new(6, 3)), dense()), Rule::Momentum { beta: 0.9 }),
+        "local" | "diloco" => {
+            let model = Mlp::new(&[6, 8, 3]).with_dropout(0.2);
+            let run = run(Box::new(model), dense()).sync(format!("{name}:2").parse().unwrap());
+            (run, if name == "local" { Rule::Momentum { beta: 0.9 } } else { Rule::Adam })
+        }
         "mlp" => {
             let model = Mlp::new(&[6, 8, 3]).with_dropout(0.2);
             (run(Box::new(model), dense()), Rule::Adam)
@@ -57,7 +62,7 @@ fn training(name: &str) -> ParamServ {
 
 #[test]
 fn ckpt_4_a_run_that_goes_on_ends_with_the_same_bits_wherever_it_was_cut() {
-    for name in ["softmax", "mlp", "sparse", "sparse batches:2"] {
+    for name in ["softmax", "mlp", "sparse", "sparse batches:2", "local", "diloco"] {
         let whole = training(name).train(Executor::threads()).unwrap();
         for (servers, step) in [(1, 3), (2, 7)] {
             let folder = tempfile::tempdir().unwrap();
@@ -80,18 +85,25 @@ fn ckpt_4_a_run_that_goes_on_ends_with_the_same_bits_wherever_it_was_cut() {
 
 #[test]
 fn ckpt_4_also_when_it_was_cut_several_times_and_by_the_clock() {
-    let whole = training("mlp").train(Executor::threads()).unwrap();
+    for (name, rounds) in [("mlp", 20), ("local", 8), ("diloco", 8)] {
+        goes_on_by_the_clock(name, rounds);
+    }
+}
+
+/// Cut by the clock in virtual time, again after so many rounds, and ended on threads.
+fn goes_on_by_the_clock(name: &str, rounds: u64) {
+    let whole = training(name).train(Executor::threads()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let by_time = Checkpoints::in_folder(folder.path()).every("seconds:0.01".parse().unwrap()).keeping(1000);
-    training("mlp").servers(2).checkpoint(by_time).train(sim(3)).unwrap();
+    training(name).servers(2).checkpoint(by_time).train(sim(3)).unwrap();
     let cuts = files(folder.path());
-    assert!(cuts.len() > 2, "{cuts:?}");
+    assert!(cuts.len() > 1, "{name}: {cuts:?}");
     let second = tempfile::tempdir().unwrap();
-    training("mlp").resume(&cuts[1]).checkpoint(every(second.path(), 5)).train(sim(4)).unwrap();
+    training(name).resume(&cuts[1]).checkpoint(every(second.path(), 5)).train(sim(4)).unwrap();
     let last = files(second.path()).pop().unwrap();
-    let end = training("mlp").resume(last).train(Executor::threads()).unwrap();
-    assert_eq!((bits(&end), losses(&end)), (bits(&whole), losses(&whole)));
-    assert!(end.report().resumed_at_round.is_some_and(|round| round > 20));
+    let end = training(name).resume(last).train(Executor::threads()).unwrap();
+    assert_eq!((bits(&end), losses(&end)), (bits(&whole), losses(&whole)), "{name}");
+    assert!(end.report().resumed_at_round.is_some_and(|round| round > rounds), "{name}");
 }
 
 #[test]
@@ -110,13 +122,17 @@ fn early_stopping_goes_on_too() {
 /// Nobody's rows are lost or taken twice, under the policies that promise no bits.
 #[test]
 fn every_policy_goes_on_with_each_row_once_an_epoch() {
-    for sync in ["asp", "ssp:0", "ssp:2", "backup:1", "quorum:2,5ms"] {
+    for sync in ["asp", "ssp:0", "ssp:2", "backup:1", "quorum:2,5ms", "hogwild"] {
         let policy: Policy = sync.parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let run = |path: &Path| training("softmax").sync(policy).checkpoint(every(path, 5));
+        let training = || match policy {
+            Policy::Hogwild => training("softmax").optimizer(Optimizer::plain(Rule::Sgd)).sync(policy),
+            _ => training("softmax").sync(policy),
+        };
+        let run = |path: &Path| training().checkpoint(every(path, 5));
         run(folder.path()).train(sim(1)).unwrap();
         for file in files(folder.path()) {
-            let again = training("softmax").sync(policy).resume(&file).train(sim(2)).unwrap();
+            let again = training().resume(&file).train(sim(2)).unwrap();
             let report = again.report();
             assert!(report.epochs.iter().all(|epoch| epoch.complete) && report.epochs.len() == 4, "{sync}");
             let samples: u64 = report.workers.iter().map(|worker| worker.samples).sum();

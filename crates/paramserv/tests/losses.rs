@@ -76,19 +76,23 @@ fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
 
 #[test]
 fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
-    let whole = training().train(Executor::threads()).unwrap();
+    // What workers remember goes back with all else.
+    let syncs: [Policy; 2] = ["bsp".parse().unwrap(), "diloco:2".parse().unwrap()];
+    let training = |number: u64| training().sync(syncs[number as usize / 2 % 2]);
+    let wholes = [0, 2].map(|number| training(number).train(Executor::threads()).unwrap());
     let mut struck = 0;
     for number in 0..250 {
+        let whole = &wholes[number as usize / 2 % 2];
         let servers = 1 + (number % 2) as usize;
         let folder = tempfile::tempdir().unwrap();
         let fault = format!("kill server/{} {}us", number as usize % servers, moment(number));
         let about = format!("{fault} of {servers}");
-        let run = training().servers(servers).on_worker_loss(OnWorkerLoss::Restart);
+        let run = training(number).servers(servers).on_worker_loss(OnWorkerLoss::Restart);
         // Now and then without checkpoints: then all go back to the beginning.
         let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 4)) };
         let run = run.train(sim(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
-        assert_eq!(bits(&run), bits(&whole), "{about}");
-        assert_eq!(losses(&run), losses(&whole), "{about}");
+        assert_eq!(bits(&run), bits(whole), "{about}");
+        assert_eq!(losses(&run), losses(whole), "{about}");
         assert_each_row_once(&run, &about);
         struck += usize::from(run.report().losses.iter().any(|loss| loss.contains("went back to round")));
     }
@@ -97,7 +101,8 @@ fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
 
 #[test]
 fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
-    for (number, sync) in (0..250u64).zip(["asp", "ssp:1", "backup:1", "quorum:2,20ms"].into_iter().cycle()) {
+    let syncs = ["asp", "ssp:1", "backup:1", "quorum:2,20ms", "local:2", "diloco:2", "hogwild"];
+    for (number, sync) in (0..250u64).zip(syncs.into_iter().cycle()) {
         let policy: Policy = sync.parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let servers = if policy.heeds_arrival() { 1 } else { 1 + (number % 2) as usize };
@@ -106,6 +111,7 @@ fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
         let fault = format!("kill {victim} {}us", moment(number));
         let about = format!("{sync}, {fault}, {on_loss}, {servers} servers");
         let run = training().sync(policy).servers(servers).on_worker_loss(on_loss);
+        let run = if policy == Policy::Hogwild { run.optimizer(Optimizer::plain(Rule::Sgd)) } else { run };
         let run = run.checkpoint(every(folder.path(), 4)).train(sim(number, &[fault]));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
         if policy.heeds_arrival() {

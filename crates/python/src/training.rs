@@ -84,12 +84,12 @@ impl Spec {
             let why = "the work of a script cannot be done by another worker, whose loop is elsewhere";
             return Err(format!("{why}: use --on-worker-loss restart or stop"));
         }
+        let (sync, every, fold) =
+            (read::<Policy>(&self.sync)?, read::<Every>(&self.every)?, read::<Fold>(&self.fold)?);
         let mut run = ParamServ::new(model, samples(rows).map_err(|error| error.to_string())?)
             .workers(self.workers)
             .servers(self.servers)
-            .sync(read::<Policy>(&self.sync)?)
-            .every(read::<Every>(&self.every)?)
-            .fold(read::<Fold>(&self.fold)?)
+            .sync(sync)
             .optimizer(self.optimizer()?)
             .schedule(read::<Schedule>(&self.schedule)?)
             .batch(self.batch_size)
@@ -98,6 +98,13 @@ impl Spec {
             .partition(Partition::Contiguous)
             .without_shuffling()
             .on_worker_loss(on_loss);
+        // What nobody asked for does not contradict a policy that says it itself.
+        if sync.every().is_none() || every != Every::default() {
+            run = run.every(every);
+        }
+        if sync.fold().is_none() || fold != Fold::default() {
+            run = run.fold(fold);
+        }
         run = self.clip.into_iter().fold(run, ParamServ::clip);
         run = self.trace.iter().fold(run, ParamServ::trace);
         run = self.resume.iter().fold(run, ParamServ::resume);

@@ -5,7 +5,8 @@
 //! parameter server, the same on a virtual clock, the queueing simulator and the predictor drive the same [`Machine`], so
 //! what is predicted is what runs.
 //!
-//! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`).
+//! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`,
+//!   `local:8`, `diloco:16`, `hogwild`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient; [`mod@fold`]: also where some of them may be bad.
@@ -56,7 +57,7 @@ pub use fold::{Fold, fold};
 pub use gate::{AnyGate, Gate};
 pub use machine::{Machine, Snapshot};
 pub use member::{Member, MemberSet, Members};
-pub use number::{Least, Round, Staleness};
+pub use number::{Least, Round, Staleness, Steps};
 pub use policy::Policy;
 pub use select::Selection;
 pub use time::{Deadline, Time};

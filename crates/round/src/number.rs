@@ -1,6 +1,9 @@
 //! Validated numbers: rounds, and the bounds of policies.
 
-use std::{fmt, num::NonZeroU32};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +90,34 @@ impl Least {
 }
 
 impl fmt::Display for Least {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How many steps a member takes by itself before it exchanges: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Steps(NonZeroUsize);
+
+impl Steps {
+    /// So many.
+    ///
+    /// # Errors
+    /// For none: a member that takes no step has nothing to exchange.
+    pub fn new(steps: usize) -> Result<Self, Error> {
+        let none =
+            Error::OutOfRange { what: "the steps between exchanges", got: "0".into(), must: "at least 1" };
+        NonZeroUsize::new(steps).map(Self).ok_or(none)
+    }
+
+    /// How many.
+    pub const fn count(self) -> NonZeroUsize {
+        self.0
+    }
+}
+
+impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

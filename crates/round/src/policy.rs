@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Deadline, Error, Least, Staleness};
+use crate::{Deadline, Error, Every, Fold, Least, Optimizer, Rule, Staleness, Steps};
 
 /// When a member may go on, and what a round waits for.
 ///
@@ -52,21 +52,40 @@ pub enum Policy {
         /// How many of a group may be slow.
         stragglers: u32,
     },
+    /// Local SGD (Stich, ICLR 2019): each worker takes so many steps of its own, then all wait for one another and go on from
+    /// the mean of their models. What an optimiser remembers stays with its worker.
+    Local {
+        /// How many steps lie between exchanges.
+        steps: Steps,
+    },
+    /// DiLoCo (Douillard et al., 2023): as [`Local`](Self::Local), but the mean difference of the models is a gradient to an outer
+    /// optimiser at the servers, Nesterov's momentum.
+    Diloco {
+        /// How many steps lie between exchanges.
+        steps: Steps,
+    },
+    /// Hogwild! (Niu et al., NIPS 2011): nobody waits, and workers step the shared parameters without a lock.
+    Hogwild,
 }
+
+/// The outer step of [`Policy::Diloco`]: the rate and the momentum that its authors found best in all of their runs.
+const OUTER_RATE: f32 = 0.7;
+const OUTER_MOMENTUM: f32 = 0.9;
 
 impl Policy {
     /// The names a user can give.
     pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
-         without a deadline quorum:3) and repetition:STRAGGLERS (such as repetition:1)";
+         without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), local:STEPS (such as local:8), \
+         diloco:STEPS (such as diloco:16) and hogwild";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
-        matches!(self, Self::Asp | Self::Ssp { .. })
+        matches!(self, Self::Asp | Self::Ssp { .. } | Self::Hogwild)
     }
 
     /// Whether a round waits for all, so that nobody works while it is folded.
     pub fn waits_for_all(self) -> bool {
-        self == Self::Bsp
+        matches!(self, Self::Bsp | Self::Local { .. } | Self::Diloco { .. })
     }
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
@@ -74,11 +93,36 @@ impl Policy {
         matches!(self, Self::Backup { .. } | Self::Quorum { .. } | Self::Repetition { .. })
     }
 
+    /// How often members exchange, where that is the policy's own matter: they then take a step of their own after each batch.
+    pub fn every(self) -> Option<Every> {
+        match self {
+            Self::Local { steps } | Self::Diloco { steps } => Some(Every::Batches(steps.count())),
+            _ => None,
+        }
+    }
+
+    /// What is folded, where that is the policy's own matter.
+    pub fn fold(self) -> Option<Fold> {
+        matches!(self, Self::Local { .. } | Self::Diloco { .. }).then_some(Fold::Average)
+    }
+
+    /// The servers' step along the mean difference of the models, where members step with an optimiser of their own that
+    /// remembers from round to round.
+    pub fn outer(self) -> Option<Optimizer> {
+        match self {
+            Self::Local { .. } => Some(Optimizer::unit()),
+            Self::Diloco { .. } => {
+                Some(Optimizer::plain(Rule::Nesterov { beta: OUTER_MOMENTUM }).at_rate(OUTER_RATE))
+            }
+            _ => None,
+        }
+    }
+
     /// How many gradients an update folds, at least.
     pub fn gradients(self, members: usize) -> usize {
         match self {
-            Self::Bsp => members,
-            Self::Asp | Self::Ssp { .. } => 1,
+            Self::Bsp | Self::Local { .. } | Self::Diloco { .. } => members,
+            Self::Asp | Self::Ssp { .. } | Self::Hogwild => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
             Self::Quorum { least, .. } => least.members(),
             Self::Repetition { .. } => (members / self.copies()).max(1),
@@ -133,6 +177,9 @@ impl FromStr for Policy {
         match text.split_once(':') {
             None if text == "bsp" => Ok(Self::Bsp),
             None if text == "asp" => Ok(Self::Asp),
+            None if text == "hogwild" => Ok(Self::Hogwild),
+            Some(("local", steps)) => Ok(Self::Local { steps: Steps::new(number(steps)? as usize)? }),
+            Some(("diloco", steps)) => Ok(Self::Diloco { steps: Steps::new(number(steps)? as usize)? }),
             Some(("ssp", bound)) => Ok(Self::Ssp { bound: Staleness::new(number(bound)?) }),
             Some(("backup", spare)) => Ok(Self::Backup { spare: number(spare)? }),
             Some(("quorum", quorum)) => {
@@ -162,6 +209,9 @@ impl fmt::Display for Policy {
             Self::Repetition { stragglers } => write!(f, "repetition:{stragglers}"),
             Self::Quorum { least, deadline: None } => write!(f, "quorum:{least}"),
             Self::Quorum { least, deadline: Some(deadline) } => write!(f, "quorum:{least},{deadline}"),
+            Self::Local { steps } => write!(f, "local:{steps}"),
+            Self::Diloco { steps } => write!(f, "diloco:{steps}"),
+            Self::Hogwild => f.write_str("hogwild"),
         }
     }
 }
@@ -187,8 +237,20 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for text in ["bsp", "asp", "ssp:0", "ssp:3", "backup:1", "quorum:3", "quorum:2,50ms", "repetition:2"]
-        {
+        for text in [
+            "bsp",
+            "asp",
+            "ssp:0",
+            "ssp:3",
+            "backup:1",
+            "quorum:3",
+            "quorum:2,50ms",
+            "repetition:2",
+            "local:1",
+            "local:8",
+            "diloco:16",
+            "hogwild",
+        ] {
             assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
         }
     }
@@ -215,6 +277,10 @@ mod tests {
             "ssp:1:2",
             "quorum",
             "quorum:x,1s",
+            "local",
+            "local:x",
+            "diloco:-1",
+            "hogwild:2",
         ] {
             let message = text.parse::<Policy>().unwrap_err().to_string();
             assert!(message.contains("ssp:BOUND") && message.contains("bsp, asp"), "{message}");
@@ -222,7 +288,26 @@ mod tests {
         let message = |text: &str| text.parse::<Policy>().unwrap_err().to_string();
         assert!(message("quorum:0").contains("at least 1"));
         assert!(
+            message("local:0").contains("steps between exchanges is 0: at least 1"),
+            "{}",
+            message("local:0")
+        );
+        assert!(
             message("quorum:2,").contains("such as 50ms") && message("quorum:2,50").contains("such as 50ms")
         );
+    }
+
+    #[test]
+    fn policies_of_local_steps_say_what_is_exchanged_and_when() {
+        let (local, diloco): (Policy, Policy) = ("local:8".parse().unwrap(), "diloco:16".parse().unwrap());
+        assert_eq!(local.every().unwrap().to_string(), "batches:8");
+        assert_eq!((local.fold(), diloco.fold()), (Some(Fold::Average), Some(Fold::Average)));
+        assert_eq!(local.outer(), Some(Optimizer::unit()), "the mean of the models is taken as it is");
+        let outer = diloco.outer().unwrap();
+        assert_eq!((outer.rate(), outer.momentum()), (0.7, Some(0.9)));
+        for other in ["bsp", "asp", "ssp:1", "backup:1", "quorum:2", "hogwild"] {
+            let other: Policy = other.parse().unwrap();
+            assert_eq!((other.every(), other.fold(), other.outer()), (None, None, None), "{other}");
+        }
     }
 }

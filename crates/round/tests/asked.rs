@@ -34,7 +34,7 @@ impl Asked {
         let round = self.members[member].0;
         let slowest = self.members.iter().map(|&(round, _)| round).min().unwrap();
         let round = match self.policy {
-            Policy::Asp => round,
+            Policy::Asp | Policy::Hogwild => round,
             Policy::Ssp { bound } if round > slowest + bound.rounds() => return None,
             Policy::Ssp { .. } => round,
             _ if round > self.open => return None,
@@ -48,7 +48,7 @@ impl Asked {
         assert_eq!(self.members[member], (round, true));
         self.members[member] = (round + 1, false);
         let needed = match self.policy {
-            Policy::Asp | Policy::Ssp { .. } => return Arrival::Alone,
+            Policy::Asp | Policy::Ssp { .. } | Policy::Hogwild => return Arrival::Alone,
             Policy::Backup { spare } => self.members.len() - spare as usize,
             _ => self.members.len(),
         };
@@ -127,7 +127,19 @@ fn run(policy: Policy, members: usize, draws: impl Iterator<Item = usize>) {
 }
 
 fn policies(members: usize) -> Vec<Policy> {
-    let names = ["bsp", "asp", "ssp:0", "ssp:1", "ssp:4", "backup:0", "backup:1", "backup:3"];
+    let names = [
+        "bsp",
+        "asp",
+        "ssp:0",
+        "ssp:1",
+        "ssp:4",
+        "backup:0",
+        "backup:1",
+        "backup:3",
+        "local:4",
+        "diloco:16",
+        "hogwild",
+    ];
     let named = names.map(|name| name.parse::<Policy>().unwrap());
     named.into_iter().filter(|policy| policy.check(members).is_ok()).collect()
 }
@@ -150,7 +162,7 @@ proptest! {
     #[test]
     fn any_order(
         members in 1usize..9,
-        policy in 0usize..8,
+        policy in 0usize..11,
         draws in prop::collection::vec(0usize..1000, 1..200),
     ) {
         let policies = policies(members);

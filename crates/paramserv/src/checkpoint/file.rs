@@ -1,7 +1,8 @@
 //! A checkpoint as a file: safetensors, which any tool of the field can open.
 //!
-//! The tensors `parameters`, `moment.0`, `moment.1` (F32, over all parameters), with early stopping `version.K` (F32), and
-//! `state` (U8: everything else, as postcard writes it). The metadata key `syncline.checkpoint` is JSON: `format`, `round`,
+//! The tensors `parameters`, `moment.0`, `moment.1` (F32, over all parameters), with early stopping `version.K` (F32), where
+//! workers have optimisers of their own `worker.K.moment.0`, `worker.K.moment.1` (F32) and `worker_steps` (U8: by worker the steps taken, or
+//! nothing), and `state` (U8: everything else, as postcard writes it). The metadata key `syncline.checkpoint` is JSON: `format`, `round`,
 //! `identity` (the training and the data), and `sum`, the SHA-256 of all of it. Numbers are little-endian, as they lie in
 //! memory.
 
@@ -12,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Checkpoint, Identity, Rest};
+use crate::protocol::Memory;
 
 const KEY: &str = "syncline.checkpoint";
 const FORMAT: u32 = 1;
+const WORKER_STEPS: &str = "worker_steps";
 
 /// The JSON of the metadata.
 #[derive(Serialize, Deserialize)]
@@ -38,7 +41,10 @@ type Part<'a> = (String, Dtype, &'a [u8]);
 /// Writes a checkpoint to a file that is there already.
 pub(super) fn write(path: &Path, checkpoint: &Checkpoint, identity: &Identity) -> Result<(), String> {
     let state = postcard::to_stdvec(&checkpoint.rest).map_err(|error| error.to_string())?;
-    let parts = parts(checkpoint, &state);
+    let steps: Vec<_> =
+        checkpoint.memories.iter().map(|memory| memory.as_ref().map(|memory| memory.steps)).collect();
+    let steps = postcard::to_stdvec(&steps).map_err(|error| error.to_string())?;
+    let parts = parts(checkpoint, &state, &steps);
     let mut head =
         Head { format: FORMAT, round: checkpoint.round(), identity: identity.clone(), sum: String::new() };
     head.sum = sum(&head, &parts)?;
@@ -54,11 +60,19 @@ pub(super) fn write(path: &Path, checkpoint: &Checkpoint, identity: &Identity) -
 }
 
 /// The tensors, in the order of their names.
-fn parts<'a>(checkpoint: &'a Checkpoint, state: &'a [u8]) -> Vec<Part<'a>> {
+fn parts<'a>(checkpoint: &'a Checkpoint, state: &'a [u8], worker_steps: &'a [u8]) -> Vec<Part<'a>> {
     let floats = |name: String, values: &'a [f32]| (name, Dtype::F32, bytemuck::cast_slice(values));
     let mut parts = vec![floats("parameters".to_owned(), &checkpoint.parameters)];
     for (number, moment) in checkpoint.moments.iter().enumerate().filter(|(_, moment)| !moment.is_empty()) {
         parts.push(floats(format!("moment.{number}"), moment));
+    }
+    for (worker, memory) in checkpoint.memories.iter().enumerate() {
+        let moments = memory.iter().flat_map(|memory| memory.moments.iter().enumerate());
+        let kept = moments.filter(|(_, moment)| !moment.is_empty());
+        parts.extend(kept.map(|(number, moment)| floats(of_worker(worker, number), moment)));
+    }
+    if !checkpoint.memories.is_empty() {
+        parts.push((WORKER_STEPS.to_owned(), Dtype::U8, worker_steps));
     }
     let versions = checkpoint.rest.record.patience.iter().flat_map(|patience| &patience.parameters);
     parts.extend(versions.enumerate().map(|(number, version)| floats(format!("version.{number}"), version)));
@@ -110,7 +124,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Checkpoint, Identity), String> {
         patience.parameters = versions.collect();
     }
     let moments = [floats("moment.0"), floats("moment.1")];
-    Ok((Checkpoint { parameters: floats("parameters"), moments, rest }, head.identity))
+    let steps: Vec<Option<u64>> = match of(WORKER_STEPS) {
+        Some(steps) => postcard::from_bytes(steps)
+            .map_err(|error| format!("what its workers remember cannot be read: {error}"))?,
+        None => Vec::new(),
+    };
+    let memory = |(worker, steps): (usize, Option<u64>)| {
+        let moments = [0, 1].map(|number| floats(&of_worker(worker, number)).into());
+        steps.map(|steps| Memory { steps, moments })
+    };
+    let memories = steps.into_iter().enumerate().map(memory).collect();
+    Ok((Checkpoint { parameters: floats("parameters"), moments, memories, rest }, head.identity))
+}
+
+/// The name of what a worker's own optimiser remembers.
+fn of_worker(worker: usize, number: usize) -> String {
+    format!("worker.{worker}.moment.{number}")
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

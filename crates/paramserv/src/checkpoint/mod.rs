@@ -28,7 +28,7 @@ use syncline_wire::Tensor;
 use crate::{
     Error,
     coordinator::SavedRecord,
-    protocol::{Position, ServerStatistics, ShardState},
+    protocol::{Memory, Position, ServerStatistics, ShardState},
 };
 
 pub use every::CheckpointEvery;
@@ -86,6 +86,8 @@ pub(crate) struct Checkpoint {
     pub parameters: Vec<f32>,
     /// What the optimiser remembers: as long as the parameters, or empty.
     pub moments: [Vec<f32>; 2],
+    /// What the workers' own optimisers remember, by worker; empty where they have none.
+    pub memories: Vec<Option<Memory>>,
     pub rest: Rest,
 }
 
@@ -116,6 +118,7 @@ impl Checkpoint {
             record,
             elapsed,
         };
+        let memories = first.memories.clone();
         let (mut parameters, mut moments) = (Vec::new(), [Vec::new(), Vec::new()]);
         for state in states {
             parameters.extend_from_slice(&state.parameters);
@@ -124,7 +127,7 @@ impl Checkpoint {
             }
             rest.statistics.push(state.statistics);
         }
-        Some(Self { parameters, moments, rest })
+        Some(Self { parameters, moments, memories, rest })
     }
 
     /// The part of one of so many servers.
@@ -140,6 +143,7 @@ impl Checkpoint {
             parameters: part(&self.parameters),
             moments: self.moments.each_ref().map(part),
             positions: self.rest.positions.clone(),
+            memories: if server == 0 { self.memories.clone() } else { Vec::new() },
             // Other servers than before have each done what the first one had.
             statistics: of_server.or(self.rest.statistics.first()).cloned().unwrap_or_default(),
         }
@@ -153,9 +157,12 @@ impl Checkpoint {
     /// Whether its parts fit together, for so many parameters and workers: a file may hold anything.
     pub(crate) fn fits(&self, parameters: usize, workers: usize) -> bool {
         let versions = self.rest.record.patience.iter().flat_map(|patience| &patience.parameters);
+        let remembered = self.memories.iter().flatten().flat_map(|memory| &memory.moments);
         self.parameters.len() == parameters
             && self.moments.iter().all(|moment| moment.is_empty() || moment.len() == parameters)
             && versions.map(|version| version.len()).all(|length| length == parameters)
+            && (self.memories.is_empty() || self.memories.len() == workers)
+            && remembered.map(|moment| moment.len()).all(|length| length == 0 || length == parameters)
             && self.rest.positions.len() == workers
             && self.rest.machine.members().len() == workers
     }

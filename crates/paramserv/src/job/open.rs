@@ -3,14 +3,14 @@
 use syncline_data::{Dataset, Schema};
 use syncline_learn::{ModelSpec, SavedModel};
 use syncline_program::Executor;
-use syncline_round::{Every, Optimizer, Rule};
+use syncline_round::{Every, Optimizer, Policy, Rule};
 
 use super::{
     Silence, TrainJob,
     data::Loaded,
     defaults::{enough_epochs, suitable, usual_batch, usual_l2, usual_rate},
 };
-use crate::{Checkpoints, Error, ParamServ};
+use crate::{Checkpoints, Error, ParamServ, check::place};
 
 /// A job whose data have been read.
 pub struct OpenJob {
@@ -56,7 +56,7 @@ impl TrainJob {
         let run = ParamServ::new(model, train)
             .workers(self.workers.unwrap_or(1))
             .servers(self.servers.unwrap_or(1))
-            .sync(self.sync.unwrap_or(syncline_round::Policy::Bsp))
+            .sync(self.sync.unwrap_or(Policy::Bsp))
             .every(self.every.unwrap_or_default())
             .fold(self.fold.unwrap_or_default())
             .batch(self.batch.unwrap_or(64))
@@ -75,11 +75,16 @@ impl TrainJob {
     /// Settles what is left open, for this model and these rows.
     fn decide(&mut self, spec: &ModelSpec, train: &Dataset) {
         let rows = train.rows();
-        let every = *self.every.get_or_insert_default();
-        let usual = match every {
-            Every::Batch => ParamServ::optimizer_for(train).rule(),
+        let sync = *self.sync.get_or_insert(Policy::Bsp);
+        let every = *self.every.get_or_insert_with(|| sync.every().unwrap_or_default());
+        let usual = match (sync, every) {
+            // It can be stepped along without a lock.
+            (Policy::Hogwild, _) => Rule::Sgd,
+            // The steps are each worker's own.
+            _ if sync.every().is_some() => ParamServ::optimizer_for(train).rule(),
+            (_, Every::Batch) => ParamServ::optimizer_for(train).rule(),
             // What is pushed then is the sum of many gradients, and the few steps that follow must be as long.
-            Every::Batches(_) | Every::Epoch => Rule::Sgd,
+            (_, Every::Batches(_) | Every::Epoch) => Rule::Sgd,
         };
         let rule = *self.optimizer.get_or_insert(usual);
         self.lr.get_or_insert_with(|| usual_rate(rule, spec));
@@ -89,8 +94,7 @@ impl TrainJob {
         let workers = *self.workers.get_or_insert_with(|| rows.min(2));
         self.batch.get_or_insert_with(|| usual_batch(spec, rows, workers));
         self.servers.get_or_insert(1);
-        self.sync.get_or_insert(syncline_round::Policy::Bsp);
-        self.fold.get_or_insert_default();
+        self.fold.get_or_insert_with(|| sync.fold().unwrap_or_default());
         self.schedule.get_or_insert(syncline_round::Schedule::COSINE);
         self.partition.get_or_insert(syncline_data::Partition::Random);
         self.shuffle.get_or_insert(true);
@@ -130,6 +134,7 @@ impl TrainJob {
     /// Where the nodes run, and how long the launcher bears their silence.
     fn executor(&self) -> Result<Executor, Error> {
         let on = self.on.as_deref().cloned().unwrap_or_else(Executor::threads);
+        place(self.sync.unwrap_or(Policy::Bsp), &on)?;
         let insecure = self.insecure_network == Some(true);
         if insecure && !on.is_on_hosts() {
             return Err(contradiction(

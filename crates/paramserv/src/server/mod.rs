@@ -10,6 +10,8 @@
 //! Between threads a call of [`Shard`](protocol::Shard) is a call of this object, without a message in between: the worker
 //! that closes a round folds it on its own thread, with the state locked, and wakes the others.
 //!
+//! Under [`Policy::Hogwild`] only its books are kept under the lock: parameters are [read and stepped](Hogwild) without.
+//!
 //! A server of a run that goes on, or one that was started again, knows nothing until it is told by
 //! [`restore`](protocol::Shard::restore), and lets workers wait until then.
 
@@ -23,17 +25,19 @@ use std::{
 
 use syncline_program::{Clock as RunClock, Context};
 use syncline_round::{Act, Event, Fold, Machine, Member, OptimizerState, Policy, Round, Time};
-use syncline_trace::{Phase, Recorder, Span};
+use syncline_trace::{Recorder, Span};
 use syncline_wire::{Call, ServiceError, Tensor, service};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    gradient::Gradient,
+    gradient::{Gradient, Values},
+    hogwild::Hogwild,
     hold::Hold,
     parameters::Parameters,
-    protocol::{self, Position, ServerStatistics, ShardState, Standing, Started, Taken, Ticket, Turn},
+    protocol::{
+        self, Memory, Position, ServerStatistics, ShardState, Standing, Started, Taken, Ticket, Turn,
+    },
     seats::Seats,
-    worker::nanoseconds,
 };
 
 pub(crate) use state::Pace;
@@ -43,10 +47,12 @@ use state::{Before, State};
 pub(crate) struct Server {
     ctx: Context,
     clock: RunClock,
-    /// How many it holds.
-    parameters: usize,
+    /// Which of all parameters it holds.
+    shard: Range<usize>,
     /// Which history it is in; nothing before it knows its state.
     history: watch::Sender<Option<u32>>,
+    /// The parameters where they are stepped without the lock; those of the state are empty then.
+    hogwild: Option<Hogwild>,
     state: Mutex<State>,
 }
 
@@ -58,12 +64,16 @@ pub(crate) struct Parts {
     pub machine: Machine,
     pub fold: Fold,
     pub optimizer: OptimizerState,
-    /// Those that it starts from.
+    /// Those that it starts from, unless they are stepped without a lock.
     pub parameters: Vec<f32>,
+    /// Those that are.
+    pub hogwild: Option<Hogwild>,
     /// Samples of each worker's full round; 0 where rounds are not shortened.
     pub full: Vec<u64>,
     pub pace: Pace,
     pub recorder: Recorder,
+    /// Whether a worker says what its own optimiser remembers before it is held for a cut.
+    pub asks_memory: bool,
     /// Whether all this is only what it would be at the start, and a later state is told to it.
     pub is_blank: bool,
     /// Whether a worker may have to do a round again that is folded here.
@@ -81,6 +91,8 @@ enum Word {
     Anew,
     /// The gate decides now.
     Ask,
+    /// What its optimiser remembers is asked for.
+    Tell,
 }
 
 /// Workers who may go on, and what they need for it.
@@ -105,7 +117,7 @@ impl Server {
         let Parts { shard, policy, machine, fold, optimizer, parameters, full, pace, recorder, .. } = parts;
         let (clock, workers) = (ctx.clock().clone(), machine.present());
         let statistics = ServerStatistics {
-            parameters: parameters.len() as u64,
+            parameters: shard.len() as u64,
             last_arrivals: vec![0; workers],
             clock_error: clock.error(),
             ..ServerStatistics::default()
@@ -121,7 +133,7 @@ impl Server {
             before: parts.keeps_last.then(Before::default),
             kept: vec![None; workers],
             held: (0..workers).map(|_| None).collect(),
-            seats: Seats::new(workers, pace.rounds),
+            seats: Seats::new(workers, pace.rounds, parts.asks_memory),
             hold: None,
             parked: (0..workers).map(|_| None).collect(),
             closed: false,
@@ -133,7 +145,8 @@ impl Server {
             node: ctx.rank() as u32,
         };
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
-        Self { ctx: ctx.clone(), clock, parameters: shard.len(), history, state: Mutex::new(state) }
+        let hogwild = parts.hogwild;
+        Self { ctx: ctx.clone(), clock, shard, history, hogwild, state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -160,10 +173,13 @@ impl Server {
                 Word::Over => return Ok(Turn::Over),
                 Word::Anew => return Ok(Turn::Anew),
                 Word::Ask => continue,
+                Word::Tell => return Ok(Turn::Tell),
             };
-            let values = match whole {
-                Some(whole) => whole,
-                None => self.state().read(&indices.unwrap_or_default())?,
+            let values = match (whole, &self.hogwild, &indices) {
+                (_, Some(hogwild), Some(indices)) => hogwild.read_at(indices)?,
+                (_, Some(hogwild), None) => hogwild.read(),
+                (Some(whole), None, _) => whole,
+                (None, None, indices) => self.state().read(indices.as_deref().unwrap_or_default())?,
             };
             return Ok(Turn::Go(Started { clock: round.number(), held, values }));
         }
@@ -181,6 +197,9 @@ impl Server {
         }
         let next = state.next(worker);
         if state.seats.is_within(next) && state.hold.as_ref().is_some_and(|hold| hold.holds(next)) {
+            if state.seats.lacks_memory(worker.index()) {
+                return Ok(Start::Now(Word::Tell));
+            }
             let (open, opened) = oneshot::channel();
             state.parked[worker.index()] = Some(Held { pull, open });
             state.look_whether_all_are_held();
@@ -243,6 +262,43 @@ impl Server {
         let state = self.state();
         let names = state.machine.missing().map(|worker| format!("worker/{}", worker.index())).collect();
         (format!("gate {}", state.policy), names)
+    }
+
+    /// Takes a gradient where nobody waits: the parameters are stepped along it first, on the thread of its worker and without the
+    /// lock, so that who finds in the books that it was handed in finds the step too (HOG-2).
+    fn take_in_passing(
+        &self,
+        hogwild: &Hogwild,
+        ticket: Ticket,
+        round: u64,
+        gradient: Gradient,
+        position: Position,
+    ) -> Result<Taken, ServiceError> {
+        let worker = ticket.worker as usize;
+        let (weight, factor) = {
+            let state = self.state();
+            if !state.seats.knows(ticket) {
+                return Ok(Taken::Anew);
+            }
+            if round < state.seats.next(worker) {
+                return Ok(Taken::Yes);
+            }
+            let weights = state.fold.weights(&[gradient.samples], state.full[worker]);
+            (weights.first().copied().unwrap_or_default(), state.pace.factor(round))
+        };
+        let start = self.clock.now();
+        if weight != 0.0 {
+            hogwild.step(&gradient.values, &self.shard, weight, factor);
+        }
+        let end = self.clock.now();
+        let mut state = self.state();
+        if weight != 0.0 {
+            state.statistics.updates += 1;
+        }
+        state.note_step(round, gradient.samples, start, end);
+        drop(state);
+        // The books need not keep what has been stepped along.
+        self.take(ticket, round, Gradient { values: Values::Empty, ..gradient }, position)
     }
 
     /// Takes a gradient and does what the machine says with it.
@@ -309,7 +365,8 @@ impl Server {
 
     /// Folds what these workers pushed. Of nobody, where a round failed: nothing changes.
     fn fold(&self, state: &mut State, event: Event, round: Round, members: &[Member]) {
-        if members.is_empty() {
+        // Without a lock it has been stepped along already.
+        if members.is_empty() || self.hogwild.is_some() {
             return;
         }
         if let Event::Give { member, .. } = event
@@ -326,13 +383,13 @@ impl Server {
     fn update(&self, state: &mut State, round: Round, gradients: &[Gradient], full: u64) {
         let start = self.clock.now();
         state.step(round, gradients, full);
-        let end = self.clock.now();
-        state.statistics.fold_apply += end - start;
-        if state.recorder.is_on() {
-            let samples = gradients.iter().map(|gradient| gradient.samples).sum();
-            let span = Span::new(state.node, Phase::Apply, nanoseconds(start), nanoseconds(end));
-            state.recorder.record(Span { round: round.number(), records: samples, ..span });
-        }
+        let samples = gradients.iter().map(|gradient| gradient.samples).sum();
+        state.note_step(round.number(), samples, start, self.clock.now());
+    }
+
+    /// The parameters as they are now.
+    fn current(&self, state: &State) -> Tensor<f32> {
+        self.hogwild.as_ref().map_or_else(|| state.parameters.current().clone(), Hogwild::read)
     }
 }
 
@@ -402,9 +459,21 @@ impl protocol::Shard for Server {
     ) -> Result<Taken, ServiceError> {
         // What a worker of this process hands over was made for this shard.
         if !call.is_local() {
-            gradient.check(self.parameters).map_err(ServiceError::new)?;
+            gradient.check(self.shard.len()).map_err(ServiceError::new)?;
         }
-        self.take(ticket, clock, gradient, position)
+        match &self.hogwild {
+            Some(hogwild) => self.take_in_passing(hogwild, ticket, clock, gradient, position),
+            None => self.take(ticket, clock, gradient, position),
+        }
+    }
+
+    async fn remember(&self, ticket: Ticket, memory: Memory) -> Result<Taken, ServiceError> {
+        let mut state = self.state();
+        if !state.seats.knows(ticket) {
+            return Ok(Taken::Anew);
+        }
+        state.seats.remember(ticket.worker as usize, memory);
+        Ok(Taken::Yes)
     }
 
     async fn close(&self) {
@@ -435,19 +504,24 @@ impl protocol::Shard for Server {
     }
 
     async fn save(&self) -> ShardState {
-        self.state().save()
+        let state = self.state();
+        state.save(self.current(&state))
     }
 
     async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError> {
         let mut own = self.state();
         own.restore(state)?;
+        if let Some(hogwild) = &self.hogwild {
+            hogwild.write(own.parameters.current());
+            own.parameters = Parameters::new(Vec::new());
+        }
         // Under the lock, so that nobody takes up this state as one of the history before.
         self.history.send_replace(Some(history));
         Ok(())
     }
 
     async fn parameters(&self) -> Tensor<f32> {
-        self.state().parameters.current().clone()
+        self.current(&self.state())
     }
 
     async fn statistics(&self) -> ServerStatistics {

@@ -1,9 +1,9 @@
 //! What a server holds under its lock, and the step that it takes.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use syncline_round::{Act, Fold, Machine, Member, OptimizerState, Policy, Round, Schedule, Selection};
-use syncline_trace::Recorder;
+use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{ServiceError, Tensor};
 
 use super::{Go, Held, Pull, Released, Word};
@@ -13,6 +13,7 @@ use crate::{
     parameters::Parameters,
     protocol::{ServerStatistics, ShardState},
     seats::Seats,
+    worker::nanoseconds,
 };
 
 pub(super) struct State {
@@ -92,15 +93,25 @@ impl State {
         if self.seats.is_within(round.number())
             && self.hold.as_ref().is_some_and(|hold| hold.holds(round.number()))
         {
-            self.parked[member.index()] = Some(held);
+            if self.seats.lacks_memory(member.index()) {
+                // A worker that no longer listens has failed, which its own node reports.
+                let _ = held.open.send(Word::Tell);
+            } else {
+                self.parked[member.index()] = Some(held);
+            }
             return;
         }
         self.seats.starts(member.index(), round.number());
         released.push((held.open, self.go(round, held.pull)));
     }
 
+    /// What a worker needs to go on. Where nothing is locked it reads for itself.
     pub(super) fn go(&self, round: Round, pull: Pull) -> Go {
-        (round, (pull == Pull::Whole).then(|| self.parameters.current().clone()))
+        (
+            round,
+            (pull == Pull::Whole && self.policy != Policy::Hogwild)
+                .then(|| self.parameters.current().clone()),
+        )
     }
 
     /// The asked coordinates of the shard.
@@ -145,21 +156,32 @@ impl State {
         }
     }
 
-    pub(super) fn save(&self) -> ShardState {
+    /// Notes a step from so many samples.
+    pub(super) fn note_step(&mut self, round: u64, samples: u64, start: Duration, end: Duration) {
+        self.statistics.fold_apply += end - start;
+        if self.recorder.is_on() {
+            let span = Span::new(self.node, Phase::Apply, nanoseconds(start), nanoseconds(end));
+            self.recorder.record(Span { round, records: samples, ..span });
+        }
+    }
+
+    /// All of it, with these parameters.
+    pub(super) fn save(&self, parameters: Tensor<f32>) -> ShardState {
         let (moments, steps) = self.optimizer.memory();
         ShardState {
             machine: self.machine.snapshot(self.policy, Selection::All),
             steps,
-            parameters: self.parameters.current().clone(),
+            parameters,
             moments: moments.map(|moment| moment.to_vec().into()),
             positions: self.seats.positions(),
+            memories: self.seats.memories(),
             statistics: self.statistics.clone(),
         }
     }
 
     /// Puts everything where it was.
     pub(super) fn restore(&mut self, state: ShardState) -> Result<(), ServiceError> {
-        let ShardState { machine, steps, parameters, moments, positions, statistics } = state;
+        let ShardState { machine, steps, parameters, moments, positions, memories, statistics } = state;
         if parameters.len() != self.shard.len() || machine.policy() != self.policy {
             let (got, want) = (parameters.len(), self.shard.len());
             return Err(ServiceError::new(format!(
@@ -173,7 +195,7 @@ impl State {
         self.parameters = Parameters::new(parameters.into_vec());
         self.before = self.before.take().map(|_| Before::default());
         self.kept.iter_mut().for_each(|kept| *kept = None);
-        self.seats.restore(&machine, &positions);
+        self.seats.restore(&machine, &positions, memories);
         self.hold = None;
         self.statistics = ServerStatistics { clock_error: self.statistics.clock_error, ..statistics };
         self.statistics.parameters = self.shard.len() as u64;

@@ -18,7 +18,7 @@ pub struct Question {
     pub sync: Policy,
     /// Rows in one worker's batch; 0 where the trace does not say.
     pub batch: u64,
-    /// Batches between exchanges.
+    /// Batches between exchanges, unless the policy says how many.
     pub every: Every,
     /// Whether the workers share the traced run's machine.
     pub machines: Machines,
@@ -59,19 +59,24 @@ impl Question {
         Self { rounds: self.epoch(setup.rows).rounds.saturating_mul(setup.epochs), ..self }
     }
 
+    /// How often workers exchange: as the policy says, where that is its matter.
+    pub(crate) fn exchange(&self) -> Every {
+        self.sync.every().unwrap_or(self.every)
+    }
+
     /// Samples of a worker's rounds in one epoch, of `rows` in all: full rounds, and a shorter one at the end.
     pub(crate) fn epoch(&self, rows: u64) -> Epoch {
         let batch = self.batch.max(1);
         let own = rows.div_ceil(self.workers.max(1) as u64);
         if rows == 0 {
             return Epoch {
-                full: batch.saturating_mul(self.every.batches(1) as u64),
+                full: batch.saturating_mul(self.exchange().batches(1) as u64),
                 rounds: u64::MAX,
                 last: 0,
             };
         }
         let batches = own.div_ceil(batch);
-        let full = batch.saturating_mul(self.every.batches(batches as usize) as u64).min(own);
+        let full = batch.saturating_mul(self.exchange().batches(batches as usize) as u64).min(own);
         let rounds = own.div_ceil(full);
         Epoch { full, rounds, last: own - (rounds - 1) * full }
     }
@@ -116,5 +121,7 @@ mod tests {
         let threes = Question { every: "batches:3".parse().unwrap(), ..question }.epoch(setup.rows);
         assert_eq!((threes.samples(0), threes.samples(1), threes.samples(2)), (60, 43, 60));
         assert!((threes.mean() - 51.5).abs() < 1e-12);
+        let local = Question { sync: "local:3".parse().unwrap(), ..question }.epoch(setup.rows);
+        assert_eq!(local, threes, "the policy says how often");
     }
 }

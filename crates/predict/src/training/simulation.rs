@@ -123,7 +123,7 @@ pub(crate) fn simulate(
         }
     }
     let Loop { progress, last_left_s, .. } = simulated;
-    if outcome.all_worked.folded == 0 || last_left_s.is_some_and(|_| policy == Policy::Bsp) {
+    if outcome.all_worked.folded == 0 || last_left_s.is_some_and(|_| policy.waits_for_all()) {
         // All leave a bulk-synchronous loop together.
         outcome.all_worked = progress;
     }

@@ -60,8 +60,8 @@ impl JobProfile {
     /// Refuses another batch where what a sample costs is not known.
     pub(crate) fn check_batch(&self, question: &Question) -> Result<(), Error> {
         let own = self.question()?;
-        let as_measured = (question.batch, question.every) == (own.batch, own.every)
-            && (question.every != Every::Epoch || question.workers == own.workers);
+        let as_measured = (question.batch, question.exchange()) == (own.batch, own.exchange())
+            && (question.exchange() != Every::Epoch || question.workers == own.workers);
         // Under a code by repetition a worker computes the parts of its whole group.
         let copies = question.sync.copies() as u64;
         if question.batch == 0 && copies > 1 {

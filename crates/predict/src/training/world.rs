@@ -150,7 +150,7 @@ impl<'a> World<'a> {
             _ => 0.0,
         };
         let own = measured.exchange().unwrap_or(Every::Batch);
-        let step_s = serving.local_step_s(self.question.every) - serving.local_step_s(own);
+        let step_s = serving.local_step_s(self.question.exchange()) - serving.local_step_s(own);
         (compute.of(samples, measured.injected) + again_s + step_s * batches as f64).max(0.0)
     }
 }

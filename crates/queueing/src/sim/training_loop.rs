@@ -133,7 +133,10 @@ impl TrainingLoop {
     }
 }
 
-/// Time per `workers` folded gradients, that is per round's worth of work, in the long run; `plan.jobs` counts gradients.
+/// Time per `workers` folded gradients, that is per batch of each worker, in the long run; `plan.jobs` counts what is folded.
+///
+/// `size` is the time that a worker takes for a batch: under a policy of local steps a round has several, one after the other,
+/// and what one of them takes longer another may take less.
 ///
 /// ```
 /// use syncline_queueing::{Distribution, sim::{Plan, time_per_round}};
@@ -148,15 +151,16 @@ impl TrainingLoop {
 /// As for [`TrainingLoop::new`].
 pub fn time_per_round(policy: Policy, workers: usize, size: &Distribution, plan: &Plan) -> Result<Interval> {
     plan.check()?;
+    let steps = policy.every().map_or(1, |every| every.batches(1));
     let mut times = Vec::with_capacity(plan.replications);
     for replication in 0..plan.replications {
         let mut random = stream(plan.seed, replication as u64);
         let mut training = TrainingLoop::new(policy, workers)?;
-        let mut draw = |_: Member, _: Round| size.draw(&mut random);
+        let mut draw = |_: Member, _: Round| (0..steps).map(|_| size.draw(&mut random)).sum();
         let before = training.advance(plan.jobs_each() / 5, &mut draw);
         let after = training.advance(plan.jobs_each(), &mut draw);
         let folded = (after.folded - before.folded) as f64;
-        times.push((after.time - before.time) / folded * workers as f64);
+        times.push((after.time - before.time) / folded * workers as f64 / steps as f64);
     }
     Ok(Interval::of(&times))
 }
@@ -203,6 +207,17 @@ mod tests {
         let plan = Plan { jobs: 2_000_000, ..Plan::default() };
         let ours = time_per_round("backup:1".parse().unwrap(), 2, &Distribution::exponential(1.0)?, &plan)?;
         assert!((ours.value - 1.5).abs() < 4.0 * ours.error, "{ours:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn local_steps_wait_for_the_slowest_sum() -> Result<()> {
+        // The greater of two sums of 4 exponential times: an Erlang distribution of its own.
+        let plan = Plan { jobs: 1_000_000, ..Plan::default() };
+        let ours = time_per_round("local:4".parse().unwrap(), 2, &Distribution::exponential(1.0)?, &plan)?;
+        let expected = crate::training::round_time(&Distribution::erlang(4, 1.0)?, 2, 0)?.value / 4.0;
+        assert!((ours.value - expected).abs() < 4.0 * ours.error, "{ours:?} {expected}");
+        assert!(expected < 1.4, "less than the 1.5 of a round for each batch");
         Ok(())
     }
 

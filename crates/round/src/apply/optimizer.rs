@@ -49,6 +49,11 @@ impl Optimizer {
         Self { rate: 1.0, ..Self::plain(Rule::Sgd) }
     }
 
+    /// The same at a rate that is known to be one.
+    pub(crate) fn at_rate(self, rate: f32) -> Self {
+        Self { rate, ..self }
+    }
+
     /// How much of its velocity `momentum` or `nesterov` keeps from step to step.
     ///
     /// # Errors

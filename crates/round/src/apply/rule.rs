@@ -57,6 +57,11 @@ impl Rule {
         matches!(self, Self::Sgd | Self::Adagrad)
     }
 
+    /// Whether a step depends on those before it by more than their number.
+    pub fn remembers(self) -> bool {
+        self.keeps().contains(&true)
+    }
+
     /// Which of the two moments it keeps.
     pub(super) fn keeps(self) -> [bool; 2] {
         match self {

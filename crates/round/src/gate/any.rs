@@ -6,9 +6,9 @@ use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 /// One of the gates that policies name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AnyGate {
-    /// Of [`Policy::Bsp`].
+    /// Of [`Policy::Bsp`], [`Policy::Local`] and [`Policy::Diloco`].
     Bsp(Bsp),
-    /// Of [`Policy::Asp`].
+    /// Of [`Policy::Asp`] and [`Policy::Hogwild`].
     Asp(Asp),
     /// Of [`Policy::Ssp`].
     Ssp(Ssp),
@@ -28,8 +28,12 @@ impl AnyGate {
 
     fn from_round(open: Round, policy: Policy, select: Selection) -> Self {
         match policy {
-            Policy::Bsp => Self::Bsp(Bsp::from_round(open, select)),
-            Policy::Asp => Self::Asp(Asp::default()),
+            // Who takes steps of its own waits for the others after them as after one.
+            Policy::Bsp | Policy::Local { .. } | Policy::Diloco { .. } => {
+                Self::Bsp(Bsp::from_round(open, select))
+            }
+            // The lock is the servers' matter: whether it is there, nobody waits.
+            Policy::Asp | Policy::Hogwild => Self::Asp(Asp::default()),
             Policy::Ssp { bound } => Self::Ssp(Ssp::new(bound)),
             Policy::Backup { spare } => Self::Backup(Backup::from_round(open, spare, select)),
             Policy::Quorum { least, deadline } => {

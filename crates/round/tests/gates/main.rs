@@ -9,7 +9,7 @@ mod walk;
 
 use books::Rule;
 use syncline_round::{
-    Least, Selection, Staleness,
+    AnyGate, Least, Policy, Selection, Staleness,
     gate::{Asp, Backup, Bsp, FirstOfEach, KOfN, Order, Quorum, Ssp},
     select::Sample,
 };
@@ -33,6 +33,21 @@ fn bsp_and_asp() {
         for size in sizes(members) {
             walk(Bsp::default(), Rule::All, size);
             walk(Asp::default(), Rule::Alone, size);
+        }
+    }
+}
+
+/// By their names: that the steps between exchanges, and a lock or none, are not the gate's matter.
+#[test]
+fn local_steps_and_hogwild() {
+    let rules =
+        [("local:1", Rule::All), ("local:8", Rule::All), ("diloco:16", Rule::All), ("hogwild", Rule::Alone)];
+    for (name, rule) in rules {
+        let policy: Policy = name.parse().unwrap();
+        for members in 1..=3 {
+            for size in sizes(members) {
+                walk(AnyGate::new(policy, ALL), rule, size);
+            }
         }
     }
 }

@@ -116,8 +116,9 @@ pub struct Args {
     servers: Option<usize>,
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
     /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST),
-    /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same)
-    /// [default: bsp]
+    /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same),
+    /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
+    /// outer Nesterov step), hogwild (never, and without a lock) [default: bsp]
     #[arg(long, visible_alias = "code", help_heading = "Parameter server")]
     sync: Option<Policy>,
     /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]
@@ -141,7 +142,7 @@ pub struct Args {
     /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
     #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
     network: Option<Network>,
-    /// With --on sim: what a round's computation costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
+    /// With --on sim: what the gradient of a batch costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
     /// measured]
     #[arg(long, value_name = "COST", help_heading = "Virtual time")]
     compute: Option<Cost>,

@@ -2,7 +2,6 @@
 //! point costs.
 
 use serde::Serialize;
-use syncline::paramserv::Policy;
 use syncline_predict::{
     Check, Compute, Error, Exchange, JobProfile, Machine, Machines, Question, Serving, Tail,
 };
@@ -114,7 +113,7 @@ pub struct Backup {
 
 /// Backup workers of the run's own size; nothing for a run whose rounds do not close, or that has too few workers.
 pub fn backups(profile: &JobProfile, own: &Question) -> Result<Option<Spare>, Failure> {
-    if own.workers < 3 || matches!(own.sync, Policy::Asp | Policy::Ssp { .. }) {
+    if own.workers < 3 || own.sync.folds_alone() {
         return Ok(None);
     }
     let found = match profile.backups(own) {
