@@ -53,4 +53,4 @@ pub use schema::{
 };
 pub use table::{DateForm, Decimal, Notation};
 pub use targets::{TargetScale, Targets};
-pub use write::{write_csv, write_libsvm};
+pub use write::{Writing, write_csv, write_libsvm};

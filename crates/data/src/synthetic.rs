@@ -1,6 +1,10 @@
 //! Seeded data sets for examples, tests and measurements: the same arguments give the same rows everywhere.
 
-use crate::features::{Csr, Dense, Features};
+mod generator;
+
+pub use generator::{Generator, KINDS, Kind};
+
+use crate::features::{Dense, Features};
 use crate::{Dataset, Targets};
 use rand::seq::index;
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
@@ -12,17 +16,7 @@ use rand_distr::{Distribution, StandardNormal};
 /// # Panics
 /// If there are no columns or no classes.
 pub fn blobs(rows: usize, columns: usize, classes: usize, seed: u64) -> Dataset {
-    let mut draw = Draw::new(seed);
-    let spread = 2.0 / (columns as f32).sqrt();
-    let centres: Vec<f32> = (0..classes * columns).map(|_| draw.normal() * spread).collect();
-    let mut values = Vec::with_capacity(rows * columns);
-    let mut labels = Vec::with_capacity(rows);
-    for _ in 0..rows {
-        let class = draw.below(classes);
-        labels.push(class as u32);
-        values.extend(centres[class * columns..][..columns].iter().map(|centre| centre + draw.normal()));
-    }
-    dense(values, columns, classified(labels, classes))
+    Generator::of(Kind::Blobs { classes }, columns, seed).rows(rows)
 }
 
 /// Classes that hyperplanes separate, with a margin: a point `x` of `N(0, 1)` is of the class `y` whose random unit
@@ -31,19 +25,7 @@ pub fn blobs(rows: usize, columns: usize, classes: usize, seed: u64) -> Dataset 
 /// # Panics
 /// If there are no columns or no classes.
 pub fn separable(rows: usize, columns: usize, classes: usize, seed: u64) -> Dataset {
-    let mut draw = Draw::new(seed);
-    let directions: Vec<Vec<f32>> = (0..classes).map(|_| draw.direction(columns)).collect();
-    let mut values = Vec::with_capacity(rows * columns);
-    let mut labels = Vec::with_capacity(rows);
-    for _ in 0..rows {
-        let point: Vec<f32> = (0..columns).map(|_| draw.normal()).collect();
-        let class =
-            (0..classes).max_by(|&a, &b| dot(&directions[a], &point).total_cmp(&dot(&directions[b], &point)));
-        let class = class.unwrap_or_default();
-        labels.push(class as u32);
-        values.extend(point.iter().zip(&directions[class]).map(|(x, w)| x + w));
-    }
-    dense(values, columns, classified(labels, classes))
+    Generator::of(Kind::Separable { classes }, columns, seed).rows(rows)
 }
 
 /// Real targets `w x + b + noise * N(0, 1)` of features `N(0, 1)`, with random `w` and `b`.
@@ -68,30 +50,11 @@ pub fn linear(rows: usize, columns: usize, noise: f32, seed: u64) -> Dataset {
 /// If there are more non-zeros than columns, or no columns.
 pub fn sparse_logistic(rows: usize, columns: usize, non_zeros: usize, seed: u64) -> Dataset {
     assert!(non_zeros <= columns, "{non_zeros} non-zeros do not fit into {columns} columns");
-    let mut draw = Draw::new(seed);
-    let weights: Vec<f32> = (0..columns).map(|_| draw.normal()).collect();
-    let (mut offsets, mut indices, mut values, mut labels) = (vec![0], Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rows {
-        let row = draw.columns(columns, non_zeros);
-        let mut product = 0.0;
-        for &column in &row {
-            let x = draw.normal();
-            product += x * weights[column as usize];
-            values.push(x);
-        }
-        indices.extend(row);
-        offsets.push(values.len());
-        labels.push(u32::from(draw.0.random::<f32>() < 1.0 / (1.0 + (-product).exp())));
-    }
-    #[expect(
-        clippy::expect_used,
-        reason = "each row's columns are sorted, distinct and below the number of columns"
-    )]
-    let csr = Csr::new(offsets, indices, values, columns).expect("rows are sorted and bounded");
-    whole(Features::Sparse(csr), classified(labels, 2))
+    Generator::of(Kind::Sparse { non_zeros }, columns, seed).rows(rows)
 }
 
-/// The generator of this module: its algorithm is fixed, unlike that of the library's default one.
+/// The random numbers of this module: their algorithm is fixed, unlike that of the library's default one.
+#[derive(Clone)]
 struct Draw(Xoshiro256PlusPlus);
 
 impl Draw {

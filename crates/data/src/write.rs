@@ -1,6 +1,10 @@
 //! Data sets as text: CSV with a header and the target last, and LIBSVM. What is written is read back bit for bit,
 //! because Rust prints the shortest decimal that names the `f32`.
 
+mod generated;
+
+pub use generated::Writing;
+
 use crate::{Dataset, FeaturesView, Targets};
 use std::io::{self, BufWriter, Write};
 
@@ -10,6 +14,12 @@ use std::io::{self, BufWriter, Write};
 /// What the writer reports.
 pub fn write_csv(data: &Dataset, output: impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(output);
+    csv_head(data, &mut csv)?;
+    csv_rows(data, &mut csv)?;
+    csv.flush()
+}
+
+fn csv_head(data: &Dataset, csv: &mut csv::Writer<impl Write>) -> io::Result<()> {
     for column in 0..data.columns() {
         csv.write_field(match data.feature_names().get(column) {
             Some(name) => name.clone(),
@@ -17,7 +27,10 @@ pub fn write_csv(data: &Dataset, output: impl Write) -> io::Result<()> {
         })?;
     }
     csv.write_field(if data.target_name().is_empty() { "target" } else { data.target_name() })?;
-    csv.write_record(None::<&[u8]>)?;
+    Ok(csv.write_record(None::<&[u8]>)?)
+}
+
+fn csv_rows(data: &Dataset, csv: &mut csv::Writer<impl Write>) -> io::Result<()> {
     let mut row = vec![0.0; data.columns()];
     for i in 0..data.rows() {
         fill(&mut row, data.batch(i..i + 1).features);
@@ -27,7 +40,7 @@ pub fn write_csv(data: &Dataset, output: impl Write) -> io::Result<()> {
         csv.write_field(target(data.targets(), i))?;
         csv.write_record(None::<&[u8]>)?;
     }
-    csv.flush()
+    Ok(())
 }
 
 /// Writes LIBSVM, with columns from 1; of dense features the non-zeros.

@@ -3,6 +3,7 @@
 mod apply;
 mod compare;
 mod completions;
+mod data;
 mod detached;
 mod evaluate;
 mod experiment;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 pub enum Command {
     Train(Box<train::Args>),
     Compare(compare::Args),
+    Data(data::Args),
     Runs(runs::Args),
     Attach(detached::AttachArgs),
     Logs(detached::LogsArgs),
@@ -48,6 +50,7 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args),
             Self::Compare(args) => compare::run(&args),
+            Self::Data(args) => data::run(args),
             Self::Runs(args) => runs::run(args),
             Self::Attach(args) => args.run(),
             Self::Logs(args) => args.run(),
