@@ -288,11 +288,6 @@ mod tests {
         let message = |text: &str| text.parse::<Policy>().unwrap_err().to_string();
         assert!(message("quorum:0").contains("at least 1"));
         assert!(
-            message("local:0").contains("steps between exchanges is 0: at least 1"),
-            "{}",
-            message("local:0")
-        );
-        assert!(
             message("quorum:2,").contains("such as 50ms") && message("quorum:2,50").contains("such as 50ms")
         );
     }
