@@ -20,7 +20,7 @@
 //! jobs may complete.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     lp::{LinearProgram, LpSolution, LpSolver, Sense},
     model::{Cluster, Job, KINDS, MachineId, Resources},
     pricing::SlotGrid,
@@ -29,11 +29,40 @@ use crate::{
 /// The bound on total utility.
 ///
 /// # Errors
-/// The solver's failure.
+/// The solver's failure; rules that a bound does not know.
 pub fn upper_bound(cluster: &Cluster, jobs: &[Job], grid: &SlotGrid, solver: &dyn LpSolver) -> Result<f64> {
+    without_rules(cluster, jobs)?;
     let anywhere = vec![Window::default(); jobs.len()];
     let relaxed = Relaxation::new(cluster, jobs, grid, &anywhere).solve(solver)?;
     Ok(relaxed.map_or(0.0, |relaxed| relaxed.utility))
+}
+
+/// Refuses what bounds and optima do not know: a schedule that need not keep to it says little about one that must.
+///
+/// # Errors
+/// The first rule of the cluster or of a job.
+pub(crate) fn without_rules(cluster: &Cluster, jobs: &[Job]) -> Result<()> {
+    let refuse = |subject: &str, field: &str, found: String| {
+        let wanted = "bounds and optima know nothing of it; leave it out";
+        Err(Error::Invalid { subject: subject.into(), field: field.into(), found, wanted })
+    };
+    if let Some(queue) = cluster.queues().first() {
+        return refuse("cluster", "queues", format!("`{}` and so on", queue.name));
+    }
+    if let Some(reservation) = cluster.reservations().first() {
+        return refuse("cluster", "reservations", format!("`{}` and so on", reservation.name));
+    }
+    for job in jobs {
+        let subject = format!("job {}", job.label());
+        let names = job.after.iter().chain(&job.after_any).next();
+        match (job.limit, job.priority.filter(|priority| *priority != 0), names) {
+            (Some(limit), ..) => return refuse(&subject, "limit", limit.to_string()),
+            (_, Some(priority), _) => return refuse(&subject, "priority", priority.to_string()),
+            (.., Some(name)) => return refuse(&subject, "after", format!("`{name}`")),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// When a job may complete.

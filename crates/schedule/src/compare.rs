@@ -194,6 +194,8 @@ pub struct Summary {
     pub mean_jobs: f64,
     /// Mean number of admitted jobs.
     pub mean_admitted: f64,
+    /// Mean number of jobs that had run for as long as they may.
+    pub mean_timed_out: f64,
     /// Mean number of completed jobs, which `mean_jct` is taken over.
     pub mean_completed: f64,
     /// Mean over seeds of the mean completion time of completed jobs; none where a seed has none.
@@ -254,6 +256,7 @@ impl Summary {
             against_first: first.map(|first| Difference::paired(&utilities, first)),
             mean_jobs: mean(|run| run.jobs as f64),
             mean_admitted: mean(|run| run.admitted as f64),
+            mean_timed_out: mean(|run| run.timed_out as f64),
             mean_completed: mean(|run| run.completed as f64),
             mean_jct: some(|run| run.mean_jct),
             median_jct: some(|run| run.median_jct),

@@ -118,6 +118,7 @@ impl Desk {
             let news = |event: &Event| match event {
                 Event::Completion { job: id, .. }
                 | Event::Withdrawal { job: id }
+                | Event::Timeout { job: id, .. }
                 | Event::Progress { job: id, .. } => *id == job.job.id,
                 _ => false,
             };
@@ -128,6 +129,31 @@ impl Desk {
             Event::Progress { job: job.job.id, samples: (job.job.workload - more).max(0.0) }
         };
         state.active().filter(over).map(believed).collect()
+    }
+
+    /// What must be told at `now` of jobs that have had all the time that they may run. Jobs of which `events` have the end
+    /// are left out.
+    pub fn expired(&self, now: f64, events: &[Event]) -> Vec<Event> {
+        let ended = |id: JobId| {
+            events.iter().any(|event| match event {
+                Event::Completion { job, .. } | Event::Withdrawal { job } => *job == id,
+                _ => false,
+            })
+        };
+        let over = self.state.active().filter(|job| !ended(job.job.id));
+        let at = over.map(|job| (job.job.id, self.state.expires(job)));
+        at.filter(|(_, at)| *at <= now).map(|(job, at)| Event::Timeout { job, at }).collect()
+    }
+
+    /// When the first of the running jobs will have had all the time that it may run, in seconds.
+    pub fn next_limit(&self) -> Option<f64> {
+        let first = self.state.active().map(|job| self.state.expires(job)).fold(f64::INFINITY, f64::min);
+        first.is_finite().then_some(first)
+    }
+
+    /// Why the policy is not even shown a job, if it is not.
+    pub fn held(&self, job: JobId) -> Option<&str> {
+        self.policy.held(job)
     }
 
     /// Takes a recorded step again, and requires the recorded decisions.

@@ -123,6 +123,16 @@ pub enum Error {
         /// Samples that it asked for.
         workload: f64,
     },
+    /// A quota, limit, dependency or reservation that was not kept: a defect of the gate before the policies.
+    #[error("policy `{policy}` at time {now}: {what}")]
+    Rule {
+        /// The policy.
+        policy: String,
+        /// The clock, in seconds.
+        now: f64,
+        /// Which rule, and by whom.
+        what: String,
+    },
     /// A field of an input file that cannot be understood.
     #[error("{}:{line}: {field}: {what}", file.display())]
     Field {

@@ -28,6 +28,13 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// A running job has had all the time that it may run, and is stopped.
+    Timeout {
+        /// The job.
+        job: JobId,
+        /// When, in seconds: not after the time at which it is told.
+        at: f64,
+    },
     /// A running job says how far it is.
     Progress {
         /// The job.
@@ -77,7 +84,7 @@ pub enum Decision {
         /// Where.
         placement: Placement,
     },
-    /// Stop a running job; it keeps its progress.
+    /// Stop a running job; it keeps its progress if it can resume, and has none otherwise.
     Preempt {
         /// The job.
         job: JobId,

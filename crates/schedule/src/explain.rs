@@ -60,6 +60,24 @@ pub struct Explanation {
     pub reason: String,
 }
 
+impl Explanation {
+    /// Of a job that no policy is asked about, because a rule of the cluster or of the job itself holds it back.
+    pub fn held(job: &Job, why: &str) -> Self {
+        Self {
+            job: if job.name.is_empty() { job.id.to_string() } else { job.name.clone() },
+            admitted: false,
+            utility: 0.0,
+            cost: 0.0,
+            completion: None,
+            finish: None,
+            steps: Vec::new(),
+            choices: Vec::new(),
+            needed_factor: None,
+            reason: format!("it is held back: {why}"),
+        }
+    }
+}
+
 /// What is asked: where the work that a job has left could run, at the prices of a ledger.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {

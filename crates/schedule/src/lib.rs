@@ -58,7 +58,7 @@ pub mod validate;
 pub use error::{Error, Result};
 pub use event::{Decision, Event};
 pub use model::{
-    Cluster, DeviceId, Job, JobId, KINDS, Machine, MachineId, Placement, Resource, Resources, Share, Utility,
-    Values, WorkerRange,
+    Cluster, DeviceId, Job, JobId, KINDS, Machine, MachineId, Placement, Queue, Reservation, Resource,
+    Resources, Share, Utility, Values, WorkerRange,
 };
 pub use policy::{Policy, PolicyName, Setup};

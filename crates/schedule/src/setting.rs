@@ -202,6 +202,12 @@ impl Setting {
             restart: self.restart,
             resume: true,
             group: String::new(),
+            queue: String::new(),
+            priority: None,
+            limit: None,
+            after: Vec::new(),
+            after_any: Vec::new(),
+            requeue: false,
         }
     }
 

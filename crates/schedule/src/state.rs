@@ -6,7 +6,10 @@
 //! capacity; STATE-2 the work done on a job never exceeds its workload; STATE-3 a running job has a gang
 //! within its range and enough servers for it.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,8 @@ pub enum Status {
     Rejected,
     /// Gone without being done.
     Withdrawn,
+    /// Ended because it had run for as long as it may.
+    TimedOut,
 }
 
 /// When a job loses its restart time.
@@ -131,7 +136,7 @@ impl JobState {
 
     /// Whether it will never run again.
     pub fn has_left(&self) -> bool {
-        matches!(self.status, Status::Completed | Status::Withdrawn)
+        matches!(self.status, Status::Completed | Status::Withdrawn | Status::TimedOut)
     }
 
     /// Whether it has to stay as it is.
@@ -143,6 +148,19 @@ impl JobState {
     pub fn is_active(&self) -> bool {
         matches!(self.status, Status::Pending | Status::Running)
     }
+}
+
+/// In what a policy is shown less than there is.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// Jobs that may not run now, and why: to the policy they have left, or have not come.
+    pub held: BTreeMap<JobId, String>,
+    /// Jobs that must leave the place where they run: to the policy they wait.
+    pub displaced: BTreeSet<JobId>,
+    /// Jobs that may have fewer workers, or fewer machines, than they ask for.
+    pub jobs: BTreeMap<JobId, Arc<Job>>,
+    /// The machines.
+    pub cluster: Arc<Cluster>,
 }
 
 /// Everything a policy may look at. What is saved is what is loaded, to the last bit.
@@ -218,6 +236,47 @@ impl State {
         &self.used
     }
 
+    /// When a running job has had all the time that it may run, if nothing changes; never without a limit.
+    pub fn expires(&self, job: &JobState) -> f64 {
+        if job.status != Status::Running {
+            return f64::INFINITY;
+        }
+        self.now + (self.cluster.limit(&job.job) - job.executed).max(0.0)
+    }
+
+    /// Becomes what a policy is shown of `real`.
+    ///
+    /// Only jobs that are active in either, or new, are looked at: others do not change.
+    pub(crate) fn mirror(&mut self, real: &Self, shown: &Shown) {
+        let fresh = self.jobs.len()..real.jobs.len();
+        let mut stale: BTreeSet<usize> =
+            self.active.iter().chain(&real.active).map(|id| id.index()).collect();
+        stale.extend(fresh);
+        self.used.clone_from(&real.used);
+        for at in stale {
+            let mut job = real.jobs[at].clone();
+            let id = job.job.id;
+            let held = shown.held.contains_key(&id);
+            if held || shown.displaced.contains(&id) {
+                for share in job.placement.shares() {
+                    self.used[share.machine.index()].add(&share.demand(&job.job), -1.0);
+                }
+                job.placement = Placement::default();
+                job.rate = 0.0;
+                job.status = if held { Status::Withdrawn } else { Status::Pending };
+            }
+            if let Some(other) = shown.jobs.get(&id) {
+                job.job = Arc::clone(other);
+            }
+            if at < self.jobs.len() { self.jobs[at] = job } else { self.jobs.push(job) }
+        }
+        self.active = real.active.iter().copied().filter(|id| !shown.held.contains_key(id)).collect();
+        self.now = real.now;
+        self.cluster = Arc::clone(&shown.cluster);
+        self.up.clone_from(&real.up);
+        self.physics = real.physics;
+    }
+
     /// Lets running jobs work until `now`.
     pub fn advance(&mut self, now: f64) {
         let elapsed = now - self.now;
@@ -243,6 +302,9 @@ impl State {
             Event::Completion { job, at } => {
                 *at <= self.now && self.jobs.get(job.index()).is_some_and(JobState::is_active)
             }
+            Event::Timeout { job, at } => {
+                *at <= self.now && self.jobs.get(job.index()).is_some_and(JobState::is_active)
+            }
             Event::Withdrawal { job } => self.jobs.get(job.index()).is_some_and(|job| !job.has_left()),
             Event::Progress { job, samples } => {
                 *samples >= 0.0 && self.jobs.get(job.index()).is_some_and(JobState::is_active)
@@ -263,7 +325,8 @@ impl State {
         match event {
             Event::Arrival { job } => self.arrive(job),
             Event::Completion { job, at } => self.complete(*job, *at),
-            Event::Withdrawal { job } => self.withdraw(*job),
+            Event::Withdrawal { job } => self.leave(*job, Status::Withdrawn),
+            Event::Timeout { job, .. } => self.leave(*job, Status::TimedOut),
             Event::Progress { job, samples } => self.report(*job, *samples),
             Event::Failure { machine } => self.fail(*machine),
             Event::Recovery { machine } => self.up[machine.index()] = true,
@@ -306,9 +369,9 @@ impl State {
         self.active.retain(|&other| other != id);
     }
 
-    fn withdraw(&mut self, id: JobId) {
+    fn leave(&mut self, id: JobId, status: Status) {
         self.vacate(id);
-        self.jobs[id.index()].status = Status::Withdrawn;
+        self.jobs[id.index()].status = status;
         self.active.retain(|&other| other != id);
     }
 
@@ -322,6 +385,15 @@ impl State {
             state.status = Status::Pending;
             state.remaining = if state.job.resume { state.saved.0 } else { state.job.workload };
             state.saved.1 = 0.0;
+        }
+    }
+
+    /// Whoever is stopped and cannot resume has nothing done.
+    fn requeue(&mut self, id: JobId) {
+        let state = &mut self.jobs[id.index()];
+        if state.is_kept() {
+            state.remaining = state.job.workload;
+            state.saved = (state.job.workload, 0.0);
         }
     }
 
@@ -350,6 +422,7 @@ impl State {
             }
             // Everything that moves leaves first, so that the order of decisions does not matter.
             if matches!(decision, Decision::Place { .. } | Decision::Preempt { .. }) {
+                self.requeue(id);
                 self.vacate(id);
             }
         }

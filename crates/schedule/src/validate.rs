@@ -8,7 +8,10 @@
 //! VALIDATE-1: the simulated policy knows what the live one knew: what a job said of itself, and, of one that takes longer,
 //! what [`Desk::late`] makes of it. The true lengths only decide when jobs end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -94,6 +97,7 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
     if jobs.is_empty() {
         return Err(Error::Empty { what: "finished job" });
     }
+    wait_for_each_other_only(&mut jobs);
     let left_out = accounts.values().filter(|account| account.withdrawn).count();
     let simulated = simulated(Desk::new(recording.header.clone()), &jobs)?;
     let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / jobs.len() as f64;
@@ -105,6 +109,16 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
         simulated_mean_jct_seconds: mean(&mut simulated.iter().copied()),
         mean_job_difference: mean(&mut jobs.iter().zip(&simulated).map(apart)),
     })
+}
+
+/// A job that came after one that is not simulated would wait for ever.
+fn wait_for_each_other_only(jobs: &mut [(Arc<Job>, Truth)]) {
+    let names: BTreeSet<String> = jobs.iter().map(|(job, _)| job.name.clone()).collect();
+    for (job, _) in jobs.iter_mut().filter(|(job, _)| job.has_rules()) {
+        let job = Arc::make_mut(job);
+        job.after.retain(|name| names.contains(name));
+        job.after_any.retain(|name| names.contains(name));
+    }
 }
 
 /// What turned out about a job.
@@ -159,7 +173,7 @@ fn happened(accounts: &mut BTreeMap<JobId, Account>, event: &Event) {
                 account.finished = Some(*at);
             }
         }
-        Event::Withdrawal { job } => {
+        Event::Withdrawal { job } | Event::Timeout { job, .. } => {
             if let Some(account) = accounts.get_mut(job) {
                 account.withdrawn = true;
             }
@@ -176,6 +190,9 @@ fn decided(accounts: &mut BTreeMap<JobId, Account>, state: &State, decision: &De
     let (Decision::Place { job: id, .. } | Decision::Preempt { job: id }) = decision else { return };
     let Some(account) = accounts.get_mut(id) else { return };
     account.settle(state.now);
+    if matches!(decision, Decision::Preempt { .. }) && !state.job(*id).job.resume {
+        account.offered = 0.0;
+    }
     if let Decision::Place { placement, .. } = decision {
         let job = &state.job(*id).job;
         account.rate = state.cluster.rate(job, placement);

@@ -50,7 +50,16 @@ fn the_schema_has_the_fields_that_a_job_has() {
     let (_, mut jobs) = the_example();
     let job = jobs.pop().unwrap();
     let needs = BTreeMap::from([("disk".to_owned(), Values::One("fast".into()))]);
-    let whole = serde_json::to_value(Job { estimate: Some(1.0), needs, ..job }).unwrap();
+    let rules = Job {
+        queue: "q".into(),
+        priority: Some(1),
+        limit: Some(1.0),
+        after: vec!["a".into()],
+        after_any: vec!["b".into()],
+        requeue: true,
+        ..job
+    };
+    let whole = serde_json::to_value(Job { estimate: Some(1.0), needs, ..rules }).unwrap();
     // The number is ours; four stand for fields or for several jobs, and the rest is what is started.
     let mut known = keys(&whole);
     known.remove("id");
@@ -71,10 +80,14 @@ fn the_schema_has_the_fields_that_a_cluster_has() {
     let all = schema["properties"].as_object().unwrap().keys();
     let machine = schema["$defs"]["machine"]["properties"].as_object().unwrap().keys();
     let resources = schema["$defs"]["resources"]["properties"].as_object().unwrap().keys();
-    let full = r#"{"devices": ["a"], "oversubscription": 2, "machines": [{"name": "m", "count": 1, "device": "a", "rack": "r",
+    let queue = schema["$defs"]["queue"]["properties"].as_object().unwrap().keys();
+    let reservation = schema["$defs"]["reservation"]["properties"].as_object().unwrap().keys();
+    let full = r#"{"queues": [{"name": "q", "quota": {"gpu": 1}, "needs": {"disk": "fast"}, "priority": 1, "limit": 9}],
+        "reservations": [{"name": "r", "machines": ["m"], "from": 0, "until": 1, "queues": ["q"]}],
+        "devices": ["a"], "oversubscription": 2, "machines": [{"name": "m", "count": 1, "device": "a", "rack": "r",
         "labels": {"disk": "fast"}, "capacity": {"gpu": 1, "cpu": 1, "memory": 1, "storage": 1, "network": 1}}]}"#;
     jobs_file::read_cluster(&file("full.json", full)).unwrap();
-    for field in all.chain(machine).chain(resources) {
+    for field in all.chain(machine).chain(resources).chain(queue).chain(reservation) {
         assert!(full.contains(&format!("\"{field}\":")), "{field} is described but not known");
     }
 }

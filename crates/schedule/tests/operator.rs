@@ -271,7 +271,7 @@ fn arrays_and_the_faults_of_jobs() {
         (r#""id": 7"#, "numbered in the order of their arrival"),
         (r#""speeds": {"k80": 1}"#, "name the device types of the cluster"),
         (r#""speeds": [1, 1]"#, "one number for each device type"),
-        (r#""priority": 1"#, "unknown field `priority`"),
+        (r#""prioritty": 1"#, "unknown field `prioritty`"),
         (r#""utility": {"shape": "constant", "value": 1, "decay": 2}"#, "unknown field `decay`"),
     ] {
         let path = file("wrong-jobs.json", &entry(more));

@@ -11,7 +11,9 @@ use std::{
 
 use serde::Serialize;
 use serde_json::Value;
-use syncline_schedule::{JobId, desk::Desk, explain::Explanation, jobs_file, replay::Header, state::Physics};
+use syncline_schedule::{
+    Job, JobId, desk::Desk, explain::Explanation, jobs_file, replay::Header, state::Physics,
+};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -270,6 +272,12 @@ impl<A: Actuator> Daemon<A> {
                 )));
             }
         }
+        let listed: Vec<&Job> = jobs.iter().map(|(job, _)| job).collect();
+        let known = |name: &str| {
+            self.scheduler.records().iter().any(|record| record.name == name)
+                || before.iter().any(|(job, _)| job.name == name)
+        };
+        jobs_file::check_dependencies(&listed, &known)?;
         let first = self.scheduler.records().len() + before.len();
         let numbers = (first..first + jobs.len()).map(|at| JobId(at as u32).to_string()).collect();
         Ok((jobs, numbers))

@@ -41,6 +41,8 @@ pub enum Outcome {
     Failed(String),
     /// Somebody cancelled it.
     Cancelled,
+    /// It had run for as long as it may, in seconds.
+    TimedOut(f64),
     /// The policy does not want to run it.
     TurnedDown(String),
 }

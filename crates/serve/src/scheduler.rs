@@ -5,13 +5,13 @@
 //! every step moves the world towards the wish.
 //!
 //! SERVE-1: a job has at most one open attempt. SERVE-2: an attempt is started only into room that no other open attempt
-//! holds, stopping ones included. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
+//! holds, stopping ones included, and only while its queue's open attempts leave it the quota. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
 //! exists is known.
 
 use std::sync::Arc;
 
 use syncline_schedule::{
-    Decision, Event, Job, JobId, Placement, Resources, desk::Desk, jobs_file::Entry as Submission,
+    Decision, Event, Job, JobId, Placement, Queue, Resources, desk::Desk, jobs_file::Entry as Submission,
     sim::Entry, state::Status,
 };
 
@@ -123,7 +123,8 @@ impl Scheduler {
             None if record.is_unfinished() && record.not_before > 0.0 => Some(record.not_before),
             _ => None,
         };
-        self.records.iter().filter_map(of).chain(self.desk.wake()).min_by(f64::total_cmp)
+        let asked = self.desk.wake().into_iter().chain(self.desk.next_limit());
+        self.records.iter().filter_map(of).chain(asked).min_by(f64::total_cmp)
     }
 
     /// Takes note of news at `now`, lets the policy decide if there is something to decide, and says what to do.
@@ -137,9 +138,14 @@ impl Scheduler {
             events.push(Event::Wake);
         }
         let mut changes = Changes::default();
-        if !events.is_empty() {
+        if !events.is_empty() || self.desk.next_limit().is_some_and(|limit| limit <= now) {
             let late = self.desk.late(now, &events);
             events.splice(0..0, late);
+            let expired = self.desk.expired(now, &events);
+            // Of a job that is over nothing else is heard.
+            events.retain(|event| !expired.iter().any(|ended| speaks_of_the_same(ended, event)));
+            events.extend(expired);
+            self.time_out(&events);
             let entry = self.desk.step(now, events)?;
             self.hear(now, &entry.decisions);
             changes.entry = Some(entry);
@@ -234,6 +240,17 @@ impl Scheduler {
         begun_again(run.job, resume)
     }
 
+    /// Jobs that have had all the time that they may run are over; their processes are asked to stop.
+    fn time_out(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::Timeout { job, at } = event {
+                let state = self.desk.state();
+                let limit = state.cluster.limit(&state.job(*job).job);
+                self.touch(*job).end(Outcome::TimedOut(limit), *at);
+            }
+        }
+    }
+
     /// Closes an attempt, if it is the open one; says whether it was asked to stop.
     fn close(&mut self, run: Run, at: f64) -> Option<(&mut Record, bool)> {
         let open = self.records[run.job.index()].open.as_ref().filter(|open| open.number == run.attempt)?;
@@ -314,6 +331,20 @@ impl Scheduler {
         free
     }
 
+    /// What open attempts leave of a quota: those that are stopping hold theirs until they are gone.
+    fn quota_left(&self, queue: &Queue) -> Resources {
+        let state = self.desk.state();
+        let mut left = queue.room();
+        for record in &self.records {
+            let job = &state.job(record.id).job;
+            let open = record.open.iter().filter(|_| job.queue == queue.name);
+            for share in open.flat_map(|open| open.placement.shares()) {
+                left.add(&share.demand(job), -1.0);
+            }
+        }
+        left
+    }
+
     fn start(&mut self, now: f64, id: JobId, free: &mut [Resources]) -> Option<Act> {
         let record = &self.records[id.index()];
         let placement =
@@ -321,6 +352,11 @@ impl Scheduler {
         let state = self.desk.state();
         let job = &state.job(id).job;
         if !placement.shares().iter().all(|share| free[share.machine.index()].fits(&share.demand(job))) {
+            return None;
+        }
+        let need =
+            placement.shares().iter().fold(Resources::default(), |sum, share| sum.plus(&share.demand(job)));
+        if state.cluster.queue_of(job).is_some_and(|queue| !self.quota_left(queue).fits(&need)) {
             return None;
         }
         for share in placement.shares() {
@@ -339,6 +375,11 @@ impl Scheduler {
         let (name, task) = (record.name.clone(), record.task.clone());
         Some(Act::Start(Launch { run: Run { job: id, attempt: number }, name, task, placement, hosts }))
     }
+}
+
+/// Whether an event is about the job whose time is over.
+fn speaks_of_the_same(timeout: &Event, event: &Event) -> bool {
+    matches!((timeout, event), (Event::Timeout { job, .. }, Event::Progress { job: other, .. }) if job == other)
 }
 
 /// What the policy hears of a job that begins again in its place: one that cannot resume has nothing done.

@@ -53,10 +53,16 @@ pub struct JobView {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `waiting`, `running`, `stopping`, `done`, `failed`, `cancelled` or `turned-down`.
+    /// `waiting`, `running`, `stopping`, `done`, `failed`, `timed-out`, `cancelled` or `turned-down`.
     pub state: String,
     /// Why it is so, in words.
     pub why: String,
+    /// The queue that it is in; empty where there are none.
+    pub queue: String,
+    /// Its priority.
+    pub priority: i32,
+    /// The longest that it may run.
+    pub limit_seconds: Option<f64>,
     /// Workers that run.
     pub workers: u32,
     /// Servers that run.
@@ -126,6 +132,7 @@ impl View {
 
 impl JobView {
     fn of(scheduler: &Scheduler, record: &Record, now: f64) -> Self {
+        let cluster = &scheduler.desk().state().cluster;
         let job = scheduler.desk().state().job(record.id);
         let open = record.open.as_ref();
         let past =
@@ -137,6 +144,9 @@ impl JobView {
             name: record.name.clone(),
             state: state_of(record).into(),
             why: why(scheduler, record, now),
+            queue: job.job.queue.clone(),
+            priority: cluster.priority(&job.job),
+            limit_seconds: Some(cluster.limit(&job.job)).filter(|limit| limit.is_finite()),
             workers: open.map_or(0, |open| open.placement.workers()),
             servers: open.map_or(0, |open| open.placement.servers()),
             may_have: (job.job.workers.min, job.job.workers.max),
@@ -154,7 +164,7 @@ impl JobView {
 
     /// Whether it will not change any more.
     pub fn is_over(&self) -> bool {
-        matches!(self.state.as_str(), "done" | "failed" | "cancelled" | "turned-down")
+        matches!(self.state.as_str(), "done" | "failed" | "timed-out" | "cancelled" | "turned-down")
     }
 }
 
@@ -172,13 +182,14 @@ pub(crate) fn held(scheduler: &Scheduler) -> Vec<Resources> {
 
 fn state_of(record: &Record) -> &'static str {
     match (&record.outcome, &record.open) {
-        (Some(Outcome::Cancelled), Some(_)) => "stopping",
+        (Some(Outcome::Cancelled | Outcome::TimedOut(_)), Some(_)) => "stopping",
         (None, Some(open)) if open.asked.is_some() => "stopping",
         (None, Some(_)) => "running",
         (None, None) => "waiting",
         (Some(Outcome::Done), _) => "done",
         (Some(Outcome::Failed(_)), _) => "failed",
         (Some(Outcome::Cancelled), None) => "cancelled",
+        (Some(Outcome::TimedOut(_)), None) => "timed-out",
         (Some(Outcome::TurnedDown(_)), _) => "turned-down",
     }
 }

@@ -14,9 +14,13 @@ pub fn why(scheduler: &Scheduler, record: &Record, now: f64) -> String {
         (Some(Outcome::Done), _) => "it has ended with success".into(),
         (Some(Outcome::Failed(why)), _) => format!("it failed: {why}"),
         (Some(Outcome::Cancelled), None) => "it was cancelled".into(),
-        (Some(Outcome::TurnedDown(why)), _) => format!("the policy does not want to run it: {why}"),
+        (Some(Outcome::TurnedDown(why)), _) => format!("it was turned down: {why}"),
+        (Some(Outcome::TimedOut(limit)), None) => format!("it had run for the {limit:.0} s that it may"),
         (_, Some(open)) if open.killed => {
             "it did not stop when asked and was killed; its processes are still there".into()
+        }
+        (Some(Outcome::TimedOut(limit)), Some(_)) => {
+            format!("it has run for the {limit:.0} s that it may and is asked to stop")
         }
         (Some(Outcome::Cancelled), Some(_)) => "it was cancelled and is asked to stop".into(),
         (None, Some(open)) if open.asked.is_some() => {
@@ -48,6 +52,9 @@ fn waiting(scheduler: &Scheduler, record: &Record, now: f64) -> String {
             names if names.is_empty() => "it is about to start".into(),
             names => format!("it starts as soon as {} has stopped", names.join(", ")),
         };
+    }
+    if let Some(why) = scheduler.desk().held(record.id) {
+        return why.to_owned();
     }
     let held = held(scheduler);
     let mut free: Vec<Resources> = Vec::new();

@@ -10,7 +10,7 @@ mod program;
 use std::time::Duration;
 
 use crate::{
-    bound::Window,
+    bound::{Window, without_rules},
     error::{Error, Result},
     lp::LpSolver,
     model::{Cluster, Job},
@@ -77,6 +77,7 @@ fn check(Instance { cluster, jobs, grid }: &Instance) -> Result<()> {
     let invalid = |field: &str, found: String, wanted: &'static str| {
         Err(Error::Invalid { subject: "the exact optimum".into(), field: field.into(), found, wanted })
     };
+    without_rules(cluster, jobs)?;
     if grid.times != Times::Paper {
         let wanted = "it counts whole slots, as the papers do: `--times paper`";
         return invalid("times", "real".into(), wanted);

@@ -1,12 +1,12 @@
 //! Jobs as a list of objects, in JSON or TOML.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    BOTH, NO_EPOCH, SLOW_LINK, beside, document,
+    BOTH, NO_EPOCH, SLOW_LINK, beside, dependencies, document,
     task::{self, Task},
 };
 use crate::{
@@ -51,11 +51,18 @@ fn objects(path: &Path, devices: &[String]) -> Result<Vec<Entry>> {
 fn each(path: &Path, loose: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>> {
     let entry =
         |entry: usize| move |source| Error::Entry { file: path.into(), entry, source: Box::new(source) };
+    let arrays: BTreeMap<String, u64> = loose.iter().filter_map(array_of).collect();
     let mut jobs = Vec::new();
     for (index, job) in loose.into_iter().enumerate() {
         jobs.extend(object(path, job, devices).map_err(entry(index + 1))?);
     }
+    jobs.iter_mut().for_each(|(job, _)| dependencies::expand(job, &arrays));
     Ok(jobs)
+}
+
+/// The name of an entry that stands for several jobs, and for how many.
+fn array_of(entry: &Value) -> Option<(String, u64)> {
+    Some((entry.get("name")?.as_str()?.to_owned(), entry.get("array")?.as_u64()?))
 }
 
 /// The jobs of a file as somebody else can read them, who does not have the files beside it: with what profiles say.

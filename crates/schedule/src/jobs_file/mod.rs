@@ -1,5 +1,6 @@
 //! Jobs and clusters from files that people write: JSON, TOML, or CSV tables.
 
+mod dependencies;
 mod document;
 mod list;
 mod machines;
@@ -15,6 +16,7 @@ use std::{
 use serde_json::Value;
 
 pub use self::{
+    dependencies::check as check_dependencies,
     list::Entry,
     machines::{cluster, read_cluster},
     schema::Form,
@@ -34,7 +36,7 @@ const SLOW_LINK: &str = "the measured run's link was faster than that; give `sec
 /// `batch`, `seconds_per_sample`, `worker_gpu` and `worker_cpu`; the others are `name`, `arrival`,
 /// `gradient_mb`, `workers_per_server`, `worker_memory`, `worker_storage`, `server_cpu`, `server_memory`,
 /// `server_storage`, `internal_gbps`, `external_gbps`, `min_workers`, `max_workers`, `restart`, and `value`,
-/// `decay`, `target` of the utility.
+/// `decay`, `target` of the utility, and `queue`, `priority`, `limit`, `after`, `after_any` (names with `;` between them).
 ///
 /// A job may name the `profile` of a measured run, a file beside the jobs' own. Then `batch`,
 /// `seconds_per_sample`, `gradient_mb`, `workers_per_server` and the most workers come from there unless they are
@@ -44,7 +46,8 @@ const SLOW_LINK: &str = "the measured run's link was faster than that; give `sec
 /// for `workload`, `batch` and `seconds_per_sample`: what it takes with its fewest workers.
 ///
 /// In JSON and TOML `array` makes so many jobs of one entry, named `name-0`, `name-1`, ..., and `speeds` may be given by the
-/// names of the cluster's device types.
+/// names of the cluster's device types. `after` and `after_any` name jobs of the same file; the name of an array stands for
+/// all its jobs.
 ///
 /// # Errors
 /// An unreadable file, a field that is not what it should be, or a job that is not valid.
@@ -75,7 +78,8 @@ pub fn jobs_to_send(path: &Path) -> Result<Vec<Value>> {
     list::complete_list(path)
 }
 
-/// What was sent, for a cluster that must be able to run it, in the order in which it was sent.
+/// What was sent, for a cluster that must be able to run it, in the order in which it was sent. Whether there are the jobs that
+/// others come after is for [`check_dependencies`] to say, by whoever knows what was sent before.
 ///
 /// # Errors
 /// No job, a field that is not what it should be, two jobs of one name, a job that the cluster can never run.
@@ -100,6 +104,7 @@ fn read(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
         return Err(Error::Empty { what: "job" });
     }
     unique_names(path, &jobs)?;
+    check_dependencies(&jobs.iter().collect::<Vec<_>>(), &|_| false)?;
     jobs.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
     for (index, job) in jobs.iter_mut().enumerate() {
         job.id = JobId(index as u32);

@@ -13,7 +13,7 @@ use crate::{
 /// The columns that a CSV table of jobs must have.
 const REQUIRED: [&str; 2] = ["worker_gpu", "worker_cpu"];
 /// What it may have besides.
-const OPTIONAL: [&str; 22] = [
+const OPTIONAL: [&str; 27] = [
     "name",
     "arrival",
     "gradient_mb",
@@ -36,6 +36,11 @@ const OPTIONAL: [&str; 22] = [
     "target",
     "profile",
     "epochs",
+    "queue",
+    "priority",
+    "limit",
+    "after",
+    "after_any",
 ];
 /// What else it must have, unless a profile says it.
 const MEASURED: [&str; 3] = ["workload", "batch", "seconds_per_sample"];
@@ -108,6 +113,16 @@ fn job(path: &Path, row: &Row) -> Result<Job> {
             target: row.amount("target")?,
         }
     };
+    let whole = |column: &str| -> Result<Option<i32>> {
+        let text = row.text(column);
+        let number =
+            || text.parse().map_err(|_| row.fault(column, format!("`{text}` is not a whole number")));
+        if text.is_empty() { Ok(None) } else { number().map(Some) }
+    };
+    let names = |column: &str| -> Vec<String> {
+        let names = row.text(column).split(';').map(str::trim).filter(|name| !name.is_empty());
+        names.map(str::to_owned).collect()
+    };
     let job = Job {
         id: JobId(0),
         name: row.text("name").to_owned(),
@@ -129,6 +144,12 @@ fn job(path: &Path, row: &Row) -> Result<Job> {
         restart: or("restart", 0.0)?,
         resume: true,
         group: String::new(),
+        queue: row.text("queue").to_owned(),
+        priority: whole("priority")?,
+        limit: if given("limit") { Some(row.amount("limit")?) } else { None },
+        after: names("after"),
+        after_any: names("after_any"),
+        requeue: false,
     };
     job.validate().map_err(|error| row.fault("job", error.detail()))?;
     Ok(job)

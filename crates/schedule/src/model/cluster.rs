@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, Placement, Resource, Resources, plain::Plain};
+use super::{
+    Job, Placement, Queue, Reservation, Resource, Resources, Values,
+    plain::{Plain, Resolved},
+    rules,
+};
 use crate::error::{Error, Result};
 
 /// A machine's place in [`Cluster::machines`].
@@ -72,6 +76,8 @@ pub struct Cluster {
     devices: Vec<String>,
     oversubscription: f64,
     total: Resources,
+    queues: Vec<Queue>,
+    reservations: Vec<Reservation>,
 }
 
 impl Cluster {
@@ -116,7 +122,63 @@ impl Cluster {
             });
         }
         let total = machines.iter().fold(Resources::default(), |sum, machine| sum.plus(&machine.capacity));
-        Ok(Self { machines, devices, oversubscription, total })
+        let (queues, reservations) = (Vec::new(), Vec::new());
+        Ok(Self { machines, devices, oversubscription, total, queues, reservations })
+    }
+
+    /// The same machines with queues, which every job then has to name one of, and times in which some are held.
+    ///
+    /// # Errors
+    /// A quota, limit or time that makes no sense, a machine or queue that is not there, two of one name.
+    pub fn with_rules(self, queues: Vec<Queue>, reservations: Vec<Reservation>) -> Result<Self> {
+        rules::check(&self.machines, &queues, &reservations)?;
+        Ok(Self { queues, reservations, ..self })
+    }
+
+    /// The machines without queues and reservations.
+    #[must_use]
+    pub fn without_rules(self) -> Self {
+        Self { queues: Vec::new(), reservations: Vec::new(), ..self }
+    }
+
+    /// The queues.
+    pub fn queues(&self) -> &[Queue] {
+        &self.queues
+    }
+
+    /// When which machines are held.
+    pub fn reservations(&self) -> &[Reservation] {
+        &self.reservations
+    }
+
+    /// The queue that a job is in.
+    pub fn queue_of(&self, job: &Job) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.name == job.queue)
+    }
+
+    /// A job's own priority, else that of its queue, else 0.
+    pub fn priority(&self, job: &Job) -> i32 {
+        job.priority.or_else(|| self.queue_of(job).map(|queue| queue.priority)).unwrap_or(0)
+    }
+
+    /// The longest that a job may run, in seconds: the shorter of its own limit and that of its queue; infinite without.
+    pub fn limit(&self, job: &Job) -> f64 {
+        let queue = self.queue_of(job).and_then(|queue| queue.limit);
+        job.limit.unwrap_or(f64::INFINITY).min(queue.unwrap_or(f64::INFINITY))
+    }
+
+    /// Whether a job may run on some machines only.
+    pub fn is_choosy(&self, job: &Job) -> bool {
+        job.is_choosy() || self.queue_of(job).is_some_and(|queue| !queue.needs.is_empty())
+    }
+
+    /// The same machines, each with one more label.
+    pub(crate) fn labelled(&self, label: &str, of: impl Fn(MachineId) -> String) -> Self {
+        let mut cluster = self.clone();
+        for (machine, id) in cluster.machines.iter_mut().zip(self.ids()) {
+            machine.labels.insert(label.to_owned(), of(id));
+        }
+        cluster
     }
 
     /// `count` machines of one kind in one rack.
@@ -177,7 +239,7 @@ impl Cluster {
     /// Whether tasks of `job` may run on a machine: it carries the labels that the job needs, and its devices are not
     /// of a type on which the job does not run at all.
     pub fn allows(&self, job: &Job, id: MachineId) -> bool {
-        if !job.is_choosy() {
+        if !self.is_choosy(job) {
             return true;
         }
         let machine = &self.machines[id.index()];
@@ -186,12 +248,18 @@ impl Cluster {
             carried => carried,
         };
         job.speed_on(machine.device) > 0.0
-            && job.needs.iter().all(|(label, wanted)| carries(label).is_some_and(|value| wanted.holds(value)))
+            && self.needs(job).all(|(label, wanted)| carries(label).is_some_and(|value| wanted.holds(value)))
+    }
+
+    /// What a job needs, and what its queue does.
+    fn needs<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = (&'a String, &'a Values)> {
+        let queue = self.queue_of(job).map(|queue| queue.needs.iter());
+        job.needs.iter().chain(queue.into_iter().flatten())
     }
 
     /// `amounts` by machine, as far as `job` may use them: nothing where it may not run.
     pub fn mask<'a>(&self, job: &Job, amounts: &'a [Resources]) -> Cow<'a, [Resources]> {
-        if !job.is_choosy() {
+        if !self.is_choosy(job) {
             return Cow::Borrowed(amounts);
         }
         let open = |(id, amount): (MachineId, &Resources)| {
@@ -277,6 +345,7 @@ impl Cluster {
     /// An invalid field of the job; a task that fits no machine; a smallest gang that does not fit.
     pub fn admits(&self, job: &Job) -> Result<()> {
         job.validate()?;
+        self.has_queue(job)?;
         self.offers(job)?;
         for (task, need) in [("worker", &job.worker), ("server", &job.server)] {
             if !self.ids().any(|id| self.allows(job, id) && self.capacity(id).fits(need)) {
@@ -287,7 +356,35 @@ impl Cluster {
         if fits < job.workers.min {
             return Err(Error::GangTooLarge { job: job.label(), need: job.workers.min, fits });
         }
-        Ok(())
+        let Some(queue) = self.queue_of(job) else { return Ok(()) };
+        match queue.room().lacks(&job.demand(job.workers.min)) {
+            None => Ok(()),
+            Some((kind, need, quota)) => Err(Error::Invalid {
+                subject: format!("job {}", job.label()),
+                field: "queue".into(),
+                found: format!(
+                    "`{}` with a quota of {quota} {kind}, and its fewest workers take {need}",
+                    queue.name,
+                    kind = kind.name()
+                ),
+                wanted: "raise the quota, or lower `workers` or what they take",
+            }),
+        }
+    }
+
+    /// Whether the job names a queue that there is, where there are any.
+    fn has_queue(&self, job: &Job) -> Result<()> {
+        if self.queue_of(job).is_some() || (self.queues.is_empty() && job.queue.is_empty()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.queues.iter().map(|queue| queue.name.as_str()).collect();
+        let found = match (job.queue.as_str(), names.as_slice()) {
+            (queue, []) => format!("`{queue}`, and the cluster has no queues"),
+            ("", names) => format!("not given, and the cluster has the queues {}", names.join(", ")),
+            (queue, names) => format!("`{queue}`, and the cluster has the queues {}", names.join(", ")),
+        };
+        let wanted = "a job names a queue where the cluster file has `queues`, and only there";
+        Err(Error::Invalid { subject: format!("job {}", job.label()), field: "queue".into(), found, wanted })
     }
 
     /// Whether there is a machine on which the job may run, and a device type for each of its speeds.
@@ -307,12 +404,12 @@ impl Cluster {
         if self.ids().any(|id| self.allows(job, id)) {
             return Ok(());
         }
-        if job.needs.is_empty() {
+        if self.needs(job).next().is_none() {
             let found = format!("{:?} on {}", job.speeds, self.devices.join(", "));
             return invalid("speeds", found, "it is above 0 on the device type of at least one machine");
         }
         let needs: Vec<String> =
-            job.needs.iter().map(|(label, wanted)| format!("{label} = {wanted}")).collect();
+            self.needs(job).map(|(label, wanted)| format!("{label} = {wanted}")).collect();
         invalid(
             "needs",
             needs.join(", "),
@@ -340,13 +437,14 @@ impl TryFrom<Plain> for Cluster {
     type Error = Error;
 
     fn try_from(plain: Plain) -> Result<Self> {
-        let (machines, devices, oversubscription) = plain.resolve()?;
-        Self::new(machines, devices, oversubscription)
+        let Resolved { machines, devices, oversubscription, queues, reservations } = plain.resolve()?;
+        Self::new(machines, devices, oversubscription)?.with_rules(queues, reservations)
     }
 }
 
 impl From<Cluster> for Plain {
     fn from(cluster: Cluster) -> Self {
-        Self::of(cluster.machines, cluster.devices, cluster.oversubscription)
+        let Cluster { machines, devices, oversubscription, queues, reservations, .. } = cluster;
+        Self::of(Resolved { machines, devices, oversubscription, queues, reservations })
     }
 }

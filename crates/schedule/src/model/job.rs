@@ -114,6 +114,28 @@ pub struct Job {
     /// The model or user, for reports per group and for the profile lookups of trace simulators.
     #[serde(default)]
     pub group: String,
+    /// The queue of the cluster that it is in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub queue: String,
+    /// Higher goes first, and takes the room of lower ones; none: that of its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// The longest that it may run, in seconds over all its starts; then it ends as timed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+    /// Names of jobs that must be done before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// Names of jobs that must be over before it starts, however they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_any: Vec<String>,
+    /// Whether one that cannot resume may be stopped for a higher priority, to begin again from its start.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub requeue: bool,
+}
+
+fn is_no(flag: &bool) -> bool {
+    !flag
 }
 
 fn fast() -> f64 {
@@ -157,6 +179,20 @@ impl Job {
     /// Whether it may run on some machines only.
     pub fn is_choosy(&self) -> bool {
         !self.needs.is_empty() || self.speeds.contains(&0.0)
+    }
+
+    /// Whether it says more than what it needs and what it is worth: who must be over before it, and who it goes before.
+    pub fn has_rules(&self) -> bool {
+        self.priority.is_some_and(|priority| priority != 0)
+            || !self.after.is_empty()
+            || !self.after_any.is_empty()
+    }
+
+    /// What so many workers take with their servers.
+    pub fn demand(&self, workers: u32) -> Resources {
+        let mut demand = self.worker.times(f64::from(workers));
+        demand.add(&self.server, f64::from(self.servers_for(workers)));
+        demand
     }
 
     /// Number and name, for messages.
@@ -262,6 +298,13 @@ impl Job {
                 let field = format!("{field} demand of {}", kind.name());
                 return invalid(&field, demand[kind].to_string(), "demands are finite and not negative");
             }
+        }
+        if let Some(limit) = self.limit.filter(|limit| !(limit.is_finite() && *limit > 0.0)) {
+            return invalid("limit", limit.to_string(), "it is a positive number of seconds");
+        }
+        if self.requeue && self.resume {
+            let wanted = "it has no effect on a job that can resume: that keeps its work when it is stopped";
+            return invalid("requeue", "true".into(), wanted);
         }
         if self.worker.is_zero() {
             return invalid("worker demand", "zero".into(), "a worker takes some resource");

@@ -5,10 +5,12 @@ mod job;
 mod placement;
 mod plain;
 mod resources;
+mod rules;
 mod utility;
 
 pub use cluster::{Cluster, DEVICE_LABEL, DeviceId, Machine, MachineId};
 pub use job::{Job, JobId, Values, WorkerRange};
 pub use placement::{Placement, Share};
 pub use resources::{KINDS, Resource, Resources};
+pub use rules::{Queue, Reservation};
 pub use utility::Utility;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cluster, DeviceId, Machine, Resources};
+use super::{Cluster, DeviceId, Machine, MachineId, Queue, Reservation, Resources};
 use crate::error::{Error, Result};
 
 /// A cluster as it is written.
@@ -26,6 +26,32 @@ pub(super) struct Plain {
     devices: Option<Vec<String>>,
     #[serde(default = "one")]
     oversubscription: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    queues: Vec<Queue>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reservations: Vec<Held>,
+}
+
+/// What a cluster is made of.
+pub(super) struct Resolved {
+    pub machines: Vec<Machine>,
+    pub devices: Vec<String>,
+    pub oversubscription: f64,
+    pub queues: Vec<Queue>,
+    pub reservations: Vec<Reservation>,
+}
+
+/// A reservation as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    name: String,
+    /// Machines by name, an entry with a count as a whole, or by number.
+    machines: Vec<Name>,
+    from: f64,
+    until: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    queues: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,7 +84,8 @@ fn one() -> f64 {
 }
 
 impl Plain {
-    pub(super) fn of(machines: Vec<Machine>, devices: Vec<String>, oversubscription: f64) -> Self {
+    pub(super) fn of(resolved: Resolved) -> Self {
+        let Resolved { machines, devices, oversubscription, queues, reservations } = resolved;
         let entry = |machine: Machine| Entry {
             name: machine.name,
             count: None,
@@ -67,11 +94,22 @@ impl Plain {
             device: (machine.device.0 > 0).then_some(Name::Number(machine.device.0.into())),
             labels: machine.labels,
         };
-        Self { machines: machines.into_iter().map(entry).collect(), devices: Some(devices), oversubscription }
+        let held = |reservation: Reservation| {
+            let Reservation { name, machines, from, until, queues } = reservation;
+            let machines = machines.into_iter().map(|id| Name::Number(id.0)).collect();
+            Held { name, machines, from, until, queues }
+        };
+        Self {
+            machines: machines.into_iter().map(entry).collect(),
+            devices: Some(devices),
+            oversubscription,
+            queues,
+            reservations: reservations.into_iter().map(held).collect(),
+        }
     }
 
-    /// Machines, names of device types, oversubscription.
-    pub(super) fn resolve(self) -> Result<(Vec<Machine>, Vec<String>, f64)> {
+    /// With numbers for names.
+    pub(super) fn resolve(self) -> Result<Resolved> {
         let mut devices = Devices::new(self.devices);
         let mut racks = Racks::default();
         let mut machines = Vec::new();
@@ -101,8 +139,53 @@ impl Plain {
                 Some(count) => machines.extend((0..count).map(|number| numbered(&machine, number))),
             }
         }
-        Ok((machines, devices.names(), self.oversubscription))
+        let (queues, oversubscription) = (self.queues, self.oversubscription);
+        let reservations =
+            self.reservations.into_iter().map(|held| held.resolve(&machines)).collect::<Result<_>>()?;
+        Ok(Resolved { machines, devices: devices.names(), oversubscription, queues, reservations })
     }
+}
+
+impl Held {
+    fn resolve(self, machines: &[Machine]) -> Result<Reservation> {
+        let mut ids = Vec::new();
+        for name in self.machines {
+            let found = match &name {
+                Name::Number(number) => vec![MachineId(*number)],
+                Name::Text(name) => named(machines, name),
+            };
+            if found.is_empty() {
+                let Name::Text(name) = name else { continue };
+                let wanted = "it is the name of a machine, or of an entry with a `count`";
+                return Err(invalid(
+                    format!("reservation `{}`", self.name),
+                    "machines",
+                    format!("`{name}`"),
+                    wanted,
+                ));
+            }
+            ids.extend(found);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let Self { name, from, until, queues, .. } = self;
+        Ok(Reservation { name, machines: ids, from, until, queues })
+    }
+}
+
+/// The machine of this name, or those that a count made of it.
+fn named(machines: &[Machine], name: &str) -> Vec<MachineId> {
+    let ids = |is: &dyn Fn(&str) -> bool| {
+        let found = machines.iter().enumerate().filter(|(_, machine)| is(&machine.name));
+        found.map(|(index, _)| MachineId(index as u32)).collect::<Vec<_>>()
+    };
+    let one = ids(&|other| other == name);
+    if !one.is_empty() {
+        return one;
+    }
+    let number =
+        |other: &str| other.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')?.parse::<u64>().ok());
+    ids(&|other| number(other).is_some())
 }
 
 fn numbered(machine: &Machine, number: usize) -> Machine {

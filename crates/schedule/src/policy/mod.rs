@@ -9,6 +9,7 @@ mod allocation;
 mod dorm;
 mod drf;
 mod fifo;
+mod gate;
 mod gavel;
 mod keep;
 mod oasis;
@@ -61,6 +62,12 @@ pub trait Policy {
     /// Why it decided about a job as it did, right after it has; none if it does not plan ahead.
     fn explain(&self, state: &State, job: JobId) -> Option<Explanation> {
         let _ = (state, job);
+        None
+    }
+
+    /// Why a job is held back, so that it is not even decided about; none if it is not.
+    fn held(&self, job: JobId) -> Option<&str> {
+        let _ = job;
         None
     }
 
@@ -190,9 +197,10 @@ impl PolicyName {
         }
     }
 
-    /// Makes the policy. Jobs that cannot resume stay where they are under each.
+    /// Makes the policy. Under each, jobs that cannot resume stay where they are, and what operators and users bind
+    /// jobs by holds: queues and quotas, reservations, dependencies and priorities.
     pub fn build(self, setup: &Setup) -> Box<dyn Policy> {
-        Box::new(keep::Keeping(self.bare(setup)))
+        Box::new(gate::Gate::new(Box::new(keep::Keeping(self.bare(setup))), setup.grid))
     }
 
     fn bare(self, setup: &Setup) -> Box<dyn Policy> {

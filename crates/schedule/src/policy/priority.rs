@@ -72,7 +72,8 @@ fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Plac
     Some(placement)
 }
 
-fn anywhere(allocation: &Allocation, job: &Job, workers: u32) -> Option<Placement> {
+/// A gang wherever there is room, on the first machines that have some; none if it does not fit.
+pub(super) fn anywhere(allocation: &Allocation, job: &Job, workers: u32) -> Option<Placement> {
     let mut placement = Placement::default();
     let (mut workers, mut servers) = (workers, job.servers_for(workers));
     for (host, free) in allocation.free_for(job).iter().enumerate() {

@@ -10,6 +10,12 @@ use crate::compare::{PolicyResult, Summary, Sweep};
 /// A row a policy, and again at each point of a sweep.
 pub fn show(results: &[PolicyResult], sweep: Option<&Sweep>, page: &mut Page) {
     page.table(&table(results.iter().map(|result| &result.summary)));
+    let timed_out = results.iter().map(|result| &result.summary).filter(|row| row.mean_timed_out > 0.0);
+    let timed_out: Vec<String> =
+        timed_out.map(|row| format!("{} {:.1}", row.name, row.mean_timed_out)).collect();
+    if !timed_out.is_empty() {
+        page.line(&format!("jobs stopped at their time limit: {}", timed_out.join(", ")));
+    }
     let Some(sweep) = sweep else { return };
     for point in &sweep.points {
         page.heading(&format!("{} = {}", sweep.over, point.at));

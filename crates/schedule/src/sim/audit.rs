@@ -3,15 +3,17 @@
 //! The [`State`](crate::state::State) checks what it is asked to do; the audit checks what came of it, from
 //! events and decisions alone, so a defect of either shows. AUDIT-1: no machine ever hosts more of any
 //! resource than it has, and nothing while it is down. AUDIT-2: no job completes before its placements could
-//! have done its work, at the time within a slot that is given for it. Each decision costs one pass over its shares, so the longest simulations are audited
-//! too.
+//! have done its work, at the time within a slot that is given for it; what a job that cannot resume has done before it was stopped
+//! does not count. AUDIT-3: the jobs of a queue never take more than its quota. AUDIT-4: no job starts before those that it comes
+//! after. AUDIT-5: none runs for longer than it may. AUDIT-6: none is on a machine while that is reserved for others.
+//! Each decision costs one pass over its shares, so the longest simulations are audited too.
 
 use std::sync::Arc;
 
 use crate::{
     error::{Error, Result},
     event::{Decision, Event},
-    model::{Cluster, Job, JobId, MachineId, Placement, Resource, Resources},
+    model::{Cluster, Job, JobId, MachineId, Placement, Queue, Resource, Resources},
 };
 
 /// What rounding may add up to, as a share of the whole.
@@ -28,12 +30,33 @@ struct Account {
     since: f64,
     /// Samples that earlier placements could have done.
     offered: f64,
+    /// Seconds in earlier placements.
+    executed: f64,
+    /// Whether it ended with success, once it has ended.
+    ended: Option<bool>,
+}
+
+impl Account {
+    fn new(job: Arc<Job>, now: f64) -> Self {
+        Self {
+            job,
+            placement: Placement::default(),
+            rate: 0.0,
+            since: now,
+            offered: 0.0,
+            executed: 0.0,
+            ended: None,
+        }
+    }
 }
 
 /// The books.
 #[derive(Debug)]
 pub struct Audit {
     policy: &'static str,
+    cluster: Cluster,
+    /// What is left of the quotas, by queue.
+    quotas: Vec<Resources>,
     used: Vec<Resources>,
     up: Vec<bool>,
     accounts: Vec<Account>,
@@ -45,7 +68,15 @@ impl Audit {
     pub fn new(cluster: &Cluster, policy: &'static str) -> Self {
         let machines = cluster.machines().len();
         let used = vec![Resources::default(); machines];
-        Self { policy, used, up: vec![true; machines], accounts: Vec::new(), conserved: (0.0, 0.0) }
+        Self {
+            policy,
+            cluster: cluster.clone(),
+            quotas: cluster.queues().iter().map(Queue::room).collect(),
+            used,
+            up: vec![true; machines],
+            accounts: Vec::new(),
+            conserved: (0.0, 0.0),
+        }
     }
 
     /// Samples that were offered to completed jobs, to each no more than it asked for, and what they asked
@@ -57,20 +88,15 @@ impl Audit {
     /// Books what happened.
     ///
     /// # Errors
-    /// AUDIT-2.
+    /// AUDIT-2, AUDIT-5, AUDIT-6.
     pub fn observe(&mut self, now: f64, events: &[Event]) -> Result<()> {
         for event in events {
             match event {
-                Event::Arrival { job } => self.accounts.push(Account {
-                    job: Arc::clone(job),
-                    placement: Placement::default(),
-                    rate: 0.0,
-                    since: now,
-                    offered: 0.0,
-                }),
+                Event::Arrival { job } => self.accounts.push(Account::new(Arc::clone(job), now)),
                 Event::Completion { job, at } => self.complete(*at, *job)?,
-                Event::Withdrawal { job } => self.vacate(now, *job),
-                Event::Failure { machine } => self.fail(now, *machine),
+                Event::Withdrawal { job } => self.leave(now, *job)?,
+                Event::Timeout { job, at } => self.leave(*at, *job)?,
+                Event::Failure { machine } => self.fail(now, *machine)?,
                 Event::Recovery { machine } => self.up[machine.index()] = true,
                 Event::Progress { .. } | Event::Slot { .. } | Event::Wake => {}
             }
@@ -81,11 +107,13 @@ impl Audit {
     /// Books what was decided.
     ///
     /// # Errors
-    /// AUDIT-1.
+    /// AUDIT-1, and AUDIT-3 to AUDIT-6.
     pub fn decide(&mut self, now: f64, cluster: &Cluster, decisions: &[Decision]) -> Result<()> {
         for decision in decisions {
-            if let Decision::Place { job, .. } | Decision::Preempt { job } = decision {
-                self.vacate(now, *job);
+            match decision {
+                Decision::Place { job, .. } | Decision::Preempt { job } => self.stop(now, *job)?,
+                Decision::Reject { job, .. } => self.accounts[job.index()].ended = Some(false),
+                _ => {}
             }
         }
         let places = decisions.iter().filter_map(|decision| match decision {
@@ -93,18 +121,93 @@ impl Audit {
             _ => None,
         });
         for (id, placement) in places {
+            self.may_start(now, id)?;
+            let queue = self.queue(id);
             let account = &mut self.accounts[id.index()];
+            account.ended = None;
             account.rate = cluster.rate(&account.job, placement);
             account.since = now;
             account.placement.clone_from(placement);
             for share in placement.shares() {
-                self.used[share.machine.index()].add(&share.demand(&account.job), 1.0);
+                let demand = share.demand(&account.job);
+                self.used[share.machine.index()].add(&demand, 1.0);
+                if let Some(queue) = queue {
+                    self.quotas[queue].add(&demand, -1.0);
+                }
             }
             for share in placement.shares() {
                 self.check(now, cluster, share.machine)?;
             }
         }
+        self.within_quotas(now)
+    }
+
+    /// Books what runs until the end.
+    ///
+    /// # Errors
+    /// AUDIT-5, AUDIT-6.
+    pub fn close(&mut self, now: f64) -> Result<()> {
+        (0..self.accounts.len()).try_for_each(|at| self.vacate(now, JobId(at as u32)))
+    }
+
+    fn broken(&self, now: f64, what: String) -> Error {
+        Error::Rule { policy: self.policy.into(), now, what }
+    }
+
+    fn queue(&self, id: JobId) -> Option<usize> {
+        let name = &self.accounts[id.index()].job.queue;
+        self.cluster.queues().iter().position(|queue| queue.name == *name)
+    }
+
+    fn within_quotas(&self, now: f64) -> Result<()> {
+        for (queue, left) in self.cluster.queues().iter().zip(&self.quotas) {
+            let over =
+                |kind: &Resource| left[*kind] < -SLACK * (1.0 + queue.quota.get(kind.name()).unwrap_or(&0.0));
+            if let Some(kind) = Resource::ALL.into_iter().find(over) {
+                let (name, kind, over) = (&queue.name, kind.name(), -left[kind]);
+                return Err(
+                    self.broken(now, format!("queue `{name}` has {over} of {kind} more than its quota"))
+                );
+            }
+        }
         Ok(())
+    }
+
+    /// A job that has not run yet starts after those that it names.
+    fn may_start(&self, now: f64, id: JobId) -> Result<()> {
+        let Account { job, executed, .. } = &self.accounts[id.index()];
+        if *executed > 0.0 {
+            return Ok(());
+        }
+        let named = |name: &String| {
+            let ids = (0..self.accounts.len()).filter(|at| self.accounts[*at].job.name == *name);
+            let (before, behind): (Vec<usize>, Vec<usize>) = ids.partition(|at| *at < id.index());
+            before.last().or(behind.first()).map(|at| self.accounts[*at].ended)
+        };
+        let early = job.after.iter().find(|name| named(name) != Some(Some(true)));
+        let early = early.or_else(|| job.after_any.iter().find(|name| !matches!(named(name), Some(Some(_)))));
+        match early {
+            Some(name) => {
+                Err(self.broken(now, format!("job {} starts before `{name}` has ended", job.label())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Stopped by a decision: what it has done is lost if it cannot resume.
+    fn stop(&mut self, now: f64, id: JobId) -> Result<()> {
+        self.vacate(now, id)?;
+        let account = &mut self.accounts[id.index()];
+        if !account.job.resume {
+            account.offered = 0.0;
+        }
+        Ok(())
+    }
+
+    /// Ended without success.
+    fn leave(&mut self, now: f64, id: JobId) -> Result<()> {
+        self.accounts[id.index()].ended = Some(false);
+        self.vacate(now, id)
     }
 
     fn check(&self, now: f64, cluster: &Cluster, machine: MachineId) -> Result<()> {
@@ -126,7 +229,8 @@ impl Audit {
     }
 
     fn complete(&mut self, now: f64, id: JobId) -> Result<()> {
-        self.vacate(now, id);
+        self.vacate(now, id)?;
+        self.accounts[id.index()].ended = Some(true);
         let Account { job, offered, .. } = &self.accounts[id.index()];
         if *offered < job.workload * (1.0 - SLACK) {
             let policy = self.policy.into();
@@ -137,21 +241,51 @@ impl Audit {
         Ok(())
     }
 
-    fn fail(&mut self, now: f64, machine: MachineId) {
+    fn fail(&mut self, now: f64, machine: MachineId) -> Result<()> {
         self.up[machine.index()] = false;
         let hit = |account: &Account| account.placement.shares().iter().any(|share| share.machine == machine);
         let victims: Vec<_> = (0..self.accounts.len()).filter(|&at| hit(&self.accounts[at])).collect();
-        victims.into_iter().for_each(|at| self.vacate(now, JobId(at as u32)));
+        victims.into_iter().try_for_each(|at| self.stop(now, JobId(at as u32)))
     }
 
-    fn vacate(&mut self, now: f64, id: JobId) {
+    fn vacate(&mut self, now: f64, id: JobId) -> Result<()> {
+        let queue = self.queue(id);
         let account = &mut self.accounts[id.index()];
-        account.offered += account.rate * (now - account.since);
+        let held = if account.placement.is_empty() { 0.0 } else { now - account.since };
+        account.offered += account.rate * held;
+        account.executed += held;
         account.rate = 0.0;
-        for share in account.placement.shares() {
-            self.used[share.machine.index()].add(&share.demand(&account.job), -1.0);
+        let placement = std::mem::take(&mut account.placement);
+        for share in placement.shares() {
+            let demand = share.demand(&account.job);
+            self.used[share.machine.index()].add(&demand, -1.0);
+            if let Some(queue) = queue {
+                self.quotas[queue].add(&demand, 1.0);
+            }
         }
-        account.placement = Placement::default();
+        let Account { job, executed, since, .. } = &self.accounts[id.index()];
+        let limit = self.cluster.limit(job);
+        if *executed > limit + SLACK * (1.0 + limit) {
+            let what = format!("job {} has run for {executed} s, it may for {limit} s", job.label());
+            return Err(self.broken(now, what));
+        }
+        self.kept_away(now, job, &placement, *since)
+    }
+
+    /// Nobody was where others had a reservation.
+    fn kept_away(&self, now: f64, job: &Job, placement: &Placement, since: f64) -> Result<()> {
+        let others = self.cluster.reservations().iter().filter(|reservation| !reservation.admits(&job.queue));
+        for reservation in others {
+            let there = now.min(reservation.until) - since.max(reservation.from);
+            let on = placement.shares().iter().find(|share| reservation.machines.contains(&share.machine));
+            if let Some(share) = on.filter(|_| there > SLACK * (1.0 + now)) {
+                let (job, machine, name) = (job.label(), share.machine, &reservation.name);
+                let what =
+                    format!("job {job} was on machine {machine} for {there} s of the reservation `{name}`");
+                return Err(self.broken(now, what));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -212,5 +346,66 @@ mod tests {
         assert_eq!(run(60.0).unwrap(), (100.0, 100.0));
         let error = run(40.0).unwrap_err().to_string();
         assert_eq!(error, "policy `hasty` at time 40: job j0 completed with 80 of its 100 samples done");
+    }
+
+    fn ruled(jobs: &[Arc<Job>]) -> Audit {
+        let text = r#"{"machines": [{"name": "a", "capacity": {"gpu": 8, "cpu": 8, "memory": 8}}],
+            "queues": [{"name": "q", "quota": {"gpu": 4}}, {"name": "other"}],
+            "reservations": [{"name": "repair", "machines": ["a"], "from": 100, "until": 200}]}"#;
+        let cluster: Cluster = serde_json::from_str(text).unwrap();
+        let mut audit = Audit::new(&cluster, "lax");
+        let events: Vec<Event> = jobs.iter().map(|job| Event::Arrival { job: Arc::clone(job) }).collect();
+        audit.observe(0.0, &events).unwrap();
+        audit
+    }
+
+    fn in_queue(id: u32, queue: &str) -> Job {
+        Job { queue: queue.into(), name: format!("job-{id}"), ..Job::clone(&job(id)) }
+    }
+
+    #[test]
+    fn rules_that_are_not_kept_are_named() {
+        let two = [0, 1].map(|id| Arc::new(in_queue(id, "q")));
+        let mut audit = ruled(&two);
+        let cluster = audit.cluster.clone();
+        let error = audit.decide(0.0, &cluster, &[place(0, 2), place(1, 1)]).unwrap_err().to_string();
+        assert_eq!(error, "policy `lax` at time 0: queue `q` has 2 of gpu more than its quota");
+
+        let mut audit = ruled(&two);
+        audit.decide(50.0, &cluster, &[place(0, 2)]).unwrap();
+        let error =
+            audit.decide(120.0, &cluster, &[Decision::Preempt { job: JobId(0) }]).unwrap_err().to_string();
+        assert!(error.ends_with("machine m0 for 20 s of the reservation `repair`"), "{error}");
+        let mut audit = ruled(&two);
+        audit.decide(50.0, &cluster, &[place(0, 2)]).unwrap();
+        assert!(audit.close(99.0).is_ok());
+
+        let limited = Arc::new(Job { limit: Some(30.0), ..in_queue(0, "other") });
+        let mut audit = ruled(&[limited]);
+        audit.decide(0.0, &cluster, &[place(0, 2)]).unwrap();
+        let error = audit.close(40.0).unwrap_err().to_string();
+        assert!(error.ends_with("(`job-0`) has run for 40 s, it may for 30 s"), "{error}");
+
+        let after = Arc::new(Job { after: vec!["job-0".into()], ..in_queue(1, "other") });
+        let mut audit = ruled(&[Arc::new(in_queue(0, "other")), after]);
+        let error = audit.decide(0.0, &cluster, &[place(0, 1), place(1, 1)]).unwrap_err().to_string();
+        assert!(error.ends_with("(`job-1`) starts before `job-0` has ended"), "{error}");
+    }
+
+    /// Fifty seconds with two workers would do; thirty of them were lost.
+    #[test]
+    fn work_that_was_lost_does_not_count() {
+        let cluster = Cluster::uniform(1, Resources::new(8.0, 8.0, 8.0, 0.0)).unwrap();
+        let run = |resume: bool| {
+            let mut audit = Audit::new(&cluster, "forgetful");
+            let job = Arc::new(Job { resume, ..Job::clone(&job(0)) });
+            audit.observe(0.0, &[Event::Arrival { job }]).unwrap();
+            audit.decide(0.0, &cluster, &[place(0, 2)]).unwrap();
+            audit.decide(30.0, &cluster, &[Decision::Preempt { job: JobId(0) }]).unwrap();
+            audit.decide(40.0, &cluster, &[place(0, 2)]).unwrap();
+            audit.observe(60.0, &[Event::Completion { job: JobId(0), at: 60.0 }])
+        };
+        assert!(run(true).is_ok());
+        assert!(run(false).unwrap_err().to_string().contains("completed with 40 of its 100"));
     }
 }

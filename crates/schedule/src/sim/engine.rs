@@ -17,7 +17,7 @@ use crate::{
     model::{Cluster, Job, JobId, MachineId},
     policy::Policy,
     pricing::{SlotGrid, Times},
-    state::{Physics, State, Status},
+    state::{JobState, Physics, State, Status},
 };
 
 /// When decisions are made.
@@ -98,6 +98,7 @@ pub fn simulate(
     while let Some(next) = engine.next_time() {
         engine.step(next, policy, stopwatch)?;
     }
+    engine.audit.close(engine.state.now)?;
     Ok(engine.finish(policy.name()))
 }
 
@@ -171,10 +172,12 @@ impl<'a> Engine<'a> {
                 let arrival = self.future.peek().map_or(f64::INFINITY, |job| job.arrival);
                 let due =
                     self.state.active().map(|job| job.due(self.state.now)).fold(f64::INFINITY, f64::min);
+                let limit =
+                    self.state.active().map(|job| self.state.expires(job)).fold(f64::INFINITY, f64::min);
                 let work_left = arrival.is_finite() || !self.state.active.is_empty();
                 let outage = self.outages.last().map_or(f64::INFINITY, |(time, _)| *time);
                 let wake = self.wake.unwrap_or(f64::INFINITY);
-                let next = arrival.min(due).min(outage).min(wake);
+                let next = arrival.min(due).min(limit).min(outage).min(wake);
                 // With nothing that can still happen, waiting jobs wait for ever: they are reported as
                 // unfinished.
                 (work_left && next.is_finite()).then(|| next.max(self.state.now))
@@ -184,13 +187,14 @@ impl<'a> Engine<'a> {
 
     fn step(&mut self, next: f64, policy: &mut dyn Policy, stopwatch: Option<Stopwatch>) -> Result<()> {
         let due = self.due(next);
+        let expired = self.expired(next);
         self.busy += self.load() * (next - self.state.now);
         if !due.is_empty() {
             self.busy_at_completion = self.busy;
         }
         self.state.advance(next);
         let completed = due.into_iter().map(|(job, at)| Event::Completion { job, at });
-        let mut events: Vec<Event> = completed.collect();
+        let mut events: Vec<Event> = completed.chain(expired).collect();
         while self.outages.last().is_some_and(|(time, _)| *time <= next) {
             events.extend(self.outages.pop().map(|(_, event)| event));
         }
@@ -240,7 +244,8 @@ impl<'a> Engine<'a> {
     /// Jobs that are done by `next`, and since when.
     fn due(&self, next: f64) -> Vec<(JobId, f64)> {
         let running = self.state.active().filter(|job| job.status == Status::Running);
-        let due = running.map(|job| (job.job.id, job.due(self.state.now)));
+        let in_time = |job: &&JobState| ends_in_time(&self.state, job);
+        let due = running.filter(in_time).map(|job| (job.job.id, job.due(self.state.now)));
         let done = due.filter(|(_, due)| *due <= next * (1.0 + 1e-12));
         match self.options.clock {
             Clock::Slots(SlotGrid { times: Times::Real, .. }) => {
@@ -249,6 +254,15 @@ impl<'a> Engine<'a> {
             // The papers know no time within a slot; at events, now is when it is done.
             _ => done.map(|(job, _)| (job, next)).collect(),
         }
+    }
+
+    /// Jobs that have had all the time that they may run by `next`, and are not done.
+    fn expired(&self, next: f64) -> Vec<Event> {
+        let late = self.state.active().filter(|job| !ends_in_time(&self.state, job));
+        let late = late.map(|job| (job.job.id, self.state.expires(job)));
+        let over = late.filter(|(_, at)| *at <= next * (1.0 + 1e-12));
+        let real = !matches!(self.options.clock, Clock::Slots(SlotGrid { times: Times::Paper, .. }));
+        over.map(|(job, at)| Event::Timeout { job, at: if real { at.min(next) } else { next } }).collect()
     }
 
     /// The share of the cluster's scarcest resource in use: GPUs where there are any, else the fullest type.
@@ -279,6 +293,12 @@ impl<'a> Engine<'a> {
         };
         Run { outcome, log: self.log }
     }
+}
+
+/// Whether a job will be done within the time that it may run, if nothing changes.
+fn ends_in_time(state: &State, job: &JobState) -> bool {
+    let end = state.expires(job);
+    job.due(state.now) <= end + 1e-9 * (1.0 + end) || end.is_infinite()
 }
 
 /// Outages of one machine that touch or overlap become one, and empty ones none: a machine is up again only once.

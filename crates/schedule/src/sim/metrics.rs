@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Clock;
 use crate::{
     model::{Cluster, JobId},
-    state::{JobState, State},
+    state::{JobState, State, Status},
 };
 
 /// One job's fate. Times in seconds.
@@ -24,6 +24,8 @@ pub struct JobOutcome {
     pub arrival: f64,
     /// Whether it was ever admitted or run.
     pub admitted: bool,
+    /// Whether it ended because it had run for as long as it may.
+    pub timed_out: bool,
     /// First start.
     #[serde(rename = "started_seconds")]
     pub started: Option<f64>,
@@ -59,6 +61,7 @@ impl JobOutcome {
             group: state.job.group.clone(),
             arrival: state.job.arrival,
             admitted: state.admitted,
+            timed_out: state.status == Status::TimedOut,
             started: state.started,
             finished: state.finished,
             utility: elapsed.map_or(0.0, |elapsed| state.job.utility.at(elapsed.max(0.0))),
@@ -131,6 +134,8 @@ pub struct Metrics {
     pub admitted: usize,
     /// Jobs completed.
     pub completed: usize,
+    /// Jobs that had run for as long as they may.
+    pub timed_out: usize,
     /// Mean completion time of the completed jobs; none if none are.
     pub mean_jct: Option<f64>,
     /// Median completion time of all jobs; none if that one never completes.
@@ -169,6 +174,7 @@ impl Metrics {
             jobs: all,
             admitted: jobs.iter().filter(|job| job.admitted).count(),
             completed,
+            timed_out: jobs.iter().filter(|job| job.timed_out).count(),
             mean_jct,
             median_jct: finite(quantile(&times, 0.5)),
             p99_jct: finite(quantile(&times, 0.99)),

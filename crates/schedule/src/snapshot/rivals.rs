@@ -279,6 +279,12 @@ fn plain(name: String, work: f64) -> Job {
         restart: 0.0,
         resume: false,
         group: String::new(),
+        queue: String::new(),
+        priority: None,
+        limit: None,
+        after: Vec::new(),
+        after_any: Vec::new(),
+        requeue: false,
     }
 }
 

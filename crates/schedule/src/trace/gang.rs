@@ -29,5 +29,11 @@ pub fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64) -> Jo
         restart: 0.0,
         resume: true,
         group: String::new(),
+        queue: String::new(),
+        priority: None,
+        limit: None,
+        after: Vec::new(),
+        after_any: Vec::new(),
+        requeue: false,
     }
 }

@@ -179,6 +179,7 @@ impl Before {
             Status::Completed => format!("  {name} completed\n"),
             Status::Rejected => format!("  {name} turned down\n"),
             Status::Withdrawn => format!("  {name} withdrawn\n"),
+            Status::TimedOut => format!("  {name} stopped at its time limit\n"),
             Status::Pending => format!("  {name} waits\n"),
             Status::Running => {
                 format!(

@@ -180,7 +180,7 @@ impl Policy for Dorm {
         let fair = Drf::fill(state);
         // The program knows no job that may run on some machines only.
         let small = state.active.len() * state.cluster.machines().len() <= MOST_PAIRS
-            && !state.active().any(|job| job.job.is_choosy());
+            && !state.active().any(|job| state.cluster.is_choosy(&job.job));
         let exact = if small { self.exactly(state, &fair) } else { None };
         exact.unwrap_or_else(|| self.roughly(state, &fair)).decisions(state)
     }

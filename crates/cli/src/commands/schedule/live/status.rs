@@ -94,7 +94,7 @@ fn machine(machine: &MachineView) -> String {
 fn style(state: &str) -> Style {
     match state {
         "running" | "done" => Style::Good,
-        "failed" | "turned-down" => Style::Bad,
+        "failed" | "timed-out" | "turned-down" => Style::Bad,
         "stopping" => Style::Warning,
         _ => Style::Faint,
     }
@@ -117,6 +117,11 @@ fn one(job: &JobView, output: &str, page: &mut Page) {
     let may = if min == max { format!("{min}") } else { format!("{min} to {max}") };
     let stays = if job.resume { "can be stopped and go on" } else { "stays as it starts" };
     page.line(&format!("workers: {may}; {stays}; started {}", unit::plural(job.attempts.into(), "time")));
+    if !job.queue.is_empty() || job.priority != 0 || job.limit_seconds.is_some() {
+        let queue = if job.queue.is_empty() { "none".into() } else { job.queue.clone() };
+        let limit = job.limit_seconds.map_or("none".into(), unit::seconds);
+        page.line(&format!("queue: {queue}; priority: {}; time limit: {limit}", job.priority));
+    }
     for span in &job.spans {
         let until = span.until_seconds.map_or("now".into(), unit::seconds);
         page.bullet(&format!(

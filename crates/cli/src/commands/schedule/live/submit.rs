@@ -21,6 +21,7 @@ use crate::{
 /// Examples:
 ///   syncline schedule submit jobs.toml
 ///   syncline schedule submit --name a --seconds 60 -- sleep 60
+///   syncline schedule submit --name b --after a --limit 30 -- sleep 10
 ///   syncline schedule submit --workers 1..2 --resume -- python train.py --workers {workers} --checkpoint {folder}/last
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -49,6 +50,24 @@ pub struct Args {
     /// How many times it is begun again when it ends without success [default: 0]
     #[arg(long, requires = "command")]
     retries: Option<u32>,
+    /// The queue of the cluster, where there are any
+    #[arg(long, requires = "command")]
+    queue: Option<String>,
+    /// Higher goes first, and takes the room of lower ones [default: that of the queue, else 0]
+    #[arg(long, requires = "command", allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// The longest that it may run, in seconds; then it is stopped and ends as timed out
+    #[arg(long, requires = "command", value_name = "SECONDS")]
+    limit: Option<f64>,
+    /// A job that must be done before it starts; may be repeated
+    #[arg(long, requires = "command", value_name = "JOB")]
+    after: Vec<String>,
+    /// A job that must be over before it starts, however it ends; may be repeated
+    #[arg(long, requires = "command", value_name = "JOB")]
+    after_any: Vec<String>,
+    /// It cannot resume, but may be stopped for a higher priority and begin again
+    #[arg(long, requires = "command", conflicts_with = "resume")]
+    requeue: bool,
     #[command(flatten)]
     place: Place,
     /// Print the numbers as JSON
@@ -109,6 +128,24 @@ impl Args {
         }
         if let Some(retries) = self.retries {
             job["retries"] = json!(retries);
+        }
+        if let Some(queue) = &self.queue {
+            job["queue"] = json!(queue);
+        }
+        if let Some(priority) = self.priority {
+            job["priority"] = json!(priority);
+        }
+        if let Some(limit) = self.limit {
+            job["limit"] = json!(limit);
+        }
+        if !self.after.is_empty() {
+            job["after"] = json!(self.after);
+        }
+        if !self.after_any.is_empty() {
+            job["after_any"] = json!(self.after_any);
+        }
+        if self.requeue {
+            job["requeue"] = json!(true);
         }
         job
     }
