@@ -109,6 +109,7 @@ fn a_run_has_a_folder_and_runs_can_be_listed_shown_and_compared() {
             "log",
             "model.safetensors",
             "outcome.json",
+            "progress.jsonl",
             "report.json",
             "report.txt",
             "trace.parquet"

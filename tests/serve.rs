@@ -182,7 +182,7 @@ fn files_of_jobs_say_what_is_wrong_before_anything_is_started() {
         ("[[jobs]]\ncommand = ['true']\nworker = { cpu = 5 }\n", "the largest machine has 2"),
         ("[[jobs]]\ncommand = ['true']\ncolour = 'red'\n", "colour"),
         ("[[jobs]]\nname = 'fine'\ncommand = ['true']\n", "two jobs are named `fine`"),
-        ("[[jobs]]\nworkload = 5\n", "it has no `command`"),
+        ("[[jobs]]\nworkload = 5\n", "it has neither a `command` nor `train`"),
     ] {
         let said = submit(&format!("{first}{second}"));
         assert!(said.contains(message), "{said}");
@@ -228,6 +228,88 @@ fn strangers_are_not_served() {
         .output()
         .unwrap();
     assert_eq!(other.status.code(), Some(2));
+}
+
+/// A training job begins on one core, since another job holds the second, goes on with both from its checkpoint, and ends with the
+/// model that it would have had alone.
+#[test]
+fn a_training_job_grows_from_its_checkpoint_and_shows_how_far_it_is() {
+    let daemon = Daemon::new("--policy drf");
+    let write = |name: &str, text: &str| std::fs::write(daemon.folder.path().join(name), text).unwrap();
+    write("learns.toml", "workers = 2\nepochs = 400\nmodel = \"mlp:32\"\nseed = 3\n");
+    daemon.text(&["submit", "--name", "other", "--seconds", "6", "--", "sleep", "6"]);
+    assert_eq!(daemon.text(&["submit", "learns.toml"]).trim(), "j1");
+    daemon.until("learns", |job| !job["training"].is_null() && job["workers"] == 1);
+    let grown = daemon.until("learns", |job| job["attempts"] == 2 || job["state"] == "done");
+    assert_eq!(grown["attempts"], 2, "it was done before the other: give it more epochs");
+    let done = daemon.until("learns", |job| job["state"] == "done");
+    let training = &done["training"];
+    assert_eq!(training["samples"], training["total_samples"], "{training}");
+    assert!(training["losses"].as_array().unwrap().len() > 1, "{training}");
+    let workers: Vec<u64> =
+        done["spans"].as_array().unwrap().iter().map(|span| span["workers"].as_u64().unwrap()).collect();
+    assert_eq!(workers, [1, 2]);
+
+    // The same job alone.
+    let alone = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(["train", "learns.toml", "--save", "alone.safetensors"])
+        .current_dir(daemon.folder.path())
+        .output()
+        .unwrap();
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
+    let run = daemon.folder.path().join("state/runs/j1/files/run");
+    let model = |path: &Path| std::fs::read(path).unwrap();
+    assert!(
+        model(&run.join("model.safetensors")) == model(&daemon.folder.path().join("alone.safetensors")),
+        "it is another model"
+    );
+
+    // Where its time went, as a page.
+    let token = daemon.page.split('#').nth(1).unwrap();
+    let asked = format!(
+        "GET /api/jobs/learns/report HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let page = request(&daemon, &asked);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<html"), "{}", &page[..page.len().min(300)]);
+}
+
+#[test]
+fn training_jobs_that_the_scheduler_cannot_run_are_refused_with_the_key() {
+    let daemon = Daemon::new("--policy fifo");
+    for (text, message) in [
+        ("workers = 2\nworker = 3\n", "learns.toml, line 2"),
+        ("run_dir = \"x\"\n", "`run_dir` is for runs of one's own"),
+        ("data = [\"-\"]\n", "standard input cannot be read again"),
+        ("on = \"slurm\"\n", "threads or processes of its machine"),
+    ] {
+        std::fs::write(daemon.folder.path().join("learns.toml"), text).unwrap();
+        let output = daemon.run(&["submit", "learns.toml"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(message), "{text}: {said}");
+    }
+    std::fs::write(daemon.folder.path().join("learns.toml"), "workers = 2\n").unwrap();
+    let wide = "[[jobs]]\nname = 'a'\ntrain = 'learns.toml'\nworkers = { min = 1, max = 3 }\n";
+    std::fs::write(daemon.folder.path().join("jobs.toml"), wide).unwrap();
+    assert!(daemon.refused(&["submit", "jobs.toml"]).contains("the run has 2, and no use for more"));
+}
+
+/// Queues and the rest by the command: what is held back says why, and a limit ends a job.
+#[test]
+fn limits_and_dependencies_are_given_on_the_command_line() {
+    let daemon = Daemon::new("--policy fifo");
+    daemon.text(&["submit", "--name", "long", "--seconds", "60", "--limit", "1", "--", "sleep", "60"]);
+    daemon.text(&["submit", "--name", "after", "--after-any", "long", "--seconds", "1", "--", "true"]);
+    let explained = daemon.text(&["explain", "after"]);
+    assert!(explained.contains("it comes after `long`, which is not over"), "{explained}");
+    assert!(
+        daemon
+            .refused(&["submit", "--after", "nobody", "--", "true"])
+            .contains("it names jobs that there are")
+    );
+    assert!(daemon.refused(&["submit", "--queue", "q", "--", "true"]).contains("the cluster has no queues"));
+    assert!(daemon.text(&["wait", "after"]).contains("success"));
+    assert_eq!(daemon.job("long")["state"], "timed-out");
+    assert!(daemon.text(&["status", "long"]).contains("it had run for the 1 s that it may"));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | `checkpoints/` | from which it goes on |
 //! | `trace.parquet` | what happened when; of a run that went on, the latest part. Earlier ones are `trace-1.parquet` and so on |
 //! | `model.safetensors` | the trained model |
+//! | `progress.jsonl` | how far it was every second or so, a JSON object a line |
 //! | `report.txt`, `report.json` | as `syncline train` prints them |
 //! | `outcome.json` | how it ended; without it the run goes on, or was killed |
 //!
@@ -21,11 +22,12 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, TrainJob, job::JOB, newest_checkpoint};
+use crate::{Error, Progress, TrainJob, job::JOB, newest_checkpoint};
 
 pub use table::{Differences, RunLine, differences, write_comparison, write_list};
 
@@ -36,6 +38,7 @@ const OUTCOME: &str = "outcome.json";
 const CHECKPOINTS: &str = "checkpoints";
 const MODEL: &str = "model.safetensors";
 const TRACE: &str = "trace.parquet";
+const PROGRESS: &str = "progress.jsonl";
 const REPORT: &str = "report.txt";
 const REPORT_JSON: &str = "report.json";
 
@@ -160,6 +163,20 @@ impl RunFolder {
     pub fn log(&mut self, line: &str) {
         let line = syncline_terminal::escape(line).replace('\n', " ");
         let _ = writeln!(self.log, "{} {line}", date::now());
+    }
+
+    /// Writes a line about how far the run is, `elapsed` after it was begun or went on. What cannot be written is no reason to end
+    /// a run.
+    pub fn progress(&self, elapsed: Duration, progress: &Progress) {
+        let line = serde_json::json!({
+            "elapsed_s": elapsed.as_secs_f64(),
+            "samples": progress.samples,
+            "total_samples": progress.total_samples,
+            "epochs_done": progress.epochs_done,
+            "loss": (progress.recent.rows > 0).then(|| progress.recent.mean_loss()),
+        });
+        let file = OpenOptions::new().create(true).append(true).open(self.path.join(PROGRESS));
+        let _ = file.and_then(|mut file| writeln!(file, "{line}"));
     }
 
     /// Keeps the report as text and as a JSON document.

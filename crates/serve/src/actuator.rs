@@ -3,8 +3,12 @@
 //! [`Actuator::start`], [`Actuator::ask`] and [`Actuator::kill`] only begin something; what came of it is seen by
 //! [`Actuator::look`]. The decisions stay pure: they are the same over real processes and over imagined ones.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use syncline_schedule::{JobId, Placement};
+
+use crate::training::Training;
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub struct Launch {
     pub placement: Placement,
     /// The machines of `placement`, by name, with their workers and servers.
     pub hosts: Vec<(String, u32, u32)>,
+    /// The cores that it is held to, by number from 0; none: it is not.
+    pub cores: Vec<usize>,
 }
 
 /// How an attempt ended.
@@ -65,6 +71,12 @@ pub trait Actuator {
 
     /// Begins to stop it: does not ask.
     fn kill(&mut self, run: Run);
+
+    /// How far the training run of a job is, if it is one and has said so.
+    fn training(&mut self, job: JobId) -> Option<Arc<Training>> {
+        let _ = job;
+        None
+    }
 
     /// What is seen of an attempt that was begun, by this actuator or by an earlier one. Unless it is seen
     /// to run, it will never run again.

@@ -88,6 +88,7 @@ impl Api {
             .route("/api/jobs/{job}/wait", get(wait))
             .route("/api/jobs/{job}/explain", get(explain))
             .route("/api/jobs/{job}/output", get(output))
+            .route("/api/jobs/{job}/report", get(report))
             .route("/api/events", get(events))
             .route("/api/recording", get(recording))
             .route("/api/openapi.json", get(description))
@@ -275,6 +276,36 @@ async fn output(State(api): State<Api>, Path(job): Path<String>) -> Response {
     let path = api.runs.join(&job.id).join(job.attempts.to_string()).join("output");
     let text = tail(&path).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// Where the time of a training run went: the page that `syncline trace report` makes of its trace, which may still grow.
+async fn report(State(api): State<Api>, Path(job): Path<String>) -> Response {
+    let view = Arc::clone(&api.view.borrow());
+    let Some(found) = found(&view, &job) else { return no_job(&job) };
+    let folder = api.runs.join(&found.id);
+    let trace = folder.join("files").join("run").join("trace.parquet");
+    if !trace.exists() {
+        let what = format!("job {} has no trace: it is no training job, or has not begun", found.name);
+        return problem(StatusCode::NOT_FOUND, &what);
+    }
+    let made = tokio::task::spawn_blocking(move || trace_report(&trace, &folder)).await;
+    match made {
+        Ok(Ok(page)) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response(),
+        Ok(Err(why)) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Asks this very program, so that a trace that it cannot read ends nothing but the answer.
+fn trace_report(trace: &std::path::Path, folder: &std::path::Path) -> std::result::Result<Vec<u8>, String> {
+    let page = folder.join("report.html");
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.args(["trace", "report"]).arg(trace).arg("--html").arg(&page);
+    let output = command.stdin(std::process::Stdio::null()).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    std::fs::read(&page).map_err(|error| error.to_string())
 }
 
 /// The last 64 KiB of a file.

@@ -20,7 +20,10 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setsid, waitid};
+use rustix::{
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setsid, waitid},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -39,6 +42,9 @@ pub struct Order {
     pub directory: Option<PathBuf>,
     /// Variables beside those of the daemon.
     pub environment: BTreeMap<String, String>,
+    /// The cores that it is held to, by number among those that the daemon may use; none: all.
+    #[serde(default)]
+    pub cores: Vec<usize>,
 }
 
 /// How it ended, and when by the machine's uptime.
@@ -141,11 +147,25 @@ fn start(folder: &Path, order: &Order) -> std::result::Result<Child, String> {
         }
         command.current_dir(directory);
     }
+    hold_to(&order.cores);
     let child = command.spawn().map_err(|error| format!("`{program}`: {error}"))?;
     let process = Process::of(child.id() as i32);
     // Without this file the daemon still finds the processes, by their mark.
     let _ = serde_json::to_string(&process).map(|text| std::fs::write(folder.join("job"), text));
     Ok(child)
+}
+
+/// Holds this process, and so all that it starts, to some of the cores that it has. A machine that has fewer than were counted goes
+/// round. That it cannot be done is no reason not to run.
+fn hold_to(cores: &[usize]) {
+    let Ok(own) = sched_getaffinity(None) else { return };
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| own.is_set(*core)).collect();
+    if cores.is_empty() || all.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(all[core % all.len()]));
+    let _ = sched_setaffinity(None, &set);
 }
 
 /// Waits for the command, ends what it left behind in its group, and says how it ended.

@@ -1,6 +1,7 @@
 //! The loop of the daemon: requests and sightings in, one step of the scheduler, kept on the disk, carried out.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -75,6 +76,8 @@ pub struct Daemon<A> {
     /// Changes that are not on the disk yet, and who waits for them.
     unsaved: Option<(Changes, Vec<Answer>)>,
     trouble: Option<String>,
+    /// The share of its work of which a training run was last told to the policy.
+    told: BTreeMap<JobId, f64>,
     view: watch::Sender<Arc<View>>,
     published: f64,
 }
@@ -125,6 +128,7 @@ impl<A: Actuator> Daemon<A> {
             actuator,
             unsaved: None,
             trouble: None,
+            told: BTreeMap::new(),
             view: watch::Sender::new(Arc::new(first)),
             published: f64::NEG_INFINITY,
         }
@@ -178,6 +182,7 @@ impl<A: Actuator> Daemon<A> {
             return Ok(());
         }
         let (mut news, mut answers) = (self.seen(), Vec::new());
+        news.extend(self.heard());
         for request in requests {
             if let Some((told, answer)) = self.take(request, &news) {
                 news.push(told);
@@ -211,6 +216,23 @@ impl<A: Actuator> Daemon<A> {
                     let at = uptime.map_or(self.now(), |uptime| self.beginning.origin.at(uptime));
                     news.push(News::Ended(run, ending, at));
                 }
+            }
+        }
+        news
+    }
+
+    /// What training runs say of themselves, a twentieth of their work at a time: a policy is asked at each.
+    fn heard(&mut self) -> Vec<News> {
+        let mut news = Vec::new();
+        for record in self.scheduler.records().iter().filter(|record| record.open.is_some() && trains(record))
+        {
+            let Some(training) = self.actuator.training(record.id) else { continue };
+            let share = training.share();
+            let told = self.told.entry(record.id).or_insert(0.0);
+            // Of the first percent it cannot be told yet how fast the rest will be.
+            if share >= 0.01 && (*told == 0.0 || share >= *told + 0.05) && share < 1.0 {
+                *told = share;
+                news.push(News::Progressed(record.id, share));
             }
         }
         news
@@ -378,7 +400,12 @@ impl<A: Actuator> Daemon<A> {
         self.published = now;
         let steps = self.store.as_ref().map_or(0, Store::steps);
         let policy = self.beginning.header.policy.as_str();
-        let view = View::of(&self.scheduler, policy, now, steps, self.trouble.clone());
+        let mut view = View::of(&self.scheduler, policy, now, steps, self.trouble.clone());
+        for (job, record) in view.jobs.iter_mut().zip(self.scheduler.records()) {
+            if trains(record) {
+                job.training = self.actuator.training(record.id);
+            }
+        }
         self.view.send_replace(Arc::new(view));
     }
 }
@@ -396,6 +423,12 @@ fn answer<T, N>(reply: Reply<T>, answer: Result<T>) -> Option<N> {
     // Somebody who has gone away needs no answer.
     let _ = reply.send(answer);
     None
+}
+
+/// Whether a job is a training run, which has its job beside it.
+fn trains(record: &Record) -> bool {
+    record.task.files.contains_key("job.toml")
+        && record.task.command.get(2).is_some_and(|part| part == "train")
 }
 
 /// In what two beginnings differ.

@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! - [`scheduler`]: the pure part, news in and acts out; [`record`] is what it knows of a job, [`why`](view::JobView::why) what
-//!   it says about one.
+//!   it says about one; [`training`] how far a training run is.
 //! - [`actuator`]: what can be done to the world; [`local`] does it with processes of this machine, each started by an
 //!   [`attempt`] that outlives the daemon and is found again through `/proc` ([`proc`]).
 //! - [`store`] and [`clock`]: the books on the disk and their time.
@@ -30,6 +30,7 @@ pub mod record;
 pub mod scheduler;
 pub mod server;
 pub mod store;
+pub mod training;
 pub mod view;
 mod why;
 

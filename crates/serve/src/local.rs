@@ -10,14 +10,17 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use syncline_schedule::JobId;
 
 use crate::{
     actuator::{Actuator, Ending, Launch, Run, Sighting},
     attempt::{self, Order},
     proc,
+    training::Training,
 };
 
 /// The processes of one daemon.
@@ -31,13 +34,22 @@ pub struct Local {
     failed: BTreeMap<Run, String>,
     /// Attempts that are to be asked as soon as their command runs.
     to_ask: BTreeSet<Run>,
+    /// What training runs have said, and how long the file was then.
+    trained: BTreeMap<JobId, (u64, Arc<Training>)>,
 }
 
 impl Local {
     /// Under `folder`; `starter` is a command that calls [`attempt::run`] with the folder that it is given last.
     pub fn new(folder: &Path, starter: Vec<OsString>) -> Self {
         let runs = folder.join("runs");
-        Self { runs, starter, children: BTreeMap::new(), failed: BTreeMap::new(), to_ask: BTreeSet::new() }
+        Self {
+            runs,
+            starter,
+            children: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            to_ask: BTreeSet::new(),
+            trained: BTreeMap::new(),
+        }
     }
 
     /// The folder of a job, which its attempts share.
@@ -55,6 +67,9 @@ impl Local {
         let shared = self.job_folder(launch.run).join("files");
         fs::create_dir_all(&shared)?;
         fs::create_dir_all(&folder)?;
+        for (name, text) in &launch.task.files {
+            put(&shared.join(name), text)?;
+        }
         let order = serde_json::to_vec(&order(launch, &shared))?;
         let path = folder.join("launch");
         fs::write(&path, order)?;
@@ -93,6 +108,17 @@ impl Local {
     }
 }
 
+/// Writes a file that is not there yet, whole or not at all.
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, text)?;
+    fs::rename(beside, path)
+}
+
 impl Actuator for Local {
     fn start(&mut self, launch: &Launch) {
         if let Err(error) = self.begin(launch) {
@@ -109,6 +135,19 @@ impl Actuator for Local {
     fn kill(&mut self, run: Run) {
         self.signal(run, Signal::KILL);
         proc::kill_marked(&self.folder(run).to_string_lossy());
+    }
+
+    fn training(&mut self, job: JobId) -> Option<Arc<Training>> {
+        let path = self.runs.join(job.to_string()).join("files").join("run").join("progress.jsonl");
+        let length = path.metadata().ok()?.len();
+        if let Some((known, training)) = self.trained.get(&job)
+            && *known == length
+        {
+            return Some(Arc::clone(training));
+        }
+        let training = Arc::new(Training::read(&path)?);
+        self.trained.insert(job, (length, Arc::clone(&training)));
+        Some(training)
     }
 
     fn look(&mut self, run: Run) -> Sighting {
@@ -187,5 +226,6 @@ fn order(launch: &Launch, shared: &Path) -> Order {
         ("SYNCLINE_FOLDER".to_owned(), shared.into_owned()),
     ]);
     environment.extend(launch.task.environment.clone());
-    Order { command, directory: launch.task.directory.clone(), environment }
+    let cores = launch.cores.clone();
+    Order { command, directory: launch.task.directory.clone(), environment, cores }
 }

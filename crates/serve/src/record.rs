@@ -61,6 +61,9 @@ pub struct Attempt {
     pub asked: Option<f64>,
     /// Whether it was killed, because it did not.
     pub killed: bool,
+    /// The cores that it is held to, by number from 0; none: it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cores: Vec<usize>,
 }
 
 /// A finished attempt.

@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use syncline_schedule::{
-    Decision, Event, Job, JobId, Placement, Queue, Resources, desk::Desk, jobs_file::Entry as Submission,
-    sim::Entry, state::Status,
+    Decision, Event, Job, JobId, Placement, Queue, Resource, Resources, desk::Desk,
+    jobs_file::Entry as Submission, sim::Entry, state::Status,
 };
 
 use crate::{
@@ -38,6 +38,8 @@ pub enum News {
     Ended(Run, Ending, f64),
     /// An attempt is gone without a word.
     Lost(Run),
+    /// A job says which share of its work is done.
+    Progressed(JobId, f64),
     /// An attempt was never started: the daemon died between saying so and doing it.
     NeverRan(Run),
 }
@@ -165,6 +167,7 @@ impl Scheduler {
             News::Cancelled(id) => self.cancel(now, id).into_iter().collect(),
             News::Ended(run, ending, at) => self.ended(now, run, &ending, at.min(now)).into_iter().collect(),
             News::Lost(run) => self.lost(now, run).into_iter().collect(),
+            News::Progressed(id, share) => self.progressed(now, id, share).into_iter().collect(),
             News::NeverRan(run) => {
                 self.close(run, now);
                 Vec::new()
@@ -187,6 +190,8 @@ impl Scheduler {
             environment: Default::default(),
             grace: 0.0,
             retries: 0,
+            files: Default::default(),
+            pin: false,
         };
         self.records.push(Record::new(id, name.clone(), task.unwrap_or_else(nothing)));
         self.touched.push(id);
@@ -249,6 +254,37 @@ impl Scheduler {
                 self.touch(*job).end(Outcome::TimedOut(limit), *at);
             }
         }
+    }
+
+    /// What a job has left by its own pace: it took what it has had for the share that is done, and takes as much for the same
+    /// share again. That corrects both how long it said that it takes and how fast the speed law thinks that it is.
+    fn progressed(&self, now: f64, id: JobId, share: f64) -> Option<Event> {
+        let state = self.desk.state();
+        let job = state.job(id);
+        let runs = job.status == Status::Running && self.records[id.index()].open.is_some();
+        if !runs || !(share > 0.0 && share <= 1.0) {
+            return None;
+        }
+        let spent = job.attained + (now - state.now) * f64::from(job.placement.workers());
+        let left = spent * (1.0 - share) / share / job.job.internal_cost();
+        Some(Event::Progress { job: id, samples: (job.job.workload - left).max(0.0) })
+    }
+
+    /// The cores of a job that is held to its own: the first that no open attempt is held to.
+    fn cores(&self, record: &Record, placement: &Placement) -> Vec<usize> {
+        if !record.task.pin {
+            return Vec::new();
+        }
+        let job = &self.desk.state().job(record.id).job;
+        let cores = |share: &syncline_schedule::Share| share.demand(job)[Resource::Cpu];
+        let count = placement.shares().iter().map(cores).sum::<f64>().ceil() as usize;
+        let taken: Vec<usize> = self
+            .records
+            .iter()
+            .filter_map(|record| record.open.as_ref())
+            .flat_map(|open| open.cores.clone())
+            .collect();
+        (0..).filter(|core| !taken.contains(core)).take(count).collect()
     }
 
     /// Closes an attempt, if it is the open one; says whether it was asked to stop.
@@ -366,14 +402,28 @@ impl Scheduler {
             (state.cluster.name(share.machine), share.workers, share.servers)
         };
         let hosts = placement.shares().iter().map(named).collect();
+        let cores = self.cores(&self.records[id.index()], &placement);
         let record = self.touch(id);
         record.attempts += 1;
         let number = record.attempts;
         record.not_before = 0.0;
-        record.open =
-            Some(Attempt { number, placement: placement.clone(), begun: now, asked: None, killed: false });
+        record.open = Some(Attempt {
+            number,
+            placement: placement.clone(),
+            begun: now,
+            asked: None,
+            killed: false,
+            cores: cores.clone(),
+        });
         let (name, task) = (record.name.clone(), record.task.clone());
-        Some(Act::Start(Launch { run: Run { job: id, attempt: number }, name, task, placement, hosts }))
+        Some(Act::Start(Launch {
+            run: Run { job: id, attempt: number },
+            name,
+            task,
+            placement,
+            hosts,
+            cores,
+        }))
     }
 }
 

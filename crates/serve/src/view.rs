@@ -1,11 +1,14 @@
 //! What everybody may see: the queue, the machines, what ran where, and why each job is where it is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use syncline_schedule::{Placement, Resource, Resources, state::JobState};
 
 use crate::{
     record::{Outcome, Record},
     scheduler::Scheduler,
+    training::Training,
     why::why,
 };
 
@@ -87,6 +90,9 @@ pub struct JobView {
     pub spans: Vec<Span>,
     /// The command.
     pub command: Vec<String>,
+    /// How far its training run is, if it is one.
+    #[serde(default)]
+    pub training: Option<Arc<Training>>,
 }
 
 /// Workers on one machine over a time.
@@ -159,6 +165,7 @@ impl JobView {
             attempts: record.attempts,
             spans: past.chain(running).collect(),
             command: record.task.command.clone(),
+            training: None,
         }
     }
 

@@ -44,7 +44,10 @@ struct World {
 
 impl World {
     fn new(policy: PolicyName, cores: f64) -> Self {
-        let header = header(policy, cores);
+        Self::with(header(policy, cores))
+    }
+
+    fn with(header: Header) -> Self {
         let scheduler = Scheduler::new(Desk::new(header.clone()), Vec::new()).unwrap();
         Self {
             header,
@@ -348,6 +351,81 @@ fn a_job_that_is_late_goes_on() {
         let record = world.scheduler.find("late").unwrap();
         assert!(record.attempts <= 20, "{policy}: {} attempts", record.attempts);
     }
+}
+
+#[test]
+fn a_job_at_its_limit_is_stopped_and_ends_as_timed_out() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([
+        { "name": "long", "command": ["x"], "seconds": 100, "limit": 3 },
+        { "name": "next", "command": ["x"], "seconds": 1, "limit": 1.5 },
+        { "name": "never", "command": ["x"], "seconds": 1, "after": ["long"] },
+    ]));
+    world.run(20.0);
+    assert_eq!(*world.outcome("long"), Outcome::TimedOut(3.0));
+    assert_eq!(*world.outcome("next"), Outcome::Done);
+    let turned_down =
+        Outcome::TurnedDown("it comes after `long`, which had run for as long as it may".into());
+    assert_eq!(*world.outcome("never"), turned_down);
+    // Three seconds, half a second of stopping, and one for the next.
+    assert!((4.4..4.9).contains(&world.now), "{}", world.now);
+}
+
+/// Who cannot resume and may be begun again gives way, has its room back, and starts once more.
+#[test]
+fn a_higher_priority_has_the_room_of_a_lower_one_when_that_has_stopped() {
+    for policy in policies().filter(|policy| !matches!(policy, PolicyName::PdOrs | PolicyName::Oasis)) {
+        let mut world = World::new(policy, 1.0);
+        world.submit(json!([{ "name": "low", "command": ["x"], "seconds": 10, "requeue": true }]));
+        for _ in 0..10 {
+            world.tick();
+        }
+        world.submit(json!([{ "name": "high", "command": ["x"], "seconds": 2, "priority": 1 }]));
+        let high = Run { job: JobId(1), attempt: 1 };
+        while world.now < 1.4 {
+            assert!(!world.running.contains_key(&high), "{policy}: the room is not free yet");
+            world.tick();
+        }
+        world.run(100.0);
+        assert_eq!(*world.outcome("high"), Outcome::Done, "{policy}");
+        assert!(world.scheduler.find("high").unwrap().ended.unwrap() < 4.0, "{policy}");
+        assert_eq!(*world.outcome("low"), Outcome::Done, "{policy}");
+        assert_eq!(world.scheduler.find("low").unwrap().attempts, 2, "{policy}");
+    }
+}
+
+/// Two machines: there is room elsewhere, but the quota is held until who holds it has stopped.
+#[test]
+fn a_quota_is_held_by_what_is_stopping() {
+    let cluster = json!({
+        "machines": [{ "name": "a", "count": 2, "capacity": { "cpu": 1 } }],
+        "queues": [{ "name": "q", "quota": { "cpu": 1 } }],
+    });
+    let cluster: Cluster = serde_json::from_value(cluster).unwrap();
+    let mut world = World::with(server::header(PolicyName::Fifo, cluster, 10.0, 2000).unwrap());
+    world.submit(json!([{ "name": "low", "command": ["x"], "seconds": 10, "queue": "q", "resume": true }]));
+    world.tick();
+    world.submit(json!([{ "name": "high", "command": ["x"], "seconds": 2, "queue": "q", "priority": 3 }]));
+    let mut most = 0;
+    while !world.is_over() && world.now < 60.0 {
+        most = most.max(world.running.len());
+        world.tick();
+    }
+    assert_eq!((most, world.outcome("low"), world.outcome("high")), (1, &Outcome::Done, &Outcome::Done));
+    assert!(world.scheduler.find("high").unwrap().ended < world.scheduler.find("low").unwrap().ended);
+}
+
+/// It said an hour; after a tenth of its work in ten seconds it has ninety more.
+#[test]
+fn how_long_a_job_takes_is_learnt_from_its_own_progress() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([{ "name": "a", "command": ["x"], "seconds": 3600, "resume": true, "pin": true }]));
+    world.now = 10.0;
+    world.step(vec![News::Progressed(JobId(0), 0.1)]);
+    let job = world.scheduler.desk().state().job(JobId(0));
+    assert!((job.remaining - 90.0).abs() < 1e-6, "{}", job.remaining);
+    assert!((job.due(10.0) - 100.0).abs() < 1e-6);
+    assert_eq!(world.scheduler.find("a").unwrap().open.as_ref().unwrap().cores, [0]);
 }
 
 #[test]

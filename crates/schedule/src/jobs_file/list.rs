@@ -83,6 +83,9 @@ pub(super) fn sent(jobs: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>> {
     if let Some(profile) = jobs.iter().find_map(|job| job.get("profile")) {
         return Err(invalid("profile", profile, "whoever sends jobs reads their profiles first"));
     }
+    if let Some(train) = jobs.iter().find_map(|job| job.get("train")) {
+        return Err(invalid("train", train, "whoever sends jobs reads their training jobs first"));
+    }
     let jobs = each(path, jobs, devices)?;
     validate(path, &jobs)?;
     Ok(jobs)

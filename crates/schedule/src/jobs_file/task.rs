@@ -29,6 +29,12 @@ pub struct Task {
     /// How many times it is begun again when it ends without success.
     #[serde(default)]
     pub retries: u32,
+    /// Small files that are put into its folder before it first starts, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// Whether it is held to as many cores of the machine as its workers and servers take.
+    #[serde(default)]
+    pub pin: bool,
 }
 
 fn ten() -> f64 {
@@ -36,18 +42,19 @@ fn ten() -> f64 {
 }
 
 /// The fields of a [`Task`].
-const FIELDS: [&str; 5] = ["command", "directory", "environment", "grace", "retries"];
+const FIELDS: [&str; 7] = ["command", "directory", "environment", "grace", "retries", "files", "pin"];
 
 /// What a job is believed to take of which nothing is said, in seconds.
 const UNKNOWN: f64 = 3600.0;
 
 /// Whether an entry needs more than reading.
 pub(super) fn is_task(job: &Value) -> bool {
-    FIELDS.iter().chain(&["seconds"]).any(|field| job.get(field).is_some())
+    FIELDS.iter().chain(&["seconds", "train"]).any(|field| job.get(field).is_some())
 }
 
 /// Takes the fields of a task out of a job's, if it has a command.
 pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
+    trains(fields)?;
     let own: Map<String, Value> =
         FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), fields.remove(*field)?))).collect();
     if let Some((field, value)) = own.iter().next().filter(|_| !own.contains_key("command")) {
@@ -67,6 +74,20 @@ pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
     fields.entry("worker").or_insert(json!({ "cpu": 1 }));
     fields.entry("resume").or_insert(json!(false));
     Ok(Some(task))
+}
+
+/// What is known of a training job without its file, which whoever submits it reads: it can resume.
+fn trains(fields: &mut Map<String, Value>) -> Result<()> {
+    let Some(train) = fields.remove("train") else { return Ok(()) };
+    if !train.is_string() {
+        return Err(invalid("train", &train, "it is the name of a training job's file"));
+    }
+    if fields.contains_key("command") {
+        return Err(invalid("train", &train, "a job has a `command` or trains, not both"));
+    }
+    fields.insert("command".into(), json!(["syncline", "train", train]));
+    fields.insert("resume".into(), json!(true));
+    Ok(())
 }
 
 /// Puts the speed law's numbers in the place of `seconds`: what the job takes with its fewest workers, and half of it
@@ -116,6 +137,11 @@ impl Task {
                 &json!(name),
                 "names have no `=`, and nothing holds a zero byte",
             ));
+        }
+        let plain =
+            |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+        if let Some(name) = self.files.keys().find(|name| !plain(name)) {
+            return Err(invalid("files", &json!(name), "they are names in the job's folder, without `/`"));
         }
         if !(self.grace.is_finite() && (0.0..=86_400.0).contains(&self.grace)) {
             return Err(invalid("grace", &json!(self.grace), "it is from 0 to 86400 seconds"));

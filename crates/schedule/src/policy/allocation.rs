@@ -17,7 +17,8 @@ pub struct Allocation {
     pub free: Vec<Resources>,
     /// What each machine offers in all.
     pub capacity: Vec<Resources>,
-    cluster: Arc<Cluster>,
+    /// The machines, which say who may run where.
+    pub cluster: Arc<Cluster>,
 }
 
 impl Allocation {

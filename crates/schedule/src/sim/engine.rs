@@ -172,8 +172,8 @@ impl<'a> Engine<'a> {
                 let arrival = self.future.peek().map_or(f64::INFINITY, |job| job.arrival);
                 let due =
                     self.state.active().map(|job| job.due(self.state.now)).fold(f64::INFINITY, f64::min);
-                let limit =
-                    self.state.active().map(|job| self.state.expires(job)).fold(f64::INFINITY, f64::min);
+                let late = self.state.active().filter(|job| !ends_in_time(&self.state, job));
+                let limit = late.map(|job| self.state.expires(job)).fold(f64::INFINITY, f64::min);
                 let work_left = arrival.is_finite() || !self.state.active.is_empty();
                 let outage = self.outages.last().map_or(f64::INFINITY, |(time, _)| *time);
                 let wake = self.wake.unwrap_or(f64::INFINITY);

@@ -36,6 +36,8 @@ enum Command {
     Record(live::RecordArgs),
     #[command(hide = true)]
     Attempt(live::serve::AttemptArgs),
+    #[command(hide = true)]
+    Train(live::training::Args),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -53,6 +55,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Wait(args) => live::wait(&args),
         Command::Record(args) => live::record(&args),
         Command::Attempt(args) => live::serve::run_attempt(&args),
+        Command::Train(args) => live::training::run(&args),
     }
 }
 

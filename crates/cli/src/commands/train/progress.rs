@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -13,6 +14,9 @@ use syncline::{
 use syncline_terminal::{Detail, Page, unit};
 
 use crate::{failure::Failure, output::remark, screen};
+
+/// Between two lines of a folder's progress.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// A progress bar on a terminal; nothing in a pipe, in a node's process, or beside JSON.
 pub fn bar(json: bool) -> ProgressBar {
@@ -58,9 +62,16 @@ impl Journal {
     /// Lets the run tell what happens, here and on the terminal.
     pub fn attend(&self, run: ParamServ, bar: ProgressBar) -> ParamServ {
         let (of_epochs, of_remarks) = (self.clone(), self.clone());
-        let mut epochs = 0;
+        let (mut epochs, mut told) = (0, None);
         let run = run.on_progress(move |progress| {
             show(&bar, progress);
+            // A bar is this command's clock, too.
+            let now = bar.elapsed();
+            let last = progress.samples >= progress.total_samples;
+            if last || told.is_none_or(|told| now >= told + BETWEEN) {
+                told = Some(now);
+                of_epochs.with(|folder| folder.progress(now, progress));
+            }
             if progress.epochs_done > epochs {
                 epochs = progress.epochs_done;
                 of_epochs.log(&format!("epoch {epochs} is done, {} samples so far", progress.samples));

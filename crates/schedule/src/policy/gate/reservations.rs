@@ -92,7 +92,10 @@ pub fn hold(state: &State, rules: &mut Rules) {
     if reserved.windows.is_empty() {
         return;
     }
-    for id in order.iter().filter(|id| !shown.held.contains_key(id)) {
+    for id in order.iter() {
+        if shown.held.contains_key(id) {
+            continue;
+        }
         let job = state.job(*id);
         let barred: Vec<usize> =
             (0..reserved.windows.len()).filter(|number| reserved.windows[*number].bars(state, job)).collect();

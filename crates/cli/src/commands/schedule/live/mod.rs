@@ -4,6 +4,7 @@ mod ask;
 pub mod serve;
 mod status;
 mod submit;
+pub mod training;
 
 use std::path::PathBuf;
 

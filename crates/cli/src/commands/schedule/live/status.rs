@@ -131,6 +131,17 @@ fn one(job: &JobView, output: &str, page: &mut Page) {
             unit::seconds(span.from_seconds)
         ));
     }
+    if let Some(training) = &job.training {
+        let share = 100.0 * training.share();
+        let pace = training.samples_per_second.filter(|_| job.state == "running");
+        let pace = pace.map_or(String::new(), |pace| format!(", {pace:.0} samples a second"));
+        let loss =
+            training.losses.last().map_or(String::new(), |(_, loss)| format!(", loss {}", unit::loss(*loss)));
+        page.line(&format!(
+            "training: {share:.0} % of its samples, {}{pace}{loss}",
+            unit::plural(training.epochs_done.into(), "epoch")
+        ));
+    }
     let lines: Vec<&str> = output.lines().collect();
     if !lines.is_empty() {
         page.gap().heading("The end of what it said");

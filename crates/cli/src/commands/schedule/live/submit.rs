@@ -1,32 +1,39 @@
 //! `syncline schedule submit`: jobs for the daemon.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf, absolute},
+};
 
 use clap::ValueHint;
 use serde::Serialize;
 use serde_json::{Value, json};
 use syncline::schedule::jobs_file;
 
-use super::Place;
+use super::{Place, training};
 use crate::{
     failure::Failure,
     list::Span,
     output::{print, print_json, remark},
 };
 
-/// Give the scheduler jobs: those of a file, or one command
+/// Give the scheduler jobs: those of a file, a training job as `syncline train` takes it, or one command
+///
+/// A training job runs in a folder of its own, on as many cores as the scheduler gives it workers; when that number changes it
+/// goes on from a checkpoint.
 ///
 /// In a command {workers}, {servers}, {name} and {folder} are filled in when it starts; see `schedule schema jobs --example`.
 ///
 /// Examples:
 ///   syncline schedule submit jobs.toml
+///   syncline schedule submit train-job.toml
 ///   syncline schedule submit --name a --seconds 60 -- sleep 60
 ///   syncline schedule submit --name b --after a --limit 30 -- sleep 10
 ///   syncline schedule submit --workers 1..2 --resume -- python train.py --workers {workers} --checkpoint {folder}/last
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// A list of jobs in TOML or JSON
+    /// A list of jobs in TOML or JSON, or a training job in TOML
     #[arg(value_hint = ValueHint::FilePath, conflicts_with = "command", required_unless_present = "command")]
     jobs: Option<PathBuf>,
     /// What to call it [default: its number]
@@ -85,15 +92,22 @@ struct Output {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut jobs = match &args.jobs {
+        Some(path) if training::is_one(path) => {
+            vec![training::entry(&absolute(path).map_err(Failure::failed)?)]
+        }
         Some(path) => jobs_file::jobs_to_send(path)?,
         None => vec![args.job()],
     };
+    let beside = args.jobs.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    for job in jobs.iter_mut().filter_map(Value::as_object_mut) {
+        training::spell_out(job, beside)?;
+    }
     let mut later = 0;
     for job in jobs.iter_mut().filter_map(Value::as_object_mut) {
         if job.get("command").is_none() {
             let name = job.get("name").and_then(Value::as_str).unwrap_or("without a name");
             return Err(Failure::Failed(format!(
-                "job {name}: it has no `command`, so there is nothing to run; `schedule simulate` takes such jobs"
+                "job {name}: it has neither a `command` nor `train`, so there is nothing to run; `schedule simulate` takes such jobs"
             )));
         }
         later += usize::from(job.remove("arrival").is_some_and(|arrival| arrival.as_f64() != Some(0.0)));
