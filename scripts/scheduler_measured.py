@@ -78,17 +78,15 @@ class Daemon:
         self.process.wait()
 
     def end(self):
-        for job in self.ask("GET", "/api/status")["jobs"]:
-            if job["state"] == "running":
+        """Cancels what waits, then what runs, and waits until it has stopped."""
+        jobs = self.ask("GET", "/api/status")["jobs"]
+        for state in ("waiting", "running"):
+            for job in (job for job in jobs if job["state"] == state):
                 self.ask("DELETE", f"/api/jobs/{job['id']}")
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            if not any(job["state"] in ("running", "stopping") for job in self.ask("GET", "/api/status")["jobs"]):
+            if all(job["state"] == "cancelled" for job in self.ask("GET", "/api/status")["jobs"]):
                 break
-            # What waited has taken their place.
-            for job in self.ask("GET", "/api/status")["jobs"]:
-                if job["state"] == "running":
-                    self.ask("DELETE", f"/api/jobs/{job['id']}")
             time.sleep(0.2)
         self.process.terminate()
         self.process.wait()

@@ -236,8 +236,8 @@ fn strangers_are_not_served() {
 fn a_training_job_grows_from_its_checkpoint_and_shows_how_far_it_is() {
     let daemon = Daemon::new("--policy drf");
     let write = |name: &str, text: &str| std::fs::write(daemon.folder.path().join(name), text).unwrap();
-    write("learns.toml", "workers = 2\nepochs = 400\nmodel = \"mlp:32\"\nseed = 3\n");
-    daemon.text(&["submit", "--name", "other", "--seconds", "6", "--", "sleep", "6"]);
+    write("learns.toml", "workers = 2\nepochs = 150\nmodel = \"mlp:32\"\nseed = 3\n");
+    daemon.text(&["submit", "--name", "other", "--seconds", "3", "--", "sleep", "3"]);
     assert_eq!(daemon.text(&["submit", "learns.toml"]).trim(), "j1");
     daemon.until("learns", |job| !job["training"].is_null() && job["workers"] == 1);
     let grown = daemon.until("learns", |job| job["attempts"] == 2 || job["state"] == "done");

@@ -355,15 +355,17 @@ impl<A: Actuator> Daemon<A> {
             Ok(()) => {
                 self.trouble = None;
                 changes.acts.iter().for_each(|act| self.carry_out(act));
+                // Before the answers: whoever is told of a job finds it.
+                self.publish(true);
                 // Somebody who has gone away needs no answer.
                 answers.into_iter().for_each(Answer::give);
             }
             Err(error) => {
                 self.trouble = Some(error.to_string());
                 self.unsaved = Some((changes, answers));
+                self.publish(true);
             }
         }
-        self.publish(true);
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<()> {

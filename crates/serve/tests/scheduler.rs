@@ -16,6 +16,7 @@ use syncline_serve::{
     record::{Outcome, Record},
     scheduler::{Act, News, Scheduler},
     server,
+    training::Training,
 };
 
 fn cluster(cores: f64) -> Cluster {
@@ -435,4 +436,33 @@ fn the_books_must_fit_together() {
     let record = Record::new(JobId(0), "a".into(), task);
     let error = Scheduler::new(desk, vec![record]).err().unwrap().to_string();
     assert!(error.contains("1 jobs are recorded and 0 are known"), "{error}");
+}
+
+fn line(elapsed: f64, samples: u64) -> String {
+    let line = json!({ "elapsed_s": elapsed, "samples": samples, "total_samples": 1000, "epochs_done": 1, "loss": 0.5 });
+    format!("{line}\n")
+}
+
+/// What a training run has written, of which the first and the last line may be torn.
+#[test]
+fn the_pace_of_a_training_run_is_that_of_its_present_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = folder.path().join("progress.jsonl");
+        std::fs::write(&path, text).unwrap();
+        Training::read(&path)
+    };
+    let lines = [line(8.0, 100), line(9.0, 110), line(1.0, 200), line(3.0, 300)].concat();
+    let training = read(&format!("broken\n{lines}{{\"elapsed")).unwrap();
+    assert_eq!((training.samples, training.samples_per_second), (300, Some(50.0)));
+    assert_eq!(training.losses.len(), 4);
+    assert!((training.share() - 0.3).abs() < 1e-12);
+    assert_eq!(read("broken"), None);
+    let long: String = (1..=999).map(|at| line(at as f64, at)).collect();
+    let losses = read(&long).unwrap().losses;
+    assert!(
+        losses.len() <= 200 && losses.last().unwrap().0 == 999,
+        "a long curve keeps its end: {}",
+        losses.len()
+    );
 }

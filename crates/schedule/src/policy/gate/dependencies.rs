@@ -1,6 +1,6 @@
 //! Jobs that come after others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rules;
 use crate::{
@@ -42,26 +42,33 @@ enum Turn {
     Never(String),
 }
 
-/// Holds back whoever comes after jobs that are not over, and gives up whoever can never start.
+/// Holds back whoever comes after jobs that are not over, and gives up whoever can never start: as soon as one is given up, so are
+/// those that come after it, and those that only wait for its end may start.
 pub fn hold(state: &State, names: &Names, rules: &mut Rules) {
-    for id in state.active.iter().copied() {
-        let job = state.job(id);
-        // It has started, so what it comes after was done.
-        if job.started.is_some() {
-            continue;
-        }
-        match turn(state, names, id) {
-            Turn::Now => {}
-            Turn::Later(why) => drop(rules.shown.held.insert(id, why)),
-            Turn::Never(why) => {
-                rules.hopeless.push((id, why.clone()));
-                rules.shown.held.insert(id, why);
+    let mut given_up = BTreeSet::new();
+    loop {
+        let before = given_up.len();
+        // Who has started had its turn.
+        let waiting = state.active.iter().filter(|id| state.job(**id).started.is_none());
+        for id in waiting {
+            match turn(state, names, &given_up, *id) {
+                Turn::Never(why) if given_up.insert(*id) => rules.hopeless.push((*id, why)),
+                _ => {}
             }
+        }
+        if given_up.len() == before {
+            break;
+        }
+    }
+    for id in state.active.iter().filter(|id| state.job(**id).started.is_none()) {
+        match turn(state, names, &given_up, *id) {
+            Turn::Now => {}
+            Turn::Later(why) | Turn::Never(why) => drop(rules.shown.held.insert(*id, why)),
         }
     }
 }
 
-fn turn(state: &State, names: &Names, id: JobId) -> Turn {
+fn turn(state: &State, names: &Names, given_up: &BTreeSet<JobId>, id: JobId) -> Turn {
     let job = &state.job(id).job;
     let (must_succeed, must_end) = (job.after.iter().map(|name| (name, true)), job.after_any.iter());
     let mut later = None;
@@ -70,7 +77,8 @@ fn turn(state: &State, names: &Names, id: JobId) -> Turn {
             later.get_or_insert_with(|| format!("it comes after `{name}`, which has not been submitted yet"));
             continue;
         };
-        match state.job(other).status {
+        let status = if given_up.contains(&other) { Status::Rejected } else { state.job(other).status };
+        match status {
             Status::Completed => {}
             Status::Pending | Status::Running => {
                 later.get_or_insert_with(|| format!("it comes after `{name}`, which is not over"));
