@@ -67,8 +67,9 @@ impl Journal {
             show(&bar, progress);
             // A bar is this command's clock, too.
             let now = bar.elapsed();
-            let last = progress.samples >= progress.total_samples;
-            if last || told.is_none_or(|told| now >= told + BETWEEN) {
+            let due = told.is_none_or(|told| now >= told + BETWEEN);
+            // An epoch that is done is told at once: the last one is.
+            if due || progress.epochs_done > epochs {
                 told = Some(now);
                 of_epochs.with(|folder| folder.progress(now, progress));
             }

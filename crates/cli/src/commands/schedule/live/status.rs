@@ -132,15 +132,14 @@ fn one(job: &JobView, output: &str, page: &mut Page) {
         ));
     }
     if let Some(training) = &job.training {
-        let share = 100.0 * training.share();
+        // Of one that is over the last words count: what was trained on twice is in no sum.
+        let share = (!job.is_over()).then(|| format!("{:.0} % of its samples, ", 100.0 * training.share()));
         let pace = training.samples_per_second.filter(|_| job.state == "running");
         let pace = pace.map_or(String::new(), |pace| format!(", {pace:.0} samples a second"));
         let loss =
             training.losses.last().map_or(String::new(), |(_, loss)| format!(", loss {}", unit::loss(*loss)));
-        page.line(&format!(
-            "training: {share:.0} % of its samples, {}{pace}{loss}",
-            unit::plural(training.epochs_done.into(), "epoch")
-        ));
+        let epochs = unit::plural(training.epochs_done.into(), "epoch");
+        page.line(&format!("training: {}{epochs}{pace}{loss}", share.unwrap_or_default()));
     }
     let lines: Vec<&str> = output.lines().collect();
     if !lines.is_empty() {
