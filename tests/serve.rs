@@ -230,49 +230,6 @@ fn strangers_are_not_served() {
     assert_eq!(other.status.code(), Some(2));
 }
 
-/// A training job begins on one core, since another job holds the second, goes on with both from its checkpoint, and ends with the
-/// model that it would have had alone.
-#[test]
-fn a_training_job_grows_from_its_checkpoint_and_shows_how_far_it_is() {
-    let daemon = Daemon::new("--policy drf");
-    let write = |name: &str, text: &str| std::fs::write(daemon.folder.path().join(name), text).unwrap();
-    write("learns.toml", "workers = 2\nepochs = 150\nmodel = \"mlp:32\"\nseed = 3\n");
-    daemon.text(&["submit", "--name", "other", "--seconds", "3", "--", "sleep", "3"]);
-    assert_eq!(daemon.text(&["submit", "learns.toml"]).trim(), "j1");
-    daemon.until("learns", |job| !job["training"].is_null() && job["workers"] == 1);
-    let grown = daemon.until("learns", |job| job["attempts"] == 2 || job["state"] == "done");
-    assert_eq!(grown["attempts"], 2, "it was done before the other: give it more epochs");
-    let done = daemon.until("learns", |job| job["state"] == "done");
-    let training = &done["training"];
-    assert_eq!(training["epochs_done"], 150, "{training}");
-    assert!(training["losses"].as_array().unwrap().len() > 1, "{training}");
-    let workers: Vec<u64> =
-        done["spans"].as_array().unwrap().iter().map(|span| span["workers"].as_u64().unwrap()).collect();
-    assert_eq!(workers, [1, 2]);
-
-    // The same job alone.
-    let alone = Command::new(env!("CARGO_BIN_EXE_syncline"))
-        .args(["train", "learns.toml", "--save", "alone.safetensors"])
-        .current_dir(daemon.folder.path())
-        .output()
-        .unwrap();
-    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
-    let run = daemon.folder.path().join("state/runs/j1/files/run");
-    let model = |path: &Path| std::fs::read(path).unwrap();
-    assert!(
-        model(&run.join("model.safetensors")) == model(&daemon.folder.path().join("alone.safetensors")),
-        "it is another model"
-    );
-
-    // Where its time went, as a page.
-    let token = daemon.page.split('#').nth(1).unwrap();
-    let asked = format!(
-        "GET /api/jobs/learns/report HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
-    let page = request(&daemon, &asked);
-    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<html"), "{}", &page[..page.len().min(300)]);
-}
-
 #[test]
 fn training_jobs_that_the_scheduler_cannot_run_are_refused_with_the_key() {
     let daemon = Daemon::new("--policy fifo");
