@@ -48,7 +48,7 @@ pub enum News {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// Start an attempt.
-    Start(Launch),
+    Start(Box<Launch>),
     /// Ask an attempt to stop.
     Ask(Run),
     /// Kill it.
@@ -262,7 +262,8 @@ impl Scheduler {
         let state = self.desk.state();
         let job = state.job(id);
         let runs = job.status == Status::Running && self.records[id.index()].open.is_some();
-        if !runs || !(share > 0.0 && share <= 1.0) {
+        let tells = runs && share > 0.0 && share <= 1.0;
+        if !tells {
             return None;
         }
         let spent = job.attained + (now - state.now) * f64::from(job.placement.workers());
@@ -416,14 +417,14 @@ impl Scheduler {
             cores: cores.clone(),
         });
         let (name, task) = (record.name.clone(), record.task.clone());
-        Some(Act::Start(Launch {
+        Some(Act::Start(Box::new(Launch {
             run: Run { job: id, attempt: number },
             name,
             task,
             placement,
             hosts,
             cores,
-        }))
+        })))
     }
 }
 
