@@ -36,6 +36,12 @@ fn job(workload: f64, external_gbps: f64) -> Job {
         restart: 0.0,
         resume: true,
         group: String::new(),
+        queue: String::new(),
+        priority: None,
+        limit: None,
+        after: Vec::new(),
+        after_any: Vec::new(),
+        requeue: false,
     }
 }
 
