@@ -7,7 +7,7 @@ use syncline_trace::{RunReader, Span};
 use crate::analyst::{Analyst, report};
 use crate::source::{Damage, Format, Opened, logs, open};
 use crate::spark::follow;
-use crate::{Error, Report, chrome, flight, workers};
+use crate::{Error, Report, calls, chrome, flight, workers};
 
 /// Reads the log at `path` and explains it. Damage inside the log is part of the report; only a log that tells nothing at
 /// all is an error. Of several attempts in an archive it is the last one.
@@ -150,7 +150,14 @@ fn run_file(path: &Path) -> Result<Report, Error> {
         }
     }
     if spans.is_empty() {
-        return Err(Error::Empty { path: path.to_owned(), why: "the run file has no spans yet".to_owned() });
+        let info = reader.info();
+        return match calls::calls(info, info.wall_ns) {
+            Some(calls) => Ok(calls::report(info, calls, path.display().to_string(), damage)),
+            None => {
+                let why = "the run file has neither spans nor calls yet".to_owned();
+                Err(Error::Empty { path: path.to_owned(), why })
+            }
+        };
     }
     if reader.info().dropped() > 0 {
         damage.note(format!("{} spans did not fit into the recorders", reader.info().dropped()));

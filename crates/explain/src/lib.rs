@@ -9,6 +9,7 @@
 //! - `flight`: dumps of PyTorch's flight recorder, which say who is missing in a hang.
 //! - [`spark`]: Spark's events, put together window by window in bounded memory.
 //! - `analysis`: what windows are asked.
+//! - `calls`: who waited for whom in a program of one's own.
 //! - [`blame`]: who is slower than the others, by evidence.
 //! - [`report`]: the answers as data, text and page.
 //! - `invariants`: what must hold of every report ([`violations`]).
@@ -18,6 +19,7 @@
 mod analysis;
 mod analyst;
 pub mod blame;
+mod calls;
 mod chrome;
 mod compare;
 mod error;

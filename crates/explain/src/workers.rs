@@ -16,6 +16,7 @@ use crate::analysis::slow::SlowWorkers;
 use crate::analysis::straggler::stragglers;
 use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
+use crate::calls::calls;
 use crate::invariants;
 use crate::report::{ClockNote, Iterations, Machine, Report, verdict};
 use crate::source::Damage;
@@ -98,6 +99,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         distributions: task_times(&lanes).finish(),
         machine: machine(info),
         clocks: clocks(info),
+        calls: calls(info, wall_ns),
         timeline: timeline(spans, wall_ns, &name),
         ..Report::default()
     };

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, Interrupt, NodeResult, Roster, State};
+use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, State};
 use syncline_trace::{ClockOffset, RunFile};
 
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) struct Outcome {
     pub servers: Vec<ServerStatistics>,
     /// Who ended the run before its time, if somebody did.
     pub interrupted: Option<Interrupt>,
+    /// The run file, which is complete but for what passed between nodes.
+    pub trace: Option<RunFile>,
     /// Why the trace is incomplete, if it is.
     pub trace_error: Option<syncline_trace::Error>,
     /// The last checkpoint, why a later one could not be written, and what they have cost.
@@ -427,9 +429,17 @@ impl Drive {
             file.info_mut().setup.get_or_insert_default().load = passed;
             Ok(())
         });
-        let finished = trace.file.take().map_or(Ok(()), RunFile::finish);
-        let trace_error = trace.error.or(finished.err());
-        Outcome { parameters, servers, interrupted, trace_error, checkpoint, losses }
+        let Trace { file: trace, error: trace_error } = trace;
+        Outcome { parameters, servers, interrupted, trace, trace_error, checkpoint, losses }
+    }
+}
+
+impl Outcome {
+    /// Completes the run file with what passed between nodes over the whole run.
+    pub(crate) fn finish_trace(&mut self, ledger: &Ledger) {
+        let Some(mut file) = self.trace.take() else { return };
+        file.info_mut().edges = ledger.traced();
+        self.trace_error = file.finish().err();
     }
 }
 

@@ -320,7 +320,9 @@ impl ParamServ {
         let resumed = begun.resumed.as_ref().map(Checkpoint::round);
         let apart = executor.has_processes() || executor.is_sim();
         let (program, coordinator) = self.program(&settings, begun, executor.is_sim(), apart)?;
-        let outcome = launch(program, executor)?.wait()?;
+        let (outcome, ledger) = launch(program, executor)?.wait_and_tell();
+        let mut outcome = outcome?;
+        outcome.finish_trace(&ledger);
         if let Some(interrupt) = outcome.interrupted
             && outcome.servers.iter().all(|server| server.updates == 0)
         {

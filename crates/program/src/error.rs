@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use syncline_wire as wire;
@@ -147,6 +148,17 @@ pub enum Error {
         /// How many are free on the host that has most.
         there: usize,
     },
+    /// There is no running program to look into.
+    #[error("no program can be seen at {}: {why}", directory.display())]
+    NoWindow {
+        /// The directory of its run.
+        directory: PathBuf,
+        /// What is missing.
+        why: String,
+    },
+    /// A run file cannot be written.
+    #[error(transparent)]
+    Trace(#[from] syncline_trace::Error),
     /// Something that launching needs from the operating system failed.
     #[error("{doing}: {source}")]
     System {

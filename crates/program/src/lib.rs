@@ -40,6 +40,8 @@
 //! # Ok::<(), syncline_program::Error>(())
 //! ```
 //!
+//! [`live`] looks into a program that runs.
+//!
 //! `graph` is what a program is before it runs, `life` the decisions about its nodes, `node` what one runs in, `control` how
 //! nodes and launcher talk, `engine` the places where nodes run, and `launch` brings them together.
 //!
@@ -50,7 +52,8 @@
 //! - A call is never repeated by itself. One that a failure finds under way fails; [`Peer`] reaches the next incarnation.
 //! - A node that ends normally stops nothing, until the driver returns, or without one, until all plain nodes have ended.
 //! - After `wait` no thread, process, socket or file of the run is left, also when the launcher is killed (except for
-//!   threads that never come to an await point: they cannot be ended, and are named).
+//!   threads that never come to an await point: they cannot be ended, and are named; and for the directory by which a program on
+//!   threads is [looked into](live), which the next launch removes).
 //!
 //! It builds on `syncline-wire` for calls; `rustix` for process groups and waiting without reaping, `signal-hook` for
 //! Ctrl-C that has its usual effect again after a run, `tempfile` for the private directory of sockets.
@@ -61,6 +64,7 @@ mod error;
 mod graph;
 mod launch;
 mod life;
+pub mod live;
 mod node;
 pub mod ready;
 
@@ -82,6 +86,7 @@ pub use launch::run::Run;
 pub use launch::testing::launch_for_test;
 pub use launch::{enrol, is_child, launch, launched_program};
 pub use life::failure::{Cause, Failure};
+pub use life::ledger::{Account, Ledger};
 pub use life::policy::OnFailure;
 pub use life::roster::{Presence, Roster, State};
 pub use node::context::Context;

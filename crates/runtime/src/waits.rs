@@ -66,6 +66,30 @@ pub struct Told {
     pub wait: Wait,
 }
 
+impl Told {
+    /// What for, in words: "waits for server/0 to answer `pull`". Only those who know the nodes' numbers can name what a
+    /// call or a gate waits for, and they tell it in words.
+    pub fn words(&self) -> String {
+        self.wait.words(|node| node.0.to_string())
+    }
+}
+
+impl Wait {
+    fn words(&self, name: impl Fn(Node) -> String) -> String {
+        match self {
+            Wait::Call { node, method, lost } => {
+                let lost = if *lost { ", but a message of that call was lost" } else { "" };
+                format!("waits for {} to answer `{method}`{lost}", name(*node))
+            }
+            Wait::Gate { gate, nodes } if nodes.is_empty() => format!("holds a caller at `{gate}`"),
+            Wait::Gate { gate, nodes } => format!("holds a caller at `{gate}` until {} comes", listed(nodes)),
+            Wait::Group(label) => format!("waits for the group `{label}` to finish"),
+            Wait::Stop => "waits for the program to be stopped".to_owned(),
+            Wait::Told { text, .. } => text.clone(),
+        }
+    }
+}
+
 /// The table of waits. Clones share it.
 #[derive(Clone, Default)]
 pub struct Waits(Arc<Mutex<Table>>);
@@ -350,18 +374,7 @@ impl Table {
     }
 
     fn link(&self, node: Node, wait: &Wait) -> Link {
-        let text = match wait {
-            Wait::Call { node, method, lost } => {
-                let lost = if *lost { ", but a message of that call was lost" } else { "" };
-                format!("waits for {} to answer `{method}`{lost}", self.name(*node))
-            }
-            Wait::Gate { gate, nodes } if nodes.is_empty() => format!("holds a caller at `{gate}`"),
-            Wait::Gate { gate, nodes } => format!("holds a caller at `{gate}` until {} comes", listed(nodes)),
-            Wait::Group(label) => format!("waits for the group `{label}` to finish"),
-            Wait::Stop => "waits for the program to be stopped".to_owned(),
-            Wait::Told { text, .. } => text.clone(),
-        };
-        Link { node: self.name(node), wait: text }
+        Link { node: self.name(node), wait: wait.words(|node| self.name(node)) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`Span`]: one node, one phase, from when to when, and what it was for.
 //! - [`Recorder`]: a node's own list of spans, written by that node only, bounded.
 //! - [`RunInfo`]: what a reader must know about the run as a whole: its nodes, their clocks, its settings.
+//! - [`Edge`]: what passed between two nodes over the whole run.
 //! - [`TrainingSetup`]: how a training run was set up.
 //! - [`ClockOffset`]: how far a node's clock is from the run's, and how sure that is.
 //! - [`RunFile`] and [`read`] (feature `file`): the spans of all nodes in one Parquet file, readable while it grows.
@@ -19,6 +20,7 @@
 //! ```
 
 mod clock;
+mod edge;
 #[cfg(feature = "file")]
 mod file;
 mod recorder;
@@ -27,6 +29,7 @@ mod setup;
 mod span;
 
 pub use clock::ClockOffset;
+pub use edge::Edge;
 #[cfg(feature = "file")]
 pub use file::{Error, Run, RunFile, RunReader, read};
 pub use recorder::Recorder;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClockOffset, TrainingSetup};
+use crate::{ClockOffset, Edge, TrainingSetup};
 
 /// A node of the run: [`Span::node`](crate::Span::node) is its position in [`RunInfo::nodes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,13 @@ pub struct Node {
     pub clock: ClockOffset,
     /// Spans that its recorder could not keep.
     pub dropped: u64,
+    /// How long it lived, in ns; 0 where that is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lived_ns: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Node {
@@ -42,8 +49,14 @@ pub struct RunInfo {
     pub system: String,
     /// When the run's clock was 0, in ms since 1970.
     pub started_unix_ms: u64,
-    /// Every node that has spans.
+    /// Every node that has spans or edges.
     pub nodes: Vec<Node>,
+    /// What passed between nodes, where calls were counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
+    /// How long the run took, in ns; 0 where only the spans tell.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub wall_ns: u64,
     /// How many workers.
     pub workers: u32,
     /// How many servers.

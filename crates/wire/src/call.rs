@@ -1,5 +1,6 @@
 //! What a service knows about a call: who calls, until when the answer is wanted, and whether it still is.
 
+use crate::edges::Edge;
 use crate::{Elapsed, Method, Peer};
 use std::any::Any;
 use std::fmt;
@@ -32,6 +33,8 @@ use tokio::sync::Notify;
 pub struct Call<'a> {
     caller: &'a Peer,
     clock: &'a Clock,
+    /// Where it is counted.
+    pub(crate) edge: &'a Edge,
     pub(crate) method: Method,
     /// On the service's clock.
     deadline: Option<Duration>,
@@ -45,17 +48,20 @@ pub struct Call<'a> {
 /// Who calls where nobody said who.
 static NOBODY: LazyLock<Peer> = LazyLock::new(Peer::default);
 static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
+/// Where calls are counted that nobody asks about.
+static UNCOUNTED: LazyLock<Edge> = LazyLock::new(|| Edge::on(Clock::start()));
 
 impl<'a> Call<'a> {
     pub(crate) fn new(
         caller: &'a Peer,
         clock: &'a Clock,
+        edge: &'a Edge,
         method: Method,
         patience: Option<Duration>,
     ) -> Self {
         let deadline = patience.map(|patience| clock.now().saturating_add(patience));
         let (host, cancellation) = (None, OnceLock::new());
-        Call { caller, clock, method, deadline, is_local: false, host, cancellation }
+        Call { caller, clock, edge, method, deadline, is_local: false, host, cancellation }
     }
 
     /// A call from within this process.
@@ -69,7 +75,7 @@ impl<'a> Call<'a> {
 
     /// A call by nobody and without a deadline, for tests that call a service's methods themselves.
     pub fn by_nobody() -> Call<'static> {
-        Call::new(&NOBODY, &CLOCK, Method::named("call"), None).local()
+        Call::new(&NOBODY, &CLOCK, &UNCOUNTED, Method::named("call"), None).local()
     }
 
     /// Who calls: proved by the handshake to hold the run's secret, and otherwise as it says.

@@ -1,10 +1,11 @@
 //! The caller's side of a service.
 
+use crate::edges::Edge;
 use crate::link::simulated::SimulatedLink;
 use crate::link::socket::Socket;
 use crate::{
-    Address, Blocking, Call, CallError, Contract, Error, Health, Hosted, Identity, Limits, Method, Peer,
-    Result, Reuse, Service,
+    Address, Blocking, Call, CallError, Contract, Edges, Error, Health, Hosted, Identity, Limits, Method,
+    Peer, Result, Reuse, Service,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Client<S: Service> {
     deadline: Duration,
     /// Who calls, as services of this process and of a simulation see it; others learn it from the handshake.
     caller: Arc<Peer>,
+    /// Where its calls are counted.
+    edge: Arc<Edge>,
 }
 
 enum Link<S: Service> {
@@ -35,7 +38,9 @@ enum Link<S: Service> {
 
 impl<S: Service> Client<S> {
     fn new(link: Link<S>) -> Client<S> {
-        Client { link, deadline: Duration::ZERO, caller: Arc::default() }
+        let edge = Arc::new(Edge::on(Clock::start()));
+        let client = Client { link, deadline: Duration::ZERO, caller: Arc::default(), edge };
+        client.called_by(Peer::default())
     }
 
     /// A client that calls the service directly: no socket, no copy, no other thread.
@@ -81,7 +86,27 @@ impl<S: Service> Client<S> {
     /// The same client, by whom services of this process and of a simulation see themselves called.
     #[must_use]
     pub fn called_by(self, caller: Peer) -> Client<S> {
-        Client { caller: Arc::new(caller), ..self }
+        let edge = match &self.link {
+            Link::Direct(hosted) => {
+                let edge = hosted.edge(&caller);
+                edge.is_within_a_process();
+                edge
+            }
+            Link::Simulated(hosted, _) => hosted.edge(&caller),
+            Link::Socket(_) => Arc::clone(&self.edge),
+        };
+        Client { caller: Arc::new(caller), edge, ..self }
+    }
+
+    /// The same client, whose waits for another process are counted in `edges`. Within a process, and in a simulation, the
+    /// service's own counts have them.
+    #[must_use]
+    pub fn counted_in(self, edges: &Edges) -> Client<S> {
+        let edge = match &self.link {
+            Link::Direct(_) | Link::Simulated(..) => Arc::clone(&self.edge),
+            Link::Socket(socket) => edges.between(socket.caller(), &socket.peer()),
+        };
+        Client { edge, ..self }
     }
 
     /// Calls that wait for their answers without `.await`, for code that is not asynchronous.
@@ -167,7 +192,7 @@ impl<S: Service> Client<S> {
     pub async fn __begin<'a>(&'a self, hosted: &'a Hosted<S>, method: Method) -> Call<'a> {
         // Such a call may always be ready: without this, a loop of them never lets its executor stop it.
         tokio::task::coop::consume_budget().await;
-        hosted.local_call(&self.caller, method, self.wait(&method))
+        hosted.local_call(&self.caller, &self.edge, method, self.wait(&method))
     }
 
     /// Asks once, elsewhere.
@@ -176,10 +201,14 @@ impl<S: Service> Client<S> {
         let wait = self.wait(method);
         let patience = Some(wait).filter(|wait| !wait.is_zero());
         let answer = async {
+            // Who calls the object itself waits as long as that takes.
+            let _asking = (!self.is_local()).then(|| self.edge.ask());
             match &self.link {
-                Link::Direct(hosted) => hosted.answer(&self.caller, patience, request).await,
+                Link::Direct(hosted) => hosted.answer(&self.caller, &self.edge, patience, request).await,
                 Link::Socket(socket) => socket.call(patience, request).await,
-                Link::Simulated(hosted, link) => link.call(hosted, &self.caller, patience, request).await,
+                Link::Simulated(hosted, link) => {
+                    link.call(hosted, &self.caller, &self.edge, patience, request).await
+                }
             }
         };
         self.timed(method.name, wait, answer).await?
@@ -234,7 +263,8 @@ impl<S: Service> Clone for Client<S> {
             Link::Socket(socket) => Link::Socket(Arc::clone(socket)),
             Link::Simulated(hosted, link) => Link::Simulated(hosted.clone(), link.clone()),
         };
-        Client { link, deadline: self.deadline, caller: Arc::clone(&self.caller) }
+        let (caller, edge) = (Arc::clone(&self.caller), Arc::clone(&self.edge));
+        Client { link, deadline: self.deadline, caller, edge }
     }
 }
 

@@ -6,6 +6,7 @@
 //! credit get through, also when every slot is taken. Streams have slots of their own: if they kept those of their calls,
 //! a reader that waits for one would not read the credit that they wait for.
 
+use crate::edges::Edge;
 use crate::frame::{CallId, Frame, Header, Kind, Subject};
 use crate::inbox::{Inbox, Received};
 use crate::outbox::{Flush, Outbox};
@@ -34,7 +35,8 @@ pub(crate) async fn serve<S: Service>(
     let inbox = Inbox::new(stream.read, limits.clone(), pools);
     let outbox = Outbox::new(stream.write);
     let (slots, streams, waiting) = (limits.slots(), limits.slots(), limits.slots());
-    let desk = Arc::new(Desk { hosted, peer, outbox, limits, slots, streams, under_way: Mutex::default() });
+    let (edge, under_way) = (hosted.edge(&peer), Mutex::default());
+    let desk = Arc::new(Desk { hosted, peer, edge, outbox, limits, slots, streams, under_way });
     let mut server = Server { desk: Arc::clone(&desk), inbox, waiting, tasks: JoinSet::new() };
     server.tasks.spawn(async move {
         desk.outbox.flush_forever().await;
@@ -58,6 +60,8 @@ struct Server<S: Service> {
 struct Desk<S: Service> {
     hosted: Hosted<S>,
     peer: Peer,
+    /// Where the peer's calls are counted.
+    edge: Arc<Edge>,
     outbox: Arc<Outbox>,
     limits: Limits,
     slots: Arc<Semaphore>,
@@ -104,6 +108,7 @@ impl<S: Service> Server<S> {
         }
         let request = self.inbox.read(parts, None)?;
         let desk = Arc::clone(&self.desk);
+        desk.edge.came(header.frame_length());
         let Some(slot) = self.desk.free_slot() else {
             let wait = async move {
                 // The semaphore is never closed.
@@ -157,11 +162,12 @@ impl<S: Service> Desk<S> {
     /// Lets the service answer, and sends what it says.
     async fn answer(&self, header: Header, request: S::Request, slot: Option<OwnedSemaphorePermit>) {
         let call = header.call;
-        let outcome = self.hosted.answer(&self.peer, header.patience(), request).await;
+        let outcome = self.hosted.answer(&self.peer, &self.edge, header.patience(), request).await;
         let reply = outcome.and_then(|reply| Ok(Frame::new(Kind::Reply, call, &reply, &self.limits)?));
         let (mut frame, flow) =
             reply.unwrap_or_else(|error| (Frame::failure(call, error, &self.limits), None));
         frame.permit = slot;
+        self.edge.leaves(frame.length());
         match flow {
             None => self.outbox.send(frame, Flush::Now),
             Some(flow) => match Arc::clone(&self.streams).try_acquire_owned() {
@@ -188,7 +194,10 @@ impl<S: Service> Desk<S> {
                 permit.forget();
             }
             match poll_fn(|context| flow.poll_frame(call, &self.limits, context)).await {
-                Some(Ok(frame)) => self.outbox.send(frame, Flush::Now),
+                Some(Ok(frame)) => {
+                    self.edge.leaves(frame.length());
+                    self.outbox.send(frame, Flush::Now);
+                }
                 Some(Err(error)) => break error.to_string(),
                 None => break String::new(),
             }

@@ -1,11 +1,14 @@
 //! A service that can be called: the object, how much of it is done at once, and what was done.
 
 use crate::call::CancelOnDrop;
-use crate::{Bounds, Call, CallError, Error, Method, Peer, Service, caught};
+use crate::edges::Edge;
+use crate::{Bounds, Call, CallError, Edges, Error, Method, Passed, Peer, Service, caught};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use syncline_runtime::Ground;
@@ -32,14 +35,9 @@ struct Inner<S> {
     gate: Option<Gate>,
     /// What the service's own attribute keeps here, such as its batches.
     slot: OnceLock<Box<dyn Any + Send + Sync>>,
-    counts: Counts,
-}
-
-#[derive(Default)]
-struct Counts {
-    running: AtomicUsize,
-    calls: AtomicU64,
-    failures: AtomicU64,
+    /// Where its calls are counted, and as whose.
+    edges: Edges,
+    name: Peer,
 }
 
 /// How a service is: it answers, and this is what it has done so far.
@@ -70,9 +68,14 @@ impl<S: Service> Hosted<S> {
 
     /// Hosts a service on `ground`, whose clock times its calls and which runs its tasks.
     pub fn on(ground: Ground, service: Arc<S>) -> Hosted<S> {
-        let bounds = service.bounds();
-        let (slot, counts) = (OnceLock::new(), Counts::default());
-        Hosted(Arc::new(Inner { service, ground, gate: Gate::new(bounds), slot, counts }))
+        let edges = Edges::on(ground.clock().clone());
+        Hosted::counted(ground, service, &edges, Peer::default())
+    }
+
+    /// Hosts a service on `ground`, as [`on`](Hosted::on) does, whose calls are counted in `edges` as calls of `name`.
+    pub fn counted(ground: Ground, service: Arc<S>, edges: &Edges, name: Peer) -> Hosted<S> {
+        let (gate, slot, edges) = (Gate::new(service.bounds()), OnceLock::new(), edges.clone());
+        Hosted(Arc::new(Inner { service, ground, gate, slot, edges, name }))
     }
 
     /// The object itself.
@@ -82,13 +85,14 @@ impl<S: Service> Hosted<S> {
 
     /// How it is.
     pub fn health(&self) -> Health {
-        let Counts { running, calls, failures } = &self.0.counts;
-        Health {
-            running: running.load(Ordering::Relaxed) as u64,
-            waiting: self.0.gate.as_ref().map_or(0, |gate| gate.waiting.load(Ordering::Relaxed)) as u64,
-            calls: calls.load(Ordering::Relaxed),
-            failures: failures.load(Ordering::Relaxed),
-        }
+        let waiting = self.0.gate.as_ref().map_or(0, |gate| gate.waiting.load(Ordering::Relaxed)) as u64;
+        let Passed { calls, failures, under_way, .. } = self.0.edges.to(&self.0.name);
+        Health { running: under_way.saturating_sub(waiting), waiting, calls, failures }
+    }
+
+    /// Where calls from `caller` are counted.
+    pub(crate) fn edge(&self, caller: &Peer) -> Arc<Edge> {
+        self.0.edges.between(caller, &self.0.name)
     }
 
     pub(crate) fn ground(&self) -> &Ground {
@@ -108,19 +112,26 @@ impl<S: Service> Hosted<S> {
     }
 
     /// A call from this process.
-    pub(crate) fn local_call<'a>(&'a self, caller: &'a Peer, method: Method, wait: Duration) -> Call<'a> {
+    pub(crate) fn local_call<'a>(
+        &'a self,
+        caller: &'a Peer,
+        edge: &'a Edge,
+        method: Method,
+        wait: Duration,
+    ) -> Call<'a> {
         let patience = Some(wait).filter(|wait| !wait.is_zero());
-        Call::new(caller, self.0.ground.clock(), method, patience).local().at(self)
+        Call::new(caller, self.0.ground.clock(), edge, method, patience).local().at(self)
     }
 
     /// Answers a request that came from elsewhere.
     pub(crate) async fn answer(
         &self,
         caller: &Peer,
+        edge: &Edge,
         patience: Option<Duration>,
         request: S::Request,
     ) -> Result<S::Reply, CallError<S::Error>> {
-        let call = Call::new(caller, self.0.ground.clock(), S::method(&request), patience).at(self);
+        let call = Call::new(caller, self.0.ground.clock(), edge, S::method(&request), patience).at(self);
         self.run(&call, || self.0.service.call(&call, request)).await
     }
 
@@ -130,47 +141,47 @@ impl<S: Service> Hosted<S> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let Inner { gate, counts, .. } = &*self.0;
+        let gate = &self.0.gate;
         let cancel = CancelOnDrop::new(call);
+        let mut tally = call.edge.begin();
         let timed = async {
             let _turn = match gate {
-                Some(gate) if !call.method.batched => Some(gate.enter().await?),
+                Some(gate) if !call.method.batched => Some(gate.enter(call.edge).await?),
                 _ => None,
             };
-            let _running = Running::new(&counts.running);
             caught::run(work).await
         };
-        let outcome = match call.in_time(timed).await {
-            Ok(outcome) => outcome,
-            Err(_) => return Err(counts.fail(Error::Deadline { method: call.method.name.to_owned() })),
+        let mut timed = pin!(call.in_time(timed));
+        let outcome = poll_fn(|context| {
+            let poll = timed.as_mut().poll(context);
+            if poll.is_pending() {
+                tally.waits();
+            }
+            poll
+        });
+        let outcome = match outcome.await {
+            Ok(outcome) => {
+                cancel.disarm();
+                outcome
+            }
+            Err(_) => Err(Error::Deadline { method: call.method.name.to_owned() }.into()),
         };
-        cancel.disarm();
-        counts.calls.fetch_add(1, Ordering::Relaxed);
-        if outcome.is_err() {
-            counts.failures.fetch_add(1, Ordering::Relaxed);
-        }
+        tally.end(outcome.is_err());
         outcome
     }
 }
 
-impl Counts {
-    fn fail<E>(&self, error: Error) -> CallError<E> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        CallError::Wire(error)
-    }
-}
+/// One of those who wait.
+struct Waiter<'a>(&'a AtomicUsize);
 
-struct Running<'a>(&'a AtomicUsize);
-
-impl<'a> Running<'a> {
+impl<'a> Waiter<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
-        Running(count)
+        Waiter(count)
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -182,14 +193,14 @@ impl Gate {
         Some(Gate { running, queue: bounds.queue.unwrap_or(usize::MAX), waiting: AtomicUsize::new(0) })
     }
 
-    async fn enter(&self) -> Result<SemaphorePermit<'_>, Error> {
+    async fn enter(&self, edge: &Edge) -> Result<SemaphorePermit<'_>, Error> {
         if let Ok(turn) = self.running.try_acquire() {
             return Ok(turn);
         }
         if self.waiting.load(Ordering::Relaxed) >= self.queue {
             return Err(Error::Busy { queue: self.queue });
         }
-        let _waiting = Running::new(&self.waiting);
+        let (_waiting, _queueing) = (Waiter::new(&self.waiting), edge.queue());
         self.running.acquire().await.map_err(|_| Error::Busy { queue: self.queue })
     }
 }

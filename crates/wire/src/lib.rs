@@ -69,6 +69,7 @@ mod caught;
 mod client;
 mod connection;
 mod contract;
+mod edges;
 mod error;
 mod frame;
 #[doc(hidden)]
@@ -100,6 +101,7 @@ pub use blocking::Blocking;
 pub use call::{Call, Cancellation};
 pub use client::Client;
 pub use contract::{Contract, Method};
+pub use edges::{EdgeFigures, Edges, Passed};
 pub use error::{CallError, Error, Result};
 pub use half::{bf16, f16};
 pub use hosted::{Health, Hosted};

@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) const NAME: usize = 255;
 
 /// A node of the run: its name, and its incarnation, which a restarted node raises.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Peer {
     /// Such as `worker/2`; empty where nobody said.
     pub name: String,

@@ -14,6 +14,7 @@ mod predict;
 mod queue;
 mod runs;
 mod schedule;
+mod top;
 mod trace;
 mod train;
 
@@ -34,6 +35,7 @@ pub enum Command {
     Federate(Box<federate::Args>),
     Evaluate(evaluate::Args),
     Apply(apply::Args),
+    Top(top::Args),
     Trace(trace::Args),
     Queue(Box<queue::Args>),
     Predict(Box<predict::Args>),
@@ -58,6 +60,7 @@ impl Command {
             Self::Federate(args) => federate::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Apply(args) => apply::run(args),
+            Self::Top(args) => top::run(&args),
             Self::Trace(args) => trace::run(args),
             Self::Queue(args) => queue::run(*args),
             Self::Predict(args) => predict::run(&args),

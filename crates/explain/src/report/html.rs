@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Advice, Distribution, Report, Straggler, SyncPoint, devices, tables, timeline};
+use super::{Advice, Distribution, Report, Straggler, SyncPoint, calls, devices, tables, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/zoom.js");
@@ -73,10 +73,11 @@ fn percent(share: f64) -> String {
 fn body(report: &Report) -> String {
     let sections = [
         head(report),
-        shares(&report.shares),
+        shares(report),
         advice(&report.advice),
         timeline::section(&report.timeline),
         report.devices.as_ref().map_or_else(String::new, devices::section),
+        report.calls.as_ref().map_or_else(String::new, calls::section),
         sync_points(&report.sync_points),
         stragglers(&report.stragglers),
         critical_path(report),
@@ -108,6 +109,7 @@ fn head(report: &Report) -> String {
             let computing = (percent(report.shares.get("compute").copied().unwrap_or(0.0)), "computing");
             vec![wall, number(report.executors, "ranks"), computing, waiting]
         }
+        _ if report.is_of_calls() => vec![wall, number(report.executors, "nodes"), waiting],
         _ => vec![wall, number(report.stages, "rounds"), number(report.executors, "workers"), waiting],
     };
     let tiles: String = tiles
@@ -153,11 +155,16 @@ pub(super) fn legend(parts: &[(&str, f64)]) -> String {
     format!("<ul class=\"legend\">{}</ul>", parts.iter().map(item).collect::<String>())
 }
 
-fn shares(shares: &BTreeMap<String, f64>) -> String {
-    let mut parts: Vec<(&str, f64)> =
-        shares.iter().map(|(name, share)| (name.as_str(), *share)).filter(|part| part.1 >= 0.0005).collect();
+fn shares(report: &Report) -> String {
+    let mut parts: Vec<(&str, f64)> = report
+        .shares
+        .iter()
+        .map(|(name, share)| (name.as_str(), *share))
+        .filter(|part| part.1 >= 0.0005)
+        .collect();
     parts.sort_by(|a, b| b.1.total_cmp(&a.1));
-    format!("<h2>Where the wall time went</h2>\n{}{}\n", stack(&parts, ""), legend(&parts))
+    let whose = if report.is_of_calls() { "time of those who call" } else { "wall time" };
+    format!("<h2>Where the {whose} went</h2>\n{}{}\n", stack(&parts, ""), legend(&parts))
 }
 
 fn advice(all: &[Advice]) -> String {
@@ -280,6 +287,9 @@ fn stragglers(found: &[Straggler]) -> String {
 }
 
 fn critical_path(report: &Report) -> String {
+    if report.is_of_calls() {
+        return String::new();
+    }
     let mut phases: BTreeMap<&str, f64> = BTreeMap::new();
     for part in &report.critical_path {
         *phases.entry(part.phase).or_default() += part.share;

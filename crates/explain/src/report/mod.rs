@@ -1,5 +1,6 @@
 //! The report: what a trace tells a person, as data, as text and as a page.
 
+mod calls;
 mod devices;
 mod figure;
 mod html;
@@ -28,6 +29,7 @@ pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow};
 pub use crate::flight::Hang;
 use crate::source::Damage;
+pub use calls::{Calls, EdgeRow};
 pub use figure::themed;
 pub use html::html;
 pub use text::{sync_text, text};
@@ -150,6 +152,9 @@ pub struct Report {
     /// What ranks' devices did and why they idled; only for traces of profilers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<Devices>,
+    /// What passed between nodes, if the run counted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
     /// Stages, executors and SQL queries row by row; only for Spark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tables: Option<Tables>,
@@ -159,6 +164,13 @@ pub struct Report {
     /// For the page only.
     #[serde(skip)]
     pub timeline: Timeline,
+}
+
+impl Report {
+    /// Whether only the calls of the run are known, and nothing of what its nodes did between them.
+    pub(crate) fn is_of_calls(&self) -> bool {
+        self.calls.is_some() && self.critical_path.is_empty()
+    }
 }
 
 /// A time that is only one if it is not negative; else `null`.

@@ -5,7 +5,7 @@ use syncline_terminal::{
     unit::{count, factor, milliseconds, percent, plural},
 };
 
-use super::{Report, SyncPoint, devices};
+use super::{Report, SyncPoint, calls, devices};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 12;
@@ -18,6 +18,7 @@ pub fn text(report: &Report, page: &mut Page) {
     head(page, report);
     shares(page, report);
     report.devices.iter().for_each(|found| devices::text(page, found));
+    report.calls.iter().for_each(|found| calls::text(page, found));
     iterations(page, report);
     sync_points(page, &report.sync_points);
     advice(page, report);
@@ -84,6 +85,7 @@ fn head(page: &mut Page, report: &Report) {
             format!("{} on {cores} of {executors}", of.join(", "))
         }
         _ if report.devices.is_some() || !report.hangs.is_empty() => report.id.clone(),
+        _ if report.is_of_calls() => plural(*executors, "node"),
         _ => format!("{} rounds of {executors} workers", count(*stages)),
     };
     page.line(&format!("{}, {extent}", milliseconds(report.wall_ms as f64))).gap();
@@ -101,7 +103,8 @@ fn head(page: &mut Page, report: &Report) {
 }
 
 fn shares(page: &mut Page, report: &Report) {
-    page.heading("Where the wall time went");
+    let callers = "Where the time of those who call went";
+    page.heading(if report.is_of_calls() { callers } else { "Where the wall time went" });
     let mut shares: Vec<(&String, &f64)> =
         report.shares.iter().filter(|(_, share)| **share >= 0.0005).collect();
     shares.sort_by(|a, b| b.1.total_cmp(a.1));
@@ -191,6 +194,9 @@ fn stragglers(page: &mut Page, report: &Report) {
 }
 
 fn critical_path(page: &mut Page, report: &Report) {
+    if report.is_of_calls() {
+        return;
+    }
     page.heading("Critical path");
     let columns = [
         Column::number("share"),

@@ -1,7 +1,7 @@
 //! The verdict: what to know first, in plain words. Each sentence names a share of something and its cause; nothing is
 //! said that the figures do not carry.
 
-use super::{Report, SyncKind, SyncPoint, devices};
+use super::{Report, SyncKind, SyncPoint, calls, devices};
 
 /// Shares below this are not worth a sentence.
 const WORTH: f64 = 0.03;
@@ -10,8 +10,12 @@ const WORTH: f64 = 0.03;
 pub(crate) fn verdict(report: &Report) -> Vec<String> {
     let mut sentences = match &report.devices {
         Some(devices) => devices::sentences(report, devices),
+        None if report.is_of_calls() => vec![calls::where_time_went(report)],
         None => vec![where_time_went(report)],
     };
+    if report.is_of_calls() {
+        sentences.extend(report.calls.iter().flat_map(calls::sentences));
+    }
     sentences.extend(failures(report));
     sentences.extend(unneeded(report));
     sentences.extend(lost_events(report));
@@ -23,7 +27,9 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     sentences.extend(overheads(report));
     sentences.extend(advice(report));
     sentences.extend(waiting_for_core(report));
-    sentences.extend(unknown(report));
+    if !report.is_of_calls() {
+        sentences.extend(unknown(report));
+    }
     if !report.complete {
         sentences.push("The log has no end: the run goes on, was killed, or the log was cut. All figures are up to its last event.".into());
     }

@@ -1,6 +1,7 @@
 //! Where the nodes of one run listen.
 
 use std::fs::Permissions;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
@@ -90,11 +91,16 @@ fn is_taken(error: &wire::Error) -> bool {
 impl Meeting {
     pub(crate) fn new(transport: Transport) -> Result<Self, Error> {
         let Transport::Unix = transport else { return Ok(Self::Loopback) };
-        let within = short_enough(std::env::temp_dir());
-        let owner_only = Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(PREFIX).permissions(owner_only).tempdir_in(&within);
-        let doing = format!("cannot make a directory for the run's sockets in {}", within.display());
-        made.map(Self::Directory).map_err(Error::system(doing))
+        let doing = "cannot make a directory for the run's sockets";
+        private_directory().map(Self::Directory).map_err(Error::system(doing))
+    }
+
+    /// The run's directory, if it has one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(directory) => Some(directory.path()),
+            Self::Loopback | Self::Network(_) => None,
+        }
     }
 
     /// Where the launcher listens.
@@ -129,6 +135,16 @@ impl Meeting {
             }
         }
     }
+}
+
+/// A new directory for temporary files that only this user can enter, and whose path leaves room for sockets' names.
+///
+/// # Errors
+/// What the system refused, and where.
+pub(crate) fn private_directory() -> io::Result<TempDir> {
+    let within = short_enough(std::env::temp_dir());
+    let owner_only = Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix(PREFIX).permissions(owner_only).tempdir_in(within)
 }
 
 /// Where a node listens whose launcher listens at `control`: where that is on the network, at the address by which this

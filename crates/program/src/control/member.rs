@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Waits};
-use syncline_wire::{Client, Identity, Limits, Token};
+use syncline_wire::{Client, Edges, Identity, Limits, Token};
 use tokio::runtime::Runtime;
 
 use super::enrolment::Enrolment;
@@ -13,6 +13,7 @@ use super::{Control, Outcome, Reply, Request, meeting, pulse};
 use crate::graph::outline::Outline;
 use crate::graph::program::{Body, Built};
 use crate::launch::interrupt::Interrupts;
+use crate::life::ledger::Account;
 use crate::life::patience::Patience;
 use crate::life::stop::Stop;
 use crate::node::body::{self, NodeEnd};
@@ -60,7 +61,7 @@ fn take_part<T: Send + 'static>(
         let control = control.map_err(Error::wire("joining the launcher"))?;
         let stop = stop.clone();
         let seat = Seat { runtime, control, stop, token, limits, groups, role };
-        let waits = Waits::default();
+        let (waits, edges) = (Waits::default(), Edges::default());
         let id = NodeId { name: role.node.parse()?, incarnation: role.incarnation };
         seat.greet(&id, outline)?;
         // The launcher compared the outlines, so the node exists; the message is for the impossible.
@@ -72,8 +73,9 @@ fn take_part<T: Send + 'static>(
             seat.limits.clone(),
             patience.silence,
             waits.clone(),
+            edges.clone(),
         )?;
-        seat.live(id, body, waits)
+        seat.live(id, body, waits, edges)
     };
     let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
     let thread = thread.map_err(Error::system("cannot start the node's thread"))?;
@@ -122,7 +124,7 @@ impl Seat {
         Ok(best)
     }
 
-    fn live(self, id: NodeId, body: Body, waits: Waits) -> Result<Outcome, Error> {
+    fn live(self, id: NodeId, body: Body, waits: Waits, edges: Edges) -> Result<Outcome, Error> {
         let directory = Directory::new(std::iter::once(id.name.clone()));
         let home = Arc::new(Home {
             directory,
@@ -130,6 +132,7 @@ impl Seat {
             limits: self.limits.clone(),
             interrupts: Interrupts::new(),
             groups: self.groups.clone(),
+            edges: edges.clone(),
             net: None,
         });
         let stop = self.stop.for_node();
@@ -146,8 +149,15 @@ impl Seat {
             }
         });
         let NodeEnd { outcome, value, .. } = end;
+        // Later than whatever the pulse tells, by its own clock.
+        let account = Account::of(&edges, Duration::MAX, &self.limits);
+        let passed = Request::Passed { node: id.clone(), account };
         let report = Request::Ended { node: id, outcome: outcome.clone(), value };
-        let told = async { tokio::time::timeout(LAST_REPORT, self.control.call(report)).await };
+        let tell = async {
+            let (_, ended) = tokio::join!(self.control.call(passed), self.control.call(report));
+            ended
+        };
+        let told = async { tokio::time::timeout(LAST_REPORT, tell).await };
         if !matches!(self.runtime.block_on(told), Ok(Ok(_))) {
             // A launcher that cannot be told is most likely gone. Then the leash is about to end this process with all that
             // it started, which an exit before it would leave behind. If it lives after all, it sees the exit code.

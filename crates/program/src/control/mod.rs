@@ -18,13 +18,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use syncline_wire::{Address, Call, Never, Service};
+use syncline_wire::{Address, Call, Edges, Never, Service};
 use tokio::sync::{mpsc, watch};
 
 use self::standing::Standing;
 use crate::graph::outline::Outline;
 use crate::life::exit::Exit;
 use crate::life::failure::Cause;
+use crate::life::ledger::{Account, Books, Ledger};
 use crate::life::roster::{Roster, State};
 use crate::life::supervisor::Event;
 use crate::node::body::NodeEnd;
@@ -35,8 +36,8 @@ use crate::{Clock, Interrupt, NodeId, NodeName};
 pub(crate) enum Request {
     /// "I have started as this node and built this program."
     Hello { node: NodeId, outline: Outline },
-    /// "I am alive, and what waits there", said by a thread of the process that does nothing else.
-    Alive { node: NodeId, standing: Standing },
+    /// "I am alive, this waits there, and this has passed", said by a thread of the process that does nothing else.
+    Alive { node: NodeId, standing: Standing, account: Account },
     /// "The engine asks me to end."
     Noticed,
     /// "What time is it?"
@@ -53,6 +54,10 @@ pub(crate) enum Request {
     Roster,
     /// "Who is there, once it is somebody else than these?"
     RosterAfter(Roster),
+    /// "This has passed in all."
+    Passed { node: NodeId, account: Account },
+    /// "What has passed between nodes?"
+    Ledger,
     /// "I have come to my end, with this value."
     Ended { node: NodeId, outcome: Outcome, value: Vec<u8> },
     /// "Please stop the program."
@@ -76,6 +81,8 @@ pub(crate) enum Reply {
     Values(Vec<(NodeName, Vec<u8>)>),
     /// Every node.
     Roster(Roster),
+    /// What has passed.
+    Ledger(Ledger),
     /// There is no such node or group; these there are.
     Unknown { known: String },
     /// The program stops, so it will never happen.
@@ -126,6 +133,8 @@ pub(crate) struct Control {
     news: mpsc::UnboundedSender<News>,
     /// What waits in each process, as it told last.
     standings: Mutex<BTreeMap<NodeName, Standing>>,
+    /// What has passed between nodes.
+    pub(crate) books: Books,
 }
 
 impl Control {
@@ -134,14 +143,26 @@ impl Control {
         nodes: Vec<NodeName>,
         clock: Clock,
         news: mpsc::UnboundedSender<News>,
+        edges: Edges,
     ) -> Self {
+        let (standings, books) = (Mutex::default(), Books::new(edges));
         let board = Board { roster: Roster::of(nodes.iter().cloned()), ..Board::default() };
-        Self { outline, nodes, clock, board: watch::Sender::new(board), news, standings: Mutex::default() }
+        Self { outline, nodes, clock, board: watch::Sender::new(board), news, standings, books }
     }
 
     /// Changes what is known to all.
     pub(crate) fn post(&self, change: impl FnOnce(&mut Board)) {
         self.board.send_modify(change);
+    }
+
+    /// The run's common clock.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the program has been asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.board.borrow().stopping
     }
 
     /// Every node, as known now.
@@ -240,7 +261,8 @@ impl Service for Control {
     async fn call(&self, _: &Call<'_>, request: Request) -> Result<Reply, Never> {
         Ok(match request {
             Request::Hello { node, outline } => self.hello(node, &outline),
-            Request::Alive { node, standing } => {
+            Request::Alive { node, standing, account } => {
+                self.books.enter(&node, account);
                 self.standings().insert(node.name.clone(), standing);
                 self.tell(News::Event(Event::Heard(node)))
             }
@@ -255,6 +277,11 @@ impl Service for Control {
             Request::Values { label } => self.values(&label),
             Request::Roster => Reply::Roster(self.roster()),
             Request::RosterAfter(known) => self.roster_after(&known).await,
+            Request::Passed { node, account } => {
+                self.books.enter(&node, account);
+                Reply::Done
+            }
+            Request::Ledger => Reply::Ledger(self.books.ledger()),
             Request::Ended { node, outcome, value } => {
                 self.tell(News::Reported(node, NodeEnd { outcome, value, error: None }))
             }

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use signal_hook::consts::SIGTERM;
 use syncline_runtime::{Clock, Waits};
-use syncline_wire::{Address, Client, Limits, Token};
+use syncline_wire::{Address, Client, Edges, Limits, Token};
 
 use crate::control::standing::Standing;
 use crate::control::{Control, Request, leash};
 use crate::launch::signals::Arrivals;
+use crate::life::ledger::Account;
 use crate::life::patience::Silence;
 use crate::node::body;
 use crate::{Error, NodeId};
@@ -33,6 +34,7 @@ pub(super) fn start(
     limits: Limits,
     silence: Silence,
     waits: Waits,
+    edges: Edges,
 ) -> Result<(), Error> {
     let runtime = body::runtime()?;
     let beat = async move {
@@ -42,9 +44,13 @@ pub(super) fn start(
         if env::var_os(HEEDS_NOTICE).is_some() {
             tokio::spawn(pass_on_notice(client.clone()));
         }
-        let alive = || Request::Alive { node: node.clone(), standing: Standing::of(&waits) };
-        let is_on_network = !matches!(control, Address::Unix(_));
         let clock = Clock::start();
+        let alive = || Request::Alive {
+            node: node.clone(),
+            standing: Standing::of(&waits),
+            account: Account::of(&edges, clock.now(), &limits),
+        };
+        let is_on_network = !matches!(control, Address::Unix(_));
         let mut heard = clock.now();
         loop {
             let told = tokio::time::timeout(LOST, client.call(alive())).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_wire::{Hosted, Service};
+use syncline_wire::Service;
 
 use super::outline::Kind;
 use super::program::{Body, Built, serving};
@@ -13,6 +13,23 @@ use crate::{Context, Handle, NodeResult, OnFailure, Program, Resources};
 
 /// A group of nodes that is being described; [`run`](Self::run), [`serve`](Self::serve) or
 /// [`serve_and_run`](Self::serve_and_run) adds it to the program. Made by [`Program::group`].
+///
+/// A group is described to its end before the next one begins, so that none can lie within another (scenario A7):
+///
+/// ```compile_fail,E0499
+/// # let mut program = syncline_program::Program::<()>::new("nested");
+/// let outer = program.group("outer", 2);
+/// let inner = program.group("inner", 2);
+/// outer.run(async |_| Ok(()));
+/// ```
+///
+/// What nodes do can go to other threads and be done by several; what cannot is refused by the compiler (E7):
+///
+/// ```compile_fail,E0277
+/// # let mut program = syncline_program::Program::<()>::new("unshared");
+/// let count = std::rc::Rc::new(3);
+/// program.group("worker", 2).run(async move |_| Ok(*count));
+/// ```
 #[must_use = "the group is in the program once `run`, `serve` or `serve_and_run` says what its nodes do"]
 pub struct Builder<'a, T> {
     program: &'a mut Program<T>,
@@ -85,7 +102,7 @@ impl<'a, T: Send + 'static> Builder<'a, T> {
         let run = Arc::new(run);
         let build = move |ctx: &Context| {
             let (service, run) = (Arc::new(build(ctx)?), Arc::clone(&run));
-            let host = Arc::new(Hosted::on(ctx.ground().clone(), Arc::clone(&service)));
+            let host = Arc::new(ctx.host(Arc::clone(&service)));
             let part = move |ctx| -> super::program::LocalFuture<NodeResult<()>> {
                 Box::pin(async move { run(service, ctx).await })
             };

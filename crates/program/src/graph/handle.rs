@@ -12,6 +12,23 @@ use crate::{Context, Error, NodeName};
 /// A reference to a service that may not exist yet. It is made while the program is built, moved or cloned into the
 /// nodes that need the service, and connected there. It can also travel in a message or a value to another node of the
 /// program, which then connects.
+///
+/// It has no methods of the service: those are its client's, once it is connected (scenario B6).
+///
+/// ```compile_fail,E0599
+/// # use syncline_program::Handle;
+/// # use syncline_wire::service;
+/// #[service]
+/// trait Counter {
+///     async fn add(&self, by: u64) -> u64;
+/// }
+/// # struct Sum;
+/// # #[service]
+/// # impl Counter for Sum { async fn add(&self, by: u64) -> u64 { by } }
+/// # async fn call(counter: Handle<Sum>) {
+/// counter.add(1).await; // not `counter.connect(&ctx).await?.add(1)`
+/// # }
+/// ```
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Handle<S> {

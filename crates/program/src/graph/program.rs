@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use syncline_runtime::Ground;
-use syncline_wire::{Hosted, Limits, Listener, Service};
+use syncline_wire::{Edges, Hosted, Limits, Listener, Peer, Service};
 
 use super::builder::Builder;
 use super::outline::{self, GroupOutline, Kind, Outline};
@@ -41,7 +41,8 @@ impl<S: Service> Host for Hosted<S> {
 /// Yields the encoded value of the node.
 type Plain = dyn Fn(Context) -> LocalFuture<NodeResult<Vec<u8>>> + Send + Sync;
 type Build = dyn Fn(&Context) -> NodeResult<Built> + Send + Sync;
-type HostHere = dyn Fn(Ground) -> Arc<dyn Host> + Send + Sync;
+/// On what it stands, where its calls are counted, and as whose.
+type HostHere = dyn Fn(Ground, &Edges, Peer) -> Arc<dyn Host> + Send + Sync;
 /// A service's own part.
 type RunService = Box<dyn FnOnce(Context) -> LocalFuture<NodeResult<()>> + Send>;
 
@@ -263,7 +264,9 @@ impl<T: Send + 'static> Program<T> {
     /// Adds a service that lives in the launching process on every executor: the caller keeps `service` and may use
     /// it directly, other nodes call it through the handle.
     pub fn service_here<S: Service>(&mut self, label: &str, service: Arc<S>) -> Handle<S> {
-        let host = move |ground| Arc::new(Hosted::on(ground, Arc::clone(&service))) as Arc<dyn Host>;
+        let host = move |ground, edges: &Edges, name| {
+            Arc::new(Hosted::counted(ground, Arc::clone(&service), edges, name)) as Arc<dyn Host>
+        };
         let body = Body::Here(Arc::new(host));
         let mut names = self.add(label, Kind::Here, std::any::type_name::<S>(), 1, &body);
         Handle::new(names.pop().unwrap_or_else(|| refused(0)))
@@ -397,10 +400,7 @@ where
     S: Service,
     F: Fn(&Context) -> NodeResult<S> + Send + Sync + 'static,
 {
-    let build = move |ctx: &Context| {
-        let hosted = Hosted::on(ctx.ground().clone(), Arc::new(build(ctx)?));
-        Ok(Built { host: Arc::new(hosted), run: None })
-    };
+    let build = move |ctx: &Context| Ok(Built { host: Arc::new(ctx.host(Arc::new(build(ctx)?))), run: None });
     Body::Service(Arc::new(build))
 }
 

@@ -86,7 +86,7 @@ impl Cast {
         let (make, away): (Make, bool) = match (body, meeting) {
             (Body::Here(host), meeting) => {
                 let first = NodeId::first(name.clone());
-                let host = host(stage.ground(name));
+                let host = host(stage.ground(name), &stage.home.edges, first.peer());
                 stage.home.directory.publish(&first, Arc::clone(&host).object());
                 if let Some(world) = &stage.world {
                     world.keep_at_launcher(name);

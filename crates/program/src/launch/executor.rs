@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct Executor {
     pub(crate) sink: Sink,
     /// What this binary is started again with, where that is not its own arguments: a test names itself.
     pub(crate) restarted_with: Option<Vec<String>>,
+    /// Where to write what has passed.
+    pub(crate) trace: Option<PathBuf>,
     /// For how long nothing must have moved that a deadlock is told of, and whether that ends the program.
     pub(crate) deadlock: Option<(Duration, Standstill)>,
 }
@@ -164,6 +166,7 @@ impl Executor {
             patience,
             sink: output::to_stderr(),
             restarted_with: None,
+            trace: None,
             deadlock: Some((STANDSTILL, Standstill::Told)),
         }
     }
@@ -266,6 +269,35 @@ impl Executor {
     pub fn deadlock_limit(mut self, limit: Duration) -> Self {
         self.deadlock = Some((limit, Standstill::Fails));
         self
+    }
+
+    /// Writes a run file at the end of the run, which `syncline trace report` explains: how long each node lived, and for
+    /// every pair of nodes how many calls passed, how long their callers waited, and what of that was queue, work and way. A
+    /// run that failed leaves one, too.
+    ///
+    /// ```
+    /// use syncline_program::{Executor, Program, launch};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let mut program = Program::new("epochs");
+    /// let epoch = program.condition("epoch", 0_u64);
+    /// let program = program.driver(async move |ctx| Ok(epoch.at(&ctx).set(3).await?));
+    /// launch(program, Executor::threads().traced(folder.path().join("run.parquet")))?.wait()?;
+    /// # assert!(folder.path().join("run.parquet").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn traced(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trace = Some(path.into());
+        self
+    }
+
+    /// The seed of a simulation.
+    pub(crate) fn sim_seed(&self) -> Option<u64> {
+        match &self.place {
+            Place::Sim(simulation) => Some(simulation.seed),
+            Place::Threads | Place::Processes(_) | Place::Hosts(_) => None,
+        }
     }
 
     /// Sends every line that a node's process writes to `sink`, with the node's name, instead of to this process's

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::cast::{Cast, Stage};
 use super::executor::{Sink, Standstill};
 use super::signals::Signals;
+use super::trace::Trace;
 use crate::control::meeting::Meeting;
 use crate::control::role::Which;
 use crate::control::standing::Standing;
@@ -27,6 +28,7 @@ use crate::life::member::Role;
 use crate::life::roster::State;
 use crate::life::stall::Stall;
 use crate::life::supervisor::{Action, End, Event, Supervisor};
+use crate::live::window::{Open, View};
 use crate::node::body::{self, NodeEnd};
 use crate::node::context::Home;
 use crate::{BoxError, Error, Failure, Interrupt, NodeId, NodeName};
@@ -34,11 +36,15 @@ use crate::{BoxError, Error, Failure, Interrupt, NodeId, NodeName};
 /// All that is to be started.
 pub(crate) struct Plan {
     pub(crate) program: String,
+    /// Where it runs, in words.
+    pub(crate) executor: String,
     pub(crate) roles: BTreeMap<NodeName, Role>,
     pub(crate) supervisor: Supervisor,
     pub(crate) cast: Cast,
     pub(crate) processes: Option<ProcessPlan>,
     pub(crate) sink: Sink,
+    /// Where to write what has passed.
+    pub(crate) trace: Option<Trace>,
     /// When nothing moves any more in real time.
     pub(crate) deadlock: Option<(Duration, Standstill)>,
 }
@@ -125,8 +131,11 @@ struct Launcher {
     window: usize,
     /// Whether the engine has given notice of the end.
     noticed: bool,
+    trace: Option<Trace>,
+    /// By which others look in.
+    open: Option<Open>,
     /// Kept for its directory, which vanishes with it.
-    _meeting: Option<Meeting>,
+    meeting: Option<Meeting>,
 }
 
 /// How the launcher's own words come out.
@@ -143,7 +152,7 @@ impl Launcher {
         stage: Stage,
         news: mpsc::UnboundedReceiver<News>,
     ) -> (Self, Result<(), Error>) {
-        let Plan { program, roles, supervisor, cast, processes, sink, deadlock } = plan;
+        let Plan { program, executor, roles, supervisor, cast, processes, sink, trace, deadlock } = plan;
         let here: Box<dyn Engine> = match &stage.world {
             Some(world) => Box::new(Simulated::new(world.clone(), roles)),
             None => Box::new(Threads::default()),
@@ -164,11 +173,14 @@ impl Launcher {
             stall: deadlock.map(|(silence, then)| (Stall::new(silence), then)),
             window: std::thread::available_parallelism().map_or(WINDOW, |cores| WINDOW.max(2 * cores.get())),
             noticed: false,
-            _meeting: None,
+            trace,
+            open: None,
+            meeting: None,
         };
-        let begun = launcher.try_begin(program, processes, sink).await;
-        if begun.is_err() {
-            launcher.abandon();
+        let begun = launcher.try_begin(program.clone(), processes, sink).await;
+        match begun {
+            Ok(()) => launcher.open_window(program, executor).await,
+            Err(_) => launcher.abandon(),
         }
         (launcher, begun)
     }
@@ -189,6 +201,17 @@ impl Launcher {
             }
         }
         self.cast.first(false).iter().try_for_each(|node| self.start(node))
+    }
+
+    /// Lets others look in. In virtual time there is nothing to be seen before all is over.
+    async fn open_window(&mut self, program: String, executor: String) {
+        if self.stage.world.is_some() {
+            return;
+        }
+        let (control, waits) = (Arc::clone(&self.stage.control), self.stage.waits.clone());
+        let directory = self.meeting.as_ref().and_then(Meeting::directory);
+        // Where no directory can be made, nobody looks in; the program itself needs none.
+        self.open = Open::new(directory, View { program, executor, control, waits }).await.ok();
     }
 
     /// Opens the door at which processes report.
@@ -217,7 +240,7 @@ impl Launcher {
         self.away = Some(Box::new(Processes::new(orders, way, printer)));
         let service = Arc::clone(&self.stage.control);
         tokio::spawn(async move { listener.serve(service).await });
-        self._meeting = Some(meeting);
+        self.meeting = Some(meeting);
         Ok(())
     }
 
@@ -241,6 +264,8 @@ impl Launcher {
         if away {
             self.seen.insert(node.name.clone(), Sightings::default());
             self.decide(Event::Started(node.clone()));
+        } else {
+            self.is_there(node);
         }
         Ok(())
     }
@@ -372,6 +397,15 @@ impl Launcher {
             seen.joined = true;
         }
         self.stage.control.post(|board| board.roster.set(node, State::Running));
+        self.is_there(node);
+    }
+
+    /// A node has taken up its work.
+    fn is_there(&mut self, node: &NodeId) {
+        let now = self.stage.clock.now();
+        if let Some(trace) = &mut self.trace {
+            trace.begins(&node.name, now);
+        }
     }
 
     /// A node's body has ended; itself it may live on for a moment.
@@ -395,6 +429,10 @@ impl Launcher {
     fn ended(&mut self, node: NodeId, end: NodeEnd) -> bool {
         let finished = end.outcome == Outcome::Finished;
         let over = self.heard(&node, end) | self.decide(Event::Ended { node: node.clone(), finished });
+        self.stage.control.books.close(&node);
+        if let Some(trace) = &mut self.trace {
+            trace.ends(&node.name, self.stage.clock.now());
+        }
         self.stage.control.post(|board| {
             let state = board.roster.get(&node.name).map(|presence| presence.state);
             if state.is_some_and(|state| !state.is_over()) {
@@ -505,6 +543,8 @@ impl Launcher {
             let LastWords { output, .. } = away.bury(&|node| self.supervisor.has_ended(node)).await;
             words.output.extend(output);
         }
+        drop(self.open.take());
+        self.write_trace();
         let (end, restarts) = self.supervisor.into_end();
         match end {
             End::Finished => Ending::Finished,
@@ -515,6 +555,17 @@ impl Launcher {
                 let restarts = restarts.get(node.label()).copied().unwrap_or_default();
                 Ending::Failed(Failure { error: self.errors.remove(&node), node, cause, output, restarts })
             }
+        }
+    }
+}
+
+impl Launcher {
+    /// Writes down what has passed.
+    fn write_trace(&mut self) {
+        let Some(trace) = self.trace.take() else { return };
+        let (now, control) = (self.stage.clock.now(), &self.stage.control);
+        if let Err(error) = trace.finish(now, &control.books.ledger(), self.supervisor.is_well()) {
+            self.say(&format!("the trace is not complete: {error}"));
         }
     }
 }

@@ -11,12 +11,13 @@ pub(crate) mod output;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod testing;
+pub(crate) mod trace;
 
 use std::sync::atomic::{self, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use syncline_runtime::Waits;
-use syncline_wire::Token;
+use syncline_wire::{Edges, Token};
 use tokio::sync::mpsc;
 
 use crate::control::enrolment::Enrolment;
@@ -38,6 +39,7 @@ use executor::{Place, Sink};
 use interrupt::Interrupts;
 use launcher::{Plan, ProcessPlan};
 use run::{Hold, Slot};
+use trace::Trace;
 
 /// How many launches on processes this process has seen, apart from those of tests.
 static LAUNCHES: AtomicUsize = AtomicUsize::new(0);
@@ -115,6 +117,8 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
         Place::Sim(setup) => Some(World::new(setup)),
         Place::Threads | Place::Processes(_) | Place::Hosts(_) => None,
     };
+    let trace = executor.trace.as_ref().map(|path| Trace::create(path, program.name(), executor.sim_seed()));
+    let trace = trace.transpose()?;
     let stage = stage(&program, news, yard.is_some(), world);
     let meeting = yard.as_ref().map(|yard| &yard.meeting);
     let mut cast = Cast::new(stage.clone());
@@ -143,6 +147,8 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     }
     let plan = Plan {
         program: name.clone(),
+        executor: executor.to_string(),
+        trace,
         roles: members.iter().map(|member| (member.id.name.clone(), member.role)).collect(),
         supervisor: Supervisor::new(members, executor.patience),
         cast,
@@ -193,15 +199,17 @@ fn stage<T: Send + 'static>(
     let here = |body: &Body| !apart || matches!(body, Body::Here(_));
     let local = program.members().filter(|(_, body)| here(body)).map(|(name, _)| name.clone());
     let directory = Directory::new(local);
+    let edges = Edges::on(clock.clone());
     let home = Arc::new(Home {
         directory,
         token: Token::random(),
         limits: program.message_limits(),
         interrupts: Interrupts::new(),
         groups: program.groups(),
+        edges: edges.clone(),
         net: world.as_ref().map(|world| world.net.clone()),
     });
     let nodes = program.all_nodes().cloned().collect();
-    let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone()));
+    let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone(), edges));
     Stage { clock, stop: Stop::new(), home, control, news, waits: Waits::default(), world }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::launcher::Ending;
 use crate::control::{Control, News, Reply};
+use crate::life::ledger::Ledger;
 use crate::life::roster::Roster;
 use crate::life::supervisor::Event;
 use crate::node::body;
@@ -81,6 +82,16 @@ impl<T> Run<T> {
         }
     }
 
+    /// [`wait`](Self::wait), and what has passed between the nodes over the whole run, however that ended.
+    ///
+    /// # Errors
+    /// As `wait`, beside the ledger.
+    pub fn wait_and_tell(self) -> (Result<T, Error>, Ledger) {
+        let control = self.hold.as_ref().map(|hold| Arc::clone(&hold.control));
+        let value = self.wait();
+        (value, control.map(|control| control.books.ledger()).unwrap_or_default())
+    }
+
     /// Waits until every node of the group `label` has come to its end, though others may still run.
     ///
     /// # Errors
@@ -106,6 +117,12 @@ impl<T> Run<T> {
     /// Every node and how it is now; nobody, once the program has been waited for.
     pub fn roster(&self) -> Roster {
         self.hold.as_ref().map(|hold| hold.control.roster()).unwrap_or_default()
+    }
+
+    /// What has passed between the nodes so far: nothing, once the program has been waited for. Of other processes it is what
+    /// they told last, about a second ago.
+    pub fn ledger(&self) -> Ledger {
+        self.hold.as_ref().map(|hold| hold.control.books.ledger()).unwrap_or_default()
     }
 
     fn await_end(&mut self) -> Result<(), Error> {

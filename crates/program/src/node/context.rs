@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Wait, Waiting};
-use syncline_wire::{Address, Client, Hosted, Limits, Net, Service, Token};
+use syncline_wire::{Address, Client, Edges, Hosted, Limits, Net, Service, Token};
 
 use super::directory::{Directory, Found};
 use crate::control::{Control, Reply, Request};
 use crate::launch::interrupt::Interrupts;
+use crate::life::ledger::Ledger;
 use crate::life::roster::Roster;
 use crate::life::stop::Stop;
 use crate::{Clock, Cost, Error, Interrupt, Label, NodeId, NodeName, Resources, Task};
@@ -29,6 +30,8 @@ pub(crate) struct Home {
     pub(crate) limits: Limits,
     pub(crate) interrupts: Interrupts,
     pub(crate) groups: Groups,
+    /// What passes between the nodes of this process and others.
+    pub(crate) edges: Edges,
     /// The modelled network, in a simulation.
     pub(crate) net: Option<Net>,
 }
@@ -173,6 +176,18 @@ impl Context {
         }
     }
 
+    /// What has passed between the nodes of the program so far: calls, waits and bytes of every edge. Of other processes it
+    /// is what they told last, about a second ago.
+    ///
+    /// # Errors
+    /// [`Error::Wire`] when the launcher cannot be reached.
+    pub async fn ledger(&self) -> Result<Ledger, Error> {
+        match self.ask("asking what has passed", Request::Ledger).await? {
+            Reply::Ledger(ledger) => Ok(ledger),
+            _ => Err(Error::Stopped),
+        }
+    }
+
     /// Returns with the first Ctrl-C or SIGTERM to the launching process; for the driver, to other nodes it never
     /// returns. From when it is awaited on, an interrupt does not stop the program: the driver brings it to its end in
     /// its own way, and its value is the program's. The second interrupt ends everything at once.
@@ -262,7 +277,7 @@ impl Context {
             let (address, incarnation) = self.locate(name, beyond).await?;
             let identity = self.0.node.identity(home.token.clone());
             match Client::connect(&address, identity, &limits).await {
-                Ok(client) => return Ok((client, incarnation)),
+                Ok(client) => return Ok((client.counted_in(&home.edges), incarnation)),
                 // Its process may be gone without the launcher knowing yet: what the launcher tells next is another one.
                 Err(error) if error.is_peer_lost() && self.clock().now() < until => {}
                 Err(error) => return Err(Error::wire(format!("connecting to {name}"))(error)),
@@ -324,9 +339,9 @@ impl Context {
         }
     }
 
-    /// What the node stands on.
-    pub(crate) fn ground(&self) -> &Ground {
-        &self.0.ground
+    /// The service of this node, whose calls are counted as such.
+    pub(crate) fn host<S: Service>(&self, service: Arc<S>) -> Hosted<S> {
+        Hosted::counted(self.0.ground.clone(), service, &self.0.home.edges, self.0.node.peer())
     }
 
     async fn ask(&self, doing: &str, request: Request) -> Result<Reply, Error> {

@@ -4,6 +4,7 @@
 //! question becomes a task of the node that is asked, so that it ends with that node, and goes on when its caller gives
 //! up, as with a socket.
 
+use crate::edges::Edge;
 use crate::frame::{Frame, HEADER};
 use crate::network::{Disturbance, Fault, LinkModel, When};
 use crate::replies::{Items, WINDOW};
@@ -249,13 +250,17 @@ impl SimulatedLink {
         &self,
         hosted: &Hosted<S>,
         caller: &Peer,
+        edge: &Arc<Edge>,
         patience: Option<Duration>,
         request: S::Request,
     ) -> Result<S::Reply, CallError<S::Error>> {
         let method = S::method(&request).name;
         let bytes = Frame::length_of(&request, &self.limits, None)?;
-        let (link, hosted, caller) = (self.clone(), hosted.clone(), caller.clone());
-        let answer = async move { link.answer(&hosted, &caller, method, patience, request).await };
+        let (link, hosted, caller, edge) = (self.clone(), hosted.clone(), caller.clone(), Arc::clone(edge));
+        let answer = async move {
+            edge.came(bytes);
+            link.answer(&hosted, &caller, &edge, method, patience, request).await
+        };
         self.exchange(method, bytes, answer).await?
     }
 
@@ -323,12 +328,13 @@ impl SimulatedLink {
         &self,
         hosted: &Hosted<S>,
         caller: &Peer,
+        edge: &Edge,
         method: &str,
         patience: Option<Duration>,
         request: S::Request,
     ) -> (Result<S::Reply, CallError<S::Error>>, Fate) {
         let back = self.back();
-        let reply = hosted.answer(caller, patience, request).await;
+        let reply = hosted.answer(caller, edge, patience, request).await;
         let sized =
             reply.and_then(|reply| match Frame::length_of(&reply, &self.limits, Some(back.clone())) {
                 Ok(bytes) => Ok((reply, bytes)),
@@ -341,6 +347,7 @@ impl SimulatedLink {
                 (Err(error), bytes)
             }
         };
+        edge.leaves(bytes);
         (reply, back.send(bytes, format_args!("answer to {method}")))
     }
 

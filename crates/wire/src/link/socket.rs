@@ -46,6 +46,11 @@ impl<S: Service> Socket<S> {
         self.current().peer.clone()
     }
 
+    /// Who calls.
+    pub(crate) fn caller(&self) -> &Peer {
+        self.identity.peer()
+    }
+
     pub(crate) fn reuse(&self) -> Reuse {
         self.pools.reuse()
     }

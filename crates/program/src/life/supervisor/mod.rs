@@ -234,6 +234,11 @@ impl Supervisor {
         self.interrupted_at.is_some()
     }
 
+    /// Whether the program has come so far without a failure or an interrupt that is to blame for its end.
+    pub(crate) fn is_well(&self) -> bool {
+        matches!(self.end, End::Finished | End::Asked)
+    }
+
     /// Why the program ended, and how often nodes of each group had been started again.
     pub(crate) fn into_end(self) -> (End, BTreeMap<Label, u32>) {
         (self.end, self.restarts)
