@@ -109,7 +109,8 @@ pub enum Error {
     Fault(String),
     /// No executor has this name.
     #[error(
-        "unknown executor `{0}`; the executors are `threads`, `processes`, `sim`, `ssh:HOSTS-FILE` and `slurm`"
+        "unknown executor `{0}`; the executors are `threads`, `processes`, `sim`, `ssh:HOSTS-FILE`, `slurm` and \
+         `kubernetes:image=NAME`"
     )]
     UnknownExecutor(String),
     /// What names hosts cannot be used.
@@ -134,6 +135,9 @@ pub enum Error {
     /// Slurm gave no room.
     #[error("Slurm gave no room: {0}")]
     Slurm(String),
+    /// Kubernetes cannot be used.
+    #[error("Kubernetes cannot be used: {0}")]
+    Kubernetes(String),
     /// No host has room for a node.
     #[error(
         "{node} needs {asked} {what}, and the most that is free anywhere is {there}; give hosts more slots, or add one"

@@ -138,7 +138,7 @@ impl TrainJob {
         let insecure = self.insecure_network == Some(true);
         if insecure && !on.is_on_hosts() {
             return Err(contradiction(
-                "--insecure-network is for nodes on several hosts: add --on ssh:FILE or --on slurm",
+                "--insecure-network is for nodes on several hosts: add --on ssh:FILE, slurm or kubernetes",
             ));
         }
         if self.checkpoint.is_none() && (self.checkpoint_every.is_some() || self.keep.is_some()) {

@@ -1,5 +1,6 @@
 //! Where a program runs.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ pub(crate) enum Standstill {
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 impl Executor {
-    /// The executor that this process's arguments name by `--on`: threads, processes, sim, `ssh:FILE` or `slurm`; threads where they name none.
+    /// The executor that this process's arguments name by `--on`: threads, processes, sim, `ssh:FILE`, `slurm` or `kubernetes`; threads where they
+    /// name none.
     ///
     /// # Errors
     /// [`Error::UnknownExecutor`].
@@ -105,9 +107,9 @@ impl Executor {
     }
 
     /// Every node is a process on a host: `ssh:hosts.txt` for the hosts of a file, each line `HOST slots=4 gpus=0,1`, which the
-    /// user's own `ssh` reaches; `slurm` for what Slurm gives, or the job in which this process runs. Options follow, divided
-    /// by commas: `listen=10.0.0.5` (the launcher's address), `ports=7000-7100` (those that may be used), and for Slurm
-    /// its own, as in `slurm:partition=gpu,time=30`.
+    /// user's own `ssh` reaches; `slurm` for what Slurm gives, or the job in which this process runs; `kubernetes:image=NAME` for
+    /// a pod each, of an image that has this program. Options follow, divided by commas: `listen=10.0.0.5` (the launcher's address), `ports=7000-7100` (those that may be used), and for Slurm
+    /// its own, as in `slurm:partition=gpu,time=30`; for Kubernetes see `docs/book/kubernetes.md`.
     ///
     /// A node takes as many slots of a host as it asks for [cores](crate::Resources::cpus). The working directory must exist on
     /// every host. All that passes between hosts is encrypted, and only who knows the run's secret takes part.
@@ -116,7 +118,11 @@ impl Executor {
     /// [`Error::Site`] or [`Error::UnknownExecutor`] when the text says something else.
     pub fn hosts(text: &str) -> Result<Self, Error> {
         let site = Site::read(text)?.ok_or_else(|| Error::UnknownExecutor(text.to_owned()))?;
-        Ok(Self::at(Place::Hosts(site)))
+        let mut executor = Self::at(Place::Hosts(site));
+        if let Place::Hosts(site) = &executor.place {
+            site.amend(&mut executor.patience);
+        }
+        Ok(executor)
     }
 
     /// On hosts: lets everything pass unencrypted, for a network that is trusted. Who does not know the run's secret still
@@ -151,6 +157,18 @@ impl Executor {
         match &self.place {
             Place::Hosts(site) => site.batch_script(batch),
             Place::Threads | Place::Processes(_) | Place::Sim(_) => None,
+        }
+    }
+
+    /// On Kubernetes: what `kubectl apply` takes to have the cluster launch the program itself, with these arguments, under this
+    /// name: the launcher's account and rights, and a Job. Nothing for other executors.
+    ///
+    /// # Errors
+    /// [`Error::Kubernetes`] when no image is named, or the command `syncline-kubernetes` is not there.
+    pub fn manifest(&self, program: &str, arguments: Vec<OsString>) -> Result<Option<String>, Error> {
+        match &self.place {
+            Place::Hosts(site) => site.manifest(program, arguments).transpose(),
+            Place::Threads | Place::Processes(_) | Place::Sim(_) => Ok(None),
         }
     }
 

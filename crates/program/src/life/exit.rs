@@ -4,7 +4,7 @@ use crate::Cause;
 use crate::control::Outcome;
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// By itself, with this code.
     Code(i32),
@@ -14,6 +14,10 @@ pub(crate) enum Exit {
     OutOfMemory,
     /// With the engine's job, which ended for this reason.
     WithJob(&'static str),
+    /// Alone, by the engine or at somebody's request, for this reason.
+    TakenAway(String),
+    /// It never began: the engine could not start it, for this reason.
+    NeverStarted(String),
     /// Unseen: what connected the launcher with its host is gone.
     Lost,
     /// The system did not tell.
@@ -50,6 +54,8 @@ impl Sightings {
             Exit::Signal(signal) => Cause::Killed(signal),
             Exit::OutOfMemory => Cause::OutOfMemory,
             Exit::WithJob(why) => Cause::JobEnded(why.to_owned()),
+            Exit::TakenAway(why) => Cause::TakenAway(why),
+            Exit::NeverStarted(why) => Cause::NeverStarted(why),
             Exit::Code(code) if self.joined => Cause::Exited(code),
             Exit::Code(code) => {
                 Cause::NeverStarted(format!("its process exited with code {code} before it reached `launch`"))
@@ -78,7 +84,7 @@ mod tests {
             (seen(true, Some(Outcome::Finished), false), Exit::Signal(11), failed(Cause::Killed(11))),
             (seen(true, Some(failed(Cause::Exited(1))), false), Exit::Code(1), Outcome::Stopped),
         ] {
-            assert_eq!(sightings.outcome(exit), outcome, "{sightings:?} {exit:?}");
+            assert_eq!(sightings.outcome(exit.clone()), outcome, "{sightings:?} {exit:?}");
         }
         let early = seen(false, None, false).outcome(Exit::Code(0));
         assert!(matches!(early, Outcome::Failed(Cause::NeverStarted(_))), "{early:?}");

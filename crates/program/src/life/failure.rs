@@ -27,6 +27,8 @@ pub enum Cause {
     OutOfMemory,
     /// The engine ended the job in which it ran: why.
     JobEnded(String),
+    /// What it ran in was taken away from it alone, by the engine or at somebody's request: why.
+    TakenAway(String),
     /// Its host is gone, or the connection to it.
     HostLost,
     /// Its process still exists but gave no sign of life for so long: it is stopped, or its machine does not get to it.
@@ -59,7 +61,11 @@ impl Cause {
             Self::LostPeer(_) => 0,
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
             Self::Exited(_) | Self::Silent(_) => 2,
-            Self::Killed(_) | Self::OutOfMemory | Self::HostLost | Self::Deadlocked(_) => 3,
+            Self::Killed(_)
+            | Self::OutOfMemory
+            | Self::TakenAway(_)
+            | Self::HostLost
+            | Self::Deadlocked(_) => 3,
             // What is seen of it first may be no more than a signal.
             Self::JobEnded(_) => 4,
         }
@@ -76,6 +82,7 @@ impl fmt::Display for Cause {
             Self::Killed(signal) => write!(f, "was killed by signal {signal}{}", signal_name(*signal)),
             Self::OutOfMemory => f.write_str("was killed by the kernel: there was no memory left for it"),
             Self::JobEnded(why) => write!(f, "was ended with its job: {why}"),
+            Self::TakenAway(why) => write!(f, "was ended: {why}"),
             Self::HostLost => f.write_str("was lost: its host, or the connection to it, is gone"),
             Self::Silent(time) => {
                 write!(

@@ -129,14 +129,15 @@ pub struct Args {
     #[arg(long, help_heading = "Parameter server")]
     fold: Option<Fold>,
     /// Where servers and workers run: threads, processes, sim (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
-    /// host, as `HOST slots=4`) or slurm, with its options behind, as in slurm:partition=gpu,time=30 [default: threads]
+    /// host, as `HOST slots=4`), or slurm or kubernetes, with their options behind, as in slurm:partition=gpu,time=30 or
+    /// kubernetes:image=NAME,volume=CLAIM:/data [default: threads]
     #[arg(long, help_heading = "Parameter server")]
     on: Option<Written<Executor>>,
     /// End the run when a node's process gives no sign of life for so long, such as 30s; a node that computes long gives
     /// them [default: wait for ever, and say so after 10 s]
     #[arg(long, value_name = "TIME", help_heading = "Parameter server")]
     silence: Option<Silence>,
-    /// With --on ssh or slurm: let everything pass between hosts unencrypted, on a network that is trusted
+    /// With --on ssh, slurm or kubernetes: let everything pass between hosts unencrypted, on a network that is trusted
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Parameter server")]
     insecure_network: Option<bool>,
     /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
@@ -170,7 +171,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath, help_heading = "Output")]
     trace: Option<PathBuf>,
     /// Print the job with all that was left open, as the file that it could be, and train nothing; with --detach on Slurm
-    /// the script that it would be given
+    /// the script that it would be given, on Kubernetes what `kubectl apply` takes to launch it there
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
     /// Print the report as JSON

@@ -61,6 +61,11 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
     if manner.is_detached && job.run_dir.is_none() {
         return Err(Failure::Usage("--detach needs a folder for the run: add --run-dir DIR".to_owned()));
     }
+    if manner.is_dry
+        && let Some(manifest) = manifest(&job)?
+    {
+        return print_raw(manifest.as_bytes());
+    }
     let holds = job.run_dir.clone().filter(|_| !is_child() && !manner.is_dry);
     let mut folder =
         holds.map(|path| RunFolder::hold(path, manner.goes_on || job.resume.is_some())).transpose()?;
@@ -93,6 +98,14 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
     let journal = Journal::new(folder);
     let result = train(opened, &journal, data, manner);
     journal.end(&result).and(result)
+}
+
+/// What Kubernetes is given to launch the job itself, by the same command line; nothing where it runs elsewhere. The data need only
+/// be in the cluster.
+fn manifest(job: &TrainJob) -> Result<Option<String>, Failure> {
+    let Some(on) = job.on.as_deref() else { return Ok(None) };
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--dry-run").collect();
+    on.manifest("train", arguments).map_err(Failure::failed)
 }
 
 /// Finds out before hours of work whether what is going to be written can be, and is nothing that is read.

@@ -5,13 +5,14 @@
 //! signal that killed it, and one beyond all signals where the host had no memory left for it.
 
 use std::env;
-use std::io;
+use std::io::{self, PipeReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio, exit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::process::{Pid, getpid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::control::role;
@@ -48,6 +49,8 @@ fn run() -> io::Result<i32> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
+    let (asked, asks) = io::pipe()?;
+    signal_hook::low_level::pipe::register(SIGTERM, asks)?;
     let mut command = Command::new(env::current_exe()?);
     command.args(env::args_os().skip(1)).env_remove(AGENT).process_group(0).stdin(Stdio::piped());
     role::bind_to_this_process(&mut command);
@@ -66,8 +69,19 @@ fn run() -> io::Result<i32> {
         holding.kill();
     };
     std::thread::Builder::new().name("leash".to_owned()).spawn(hold)?;
+    if getpid() == Pid::INIT {
+        let ending = group.clone();
+        std::thread::Builder::new().name("end".to_owned()).spawn(move || end_when(asked, &ending))?;
+    }
     group.await_end();
     Ok(group.reap(&mut child).map_or(1, |status| code(victims.among(way::told(status)))))
+}
+
+/// Ends the node when its container is asked to end: as the first process there the agent alone is asked.
+fn end_when(mut asked: PipeReader, node: &Group) {
+    if asked.read_exact(&mut [0]).is_ok() {
+        node.kill();
+    }
 }
 
 fn code(exit: Exit) -> i32 {
@@ -75,17 +89,23 @@ fn code(exit: Exit) -> i32 {
         Exit::Code(code) => code,
         Exit::Signal(signal) => SIGNALLED + signal,
         Exit::OutOfMemory => OUT_OF_MEMORY,
-        Exit::WithJob(_) | Exit::Lost | Exit::Unknown => 1,
+        Exit::WithJob(_) | Exit::TakenAway(_) | Exit::NeverStarted(_) | Exit::Lost | Exit::Unknown => 1,
     }
 }
 
 /// What the end of an agent, or of the command that carries it, tells of the node's.
 pub(crate) fn told(status: ExitStatus) -> Exit {
     match way::told(status) {
-        Exit::Code(code) if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => {
-            Exit::Signal(code - SIGNALLED)
-        }
-        Exit::Code(OUT_OF_MEMORY) => Exit::OutOfMemory,
+        Exit::Code(code) => told_by(code),
         exit => exit,
+    }
+}
+
+/// What an agent's exit code tells of its node's end.
+pub(crate) fn told_by(code: i32) -> Exit {
+    match code {
+        OUT_OF_MEMORY => Exit::OutOfMemory,
+        _ if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => Exit::Signal(code - SIGNALLED),
+        _ => Exit::Code(code),
     }
 }

@@ -1,8 +1,8 @@
 //! The engines in which every node is a process on a host of its own or a shared one: hosts reached by SSH, and those that
-//! Slurm gives.
+//! Slurm or Kubernetes gives.
 //!
 //! A [`site`] is what the user asks for; it [opens](site::Site::open) as a farm: hosts with free places ([`placement`])
-//! and a way to start a process there ([`ssh`], [`slurm`]). What the way starts is this binary as an [`agent`], which
+//! and a way to start a process there ([`ssh`], [`slurm`], [`kubernetes`]). What the way starts is this binary as an [`agent`], which
 //! starts the node beside it and is bound to the launcher by the same leash as a process of this machine: its standard
 //! input, which the way carries. So everything else is as for [processes](super::processes).
 //!
@@ -12,6 +12,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod hostfile;
+mod kubernetes;
 pub(crate) mod limit;
 pub(crate) mod placement;
 mod shell;

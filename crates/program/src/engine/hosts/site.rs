@@ -1,20 +1,26 @@
 //! Where on the network a program is to run, as the user says it, and what comes of that when it is opened.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use syncline_kubernetes::wishes::Wishes;
 
 use super::hostfile;
+use super::kubernetes::{self, Kubernetes};
 use super::slurm::batch::Batch;
 use super::slurm::{self, Slurm};
 use super::ssh::Ssh;
 use crate::control::meeting::Ground;
 use crate::engine::processes::way::Way;
 use crate::launch::executor::Sink;
+use crate::life::patience::Patience;
 use crate::{Error, Resources};
 
-/// Hosts, and how they are reached. Written `ssh:FILE` or `slurm`, with options `,name=value` behind.
+/// Hosts, and how they are reached. Written `ssh:FILE`, `slurm` or `kubernetes`, with options `,name=value` behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     kind: Kind,
@@ -32,6 +38,8 @@ enum Kind {
     Ssh(PathBuf),
     /// What Slurm gives, asked for with these options.
     Slurm(slurm::Wishes),
+    /// Pods, such as are wished for.
+    Kubernetes(Box<Wishes>),
 }
 
 /// A site that is ready for nodes.
@@ -51,7 +59,7 @@ pub(crate) struct Farm {
 }
 
 impl Site {
-    /// Reads what stands behind `ssh:` or `slurm`.
+    /// Reads what stands behind `ssh:`, `slurm` or `kubernetes`.
     pub(crate) fn read(text: &str) -> Result<Option<Self>, Error> {
         let (kind, options) = match text.split_once([':', ',']) {
             Some(("ssh", rest)) => {
@@ -59,6 +67,8 @@ impl Site {
                 (Kind::Ssh(file.into()), options)
             }
             Some(("slurm", options)) => (Kind::Slurm(slurm::Wishes::default()), options),
+            Some(("kubernetes", options)) => (Kind::Kubernetes(Box::default()), options),
+            None if text == "kubernetes" => (Kind::Kubernetes(Box::default()), ""),
             None if text == "slurm" => (Kind::Slurm(slurm::Wishes::default()), ""),
             None if text == "ssh" => {
                 let what = "ssh needs a file of hosts: ssh:hosts.txt".to_owned();
@@ -96,6 +106,7 @@ impl Site {
                 self.ports = Some(from..=to);
             }
             (_, _, Kind::Slurm(wishes)) => wishes.add(name, value)?,
+            (_, _, Kind::Kubernetes(wishes)) => wishes.add(name, value)?,
             (_, _, Kind::Ssh(_)) => {
                 return Err(format!("`{name}` is no option of ssh; there are listen=IP and ports=A-B"));
             }
@@ -107,8 +118,25 @@ impl Site {
     pub(crate) fn batch_script(&self, batch: &Batch) -> Option<String> {
         match &self.kind {
             Kind::Slurm(wishes) if slurm::within().is_none() => Some(slurm::batch::script(batch, wishes)),
+            Kind::Slurm(_) | Kind::Ssh(_) | Kind::Kubernetes(_) => None,
+        }
+    }
+
+    /// What is given to Kubernetes to have it launch a program itself; nothing elsewhere.
+    pub(crate) fn manifest(&self, program: &str, arguments: Vec<OsString>) -> Option<Result<String, Error>> {
+        match &self.kind {
+            Kind::Kubernetes(wishes) => Some(kubernetes::manifest(program, wishes, arguments)),
             Kind::Slurm(_) | Kind::Ssh(_) => None,
         }
+    }
+
+    /// Gives nodes the time that they need there.
+    pub(crate) fn amend(&self, patience: &mut Patience) {
+        // Slurm is waited for before nodes are started, and tells of their ends at once, as ssh does.
+        let Kind::Kubernetes(wishes) = &self.kind else { return };
+        patience.start += Duration::from_secs(wishes.patience().into());
+        patience.normal = patience.normal.max(kubernetes::TOLD_WITHIN);
+        patience.failure = patience.failure.max(kubernetes::TOLD_WITHIN);
     }
 
     /// Gets the hosts ready for nodes with these needs.
@@ -118,6 +146,7 @@ impl Site {
         let Opened { way, toward, remarks } = match &self.kind {
             Kind::Ssh(file) => Ssh::open(hostfile::read(file)?, sink)?,
             Kind::Slurm(wishes) => Slurm::open(program, wishes, needs, sink)?,
+            Kind::Kubernetes(wishes) => Kubernetes::open(wishes, sink)?,
         };
         let listen = match self.listen {
             Some(address) => address,
@@ -126,6 +155,12 @@ impl Site {
                 toward.0
             )))?,
         };
+        if listen.is_loopback() && matches!(self.kind, Kind::Kubernetes(_)) {
+            return Err(Error::Kubernetes(format!(
+                "its API server is reached by {listen}, where no pod reaches this machine: add listen=IP, an address of this \
+                 machine that pods reach"
+            )));
+        }
         let ground = Ground { host: listen, ports: self.ports.clone(), is_open: self.is_open };
         Ok(Farm { way, ground, remarks })
     }
@@ -145,6 +180,7 @@ impl fmt::Display for Site {
         f.write_str(match self.kind {
             Kind::Ssh(_) => "ssh",
             Kind::Slurm(_) => "slurm",
+            Kind::Kubernetes(_) => "kubernetes",
         })
     }
 }
@@ -164,6 +200,10 @@ mod tests {
         let site = Site::read("slurm:partition=gpu,exclusive").unwrap().unwrap();
         let Kind::Slurm(wishes) = site.kind else { panic!("{site:?}") };
         assert_eq!(wishes.flags(), ["--partition=gpu", "--exclusive"]);
+        let site = Site::read("kubernetes:image=a:1,ports=7000-7100,volume=data:/data").unwrap().unwrap();
+        assert_eq!(site.to_string(), "kubernetes");
+        let Kind::Kubernetes(wishes) = site.kind else { panic!("{site:?}") };
+        assert_eq!((wishes.image.as_deref(), wishes.volumes.len()), (Some("a:1"), 1));
         assert_eq!(Site::read("threads").unwrap(), None);
     }
 
@@ -175,6 +215,8 @@ mod tests {
             ("ssh:h,listen=here", "`here` is no IP address"),
             ("ssh:h,ports=9-3", "`9-3` is no range"),
             ("slurm:job-name=x", "job-name"),
+            ("kubernetes:imgae=x", "`imgae` is no option of kubernetes"),
+            ("kubernetes:listen=here", "`here` is no IP address"),
         ] {
             let error = Site::read(text).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -1,0 +1,345 @@
+//! Programs in the pods of a real Kubernetes: its API server, scheduler, controllers and kubelet on this machine.
+//!
+//! Its binaries are in the folder that SYNCLINE_KUBERNETES names, the scripts that start it beside the checkout, and
+//! `syncline-kubernetes` is beside `syncline`; without one of them there is nothing to test.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
+
+mod support;
+
+use std::{
+    env, fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use support::{command, processes, run, signal, stderr, wait_for, wait_within, write};
+use tempfile::TempDir;
+
+const TRAIN: &str = "train --quiet --workers 3 --servers 2 --epochs 2";
+
+/// More than the test waits for.
+const LONG: &str = "train --workers 3 --servers 2 --epochs 1000 --inject all:5ms";
+
+/// A cluster of one machine, which ends with the value.
+struct Cluster {
+    folder: TempDir,
+    down: PathBuf,
+    /// An address of this machine that its pods reach.
+    address: IpAddr,
+}
+
+impl Cluster {
+    /// Starts it; nothing, with a notice, where it cannot be had.
+    fn start() -> Option<Cluster> {
+        let Some(binaries) = env::var_os("SYNCLINE_KUBERNETES").map(PathBuf::from) else {
+            eprintln!("skipped: SYNCLINE_KUBERNETES names no folder with the binaries of Kubernetes");
+            return None;
+        };
+        let shared = env::var_os("SYNCLINE_SHARED").map_or_else(|| "../../../shared".into(), PathBuf::from);
+        let [up, down] = ["kubernetes-up", "kubernetes-down"].map(|name| shared.join("engines").join(name));
+        for needed in [&binaries.join("kubelet"), &up, &carrier()] {
+            if !needed.exists() {
+                eprintln!("skipped: there is no {}", needed.display());
+                return None;
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let log = fs::File::create(folder.path().join("up.log")).unwrap();
+        let mut start = Command::new(&up);
+        start.arg(folder.path()).arg(&binaries).stdin(Stdio::null());
+        let started = start.stdout(log.try_clone().unwrap()).stderr(log).status().unwrap();
+        let mut cluster = Cluster { folder, down, address: [127, 0, 0, 1].into() };
+        assert!(started.success(), "{}", fs::read_to_string(cluster.at("up.log")).unwrap());
+        cluster.bring_image();
+        // The bridge between this machine and its pods comes with the first of them.
+        cluster.kubectl("run first --image=docker.io/local/pause:1 --image-pull-policy=Never");
+        cluster.address = wait_for("the pods' bridge", || cluster.bridge());
+        cluster.kubectl("delete pod first --force --grace-period=0");
+        Some(cluster)
+    }
+
+    /// Has the cluster know an image of this command.
+    fn bring_image(&self) {
+        let archive = self.at("image.tar");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/image");
+        let mut pack = Command::new(script);
+        pack.args(["syncline:test".as_ref(), archive.as_os_str(), env!("CARGO_BIN_EXE_syncline").as_ref()]);
+        assert!(pack.arg(carrier()).status().unwrap().success());
+        let socket = self.at("containerd/c.sock");
+        let mut import = Command::new("ctr");
+        import.arg("-a").arg(socket).args(["-n", "k8s.io", "images", "import"]).arg(&archive);
+        assert!(import.stdout(Stdio::null()).status().unwrap().success());
+        fs::remove_file(archive).unwrap();
+    }
+
+    fn bridge(&self) -> Option<IpAddr> {
+        let answer = Command::new("ip").args(["-4", "-json", "addr", "show", "cik8s0"]).output().unwrap();
+        let links: Value = serde_json::from_slice(&answer.stdout).ok()?;
+        links[0]["addr_info"][0]["local"].as_str()?.parse().ok()
+    }
+
+    /// What `kubectl` prints, which must succeed.
+    fn kubectl(&self, arguments: &str) -> String {
+        let output = Command::new("kubectl")
+            .args(arguments.split(' '))
+            .env("KUBECONFIG", self.at("kubeconfig"))
+            .output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "kubectl {arguments}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The pods of programs, by their names.
+    fn pods(&self) -> Vec<String> {
+        let names = self.kubectl("get pods -l syncline/run -o name");
+        names.lines().map(|name| name.trim_start_matches("pod/").to_owned()).collect()
+    }
+
+    /// Waits until so many run; the one of this node.
+    fn running(&self, count: usize, node: &str) -> String {
+        let all = || {
+            let running =
+                self.kubectl("get pods -l syncline/run --field-selector=status.phase=Running -o name");
+            let running: Vec<_> =
+                running.lines().map(|name| name.trim_start_matches("pod/").to_owned()).collect();
+            running.iter().find(|name| name.ends_with(node)).filter(|_| running.len() == count).cloned()
+        };
+        wait_within(Duration::from_secs(60), "the pods", all)
+    }
+
+    /// The process of this node that its agent has started in the pod.
+    fn process(&self, node: &str) -> u32 {
+        let mark = format!("SYNCLINE_NODE={node}");
+        let is_node = |words: &[String]| {
+            words.contains(&mark) && !words.iter().any(|word| word.starts_with("SYNCLINE_AGENT="))
+        };
+        let find = || processes().into_iter().find(|(_, words)| is_node(words)).map(|(pid, _)| pid);
+        wait_for("the node's process", find)
+    }
+
+    /// The token of an account.
+    fn token(&self, account: &str) -> String {
+        let name = || self.kubectl(&format!("get serviceaccount {account} -o jsonpath={{.secrets[0].name}}"));
+        let secret = wait_for("the account's token", || Some(name()).filter(|name| !name.is_empty()));
+        let token =
+            self.kubectl(&format!("get secret {secret} -o go-template={{{{.data.token|base64decode}}}}"));
+        token.trim().to_owned()
+    }
+
+    /// Has the cluster launch a run as `--dry-run` prints it, with what this small cluster lacks: it hands no tokens to pods, and
+    /// its API server is at loopback.
+    fn launch(&self, arguments: &str) {
+        let printed = self.train(&format!("{arguments} --dry-run"), "").output().unwrap();
+        assert!(printed.status.success(), "{}", stderr(&printed));
+        let printed = String::from_utf8(printed.stdout).unwrap();
+        let (rights, job) = printed.rsplit_once("---\n").unwrap();
+        let rights = write(self.folder.path(), "rights.yaml", rights);
+        self.kubectl(&format!("apply -f {}", rights.display()));
+        if self.kubectl("get secrets -o name").lines().all(|name| name != "secret/within") {
+            let certificate = self.at("certs/apiserver.crt").display().to_string();
+            let token = self.token("syncline");
+            self.kubectl(&format!(
+                "create secret generic within --from-literal=token={token} --from-literal=namespace=default \
+                 --from-file=ca.crt={certificate}"
+            ));
+        }
+        let job = write(self.folder.path(), "job.yaml", job);
+        let job = self.kubectl(&format!("create --dry-run=client -o json -f {}", job.display()));
+        let mut job: Value = serde_json::from_str(&job).unwrap();
+        let pod = &mut job["spec"]["template"]["spec"];
+        pod["hostNetwork"] = json!(true);
+        pod["volumes"] = json!([{ "name": "within", "secret": { "secretName": "within" } }]);
+        let container = &mut pod["containers"][0];
+        let path = "/var/run/secrets/kubernetes.io/serviceaccount";
+        container["volumeMounts"] = json!([{ "name": "within", "mountPath": path }]);
+        let server = [("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("KUBERNETES_SERVICE_PORT", "16443")];
+        let server = server.map(|(name, value)| json!({ "name": name, "value": value }));
+        container["env"].as_array_mut().unwrap().extend(server);
+        let job = write(self.folder.path(), "job.json", &job.to_string());
+        self.kubectl(&format!("apply -f {}", job.display()));
+    }
+
+    fn train(&self, arguments: &str, options: &str) -> Command {
+        self.train_from("docker.io/library/syncline:test", arguments, options)
+    }
+
+    fn train_from(&self, image: &str, arguments: &str, options: &str) -> Command {
+        let on = format!("kubernetes:image={image},pull=never,listen={}{options}", self.address);
+        let mut command = command(&format!("{arguments} --on {on}"));
+        command.env("KUBECONFIG", self.at("kubeconfig"));
+        command
+    }
+
+    fn spawn(&self, arguments: &str) -> Child {
+        self.train(arguments, "").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    fn assert_empty(&self) {
+        assert_eq!(self.pods(), Vec::<String>::new(), "pods are left");
+        let all = self.kubectl(
+            "get secrets,configmaps,services,jobs -A -l app.kubernetes.io/managed-by=syncline -o name",
+        );
+        assert_eq!(all, "");
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = Command::new(&self.down)
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// The command that carries nodes.
+fn carrier() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_syncline")).with_file_name("syncline-kubernetes")
+}
+
+fn assert_says(output: &Output, code: i32, parts: &[&str]) {
+    let message = stderr(output);
+    let folded = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    for part in parts {
+        assert!(folded.contains(part), "`{part}` is missing in: {message}");
+    }
+}
+
+/// One test, since the cluster takes longest.
+#[test]
+fn programs_in_pods() {
+    let Some(cluster) = Cluster::start() else { return };
+    let steps: [(&str, fn(&Cluster)); 8] = [
+        ("a model is the same in pods as on threads", the_same_model),
+        ("a pod that is deleted is named, and nothing is left", a_deleted_pod),
+        ("a node that is killed is named, and nothing is left", a_killed_node),
+        ("nothing outlives its launcher, and no secret is in the open", a_killed_launcher),
+        ("a node is started again in a new pod", started_again),
+        ("what cannot start says why", what_cannot_start),
+        ("the rights that are printed are enough, and needed", the_rights),
+        ("the cluster launches a run itself", launched_there),
+    ];
+    for (name, step) in steps {
+        let begun = Instant::now();
+        step(&cluster);
+        cluster.assert_empty();
+        eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+    }
+}
+
+fn the_same_model(cluster: &Cluster) {
+    let saved = |name: &str| cluster.at(&format!("{name}.safetensors"));
+    let here = run(&format!("{TRAIN} --save {}", saved("threads").display()));
+    assert!(here.status.success(), "{}", stderr(&here));
+    for (name, more) in [("tls", ""), ("open", "--insecure-network")] {
+        let there =
+            cluster.train(&format!("{TRAIN} --save {} {more}", saved(name).display()), "").output().unwrap();
+        assert!(there.status.success(), "{}", stderr(&there));
+        assert_eq!(fs::read(saved(name)).unwrap(), fs::read(saved("threads")).unwrap(), "{name}");
+    }
+}
+
+fn a_deleted_pod(cluster: &Cluster) {
+    let running = cluster.spawn(LONG);
+    let pod = cluster.running(5, "worker-2");
+    cluster.kubectl(&format!("delete pod {pod} --wait=false"));
+    let output = running.wait_with_output().unwrap();
+    assert_says(&output, 1, &["worker/2", "its pod was deleted"]);
+}
+
+fn a_killed_node(cluster: &Cluster) {
+    let running = cluster.spawn(LONG);
+    cluster.running(5, "worker-1");
+    signal(cluster.process("worker/1"), "KILL");
+    let output = running.wait_with_output().unwrap();
+    assert_says(&output, 1, &["worker/1", "was killed by signal 9"]);
+}
+
+fn a_killed_launcher(cluster: &Cluster) {
+    let mut running = cluster.spawn(LONG);
+    let pod = cluster.running(5, "server-0");
+    let is_secret = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let object = cluster.kubectl(&format!("get pod {pod} -o jsonpath={{.spec.containers}}"));
+    assert!(object.contains("SYNCLINE_NODE"), "{object}");
+    assert!(!object.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_secret), "{object}");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    wait_for("the pods' end", || cluster.pods().is_empty().then_some(()));
+    let mark = "SYNCLINE_KUBERNETES_ORDER=";
+    let ours = || processes().into_iter().any(|(_, words)| words.iter().any(|word| word.starts_with(mark)));
+    wait_for("the end of what served it", || (!ours()).then_some(()));
+}
+
+fn started_again(cluster: &Cluster) {
+    let train = "train --quiet --workers 2 --servers 1 --epochs 8 --inject all:5ms";
+    let saved = |name: &str| cluster.at(&format!("again-{name}.safetensors"));
+    let whole = run(&format!("{train} --save {}", saved("whole").display()));
+    assert!(whole.status.success(), "{}", stderr(&whole));
+    let running =
+        cluster.spawn(&format!("{train} --on-worker-loss restart --save {}", saved("cut").display()));
+    let pod = cluster.running(3, "worker-1");
+    cluster.kubectl(&format!("delete pod {pod} --wait=false"));
+    let output = running.wait_with_output().unwrap();
+    assert_says(&output, 0, &["worker/1", "is started again"]);
+    assert_eq!(fs::read(saved("cut")).unwrap(), fs::read(saved("whole")).unwrap());
+}
+
+fn the_rights(cluster: &Cluster) {
+    let access = Command::new(carrier()).args(["access", "--service-account", "tester"]).output().unwrap();
+    let access = write(cluster.folder.path(), "access.yaml", &String::from_utf8(access.stdout).unwrap());
+    cluster.kubectl(&format!("apply -f {}", access.display()));
+    let token = cluster.token("tester");
+    let admin = fs::read_to_string(cluster.at("kubeconfig")).unwrap();
+    let config = write(cluster.folder.path(), "tester.conf", &admin.replace("tok-admin", &token));
+    let train = || cluster.train(TRAIN, "").env("KUBECONFIG", &config).output().unwrap();
+    let output = train();
+    assert!(output.status.success(), "{}", stderr(&output));
+    cluster.kubectl("delete rolebinding syncline-launcher");
+    assert_says(
+        &train(),
+        1,
+        &["cannot list resource \"pods\"", "syncline-kubernetes access --namespace default"],
+    );
+    cluster.kubectl(&format!("delete --ignore-not-found -f {}", access.display()));
+}
+
+fn launched_there(cluster: &Cluster) {
+    cluster.launch(TRAIN);
+    cluster.kubectl("wait --for=condition=complete job/train --timeout=120s");
+    assert_eq!(cluster.pods(), Vec::<String>::new());
+    cluster.kubectl("delete job train");
+    // With the launcher go its nodes.
+    cluster.launch(LONG);
+    let pod = cluster.running(5, "worker-0");
+    let owner = cluster.kubectl(&format!("get pod {pod} -o jsonpath={{.metadata.ownerReferences[0].name}}"));
+    assert!(owner.starts_with("train-"), "{owner}");
+    cluster.kubectl("delete job train");
+    wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
+    cluster.kubectl("delete secret within");
+    cluster.kubectl("delete serviceaccount syncline");
+    cluster.kubectl("delete role,rolebinding syncline-launcher");
+}
+
+fn what_cannot_start(cluster: &Cluster) {
+    let fails = |arguments: &str, options: &str, says: &[&str]| {
+        let output = cluster.train(arguments, options).output().unwrap();
+        assert_says(&output, 1, says);
+        cluster.assert_empty();
+    };
+    fails(TRAIN, ",cpu=1000,wait=3", &["has waited for 3 s", "Insufficient cpu"]);
+    fails(TRAIN, ",binary=/bin/none", &["did not start", "/bin/none"]);
+    fails(TRAIN, ",namespace=nowhere", &["namespaces \"nowhere\" not found"]);
+    let output = cluster.train_from("absent:1", TRAIN, "").output().unwrap();
+    assert_says(&output, 1, &["did not start", "ErrImageNeverPull"]);
+}
