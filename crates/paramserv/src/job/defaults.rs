@@ -4,12 +4,25 @@ use syncline_data::{Dataset, Features, Targets};
 use syncline_learn::ModelSpec;
 use syncline_round::Rule;
 
-/// A model for data when the user names none: a small network, or over many sparse features a linear model.
+/// A model for data when the user names none and a [trial](super::choice) does not decide: a small network, or over many
+/// sparse features a linear model.
 pub(super) fn suitable(data: &Dataset) -> ModelSpec {
-    match (data.features(), data.targets()) {
-        (Features::Dense(_), _) => ModelSpec::Mlp(vec![64, 32]),
-        (Features::Sparse(_), Targets::Class { .. }) => ModelSpec::Softmax,
-        (Features::Sparse(_), Targets::Real(_)) => ModelSpec::Linear,
+    match data.features() {
+        Features::Dense(_) => network(),
+        Features::Sparse(_) => line(data),
+    }
+}
+
+/// A small network.
+pub(super) fn network() -> ModelSpec {
+    ModelSpec::Mlp(vec![64, 32])
+}
+
+/// The linear model for such targets.
+pub(super) fn line(data: &Dataset) -> ModelSpec {
+    match data.targets() {
+        Targets::Class { .. } => ModelSpec::Softmax,
+        Targets::Real(_) => ModelSpec::Linear,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - JOB-2: a job that was written is read back as the same job; in what [`TrainJob::open`] returns nothing is left open.
 //! - JOB-3: a key that does not exist is refused by its name and line: a misspelt one must not be a setting that has no effect.
 
+mod choice;
 mod data;
 mod defaults;
 mod open;

@@ -7,6 +7,7 @@ use syncline_round::{Every, Optimizer, Policy, Rule};
 
 use super::{
     Silence, TrainJob,
+    choice::Choice,
     data::Loaded,
     defaults::{enough_epochs, suitable, usual_batch, usual_l2, usual_rate},
 };
@@ -48,8 +49,18 @@ impl TrainJob {
         let executor = self.executor()?;
         let seed = *self.seed.get_or_insert(1);
         let validation = self.validation.get_or_insert_default().clone();
-        let Loaded { schema, train, validation, notes } = self.load(&validation, seed)?;
-        let spec = self.model.get_or_insert_with(|| suitable(&train)).clone();
+        let Loaded { schema, train, validation, mut notes } = self.load(&validation, seed)?;
+        let spec = match &self.model {
+            Some(spec) => spec.clone(),
+            None => match self.choose(&train, seed)? {
+                Some(Choice { spec, note }) => {
+                    notes.push(note);
+                    spec
+                }
+                None => suitable(&train),
+            },
+        };
+        self.model = Some(spec.clone());
         let dropout = *self.dropout.get_or_insert(0.0);
         let model = spec.build_with_dropout(&train, dropout).map_err(Error::Unsuitable)?;
         self.decide(&spec, &train);
@@ -73,7 +84,7 @@ impl TrainJob {
     }
 
     /// Settles what is left open, for this model and these rows.
-    fn decide(&mut self, spec: &ModelSpec, train: &Dataset) {
+    pub(super) fn decide(&mut self, spec: &ModelSpec, train: &Dataset) {
         let rows = train.rows();
         let sync = *self.sync.get_or_insert(Policy::Bsp);
         let every = *self.every.get_or_insert_with(|| sync.every().unwrap_or_default());
@@ -103,7 +114,7 @@ impl TrainJob {
     }
 
     /// The servers' step.
-    fn steps(&self) -> Result<Optimizer, Error> {
+    pub(super) fn steps(&self) -> Result<Optimizer, Error> {
         let mut optimizer = Optimizer::new(self.optimizer.unwrap_or(Rule::Sgd), self.lr.unwrap_or_default())?;
         if let Some(momentum) = self.momentum {
             optimizer = optimizer.with_momentum(momentum)?;
