@@ -216,11 +216,14 @@ fn assert_says(output: &Output, code: i32, parts: &[&str]) {
     }
 }
 
+/// What is tried on a cluster, under its name.
+type Step = (&'static str, fn(&Cluster));
+
 /// One test, since the cluster takes longest.
 #[test]
 fn programs_in_pods() {
     let Some(cluster) = Cluster::start() else { return };
-    let steps: [(&str, fn(&Cluster)); 8] = [
+    let steps: [Step; 8] = [
         ("a model is the same in pods as on threads", the_same_model),
         ("a pod that is deleted is named, and nothing is left", a_deleted_pod),
         ("a node that is killed is named, and nothing is left", a_killed_node),
