@@ -8,14 +8,13 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::{csv_head, csv_rows, write_libsvm};
 use crate::synthetic::Generator;
+use crate::table::MOST_CELLS;
 use crate::{Error, Result};
 
 /// Values of a piece at most: 4 MiB as numbers.
 const PIECE: usize = 1 << 20;
 /// Rows of a piece at most.
 const MOST_ROWS: usize = 1 << 16;
-/// A dense row longer than this is no table that anybody reads.
-const MOST_DENSE: usize = 1 << 16;
 
 /// A format, and how a file of it is packed: what a file's name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +80,22 @@ impl Writing {
     /// Refuses rows that are not for this format.
     ///
     /// # Errors
-    /// For sparse rows so long that their zeros would fill the file.
+    /// For rows that are longer than what is read of such a file, and for sparse rows so long that their zeros would fill it.
     pub fn check(self, generator: &Generator) -> Result<()> {
         let columns = generator.columns();
-        if generator.is_sparse() && self.form != Form::Libsvm && columns > MOST_DENSE {
-            return Err(Error::Shape(format!(
-                "rows of {columns} columns that are nearly all zero would be written out with their zeros: name the file .svm"
-            )));
+        if self.form == Form::Libsvm || columns < MOST_CELLS {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::Shape(if generator.is_sparse() {
+            format!(
+                "rows of {columns} columns that are nearly all zero would be written out with their zeros: name the file .svm"
+            )
+        } else {
+            format!(
+                "{columns} columns and the label are more than the {MOST_CELLS} that a table may have: take fewer --columns, \
+                 or name the file .svm"
+            )
+        }))
     }
 
     /// Writes so many rows of the generator, which begins anew where a format has features and targets apart. Memory is that of a
