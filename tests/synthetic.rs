@@ -99,7 +99,11 @@ fn what_makes_no_sense_is_refused() {
         &["6 values do not fit into a row of 5 columns"],
     );
     refused("a.csv", "--kind sparse --columns 100000", &["written out with their zeros", ".svm"]);
-    refused("a.csv", "--kind blobs --columns 65536", &["65536 columns and the label", "take fewer --columns"]);
+    refused(
+        "a.csv",
+        "--kind blobs --columns 65536",
+        &["65536 columns and the label", "take fewer --columns"],
+    );
     refused("a.csv", "--classes 1", &["at least 2"]);
     refused("a.csv", "--rows 0", &["--rows"]);
     let path = folder.path().join("no/such/a.csv");

@@ -96,3 +96,61 @@ fn shares(info: &RunInfo, calls: &Calls) -> BTreeMap<String, f64> {
     let wait = if all > 0.0 { waiting / all } else { 0.0 };
     BTreeMap::from([("wait".to_owned(), wait), ("unknown".to_owned(), 1.0 - wait)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(caller: &str, callee: &str, waited_s: u64, queued_s: u64, running_s: u64) -> Edge {
+        const S: u64 = 1_000_000_000;
+        Edge {
+            caller: caller.to_owned(),
+            callee: callee.to_owned(),
+            calls: 10,
+            waited_ns: waited_s * S,
+            queued_ns: queued_s * S,
+            running_ns: running_s * S,
+            ..Edge::default()
+        }
+    }
+
+    fn info() -> RunInfo {
+        let node = |name: &str, lived_s: u64| Node { lived_ns: lived_s * 1_000_000_000, ..Node::new(name) };
+        RunInfo {
+            run: "own".to_owned(),
+            system: "syncline".to_owned(),
+            nodes: vec![node("a/0", 10), node("a/1", 5), node("b/0", 10)],
+            edges: vec![edge("a/0", "b/0", 6, 1, 3), edge("a/1", "b/0", 5, 4, 1)],
+            wall_ns: 10_000_000_000,
+            complete: true,
+            ..RunInfo::default()
+        }
+    }
+
+    #[test]
+    fn l6_a_program_of_ones_own_is_explained_by_its_calls() {
+        let info = info();
+        let calls = calls(&info, info.wall_ns).unwrap();
+        let rows: Vec<_> = calls.rows.iter().map(|row| (row.caller.as_str(), row.waited_of_caller)).collect();
+        assert_eq!(rows, [("a/0", 0.6), ("a/1", 1.0)]);
+        assert_eq!((calls.rows[0].way_ms, calls.rows[1].way_ms), (2000.0, 0.0));
+        let report = report(&info, calls, "x".to_owned(), Damage::default());
+        assert!((report.shares["wait"] - 11.0 / 15.0).abs() < 1e-12);
+        assert_eq!(crate::violations(&report), Vec::<String>::new());
+        let first = &report.verdict[0];
+        assert!(first.contains("73 %") && first.contains("10.0 s"), "{first}");
+        assert!(
+            report
+                .verdict
+                .iter()
+                .any(|sentence| sentence.contains("a (2 nodes) waited 73 %") && sentence.contains("b/0")),
+            "{:?}",
+            report.verdict
+        );
+    }
+
+    #[test]
+    fn l6_a_run_without_calls_has_none() {
+        assert!(calls(&RunInfo::default(), 5).is_none());
+    }
+}

@@ -422,3 +422,106 @@ impl Drop for Spending<'_> {
         self.time.end(self.since, self.edge.now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn edge() -> (Edges, Arc<Edge>) {
+        let edges = Edges::default();
+        let edge = edges.between(&Peer::new("a"), &Peer::new("b"));
+        (edges, edge)
+    }
+
+    #[test]
+    fn l6_calls_are_counted_by_how_they_end() {
+        let (edges, edge) = edge();
+        edge.begin().end(false);
+        edge.begin().end(true);
+        drop(edge.begin());
+        let open = edge.begin();
+        let asking = edge.ask();
+        let [EdgeFigures { passed, .. }] = edges.figures()[..] else { panic!("one edge") };
+        let Passed { calls, failures, given_up, under_way, waiting, .. } = passed;
+        assert_eq!((calls, failures, given_up, under_way, waiting), (2, 1, 1, 1, 1));
+        drop((open, asking));
+        let passed = edges.to(&Peer::new("b"));
+        assert_eq!((passed.given_up, passed.under_way, passed.waiting), (2, 0, 0));
+        assert_eq!(edges.to(&Peer::new("a")), Passed::default());
+    }
+
+    #[test]
+    fn l6_what_is_timed_now_and_then_stands_for_the_rest() {
+        const CALLS: u64 = 100_000;
+        let (edges, edge) = edge();
+        for _ in 0..CALLS {
+            edge.begin().end(false);
+        }
+        // As many were counted as timed to stand for them: no call is left out, none counted twice.
+        let timed = edge.timed.load(Ordering::Relaxed);
+        assert!(timed <= CALLS && CALLS - timed < STRIDE, "{timed}");
+        let passed = edges.to(&Peer::new("b"));
+        assert!(passed.calls == CALLS && passed.running_ns > 0, "{passed:?}");
+    }
+
+    #[test]
+    fn l6_long_calls_in_a_pattern_are_not_missed() {
+        let (edges, edge) = edge();
+        let (clock, long) = (Clock::start(), Duration::from_micros(200));
+        let mut spent = Duration::ZERO;
+        for number in 0..200 {
+            let call = edge.begin();
+            if number % 2 == 0 {
+                let begun = clock.now();
+                while clock.now() - begun < long {
+                    std::hint::spin_loop();
+                }
+                spent += clock.now() - begun;
+            }
+            call.end(false);
+        }
+        let running = Duration::from_nanos(edges.to(&Peer::new("b")).running_ns);
+        assert!(running >= spent && running < 2 * spent, "{running:?} for {spent:?}");
+    }
+
+    #[test]
+    fn l6_waits_are_timed_and_queues_are_apart() {
+        let (edges, edge) = edge();
+        edge.is_within_a_process();
+        let mut call = edge.begin();
+        let queue = edge.queue();
+        call.waits();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(queue);
+        std::thread::sleep(Duration::from_millis(10));
+        let open = edges.to(&Peer::new("b"));
+        assert!((20_000_000..).contains(&open.queued_ns), "{open:?}");
+        assert!(open.waited_ns >= 20_000_000 && open.waiting == 1, "who still waits has waited: {open:?}");
+        call.end(false);
+        let passed = edges.to(&Peer::new("b"));
+        assert!((20_000_000..).contains(&passed.queued_ns), "{passed:?}");
+        assert!((10_000_000..).contains(&passed.running_ns), "{passed:?}");
+        assert_eq!(passed.waited_ns, passed.queued_ns + passed.running_ns);
+    }
+
+    #[test]
+    fn names_beyond_the_bound_share_an_edge() {
+        let edges = Edges::default();
+        for number in 0..MOST as u64 + 10 {
+            let caller = Peer { name: "x".to_owned(), incarnation: number };
+            edges.between(&caller, &Peer::new("b")).begin().end(false);
+        }
+        assert_eq!(edges.figures().len(), MOST + 1);
+        assert_eq!(edges.to(&Peer::new("b")).calls, MOST as u64 + 10);
+    }
+
+    #[test]
+    fn differences_and_sums_keep_what_is_on_its_way() {
+        let early = Passed { calls: 3, waiting: 5, waited_ns: 10, ..Passed::default() };
+        let mut late = Passed { calls: 10, waiting: 1, waited_ns: 40, ..Passed::default() };
+        assert_eq!(late.since(&early), Passed { calls: 7, waiting: 1, waited_ns: 30, ..Passed::default() });
+        late.add(&early);
+        assert_eq!((late.calls, late.waiting, late.waited_ns), (13, 6, 50));
+    }
+}

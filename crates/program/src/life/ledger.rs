@@ -172,3 +172,57 @@ impl Books {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syncline_wire::Peer;
+
+    fn account(at_ns: u64, calls: u64, waiting: u64) -> Account {
+        let passed = Passed { calls, waiting, ..Passed::default() };
+        Account {
+            at_ns,
+            edges: vec![EdgeFigures { caller: Peer::new("a/0"), callee: Peer::new("b/0"), passed }],
+        }
+    }
+
+    #[test]
+    fn l6_the_last_account_of_each_incarnation_counts() {
+        let books = Books::default();
+        let first = NodeId::first("b/0".parse().unwrap());
+        let between = || {
+            let passed = books.ledger().between("a/0", "b/0");
+            (passed.calls, passed.waiting)
+        };
+        books.enter(&first, account(1, 5, 1));
+        books.enter(&first, account(3, 9, 2));
+        books.enter(&first, account(2, 7, 1));
+        assert_eq!(between(), (9, 2));
+        books.close(&first);
+        assert_eq!(between(), (9, 0));
+        books.enter(&first.next(), account(1, 4, 1));
+        books.enter(&first, account(9, 90, 90));
+        assert_eq!(between(), (13, 1));
+        assert_eq!(books.ledger().between("b/0", "a/0"), Passed::default());
+    }
+
+    #[test]
+    fn an_account_fits_into_a_message() {
+        let edges = Edges::default();
+        let ground = syncline_runtime::Ground::machine(crate::Clock::start());
+        let service =
+            std::sync::Arc::new(syncline_wire::from_fn(async |()| Ok::<(), syncline_wire::Never>(())));
+        let hosted = syncline_wire::Hosted::counted(ground, service, &edges, Peer::new("b/0"));
+        let runtime = crate::node::body::runtime().unwrap();
+        for caller in 0..100 {
+            let client =
+                syncline_wire::Client::local(hosted.clone()).called_by(Peer::new(format!("a/{caller}")));
+            runtime.block_on(client.call(())).unwrap();
+        }
+        let limits = Limits { body: 20_000, ..Limits::default() };
+        let account = Account::of(&edges, Duration::from_secs(1), &limits);
+        assert!((30..40).contains(&account.edges.len()), "{}", account.edges.len());
+        assert!(postcard::to_stdvec(&account).unwrap().len() < limits.body / 4);
+        assert_eq!(Account::of(&edges, Duration::ZERO, &Limits::default()).edges.len(), 100);
+    }
+}

@@ -122,3 +122,50 @@ impl Watch {
         rates.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syncline_wire::{EdgeFigures, Peer};
+
+    fn snapshot(accounts: Vec<(Option<NodeId>, Account)>) -> Snapshot {
+        Snapshot {
+            program: "p".to_owned(),
+            executor: "processes".to_owned(),
+            pid: 1,
+            up_ns: 0,
+            is_stopping: false,
+            nodes: Vec::new(),
+            accounts,
+        }
+    }
+
+    fn account(at_s: u64, passed: Passed) -> Account {
+        let edge = EdgeFigures { caller: Peer::new("a/0"), callee: Peer::new("b/0"), passed };
+        Account { at_ns: at_s * 1_000_000_000, edges: vec![edge] }
+    }
+
+    #[test]
+    fn l6_speeds_are_by_each_process_s_own_time() {
+        let [a, b] = ["a/0", "b/0"].map(|name| Some(NodeId::first(name.parse().unwrap())));
+        let mut watch = Watch::default();
+        let look = |watch: &mut Watch, server: (u64, u64), caller: (u64, u64)| {
+            let of_server = Passed { calls: server.1, running_ns: server.1 * 1_000_000, ..Passed::default() };
+            let of_caller = Passed { waited_ns: caller.1 * 2_000_000, waiting: 1, ..Passed::default() };
+            watch.take(&snapshot(vec![
+                (a.clone(), account(caller.0, of_caller)),
+                (b.clone(), account(server.0, of_server)),
+            ]));
+        };
+        look(&mut watch, (10, 100), (70, 100));
+        assert!(!watch.is_settled() && watch.edges()[0].calls_per_s == 0.0);
+        look(&mut watch, (12, 300), (71, 150));
+        // Seen again without news: nothing changes.
+        look(&mut watch, (12, 300), (71, 150));
+        assert!(watch.is_settled());
+        let [edge] = &watch.edges()[..] else { panic!("one edge") };
+        assert_eq!((edge.calls_per_s, edge.waited_share), (100.0, 0.1));
+        assert_eq!(edge.run_s(), Some(0.001));
+        assert_eq!((edge.total.calls, edge.total.waiting), (300, 1));
+    }
+}

@@ -182,3 +182,30 @@ pub(super) fn sweep() {
         let _ = fs::remove_dir_all(directory);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+
+    #[test]
+    fn live_2_what_a_dead_launcher_left_is_removed_and_nothing_else() {
+        let [alive, dead, other] = [(); 3].map(|()| meeting::private_directory().unwrap());
+        let held = locked(alive.path()).unwrap();
+        drop(locked(dead.path()).unwrap());
+        fs::write(other.path().join("data"), "").unwrap();
+        assert!(directories().contains(&dead.path().to_owned()));
+        sweep();
+        assert_eq!([&alive, &dead, &other].map(|directory| directory.path().exists()), [true, false, true]);
+        drop(held);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_not_ours() {
+        let directory = meeting::private_directory().unwrap();
+        assert!(is_ours(directory.path()));
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        assert!(!is_ours(directory.path()));
+        assert!(!is_ours(&directory.path().join("nothing")));
+    }
+}

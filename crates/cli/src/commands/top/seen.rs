@@ -173,3 +173,65 @@ pub fn up(ns: u64) -> String {
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syncline::program::State;
+    use syncline_terminal::Screen;
+
+    fn seen() -> Seen {
+        let node = |name: &str, state, waits: &[&str]| NodeView {
+            name: name.to_owned(),
+            incarnation: 1,
+            state,
+            waits: waits.iter().map(|wait| (*wait).to_owned()).collect(),
+        };
+        let edge = EdgeRate {
+            caller: "worker/0".to_owned(),
+            callee: "server/0".to_owned(),
+            calls_per_s: 200.0,
+            waited_share: 0.5,
+            running_share: 0.25,
+            queued_share: 0.02,
+            request_bytes_per_s: 2e6,
+            ..EdgeRate::default()
+        };
+        let snapshot = Snapshot {
+            program: "train".to_owned(),
+            executor: "processes".to_owned(),
+            pid: 7,
+            up_ns: 3_725_000_000_000,
+            is_stopping: false,
+            nodes: vec![
+                node("server/0", State::Running, &[]),
+                node("worker/0", State::Running, &["waits for server/0 to answer `pull`"]),
+            ],
+            accounts: Vec::new(),
+        };
+        Seen { directory: "/tmp/syncline-x".to_owned(), snapshot, edges: vec![edge] }
+    }
+
+    #[test]
+    fn what_is_seen_fits_into_any_width() {
+        for width in [40, 80, 120] {
+            let mut page = Page::new(&Screen::plain(width));
+            seen().write(&mut page, 10);
+            let text = page.text();
+            assert!(text.lines().all(|line| syncline_terminal::width(line) <= width), "{text}");
+            assert!(text.contains("worker/0") && text.contains("50"), "{text}");
+        }
+        let mut page = Page::new(&Screen::plain(120));
+        seen().write(&mut page, 10);
+        let text = page.text();
+        let wanted =
+            ["train on processes, process 7, 2 nodes, up 1 h 2 min", "server/0 to answer `pull`", "1.25 ms"];
+        wanted.iter().for_each(|wanted| assert!(text.contains(wanted), "{wanted}: {text}"));
+    }
+
+    #[test]
+    fn times_read_as_on_a_clock() {
+        let read = [5, 65, 7200].map(|seconds| up(seconds * 1_000_000_000));
+        assert_eq!(read, ["5 s", "1 min 5 s", "2 h 0 min"]);
+    }
+}
