@@ -141,8 +141,7 @@ fn the_live_view_is_drawn_follows_the_terminal_and_leaves_with_q() {
     tmux(&socket, &["resize-window", "-t", "top", "-x", "120", "-y", "30"]).unwrap();
     wait_for("a wider picture", || {
         let screen = screen();
-        // What is left out of a narrow table is named below it. A key in the same moment as the change of size would be
-        // heard with the next one only (crossterm's source of events).
+        // What is left out of a narrow table is named below it.
         let is_wide = screen.contains("out/s  errors") && screen.lines().count() >= 28;
         is_wide.then_some(())
     });

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, channel, sync_channel},
     thread,
     time::Duration,
 };
@@ -21,7 +21,7 @@ use syncline_terminal::{Page, Screen};
 use super::seen::Seen;
 use crate::{failure::Failure, output::print};
 
-/// How long a key may wait to be heard.
+/// How long news may wait to be drawn.
 const PULSE: Duration = Duration::from_millis(50);
 
 /// Rows of a table that are drawn; one can scroll through them.
@@ -93,7 +93,18 @@ impl View {
         loop {
             terminal.draw(|frame| self.draw(frame))?;
             loop {
-                if event::poll(Duration::ZERO)? {
+                match news.try_recv() {
+                    Ok(seen) => {
+                        self.is_silent = seen.is_none();
+                        self.seen = seen.unwrap_or(self.seen);
+                        break;
+                    }
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => return Ok(End::Gone),
+                }
+                // The wait is for keys and not for news: where a key and a change of size lie between two looks for them,
+                // crossterm's source of events tells the key with the next one only.
+                if event::poll(PULSE)? {
                     match event::read()? {
                         Event::Key(key) if key.kind != KeyEventKind::Release => {
                             if leaves(key) {
@@ -103,17 +114,8 @@ impl View {
                             break;
                         }
                         Event::Resize(..) => break,
-                        _ => continue,
+                        _ => {}
                     }
-                }
-                match news.recv_timeout(PULSE) {
-                    Ok(seen) => {
-                        self.is_silent = seen.is_none();
-                        self.seen = seen.unwrap_or(self.seen);
-                        break;
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return Ok(End::Gone),
                 }
             }
         }
