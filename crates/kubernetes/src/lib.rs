@@ -2,7 +2,7 @@
 //!
 //! Launcher and cluster are kept apart by a command, `syncline-kubernetes`, as `ssh` and `srun` keep others apart: what launches
 //! programs needs no client of Kubernetes, and is not built with one. The launcher starts the command once a run to
-//! [hold](cluster::hold) what there is of it in the cluster, and once a node to [carry](cluster::carry) it: to create its
+//! `hold` what there is of it in the cluster, and once a node to `carry` it: to create its
 //! pod, to be its standard input and output, and to end as it does.
 //!
 //! - [`wishes`] is what users write behind `--on kubernetes:`,
