@@ -50,6 +50,9 @@ pub enum Error {
     /// The parts of a data set do not fit together.
     #[error("the data set is inconsistent: {0}")]
     Shape(String),
+    /// A set that cannot be made as it was asked for.
+    #[error("{0}")]
+    Unmakeable(String),
     /// A share outside of (0, 1), or one that would leave a part without rows.
     #[error(
         "cannot set a share of {share} of {rows} rows aside: give a number between 0 and 1 that leaves rows on both sides"

@@ -125,7 +125,7 @@ impl Generator {
     /// Where there can be none: without columns, with more than there can be, fewer than two classes, more values in a row
     /// than it has columns, no hidden unit, or noise that is no number from 0 on.
     pub fn new(kind: Kind, columns: usize, seed: u64) -> Result<Self> {
-        let refused = |why: String| Err(Error::Shape(why));
+        let refused = |why: String| Err(Error::Unmakeable(why));
         if columns == 0 || columns > MAX_COLUMNS {
             return refused(format!("{columns} columns cannot be made: from 1 to {MAX_COLUMNS} can"));
         }

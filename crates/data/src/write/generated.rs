@@ -86,7 +86,7 @@ impl Writing {
         if self.form == Form::Libsvm || columns < MOST_CELLS {
             return Ok(());
         }
-        Err(Error::Shape(if generator.is_sparse() {
+        Err(Error::Unmakeable(if generator.is_sparse() {
             format!(
                 "rows of {columns} columns that are nearly all zero would be written out with their zeros: name the file .svm"
             )

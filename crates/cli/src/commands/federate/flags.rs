@@ -1,6 +1,6 @@
 //! The flags of `syncline federate`, and the settings that they are.
 
-use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueHint;
 use syncline::{
@@ -134,8 +134,14 @@ struct LocalArgs {
     #[arg(long, value_name = "PASSES", default_value_t = 1, help_heading = "Work of a client")]
     local_epochs: usize,
     /// Rows of a local step, or all
-    #[arg(long, value_name = "ROWS", default_value = "32", help_heading = "Work of a client")]
-    batch: Batch,
+    #[arg(
+        long,
+        value_name = "ROWS",
+        default_value = "32",
+        value_parser = rows_or_all,
+        help_heading = "Work of a client"
+    )]
+    batch: OrAll,
     /// Rate of local steps
     #[arg(long, default_value_t = 0.05, help_heading = "Work of a client")]
     lr: f64,
@@ -201,8 +207,8 @@ struct PrivacyArgs {
     #[arg(long, requires = "dp", help_heading = "Privacy")]
     reproducible_noise: bool,
     /// Sums whose parts the server does not see: all (SecAgg) or the number of each client's neighbours (SecAgg+)
-    #[arg(long, value_name = "NEIGHBOURS", help_heading = "Privacy")]
-    secure_sum: Option<Neighbours>,
+    #[arg(long, value_name = "NEIGHBOURS", value_parser = neighbours_or_all, help_heading = "Privacy")]
+    secure_sum: Option<OrAll>,
     /// To what weighted values are clipped in a secure sum [default: 1]
     #[arg(long, value_name = "VALUE", requires = "secure_sum", help_heading = "Privacy")]
     secure_clip: Option<f64>,
@@ -267,41 +273,25 @@ enum NoiseBy {
     Clients,
 }
 
-/// Rows of a local step; nothing for all.
+/// A number; nothing for all.
 #[derive(Clone, Copy)]
-struct Batch(Option<usize>);
+struct OrAll(Option<usize>);
 
-impl FromStr for Batch {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self(None));
-        }
-        let rows: NonZeroUsize =
-            text.parse().map_err(|_| "it is a number of rows from 1 on, or all".to_owned())?;
-        Ok(Self(Some(rows.get())))
-    }
+fn rows_or_all(text: &str) -> Result<OrAll, String> {
+    or_all(text, 1, "rows")
 }
 
-/// Neighbours in a secure sum; nothing for all.
-#[derive(Clone, Copy)]
-struct Neighbours(Option<usize>);
+fn neighbours_or_all(text: &str) -> Result<OrAll, String> {
+    or_all(text, 2, "neighbours")
+}
 
-impl FromStr for Neighbours {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self(None));
-        }
-        let count: usize =
-            text.parse().map_err(|_| "it is a number of neighbours from 2 on, or all".to_owned())?;
-        if count < 2 {
-            Err("a client needs at least 2 neighbours, or all".to_owned())
-        } else {
-            Ok(Self(Some(count)))
-        }
+fn or_all(text: &str, least: usize, what: &str) -> Result<OrAll, String> {
+    if text == "all" {
+        return Ok(OrAll(None));
+    }
+    match text.parse() {
+        Ok(number) if number >= least => Ok(OrAll(Some(number))),
+        _ => Err(format!("it is a number of {what} from {least} on, or all")),
     }
 }
 
