@@ -7,6 +7,7 @@
 
 use syncline_data::{Dataset, Features, Targets, permutation};
 use syncline_learn::{ModelSpec, Score};
+use syncline_terminal::unit::percent;
 
 use super::{
     TrainJob,
@@ -57,7 +58,7 @@ impl TrainJob {
         let (spec, other) = chosen;
         let ratio = of_line.min(of_network) / of_line.max(of_network);
         let how = if ratio.is_finite() {
-            format!("its {loss} was {:.0} % of the other's", 100.0 * ratio)
+            format!("its {loss} was {} of the other's", percent(ratio))
         } else {
             format!("the other's {loss} was no number")
         };
