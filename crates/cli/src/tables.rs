@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use syncline::{
-    data::{Decimal, Header, Input, Label, Layout, Missing, Notation, ReadOptions, Task, expand},
+    data::{Decimal, Header, Input, Label, Layout, Missing, Task, expand},
     paramserv::{Delimiter, TrainJob},
 };
 
 use crate::failure::Failure;
 
 /// What is said of a table of training data.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct TableArgs {
     /// The column to predict: its name, its number from 1, or `last` [default: last]
     #[arg(long, help_heading = "Data")]
@@ -175,29 +175,6 @@ impl TableArgs {
             || self.zero_based.is_some()
             || self.layout.header.is_some()
             || self.layout.delimiter.is_some()
-    }
-
-    /// How to read a table for a model that takes labels of this task only; `raw` leaves numbers as they are.
-    pub fn options(&self, of_model: Option<Task>, raw: bool) -> Result<ReadOptions, Failure> {
-        let task = self.task.and_then(TaskArg::chosen);
-        if task.zip(of_model).is_some_and(|(asked, taken)| asked != taken) {
-            return Err(Failure::Usage(
-                "--task and --model contradict each other: leave one of them out".to_owned(),
-            ));
-        }
-        Ok(ReadOptions {
-            label: self.label.clone().unwrap_or_default(),
-            layout: self.layout.into(),
-            task: task.or(of_model),
-            columns: self.columns.clone(),
-            drop: self.drop.clone(),
-            category: self.category.clone(),
-            weight: self.weight.clone(),
-            missing: self.missing.unwrap_or_default(),
-            notation: Notation { na: self.na.clone(), decimal: self.decimal },
-            zero_based: self.zero_based,
-            raw,
-        })
     }
 }
 

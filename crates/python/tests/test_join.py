@@ -154,7 +154,7 @@ def test_what_cannot_work_is_told_at_once(script, tmp_path):
     assert done.returncode == 2 and "bps" in done.stderr
     done = command("run", "--workers", 2, "--on-worker-loss", "redistribute", script, tmp_path / "w.npy")
     assert done.returncode == 2 and "cannot be done by another worker" in done.stderr
-    with pytest.raises(syncline.UsageError, match="floating point numbers, not int64"):
+    with pytest.raises(syncline.UsageError, match="floating point numbers; this is an array of int64"):
         syncline.join(numpy.zeros(3, dtype="int64"), steps_per_epoch=1)
     with pytest.raises(syncline.UsageError, match="from 1 to"):
         syncline.join(numpy.zeros(3), steps_per_epoch=0)
@@ -167,13 +167,53 @@ def test_arrays_keep_their_kind_and_structure():
     worker = syncline.join(arrays, steps_per_epoch=3, optimizer="sgd", lr=1.0)
     while worker.goes_on:
         worker.step([numpy.ones((2, 3)), numpy.full(2, 2.0)])
-    with pytest.raises(syncline.UsageError, match="shapes"):
+    with pytest.raises(syncline.UsageError, match=r"\[0\] has the shape \(6,\), its parameter \(2, 3\)"):
         other = syncline.join(arrays, steps_per_epoch=3)
         other.step([numpy.ones(6), numpy.ones(2)])
     worker.close()
     other.close()
     assert arrays[0].dtype == numpy.float64 and (arrays[0] == -3).all() and (arrays[1] == -6).all()
     assert worker.report.epochs[0].train_loss == 0 and worker.step([1]) is False
+
+
+def test_arrays_may_stand_at_any_depth():
+    tree = {"layers": [{"w": numpy.zeros((2, 2)), "b": numpy.zeros(2)}, {"w": numpy.zeros(3)}], "scale": numpy.zeros(())}
+    worker = syncline.join(tree, steps_per_epoch=2, optimizer="sgd", lr=1.0)
+    # In another order: what belongs together is found by name.
+    gradients = {"scale": numpy.float64(4.0), "layers": [{"b": numpy.ones(2), "w": numpy.full((2, 2), 2.0)}, {"w": numpy.arange(3)}]}
+    while worker.goes_on:
+        worker.step(gradients)
+    assert worker.model is tree and (tree["layers"][0]["w"] == -4).all() and (tree["layers"][0]["b"] == -2).all()
+    assert tree["layers"][1]["w"].tolist() == [0, -2, -4] and tree["scale"] == -8
+    worker.close()
+    other = syncline.join(tree, steps_per_epoch=1)
+    with pytest.raises(syncline.UsageError, match=r"parameters have \['layers'\]\[1\]\['w'\], the gradients have not"):
+        other.step({"layers": [gradients["layers"][0], {}], "scale": 1.0})
+    other.close()
+
+
+def test_a_pytree_of_jax():
+    jax = pytest.importorskip("jax")
+    x = jax.random.normal(jax.random.key(1), (64, 4))
+    y = x @ jax.numpy.array([1.0, -2.0, 3.0, 0.5]) + 1
+
+    @jax.value_and_grad
+    def loss_of(model, x, y):
+        return jax.numpy.mean((x @ model["dense"]["kernel"] + model["dense"]["bias"] - y) ** 2)
+
+    start = {"dense": {"kernel": jax.numpy.zeros(4), "bias": jax.numpy.zeros(())}}
+    worker = syncline.join(start, steps_per_epoch=50, batch_size=64, optimizer="sgd", lr=0.1)
+    own, kept = start, []
+    while worker.goes_on:
+        loss, gradient = loss_of(worker.model, x, y)
+        kept.append((worker.model["dense"]["kernel"], own["dense"]["kernel"]))
+        own = jax.tree_util.tree_map(lambda value, slope: value - 0.1 * slope, own, loss_of(own, x, y)[1])
+        worker.step(gradient, loss=loss)
+    worker.close()
+    # Those of earlier steps are what they were.
+    assert all(numpy.allclose(mine, theirs, atol=1e-5) for mine, theirs in kept)
+    assert isinstance(worker.model["dense"]["bias"], jax.Array) and (start["dense"]["kernel"] == 0).all()
+    assert numpy.allclose(worker.model["dense"]["kernel"], own["dense"]["kernel"], atol=1e-5)
 
 
 def test_a_run_without_finite_loss_ends():

@@ -26,6 +26,20 @@ def test_a_model_gives_the_same_for_a_file_a_frame_and_columns(trained, table):
     assert list(from_file.to_pandas().columns) == ["predicted kind", *model.classes]
 
 
+def test_a_frame_of_polars(trained, table):
+    polars = pytest.importorskip("polars")
+    model, frame = syncline.Model(trained / "model.safetensors"), polars.read_csv(table)
+    scored = model.apply(frame.reverse())
+    assert (scored.values[::-1] == model.apply(table).values).all()
+    told = scored.to_polars()
+    assert told.columns == ["predicted kind", *model.classes] and told["predicted kind"].dtype == polars.String
+    assert len(frame.hstack(told)) == 600
+    prices = command("train", table, "--label", "price", "--drop", "kind", "--epochs", 2, "--save", trained / "price.safetensors")
+    assert prices.returncode == 0, prices.stderr
+    amounts = syncline.Model(trained / "price.safetensors").apply(frame.with_columns(weight=None)).to_polars()
+    assert amounts["predicted price"].dtype == polars.Float64
+
+
 def test_amounts_are_in_their_units(table, tmp_path):
     done = command("train", table, "--label", "price", "--drop", "kind", "--epochs", 20, "--save", tmp_path / "price.safetensors")
     assert done.returncode == 0, done.stderr

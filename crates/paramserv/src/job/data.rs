@@ -51,9 +51,9 @@ pub(super) struct Loaded {
 impl TrainJob {
     /// The rows to train on and the rows held out, with this seed.
     pub(super) fn load(&self, validation: &Validation, seed: u64) -> Result<Loaded, Error> {
-        let task = self.task()?;
+        let options = self.reading()?;
+        let task = options.task;
         self.check_streams(validation)?;
-        let options = self.reading(task);
         let Fitted { mut schema, data, mut notes } = if self.data.is_empty() {
             let data = generated(task, seed);
             Fitted { schema: Schema::of(&data), data, notes: Vec::new() }
@@ -82,15 +82,18 @@ impl TrainJob {
         Ok(Loaded { schema, train, validation, notes })
     }
 
-    /// How to read the files.
-    fn reading(&self, task: Option<Task>) -> ReadOptions {
-        ReadOptions {
+    /// How to read the files: as the user says, and for the labels that the model takes.
+    ///
+    /// # Errors
+    /// [`Error::Contradiction`] if the model takes other labels than the task that is asked for.
+    pub fn reading(&self) -> Result<ReadOptions, Error> {
+        Ok(ReadOptions {
             label: self.label.clone().unwrap_or_default(),
             layout: Layout {
                 header: self.header.unwrap_or_default(),
                 delimiter: self.delimiter.map(super::Delimiter::byte),
             },
-            task,
+            task: self.task()?,
             columns: self.columns.clone(),
             drop: self.drop.clone(),
             category: self.category.clone(),
@@ -99,7 +102,7 @@ impl TrainJob {
             notation: Notation { na: self.na.clone(), decimal: self.decimal },
             zero_based: self.zero_based,
             raw: self.standardize == Some(false),
-        }
+        })
     }
 
     /// What the label is, as the user or the model says.

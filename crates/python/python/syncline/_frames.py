@@ -20,6 +20,15 @@ def pandas_module() -> Any:
     return pandas
 
 
+def polars_module() -> Any:
+    """polars, if it is there."""
+    try:
+        import polars
+    except ImportError:
+        raise SynclineError("this gives a polars.DataFrame: install polars, as by `pip install polars`") from None
+    return polars
+
+
 def frame(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     """A table of rows; their inner objects become columns such as ``split.driver``, and intervals three columns."""
     found: pandas.DataFrame = pandas_module().DataFrame([_flat(row) for row in rows])

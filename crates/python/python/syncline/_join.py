@@ -90,6 +90,12 @@ class Worker:
                 )
 
     @property
+    def model(self) -> Any:
+        """The model with the parameters of the next step: what was given to :func:`join`, or where arrays cannot be changed, as those
+        of JAX, a tree of new ones."""
+        return self._parameters.model
+
+    @property
     def goes_on(self) -> bool:
         """Whether there is a further step."""
         return self._goes_on
@@ -153,8 +159,9 @@ def join(
     """Takes part in a training run as a worker: servers hold the parameters, and every :meth:`Worker.step` exchanges gradients for
     new parameters, as the policy ``sync`` says (``bsp``, ``asp``, ``ssp:2``, ``backup:1`` ...).
 
-    ``model`` is a PyTorch module, whose gradients ``backward`` leaves in it, or NumPy arrays (one, a list, a dictionary), which
-    are changed in place. ``steps_per_epoch`` is how many steps each worker takes in an epoch, the same for all. The other
+    ``model`` is a PyTorch module, whose gradients ``backward`` leaves in it; or arrays of NumPy (one, or lists and dictionaries of
+    them), which are changed in place; or a pytree of JAX, which is new in :attr:`Worker.model` after each step.
+    ``steps_per_epoch`` is how many steps each worker takes in an epoch, the same for all. The other
     settings are those of ``syncline train``.
 
     Started by ``syncline run --workers 4 train.py``, the script is one of four workers; started by ``python train.py`` it is the

@@ -12,12 +12,13 @@ from . import _native
 from ._ask import Path, logger, path, paths
 from ._document import Document
 from ._errors import UsageError
-from ._frames import pandas_module
+from ._frames import pandas_module, polars_module
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas
+    import polars
 
 
 class Predictions:
@@ -47,11 +48,19 @@ class Predictions:
 
     def to_pandas(self, index: Any = None) -> pandas.DataFrame:
         """A column of predictions, and one for each class."""
-        columns: dict[str, Any] = {f"predicted {self.name}": self.values}
+        table: pandas.DataFrame = pandas_module().DataFrame(self._columns(), index=index)
+        return table
+
+    def to_polars(self) -> Any:
+        """The same as a ``polars.DataFrame``."""
+        return polars_module().DataFrame(self._columns())
+
+    def _columns(self) -> dict[str, Any]:
+        # Names are objects in an array of NumPy, which not every table takes for text.
+        columns: dict[str, Any] = {f"predicted {self.name}": list(self.values) if self.classes else self.values}
         if self.scores is not None:
             columns.update((name, self.scores[:, at]) for at, name in enumerate(self.classes))
-        table: pandas.DataFrame = pandas_module().DataFrame(columns, index=index)
-        return table
+        return columns
 
 
 class Model:
@@ -91,13 +100,13 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.kind!r}, target={self.target!r}, classes={self.classes!r})"
 
-    def apply(self, rows: Union[Path, Iterable[Path], pandas.DataFrame, Mapping[str, Any]]) -> Predictions:
-        """Predicts for the rows of files (of any format that ``syncline train`` reads), of a DataFrame, or of a dictionary of
-        columns. Columns are found by name, in any order; cells that are missing are filled as in training.
+    def apply(self, rows: Union[Path, Iterable[Path], pandas.DataFrame, polars.DataFrame, Mapping[str, Any]]) -> Predictions:
+        """Predicts for the rows of files (of any format that ``syncline train`` reads), of a DataFrame of pandas or polars, or of a
+        dictionary of columns. Columns are found by name, in any order; cells that are missing are filled as in training.
 
         Raises :class:`SynclineError` where a column is missing or a cell does not fit.
         """
-        if isinstance(rows, Mapping) or hasattr(rows, "to_csv"):
+        if isinstance(rows, Mapping) or hasattr(rows, "to_csv") or hasattr(rows, "write_csv"):
             numbers, chosen, scores, notes = self._file.apply([], _as_text(rows))
         else:
             numbers, chosen, scores, notes = self._file.apply(paths(rows))
@@ -115,6 +124,9 @@ def _as_text(rows: Any) -> bytes:
     """A table in memory as the text of a table: so its cells are read as those of a file are."""
     if hasattr(rows, "to_csv"):
         text: str = rows.to_csv(index=False)
+        return text.encode()
+    if hasattr(rows, "write_csv"):
+        text = rows.write_csv()
         return text.encode()
     columns = {str(name): list(values) for name, values in rows.items()}
     lengths = {name: len(values) for name, values in columns.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ Vector = npt.NDArray[np.float32]
 class Parameters(Protocol):
     """A model's parameters and gradients, and the flat vectors that stand for them."""
 
+    model: Any
     values: Vector
     gradient: Vector
 
@@ -27,74 +29,125 @@ class Parameters(Protocol):
 
 
 def parameters_of(model: Any) -> Parameters:
-    """The parameters of a PyTorch module (or of tensors), or arrays: one, a list, or a dictionary of them."""
+    """The parameters of a PyTorch module (or of tensors), or of a tree of arrays of NumPy or JAX."""
     if hasattr(model, "parameters") and callable(model.parameters):
-        return Tensors(model.parameters())
+        return Tensors(model, model.parameters())
     items = list(model.values()) if isinstance(model, Mapping) else model
     if isinstance(items, (list, tuple)) and items and all(hasattr(item, "requires_grad") for item in items):
-        return Tensors(items)
+        return Tensors(model, items)
+    jax = sys.modules.get("jax")
+    if jax is not None and any(isinstance(leaf, jax.Array) for leaf in jax.tree_util.tree_leaves(model)):
+        return Pytree(model)
     return Arrays(model)
 
 
 class Arrays:
-    """Arrays of NumPy: they are changed in place."""
+    """Arrays of NumPy, in lists and dictionaries of any depth: they are changed in place."""
 
     def __init__(self, model: Any) -> None:
-        self._names: Optional[list[Any]] = list(model) if isinstance(model, Mapping) else None
-        self._single = isinstance(model, np.ndarray)
-        self._arrays = self._listed(model)
-        for array in self._arrays:
+        self.model = model
+        self._arrays = dict(_leaves(model))
+        if not self._arrays:
+            raise UsageError("give a PyTorch module, or arrays: one, or lists and dictionaries of them")
+        for name, array in self._arrays.items():
             if not (isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.floating)):
-                kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-                raise UsageError(f"parameters are arrays of floating point numbers, not {kind}")
-        self.values = np.empty(sum(array.size for array in self._arrays), dtype=np.float32)
+                kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise UsageError(f"parameters are arrays of floating point numbers; {name or 'this'} is {kind}")
+        self.values = np.empty(sum(array.size for array in self._arrays.values()), dtype=np.float32)
         self.gradient = np.zeros_like(self.values)
-        _put(self._arrays, self.values)
-
-    def _listed(self, model: Any) -> list[Any]:
-        if self._single:
-            return [model]
-        if isinstance(model, Mapping):
-            if self._names is None or set(model) != set(self._names):
-                raise UsageError(f"gradients of {_named(model)}, but parameters {_named(self._names or [])}")
-            return [model[name] for name in self._names]
-        if not isinstance(model, (list, tuple)) or not model:
-            raise UsageError("give a PyTorch module, or an array, a list or a dictionary of arrays")
-        return list(model)
+        _put(self._arrays.values(), self.values)
 
     def collect(self, gradients: Any) -> None:
         if gradients is None:
             raise UsageError("for arrays, a step takes the gradients: step(gradients)")
-        found = [np.asarray(gradient) for gradient in self._listed(gradients)]
-        shapes = [array.shape for array in self._arrays]
-        if [gradient.shape for gradient in found] != shapes:
-            raise UsageError(f"gradients of the shapes {[g.shape for g in found]} for parameters of {shapes}")
-        _put(found, self.gradient)
+        _put(_in_order(dict(_leaves(gradients)), self._arrays), self.gradient)
 
     def spread(self) -> None:
-        start = 0
-        for array in self._arrays:
-            np.copyto(array, self.values[start : start + array.size].reshape(array.shape), casting="same_kind")
-            start += array.size
+        for array, values in zip(self._arrays.values(), _parts(self._arrays.values(), self.values)):
+            np.copyto(array, values, casting="same_kind")
+
+
+class Pytree:
+    """Arrays of JAX in any pytree, as flax and optax have them. They cannot be changed, so :attr:`model` is made anew by each
+    step."""
+
+    def __init__(self, model: Any) -> None:
+        import jax
+
+        self._jax = jax
+        self.model = model
+        leaves, self._structure = jax.tree_util.tree_flatten(model)
+        self._arrays = dict(zip(self._names(model), leaves))
+        for name, array in self._arrays.items():
+            if not jax.numpy.issubdtype(jax.numpy.asarray(array).dtype, jax.numpy.floating):
+                raise UsageError(f"parameters are arrays of floating point numbers; {name or 'this'} is not")
+        self.values = np.empty(sum(np.size(array) for array in leaves), dtype=np.float32)
+        self.gradient = np.zeros_like(self.values)
+        _put(map(np.asarray, leaves), self.values)
+
+    def _names(self, tree: Any) -> list[str]:
+        found = self._jax.tree_util.tree_flatten_with_path(tree)[0]
+        return [self._jax.tree_util.keystr(path) for path, _ in found]
+
+    def collect(self, gradients: Any) -> None:
+        if gradients is None:
+            raise UsageError("for arrays, a step takes the gradients: step(gradients)")
+        found = dict(zip(self._names(gradients), self._jax.tree_util.tree_leaves(gradients)))
+        _put(map(np.asarray, _in_order(found, self._arrays)), self.gradient)
+
+    def spread(self) -> None:
+        numpy = self._jax.numpy
+        leaves = self._arrays.values()
+        # Copies: an array of JAX that shared the vector's memory would change with the next step.
+        made = [numpy.array(part, dtype=leaf.dtype) for leaf, part in zip(leaves, _parts(leaves, self.values))]
+        self.model = self._jax.tree_util.tree_unflatten(self._structure, made)
+
+
+def _leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in lists and dictionaries, with where: ``["layers"][0]``."""
+    if isinstance(tree, (Mapping, list, tuple)):
+        for key, inner in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            yield from _leaves(inner, f"{name}[{key!r}]")
+    else:
+        yield name, tree
+
+
+def _in_order(gradients: Mapping[str, Any], arrays: Mapping[str, Any]) -> list[Any]:
+    """The gradients of these arrays, in the same order."""
+    strange = sorted(gradients.keys() ^ arrays.keys())
+    if strange:
+        name = strange[0]
+        there, absent = ("gradients", "parameters") if name in gradients else ("parameters", "gradients")
+        raise UsageError(f"the {there} have {name or 'a single array'}, the {absent} have not: give them the same structure")
+    for name, array in arrays.items():
+        shape, wanted = np.shape(gradients[name]), np.shape(array)
+        if shape != wanted:
+            raise UsageError(f"the gradient{name and ' ' + name} has the shape {shape}, its parameter {wanted}")
+    return [gradients[name] for name in arrays]
+
+
+def _parts(arrays: Iterable[Any], flat: Vector) -> Iterator[Vector]:
+    """The piece of the flat vector that stands for each array, in its shape."""
+    start = 0
+    for array in arrays:
+        end = start + np.size(array)
+        yield flat[start:end].reshape(np.shape(array))
+        start = end
 
 
 def _put(arrays: Iterable[npt.NDArray[Any]], flat: Vector) -> None:
-    start = 0
-    for array in arrays:
-        flat[start : start + array.size].reshape(array.shape)[...] = array
-        start += array.size
-
-
-def _named(names: Iterable[Any]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    arrays = list(arrays)
+    for array, part in zip(arrays, _parts(arrays, flat)):
+        part[...] = array
 
 
 class Tensors:
     """Tensors of PyTorch. Those of 32 bits on the CPU become views of the flat vectors, so that nothing is copied."""
 
-    def __init__(self, tensors: Iterable[Any]) -> None:
+    def __init__(self, model: Any, tensors: Iterable[Any]) -> None:
         import torch
 
+        self.model = model
         self._torch = torch
         self._tensors = [tensor for tensor in tensors if tensor.requires_grad]
         if not self._tensors:

@@ -6,7 +6,7 @@ use clap::ValueHint;
 use syncline::{
     data::Input,
     learn::ModelSpec,
-    paramserv::Validation,
+    paramserv::{TrainJob, Validation},
     runtime::{parse_duration, write_duration},
 };
 use syncline_federated::{
@@ -331,15 +331,18 @@ impl Args {
                 "generated rows have no columns to be told about, and are taken as they are: name a file";
             return Err(Failure::Usage(why.to_owned()));
         }
-        let task = self.local.model.as_ref().and_then(ModelSpec::task);
-        let options = self.table.options(task, self.no_standardize)?;
+        let job = self.table.clone().tell(TrainJob {
+            model: self.model(),
+            standardize: self.no_standardize.then_some(false),
+            ..TrainJob::default()
+        });
         let held_out = match self.validation.clone().unwrap_or_default() {
             Validation::Share(share) => HeldOut::Share(share),
             Validation::File(file) => HeldOut::File(Input::open(file)?),
         };
         Ok(Source {
             inputs: tables::open(&self.data)?,
-            options,
+            options: job.reading()?,
             generated: self.clients.generate,
             clients: self.clients.clients.clone(),
             deal: self.clients.deal,
