@@ -89,8 +89,10 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
         Some("this is JSON: write it as CSV (in pandas read_json(..).to_csv(.., index=False))")
     } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| begins(text, tag)) {
         Some("this is a page or XML, and no table: save what it shows as CSV")
-    } else if begins(text, "@relation") {
+    } else if begins(behind_comments(text), "@relation") {
         Some("this is ARFF: replace what is above its data by a header, and save it as CSV")
+    } else if begins(text, "version https://git-lfs.github.com/") {
+        Some("this is a pointer of Git LFS, which stands for the file: fetch it with `git lfs pull`")
     } else {
         None
     }
@@ -114,6 +116,15 @@ fn is_json(text: &[u8]) -> bool {
         [b'[', rest @ ..] => matches!(rest.trim_ascii_start(), [b'{' | b'[', ..]),
         _ => false,
     }
+}
+
+/// What follows the lines that ARFF takes for comments.
+fn behind_comments(mut text: &[u8]) -> &[u8] {
+    while text.first() == Some(&b'%') {
+        let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+        text = text[end..].trim_ascii_start();
+    }
+    text
 }
 
 fn begins(text: &[u8], prefix: &str) -> bool {

@@ -180,6 +180,14 @@ fn files_without_data_are_refused() {
         ("<html><table>", "data.csv: this is a page or XML, and no table: save what it shows as CSV"),
         ("PK\u{3}\u{4}  [Content_Types].xml", "data.csv: this is a spreadsheet: save the sheet as CSV"),
         (
+            "% Iris\n%\n@RELATION iris\n@ATTRIBUTE a NUMERIC\n@DATA\n1\n",
+            "data.csv: this is ARFF: replace what is above its data by a header, and save it as CSV",
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n",
+            "data.csv: this is a pointer of Git LFS, which stands for the file: fetch it with `git lfs pull`",
+        ),
+        (
             "@RELATION x\n",
             "data.csv: this is ARFF: replace what is above its data by a header, and save it as CSV",
         ),

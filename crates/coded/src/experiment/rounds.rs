@@ -10,7 +10,7 @@ use syncline_program::{Executor, Program, launch};
 use super::titles;
 use crate::product::{Delays, Product, hold};
 use crate::time::ShiftedExponential;
-use crate::{Error, Mds, Result, RowBlocks};
+use crate::{Code, Error, Mds, Result, RowBlocks};
 
 /// A task of an uncoded round lasts so long at least.
 const TASK: Duration = Duration::from_millis(30);
@@ -30,11 +30,11 @@ struct Figures {
     overhead: f64,
 }
 
-fn run(workers: usize, needed: usize, mu: f64, rounds: u64, seed: u64, on: Executor) -> Result<Figures> {
+fn run(code: Mds, mu: f64, rounds: u64, seed: u64, on: Executor) -> Result<Figures> {
+    let (workers, needed) = (code.workers(), code.parts());
     let blocks = Arc::new(RowBlocks::new(vec![1.0; 4 * needed], 4, needed)?);
     let delays = Delays { unit: TASK * workers as u32, mu, seed };
     let mut program = Program::new("rounds");
-    let code = Mds::systematic(workers, needed, 1)?;
     let coded = hold(&mut program, "worker", code, blocks, Some(delays));
     let program = program.driver(async move |ctx| {
         let products = coded.at(&ctx).await?;
@@ -73,9 +73,10 @@ pub(super) fn times(size: Size, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
             let needed = law.best(workers)?.needed;
             let seeds = 1..=size.seeds;
             let of = |needed: usize| {
+                let code = Mds::systematic(workers, needed, 1)?;
                 seeds
                     .clone()
-                    .map(|seed| run(workers, needed, mu, ROUNDS, seed, Executor::sim(seed)))
+                    .map(|seed| run(code.clone(), mu, ROUNDS, seed, Executor::sim(seed)))
                     .collect::<Result<Vec<Figures>>>()
             };
             let (plain, coded) = (of(workers)?, of(needed)?);
@@ -103,7 +104,8 @@ pub(super) fn times(size: Size, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
         curves.push(Curve { name: format!("mu {mu}, formula"), points: formula });
     }
     tell("8 workers on threads");
-    let live = [run(8, 8, 1.0, LIVE, 1, Executor::threads())?, run(8, 6, 1.0, LIVE, 1, Executor::threads())?];
+    let on_threads = |needed| run(Mds::systematic(8, needed, 1)?, 1.0, LIVE, 1, Executor::threads());
+    let live = [on_threads(8)?, on_threads(6)?];
     let overhead = live.iter().map(|run| run.overhead).fold(0.0, f64::max);
     let slower = live.iter().map(|run| run.round / run.drawn - 1.0).fold(0.0, f64::max);
     for (needed, run) in [8, 6].into_iter().zip(&live) {
