@@ -1,0 +1,216 @@
+//! The driver on the virtual clock: a task for each client that works, and one for the server, who waits for their news.
+//!
+//! Idle clients are numbers in a list. A client at work is a timer and a note of what it was sent; its steps are computed
+//! when its answer is folded (WORK-1), so what is lost, late or dropped costs nothing.
+
+mod clients;
+mod report;
+mod rounds;
+mod updates;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_runtime::{Clock, Node, Scheduler, Sim, Turn};
+use tokio::sync::mpsc;
+
+use super::books::Books;
+use super::device::Course;
+use super::report::RoundReport;
+use super::server::{Folded, Server};
+use super::settings::Settings;
+use super::sum::noise_source;
+use super::work::{Task, Workshop};
+use super::{Federation, Trained, has_classes, score};
+use crate::{Error, Result};
+
+/// Steps of the scheduler between two looks whether the run is over.
+const STEPS: usize = 1 << 16;
+
+/// What a client's task tells the server.
+#[derive(Clone, Copy, Debug)]
+struct News {
+    /// The number that its work was given.
+    job: u64,
+    is_lost: bool,
+}
+
+/// A client at work.
+#[derive(Clone, Debug)]
+struct Job {
+    task: Task,
+    /// The version of the model that it was sent.
+    version: u64,
+    start: Duration,
+    course: Course,
+    lost_after: Option<f64>,
+    down: u64,
+    up: u64,
+}
+
+/// A run under way.
+struct Simulation {
+    federation: Federation,
+    settings: Settings,
+    server: Server,
+    workshop: Workshop,
+    books: Books,
+    sim: Sim,
+    node: Node,
+    clock: Clock,
+    tell: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedReceiver<News>,
+    jobs: BTreeMap<u64, Job>,
+    /// Work of the open round whose answers are there.
+    answered: Vec<u64>,
+    /// Clients that a round has, or of which so many work at once.
+    at_once: usize,
+    /// Work that was given out so far.
+    given_out: u64,
+    /// Sums of bytes up to the last close.
+    bytes: [u64; 2],
+    ended_early: Option<String>,
+}
+
+/// Runs a federation to its end.
+pub(super) fn run(mut federation: Federation) -> Result<Trained> {
+    let settings = federation.settings.clone();
+    let first = federation.first_parameters();
+    let samples: Vec<usize> = federation.rows.iter().map(Vec::len).collect();
+    let server = Server::new(
+        &settings,
+        &first,
+        &samples,
+        noise_source(&settings, 0xc1),
+        std::mem::take(&mut federation.own),
+    )?;
+    let workshop = Workshop::new(
+        &*federation.model,
+        Arc::clone(&federation.data),
+        Arc::clone(&federation.rows),
+        settings.clone(),
+        noise_source(&settings, 0xc2),
+    );
+    let at_once = settings.chosen(samples.len())?;
+    let sim = Sim::new(settings.seed);
+    let node = sim.enter("clients");
+    let (tell, news) = mpsc::unbounded_channel();
+    let books = Books::new(federation.trace.is_some());
+    let clock = sim.clock();
+    let simulation = Simulation {
+        federation,
+        settings,
+        server,
+        workshop,
+        books,
+        sim: sim.clone(),
+        node,
+        clock,
+        tell,
+        news,
+        jobs: BTreeMap::new(),
+        answered: Vec::new(),
+        at_once,
+        given_out: 0,
+        bytes: [0; 2],
+        ended_early: None,
+    };
+    let (done, mut scheduler) = (Rc::new(RefCell::new(None)), Scheduler::new(sim.clone()));
+    let told = Rc::clone(&done);
+    scheduler.spawn(sim.enter("server"), async move {
+        let result = simulation.complete().await;
+        *told.borrow_mut() = Some(result);
+    });
+    loop {
+        let turn = scheduler.turn(STEPS);
+        if let Some(result) = done.borrow_mut().take() {
+            return result;
+        }
+        if turn == Turn::Idle {
+            let reason = "the server waits for clients of whom none is at work".to_owned();
+            return Err(Error::SumFailed { reason });
+        }
+    }
+}
+
+impl Simulation {
+    async fn complete(mut self) -> Result<Trained> {
+        match self.settings.strategy.has_rounds() {
+            true => self.rounds().await?,
+            false => self.updates().await?,
+        }
+        self.finish()
+    }
+
+    fn folded(&mut self, tasks: &[Task], folded: &Folded, report: &mut RoundReport) {
+        report.counted = folded.counted;
+        report.bad = folded.bad.len();
+        report.client_loss = (folded.score.rows > 0)
+            .then(|| folded.score.in_units(self.federation.data.target_scale().deviation).mean_loss());
+        let totals = &mut self.books.totals;
+        totals.carried_over += report.carried_over as u64;
+        totals.up_bytes += folded.secure_bytes[0];
+        totals.down_bytes += folded.secure_bytes[1];
+        for task in tasks.iter().filter(|task| !folded.bad.contains(&task.client)) {
+            totals.local_steps += task.steps as u64;
+            *self.books.taken.entry(task.client).or_default() += 1;
+        }
+    }
+
+    /// Completes the report of a round or an update, and tells of it.
+    fn close(&mut self, report: &mut RoundReport, number: u64) -> Result<()> {
+        if !self.server.model().iter().all(|value| value.is_finite()) {
+            return Err(Error::Diverged { round: number + 1 });
+        }
+        let totals = &mut self.books.totals;
+        totals.duration_s = report.end_s;
+        totals.selected += report.selected as u64;
+        totals.counted += report.counted as u64;
+        totals.lost += report.lost as u64;
+        totals.bad += report.bad as u64;
+        *if report.failed.is_some() { &mut totals.failed_rounds } else { &mut totals.folded_rounds } += 1;
+        (report.down_bytes, report.up_bytes) =
+            (totals.down_bytes - self.bytes[0], totals.up_bytes - self.bytes[1]);
+        self.bytes = [totals.down_bytes, totals.up_bytes];
+        report.epsilon = self.server.epsilon()?;
+        let is_due = (number + 1).is_multiple_of(self.settings.evaluate_every);
+        if is_due || number + 1 == self.settings.rounds {
+            let data = self.federation.validation.as_ref().unwrap_or(&self.federation.data);
+            let score = score(&*self.federation.model, self.server.model(), data, self.settings.threads);
+            report.loss = Some(score.mean_loss());
+            report.accuracy = has_classes(data).then(|| score.accuracy());
+        }
+        if let Some(tell) = &mut self.federation.on_round {
+            tell(report, self.server.model());
+        }
+        self.books.rounds.push(report.clone());
+        Ok(())
+    }
+
+    fn is_enough(&mut self, report: &RoundReport) -> bool {
+        let reached = report.loss.zip(self.settings.target_loss).filter(|(loss, target)| loss <= target);
+        if let Some((loss, target)) = reached {
+            self.ended_early = Some(format!("a loss of {loss:.4} is at most the target of {target}"));
+        }
+        reached.is_some()
+    }
+
+    fn finish(mut self) -> Result<Trained> {
+        let end = self.clock.now();
+        let left: Vec<Job> = std::mem::take(&mut self.jobs).into_values().collect();
+        for job in left {
+            // What it had not come to when the run was over, it never came to.
+            self.work_done(&job, Some(end));
+        }
+        let parameters = self.server.model().to_vec();
+        let trace_error = match &self.federation.trace {
+            Some(path) => self.books.write(path, &self.settings, end, parameters.len()).err(),
+            None => None,
+        };
+        let report = self.report(&parameters)?;
+        Ok(Trained { parameters, report, trace_error })
+    }
+}
