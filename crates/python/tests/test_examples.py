@@ -15,6 +15,7 @@ SAID = {
     "hello_world": ["Hello World!"],
     "consumer_producers": ["3 producers made 660"],
     "batching": ["forty roots in batches of up to four"],
+    "parameter_server": ["sees [ 1.  -2.   0.5]"],
     "program_wait": ["now all stop", "worker/0 cleans up after some rounds", "worker/1 cleans up", "all have stopped"],
 }
 
