@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 POLICIES = (
-    "pd-ors oasis dorm drf fifo rrh srtf srsf tiresias-l optimus gavel-las gavel-las-aware syncline".split()
+    "pd-ors oasis dorm drf fifo rrh srtf srsf tiresias-l optimus gavel-las gavel-las-aware pollux sia syncline".split()
 )
 
 

@@ -78,13 +78,17 @@ impl Daemon {
     }
 
     fn until(&self, name: &str, what: impl Fn(&Value) -> bool) -> Value {
+        self.within(60, name, what)
+    }
+
+    fn within(&self, seconds: u64, name: &str, what: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let job = self.job(name);
             if what(&job) {
                 return job;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{name} stays {job}");
+            assert!(begun.elapsed() < Duration::from_secs(seconds), "{name} stays {job}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -152,6 +156,8 @@ fn jobs_are_submitted_watched_explained_cancelled_and_replayed() {
     assert!(explained.contains("its worker needs 1 of cpu, and 0 is free; held by wide (2)"), "{explained}");
     let twice = daemon.refused(&["submit", "--name", "waits", "--", "true"]);
     assert!(twice.contains("waits is there already and not over"), "{twice}");
+    let number = daemon.refused(&["submit", "--name", "j7", "--", "true"]);
+    assert!(number.contains("job j7: such names are the numbers that jobs are given"), "{number}");
     assert_eq!(daemon.text(&["cancel", "wide"]).trim(), "wide is cancelled");
     assert!(daemon.text(&["wait", "waits"]).contains("success"));
     daemon.until("wide", |job| job["state"] == "cancelled");
@@ -228,6 +234,51 @@ fn strangers_are_not_served() {
         .output()
         .unwrap();
     assert_eq!(other.status.code(), Some(2));
+}
+
+/// A training job begins on one core, since another job holds the second, goes on with both from its checkpoint, and ends with the
+/// model that it would have had alone.
+///
+/// The other job ends when the first has shown how far it is, not after a time: on an idle machine the training takes ten times as
+/// long as it then takes the daemon to hear of that end, and on a busy one both take longer.
+#[test]
+fn a_training_job_grows_from_its_checkpoint_and_shows_how_far_it_is() {
+    const PATIENCE: u64 = 400;
+    let daemon = Daemon::new("--policy drf");
+    let at = |name: &str| daemon.folder.path().join(name);
+    std::fs::write(at("learns.toml"), "workers = 2\nepochs = 120\nmodel = \"mlp:32\"\nseed = 3\n").unwrap();
+    let waits = "while [ ! -e go ]; do sleep 0.1; done";
+    daemon.text(&["submit", "--name", "other", "--seconds", "3", "--", "sh", "-c", waits]);
+    assert_eq!(daemon.text(&["submit", "learns.toml"]).trim(), "j1");
+    daemon.within(PATIENCE, "learns", |job| !job["training"].is_null() && job["workers"] == 1);
+    std::fs::write(at("go"), "").unwrap();
+    let done = daemon.within(PATIENCE, "learns", |job| job["state"] == "done");
+    assert_eq!(done["attempts"], 2, "{done}");
+    let training = &done["training"];
+    assert_eq!(training["epochs_done"], 120, "{training}");
+    assert!(training["losses"].as_array().unwrap().len() > 1, "{training}");
+    let workers: Vec<u64> =
+        done["spans"].as_array().unwrap().iter().map(|span| span["workers"].as_u64().unwrap()).collect();
+    assert_eq!(workers, [1, 2]);
+
+    // The same job alone.
+    let alone = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(["train", "learns.toml", "--save", "alone.safetensors"])
+        .current_dir(daemon.folder.path())
+        .output()
+        .unwrap();
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
+    let run = at("state/runs/j1/files/run");
+    let model = |path: &Path| std::fs::read(path).unwrap();
+    assert!(model(&run.join("model.safetensors")) == model(&at("alone.safetensors")), "it is another model");
+
+    // Where its time went, as a page.
+    let token = daemon.page.split('#').nth(1).unwrap();
+    let asked = format!(
+        "GET /api/jobs/learns/report HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let page = request(&daemon, &asked);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<html"), "{}", &page[..page.len().min(300)]);
 }
 
 #[test]

@@ -133,6 +133,8 @@ impl<'a> Relaxation<'a> {
         let arrival = grid.first_slot(job.arrival);
         let cases = self.cases(job);
         let fastest = cases.iter().map(|case| case.rate * case.limit).fold(0.0, f64::max);
+        // A case knows its own kind of machines only; how many of the fast ones there are, the cluster does.
+        let fastest = f64::min(fastest, grid.slot / self.cluster.shortest(job));
         let shortest = (1.0 / fastest - 1e-9).ceil().max(1.0);
         let first = window.first.max(arrival + (shortest.min(grid.slots as f64 + 1.0) as usize) - 1);
         let end = window.due.map_or(grid.slots, |due| (due + 1).min(grid.slots));
@@ -232,7 +234,7 @@ impl<'a> Relaxation<'a> {
         let mut cases = Vec::new();
         for (kind, machines) in self.kinds.iter().enumerate().filter(|(_, kind)| open(kind)) {
             let speed = job.speed_on(self.cluster.machines()[machines.sample.index()].device);
-            let inside = f64::from(most_inside(&machines.capacity, job));
+            let inside = f64::from(job.most_on(&machines.capacity));
             let demand = |limit: f64| {
                 let mut demand = job.worker;
                 demand.add(&job.server, share(limit).unwrap_or(0.0));
@@ -270,21 +272,6 @@ struct Case {
     demand: Resources,
     /// Servers a worker, where they may be elsewhere.
     servers_each: Option<f64>,
-}
-
-/// The most workers of a job that a machine holds together with their servers.
-pub(crate) fn most_inside(capacity: &Resources, job: &Job) -> u32 {
-    let fits = |workers: u32| {
-        let mut need = job.worker.times(f64::from(workers));
-        need.add(&job.server, f64::from(job.servers_for(workers)));
-        capacity.fits(&need)
-    };
-    let (mut low, mut high) = (0, job.workers.max.min(capacity.how_many(&job.worker)));
-    while low < high {
-        let middle = high - (high - low) / 2;
-        if fits(middle) { low = middle } else { high = middle - 1 }
-    }
-    low
 }
 
 fn kinds(cluster: &Cluster) -> Vec<Kind> {

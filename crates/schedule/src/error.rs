@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// The job's fewest workers do not fit into the empty cluster.
     #[error(
-        "job {job} needs at least {need} workers at once, but the empty cluster holds {fits}; lower `min_workers` or add machines"
+        "job {job} needs at least {need} workers at once, but the empty cluster holds {fits}; lower the fewest workers (`workers.min`) or add machines"
     )]
     GangTooLarge {
         /// The job.
@@ -80,6 +80,14 @@ pub enum Error {
     Empty {
         /// `machine` or `job`.
         what: &'static str,
+    },
+    /// A file of which no job can be taken.
+    #[error("{}: it has no job that can be taken{}", file.display(), after_colon(why))]
+    NoJobs {
+        /// The file.
+        file: PathBuf,
+        /// How many were left out, and why; empty: there are none at all.
+        why: String,
     },
     /// A policy's decision broke a rule of the cluster: a defect of the policy.
     #[error("policy `{policy}` at time {now}: {what}")]
@@ -152,6 +160,14 @@ pub enum Error {
         file: PathBuf,
         /// Which one, from 1.
         entry: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// What a file says as a whole, where no line is to blame.
+    #[error("{}: {source}", file.display())]
+    In {
+        /// The file.
+        file: PathBuf,
         /// What is wrong with it.
         source: Box<Error>,
     },
@@ -240,6 +256,10 @@ pub enum Error {
     },
 }
 
+fn after_colon(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
 /// As its `Display`: it is what a `main` that returns the error prints.
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -253,6 +273,16 @@ impl Error {
         match self {
             Self::Invalid { field, found, wanted, .. } => format!("{field} is {found}; {wanted}"),
             other => other.to_string(),
+        }
+    }
+
+    /// The same with the name of the job, where that is known.
+    pub(crate) fn of_job(self, name: Option<&str>) -> Self {
+        match (self, name) {
+            (Self::Invalid { subject, field, found, wanted }, Some(name)) if subject == "job" => {
+                Self::Invalid { subject: format!("job `{name}`"), field, found, wanted }
+            }
+            (error, _) => error,
         }
     }
 

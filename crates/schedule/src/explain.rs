@@ -1,6 +1,7 @@
 //! One admission explained: the prices, the alternatives, and what would have had to be different.
 
 use serde::Serialize;
+use syncline_terminal::unit::plural;
 
 use crate::{
     model::{Cluster, Job, Placement, Utility},
@@ -191,13 +192,13 @@ impl Question<'_> {
     fn earliest(&self) -> String {
         match self.on_empty_cluster() {
             Some(plan) => format!(
-                "on the empty cluster it would need {} slots and end {:.2} h after its arrival",
-                plan.completion + 1 - self.from,
+                "on the empty cluster it would need {} and end {:.2} h after its arrival",
+                plural((plan.completion + 1 - self.from) as u64, "slot"),
                 (plan.finish - self.job.arrival) / 3600.0
             ),
             None => format!(
-                "even on the empty cluster its work does not fit into the {} slots that remain",
-                self.slots_left()
+                "even on the empty cluster its work does not fit into the {} that remain",
+                plural(self.slots_left() as u64, "slot")
             ),
         }
     }

@@ -123,6 +123,9 @@ impl Setting {
         }
     }
 
+    /// The most jobs, and the most machines.
+    const MOST: usize = 1_000_000;
+
     /// The machines.
     ///
     /// # Errors
@@ -134,11 +137,19 @@ impl Setting {
     /// Refuses numbers of which nothing can be drawn.
     ///
     /// # Errors
-    /// No machine, no job, no slots, a range of bandwidths or estimates that is not positive.
+    /// No machine, no job, too many of them, no slots, a range of bandwidths or estimates that is not positive.
     pub fn validate(&self) -> Result<()> {
         for (what, count) in [("machine", self.machines), ("job", self.jobs)] {
             if count == 0 {
                 return Err(Error::Empty { what });
+            }
+            if count > Self::MOST {
+                return Err(Error::Invalid {
+                    subject: "setting".into(),
+                    field: format!("number of {what}s"),
+                    found: count.to_string(),
+                    wanted: "it is at most 1000000",
+                });
             }
         }
         let positive = |field: &str, range: &RangeInclusive<f64>| {
@@ -188,6 +199,8 @@ impl Setting {
             workload: epochs * samples,
             estimate: None,
             batch,
+            noise_scale: None,
+            most_batch: None,
             seconds_per_sample: rng.random_range(self.slots_per_sample.clone()) * self.grid.slot,
             gradient_mb: rng.random_range(self.gradient_mb.clone()),
             workers_per_server: Some(rng.random_range(self.workers_per_server.clone())),

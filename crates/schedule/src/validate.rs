@@ -1,17 +1,16 @@
 //! A live run against the simulator: the same arrivals, with the lengths that the jobs turned out to have.
 //!
 //! A recording says where a job was placed and when it was over. What its placements could have done in that time by the
-//! speed law is its true work, whatever it said before; latencies of starting and stopping are in it. The simulation has
+//! speed law is its true work, whatever it said before; latencies of starting and stopping are in it, and how long after its end the
+//! daemon heard of it is taken from the recording too. The simulation has
 //! these jobs at these times, and should come to the same completion times: the check of the model of PD-ORS and its kin on
 //! a real system.
 //!
 //! VALIDATE-1: the simulated policy knows what the live one knew: what a job said of itself, and, of one that takes longer,
-//! what [`Desk::late`] makes of it. The true lengths only decide when jobs end.
+//! what [`Desk::late`] makes of it. The true lengths only decide when jobs end. VALIDATE-2: every recorded job is there, also
+//! one that was cancelled, failed, was stopped at its limit, or was not over yet: it held room. It leaves when it left.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
@@ -29,7 +28,7 @@ use crate::{
 pub struct Validation {
     /// Jobs that ended with success in the recording, over which the means are taken.
     pub jobs: usize,
-    /// Jobs that were cancelled or failed, and are not simulated.
+    /// Jobs that were cancelled or failed, or were not over yet: they take part, but have no completion time.
     pub left_out: usize,
     /// Mean of completion less arrival, as it was.
     pub live_mean_jct_seconds: f64,
@@ -57,14 +56,27 @@ struct Account {
     since: f64,
     offered: f64,
     finished: Option<f64>,
-    withdrawn: bool,
+    /// Seconds from its end until it was heard of.
+    unheard: f64,
+    /// When it left without being done.
+    left: Option<f64>,
 }
 
 impl Account {
     /// When so much work will be done, if nothing changes.
     fn end(&self, work: f64) -> f64 {
         let left = (work - self.offered).max(0.0);
-        if self.finished.is_none() && self.rate > 0.0 { self.since + left / self.rate } else { f64::INFINITY }
+        match self.rate {
+            _ if !self.is_open() => f64::INFINITY,
+            // It was done before somebody stopped it who had not heard yet.
+            _ if left == 0.0 => self.since,
+            rate if rate > 0.0 => self.since + left / rate,
+            _ => f64::INFINITY,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.finished.is_none() && self.left.is_none()
     }
 
     fn settle(&mut self, now: f64) {
@@ -82,69 +94,100 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
     let mut accounts: BTreeMap<JobId, Account> = BTreeMap::new();
     for entry in &recording.entries {
         desk.repeat(entry)?;
-        entry.events.iter().for_each(|event| happened(&mut accounts, event));
+        entry.events.iter().for_each(|event| happened(&mut accounts, entry.now, event));
         entry.decisions.iter().for_each(|decision| decided(&mut accounts, desk.state(), decision));
     }
-    let mut jobs: Vec<(Arc<Job>, Truth)> = Vec::new();
-    for (id, account) in &accounts {
-        let job = &desk.state().job(*id).job;
-        if let (Some(finished), true) = (account.finished, account.offered > 0.0) {
-            let id = JobId(jobs.len() as u32);
-            let truth = Truth { work: account.offered, live: finished - job.arrival };
-            jobs.push((Arc::new(Job { id, ..Job::clone(job) }), truth));
-        }
-    }
-    if jobs.is_empty() {
+    let truth = |(id, account): (&JobId, &Account)| {
+        let job = Arc::clone(&desk.state().job(*id).job);
+        let truth = match (account.finished, account.left) {
+            (Some(finished), _) if account.offered > 0.0 => {
+                let unheard = account.unheard;
+                Truth::Done { work: account.offered, live: finished - job.arrival, unheard }
+            }
+            (_, Some(at)) => Truth::Left { at },
+            _ => Truth::Open,
+        };
+        (job, truth)
+    };
+    // By number, so in the order of arrival.
+    let jobs: Vec<(Arc<Job>, Truth)> = accounts.iter().map(truth).collect();
+    let done: Vec<(usize, f64)> =
+        jobs.iter().enumerate().filter_map(|(at, (_, truth))| Some((at, truth.live()?))).collect();
+    if done.is_empty() {
         return Err(Error::Empty { what: "finished job" });
     }
-    wait_for_each_other_only(&mut jobs);
-    let left_out = accounts.values().filter(|account| account.withdrawn).count();
     let simulated = simulated(Desk::new(recording.header.clone()), &jobs)?;
-    let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / jobs.len() as f64;
-    let apart = |((_, truth), simulated): (&(Arc<Job>, Truth), &f64)| (simulated / truth.live - 1.0).abs();
+    let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / done.len() as f64;
     Ok(Validation {
-        jobs: jobs.len(),
-        left_out,
-        live_mean_jct_seconds: mean(&mut jobs.iter().map(|(_, truth)| truth.live)),
-        simulated_mean_jct_seconds: mean(&mut simulated.iter().copied()),
-        mean_job_difference: mean(&mut jobs.iter().zip(&simulated).map(apart)),
+        jobs: done.len(),
+        left_out: jobs.len() - done.len(),
+        live_mean_jct_seconds: mean(&mut done.iter().map(|(_, live)| *live)),
+        simulated_mean_jct_seconds: mean(&mut done.iter().map(|(at, _)| simulated[*at])),
+        mean_job_difference: mean(&mut done.iter().map(|(at, live)| (simulated[*at] / live - 1.0).abs())),
     })
 }
 
-/// A job that came after one that is not simulated would wait for ever.
-fn wait_for_each_other_only(jobs: &mut [(Arc<Job>, Truth)]) {
-    let names: BTreeSet<String> = jobs.iter().map(|(job, _)| job.name.clone()).collect();
-    for (job, _) in jobs.iter_mut().filter(|(job, _)| job.has_rules()) {
-        let job = Arc::make_mut(job);
-        job.after.retain(|name| names.contains(name));
-        job.after_any.retain(|name| names.contains(name));
+/// What turned out about a job.
+#[derive(Clone, Copy)]
+enum Truth {
+    /// It had so much work, and took so long from its arrival to its end.
+    Done {
+        /// Samples.
+        work: f64,
+        /// Seconds.
+        live: f64,
+        /// Seconds from its end until the daemon heard of it.
+        unheard: f64,
+    },
+    /// It left without being done.
+    Left {
+        /// When, in seconds.
+        at: f64,
+    },
+    /// It was not over when the recording ended.
+    Open,
+}
+
+impl Truth {
+    fn live(&self) -> Option<f64> {
+        match self {
+            Self::Done { live, .. } => Some(*live),
+            _ => None,
+        }
     }
 }
 
-/// What turned out about a job.
-struct Truth {
-    /// Samples that it really had.
-    work: f64,
-    /// Seconds from its arrival to its end.
-    live: f64,
+/// What ends a job in the simulation, and when that is heard: its true work, or the time at which it left.
+fn end(job: JobId, account: &Account, truth: &Truth) -> (f64, Event) {
+    match *truth {
+        Truth::Done { work, unheard, .. } => {
+            let at = account.end(work);
+            (at + unheard, Event::Completion { job, at })
+        }
+        Truth::Left { at } if account.is_open() => (at, Event::Withdrawal { job }),
+        Truth::Left { .. } | Truth::Open => (f64::INFINITY, Event::Withdrawal { job }),
+    }
 }
 
-/// Seconds from arrival to end of each job, when they end as soon as their true work is done.
+/// Seconds from arrival to end of each job, when they end as soon as their true work is done; infinite for others.
 fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
     let mut accounts: BTreeMap<JobId, Account> = BTreeMap::new();
     let mut future = jobs.iter().map(|(job, _)| Arc::clone(job)).peekable();
     for _ in 0..MOST_STEPS {
-        let open = accounts.values().any(|account| account.finished.is_none());
-        let end = |(id, account): (&JobId, &Account)| account.end(jobs[id.index()].1.work);
+        let awaited =
+            |(id, account): (&JobId, &Account)| account.is_open() && jobs[id.index()].1.live().is_some();
+        let open = accounts.iter().any(awaited);
+        let ends: Vec<(f64, Event)> =
+            accounts.iter().map(|(id, account)| end(*id, account, &jobs[id.index()].1)).collect();
         let arrival = future.peek().map_or(f64::INFINITY, |job| job.arrival);
-        let next = accounts.iter().map(end).chain(desk.wake()).fold(arrival, f64::min);
+        let next = ends.iter().map(|(at, _)| *at).chain(desk.wake()).fold(arrival, f64::min);
         // A planner may wish to be woken for ever.
         if !next.is_finite() || !(open || arrival.is_finite()) {
             break;
         }
         let now = next.max(desk.state().now);
-        let over = accounts.iter().filter(|one| end((one.0, one.1)) <= now).map(|(id, _)| *id);
-        let mut events: Vec<Event> = over.map(|job| Event::Completion { job, at: now }).collect();
+        let over = ends.into_iter().filter(|(at, _)| *at <= now);
+        let mut events: Vec<Event> = over.map(|(_, event)| event).collect();
         while let Some(job) = future.next_if(|job| job.arrival <= now) {
             events.push(Event::Arrival { job });
         }
@@ -154,7 +197,7 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
         let late = desk.late(now, &events);
         events.splice(0..0, late);
         let entry = desk.step(now, events)?;
-        entry.events.iter().for_each(|event| happened(&mut accounts, event));
+        entry.events.iter().for_each(|event| happened(&mut accounts, now, event));
         entry.decisions.iter().for_each(|decision| decided(&mut accounts, desk.state(), decision));
     }
     let jct = |(job, _): &(Arc<Job>, Truth)| {
@@ -164,18 +207,20 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
     Ok(jobs.iter().map(jct).collect())
 }
 
-fn happened(accounts: &mut BTreeMap<JobId, Account>, event: &Event) {
+fn happened(accounts: &mut BTreeMap<JobId, Account>, now: f64, event: &Event) {
     match event {
         Event::Arrival { job } => drop(accounts.insert(job.id, Account::default())),
         Event::Completion { job, at } => {
             if let Some(account) = accounts.get_mut(job) {
                 account.settle(*at);
                 account.finished = Some(*at);
+                account.unheard = now - at;
             }
         }
         Event::Withdrawal { job } | Event::Timeout { job, .. } => {
             if let Some(account) = accounts.get_mut(job) {
-                account.withdrawn = true;
+                account.settle(now);
+                account.left = Some(now);
             }
         }
         Event::Progress { .. }

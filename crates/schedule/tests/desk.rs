@@ -190,3 +190,37 @@ fn a_simulation_of_a_recording_knows_what_its_policy_knew() {
     assert!(validation.difference().abs() < 1e-9, "{validation:?}");
     assert!(validation.mean_job_difference < 1e-9, "{validation:?}");
 }
+
+/// Who is cancelled has held room until then, and who fails or waits for ever takes part too.
+#[test]
+fn a_simulation_of_a_recording_has_the_jobs_that_left() {
+    let cluster = Arc::new(Cluster::uniform(1, Resources::new(0.0, 1.0, 0.0, 0.0)).unwrap());
+    let setup = Setup::new(&cluster, SlotGrid::new(60.0, 100), &[]);
+    let job = |id: u32, arrival: f64, seconds: f64| {
+        let text = r#"{"workload": 1, "batch": 1, "seconds_per_sample": 1, "worker": {"cpu": 1}, "workers": {"min": 1, "max": 1}}"#;
+        let job: Job = serde_json::from_str(text).unwrap();
+        Arc::new(Job { id: JobId(id), arrival, workload: seconds, ..job })
+    };
+    for policy in [PolicyName::Fifo, PolicyName::Srtf, PolicyName::Syncline, PolicyName::Drf] {
+        let header = Header::new(policy, &setup, Physics::default());
+        let mut desk = Desk::new(header.clone());
+        let mut entries = Vec::new();
+        let mut step = |now: f64, events: Vec<Event>| {
+            let late = desk.late(now, &events);
+            entries.push(desk.step(now, [late, events].concat()).unwrap());
+        };
+        // The first is cancelled after six seconds, the second runs until 16; the third is cancelled while it waits, and the last
+        // never gets its turn.
+        step(0.0, vec![Event::Arrival { job: job(0, 0.0, 8.0) }]);
+        step(1.0, vec![Event::Arrival { job: job(1, 1.0, 10.0) }]);
+        step(2.0, vec![Event::Arrival { job: job(2, 2.0, 50.0) }]);
+        step(3.0, vec![Event::Arrival { job: job(3, 3.0, 60.0) }]);
+        step(6.0, vec![Event::Withdrawal { job: JobId(0) }]);
+        step(9.0, vec![Event::Withdrawal { job: JobId(2) }]);
+        step(16.0, vec![Event::Completion { job: JobId(1), at: 16.0 }]);
+        let validation = validate(&Recording { header, entries, complete: true }).unwrap();
+        assert_eq!((validation.jobs, validation.left_out), (1, 3), "{policy}");
+        assert_eq!(validation.live_mean_jct_seconds, 15.0, "{policy}");
+        assert!(validation.difference().abs() < 1e-9, "{policy}: {validation:?}");
+    }
+}

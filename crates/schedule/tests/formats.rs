@@ -35,7 +35,9 @@ fn the_standard_workload_format() {
     assert!(error("short.swf", "1 2 3\n", Format::Swf).contains(":1: line: 3 numbers"));
     let wrong = "1 100 5 x 4 -1 -1 4 90 -1 1 7 1 -1 1 -1 -1 -1\n";
     assert!(error("word.swf", wrong, Format::Swf).contains(":1: field 4: `x` is not a number"));
-    assert!(error("none.swf", "; nothing\n", Format::Swf).contains("there is no job"));
+    assert!(
+        error("none.swf", "; nothing\n", Format::Swf).ends_with("none.swf: it has no job that can be taken")
+    );
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn tasks_of_2020_ask_for_parts_of_gpus() {
         "job_name,task_name,inst_num,status,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\n";
     let with = trace::read(&file("header.csv", &format!("{header}{text}")), Format::Pai2020).unwrap();
     assert_eq!(with, pai);
-    assert!(error("narrow.csv", "a,b,c\n", Format::Pai2020).contains("3 fields instead of 10"));
+    assert!(error("narrow.csv", "a,b,c\n", Format::Pai2020).contains("3 cells for 10 columns"));
 }
 
 #[test]
@@ -117,4 +119,52 @@ fn pods_of_2023_share_gpus_and_name_their_types() {
     assert_eq!((fitting.jobs.len(), fitting.left_out["fit no machines that there are"]), (1, 1));
     let small = Cluster::new(vec![Machine::new(Resources::gpus(0.25))], vec!["T4".into()], 1.0).unwrap();
     assert!(pods_on(&small).unwrap_err().to_string().contains("one worker needs 0.46 of gpu"));
+}
+
+/// Archives pack their traces; spreadsheets have other dividers and codes; rows end too soon.
+#[test]
+fn files_as_they_come() {
+    let plain = "job_id,num_gpu,submit_time,duration\n0,1,0,10\n1,2,5,100\n";
+    let path = file("packed.csv", plain);
+    let wanted = trace::read(&path, Format::Tiresias).unwrap();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packer, plain.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    std::fs::write(&path, &packed).unwrap();
+    assert_eq!(trace::read(&path, Format::Tiresias).unwrap(), wanted);
+    std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+    assert!(trace::read(&path, Format::Tiresias).unwrap_err().to_string().contains("packed.csv: reading: "));
+    let wide: Vec<u8> =
+        std::iter::once(0xfeff).chain(plain.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for (bytes, message) in [
+        (b"PK\x03\x04rest".as_slice(), "it is a zip archive"),
+        (b"\x28\xb5\x2f\xfdrest", "packed by zstd; unpack it first, or pack it by gzip"),
+        (&wide, "text in UTF-16; save it as UTF-8"),
+        (b"job_id;num_gpu;submit_time;duration\n0;1;0;1\n", "seem to be divided by `;`: a table has commas"),
+        (b"job_id,num_gpu,submit_time,duration\n0,1,0,1\n1,1,0\n", ":3: row: 3 cells for 4 columns: job_id"),
+        (b"job_id,num_gpu,submit_time,duration\n", "packed.csv: it has no job that can be taken"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = trace::read(&path, Format::Tiresias).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let never = "7 0 5 -1 -1 -1 -1 4 200 -1 0 1 1 -1 1 -1 -1 -1\n";
+    let message = error("never.swf", never, Format::Swf);
+    assert!(message.contains("never.swf: it has no job that can be taken: 1 never began"), "{message}");
+    assert!(error("one.swf", "7\n", Format::Swf).contains(":1: line: 1 number; the Standard"));
+}
+
+/// A clock that went back, and pods that still ran when the list was made.
+#[test]
+fn what_ends_before_it_begins_is_left_out() {
+    let text =
+        "a,w,1.0,Failed,160.0,100.0,600.0,29.0,50.0,T4\nb,w,1.0,Terminated,100.0,100.0,600.0,29.0,50.0,T4\n";
+    let tasks = trace::read(&file("backwards.csv", text), Format::Pai2020).unwrap();
+    assert_eq!(tasks.left_out, BTreeMap::from([("ended before they began", 1)]));
+    assert_eq!((tasks.jobs.len(), tasks.jobs[0].shortest()), (1, 1.0));
+    let header = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time\n";
+    let text = "p,1000,1024,1,1000,,LS,Running,0,,5\nq,1000,1024,1,1000,,LS,Succeeded,0,3,5\nr,1000,1024,1,1000,,LS,Succeeded,0,9,5\n";
+    let pods = trace::read(&file("open.csv", &format!("{header}{text}")), Format::Pai2023).unwrap();
+    assert_eq!(pods.left_out, BTreeMap::from([("ended before they began", 1), ("had not ended", 1)]));
+    assert_eq!(pods.jobs.len(), 1);
 }

@@ -117,6 +117,77 @@ fn toml_json_and_tables_mean_the_same() {
     assert_eq!(named, list);
 }
 
+/// Every field of a job has a column, and the table says what a list says.
+#[test]
+fn tables_of_jobs_have_all_that_lists_have() {
+    let cluster = jobs_file::read_cluster(&file(
+        "columns-cluster.toml",
+        "[[machines]]\nname = 'a'\ndevice = 'k80'\nlabels = { disk = 'fast' }\ncapacity = { gpu = 4, cpu = 8 }\n\
+         [[machines]]\nname = 'b'\ndevice = 'a100'\ncapacity = { gpu = 8, cpu = 8 }\n[[queues]]\nname = 'q'\n",
+    ))
+    .unwrap();
+    let table = "name,queue,arrival,workload,estimate,batch,noise_scale,most_batch,seconds_per_sample,gradient_mb,workers_per_server,\
+         worker_gpu,server_cpu,min_workers,max_workers,speed_k80,speed_a100,needs_disk,restart,resume,requeue,group,priority,limit,\
+         deadline,value,zero_at,array,after\n\
+         x, q, 5, 10, 9, 4, 30, 64, 1, 20, 2, 1, 1, 1, 2, 0.5, 1, fast, 3, false, true, g, -2, 60, 3, 7, , ,\n\
+         y, q, 6, 10, , 4, , , 1, , , 1, , , , , , fast;slow, , true, , , , , , 7, 4, 2, x\n";
+    let list = r#"[{"name": "x", "queue": "q", "arrival": 5, "workload": 10, "estimate": 9, "batch": 4, "noise_scale": 30,
+           "most_batch": 64, "seconds_per_sample": 1, "gradient_mb": 20, "workers_per_server": 2, "worker": {"gpu": 1},
+           "server": {"cpu": 1}, "workers": {"min": 1, "max": 2}, "speeds": {"k80": 0.5, "a100": 1}, "needs": {"disk": "fast"},
+           "restart": 3, "resume": false, "requeue": true, "group": "g", "priority": -2, "limit": 60,
+           "utility": {"shape": "deadline", "value": 7, "deadline": 3}},
+          {"name": "y", "queue": "q", "arrival": 6, "workload": 10, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+           "workers": {"min": 1, "max": 4}, "needs": {"disk": ["fast", "slow"]}, "array": 2, "after": ["x"],
+           "utility": {"shape": "linear", "value": 7, "zero_at": 4}}]"#;
+    let read = |name: &str, text: &str| jobs_file::read_jobs_for(&file(name, text), &cluster);
+    let table = read("columns.csv", table).unwrap();
+    assert_eq!(table, read("columns.json", list).unwrap());
+    assert_eq!(table.len(), 3);
+    let short = "name,queue,seconds,worker_gpu,max_workers\na,q,60,1,2\n";
+    let job = read("seconds.csv", short).unwrap().remove(0);
+    assert_eq!((job.workload, job.batch, job.workers.max), (60.0, 2, 2));
+    for (text, message) in [
+        ("name,queue,seconds,worker_gpu\na,q,60,1,9\n", ":2: row: 5 cells for 4 columns: name, queue"),
+        ("name;queue;seconds\na;q;60\n", ":1: name;queue;seconds: there is no such column"),
+        ("name,queue,seconds,resume\na,q,60,yes\n", ":2: resume: `yes` is not true or false"),
+        (
+            "name,queue,seconds,worker_gpu,speed_v100\na,q,60,1,1\n",
+            ":2: speeds: speeds is of `v100`, and the cluster has k80, a100",
+        ),
+        ("name,queue,seconds,worker_gpu,shape,target\na,q,60,1,sigmoid,\n", ":2: job: "),
+        ("name,queue,seconds,worker_gpu,speed_\na,q,60,1,1\n", ":1: speed_: there is no such column"),
+        ("name,queue,seconds\na,q,60\n", "worker demand is zero"),
+        ("name,queue,worker_gpu\na,q,1\n", ":1: workload: column is missing"),
+        ("name,queue\n", ":1: workload: column is missing"),
+        ("name,queue,seconds\n", "it has no job that can be taken"),
+    ] {
+        let error = read("wrong-columns.csv", text).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+}
+
+/// What concerns a file as a whole blames no line, and everything else the line where it stands.
+#[test]
+fn faults_of_a_whole_cluster_blame_no_line() {
+    let machines = "[[machines]]\nname = 'm'\ncapacity = { gpu = 1 }\n";
+    for (more, message) in [
+        ("[[queues]]\nname = 'a'\nlimit = 0\n", "whole.toml: queue `a`: limit is 0"),
+        (
+            "[[reservations]]\nname = 'r'\nmachines = ['z']\nfrom = 0\nuntil = 1\n",
+            "whole.toml: reservation `r`: machines is `z`",
+        ),
+        ("[[queues]]\nname = 'a'\nlimits = 5\n", "whole.toml:6: unknown field `limits`"),
+    ] {
+        let error = jobs_file::read_cluster(&file("whole.toml", &format!("{machines}{more}")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(message), "{more}: {error}");
+    }
+    let json = r#"{"machines": [{"capacity": {"gpu": 1}, "count": 0}]}"#;
+    let error = jobs_file::read_cluster(&file("whole.json", json)).unwrap_err().to_string();
+    assert!(error.ends_with("leave the entry out if there is no such machine"), "{error}");
+}
+
 #[test]
 fn faults_of_toml_name_the_line() {
     for (text, message) in [

@@ -269,9 +269,19 @@ fn arrays_and_the_faults_of_jobs() {
         (r#""array": 3"#, "told apart by its name"),
         (r#""name": "a", "array": 0"#, "array is 0"),
         (r#""id": 7"#, "numbered in the order of their arrival"),
-        (r#""speeds": {"k80": 1}"#, "name the device types of the cluster"),
+        (r#""speeds": {"k80": 1}"#, "speeds is of `k80`, and the cluster has gpu; speeds by name name"),
+        (r#""name": "b", "speeds": {}"#, "job `b`: speeds is {} without `gpu`; every device type"),
+        (r#""workers_per_server": 2, "noise_scale": -1"#, "noise_scale is -1; it is a positive number"),
         (r#""speeds": [1, 1]"#, "one number for each device type"),
-        (r#""prioritty": 1"#, "unknown field `prioritty`"),
+        (
+            r#""prioritty": 1"#,
+            "wrong-jobs.json:2: job: unknown field `prioritty`; valid are after after_any array arrival",
+        ),
+        (r#""commnd": ["x"], "seconds": 4"#, "seconds is 4 beside `workload`"),
+        (
+            r#""commnd": ["x"], "name": "c", "array": 2"#,
+            "unknown field `commnd`; valid are after after_any array",
+        ),
         (r#""utility": {"shape": "constant", "value": 1, "decay": 2}"#, "unknown field `decay`"),
     ] {
         let path = file("wrong-jobs.json", &entry(more));
@@ -307,4 +317,116 @@ fn traces_are_read_as_people_write_them() {
     let seven = file("seven.trace", "A3C\trun a3c\t--steps\t50\t30\t1\nA3C\trun\tx\t--steps\t50\t30\t1\n");
     let error = trace::read_gavel(&seven, &speeds).unwrap_err().to_string();
     assert!(error.contains(":2: line: 7 tab-separated fields; the known forms have 10"), "{error}");
+}
+
+/// Times within slots are real, and machines are kept to the end of a slot: both must not make the use more than all.
+#[test]
+fn nobody_uses_more_than_there_is() {
+    let one = cluster("used.json", r#"{"machines": [{"count": 2, "capacity": {"gpu": 2}}]}"#);
+    let text = r#"[{"workload": 100, "batch": 2, "seconds_per_sample": 1, "worker": {"gpu": 1}, "workers": {"min": 1, "max": 1}},
+                   {"workload": 100, "batch": 2, "seconds_per_sample": 1, "worker": {"gpu": 1}, "workers": {"min": 1, "max": 1}}]"#;
+    let short = jobs("used-jobs.json", text, &one);
+    for policy in PolicyName::ALL.into_iter().filter(|policy| *policy != PolicyName::Oasis) {
+        let metrics = in_slots(&one, &short, policy, SlotGrid::new(HOUR, 4)).metrics();
+        // Two GPUs of four until the last is done, in this slot or, where one waits, in the next.
+        assert!(metrics.utilisation <= 0.5 + 1e-9, "{policy}: {}", metrics.utilisation);
+        assert!(metrics.completed > 0 && metrics.utilisation > 0.0, "{policy}");
+    }
+}
+
+/// What a job takes alone is what the machines that there are make of it.
+#[test]
+fn alone_means_on_these_machines() {
+    let text = r#"{"machines": [{"capacity": {"gpu": 2, "cpu": 4}, "device": "new"},
+                                {"count": 2, "capacity": {"gpu": 2, "cpu": 4}, "device": "old"}]}"#;
+    let three = cluster("alone.json", text);
+    let entry = |max: u32, more: &str| {
+        let text = format!(
+            r#"[{{"workload": 7200, "batch": 8, "seconds_per_sample": 1, "worker": {{"gpu": 1}}, "server": {{"cpu": 2}},
+                "workers": {{"min": 1, "max": {max}}}, "speeds": {{"new": 1, "old": 0.25}} {more}}}]"#
+        );
+        jobs("alone-jobs.json", &text, &three).remove(0)
+    };
+    // Two on the new machine, not four; six on all machines are as slow as the old ones.
+    assert_eq!(three.shortest(&entry(1, "")), 7200.0);
+    assert_eq!(three.shortest(&entry(8, "")), 3600.0);
+    // 6.4 s a round for its exchange, twice that between machines. With a server a worker two fit on the new machine.
+    let exchange =
+        r#", "gradient_mb": 400, "workers_per_server": 1, "internal_gbps": 1, "external_gbps": 0.5"#;
+    assert_eq!(three.shortest(&entry(8, exchange)), 7200.0 * 1.8 / 2.0);
+    // A placement that is faster there is none.
+    for (max, more) in [(8, ""), (8, exchange), (3, exchange)] {
+        let job = entry(max, more);
+        for policy in PolicyName::ALL.into_iter().filter(|policy| *policy != PolicyName::Oasis) {
+            let run =
+                run(&three, std::slice::from_ref(&job), policy, Clock::Continuous, SlotGrid::new(HOUR, 9));
+            let jct = run.outcome.jobs[0].jct();
+            assert!(jct.is_none_or(|jct| jct >= three.shortest(&job) * (1.0 - 1e-9)), "{policy}: {jct:?}");
+        }
+    }
+}
+
+#[test]
+fn a_type_that_is_counted_twice_is_one_type() {
+    let cluster = Cluster::from_counts("a:2x4,b:1x2,a:1x8").unwrap();
+    assert_eq!((cluster.devices(), cluster.machines().len()), (&["a".into(), "b".into()][..], 4));
+    assert!(Cluster::from_counts("a:2x4,b:0x2").is_err());
+}
+
+/// Who cannot be stopped is in the way until it ends, and a plan says so.
+#[test]
+fn plans_are_made_around_what_stays() {
+    let four = cluster("stays.json", r#"{"machines": [{"capacity": {"gpu": 4}}]}"#);
+    let text = r#"[{"name": "long", "workload": 72000, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+        "workers": {"min": 3, "max": 3}, "resume": false},
+       {"name": "quick", "arrival": 3700, "workload": 1800, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+        "workers": {"min": 2, "max": 4}, "utility": {"shape": "linear", "value": 50, "zero_at": 20}},
+       {"name": "small", "arrival": 3800, "workload": 1800, "batch": 4, "seconds_per_sample": 1, "worker": {"gpu": 1},
+        "workers": {"min": 1, "max": 2}, "utility": {"shape": "linear", "value": 50, "zero_at": 20}}]"#;
+    let list = jobs("stays-jobs.json", text, &four);
+    // 24 000 s with three workers, so the second waits until slot 6, in which the first ends, is over; the third fits beside it.
+    for policy in PLANNERS {
+        let quick = explained(&four, &list[..2], policy, SlotGrid::new(HOUR, 20));
+        assert_eq!(quick.steps.first().map(|step| step.slot), Some(7), "{policy}: {}", quick.reason);
+        let small = explained(&four, &list, policy, SlotGrid::new(HOUR, 20));
+        assert_eq!(small.steps.first().map(|step| step.slot), Some(2), "{policy}: {}", small.reason);
+        let outcome = in_slots(&four, &list, policy, SlotGrid::new(HOUR, 20));
+        let ends: Vec<Option<f64>> = outcome.jobs.iter().map(|job| job.finished).collect();
+        assert_eq!(ends[0], Some(24_000.0), "{policy}");
+        assert!(ends[1].unwrap() > 7.0 * HOUR && ends[2].unwrap() < 3.0 * HOUR, "{policy}: {ends:?}");
+    }
+}
+
+/// An elastic job may name more workers than the machines hold: nobody waits for them for ever, nor blocks those behind.
+#[test]
+fn jobs_that_may_be_larger_than_the_cluster_run() {
+    let types = r#"{"machines": [{"capacity": {"gpu": 2, "cpu": 3}, "device": "new"},
+                                 {"count": 2, "capacity": {"gpu": 2, "cpu": 3}, "device": "old"}]}"#;
+    let three = cluster("larger.json", types);
+    let entry = |name: &str, more: &str| {
+        format!(
+            r#"{{"name": "{name}", "workload": 3600, "batch": 64, "seconds_per_sample": 1, "worker": {{"gpu": 1}},
+                "speeds": {{"new": 1, "old": 0.5}}, {more}}}"#
+        )
+    };
+    let text = [
+        entry("wide", r#""workers": {"min": 1, "max": 64}"#),
+        entry("served", r#""workers": {"min": 1, "max": 64}, "workers_per_server": 2, "server": {"cpu": 2}"#),
+        entry("small", r#""workers": {"min": 1, "max": 1}"#),
+    ];
+    let list = jobs("larger-jobs.json", &format!("[{}]", text.join(",")), &three);
+    for policy in PolicyName::ALL.into_iter().filter(|policy| *policy != PolicyName::Oasis) {
+        let outcome = run(&three, &list, policy, Clock::Continuous, SlotGrid::new(HOUR, 60)).outcome;
+        let metrics = outcome.metrics();
+        assert!(metrics.completed == 3 || policy == PolicyName::Rrh, "{policy}: {}", metrics.completed);
+    }
+    // Five on one type there are not: Gavel's jobs do not mix types, and the simulation ends all the same.
+    let mixed =
+        jobs("mixing.json", &format!("[{}]", entry("mixed", r#""workers": {"min": 5, "max": 6}"#)), &three);
+    for policy in PolicyName::ALL.into_iter().filter(|policy| *policy != PolicyName::Oasis) {
+        let outcome = run(&three, &mixed, policy, Clock::Continuous, SlotGrid::new(HOUR, 60)).outcome;
+        let gavel = [PolicyName::GavelLas, PolicyName::GavelLasAware].contains(&policy);
+        let completed = outcome.metrics().completed;
+        assert!(completed == usize::from(!gavel) || policy == PolicyName::Rrh, "{policy}: {completed}");
+    }
 }

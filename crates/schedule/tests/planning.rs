@@ -22,6 +22,8 @@ fn job(workload: f64, external_gbps: f64) -> Job {
         workload,
         estimate: None,
         batch: 12,
+        noise_scale: None,
+        most_batch: None,
         seconds_per_sample: 0.5,
         gradient_mb: 100.0,
         workers_per_server: Some(3.0),

@@ -141,6 +141,22 @@ fn what_somebody_has_to_undo_is_told_and_not_forecast() {
     }
 }
 
+/// There is room on the other node, which is not the one that it asks for.
+#[test]
+fn a_job_that_asks_for_a_node_waits_for_that_node() {
+    let jobs = json!({"jobs": [
+        runs(1, 4, "n2", 10, 60.0), with(waits(2, 2, 5), json!({"required_nodes": "n2"})),
+        with(waits(3, 2, 5), json!({"required_nodes": "n2", "node_count": 2, "max_nodes": 2})),
+    ]});
+    let snapshot = snapshot(&[jobs, nodes(2)], "");
+    assert_eq!(minutes(&snapshot), [Some(9.0), Some(9.0)]);
+    let reasons = reasons(&snapshot);
+    let own = "it needs 2 of cpu, and 0 of cpu is free on n2, which it asks for; held by 1 (job-1) of anna (4 until";
+    assert!(reasons[0].starts_with(own), "{}", reasons[0]);
+    // With another node beside it any of the partition may do.
+    assert!(reasons[1].contains("on the 2 nodes of partition all"), "{}", reasons[1]);
+}
+
 #[test]
 fn nodes_that_are_closed_are_named_where_they_are_missing() {
     let mut nodes = nodes(2);

@@ -282,6 +282,12 @@ impl<A: Actuator> Daemon<A> {
         });
         let before: Vec<&jobs_file::Entry> = same_turn.flatten().collect();
         for (job, _) in jobs.iter().filter(|(job, _)| !job.name.is_empty()) {
+            if is_number(&job.name) {
+                let name = &job.name;
+                let what =
+                    format!("job {name}: such names are the numbers that jobs are given; take another name");
+                return Err(Error::Refused(what));
+            }
             let unfinished = |record: &Record| {
                 record.name == job.name && (record.is_unfinished() || record.open.is_some())
             };
@@ -447,4 +453,10 @@ fn difference(kept: &Header, asked: &Header) -> Option<&'static str> {
 /// The rules of a live cluster: progress is what the speed law says until a job says or shows otherwise.
 pub fn physics() -> Physics {
     Physics::default()
+}
+
+/// Whether a name could be the number of another job: `j3`.
+fn is_number(name: &str) -> bool {
+    name.strip_prefix('j')
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()))
 }

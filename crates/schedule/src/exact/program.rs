@@ -15,7 +15,7 @@
 
 use super::Instance;
 use crate::{
-    bound::{Window, most_inside},
+    bound::Window,
     error::Result,
     lp::{LinearProgram, LpSolver, Sense},
     model::{Cluster, Job, KINDS, Resources},
@@ -98,7 +98,7 @@ impl Builder<'_> {
         let (mut alone, mut hired, mut served) = (Vec::new(), Vec::new(), Vec::new());
         for machine in 0..machines {
             let capacity = &self.cluster.machines()[machine].capacity;
-            let inside = most_inside(capacity, job);
+            let inside = job.most_on(capacity);
             let fits = |task: &Resources, most: u32| f64::from(capacity.how_many(task).min(most));
             let z = self.program.whole(0.0, if inside >= job.workers.min { 1.0 } else { 0.0 });
             let wi = self.program.whole(0.0, f64::from(inside));

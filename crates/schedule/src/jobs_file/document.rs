@@ -4,12 +4,20 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    trace,
+};
 
 /// The text of a file.
 pub fn text(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path);
-    text.map_err(|source| Error::Io { doing: "reading", path: path.into(), source })
+    let what = |error: std::str::Utf8Error| {
+        format!("byte {} is no text in UTF-8; is this the right file?", error.valid_up_to() + 1)
+    };
+    let fault = |error| Error::Field { file: path.into(), line: 1, field: "text".into(), what: what(error) };
+    let bytes = trace::bytes(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(fault)?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
 /// Whether a file's name says that it is TOML.

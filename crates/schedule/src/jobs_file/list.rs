@@ -42,7 +42,13 @@ fn objects(path: &Path, devices: &[String]) -> Result<Vec<Entry>> {
     let loose = loose(path, &text)?;
     let in_lines = !document::is_toml(path) && !is_named(&text);
     if in_lines && loose.iter().all(is_plain) {
-        let jobs: Vec<Job> = document::json(path, &text)?;
+        let jobs: Vec<Job> = serde_json::from_str(&text).map_err(|source| match unknown_field(&source) {
+            Some(error) => {
+                let line = source.line() as u64;
+                Error::Field { file: path.into(), line, field: "job".into(), what: error.to_string() }
+            }
+            None => Error::Json { path: path.into(), source },
+        })?;
         return Ok(jobs.into_iter().map(|job| (job, None)).collect());
     }
     each(path, loose, devices)
@@ -54,7 +60,9 @@ fn each(path: &Path, loose: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>
     let arrays: BTreeMap<String, u64> = loose.iter().filter_map(array_of).collect();
     let mut jobs = Vec::new();
     for (index, job) in loose.into_iter().enumerate() {
-        jobs.extend(object(path, job, devices).map_err(entry(index + 1))?);
+        let name = job.get("name").and_then(Value::as_str).map(str::to_owned);
+        let read = object(path, job, devices).map_err(|error| error.of_job(name.as_deref()));
+        jobs.extend(read.map_err(entry(index + 1))?);
     }
     jobs.iter_mut().for_each(|(job, _)| dependencies::expand(job, &arrays));
     Ok(jobs)
@@ -91,6 +99,21 @@ pub(super) fn sent(jobs: Vec<Value>, devices: &[String]) -> Result<Vec<Entry>> {
     Ok(jobs)
 }
 
+/// What an entry may say beside the fields of a job and of what is started.
+const STAND_FOR: [&str; 5] = ["array", "profile", "epochs", "seconds", "train"];
+
+/// Of a field of an entry that there is not: which there are. None if that is not what is wrong.
+fn unknown_field(error: &serde_json::Error) -> Option<Error> {
+    let text = error.to_string();
+    let (name, known) = text.strip_prefix("unknown field `")?.split_once("`, expected one of ")?;
+    // Parts of a job, such as what a worker takes, have fields of their own.
+    let known = known.contains("`seconds_per_sample`").then_some(known)?;
+    let own = known.split('`').skip(1).step_by(2).filter(|field| *field != "id");
+    let mut fields: Vec<&str> = own.chain(task::FIELDS).chain(STAND_FOR).collect();
+    fields.sort_unstable();
+    Some(Error::Unknown { kind: "field", name: name.into(), valid: fields.join(" ") })
+}
+
 /// A list under a name, which TOML needs and JSON allows.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,15 +138,16 @@ fn is_plain(job: &Value) -> bool {
 }
 
 /// What the profile says that an entry names.
-fn profiled(path: &Path, fields: &mut Map<String, Value>) -> Result<()> {
+pub(super) fn profiled(path: &Path, fields: &mut Map<String, Value>) -> Result<()> {
     let Some(profile) = fields.remove("profile") else { return Ok(()) };
     let name: String =
         serde_json::from_value(profile).map_err(|source| Error::Json { path: path.into(), source })?;
     complete(path, fields, &Measured::read(&beside(path, &name))?)
 }
 
-fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Entry>> {
-    let wrong = |source| Error::Json { path: path.into(), source };
+/// The jobs that an entry of a list, or a row of a table, stands for.
+pub(super) fn object(path: &Path, mut job: Value, devices: &[String]) -> Result<Vec<Entry>> {
+    let wrong = |source| unknown_field(&source).unwrap_or_else(|| Error::Json { path: path.into(), source });
     let (mut array, mut task) = (None, None);
     if let Some(fields) = job.as_object_mut() {
         if let Some(id) = fields.get("id") {
@@ -155,13 +179,21 @@ pub(super) fn invalid(field: &str, found: &Value, wanted: &'static str) -> Error
 /// Speeds by the names of device types, as a list in the order of the cluster's.
 fn by_device(speeds: &mut Value, devices: &[String]) -> Result<()> {
     let Some(named) = speeds.as_object() else { return Ok(()) };
+    let subject = || "job".to_owned();
     if let Some((name, _)) = named.iter().find(|(name, _)| !devices.contains(name)) {
+        let found = format!("of `{name}`, and the cluster has {}", devices.join(", "));
         let wanted = "speeds by name name the device types of the cluster";
-        return Err(invalid("speeds", &Value::from(name.as_str()), wanted));
+        return Err(Error::Invalid { subject: subject(), field: "speeds".into(), found, wanted });
     }
     let speed = |device: &String| {
+        let found = || format!("{} without `{device}`", json!(named));
         let wanted = "every device type of the cluster has a speed; 0 where the job cannot run";
-        named.get(device).cloned().ok_or_else(|| invalid("speeds", &json!(named), wanted))
+        named.get(device).cloned().ok_or_else(|| Error::Invalid {
+            subject: subject(),
+            field: "speeds".into(),
+            found: found(),
+            wanted,
+        })
     };
     *speeds = devices.iter().map(speed).collect::<Result<Value>>()?;
     Ok(())

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::document;
 use crate::{
     error::{Error, Result},
-    model::{Cluster, Resource},
+    model::{Cluster, Plain, Resource},
     trace::{Row, Table},
 };
 
@@ -36,13 +36,15 @@ pub fn cluster(text: &str) -> Result<Cluster> {
 /// # Errors
 /// An unreadable file or a cluster that is not valid.
 pub fn read_cluster(path: &Path) -> Result<Cluster> {
-    if document::has_ending(path, "csv") {
-        return table(path);
-    }
-    document::parse(path, &document::text(path)?)
+    let plain = if document::has_ending(path, "csv") {
+        table(path)?
+    } else {
+        document::parse(path, &document::text(path)?)?
+    };
+    Cluster::try_from(plain).map_err(|source| Error::In { file: path.into(), source: Box::new(source) })
 }
 
-fn table(path: &Path) -> Result<Cluster> {
+fn table(path: &Path) -> Result<Plain> {
     let table = Table::read(path, &[])?;
     let known: Vec<&str> =
         ["name", "count", "device", "rack"].into_iter().chain(Resource::ALL.map(Resource::name)).collect();

@@ -32,11 +32,10 @@ const NO_EPOCH: &str = "the profile's trace does not say how many samples an epo
 const BOTH: &str = "`workload` is given too; give one of them";
 const SLOW_LINK: &str = "the measured run's link was faster than that; give `seconds_per_sample` too";
 
-/// Reads jobs from a JSON array, from TOML (by the ending `.toml`; the list is named `jobs`) or, by the ending `.csv`, from a table with at least the columns `workload`,
-/// `batch`, `seconds_per_sample`, `worker_gpu` and `worker_cpu`; the others are `name`, `arrival`,
-/// `gradient_mb`, `workers_per_server`, `worker_memory`, `worker_storage`, `server_cpu`, `server_memory`,
-/// `server_storage`, `internal_gbps`, `external_gbps`, `min_workers`, `max_workers`, `restart`, and `value`,
-/// `decay`, `target` of the utility, and `queue`, `priority`, `limit`, `after`, `after_any` (names with `;` between them).
+/// Reads jobs from a JSON array, from TOML (by the ending `.toml`; the list is named `jobs`) or, by the ending `.csv`, from a
+/// table. Its columns are the fields of a job; those that have parts have a column for each part: `worker_gpu`, `server_cpu`,
+/// `min_workers`, `max_workers`, `speed_a100`, `needs_disk`, and `shape`, `value`, `decay`, `target`, `deadline`, `zero_at` of the utility.
+/// Several names in one cell have `;` between them.
 ///
 /// A job may name the `profile` of a measured run, a file beside the jobs' own. Then `batch`,
 /// `seconds_per_sample`, `gradient_mb`, `workers_per_server` and the most workers come from there unless they are
@@ -45,7 +44,7 @@ const SLOW_LINK: &str = "the measured run's link was faster than that; give `sec
 /// A job may have a `command` and what belongs to it ([`Task`]), which a simulation passes over, and `seconds` may stand
 /// for `workload`, `batch` and `seconds_per_sample`: what it takes with its fewest workers.
 ///
-/// In JSON and TOML `array` makes so many jobs of one entry, named `name-0`, `name-1`, ..., and `speeds` may be given by the
+/// `array` makes so many jobs of one entry, named `name-0`, `name-1`, ..., and `speeds` may be given by the
 /// names of the cluster's device types. `after` and `after_any` name jobs of the same file; the name of an array stands for
 /// all its jobs.
 ///
@@ -96,12 +95,12 @@ pub fn sent_jobs(jobs: Vec<Value>, cluster: &Cluster) -> Result<Vec<Entry>> {
 fn read(path: &Path, devices: &[String]) -> Result<Vec<Job>> {
     let is_table = document::has_ending(path, "csv");
     let mut jobs: Vec<Job> = if is_table {
-        table::read(path)?
+        table::read(path, devices)?
     } else {
         list::list(path, devices)?.into_iter().map(|(job, _)| job).collect()
     };
     if jobs.is_empty() {
-        return Err(Error::Empty { what: "job" });
+        return Err(Error::NoJobs { file: path.into(), why: String::new() });
     }
     unique_names(path, &jobs)?;
     check_dependencies(&jobs.iter().collect::<Vec<_>>(), &|_| false)?;

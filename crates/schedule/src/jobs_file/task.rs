@@ -42,7 +42,8 @@ fn ten() -> f64 {
 }
 
 /// The fields of a [`Task`].
-const FIELDS: [&str; 7] = ["command", "directory", "environment", "grace", "retries", "files", "pin"];
+pub(super) const FIELDS: [&str; 7] =
+    ["command", "directory", "environment", "grace", "retries", "files", "pin"];
 
 /// What a job is believed to take of which nothing is said, in seconds.
 const UNKNOWN: f64 = 3600.0;

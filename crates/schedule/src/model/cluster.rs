@@ -200,18 +200,21 @@ impl Cluster {
             found: format!("`{text}`"),
             wanted: "write machines times GPUs, such as 8x8 or v100:8x1,k80:24x1, or name a file",
         };
-        let (mut machines, mut devices) = (Vec::new(), Vec::new());
+        let (mut machines, mut devices): (_, Vec<String>) = (Vec::new(), Vec::new());
         for part in text.split(',') {
             let (device, size) = part.split_once(':').unwrap_or(("gpu", part));
             let (count, gpus) = size.split_once('x').ok_or_else(wrong)?;
             let count: usize = count.parse().map_err(|_| wrong())?;
             let gpus: u32 = gpus.parse().map_err(|_| wrong())?;
-            if count > Self::MOST {
+            if count == 0 || count > Self::MOST {
                 return Err(wrong());
             }
             let machine = Machine::new(Resources::gpus(f64::from(gpus)));
-            let machine = machine.with_device(DeviceId(devices.len() as u16));
-            devices.push(device.to_owned());
+            let known = devices.iter().position(|known| known == device);
+            let machine = machine.with_device(DeviceId(known.unwrap_or(devices.len()) as u16));
+            if known.is_none() {
+                devices.push(device.to_owned());
+            }
             machines.extend(std::iter::repeat_n(machine, count));
         }
         Self::new(machines, devices, 1.0)
@@ -285,9 +288,41 @@ impl Cluster {
         self.speeds(job).first().copied().unwrap_or(1.0)
     }
 
-    /// Seconds with every allowed worker on the fastest link and the fastest devices that there are.
+    /// Seconds alone on the empty cluster, on those of its machines that make the job fastest.
     pub fn shortest(&self, job: &Job) -> f64 {
-        job.shortest() / self.best_speed(job)
+        job.workload / self.fastest(job)
+    }
+
+    /// The most samples a second that any placement on the empty cluster could give a job: all on one machine at the internal
+    /// bandwidth, or spread at the external one, where the slowest device counts and room for servers is not asked for.
+    fn fastest(&self, job: &Job) -> f64 {
+        let best = self.best_speed(job);
+        let mut inside: f64 = 0.0;
+        // Workers by speed, the greatest first.
+        let mut spread: Vec<(f64, u32)> = self.speeds(job).into_iter().map(|speed| (speed, 0)).collect();
+        for id in self.ids().filter(|id| self.allows(job, *id)) {
+            let machine = &self.machines[id.index()];
+            let speed = job.speed_on(machine.device);
+            let alone = job.most_on(&machine.capacity);
+            if alone >= job.workers.min {
+                inside = inside.max(job.rate(alone, job.internal_gbps) * speed);
+            }
+            // Nothing is faster than all workers on one of the best machines, unless links within are the slow ones.
+            if alone == job.workers.max && speed >= best && job.internal_gbps >= job.external_gbps {
+                return inside;
+            }
+            if let Some((_, workers)) = spread.iter_mut().find(|(known, _)| *known == speed) {
+                *workers = workers.saturating_add(machine.capacity.how_many(&job.worker));
+            }
+        }
+        let (mut workers, mut fastest) = (0u32, inside);
+        for (speed, more) in spread {
+            workers = workers.saturating_add(more).min(job.workers.max);
+            if workers >= job.workers.min {
+                fastest = fastest.max(job.rate(workers, job.external_gbps) * speed);
+            }
+        }
+        fastest
     }
 
     /// The jobs with their work counted in samples of their fastest device: what prices are made for.
@@ -320,6 +355,37 @@ impl Cluster {
     pub fn how_many(&self, job: &Job, unit: &Resources) -> u32 {
         let open = self.ids().filter(|id| self.allows(job, *id));
         open.fold(0, |sum: u32, id| sum.saturating_add(self.capacity(id).how_many(unit)))
+    }
+
+    /// How many of `wanted` workers the empty cluster holds with their servers, first fit, workers first; no fewer than the
+    /// job's fewest.
+    pub fn most_workers(&self, job: &Job, wanted: u32) -> u32 {
+        let bundle = job.bundle();
+        let mut room = 0u32;
+        for id in self.ids().filter(|id| self.allows(job, *id)) {
+            room = room.saturating_add(self.capacity(id).how_many(&bundle));
+            if room >= wanted {
+                return wanted;
+            }
+        }
+        let (mut low, mut high) = (job.workers.min.min(wanted), wanted);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.holds(job, middle) { low = middle } else { high = middle - 1 }
+        }
+        low
+    }
+
+    fn holds(&self, job: &Job, workers: u32) -> bool {
+        let (mut workers, mut servers) = (workers, job.servers_for(workers));
+        for id in self.ids().filter(|id| self.allows(job, *id)) {
+            let mut room = *self.capacity(id);
+            let hired = room.how_many(&job.worker).min(workers);
+            room.add(&job.worker, -f64::from(hired));
+            workers -= hired;
+            servers -= if servers == 0 { 0 } else { room.how_many(&job.server).min(servers) };
+        }
+        workers + servers == 0
     }
 
     /// Samples per second of `job` under `placement`: the speed law, the slowest device type and, between

@@ -73,6 +73,13 @@ pub struct Job {
     pub estimate: Option<f64>,
     /// The global batch F, also the most workers that can share it.
     pub batch: u32,
+    /// The gradient noise scale phi in samples, of a job that takes the batch with the greatest goodput for its links: how many
+    /// samples a gradient averages before their noise is as small as the gradient. None: the batch stays F.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_scale: Option<f64>,
+    /// The largest batch that it may take then; none: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_batch: Option<u32>,
     /// Compute seconds per sample on one worker (tau).
     pub seconds_per_sample: f64,
     /// Gradient and parameter size g, in MB.
@@ -176,6 +183,9 @@ impl fmt::Display for Values {
 }
 
 impl Job {
+    /// The most workers that a job may ask for: policies hand them out one by one.
+    pub const MOST_WORKERS: u32 = 100_000;
+
     /// Whether it may run on some machines only.
     pub fn is_choosy(&self) -> bool {
         !self.needs.is_empty() || self.speeds.contains(&0.0)
@@ -195,15 +205,48 @@ impl Job {
         demand
     }
 
+    /// The most workers that so much room holds together with their servers.
+    pub fn most_on(&self, room: &Resources) -> u32 {
+        let (mut low, mut high) = (0, self.workers.max.min(room.how_many(&self.worker)));
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if room.fits(&self.demand(middle)) { low = middle } else { high = middle - 1 }
+        }
+        low
+    }
+
     /// Number and name, for messages.
     pub fn label(&self) -> String {
         if self.name.is_empty() { self.id.to_string() } else { format!("{} (`{}`)", self.id, self.name) }
     }
 
-    /// Seconds per sample and worker at bandwidth `gbps`: equation (1).
+    /// Seconds per sample and worker at bandwidth `gbps`: equation (1). With a noise scale a sample counts as what it is worth in a
+    /// batch of F, at the batch of [`Job::batch_at`].
     pub fn sample_cost(&self, gbps: f64) -> f64 {
         let Some(ratio) = self.workers_per_server else { return self.seconds_per_sample };
-        self.seconds_per_sample + ratio / f64::from(self.batch) * Self::transfer(self.gradient_mb, gbps)
+        let batch = self.batch_at(gbps);
+        let cost = self.seconds_per_sample + ratio / batch * Self::transfer(self.gradient_mb, gbps);
+        cost / self.efficiency(batch)
+    }
+
+    /// What a sample in a batch of `batch` is worth in samples of a batch of F: Pollux' `(phi + F) / (phi + M)`.
+    fn efficiency(&self, batch: f64) -> f64 {
+        self.noise_scale.map_or(1.0, |noise| (noise + f64::from(self.batch)) / (noise + batch))
+    }
+
+    /// The batch that a job takes at bandwidth `gbps`: F, or with a noise scale the one of the greatest goodput,
+    ///
+    /// ```text
+    /// M = sqrt(phi (gamma 2 g / b) / tau),   at least F
+    /// ```
+    ///
+    /// where `(tau + (gamma / M) (2 g / b)) (phi + M)` is least. It is a real number: what a round has in the mean.
+    pub fn batch_at(&self, gbps: f64) -> f64 {
+        let own = f64::from(self.batch);
+        let (Some(noise), Some(ratio)) = (self.noise_scale, self.workers_per_server) else { return own };
+        let exchange = ratio * Self::transfer(self.gradient_mb, gbps);
+        let most = self.most_batch.map_or(f64::INFINITY, f64::from);
+        (noise * exchange / self.seconds_per_sample).sqrt().clamp(own, most.max(own))
     }
 
     /// Seconds to send a gradient and receive the parameters, 2 g / b.
@@ -250,7 +293,7 @@ impl Job {
         self.worker.plus(&self.server)
     }
 
-    /// Seconds with every allowed worker on the fastest link at speed 1. What a cluster's devices make of it says
+    /// Seconds with every allowed worker on the fastest link at speed 1. What a cluster's machines make of it says
     /// [`Cluster::shortest`](super::Cluster::shortest).
     pub fn shortest(&self) -> f64 {
         self.workload * self.internal_cost() / f64::from(self.workers.max)
@@ -281,6 +324,7 @@ impl Job {
             ("internal_gbps", self.internal_gbps),
             ("external_gbps", self.external_gbps),
             ("workers_per_server", self.workers_per_server.unwrap_or(1.0)),
+            ("noise_scale", self.noise_scale.unwrap_or(1.0)),
         ] {
             if !(value.is_finite() && value > 0.0) {
                 return invalid(field, value.to_string(), "it is a positive number");
@@ -302,6 +346,20 @@ impl Job {
         if let Some(limit) = self.limit.filter(|limit| !(limit.is_finite() && *limit > 0.0)) {
             return invalid("limit", limit.to_string(), "it is a positive number of seconds");
         }
+        if let (Some(noise), None) = (self.noise_scale, self.workers_per_server) {
+            let wanted =
+                "it has no effect on a job without servers, whose speed does not depend on its batch";
+            return invalid("noise_scale", noise.to_string(), wanted);
+        }
+        if let Some(most) = self.most_batch {
+            if self.noise_scale.is_none() {
+                let wanted = "it has no effect without a `noise_scale`: the batch stays as it is";
+                return invalid("most_batch", most.to_string(), wanted);
+            }
+            if most < self.batch {
+                return invalid("most_batch", most.to_string(), "it is at least `batch`");
+            }
+        }
         if self.requeue && self.resume {
             let wanted = "it has no effect on a job that can resume: that keeps its work when it is stopped";
             return invalid("requeue", "true".into(), wanted);
@@ -313,6 +371,9 @@ impl Job {
         if min == 0 || min > max || max > self.batch {
             let found = format!("{min}..{max} with batch {}", self.batch);
             return invalid("workers", found, "1 <= min <= max <= batch");
+        }
+        if max > Self::MOST_WORKERS {
+            return invalid("workers", format!("{min}..{max}"), "a job has at most 100000 workers");
         }
         if let Some(speed) = self.speeds.iter().find(|speed| !(speed.is_finite() && **speed >= 0.0)) {
             return invalid("speeds", speed.to_string(), "relative speeds are not negative");

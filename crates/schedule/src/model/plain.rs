@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// A cluster as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plain {
+pub(crate) struct Plain {
     machines: Vec<Entry>,
     /// The device types; needed where jobs give their speeds by number. None: those that machines name, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 //! completion.
 //!
 //! A job of fixed size keeps it. For an elastic job the PD-ORS comparison draws a fixed number of workers
-//! from [1, 30].
+//! from [1, 30]; here no more than the empty cluster holds, or it would wait, and block others, for ever.
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde_json::Value;
@@ -10,20 +10,22 @@ use serde_json::Value;
 use super::{Allocation, Decision, Event, Policy, saved};
 use crate::{
     error::Result,
-    model::{Job, MachineId},
+    model::{Cluster, Job, MachineId},
     state::{State, Status},
 };
 
 /// The most workers that an elastic job is given.
 const MOST_WORKERS: u32 = 30;
 
-/// The gang that policies without elasticity give a job: its own if it is fixed, else drawn by seed and job.
-pub(super) fn fixed_gang(job: &Job, seed: u64) -> u32 {
+/// The gang that policies without elasticity give a job: its own if it is fixed, else drawn by seed and job, as far as the
+/// empty cluster holds it.
+pub(super) fn fixed_gang(cluster: &Cluster, job: &Job, seed: u64) -> u32 {
     if job.workers.min == job.workers.max {
         return job.workers.min;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9E37_79B9).wrapping_add(u64::from(job.id.0)));
-    rng.random_range(1..=MOST_WORKERS).clamp(job.workers.min, job.workers.max)
+    let drawn = rng.random_range(1..=MOST_WORKERS).clamp(job.workers.min, job.workers.max);
+    cluster.most_workers(job, drawn)
 }
 
 /// The policy.
@@ -49,7 +51,12 @@ impl Policy for Fifo {
     fn decide(&mut self, state: &State, _events: &[Event]) -> Vec<Decision> {
         let mut allocation = Allocation::present(state);
         for job in state.active().filter(|job| job.status == Status::Pending) {
-            if !round_robin(&mut allocation, &job.job, fixed_gang(&job.job, self.seed), &mut self.next) {
+            if !round_robin(
+                &mut allocation,
+                &job.job,
+                fixed_gang(&state.cluster, &job.job, self.seed),
+                &mut self.next,
+            ) {
                 break;
             }
         }

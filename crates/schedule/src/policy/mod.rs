@@ -6,11 +6,13 @@
 //! two decisions can be saved and loaded.
 
 mod allocation;
+mod compact;
 mod dorm;
 mod drf;
 mod fifo;
 mod gate;
 mod gavel;
+mod goodput;
 mod keep;
 mod oasis;
 mod optimus;
@@ -33,6 +35,7 @@ pub use self::{
     drf::Drf,
     fifo::Fifo,
     gavel::{Awareness, Gavel},
+    goodput::{Pollux, Sia},
     oasis::Oasis,
     optimus::Optimus,
     ours::{Floor, Ours},
@@ -156,13 +159,17 @@ pub enum PolicyName {
     GavelLas,
     /// Gavel's max-min fairness over measured speeds.
     GavelLasAware,
+    /// Goodput relative to a fair share.
+    Pollux,
+    /// Goodput over types of devices, by a program of configurations.
+    Sia,
     /// This project's own: elastic re-planning.
     Syncline,
 }
 
 impl PolicyName {
     /// All, in the order of help texts.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::PdOrs,
         Self::Oasis,
         Self::Dorm,
@@ -175,6 +182,8 @@ impl PolicyName {
         Self::Optimus,
         Self::GavelLas,
         Self::GavelLasAware,
+        Self::Pollux,
+        Self::Sia,
         Self::Syncline,
     ];
 
@@ -193,6 +202,8 @@ impl PolicyName {
             Self::Optimus => "optimus",
             Self::GavelLas => "gavel-las",
             Self::GavelLasAware => "gavel-las-aware",
+            Self::Pollux => "pollux",
+            Self::Sia => "sia",
             Self::Syncline => "syncline",
         }
     }
@@ -217,6 +228,8 @@ impl PolicyName {
             Self::Optimus => Box::new(Optimus::default()),
             Self::GavelLas => Box::new(Gavel::new(setup, Awareness::Blind)),
             Self::GavelLasAware => Box::new(Gavel::new(setup, Awareness::Aware)),
+            Self::Pollux => Box::new(Pollux),
+            Self::Sia => Box::new(Sia),
             Self::Syncline => Box::new(Ours::new(setup)),
         }
     }

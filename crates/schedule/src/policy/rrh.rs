@@ -10,7 +10,7 @@ use super::{
     priority::{Packing, fill},
 };
 use crate::{
-    model::{Job, Resources},
+    model::Job,
     state::{JobState, State, Status},
 };
 
@@ -28,7 +28,7 @@ impl Rrh {
     }
 
     fn seconds(&self, state: &State, job: &JobState) -> f64 {
-        let rate = job.job.rate(fixed_gang(&job.job, self.seed), job.job.external_gbps);
+        let rate = job.job.rate(fixed_gang(&state.cluster, &job.job, self.seed), job.job.external_gbps);
         job.remaining / (rate * state.cluster.best_speed(&job.job))
     }
 
@@ -39,14 +39,14 @@ impl Rrh {
 
     /// What the others lose if `job` takes its share of the cluster for its whole run.
     fn delay_cost(&self, state: &State, job: &JobState) -> f64 {
-        let whole = state.cluster.total();
-        let delay = self.seconds(state, job) * self.share(&job.job, whole);
+        let delay = self.seconds(state, job) * self.share(state, &job.job);
         let others = state.active().filter(|other| other.job.id != job.job.id);
         others.map(|other| self.worth(state, other, 0.0) - self.worth(state, other, delay)).sum()
     }
 
-    fn share(&self, job: &Job, whole: &Resources) -> f64 {
-        job.bundle().dominant_share(whole) * f64::from(fixed_gang(job, self.seed))
+    fn share(&self, state: &State, job: &Job) -> f64 {
+        let gang = f64::from(fixed_gang(&state.cluster, job, self.seed));
+        job.bundle().dominant_share(state.cluster.total()) * gang
     }
 }
 
@@ -69,16 +69,16 @@ impl Policy for Rrh {
             }
         }
         let turned_down = |job: &JobState| rejected.iter().any(|decision| decision.job() == Some(job.job.id));
-        let whole = state.cluster.total();
         let gain = |job: &JobState| {
-            let service = (self.seconds(state, job) * self.share(&job.job, whole)).max(f64::MIN_POSITIVE);
+            let service = (self.seconds(state, job) * self.share(state, &job.job)).max(f64::MIN_POSITIVE);
             (self.worth(state, job, 0.0) - self.delay_cost(state, job)) / service
         };
         let mut jobs: Vec<(f64, &JobState)> =
             state.active().filter(|job| !turned_down(job)).map(|job| (gain(job), job)).collect();
         jobs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let order = jobs.iter().map(|(_, job)| *job).filter(|job| job.status != Status::Rejected);
-        let mut decisions = fill(state, order, self.packing, |job| fixed_gang(job, self.seed));
+        let mut decisions =
+            fill(state, order, self.packing, |job| fixed_gang(&state.cluster, job, self.seed));
         decisions.extend(rejected);
         decisions
     }

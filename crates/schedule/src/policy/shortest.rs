@@ -41,7 +41,7 @@ impl Shortest {
     }
 
     fn key(&self, state: &State, job: &JobState) -> f64 {
-        let gang = fixed_gang(&job.job, self.seed);
+        let gang = fixed_gang(&state.cluster, &job.job, self.seed);
         let rate = job.job.rate(gang, job.job.external_gbps) * state.cluster.best_speed(&job.job);
         let time = job.remaining / rate;
         match self.measure {
@@ -71,7 +71,7 @@ impl Policy for Shortest {
         keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.order = keyed.into_iter().map(|(_, id)| id).collect();
         let jobs = self.order.iter().map(|id| state.job(*id));
-        fill(state, jobs, self.packing, |job| fixed_gang(job, self.seed))
+        fill(state, jobs, self.packing, |job| fixed_gang(&state.cluster, job, self.seed))
     }
 
     fn save(&self) -> Result<Value> {

@@ -35,7 +35,7 @@ impl Tiresias {
     }
 
     fn gang(&self, state: &State, id: JobId) -> f64 {
-        f64::from(fixed_gang(&state.job(id).job, self.seed))
+        f64::from(fixed_gang(&state.cluster, &state.job(id).job, self.seed))
     }
 
     /// Moves running jobs whose service has reached their queue's threshold to the end of the next.
@@ -86,7 +86,8 @@ impl Policy for Tiresias {
         }
         self.demote(state);
         let order = self.queues.iter().flatten().map(|id| state.job(*id));
-        let mut decisions = fill(state, order, Packing::Anywhere, |job| fixed_gang(job, self.seed));
+        let mut decisions =
+            fill(state, order, Packing::Anywhere, |job| fixed_gang(&state.cluster, job, self.seed));
         let started = |id: JobId| {
             let decided = decisions.iter().rev().find(|decision| decision.job() == Some(id));
             match decided {

@@ -188,10 +188,12 @@ impl<'a> Engine<'a> {
     fn step(&mut self, next: f64, policy: &mut dyn Policy, stopwatch: Option<Stopwatch>) -> Result<()> {
         let due = self.due(next);
         let expired = self.expired(next);
-        self.busy += self.load() * (next - self.state.now);
-        if !due.is_empty() {
-            self.busy_at_completion = self.busy;
+        let load = self.load();
+        // Within a slot machines are kept after the last job is done, and that is no time of the comparison.
+        if let Some(last) = due.iter().map(|(_, at)| *at).reduce(f64::max) {
+            self.busy_at_completion = self.busy + load * (last - self.state.now).max(0.0);
         }
+        self.busy += load * (next - self.state.now);
         self.state.advance(next);
         let completed = due.into_iter().map(|(job, at)| Event::Completion { job, at });
         let mut events: Vec<Event> = completed.chain(expired).collect();

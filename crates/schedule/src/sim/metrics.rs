@@ -34,7 +34,7 @@ pub struct JobOutcome {
     pub finished: Option<f64>,
     /// Utility earned; zero if it did not complete.
     pub utility: f64,
-    /// Seconds it would take alone with all its workers on one machine.
+    /// Seconds it would take alone on the empty cluster, where it is fastest.
     #[serde(rename = "shortest_seconds")]
     pub shortest: f64,
     /// Worker-seconds received.

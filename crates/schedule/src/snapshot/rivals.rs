@@ -265,6 +265,8 @@ fn plain(name: String, work: f64) -> Job {
         workload: work,
         estimate: None,
         batch: 1,
+        noise_scale: None,
+        most_batch: None,
         seconds_per_sample: 1.0,
         gradient_mb: 0.0,
         workers_per_server: None,

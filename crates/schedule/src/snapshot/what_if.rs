@@ -2,6 +2,8 @@
 //!
 //! Each alternative is a snapshot that is changed in one thing, forecast like the real one.
 
+use syncline_terminal::unit::plural;
+
 use super::{
     Job, Place, Request, Snapshot, Standing, System,
     forecast::{Forecast, allowed, taken},
@@ -53,7 +55,7 @@ pub fn alternatives(
     if let Some(limit) = job.limit {
         let half = limit / 2.0;
         let remark = kept_to_half(snapshot, job);
-        all.push(try_with(format!("half the time limit ({:.0} min)", half / 60.0), remark, &|other| {
+        all.push(try_with(format!("half the time limit ({})", super::why::span(half)), remark, &|other| {
             other.jobs[at].limit = Some(half)
         }));
     }
@@ -96,7 +98,11 @@ fn kept_to_half(snapshot: &Snapshot, job: &Job) -> String {
         return String::new();
     }
     let within = own.iter().filter(|used| **used <= 0.5).count();
-    format!("{within} of {} ended jobs of {} kept to half of their limits", own.len(), job.user)
+    format!(
+        "{within} of {} of {} kept to half of their limits",
+        plural(own.len() as u64, "ended job"),
+        job.user
+    )
 }
 
 /// Room that is free now but kept for others is enough for a job that can be stopped when they come.

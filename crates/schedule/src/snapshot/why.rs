@@ -213,9 +213,17 @@ fn lack(snapshot: &Snapshot, now: &Timeline, job: &Job, allowed: &[bool]) -> Lac
 /// Where a job may run: its nodes, or the places of its first way.
 fn places_of(snapshot: &Snapshot, job: &Job, allowed: &[bool]) -> Vec<usize> {
     match &job.request {
-        Request::Nodes(_) => (0..snapshot.places.len()).filter(|place| allowed[*place]).collect(),
+        Request::Nodes(tasks) => {
+            let asked_for = |place: &usize| !asks_for_all(tasks) || tasks.required.contains(place);
+            (0..snapshot.places.len()).filter(|place| allowed[*place]).filter(asked_for).collect()
+        }
         Request::Quota(ways) => ways.iter().take(1).flatten().map(|(place, _)| *place).collect(),
     }
+}
+
+/// Whether a job names all the nodes that it may have.
+fn asks_for_all(tasks: &super::Tasks) -> bool {
+    !tasks.required.is_empty() && tasks.required.len() >= tasks.fewest as usize
 }
 
 /// How many tasks fit now, by all kinds or by one alone.
@@ -281,14 +289,15 @@ fn lacks(snapshot: &Snapshot, now: &Timeline, job: &Job, allowed: &[bool], lack:
                     format!("{} of {} on {}", number(lack.needed), lack.kind, places(nodes as usize))
                 }
             };
-            let free = format!(
-                "{} of {} is free on the {} of {} {}",
-                number(lack.free),
-                lack.kind,
-                places(open.len()),
-                word(snapshot),
-                snapshot.queues[job.queues[0]].name
-            );
+            let on = if asks_for_all(tasks) {
+                let names: Vec<&str> =
+                    open.iter().map(|place| snapshot.places[*place].name.as_str()).collect();
+                format!("{}, which it asks for", names.join(" "))
+            } else {
+                let queue = &snapshot.queues[job.queues[0]].name;
+                format!("the {} of {} {queue}", places(open.len()), word(snapshot))
+            };
+            let free = format!("{} of {} is free on {on}", number(lack.free), lack.kind);
             let room = if tasks.fewest > 1 || lack.free >= lack.needed {
                 format!(", room for it on {}", places(with_room))
             } else {

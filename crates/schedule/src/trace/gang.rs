@@ -14,6 +14,8 @@ pub fn gang(name: &str, arrival: f64, gpus: u32, steps: f64, seconds: f64) -> Jo
         workload: steps,
         estimate: None,
         batch: gpus,
+        noise_scale: None,
+        most_batch: None,
         // One step takes the whole gang `seconds`, so one worker alone would need `gpus` times that.
         seconds_per_sample: seconds * f64::from(gpus),
         gradient_mb: 0.0,

@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Trace, gang::gang};
+use syncline_terminal::unit::plural;
+
+use super::{Trace, file, gang::gang};
 use crate::{
     error::{Error, Result},
     model::Job,
@@ -64,11 +66,11 @@ const FORMS: &str = "10 (type, command, folder, step argument, data flag, steps,
 /// An unreadable file, a line with another number of fields, a field that is not a number, a job type that
 /// the table lacks.
 pub fn read(path: &Path, throughputs: &Throughputs) -> Result<Trace> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| Error::Io { doing: "reading a trace", path: path.into(), source })?;
+    let bytes = file::bytes(path)?;
+    let text = String::from_utf8_lossy(&bytes);
     let line = |(index, line): (usize, &str)| job(path, index as u64 + 1, line, throughputs);
     let jobs = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line);
-    Trace::of(jobs.collect::<Result<_>>()?)
+    Trace::of(path, jobs.collect::<Result<_>>()?, BTreeMap::new())
 }
 
 fn job(path: &Path, line: u64, text: &str, throughputs: &Throughputs) -> Result<Job> {
@@ -79,7 +81,10 @@ fn job(path: &Path, line: u64, text: &str, throughputs: &Throughputs) -> Result<
         [kind, _, _, _, _, steps, scale, _, _, arrival] => (kind, steps, scale, arrival),
         [kind, _, _, steps, arrival, scale] => (kind, steps, scale, arrival),
         _ => {
-            let what = format!("{} tab-separated fields; the known forms have {FORMS}", fields.len());
+            let what = format!(
+                "{}; the known forms have {FORMS}",
+                plural(fields.len() as u64, "tab-separated field")
+            );
             return Err(fault("line", what));
         }
     };

@@ -40,5 +40,5 @@ pub fn read(path: &Path) -> Result<Trace> {
             ..job
         });
     }
-    Ok(Trace::from_first(jobs)?.without(left_out))
+    Trace::from_first(path, jobs, left_out)
 }

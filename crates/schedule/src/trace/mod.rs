@@ -5,6 +5,7 @@
 //! about how it would have run on others. A line that cannot be understood is an error with file, line and
 //! field; a job that can be understood but not run, because it never began, is left out and counted ([`Trace::left_out`]).
 
+mod file;
 mod gang;
 mod gavel;
 mod google;
@@ -23,6 +24,7 @@ use crate::{
     model::{Cluster, DEVICE_LABEL, Job, JobId, Resource, Resources},
 };
 
+pub(crate) use file::bytes;
 pub use gavel::{Throughputs, read as read_gavel};
 pub use google::hourly_arrivals;
 pub use muri::{read as read_muri, restart_seconds};
@@ -87,23 +89,24 @@ pub struct Trace {
 
 impl Trace {
     /// Sorts by arrival, stably, and numbers.
-    fn of(jobs: Vec<Job>) -> Result<Self> {
-        let mut trace = Self { jobs, left_out: BTreeMap::new() };
-        trace.number()?;
+    fn of(path: &Path, jobs: Vec<Job>, left_out: BTreeMap<&'static str, usize>) -> Result<Self> {
+        let mut trace = Self { jobs, left_out };
+        trace.number().map_err(|_| Error::NoJobs { file: path.into(), why: trace.reasons() })?;
         Ok(trace)
     }
 
     /// The same with time beginning at the first arrival.
-    fn from_first(jobs: Vec<Job>) -> Result<Self> {
-        let mut trace = Self::of(jobs)?;
+    fn from_first(path: &Path, jobs: Vec<Job>, left_out: BTreeMap<&'static str, usize>) -> Result<Self> {
+        let mut trace = Self::of(path, jobs, left_out)?;
         let first = trace.jobs.first().map_or(0.0, |job| job.arrival);
         trace.jobs.iter_mut().for_each(|job| job.arrival -= first);
         Ok(trace)
     }
 
-    /// With jobs that were left out.
-    fn without(self, left_out: BTreeMap<&'static str, usize>) -> Self {
-        Self { left_out, ..self }
+    /// How many could not be taken, and why.
+    fn reasons(&self) -> String {
+        let reasons = self.left_out.iter().map(|(why, count)| format!("{count} {why}"));
+        reasons.collect::<Vec<_>>().join(", ")
     }
 
     /// Takes from the jobs what the cluster does not count: a trace may ask for cores and memory where a cluster is a number
@@ -129,7 +132,13 @@ impl Trace {
         if self.jobs.len() < all {
             self.left_out.insert("ask for nothing that the machines have", all - self.jobs.len());
         }
-        self.number()?;
+        let nothing = || Error::Invalid {
+            subject: "cluster".into(),
+            field: "capacity".into(),
+            found: "of nothing that the jobs of the trace ask for".into(),
+            wanted: "give machines that have it, by a file",
+        };
+        self.number().map_err(|_| nothing())?;
         Ok(self)
     }
 

@@ -4,7 +4,7 @@
 //! makes an iteration 1.5 % longer. Restart times were measured per model and number of GPUs and are charged
 //! in every interval between two events ([`Overhead::PerEvent`](crate::state::Overhead::PerEvent)).
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Trace,
@@ -57,7 +57,7 @@ pub fn read(path: &Path) -> Result<Trace> {
     };
     let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
     unique_names(path, &jobs)?;
-    Trace::of(jobs)
+    Trace::of(path, jobs, BTreeMap::new())
 }
 
 /// Reads a Tiresias trace: seconds and a duration. Jobs of no length are given one second.
@@ -81,5 +81,5 @@ pub fn read_tiresias(path: &Path) -> Result<Trace> {
     };
     let jobs: Vec<Job> = table.rows().map(job).collect::<Result<_>>()?;
     unique_names(path, &jobs)?;
-    Trace::of(jobs)
+    Trace::of(path, jobs, BTreeMap::new())
 }

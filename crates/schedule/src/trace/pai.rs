@@ -36,13 +36,16 @@ const MIB_PER_GB: f64 = 953.674_316_406_25;
 /// Why a task is not taken.
 type LeftOut = &'static str;
 
+/// Of a task whose end stands before its beginning.
+const BACKWARDS: LeftOut = "ended before they began";
+
 /// Reads the table of tasks of 2020; time zero is the first start. Times of tasks are of their launch, not of their
 /// submission, which another table has.
 ///
 /// # Errors
 /// A field that is not what it should be; no task that ran.
 pub fn read_tasks(path: &Path) -> Result<Trace> {
-    collect(&Table::with_columns(path, &TASKS)?, task)
+    collect(path, &Table::with_columns(path, &TASKS)?, task)
 }
 
 /// Reads the list of pods of 2023; time zero is the first creation.
@@ -60,10 +63,14 @@ pub fn read_pods(path: &Path) -> Result<Trace> {
         "deletion_time",
         "scheduled_time",
     ];
-    collect(&Table::read(path, &columns)?, pod)
+    collect(path, &Table::read(path, &columns)?, pod)
 }
 
-fn collect(table: &Table, read: fn(&Row) -> Result<std::result::Result<Job, LeftOut>>) -> Result<Trace> {
+fn collect(
+    path: &Path,
+    table: &Table,
+    read: fn(&Row) -> Result<std::result::Result<Job, LeftOut>>,
+) -> Result<Trace> {
     let (mut jobs, mut left_out) = (Vec::new(), BTreeMap::new());
     for row in table.rows() {
         match read(&row)? {
@@ -71,7 +78,7 @@ fn collect(table: &Table, read: fn(&Row) -> Result<std::result::Result<Job, Left
             Err(why) => *left_out.entry(why).or_default() += 1,
         }
     }
-    Ok(Trace::from_first(jobs)?.without(left_out))
+    Trace::from_first(path, jobs, left_out)
 }
 
 fn task(row: &Row) -> Result<std::result::Result<Job, LeftOut>> {
@@ -89,7 +96,11 @@ fn task(row: &Row) -> Result<std::result::Result<Job, LeftOut>> {
         return Ok(Err("ask for nothing"));
     }
     let start = row.amount("start_time")?;
-    let seconds = (row.amount("end_time")? - start).max(SHORTEST);
+    let seconds = row.amount("end_time")? - start;
+    if seconds < 0.0 {
+        return Ok(Err(BACKWARDS));
+    }
+    let seconds = seconds.max(SHORTEST);
     let name = format!("{}/{}", row.text("job_name"), row.text("task_name"));
     let group = row.text("task_name").to_owned();
     Ok(Ok(Job { worker, group, ..gang(&name, start, instances, seconds, 1.0) }))
@@ -105,7 +116,14 @@ fn pod(row: &Row) -> Result<std::result::Result<Job, LeftOut>> {
     let gpu = if gpus == 1 { part } else { f64::from(gpus) };
     let memory = row.amount("memory_mib")? / MIB_PER_GB;
     let worker = Resources::new(gpu, row.amount("cpu_milli")? / 1000.0, memory, 0.0);
-    let seconds = (row.amount("deletion_time")? - row.amount("scheduled_time")?).max(SHORTEST);
+    if row.text("deletion_time").is_empty() {
+        return Ok(Err("had not ended"));
+    }
+    let seconds = row.amount("deletion_time")? - row.amount("scheduled_time")?;
+    if seconds < 0.0 {
+        return Ok(Err(BACKWARDS));
+    }
+    let seconds = seconds.max(SHORTEST);
     let types: Vec<String> =
         row.text("gpu_spec").split('|').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let needs = if types.is_empty() {

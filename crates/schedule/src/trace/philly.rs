@@ -1,6 +1,6 @@
 //! The Philly trace as tabulated by Sia's artifact: timestamp, duration, num_gpus, gpu_time, cluster.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Trace,
@@ -28,5 +28,5 @@ pub fn read(path: &Path) -> Result<Trace> {
         );
         jobs.push(Job { group: row.text("cluster").to_owned(), ..job });
     }
-    Trace::from_first(jobs)
+    Trace::from_first(path, jobs, BTreeMap::new())
 }

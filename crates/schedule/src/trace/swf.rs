@@ -6,8 +6,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use syncline_terminal::unit::plural;
+
 use super::{
-    Trace,
+    Trace, file,
     gang::{SHORTEST, gang},
 };
 use crate::{
@@ -23,8 +25,7 @@ const FIELDS: usize = 18;
 /// # Errors
 /// A line with another number of fields, a field that is not a number; no job that ran.
 pub fn read(path: &Path) -> Result<Trace> {
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|source| Error::Io { doing: "reading a trace", path: path.into(), source })?;
+    let bytes = file::bytes(path)?;
     // Remarks hold names of people and places in whatever encoding.
     let text = String::from_utf8_lossy(&bytes);
     let (mut jobs, mut left_out) = (Vec::new(), BTreeMap::new());
@@ -48,14 +49,15 @@ pub fn read(path: &Path) -> Result<Trace> {
         let estimate = (limit > 0.0).then_some(limit);
         jobs.push(Job { estimate, group: fields[11].to_string(), ..job });
     }
-    Ok(Trace::from_first(jobs)?.without(left_out))
+    Trace::from_first(path, jobs, left_out)
 }
 
 fn numbers(path: &Path, line: u64, text: &str) -> Result<[f64; FIELDS]> {
     let fault = |field: String, what: String| Error::Field { file: path.into(), line, field, what };
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.len() != FIELDS {
-        let what = format!("{} numbers; the Standard Workload Format has {FIELDS}", words.len());
+        let what =
+            format!("{}; the Standard Workload Format has {FIELDS}", plural(words.len() as u64, "number"));
         return Err(fault("line".into(), what));
     }
     let mut numbers = [0.0; FIELDS];

@@ -2,6 +2,9 @@
 
 use std::{path::Path, str::FromStr};
 
+use syncline_terminal::unit::plural;
+
+use super::file;
 use crate::error::{Error, Result};
 
 /// A table read into memory.
@@ -26,27 +29,44 @@ impl<'a> Table<'a> {
         let clean = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
         let headers: Vec<String> = header.iter().map(clean).collect();
         if let Some(missing) = columns.iter().find(|column| !headers.iter().any(|header| header == *column)) {
-            let what = format!("column is missing; the header has {}", headers.join(", "));
+            let divided = match header.get(0).filter(|_| headers.len() == 1) {
+                Some(all) if all.contains(';') => {
+                    ", and its cells seem to be divided by `;`: a table has commas"
+                }
+                Some(all) if all.contains('\t') => {
+                    ", and its cells seem to be divided by tabs: a table has commas"
+                }
+                _ => "",
+            };
+            let what = format!("column is missing; the header has {}{divided}", headers.join(", "));
             return Err(Error::Field { file: path.into(), line: 1, field: (*missing).into(), what });
         }
-        Ok(Self { path, headers, rows })
+        let table = Self { path, headers, rows };
+        table.even()?;
+        Ok(table)
     }
 
     /// Reads a comma-separated file that has exactly these columns, with or without a header line.
     pub fn with_columns(path: &'a Path, columns: &[&str]) -> Result<Self> {
         let mut rows = lines(path)?;
         if let Some(first) = rows.first() {
-            if first.len() != columns.len() {
-                let what =
-                    format!("{} fields instead of {}: {}", first.len(), columns.len(), columns.join(", "));
-                return Err(Error::Field { file: path.into(), line: 1, field: "row".into(), what });
-            }
             if first.get(0) == columns.first().copied() {
                 rows.remove(0);
             }
         }
         let headers = columns.iter().map(|name| (*name).to_owned()).collect();
-        Ok(Self { path, headers, rows })
+        let table = Self { path, headers, rows };
+        table.even()?;
+        Ok(table)
+    }
+
+    /// Whether every row has a cell for each column.
+    fn even(&self) -> Result<()> {
+        let columns = self.headers.len();
+        let Some(row) = self.rows().find(|row| row.record.len() != columns) else { return Ok(()) };
+        let cells = plural(row.record.len() as u64, "cell");
+        let what = format!("{cells} for {}: {}", plural(columns as u64, "column"), self.headers.join(", "));
+        Err(row.fault("row", what))
     }
 
     /// The names of the columns.
@@ -66,6 +86,11 @@ impl<'a> Table<'a> {
 }
 
 impl Row<'_> {
+    /// The names of the columns.
+    pub fn headers(&self) -> &[String] {
+        self.table.headers()
+    }
+
     /// The text of a column; empty if the table does not have it.
     pub fn text(&self, column: &str) -> &str {
         let at = self.table.headers.iter().position(|header| header == column);
@@ -115,9 +140,9 @@ impl Row<'_> {
 
 /// All lines, the header among them.
 fn lines(path: &Path) -> Result<Vec<csv::StringRecord>> {
-    let file = std::fs::File::open(path);
-    let file = file.map_err(|source| Error::Io { doing: "opening a table", path: path.into(), source })?;
-    let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(std::io::BufReader::new(file));
+    let bytes = file::bytes(path)?;
+    // Rows of another length are told of in our own words.
+    let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
     let fault = |error: csv::Error| Error::Field {
         file: path.into(),
         line: error.position().map_or(1, csv::Position::line),

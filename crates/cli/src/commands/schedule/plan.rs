@@ -5,14 +5,17 @@ use std::{path::PathBuf, sync::Arc};
 use clap::ValueHint;
 use serde::Serialize;
 use syncline::schedule::{
-    Cluster, Job, PolicyName, Setup,
+    Cluster, Job, PolicyName, Setup, WorkerRange,
     explain::{Explanation, Step},
     jobs_file,
     pricing::{SlotGrid, Times},
     sim::{Clock, Options, advance_to},
     state::{JobState, Physics, Status},
 };
-use syncline_terminal::escape;
+use syncline_terminal::{
+    escape,
+    unit::{digits, plural},
+};
 
 use super::{
     TimesName,
@@ -183,13 +186,19 @@ impl Before {
             Status::Pending => format!("  {name} waits\n"),
             Status::Running => {
                 format!(
-                    "  {name} runs with {} workers on {}\n",
-                    self.workers,
+                    "  {name} runs with {} on {}\n",
+                    plural(self.workers.into(), "worker"),
                     escape(&self.machines.join(" "))
                 )
             }
         }
     }
+}
+
+/// `1 worker`, `2 to 8 workers`.
+fn gang(range: WorkerRange) -> String {
+    let most = plural(range.max.into(), "worker");
+    if range.min == range.max { most } else { format!("{} to {most}", range.min) }
 }
 
 fn label(job: &Job) -> String {
@@ -209,14 +218,13 @@ fn text(output: &Output, job: &Job, cluster: &Cluster, grid: &SlotGrid) -> Strin
     let verdict = if explained.admitted { "ADMITTED" } else { "TURNED DOWN" };
     text += &format!("{}: {verdict}: {}\n", escape(&explained.job), escape(&explained.reason));
     text += &format!(
-        "  arrives at {:.2} h, may start in slot {}; a slot is {:.2} h; with all its workers on the fastest machines it \
-         would take {:.2} h; {} to {} workers\n",
+        "  arrives at {:.2} h, may start in slot {}; a slot is {:.2} h; alone, on the machines that make it fastest, it \
+         would take {} h; {}\n",
         job.arrival / 3600.0,
         grid.first_slot(job.arrival),
         grid.slot / 3600.0,
-        cluster.shortest(&believed) / 3600.0,
-        job.workers.min,
-        job.workers.max
+        digits(cluster.shortest(&believed) / 3600.0, 3),
+        gang(job.workers)
     );
     if let Some(finish) = explained.finish {
         text += &format!("  its work would be done at {:.2} h\n", finish / 3600.0);
@@ -249,7 +257,11 @@ fn steps(explained: &Explanation, cluster: &Cluster) -> String {
 
 /// Prices span hundreds of orders of magnitude; below a thousandth of a unit of utility they do not matter.
 fn money(amount: f64) -> String {
-    if amount > 0.0 && amount < 0.001 { "<0.001".into() } else { format!("{amount:.3}") }
+    match amount {
+        small if small > 0.0 && small < 0.001 => "<0.001".into(),
+        small if small <= 0.0 && small > -0.001 => "0".into(),
+        amount => format!("{amount:.3}"),
+    }
 }
 
 fn place(step: &Step, cluster: &Cluster) -> String {

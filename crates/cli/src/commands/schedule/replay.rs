@@ -70,8 +70,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 fn compared(found: &Validation) -> String {
     format!(
-        "\nmean completion time of {} jobs: {} as it was, {} simulated ({:+.1} %); single jobs differ by {:.1} % in the mean",
-        found.jobs,
+        "\nmean completion time of {}: {} as it was, {} simulated ({:+.1} %); single jobs differ by {:.1} % in the mean",
+        unit::plural(found.jobs as u64, "job"),
         unit::seconds(found.live_mean_jct_seconds),
         unit::seconds(found.simulated_mean_jct_seconds),
         100.0 * found.difference(),

@@ -28,7 +28,7 @@ use crate::{
 
 /// Compare scheduling policies on a synthetic setting, on jobs of your own or on a trace
 ///
-/// Policies: all, or pd-ors oasis dorm drf fifo rrh srtf srsf tiresias-l optimus gavel-las gavel-las-aware syncline.
+/// Policies: all, or pd-ors oasis dorm drf fifo rrh srtf srsf tiresias-l optimus gavel-las gavel-las-aware pollux sia syncline.
 ///
 /// Examples:
 ///   syncline schedule simulate --policy syncline,pd-ors,drf --jobs 50 --machines 20 --seeds 1..5

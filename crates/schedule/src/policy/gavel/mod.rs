@@ -152,10 +152,25 @@ impl Gavel {
         let claim = |id: &JobId| {
             let job = &state.job(*id).job;
             let speeds = self.speeds(job);
-            Claim::new(f64::from(fixed_gang(job, self.seed)), &speeds, &capacity, self.books.accounts.len())
+            Claim::new(f64::from(self.gang(state, job)), &speeds, &capacity, self.books.accounts.len())
         };
         let claims: Vec<Claim> = self.books.accounts.keys().map(claim).collect();
         fairness::max_min(&claims, &capacity)
+    }
+
+    /// A gang is on one device type, so an elastic job has no more workers than the largest type that it may run on holds.
+    fn gang(&self, state: &State, job: &Job) -> u32 {
+        let gang = fixed_gang(&state.cluster, job, self.seed);
+        if job.workers.min == job.workers.max {
+            return gang;
+        }
+        let mut held = vec![0u32; self.books.given.len()];
+        for id in state.cluster.ids().filter(|id| state.cluster.allows(job, *id)) {
+            let machine = &state.cluster.machines()[id.index()];
+            let own = &mut held[usize::from(machine.device.0)];
+            *own = own.saturating_add(machine.capacity.how_many(&job.bundle()));
+        }
+        gang.min(held.into_iter().max().unwrap_or(0)).max(job.workers.min)
     }
 
     fn speeds(&self, job: &Job) -> Vec<f64> {
@@ -181,7 +196,7 @@ impl Gavel {
                 if slow || self.books.running.contains_key(&id) {
                     continue;
                 }
-                if place_on(&mut allocation, state, job, device, fixed_gang(&job.job, self.seed)) {
+                if place_on(&mut allocation, state, job, device, self.gang(state, &job.job)) {
                     self.books.running.insert(id, (device, state.now));
                 }
             }
@@ -286,7 +301,9 @@ impl Policy for Gavel {
         let allocation = self.round(state);
         self.books.round_end = state.now + ROUND;
         let mut decisions = allocation.decisions(state);
-        if !self.books.accounts.is_empty() {
+        // If nobody could be placed on idle machines, another round brings nothing before something happens.
+        let some_new = self.books.accounts.values().any(|account| !account.allocated);
+        if !self.books.running.is_empty() || some_new || self.books.stale {
             decisions.push(Decision::WakeAt { time: self.books.round_end });
         }
         decisions

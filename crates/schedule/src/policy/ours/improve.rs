@@ -7,7 +7,7 @@ use rand::{RngExt, rngs::ChaCha8Rng, seq::SliceRandom};
 use super::{Book, density, remaining};
 use crate::{
     model::{JobId, Placement},
-    pricing::{Ledger, Plan, PlannerOptions, Search},
+    pricing::{Plan, PlannerOptions, Search},
     state::{JobState, State},
 };
 
@@ -26,12 +26,11 @@ pub struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The better of the kept book, completed, and of one made from `fresh`; then `effort` rounds of
-    /// improvement.
-    pub fn revise(&mut self, mut kept: Book, fresh: Ledger, effort: u32) -> Book {
+    /// The better of the kept book, completed, and of one made from `anew`, which has nothing but what is locked; then
+    /// `effort` rounds of improvement.
+    pub fn revise(&mut self, mut kept: Book, mut anew: Book, effort: u32) -> Book {
         let order = self.by_density();
         self.insert_all(&mut kept, &order);
-        let mut anew = Book::new(fresh);
         self.insert_all(&mut anew, &order);
         let mut best = if self.worth(&anew) > self.worth(&kept) { anew } else { kept };
         for _ in 0..effort {

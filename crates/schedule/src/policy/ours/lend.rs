@@ -22,6 +22,7 @@ pub fn allocation(book: &Book, state: &State, slot: usize) -> Allocation {
     }
     let mut borrowers: Vec<(usize, f64, &JobState)> = state
         .active()
+        .filter(|job| !job.is_kept())
         .map(|job| {
             let completion = book.plans.get(&job.job.id).map_or(usize::MAX, |plan| plan.completion);
             (completion, -super::density(&job.job, remaining(job), &state.cluster), job)

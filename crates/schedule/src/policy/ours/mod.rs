@@ -97,11 +97,12 @@ impl Ours {
         for machine in state.cluster.ids().filter(|machine| !state.is_up(*machine)) {
             fresh.close(slot, machine);
         }
-        let kept = self.book.carried(state, slot, fresh.clone());
-        let nobody = BTreeSet::new();
+        let stay = Book::of_those_that_stay(state, slot, fresh.clone());
+        let staying: BTreeSet<_> = stay.plans.keys().copied().collect();
+        let kept = self.book.carried(state, slot, stay.clone());
         let mut planner =
-            Planner { state, options: &self.options, slot, rng: &mut self.rng, locked: &nobody };
-        self.book = planner.revise(kept, fresh.clone(), EFFORT);
+            Planner { state, options: &self.options, slot, rng: &mut self.rng, locked: &staying };
+        self.book = planner.revise(kept, stay, EFFORT);
         let allocation = lend::allocation(&self.book, state, slot);
         let Some(shadow) = &mut self.shadow else { return allocation };
         if shadow.certify(state, &self.options, &allocation, &self.book, slot) {

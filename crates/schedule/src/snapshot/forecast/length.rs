@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use rand::{RngExt, rngs::ChaCha8Rng};
+use syncline_terminal::unit::plural;
 
 use crate::snapshot::{Job, Past, Snapshot, Standing};
 
@@ -65,13 +66,13 @@ impl Lengths {
         used.sort_by(f64::total_cmp);
         match (used.get(used.len() / 2), self.history.len()) {
             (Some(middle), _) => format!(
-                "{} ended jobs, of which half used less than {:.0} % of their limits",
-                used.len(),
+                "{}, of which half used less than {:.0} % of their limits",
+                plural(used.len() as u64, "ended job"),
                 100.0 * middle
             ),
             (None, 0) if self.limited => "no ended jobs: that a job may use any part of its limit".into(),
             (None, 0) => "nothing: jobs without limits, and none that has ended".into(),
-            (None, ended) => format!("how long {ended} ended jobs ran"),
+            (None, ended) => format!("how long {} ran", plural(ended as u64, "ended job")),
         }
     }
 

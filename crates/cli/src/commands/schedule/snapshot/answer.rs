@@ -20,13 +20,18 @@ pub fn name(snapshot: &Snapshot) -> &'static str {
     }
 }
 
+/// `1 job runs`, `2 jobs run`.
+fn does(jobs: usize, one: &str, several: &str) -> String {
+    format!("{} {}", unit::plural(jobs as u64, "job"), if jobs == 1 { one } else { several })
+}
+
 /// All waiting jobs, one a line.
 pub fn all(snapshot: &Snapshot, waiting: &[Waits], basis: &str, page: &mut Page) {
     let running = snapshot.jobs.len() - waiting.len();
     page.line(&format!(
-        "{} jobs run and {} wait at {} UTC. Starts are from now on: by the limits of all jobs before, and likely, where nine of ten lie, from {basis}; if nobody comes before them.",
-        running,
-        waiting.len(),
+        "{} and {} at {} UTC. Starts are from now on: by the limits of all jobs before, and likely, where nine of ten lie, from {basis}; if nobody comes before them.",
+        does(running, "runs", "run"),
+        does(waiting.len(), "waits", "wait"),
         clock(snapshot.now)
     ));
     let mut table = Table::new([

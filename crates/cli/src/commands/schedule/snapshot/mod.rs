@@ -86,7 +86,6 @@ struct WhatIf {
 
 #[derive(Serialize)]
 struct Output {
-    schema: u32,
     system: &'static str,
     now_unix_seconds: f64,
     running: usize,
@@ -132,7 +131,6 @@ pub fn run(question: &Question) -> Result<(), Failure> {
     let rivals = rivals(&snapshot, &forecast, &names, asked, question.seed)?;
     if question.json {
         return print_json(&Output {
-            schema: 1,
             system: answer::name(&snapshot),
             now_unix_seconds: snapshot.now,
             running: snapshot.jobs.iter().filter(|job| job.waiting().is_none()).count(),

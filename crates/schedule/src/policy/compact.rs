@@ -1,0 +1,59 @@
+//! A gang on the fewest machines, its tasks spread evenly over them, as Optimus places and Pollux and Sia here do too.
+
+use crate::model::{Job, MachineId, Placement, Resources};
+
+/// What so many workers and servers take.
+pub(super) fn demand(job: &Job, workers: u32, servers: u32) -> Resources {
+    job.worker.times(f64::from(workers)).plus(&job.server.times(f64::from(servers)))
+}
+
+/// The fewest machines, emptiest first, over which the tasks can be spread evenly; else wherever there is room.
+pub(super) fn compact(free: &[Resources], job: &Job, workers: u32, servers: u32) -> Option<Placement> {
+    let mut hosts: Vec<(u32, usize)> =
+        free.iter().enumerate().map(|(host, free)| (free.how_many(&job.bundle()), host)).collect();
+    hosts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let most = hosts.len().min((workers + servers) as usize);
+    let even = (1..=most).find_map(|count| spread(free, job, workers, servers, &hosts[..count]));
+    even.or_else(|| anywhere(free, job, workers, servers, &hosts))
+}
+
+/// Tasks as even as whole numbers allow; machines with one worker more have no server more.
+fn spread(
+    free: &[Resources],
+    job: &Job,
+    workers: u32,
+    servers: u32,
+    hosts: &[(u32, usize)],
+) -> Option<Placement> {
+    let count = hosts.len() as u32;
+    let mut placement = Placement::default();
+    for (at, &(_, host)) in hosts.iter().enumerate() {
+        let hired = workers / count + u32::from((at as u32) < workers % count);
+        let served = servers / count + u32::from(count - 1 - (at as u32) < servers % count);
+        if !free[host].fits(&demand(job, hired, served)) {
+            return None;
+        }
+        placement.add(MachineId(host as u32), hired, served);
+    }
+    Some(placement)
+}
+
+fn anywhere(
+    free: &[Resources],
+    job: &Job,
+    mut workers: u32,
+    mut servers: u32,
+    hosts: &[(u32, usize)],
+) -> Option<Placement> {
+    let mut placement = Placement::default();
+    for &(_, host) in hosts {
+        let hired = free[host].how_many(&job.worker).min(workers);
+        let mut room = free[host];
+        room.add(&job.worker, -f64::from(hired));
+        let served = if servers == 0 { 0 } else { room.how_many(&job.server).min(servers) };
+        placement.add(MachineId(host as u32), hired, served);
+        workers -= hired;
+        servers -= served;
+    }
+    (workers + servers == 0).then_some(placement)
+}
