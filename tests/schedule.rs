@@ -97,7 +97,7 @@ fn the_same_files_are_simulated_planned_and_bounded() {
     let files = "--jobs jobs.json --cluster cluster.json --slots 12 --json";
     let simulated = json(&format!("simulate --policy all {files} --seeds 1"));
     let policies = simulated["policies"].as_array().unwrap();
-    assert_eq!(policies.len(), 13);
+    assert_eq!(policies.len(), 15);
     // One seed has no interval.
     assert!(policies.iter().all(|policy| policy["ci95"].is_null()), "{simulated}");
     let of = |name: &str| {
