@@ -8,6 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use syncline::{
+    learn::Score,
     paramserv::{ParamServ, Progress, RunFolder, RunState},
     program::is_child,
 };
@@ -62,16 +63,19 @@ impl Journal {
     /// Lets the run tell what happens, here and on the terminal.
     pub fn attend(&self, run: ParamServ, bar: ProgressBar) -> ParamServ {
         let (of_epochs, of_remarks) = (self.clone(), self.clone());
-        let (mut epochs, mut told) = (0, None);
+        let (mut epochs, mut told, mut recent) = (0, None, Score::default());
         let run = run.on_progress(move |progress| {
             show(&bar, progress);
             // A bar is this command's clock, too.
             let now = bar.elapsed();
             let due = told.is_none_or(|told| now >= told + BETWEEN);
-            // An epoch that is done is told at once: the last one is.
+            recent += progress.recent;
+            // An epoch that is done is told at once: the last one is. That brings no samples of its own, so a line has the score of
+            // all since the line before.
             if due || progress.epochs_done > epochs {
                 told = Some(now);
-                of_epochs.with(|folder| folder.progress(now, progress));
+                let line = Progress { recent: std::mem::take(&mut recent), ..progress.clone() };
+                of_epochs.with(|folder| folder.progress(now, &line));
             }
             if progress.epochs_done > epochs {
                 epochs = progress.epochs_done;
