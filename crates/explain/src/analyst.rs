@@ -87,6 +87,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
     let counts = collector.failures();
     let Collector { application, totals, sink: mut analyst, .. } = collector;
     let iterations = analyst.iterations.finish();
+    analyst.meetings.keep_gaps_of(&iterations);
     let shares = analyst.shares.finish(&application);
     let failures = analyst.failures.finish(analyst.shares.failure_wait_ms());
     let lens = analyst.lens.finish(&application);
@@ -114,9 +115,9 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         jobs: totals.jobs,
         stages: totals.stages,
         tasks: totals.tasks,
-        wall_ms: application.end() - application.start(),
-        in_jobs_ms: totals.in_jobs_ms(),
-        run_ms: totals.run_ms,
+        wall_ms,
+        in_jobs_ms: totals.in_jobs_ms() as f64,
+        run_ms: totals.run_ms as f64,
         median_job_gap_ms: totals.median_job_gap_ms(),
         median_stage_launch_ms: totals.stage_launch.median(),
         median_scheduler_delay_ms: totals.scheduler_delay.median(),
@@ -153,7 +154,7 @@ pub(crate) fn report(collector: Collector<Analyst>, source: String, damage: Dama
         sparklens: Some(lens).filter(|_| sparklens_nonsense.is_none()),
         sparklens_nonsense,
         tables: Some(analyst.tables.finish(&application)),
-        timeline: analyst.timeline.finish((application.end() - application.start()) as f64),
+        timeline: analyst.timeline.finish(wall_ms),
         ..Report::default()
     };
     report.verdict = verdict(&report);

@@ -65,7 +65,7 @@ pub(crate) fn report(info: &RunInfo, calls: Calls, source: String, damage: Damag
         complete: info.complete,
         damage,
         jobs: 1,
-        wall_ms: ms(info.wall_ns) as i64,
+        wall_ms: ms(info.wall_ns),
         executors: info.nodes.len() as u64,
         cores: info.nodes.len() as u64,
         shares: shares(info, &calls),

@@ -13,7 +13,7 @@ use crate::analysis::numbers::{mann_whitney, median};
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// Wall time of both, ms.
-    pub wall_ms: [i64; 2],
+    pub wall_ms: [f64; 2],
     /// Shares of both, by name, where they differ.
     pub shares: Vec<(String, f64, f64)>,
     /// Iterations with the same pattern.
@@ -109,7 +109,7 @@ fn change((name, a): Sample<'_>, (_, b): Sample<'_>) -> Change {
 impl Comparison {
     /// Writes the comparison.
     pub fn write(&self, page: &mut Page) {
-        let [a, b] = self.wall_ms.map(|ms| ms as f64);
+        let [a, b] = self.wall_ms;
         let change = signed_percent(b / a.max(1e-6) - 1.0);
         page.line(&format!("wall time {} -> {} ({change})", milliseconds(a), milliseconds(b)));
         let mut shares: Vec<&(String, f64, f64)> = self.shares.iter().collect();

@@ -37,7 +37,8 @@ pub struct Row {
     /// See `tree_stages`.
     pub barrier_stages: u64,
     /// From start to end.
-    pub wall_ms: i64,
+    #[serde(serialize_with = "crate::report::whole_where_it_is")]
+    pub wall_ms: f64,
     /// Shares of the wall time: before the first job, the driver later, work, shuffles, waiting for each other with polling and
     /// too few tasks, scheduling.
     pub startup: f64,
@@ -222,7 +223,7 @@ impl Survey {
                 some(count(row.iterations)),
                 some(milliseconds(row.iteration_ms)),
                 some(count(row.sync_per_iteration)),
-                milliseconds(row.wall_ms as f64),
+                milliseconds(row.wall_ms),
                 percent(row.startup),
                 percent(row.driver),
                 percent(row.compute),
@@ -259,7 +260,7 @@ impl Survey {
                 some(row.iterations),
                 if row.iterations > 0 { format!("{:.0}", row.iteration_ms) } else { String::new() },
                 some(row.sync_per_iteration),
-                format!("{:.1}", row.wall_ms as f64 / 1000.0),
+                format!("{:.1}", row.wall_ms / 1000.0),
                 percent(row.startup),
                 percent(row.driver),
                 percent(row.compute),

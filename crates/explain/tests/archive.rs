@@ -11,7 +11,7 @@ use syncline_explain::report::Report;
 use syncline_explain::{Error, explain, explain_all, survey};
 
 /// The figures that must not depend on the packing.
-fn figures(report: &Report) -> (u64, u64, u64, i64, i64, bool) {
+fn figures(report: &Report) -> (u64, u64, u64, f64, f64, bool) {
     (report.jobs, report.stages, report.tasks, report.wall_ms, report.run_ms, report.complete)
 }
 

@@ -128,7 +128,7 @@ fn receivers_wait_for_senders_and_no_clock_is_set_by_them() {
     closes(report);
     assert!(report.clocks.is_empty() && report.sync_points.is_empty());
     let rows = &report.devices.as_ref().unwrap().rows;
-    let waited = |row: usize| rows[row].shares.get("wait").copied().unwrap_or(0.0) * report.wall_ms as f64;
+    let waited = |row: usize| rows[row].shares.get("wait").copied().unwrap_or(0.0) * report.wall_ms;
     assert!((waited(1) - 30.0).abs() < 1.0 && waited(0) == 0.0, "{rows:?}");
 }
 
@@ -238,4 +238,53 @@ fn a_trace_of_instants_is_refused_with_the_reason() {
     let path = folder.path().join("instants.json");
     fs::write(&path, r#"[{"ph":"i","name":"a","ts":1,"pid":1,"tid":1,"s":"g"}]"#).unwrap();
     assert!(explain(&path).unwrap_err().to_string().contains("no event that takes time"));
+}
+
+/// A device whose host runs one operator for long before the first kernel, or as long in all before each of many.
+#[test]
+fn what_is_done_once_is_not_called_slow_launches() {
+    let operator = |ts: f64, dur: f64, correlation: u64| {
+        [
+            json!({"ph":"X","cat":"cpu_op","name":"aten::conv2d","pid":9,"tid":1,"ts":ts,"dur":dur}),
+            json!({"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":9,"tid":1,"ts":ts + dur - 10.0,"dur":10.0,
+                "args":{"correlation":correlation}}),
+        ]
+    };
+    let gemm = |ts: f64, correlation: u64| json!({"ph":"X","cat":"kernel","name":"gemm","pid":0,"tid":7,"ts":ts,"dur":100.0,"args":{"correlation":correlation}});
+    let report = |first: f64, each: f64| {
+        let (mut events, mut at) = (vec![gemm(0.0, 0)], 100.0);
+        for launch in 1..=20u64 {
+            let dur = if launch == 1 { first } else { each };
+            events.extend(operator(at, dur, launch));
+            at += dur;
+            events.push(gemm(at, launch));
+            at += 100.0;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), 0, &events);
+        let report = explain(&path).unwrap();
+        closes(&report);
+        (report.wall_ms, report.verdict.join("\n"))
+    };
+    let (_, once) = report(500_000.0, 200.0);
+    assert!(once.contains("is one stretch of 500 ms, 100 us from the start"), "{once}");
+    assert!(!once.contains("graphs, fused operators"), "{once}");
+    let (wall_ms, always) = report(400.5, 400.0);
+    assert!(always.contains("graphs, fused operators") && !always.contains("one stretch"), "{always}");
+    // A short run is told in the digits that it has.
+    assert!((wall_ms - (21.0 * 0.1 + 20.0 * 0.4 + 0.0005)).abs() < 1e-9, "{wall_ms}");
+    assert!(always.contains("of 10.1 ms"), "{always}");
+}
+
+#[test]
+fn a_device_that_waits_for_another_stream_does_not_compute() {
+    let folder = tempfile::tempdir().unwrap();
+    let on = |name: &str, stream: u64, ts: u64, dur: u64| json!({"ph":"X","cat":"mtia_ccp_events","name":name,"pid":17,"tid":stream,"ts":ts,"dur":dur});
+    let events = [on("fc", 1, 0, 1000), on("event_wait", 2, 0, 4000), on("merge", 2, 4000, 1000)];
+    let report = explain(&write(folder.path(), 0, &events)).unwrap();
+    closes(&report);
+    assert!((report.shares["compute"] - 0.4).abs() < 1e-9, "{:?}", report.shares);
+    let kernels: Vec<&str> =
+        report.devices.as_ref().unwrap().kernels.iter().map(|kernel| kernel.name.as_str()).collect();
+    assert_eq!(kernels, ["fc", "merge"]);
 }

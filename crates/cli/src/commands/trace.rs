@@ -236,7 +236,8 @@ fn sync_points(args: &SyncPointsArgs) -> Result<(), Failure> {
     /// What of a report `sync-points` prints.
     #[derive(Serialize)]
     struct Output<'a> {
-        wall_ms: i64,
+        #[serde(serialize_with = "syncline_explain::report::whole_where_it_is")]
+        wall_ms: f64,
         cores: u64,
         sync_points: &'a [SyncPoint],
     }

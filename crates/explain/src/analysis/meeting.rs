@@ -3,10 +3,11 @@
 //! A meeting is one such point at one time: who took part, when each began and was done, and how much each had to do.
 //! Meetings of one kind and place form a group over the iterations. What a meeting costs is `sum(last - own finish)`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::iteration::Iterations;
 use super::numbers::median;
 use super::shares::{Polls, hidden, polled_ms, repeated};
 use crate::spark::{Application, Stage, Window};
@@ -249,6 +250,29 @@ impl Meetings {
         }));
     }
 
+    /// Gaps between two like jobs are those of an iteration only where there are iterations of such jobs.
+    pub fn keep_gaps_of(&mut self, iterations: &[Iterations]) {
+        let of_jobs = iterations.iter().filter(|found| found.of == "jobs");
+        let iterated: BTreeSet<Vec<&str>> =
+            of_jobs.flat_map(|found| found.pattern.split(" | ")).map(operations).collect();
+        let others: Vec<Place> = self
+            .groups
+            .keys()
+            .filter(|place| {
+                place.kind == SyncKind::BroadcastGap && !iterated.contains(&operations(&place.label))
+            })
+            .cloned()
+            .collect();
+        for place in others {
+            let Some(gaps) = self.groups.remove(&place) else { continue };
+            let place = Place { kind: SyncKind::DriverGap, label: String::new(), level: 0 };
+            let all = self.groups.entry(place).or_default();
+            all.count += gaps.count;
+            all.idle_ms += gaps.idle_ms;
+            all.participants = all.participants.max(gaps.participants);
+        }
+    }
+
     /// The driver's time since the window before is a meeting of all cores with the driver.
     fn gap(&mut self, application: &Application, window: &Window) {
         let pattern: Vec<String> = window.stages.iter().map(|stage| stage.name.clone()).collect();
@@ -267,6 +291,18 @@ impl Meetings {
         let ended = self.previous.as_ref().map_or(end, |previous| previous.ended.max(end));
         self.previous = Some(Previous { pattern, ended });
     }
+}
+
+/// The operations of a job, of its stages' names (`count at A.scala:1 > ...`) or of a pattern (`count[4] > ...`).
+fn operations(job: &str) -> Vec<&str> {
+    let operation = |stage| {
+        let name: &str = str::split(stage, " at ").next().unwrap_or_default();
+        match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+            Some((operation, tasks)) if tasks.bytes().all(|digit| digit.is_ascii_digit()) => operation,
+            _ => name,
+        }
+    };
+    job.split(" > ").map(operation).collect()
 }
 
 /// How much a task had to do. Records count elements where they are counted, but a grouped record may hold any number,

@@ -46,7 +46,8 @@ impl Kind {
     pub fn of(category: &str, name: &str) -> Option<Self> {
         let category = category.to_ascii_lowercase();
         Some(match category.as_str() {
-            "kernel" | "concurrent_kernel" | "mtia_ccp_events" | "hpu_op" => Self::Kernel,
+            "mtia_ccp_events" => return on_mtia(name),
+            "kernel" | "concurrent_kernel" | "hpu_op" => Self::Kernel,
             "gpu_memcpy" | "memcpy" => copy(name),
             "gpu_memset" | "memset" => Self::Copy,
             "syncline" => Self::Own,
@@ -62,6 +63,15 @@ impl Kind {
     pub fn is_of_kineto(category: &str) -> bool {
         let known = ["cpu_op", "kernel", "cuda_runtime", "gpu_memcpy", "mtia_ccp_events", "user_annotation"];
         known.iter().any(|name| category.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What MTIA's command processors did. To wait for an event of another stream is no work.
+fn on_mtia(name: &str) -> Option<Kind> {
+    match name {
+        _ if name.starts_with("event_") => None,
+        "dma_request" => Some(Kind::Copy),
+        _ => Some(Kind::Kernel),
     }
 }
 
@@ -221,5 +231,7 @@ mod tests {
         assert_eq!(kind("user_annotation", "enumerate(DataLoader)#_Single.__next__"), Some(Kind::Loader));
         assert_eq!(kind("cpu_op", "Optimizer.step#SGD.step"), Some(Kind::Optimizer));
         assert_eq!(kind("python_function", "train.py(3): main"), None);
+        assert_eq!(kind("mtia_ccp_events", "pe_exe"), Some(Kind::Kernel));
+        assert_eq!(kind("mtia_ccp_events", "event_wait"), None);
     }
 }

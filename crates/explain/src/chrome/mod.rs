@@ -19,7 +19,7 @@ use syncline_trace::{RunInfo, Span};
 use crate::source::Damage;
 use crate::{Report, workers};
 pub use ranks::kernels::KernelRow;
-pub use ranks::report::{DeviceRow, Devices, GroupRow};
+pub use ranks::report::{DeviceRow, Devices, GroupRow, LongestLaunch};
 pub use ranks::{Exchange, RankLog, RankTrace, read_ranks};
 pub(crate) use trace::{Trace, read};
 

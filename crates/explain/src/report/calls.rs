@@ -76,9 +76,9 @@ struct Waiting {
 /// The first sentence of a program of which only calls are known.
 pub(super) fn where_time_went(report: &Report) -> String {
     let wait = report.shares.get("wait").copied().unwrap_or(0.0);
-    let seconds = report.wall_ms as f64 / 1000.0;
+    let wall = milliseconds(report.wall_ms);
     format!(
-        "Nodes that called others waited {} of their time for answers, in a run of {seconds:.1} s; what they did between \
+        "Nodes that called others waited {} of their time for answers, in a run of {wall}; what they did between \
          calls the trace does not tell.",
         percent(wait)
     )

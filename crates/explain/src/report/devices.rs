@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
-use syncline_terminal::{Column, Page, Table, unit::count};
+use syncline_terminal::unit::{count, milliseconds, plural};
+use syncline_terminal::{Column, Page, Table};
 
 use super::html::{clipped, escape, legend, stack, table, time};
 use super::verdict::percent;
 use super::{DeviceRow, Devices, Report};
+
+/// What a device waits for whose host takes longer to launch than its kernels take.
+const LAUNCHING: &str = "waiting for operators and launches of the host";
 
 /// Reasons why a device does not compute, in words, and what would help.
 const REASONS: [(&str, &str, &str); 13] = [
@@ -24,11 +28,7 @@ const REASONS: [(&str, &str, &str); 13] = [
     ),
     ("allocation", "while memory is taken or given back", ""),
     ("optimizer", "in the optimiser between its kernels", "a fused or foreach optimiser would help"),
-    (
-        "launch",
-        "waiting for operators and launches of the host",
-        "graphs, fused operators or larger batches would help",
-    ),
+    ("launch", LAUNCHING, "graphs, fused operators or larger batches would help"),
     ("python", "in Python between operators", ""),
     ("unrecorded", "before the first or after the last event of their traces", ""),
 ];
@@ -43,7 +43,7 @@ pub(super) fn sentences(report: &Report, devices: &Devices) -> Vec<String> {
         format!("The {} {who}", devices.rows.len())
     };
     let share = |name: &str| report.shares.get(name).copied().unwrap_or(0.0);
-    let seconds = report.wall_ms as f64 / 1000.0;
+    let wall = milliseconds(report.wall_ms);
     let mut reasons: Vec<(f64, &str, &str)> =
         REASONS.iter().map(|&(name, words, help)| (share(name), words, help)).collect();
     reasons.retain(|reason| reason.0 >= 0.005);
@@ -51,22 +51,39 @@ pub(super) fn sentences(report: &Report, devices: &Devices) -> Vec<String> {
     let parts: Vec<String> =
         reasons.iter().take(5).map(|(share, words, _)| format!("{} {words}", percent(*share))).collect();
     let rest = if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) };
-    let mut found = vec![format!("{who} computed {} of {seconds:.1} s{rest}.", percent(share("compute")))];
-    if let Some((_, _, help)) = reasons.first().filter(|reason| reason.0 >= 0.1 && !reason.2.is_empty()) {
+    let mut found = vec![format!("{who} computed {} of {wall}{rest}.", percent(share("compute")))];
+    let launching_ms = share("launch") * report.wall_ms * devices.rows.len() as f64;
+    let start = first_use(devices, launching_ms).filter(|_| share("launch") >= 0.1);
+    if let Some((_, words, help)) = reasons.first().filter(|reason| reason.0 >= 0.1 && !reason.2.is_empty())
+        && !(start.is_some() && *words == LAUNCHING)
+    {
         found.push(format!("Against the largest of these, {help}."));
     }
-    found.extend(launches(devices, share("launch")));
+    found.extend(start.or_else(|| launches(devices, share("launch"))));
     found.extend(overlap(devices));
     found.extend(devices.kernels.first().filter(|kernel| kernel.count > 0).map(|kernel| {
         format!(
-            "The kernel with most time is `{}`: {} of all time in kernels, {} times.",
+            "The kernel with most time is `{}`: {} of all time in kernels, {}.",
             shortened(&kernel.name),
             percent(kernel.share),
-            kernel.count
+            plural(kernel.count, "time")
         )
     }));
     found.extend(devices.notes.iter().map(|note| format!("{note}.")));
     found
+}
+
+/// Where one stretch makes up most of the time that devices waited for operators, in ms, the host did something once (loading
+/// a library, compiling, choosing algorithms), and neither its operators nor its launches are what is slow.
+fn first_use(devices: &Devices, launching_ms: f64) -> Option<String> {
+    let longest = devices.longest_launch.as_ref().filter(|longest| longest.ms > launching_ms / 2.0)?;
+    Some(format!(
+        "{} of the waiting for operators is one stretch of {}, {} from the start: something that is done once, such as \
+         loading a library, compiling, or choosing algorithms.",
+        percent(longest.ms / launching_ms),
+        milliseconds(longest.ms),
+        milliseconds(longest.from_ms)
+    ))
 }
 
 fn launches(devices: &Devices, share: f64) -> Option<String> {

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use syncline_terminal::unit::{milliseconds, plural};
+
 use super::{Advice, Distribution, Report, Straggler, SyncPoint, calls, devices, tables, timeline};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -56,14 +58,24 @@ pub(super) fn clipped(name: &str) -> String {
 
 /// A time in the unit that reads best.
 pub(super) fn time(ms: f64) -> String {
-    match ms {
-        // Less than any clock here tells.
-        _ if ms < 5e-5 => "0".to_owned(),
-        _ if ms >= 10_000.0 => format!("{:.1} s", ms / 1000.0),
-        _ if ms >= 10.0 => format!("{ms:.0} ms"),
-        _ if ms >= 0.1 => format!("{ms:.2} ms"),
-        _ => format!("{:.1} µs", ms * 1000.0),
+    // Less than any clock here tells.
+    if ms < 5e-5 { "0".to_owned() } else { milliseconds(ms).replace("us", "µs") }
+}
+
+/// A sentence of the verdict; what stands in backticks is a name of the program.
+fn sentence(text: &str) -> String {
+    let mut parts = text.split('`').map(escape);
+    let mut out = parts.next().unwrap_or_default();
+    let rest: Vec<String> = parts.collect();
+    for (at, part) in rest.iter().enumerate() {
+        match (at % 2 == 0, at + 1 < rest.len()) {
+            (true, true) => _ = write!(out, "<code>{part}</code>"),
+            // One that is never closed.
+            (true, false) => _ = write!(out, "`{part}"),
+            (false, _) => out.push_str(part),
+        }
     }
+    out
 }
 
 fn percent(share: f64) -> String {
@@ -94,7 +106,7 @@ fn body(report: &Report) -> String {
 
 fn head(report: &Report) -> String {
     let waiting = (percent(report.shares.get("wait").copied().unwrap_or(0.0)), "waiting");
-    let wall = (time(report.wall_ms as f64), "wall time");
+    let wall = (time(report.wall_ms), "wall time");
     let number = |count: u64, name: &'static str| (count.to_string(), name);
     let tiles = match report.system.as_str() {
         "spark" => vec![
@@ -116,8 +128,7 @@ fn head(report: &Report) -> String {
         .iter()
         .map(|(value, name)| format!("<li><b>{}</b><span>{name}</span></li>", escape(value)))
         .collect();
-    let verdict: String =
-        report.verdict.iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
+    let verdict: String = report.verdict.iter().map(|text| format!("<li>{}</li>", sentence(text))).collect();
     format!(
         "<h1>{}</h1>\n<p class=\"sub\">{} {} {} &middot; {}</p>\n<ul class=\"tiles\">{tiles}</ul>\n<ol class=\"verdict\">{verdict}</ol>\n",
         escape(if report.name.is_empty() { "unnamed run" } else { &report.name }),
@@ -439,7 +450,7 @@ fn sparklens(report: &Report) -> String {
     rows.extend(lens.what_if.iter().map(|size| {
         let use_ = percent(size.utilisation);
         vec![
-            format!("with {} executors ({} %)", size.executors, size.percent),
+            format!("with {} ({} %)", plural(size.executors, "executor"), size.percent),
             format!("{}, {use_} used", time(size.ms as f64)),
         ]
     }));

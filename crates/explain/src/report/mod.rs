@@ -26,7 +26,7 @@ pub use crate::analysis::split::Split;
 pub use crate::analysis::straggler::{Recurrence, Straggler};
 pub use crate::analysis::tables::{ExecutorRow, QueryRow, StageRow, Tables, TaskSums};
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
-pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow};
+pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow, LongestLaunch};
 pub use crate::flight::Hang;
 use crate::source::Damage;
 pub use calls::{Calls, EdgeRow};
@@ -62,11 +62,14 @@ pub struct Report {
     /// Attempts at tasks that ended.
     pub tasks: u64,
     /// From the application's start to its end.
-    pub wall_ms: i64,
+    #[serde(serialize_with = "whole_where_it_is")]
+    pub wall_ms: f64,
     /// Of it, with a job open.
-    pub in_jobs_ms: i64,
+    #[serde(serialize_with = "whole_where_it_is")]
+    pub in_jobs_ms: f64,
     /// Sum of the tasks' run times.
-    pub run_ms: i64,
+    #[serde(serialize_with = "whole_where_it_is")]
+    pub run_ms: f64,
     /// Median from a job's end to the next one's start, cut to whole ms; negative where jobs overlap, which is no gap and
     /// not told to machines.
     #[serde(serialize_with = "unless_negative")]
@@ -170,6 +173,17 @@ impl Report {
     /// Whether only the calls of the run are known, and nothing of what its nodes did between them.
     pub(crate) fn is_of_calls(&self) -> bool {
         self.calls.is_some() && self.critical_path.is_empty()
+    }
+}
+
+/// A time as a whole number where it is one: Spark counts whole ms, and profilers ns. For serde's `serialize_with`.
+///
+/// # Errors
+/// The serialiser's.
+pub fn whole_where_it_is<S: serde::Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match *ms {
+        ms if ms.fract() == 0.0 && ms.abs() < 1e15 => serializer.serialize_i64(ms as i64),
+        ms => serializer.serialize_f64(ms),
     }
 }
 

@@ -86,12 +86,12 @@ fn head(page: &mut Page, report: &Report) {
         }
         _ if report.devices.is_some() || !report.hangs.is_empty() => report.id.clone(),
         _ if report.is_of_calls() => plural(*executors, "node"),
-        _ => format!("{} rounds of {executors} workers", count(*stages)),
+        _ => format!("{} of {}", plural(*stages, "round"), plural(*executors, "worker")),
     };
-    page.line(&format!("{}, {extent}", milliseconds(report.wall_ms as f64))).gap();
+    page.line(&format!("{}, {extent}", milliseconds(report.wall_ms))).gap();
     report.verdict.iter().for_each(|sentence| _ = page.bullet(sentence));
     let error = report.clocks.iter().map(|clock| clock.error_ms).fold(0.0, f64::max);
-    if !report.clocks.is_empty() {
+    if error > 0.0 {
         page.bullet(&format!(
             "The nodes' clocks agree to {}; what is shorter between nodes is not to be trusted.",
             milliseconds(error)
@@ -194,7 +194,7 @@ fn stragglers(page: &mut Page, report: &Report) {
 }
 
 fn critical_path(page: &mut Page, report: &Report) {
-    if report.is_of_calls() {
+    if report.critical_path.is_empty() {
         return;
     }
     page.heading("Critical path");
@@ -283,9 +283,9 @@ fn sparklens(page: &mut Page, report: &Report) {
     page.heading("By Sparklens' definitions");
     page.line(&format!("  driver {}, jobs {}", time(lens.driver_ms), time(lens.job_ms)));
     page.line(&format!(
-        "  critical path {}, ideal on {} cores {}, one core {}",
+        "  critical path {}, ideal on {} {}, one core {}",
         time(lens.critical_path_ms),
-        lens.total_cores,
+        plural(lens.total_cores, "core"),
         milliseconds(lens.ideal_ms),
         time(lens.one_core_ms)
     ));

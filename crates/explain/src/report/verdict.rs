@@ -1,6 +1,8 @@
 //! The verdict: what to know first, in plain words. Each sentence names a share of something and its cause; nothing is
 //! said that the figures do not carry.
 
+use syncline_terminal::unit::{digits, milliseconds, plural};
+
 use super::{Report, SyncKind, SyncPoint, calls, devices};
 
 /// Shares below this are not worth a sentence.
@@ -33,16 +35,20 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     if !report.complete {
         sentences.push("The log has no end: the run goes on, was killed, or the log was cut. All figures are up to its last event.".into());
     }
-    if !report.damage.is_none() {
-        let first = report
-            .damage
-            .first
-            .first()
-            .map_or(String::new(), |bad| format!(", the first is line {}", bad.line));
-        let notes: String = report.damage.notes.iter().map(|note| format!("; {note}")).collect();
-        sentences.push(format!("{} lines could not be read{first}{notes}.", report.damage.lines));
-    }
+    sentences.extend(unreadable(report));
+    sentences.extend(report.damage.notes.iter().map(|note| format!("{}.", capitalised(note))));
     sentences
+}
+
+fn unreadable(report: &Report) -> Option<String> {
+    let first = report.damage.first.first()?;
+    let lines = plural(report.damage.lines, "line");
+    Some(format!("{lines} could not be read, the first is line {}.", first.line))
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn share(report: &Report, name: &str) -> f64 {
@@ -70,10 +76,10 @@ fn where_time_went(report: &Report) -> String {
     .iter()
     .map(|name| share(report, name))
     .sum();
-    let seconds = report.wall_ms as f64 / 1000.0;
+    let wall = milliseconds(report.wall_ms);
     match report.system.as_str() {
         "spark" => format!(
-            "{} of {seconds:.1} s no job ran: the driver worked or waited ({} before the first job, {} later); {} was work in tasks.",
+            "{} of {wall} no job ran: the driver worked or waited ({} before the first job, {} later); {} was work in tasks.",
             percent(outside),
             percent(share(report, "startup")),
             percent(share(report, "driver")),
@@ -83,7 +89,7 @@ fn where_time_went(report: &Report) -> String {
             let (waiting, moving) = (share(report, "wait"), share(report, "push") + share(report, "pull"));
             let rest = (1.0 - work - waiting - moving).max(0.0);
             format!(
-                "{} of {seconds:.1} s was work, {} waiting for each other, {} moving data, {} something else (start-up, the \
+                "{} of {wall} was work, {} waiting for each other, {} moving data, {} something else (start-up, the \
                  driver, between spans).",
                 percent(work),
                 percent(waiting),
@@ -108,13 +114,20 @@ fn failures(report: &Report) -> Option<String> {
         counts.push(format!("{failed_jobs} of {jobs} jobs failed"));
     }
     if *failed_stages > 0 {
-        counts.push(format!("{failed_stages} {} failed", plural(*failed_stages, "stage")));
+        counts.push(format!("{} failed", plural(*failed_stages, "stage")));
     }
     if *retried_stages > 0 {
-        counts.push(format!("{retried_stages} {} repeated", plural(*retried_stages, "stage")));
+        counts.push(format!("{} repeated", plural(*retried_stages, "stage")));
     }
     if report.lost_executors > 0 {
-        counts.push(format!("{} {} lost", report.lost_executors, plural(report.lost_executors, "executor")));
+        counts.push(format!("{} lost", plural(report.lost_executors, "executor")));
+    }
+    if *failed_tasks == 0 {
+        return Some(format!(
+            "{}; no task was lost with {}.",
+            counts.join(", "),
+            if counts.len() > 1 { "them" } else { "it" }
+        ));
     }
     let killed = if killed > 0 { format!(" ({killed} of them killed)") } else { String::new() };
     counts.push(format!("{failed_tasks} of {tasks} tasks did not succeed{killed}"));
@@ -143,10 +156,6 @@ fn failures(report: &Report) -> Option<String> {
     ))
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
-}
-
 fn unneeded(report: &Report) -> Option<String> {
     let ms = report.failures.unneeded_task_ms;
     (share(report, "unneeded") >= 0.01).then(|| {
@@ -162,8 +171,9 @@ fn lost_events(report: &Report) -> Option<String> {
     let missing = report.missing_task_ends;
     (missing > 0).then(|| {
         format!(
-            "{missing} tasks have no end in the log although their stages were completed: Spark's listener lost events, so what \
-             happened then cannot be told."
+            "{} without an end in the log although their stages were completed: Spark's listener lost events, so what \
+             happened then cannot be told.",
+            plural(missing, "task")
         )
     })
 }
@@ -172,10 +182,10 @@ fn unfinished(report: &Report) -> Option<String> {
     let Report { unfinished_jobs: jobs, unfinished_stages: stages, unfinished_tasks: tasks, .. } = report;
     (!report.complete && jobs + stages + tasks > 0).then(|| {
         format!(
-            "{jobs} {}, {stages} {} and {tasks} running {} were unfinished when the log ended, {} of the run.",
+            "{}, {} and {} were unfinished when the log ended, {} of the run.",
             plural(*jobs, "job"),
             plural(*stages, "stage"),
-            plural(*tasks, "task"),
+            plural(*tasks, "running task"),
             percent(share(report, "unfinished"))
         )
     })
@@ -203,14 +213,20 @@ fn waiting(report: &Report) -> Option<String> {
     let worst = points.first()?;
     (share >= 0.005 && idle > 0.0).then(|| {
         format!(
-            "{} of the core time was waiting at {count} synchronisation {} ({idle:.1} core-seconds), {}; most of it at {}{}.",
+            "{} of the core time was waiting at {} ({} core-seconds), {}; most of it at {}{}.",
             percent(share),
-            plural(count, "point"),
+            plural(count, "synchronisation point"),
+            core_seconds(idle),
             because(cause, most / idle),
             quoted(worst),
             if worst.count > 1 { format!(" ({} times)", worst.count) } else { String::new() },
         )
     })
+}
+
+/// Core-seconds with a digit after the point, or three that count.
+fn core_seconds(time: f64) -> String {
+    if time >= 10.0 { format!("{time:.1}") } else { digits(time, 3) }
 }
 
 fn because(cause: &str, share: f64) -> String {
@@ -245,8 +261,8 @@ fn stragglers(report: &Report) -> Vec<String> {
         .map(|found| {
             let place = if found.place.is_empty() { String::new() } else { format!(" at `{}`", found.place) };
             format!(
-                "{}{place} takes {:.1} x as long as the others, {:.2} s more in all ({} of {} times last): {}; the others waited {:.1} core-seconds for it.",
-                found.who, found.factor, found.excess_s, found.late, found.meetings, found.cause, found.idle_core_s
+                "{}{place} takes {:.1} x as long as the others, {:.2} s more in all ({} of {} times last): {}; the others waited {} core-seconds for it.",
+                found.who, found.factor, found.excess_s, found.late, found.meetings, found.cause, core_seconds(found.idle_core_s)
             )
         })
         .collect()
@@ -267,10 +283,10 @@ fn overheads(report: &Report) -> Option<String> {
     let schedule = share(report, "schedule");
     (schedule >= WORTH && report.system == "spark").then(|| {
         format!(
-            "{} goes to scheduling: a stage's first task starts {} ms after its submission, a task carries {:.0} ms beyond its run time (medians).",
+            "{} goes to scheduling: a stage's first task starts {} after its submission, a task carries {} beyond its run time (medians).",
             percent(schedule),
-            report.median_stage_launch_ms,
-            report.overheads.per_task.median_ms,
+            milliseconds(report.overheads.stage_launch.median_ms),
+            milliseconds(report.overheads.per_task.median_ms),
         )
     })
 }

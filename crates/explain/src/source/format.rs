@@ -46,10 +46,11 @@ pub(super) fn recognise(head: &[u8]) -> Result<Format, String> {
     }
     match start {
         [] => Err("it is empty".to_owned()),
-        _ => Err(format!(
-            "it starts with `{}`",
-            String::from_utf8_lossy(&start[..start.len().min(40)]).escape_debug()
-        )),
+        _ => {
+            let words = String::from_utf8_lossy(&start[..start.len().min(40)]);
+            let words: Vec<&str> = words.split_whitespace().collect();
+            Err(format!("it starts with `{}`", words.join(" ")))
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use syncline_terminal::unit::plural;
+
 use super::building::Draft;
 use super::event::{Ending, Event, JobStart, Plan, StageInfo, StageKey, TaskEnd};
 use super::model::{Application, Executor, Job, Running, Stage, Task, Window};
@@ -26,6 +28,8 @@ pub(crate) struct Collector<S> {
     held: VecDeque<Draft>,
     /// Whether the log was read to its end.
     is_read: bool,
+    /// Whether the application's start is in the log.
+    has_beginning: bool,
 }
 
 /// A window with more tasks than this is handed on although a job is open, so that a program whose jobs always overlap
@@ -47,6 +51,7 @@ impl<S: Sink> Collector<S> {
             draft: Draft::default(),
             held: VecDeque::new(),
             is_read: false,
+            has_beginning: false,
         }
     }
 
@@ -56,6 +61,7 @@ impl<S: Sink> Collector<S> {
             Event::LogStart { version } => self.application.version = version,
             Event::ApplicationStart { name, id, at } => {
                 self.application.saw(at);
+                self.has_beginning = true;
                 // Once windows were handed on, their times are counted from the start as it was known then.
                 if self.application.told.is_none() && self.application.started.is_none() {
                     self.application.started = Some(at);
@@ -116,16 +122,25 @@ impl<S: Sink> Collector<S> {
     /// What should be in the log and is not: Spark's listener drops events when its queue is full.
     pub fn lost_events(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if !self.has_beginning {
+            notes.push(
+                "the application's start is not in the log: it was cut, or earlier files of it are missing, and what ran before \
+                 its first event is not known"
+                    .to_owned(),
+            );
+        }
         let Totals { missing_task_ends, missing, jobs_without_end, .. } = &self.totals;
         if *missing_task_ends > 0 {
             notes.push(format!(
-                "events were lost: {missing_task_ends} tasks of completed stages have no end in the log ({})",
+                "events were lost: {} of completed stages without an end in the log ({})",
+                plural(*missing_task_ends, "task"),
                 missing.join("; ")
             ));
         }
         if *jobs_without_end > 0 {
             notes.push(format!(
-                "events were lost: {jobs_without_end} jobs have no end in the log although the application ended"
+                "events were lost: {} without an end in the log although the application ended",
+                plural(*jobs_without_end, "job")
             ));
         }
         notes

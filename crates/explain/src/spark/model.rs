@@ -53,6 +53,11 @@ impl Application {
         self.most(|executor| u64::from(self.slots(executor)))
     }
 
+    /// The most cores that there were at one time.
+    pub fn most_cores(&self) -> u64 {
+        self.most(|executor| u64::from(executor.cores))
+    }
+
     /// The most executors that there were at one time.
     pub fn most_executors(&self) -> u64 {
         self.most(|_| 1)

@@ -33,8 +33,21 @@ pub struct Devices {
     pub launched_kernels: u64,
     /// Of them, those that ran shorter than that call.
     pub shorter_than_launch: u64,
+    /// The longest stretch that a device waited for operators and launches of its host.
+    pub longest_launch: Option<LongestLaunch>,
     /// What a reader should know about how ranks were put together.
     pub notes: Vec<String>,
+}
+
+/// A stretch that a device waited for operators and launches of its host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LongestLaunch {
+    /// Whose device: `rank/3`.
+    pub name: String,
+    /// When it began, in ms of the run.
+    pub from_ms: f64,
+    /// How long it was, in ms.
+    pub ms: f64,
 }
 
 /// One rank or device.
@@ -87,6 +100,7 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
         groups: groups(run),
         launched_kernels: run.ranks.iter().map(|rank| rank.launched.0).sum(),
         shorter_than_launch: run.ranks.iter().map(|rank| rank.launched.1).sum(),
+        longest_launch: longest_launch(run),
         notes: run.notes.clone(),
         rows,
     };
@@ -103,9 +117,9 @@ pub(crate) fn report(run: &Run, source: String, damage: Damage) -> Report {
         jobs: 1,
         stages: iterations.first().map_or(run.meets.len() as u64, |found| found.count),
         tasks: run.ranks.iter().map(|rank| rank.work.len() as u64).sum(),
-        wall_ms: ms(run.wall) as i64,
-        in_jobs_ms: ms(run.wall) as i64,
-        run_ms: ms(work) as i64,
+        wall_ms: ms(run.wall),
+        in_jobs_ms: ms(run.wall),
+        run_ms: ms(work),
         executors: count,
         cores: count,
         shares,
@@ -155,6 +169,23 @@ fn row(run: &Run, at: usize) -> DeviceRow {
         communication_ms: ms(all),
         overlapped: if all > 0 { hidden as f64 / all as f64 } else { 0.0 },
     }
+}
+
+fn longest_launch(run: &Run) -> Option<LongestLaunch> {
+    let mut longest: Option<(usize, (u64, u64))> = None;
+    for (at, segments) in run.segments.iter().enumerate() {
+        let stretches = segments.iter().filter(|segment| segment.what() == "launch");
+        for stretch in union(stretches.map(|segment| (segment.from, segment.to)).collect()) {
+            if longest.is_none_or(|(_, (from, to))| stretch.1 - stretch.0 > to - from) {
+                longest = Some((at, stretch));
+            }
+        }
+    }
+    longest.map(|(at, (from, to))| LongestLaunch {
+        name: run.ranks[at].name.clone(),
+        from_ms: ms(from),
+        ms: ms(to - from),
+    })
 }
 
 fn groups(run: &Run) -> Vec<GroupRow> {
