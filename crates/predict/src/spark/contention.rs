@@ -23,16 +23,24 @@ pub(super) struct Contention {
     pub cores: Option<f64>,
 }
 
+/// So far above 1 a pressure tells how many threads of others there are.
+const SURE: f64 = 0.2;
+
 impl Contention {
     /// The factor by which computing takes longer when a machine's slots grow from `slots` to `other`, under the pressure
     /// `base` of the log or of another machine; `hardware` is how many cores the other machine has, where it is not the same
     /// one. Threads of others stay as many as they are.
     pub fn stretch(&self, slots: usize, other: usize, base: f64, hardware: Option<f64>) -> f64 {
-        let pressure = self.cores.map_or(base, |cores| {
-            let threads = base * cores + (other as f64 - slots as f64) * self.computing;
-            threads / hardware.unwrap_or(cores)
-        });
-        pressure.max(1.0) / self.pressure
+        if !self.is_measured {
+            // How many threads there are is not known then, and nothing is stretched that is not asked for.
+            return base.max(1.0);
+        }
+        let Some(cores) = self.cores else { return base.max(1.0) / self.pressure };
+        // A machine that keeps up says only that there are no more threads than cores, so the nearer to that the
+        // fewer are taken to be there.
+        let others = (base * cores - slots as f64 * self.computing) * ((base - 1.0) / SURE).clamp(0.0, 1.0);
+        let on = |slots: usize, cores: f64| ((others + slots as f64 * self.computing) / cores).max(1.0);
+        on(other, hardware.unwrap_or(cores)) / on(slots, cores) * base.max(1.0) / self.pressure
     }
 }
 
@@ -50,5 +58,11 @@ mod tests {
         assert_eq!(shared.stretch(2, 2, 6.0, None), 3.0, "a busier machine");
         assert!((shared.stretch(2, 4, 2.0, Some(4.0)) - 0.55).abs() < 1e-12, "4.4 threads on 4 cores");
         assert_eq!(Contention { cores: None, ..shared }.stretch(2, 4, 2.0, None), 1.0);
+        let idle = Contention { pressure: 1.02, computing: 0.9, cores: Some(16.0), ..shared };
+        assert!((idle.stretch(4, 4, 1.02, None) - 1.0).abs() < 1e-12);
+        assert!((idle.stretch(4, 4, 1.02, Some(4.0)) - 1.0).abs() < 0.3, "no sixteen threads of others");
+        let unknown = Contention { pressure: 1.0, is_measured: false, ..shared };
+        assert_eq!(unknown.stretch(4, 2, 1.0, Some(2.0)), 1.0, "not measured");
+        assert_eq!(unknown.stretch(4, 2, 3.0, None), 3.0, "asked for");
     }
 }

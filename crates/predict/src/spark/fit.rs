@@ -17,9 +17,12 @@ use super::pool::{Elastic, Rule};
 use super::replay::deviation;
 use super::threads::{Threads, candidates};
 use super::timeline::{Timeline, end_ms, slot_ms};
-use super::work::{After, ExecutorKind, Group, JobWork, SparkProfile, StageWork, TaskWork};
+use super::work::{After, ExecutorKind, Group, JobWork, Retry, SparkProfile, StageWork, TaskWork};
 use crate::Error;
 use crate::sample::median;
+
+/// One task of so many may be missing from a log that predicts.
+const LOST: usize = 20;
 
 /// Tasks whose deserialisation must have been measured before it says anything.
 const PROBES: usize = 20;
@@ -53,7 +56,7 @@ impl SparkProfile {
         let job_s: f64 = groups.iter().map(|group| group.measured_s).sum();
         let busy_s: f64 = tasks().map(|task| slot_ms(task) as f64 * MS).sum();
         let busy_share = (busy_s / (job_s * slots as f64)).min(1.0);
-        let cores = one_machine(application).map(f64::from);
+        let cores = one_machine(application).map(|cores| cores as f64);
         let computing = busy_share * computing(&groups);
         let contention = Contention { pressure, is_measured: measured.is_some(), drift, computing, cores };
         let profile = Self {
@@ -63,6 +66,7 @@ impl SparkProfile {
             jobs: windows.iter().map(|window| window.jobs.len()).sum(),
             tasks: tasks().count(),
             failed_attempts: tasks().filter(|task| !task.succeeded).count(),
+            missing_tasks: missing_tasks(&windows),
             busy_share,
             wall_s,
             driver_s: (wall_s - job_s).max(0.0),
@@ -75,6 +79,10 @@ impl SparkProfile {
         };
         Ok(Self { own_error: profile.check().error().abs(), ..profile })
     }
+}
+
+fn missing_tasks(windows: &[&Window]) -> usize {
+    windows.iter().flat_map(|window| &window.stages).map(|stage| stage.missing_tasks as usize).sum()
 }
 
 /// Whether every job of it ended; the last one of a log that was cut did not.
@@ -90,32 +98,31 @@ fn check(log: &SparkLog, windows: &[&Window]) -> Result<(), Error> {
     let tasks = || windows.iter().flat_map(|window| &window.stages).flat_map(|stage| &stage.tasks);
     let (all, measured) = (tasks().count(), tasks().filter(|task| task.metrics.is_some()).count());
     let ended = log.windows.iter().flat_map(|window| &window.jobs).filter(|job| job.ended.is_some()).count();
+    let missing = missing_tasks(windows);
+    let of = if log.name().is_empty() { String::new() } else { format!(" of '{}'", log.name()) };
     let why = if windows.is_empty() && ended > 0 {
         format!(
-            "the {ended} jobs of '{}' that ended overlapped one that had not ended; take the log of a run that ended",
-            log.name()
+            "the {ended} jobs{of} that ended overlapped one that had not ended; take the log of a run that ended"
         )
     } else if windows.is_empty() {
-        format!(
-            "no job of '{}' ended, so nothing of it was measured; take the log of a run that ended",
-            log.name()
-        )
+        format!("no job{of} ended, so nothing of it was measured; take the log of a run that ended")
     } else if all == 0 {
         format!(
-            "the log of '{}' holds no finished tasks (a compacted log has lost them); take the log before compaction",
-            log.name()
+            "the log{of} holds no finished tasks (a compacted log has lost them); take the log before compaction"
+        )
+    } else if LOST * missing > all + missing {
+        format!(
+            "{missing} of {} tasks{of} have no end in the log because Spark's listener lost events, so what they took is not \
+             known; take a log without lost events (spark.scheduler.listenerbus.eventqueue.capacity makes its queue longer)",
+            all + missing
         )
     } else if windows.iter().all(|window| window.bounds(end_of(window)).0 >= window.bounds(end_of(window)).1)
     {
-        format!(
-            "the jobs of '{}' take no time by the log's clock, so there is nothing to compare with",
-            log.name()
-        )
+        format!("the jobs{of} take no time by the log's clock, so there is nothing to compare with")
     } else if 2 * measured < all {
         format!(
-            "{} of {all} tasks of '{}' carry no metrics, so that work and overheads cannot be told apart",
-            all - measured,
-            log.name()
+            "{} of {all} tasks{of} carry no metrics, so that work and overheads cannot be told apart",
+            all - measured
         )
     } else {
         return Ok(());
@@ -174,11 +181,11 @@ fn recorded(application: &Application) -> Option<Elastic> {
 }
 
 /// Cores of the machine, if all executors share one and run on it as far as the log tells.
-fn one_machine(application: &Application) -> Option<u32> {
+fn one_machine(application: &Application) -> Option<u64> {
     let mut hosts: Vec<&str> = application.executors.iter().map(|executor| executor.host.as_str()).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    (hosts.len() == 1).then(|| application.executors.iter().map(|executor| executor.cores).sum())
+    (hosts.len() == 1).then(|| application.most_cores())
 }
 
 /// Wall over processor time of deserialisation, and its relative deviation between quarters of the log; nothing where too
@@ -277,18 +284,23 @@ fn job_work(job: &Job, last: i64, start: i64) -> JobWork {
     }
 }
 
-/// A stage by itself; when it is submitted is left to its group.
+/// A stage by itself; when it is submitted is left to its group. Attempts that went on when nobody needed them any more are
+/// no part of it: whoever waits for the stage does not wait for them.
 fn stage_work(stage: &Stage, timeline: &Timeline, slots: usize, pressure: f64) -> StageWork {
-    let mut order: Vec<&Task> = stage.tasks.iter().collect();
+    let is_part = |task: &&Task| task.succeeded || stage.needs(task);
+    let mut order: Vec<&Task> = stage.tasks.iter().filter(is_part).collect();
     order.sort_by_key(|task| (task.launched, task.id));
     let shortest = fixed_ms(&order);
-    let need = if stage.is_barrier { stage.tasks.len() } else { 1 };
+    let need = if stage.is_barrier { order.len() } else { 1 };
     let waited = timeline.running(stage.submitted) + need > slots || timeline.waiting(stage.submitted) > 0;
     let first = stage.first_launch().unwrap_or(stage.submitted);
     let blocked = || {
         let enough = timeline.at_most(slots.saturating_sub(need), first).unwrap_or(stage.submitted);
         (first - enough.max(stage.submitted)).max(0) as f64 * MS
     };
+    let (tasks, retries) = chained(&order, |task| task_work(task, shortest, pressure));
+    // What repeats a failed attempt is launched when that has failed, which says nothing of free slots.
+    let turn = if retries.is_empty() { turn(&order, timeline, slots) } else { None };
     StageWork {
         name: stage.name.clone(),
         job: stage.job.unwrap_or(0),
@@ -299,9 +311,37 @@ fn stage_work(stage: &Stage, timeline: &Timeline, slots: usize, pressure: f64) -
         submitted_s: 0.0,
         waited_s: (first - stage.submitted).max(0) as f64 * MS,
         blocked_s: waited.then(blocked),
-        turn_s: turn(&order, timeline, slots).unwrap_or(f64::NAN),
-        tasks: order.iter().map(|task| task_work(task, shortest, pressure)).collect(),
+        turn_s: turn.unwrap_or(f64::NAN),
+        tasks,
+        retries,
     }
+}
+
+/// Attempts in the order of their launch, each followed at once by those that repeat it because it failed: they come one
+/// after the other on any number of slots. What the repetitions run is told apart, too.
+fn chained(order: &[&Task], work: impl Fn(&Task) -> TaskWork) -> (Vec<TaskWork>, Vec<Retry>) {
+    let (mut chains, mut retries) = (Vec::<TaskWork>::with_capacity(order.len()), Vec::new());
+    // Of each task the chain that a next attempt goes on, and when its last one failed.
+    let mut failed = HashMap::<i64, (usize, i64)>::new();
+    for task in order {
+        let attempt = work(task);
+        let before = failed.remove(&task.index).filter(|(_, at)| *at <= task.launched);
+        let chain = match before {
+            Some((chain, _)) => {
+                chains[chain].go_on(&attempt);
+                retries.push(Retry { task: chain, run_s: attempt.run_s });
+                chain
+            }
+            None => {
+                chains.push(attempt);
+                chains.len() - 1
+            }
+        };
+        if !task.succeeded {
+            failed.insert(task.index, (chain, task.finished));
+        }
+    }
+    (chains, retries)
 }
 
 /// What every task of a stage takes at least, whatever its data, if the stage shows it: its shortest run time, where

@@ -28,8 +28,16 @@ pub struct Price {
 }
 
 impl SparkProfile {
-    /// The price of every kind of synchronisation point, and of the dearest boundaries between stages.
+    /// The price of every kind of synchronisation point, and of the dearest boundaries between stages. Slots are there all the time:
+    /// executors that came when they came would come too late for a run that is over sooner.
     pub fn prices(&self) -> Vec<Price> {
+        match &self.elastic {
+            Some(_) => Self { elastic: None, ..self.clone() }.prices_of_slots(),
+            None => self.prices_of_slots(),
+        }
+    }
+
+    fn prices_of_slots(&self) -> Vec<Price> {
         let now = own_room(self, &self.groups, self.total(&self.groups));
         let mut prices = vec![self.boundaries(now), self.results(now), self.gaps(now)];
         if self.barrier_stages() > 0 {

@@ -262,7 +262,7 @@ impl Group {
         group
     }
 
-    /// Without any overhead.
+    /// Without any overhead; Sparklens does not know that an attempt repeats another one.
     fn bare(&self) -> Self {
         let mut group = self.clone();
         // Sparklens knows of no arrivals: what overlaps is there from the start.
@@ -271,6 +271,10 @@ impl Group {
         }
         for stage in &mut group.stages {
             (stage.delay_s, stage.lead_s, stage.turn_s, stage.barrier) = (0.0, 0.0, 0.0, false);
+            for retry in std::mem::take(&mut stage.retries) {
+                stage.tasks[retry.task].run_s -= retry.run_s;
+                stage.tasks.push(TaskWork { run_s: retry.run_s, ..TaskWork::default() });
+            }
             for task in &mut stage.tasks {
                 *task = TaskWork { work_s: task.run_s.max(1e-3), notice_s: 0.0, ..*task };
             }

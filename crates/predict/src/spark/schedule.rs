@@ -479,6 +479,7 @@ mod tests {
             blocked_s: None,
             turn_s: 0.0,
             tasks: works.iter().map(task).collect(),
+            retries: Vec::new(),
         }
     }
 

@@ -48,8 +48,32 @@ pub(super) struct StageWork {
     pub blocked_s: Option<f64>,
     /// From a task's end on a slot to the next launch there.
     pub turn_s: f64,
-    /// Its tasks in the order of their launch.
+    /// Its tasks in the order of their launch, each with the attempts that repeated it because it failed.
     pub tasks: Vec<TaskWork>,
+    /// Those attempts.
+    pub retries: Vec<Retry>,
+}
+
+/// An attempt at a task that repeated a failed one; it is part of the task's work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Retry {
+    /// The task, by its position in the stage.
+    pub task: usize,
+    /// In its own code.
+    pub run_s: f64,
+}
+
+impl TaskWork {
+    /// Adds an attempt that begins when this one has failed.
+    pub fn go_on(&mut self, again: &Self) {
+        self.work_s += again.work_s;
+        self.run_s += again.run_s;
+        self.processor_s += again.processor_s;
+        self.notice_s = again.notice_s;
+        self.fetch_s += again.fetch_s;
+        self.peak_b = self.peak_b.max(again.peak_b);
+        self.spilled_b += again.spilled_b;
+    }
 }
 
 /// What a job's start follows from.
@@ -105,6 +129,8 @@ pub struct SparkProfile {
     pub tasks: usize,
     /// Attempts at tasks that failed or were killed: they are replayed as they were.
     pub failed_attempts: usize,
+    /// Tasks of its stages whose ends are not in the log: Spark's listener lost events.
+    pub missing_tasks: usize,
     /// Share of the slots' time in jobs that tasks held.
     pub busy_share: f64,
     /// From the application's start to its end.

@@ -142,6 +142,7 @@ struct Own {
     dependent_starts: usize,
     doubtful_starts: bool,
     failed_attempts: usize,
+    missing_tasks: usize,
     #[serde(skip)]
     memory: Memory,
     #[serde(skip)]
@@ -212,6 +213,7 @@ fn own(log: &SparkLog, profile: &SparkProfile, machine_cores: Option<f64>) -> Ow
         dependent_starts: profile.dependent_starts(),
         doubtful_starts: profile.has_doubtful_starts(),
         failed_attempts: profile.failed_attempts,
+        missing_tasks: profile.missing_tasks,
         memory,
         enough_b: memory.enough_b(profile.shape().1, profile.memory_fraction()),
         executor_memory_bytes: memory.executor_b,
@@ -269,6 +271,12 @@ fn tell_own(page: &mut Page, own: &Own) {
         page.warning(&format!(
             "this replays a run in which {} did not succeed: every prediction holds as many failures",
             unit::plural(own.failed_attempts as u64, "attempt")
+        ));
+    }
+    if own.missing_tasks > 0 {
+        page.warning(&format!(
+            "the ends of {} are not in the log (Spark's listener lost events): what these took is left out",
+            unit::plural(own.missing_tasks as u64, "task")
         ));
     }
     tell_memory(page, own);

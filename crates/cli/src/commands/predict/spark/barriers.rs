@@ -124,7 +124,10 @@ pub fn tell(page: &mut Page, answer: &Answer) {
         page.table(&table);
     }
     if answer.prices.iter().any(|priced| priced.price_s[1] < -0.05) {
-        page.bullet("below 0: a barrier stage that finds no free slots starts with the next full round of offers only");
+        page.bullet(match answer.barrier_waits.is_some() {
+            true => "below 0: a barrier stage that finds no free slots starts with the next full round of offers only",
+            false => "below 0: tasks of later jobs hold slots that a stage of an earlier one would need just then",
+        });
     }
     let changes = [
         ("without barrier mode", "taken out", &answer.without_barrier),
