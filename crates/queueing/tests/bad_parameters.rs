@@ -78,6 +78,9 @@ fn heavy_tails_have_no_exponential_bound() {
     let endless: Distribution = "pareto:1.5,1".parse().unwrap();
     let model = SplitMerge::new(Workload::new(Arrivals::poisson(0.01).unwrap(), endless), 4).unwrap();
     assert!(matches!(model.mean(), Err(Error::InfiniteMoment { order: 2, .. })));
+    let without_mean: Distribution = "pareto:0.9,1".parse().unwrap();
+    let model = ForkJoin::new(Workload::new(Arrivals::poisson(0.01).unwrap(), without_mean), 4).unwrap();
+    assert!(matches!(model.mean(), Err(Error::InfiniteMoment { order: 1, .. })));
 }
 
 #[test]

@@ -108,8 +108,13 @@ pub trait Model: Sync {
     /// Refuses an unstable system.
     ///
     /// # Errors
-    /// [`Error::Unstable`] by how much.
+    /// [`Error::Unstable`] by how much, or [`Error::InfiniteMoment`] where tasks have no mean size: then no rate is stable.
     fn check_stable(&self) -> Result<()> {
+        let size = &self.workload().size;
+        if !size.mean().is_finite() {
+            let formula = "any stable rate";
+            return Err(Error::InfiniteMoment { distribution: size.name(), order: 1, formula });
+        }
         stable(self.workload().rate(), self.largest_rate()?.value)
     }
 
