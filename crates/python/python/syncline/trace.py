@@ -72,7 +72,7 @@ class Report(Document):
     complete: bool
     verdict: list[str]
     """Where the time went and what to do about it, in sentences."""
-    wall_ms: int
+    wall_ms: float
     cores: int
     shares: Document
     """Of the cores' time, by what it was spent on; they add up to 1."""
@@ -139,7 +139,7 @@ def _is_table(value: Any) -> bool:
 class Comparison(Document):
     """What got slower or faster between two runs of one program."""
 
-    wall_ms: list[int]
+    wall_ms: list[float]
     shares: list[list[Any]]
     iterations: list[Document]
     stages: list[Document]
