@@ -12,7 +12,7 @@ pub(crate) fn write(
     implementation: ItemImpl,
     wire: TokenStream,
 ) -> Result<TokenStream> {
-    let Bounds { concurrency, queue } = options::bounds(attribute)?;
+    let Bounds { concurrency, queue, batching } = options::bounds(attribute)?;
     let Some((path, _)) = &implementation.trait_ else {
         let reason = "`#[service]` stands on the implementation of a trait that has `#[service]`, too";
         return Err(Error::new_spanned(&implementation.self_ty, reason));
@@ -37,6 +37,13 @@ pub(crate) fn write(
         None => quote!(::core::option::Option::None),
     };
     let (concurrency, queue) = (written(concurrency), written(queue));
+    let batching = batching.map(|decide| {
+        quote! {
+            fn batching(&self, method: &'static str, written: #wire::Batching) -> #wire::Batching {
+                #decide(self, method, written)
+            }
+        }
+    });
     let (generics, kind, clause) =
         (&implementation.generics, &implementation.self_ty, &implementation.generics.where_clause);
     let (parameters, ..) = generics.split_for_impl();
@@ -67,6 +74,8 @@ pub(crate) fn write(
             fn bounds(&self) -> #wire::Bounds {
                 #wire::Bounds { concurrency: #concurrency, queue: #queue }
             }
+
+            #batching
         }
     })
 }

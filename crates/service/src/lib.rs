@@ -79,7 +79,9 @@ use syn::{Item, parse_macro_input};
 ///   `Tensor<f32>` a `Tensor<f32>` with a new first axis. Arguments and errors must be `Clone`.
 ///
 /// On an implementation, `#[service(concurrency = 1)]` bounds how many calls are answered at once (1 makes it an actor), and
-/// `queue = 100` how many may wait for their turn.
+/// `queue = 100` how many may wait for their turn. `batching = Self::gather` names a function
+/// `fn gather(&self, method: &'static str, written: Batching) -> Batching` by which the object decides how calls of its batched
+/// methods are gathered, where only it knows, for example, how many will call.
 ///
 /// What cannot be a service is refused by the compiler with the reason:
 ///

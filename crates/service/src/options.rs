@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Attribute, LitInt, LitStr, Result};
+use syn::{Attribute, LitInt, LitStr, Path, Result};
 
 /// What `#[idempotent]` says.
 #[derive(Clone, Copy)]
@@ -25,10 +25,12 @@ pub(crate) struct Batched {
 }
 
 /// What `#[service(..)]` on an implementation says.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Bounds {
     pub(crate) concurrency: Option<usize>,
     pub(crate) queue: Option<usize>,
+    /// What decides how calls are gathered.
+    pub(crate) batching: Option<Path>,
 }
 
 pub(crate) fn idempotent(attribute: &Attribute) -> Result<Idempotent> {
@@ -83,8 +85,11 @@ pub(crate) fn bounds(attribute: TokenStream) -> Result<Bounds> {
             read.concurrency = Some(number(&meta, 1)?);
         } else if meta.path.is_ident("queue") {
             read.queue = Some(number(&meta, 0)?);
+        } else if meta.path.is_ident("batching") {
+            read.batching = Some(meta.value()?.parse()?);
         } else {
-            return Err(meta.error("`#[service]` on an implementation knows `concurrency` and `queue`"));
+            let known = "`#[service]` on an implementation knows `concurrency`, `queue` and `batching`";
+            return Err(meta.error(known));
         }
         Ok(())
     });

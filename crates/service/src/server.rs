@@ -198,6 +198,7 @@ fn batches(contract: &Contract) -> TokenStream {
     let joins = batched.iter().map(|(method, Batched { size, timeout, pad, parallel })| {
         let (method_name, answer, error) = (&method.name, &method.answer, error(method));
         let (join, timeout) = (format_ident!("__{method_name}"), written(*timeout));
+        let text = method_name.to_string();
         let arguments = method.arguments.iter().map(|(name, kind)| quote!(#name: #kind));
         let (first, second, third): (Vec<_>, Vec<_>, Vec<_>) = (
             method.argument_names().collect(),
@@ -212,8 +213,9 @@ fn batches(contract: &Contract) -> TokenStream {
                 hosted: &#wire::Hosted<S>,
                 #(#arguments),*
             ) -> ::core::result::Result<#answer, #wire::CallError<#error>> {
-                    const BATCHING: #wire::Batching =
+                    let written =
                         #wire::Batching { size: #size, timeout: #timeout, pad: #pad, parallel: #parallel };
+                    let batching = #wire::Service::batching(&**hosted.service(), #text, written);
                     let Some(batches) = hosted.slot::<#batches>() else {
                         return Err(#wire::Error::Batch("another service gathers here".into()).into());
                     };
@@ -221,7 +223,7 @@ fn batches(contract: &Contract) -> TokenStream {
                         .#method_name
                         .join(
                             hosted,
-                            BATCHING,
+                            batching,
                             (#(#first,)*),
                             |hosted, (#(#second,)*)| async move { #handled },
                             |hosted| hosted.slot::<#batches>().map(|batches| &batches.#method_name),

@@ -343,6 +343,7 @@ async fn compare_in_process(turns: usize) -> Result<Vec<(f64, f64)>> {
 fn report(name: &str, case: &Case, turns: &[(f64, f64)]) {
     let bytes = case.up + case.down;
     let speed = |seconds: f64| match (bytes, case.name.contains("in flight")) {
+        (0, false) if seconds < 1e-6 => format!("{:.0} ns", seconds * 1e9),
         (0, false) => format!("{:.2} us", seconds * 1e6),
         (0, true) => format!("{:.0} k/s", 1e-3 / seconds),
         _ => format!("{:.2} GB/s", bytes as f64 / seconds / 1e9),

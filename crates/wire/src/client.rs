@@ -8,6 +8,7 @@ use crate::{
     Peer, Result, Reuse, Service,
 };
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use syncline_runtime::Clock;
@@ -34,7 +35,15 @@ enum Link<S: Service> {
     Direct(Hosted<S>),
     Socket(Arc<Socket<S>>),
     Simulated(Hosted<S>, SimulatedLink),
+    Through(Arc<Ask<S>>, Clock),
 }
+
+/// What asks a service in a client's place.
+type Ask<S> = dyn Fn(<S as Service>::Request) -> Asking<S> + Send + Sync;
+
+/// An answer that is on its way to who asks through something else.
+pub type Asking<S> =
+    Pin<Box<dyn Future<Output = Result<<S as Service>::Reply, CallError<<S as Service>::Error>>> + Send>>;
 
 impl<S: Service> Client<S> {
     fn new(link: Link<S>) -> Client<S> {
@@ -51,6 +60,39 @@ impl<S: Service> Client<S> {
     /// A client that calls the service over a modelled network, in virtual time. Nothing is copied.
     pub fn simulated(service: impl Into<Hosted<S>>, link: SimulatedLink) -> Client<S> {
         Client::new(Link::Simulated(service.into(), link))
+    }
+
+    /// A client whose requests go through `ask`: to something that stands before the service, such as a cache. Deadlines are by
+    /// `clock`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use syncline_runtime::Clock;
+    /// use syncline_wire::{Client, service};
+    ///
+    /// #[service]
+    /// trait Store {
+    ///     async fn get(&self, key: String) -> u64;
+    /// }
+    /// struct Lengths;
+    /// #[service]
+    /// impl Store for Lengths {
+    ///     async fn get(&self, key: String) -> u64 {
+    ///         key.len() as u64
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = Client::local(Arc::new(Lengths));
+    /// let through = Client::<Lengths>::through(Clock::start(), move |request| {
+    ///     let store = store.clone();
+    ///     Box::pin(async move { store.call(request).await })
+    /// });
+    /// assert_eq!(through.get("four".to_owned()).await.unwrap(), 4);
+    /// # });
+    /// ```
+    pub fn through(clock: Clock, ask: impl Fn(S::Request) -> Asking<S> + Send + Sync + 'static) -> Client<S> {
+        Client::new(Link::Through(Arc::new(ask), clock))
     }
 
     /// Connects to a listener, waiting up to [`Limits::connect`] for one that does not listen yet.
@@ -93,7 +135,7 @@ impl<S: Service> Client<S> {
                 edge
             }
             Link::Simulated(hosted, _) => hosted.edge(&caller),
-            Link::Socket(_) => Arc::clone(&self.edge),
+            Link::Socket(_) | Link::Through(..) => Arc::clone(&self.edge),
         };
         Client { caller: Arc::new(caller), edge, ..self }
     }
@@ -103,7 +145,7 @@ impl<S: Service> Client<S> {
     #[must_use]
     pub fn counted_in(self, edges: &Edges) -> Client<S> {
         let edge = match &self.link {
-            Link::Direct(_) | Link::Simulated(..) => Arc::clone(&self.edge),
+            Link::Direct(_) | Link::Simulated(..) | Link::Through(..) => Arc::clone(&self.edge),
             Link::Socket(socket) => edges.between(socket.caller(), &socket.peer()),
         };
         Client { edge, ..self }
@@ -125,7 +167,7 @@ impl<S: Service> Client<S> {
     /// The service's node, where it said who it is in the handshake.
     pub fn peer(&self) -> Option<Peer> {
         match &self.link {
-            Link::Direct(_) | Link::Simulated(..) => None,
+            Link::Direct(_) | Link::Simulated(..) | Link::Through(..) => None,
             Link::Socket(socket) => Some(socket.peer()),
         }
     }
@@ -138,7 +180,7 @@ impl<S: Service> Client<S> {
     /// How often receive buffers were used again; zeros where none are needed.
     pub fn reuse(&self) -> Reuse {
         match &self.link {
-            Link::Direct(_) | Link::Simulated(..) => Reuse::default(),
+            Link::Direct(_) | Link::Simulated(..) | Link::Through(..) => Reuse::default(),
             Link::Socket(socket) => socket.reuse(),
         }
     }
@@ -156,6 +198,7 @@ impl<S: Service> Client<S> {
                     CallError::Service(error) => Error::Remote(error.to_string()),
                 }),
                 Link::Simulated(hosted, link) => link.health(hosted).await,
+                Link::Through(..) => Err(Error::Remote("it is reached through something else".to_owned())),
             }
         };
         self.timed("health", self.deadline, health).await?
@@ -174,7 +217,9 @@ impl<S: Service> Client<S> {
                 let call = self.__begin(hosted, method).await;
                 hosted.run(&call, || hosted.service().call(&call, request)).await
             }
-            Link::Socket(_) | Link::Simulated(..) => self.__ask(&S::method(&request), request).await,
+            Link::Socket(_) | Link::Simulated(..) | Link::Through(..) => {
+                self.__ask(&S::method(&request), request).await
+            }
         }
     }
 
@@ -183,7 +228,7 @@ impl<S: Service> Client<S> {
     pub fn __direct(&self) -> Option<&Hosted<S>> {
         match &self.link {
             Link::Direct(hosted) => Some(hosted),
-            Link::Socket(_) | Link::Simulated(..) => None,
+            Link::Socket(_) | Link::Simulated(..) | Link::Through(..) => None,
         }
     }
 
@@ -209,6 +254,7 @@ impl<S: Service> Client<S> {
                 Link::Simulated(hosted, link) => {
                     link.call(hosted, &self.caller, &self.edge, patience, request).await
                 }
+                Link::Through(ask, _) => ask(request).await,
             }
         };
         self.timed(method.name, wait, answer).await?
@@ -251,6 +297,7 @@ impl<S: Service> Client<S> {
         match &self.link {
             Link::Direct(hosted) => hosted.ground().clock().clone(),
             Link::Socket(_) => Clock::start(),
+            Link::Through(_, clock) => clock.clone(),
             Link::Simulated(_, link) => link.clock(),
         }
     }
@@ -262,6 +309,7 @@ impl<S: Service> Clone for Client<S> {
             Link::Direct(hosted) => Link::Direct(hosted.clone()),
             Link::Socket(socket) => Link::Socket(Arc::clone(socket)),
             Link::Simulated(hosted, link) => Link::Simulated(hosted.clone(), link.clone()),
+            Link::Through(ask, clock) => Link::Through(Arc::clone(ask), clock.clone()),
         };
         let (caller, edge) = (Arc::clone(&self.caller), Arc::clone(&self.edge));
         Client { link, deadline: self.deadline, caller, edge }

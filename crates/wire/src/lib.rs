@@ -99,7 +99,7 @@ pub use address::Address;
 pub use batch::{Batcher, Batching};
 pub use blocking::Blocking;
 pub use call::{Call, Cancellation};
-pub use client::Client;
+pub use client::{Asking, Client};
 pub use contract::{Contract, Method};
 pub use edges::{EdgeFigures, Edges, Passed};
 pub use error::{CallError, Error, Result};

@@ -1,6 +1,6 @@
 //! What answers calls.
 
-use crate::{Call, Contract, Method, Result, method};
+use crate::{Batching, Call, Contract, Method, Result, method};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,6 +41,11 @@ pub trait Service: Send + Sync + 'static {
     /// How much of it is done at once.
     fn bounds(&self) -> Bounds {
         Bounds::default()
+    }
+
+    /// How calls of a batched method are gathered; by default as is written at the method.
+    fn batching(&self, _method: &'static str, written: Batching) -> Batching {
+        written
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncline_runtime::{Clock, Ground, Sim};
-use syncline_wire::{CallError, Client, Error, Hosted, Limits, Net, Network, Tensor, service};
+use syncline_wire::{Batching, CallError, Client, Error, Hosted, Limits, Net, Network, Tensor, service};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -37,6 +37,30 @@ trait Model {
     /// Takes a second.
     #[batched(size = 4, timeout = "300ms", parallel = 1)]
     async fn slow(&self, x: u64) -> u64;
+}
+
+/// A model that knows only when it is made how many callers there will be.
+#[service]
+trait Callers {
+    /// The number of callers of each batch.
+    #[batched(size = 1, timeout = "300ms")]
+    async fn together(&self, x: u64) -> u64;
+}
+
+struct Of(usize);
+
+impl Of {
+    fn gather(&self, method: &'static str, written: Batching) -> Batching {
+        assert_eq!((method, written.size), ("together", 1));
+        Batching { size: self.0, ..written }
+    }
+}
+
+#[service(batching = Self::gather)]
+impl Callers for Of {
+    async fn together(&self, x: Tensor<u64>) -> Tensor<u64> {
+        vec![x.len() as u64; x.len()].into()
+    }
 }
 
 struct Doubler {
@@ -215,4 +239,14 @@ fn d10_two_clients_of_ten_calls_each_in_process() {
         }
         assert_eq!(counts(&seen), [2; 20]);
     });
+}
+
+#[tokio::test]
+async fn d1_the_object_itself_may_decide_how_many_calls_make_a_batch() {
+    let model = Client::local(Arc::new(Of(3)));
+    for answer in join_all((0..6).map(|x| model.together(x))).await {
+        assert_eq!(answer.unwrap(), 3);
+    }
+    // A batch has one call at least.
+    assert_eq!(Client::local(Arc::new(Of(0))).together(7).await.unwrap(), 1);
 }
