@@ -36,6 +36,11 @@ mod sim;
 mod task;
 mod waits;
 
+/// Locks and atomics of what is synchronised by hand, in whose place a model has its own (`tests/models.rs`).
+mod sync {
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic};
+}
+
 pub use charge::{Cost, CostError, Spread};
 pub use clock::{Clock, Elapsed};
 pub use duration::{parse_duration, write_duration};

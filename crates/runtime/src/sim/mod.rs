@@ -6,6 +6,8 @@
 
 pub(crate) mod agenda;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod scheduler;
 
 use std::fmt;
