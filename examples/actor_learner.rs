@@ -66,6 +66,8 @@ fn main() -> Result<(), Error> {
     program.nodes("actor", ACTORS, async move |ctx| act(ctx, &acted_by, &played).await);
     let (learnt, taken) = (policy.clone(), steps);
     let versions = program.group("learner", 1).run(async move |ctx| learn(ctx, &learnt, &taken).await);
+    // What is queued for the learner lies in its own process.
+    program.colocate("trainer", ["learner", "steps"]);
     let watched = policy.clone();
     program.node("evaluator", async move |ctx| {
         let policy = watched.at(&ctx);

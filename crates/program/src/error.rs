@@ -34,6 +34,14 @@ pub enum Error {
     /// One label was given to different kinds of nodes.
     #[error("the label `{0}` is already taken by another kind of node; give each kind its own label")]
     LabelTaken(String),
+    /// Groups cannot share processes as was said.
+    #[error("the colocation `{label}` cannot be: {why}")]
+    Colocation {
+        /// Its label.
+        label: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A program without any node would do nothing.
     #[error("program `{0}` has no node and no driver; add one")]
     EmptyProgram(String),
@@ -109,7 +117,7 @@ pub enum Error {
     Fault(String),
     /// No executor has this name.
     #[error(
-        "unknown executor `{0}`; the executors are `threads`, `processes`, `sim`, `ssh:HOSTS-FILE`, `slurm` and \
+        "unknown executor `{0}`; the executors are `threads`, `processes`, `tmux`, `sim`, `ssh:HOSTS-FILE`, `slurm` and \
          `kubernetes:image=NAME`"
     )]
     UnknownExecutor(String),
@@ -135,6 +143,9 @@ pub enum Error {
     /// Slurm gave no room.
     #[error("Slurm gave no room: {0}")]
     Slurm(String),
+    /// tmux cannot be used.
+    #[error("tmux cannot show the nodes: {0}; install it (Debian: tmux), or run on `processes`")]
+    Tmux(String),
     /// Kubernetes cannot be used.
     #[error("Kubernetes cannot be used: {0}")]
     Kubernetes(String),

@@ -73,6 +73,7 @@ pub use engine::processes::restart::{started_by, this_program};
 pub use engine::sim::faults::SimFault;
 pub use error::{BoxError, Error, NodeResult};
 pub use graph::builder::Builder;
+pub use graph::colocation::Colocation;
 pub use graph::handle::Handle;
 pub use graph::id::NodeId;
 pub use graph::label::{Label, NodeName};

@@ -1,6 +1,7 @@
 //! A process's own part in the run: find its node in the program, report, run it, report again, exit.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use syncline_runtime::{Ground, Waits};
@@ -10,6 +11,7 @@ use tokio::runtime::Runtime;
 use super::enrolment::Enrolment;
 use super::role::Role;
 use super::{Control, Outcome, Reply, Request, meeting, pulse};
+use crate::graph::colocation::Berthed;
 use crate::graph::outline::Outline;
 use crate::graph::program::{Body, Built};
 use crate::launch::interrupt::Interrupts;
@@ -18,6 +20,7 @@ use crate::life::patience::Patience;
 use crate::life::stop::Stop;
 use crate::node::body::{self, NodeEnd};
 use crate::node::context::{Context, Groups, Home};
+use crate::node::crew::{self, Ended, Quarters};
 use crate::node::directory::Directory;
 use crate::{Clock, Error, NodeId, Program};
 
@@ -53,7 +56,7 @@ fn take_part<T: Send + 'static>(
     let token = place.token()?;
     let outline = program.outline();
     let (limits, groups) = (program.message_limits(), program.groups());
-    let member = program.members().find(|(name, _)| name.to_string() == role.node).cloned();
+    let unit = program.units().into_iter().find(|unit| unit.name.to_string() == role.node);
     let live = move || {
         let runtime = body::runtime()?;
         let identity = Identity::new(token.clone(), role.node.as_str());
@@ -65,7 +68,7 @@ fn take_part<T: Send + 'static>(
         let id = NodeId { name: role.node.parse()?, incarnation: role.incarnation };
         seat.greet(&id, outline)?;
         // The launcher compared the outlines, so the node exists; the message is for the impossible.
-        let (_, body) = member.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
+        let unit = unit.ok_or_else(|| Error::Handshake(format!("no node `{}`", role.node)))?;
         pulse::start(
             id.clone(),
             role.control.clone(),
@@ -75,7 +78,7 @@ fn take_part<T: Send + 'static>(
             waits.clone(),
             edges.clone(),
         )?;
-        seat.live(id, body, waits, edges)
+        seat.live(id, unit.body, waits, edges)
     };
     let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
     let thread = thread.map_err(Error::system("cannot start the node's thread"))?;
@@ -125,7 +128,10 @@ impl Seat {
     }
 
     fn live(self, id: NodeId, body: Body, waits: Waits, edges: Edges) -> Result<Outcome, Error> {
-        let directory = Directory::new(std::iter::once(id.name.clone()));
+        let directory = match &body {
+            Body::Crew(crew) => Directory::new(crew.nodes().into_iter().map(|node| node.name.clone())),
+            _ => Directory::new(std::iter::once(id.name.clone())),
+        };
         let home = Arc::new(Home {
             directory,
             token: self.token.clone(),
@@ -136,16 +142,11 @@ impl Seat {
             net: None,
         });
         let stop = self.stop.for_node();
-        let ground = Ground::watched(self.clock()?, waits, &id.name.to_string());
-        let context = Context::new(id.clone(), ground, stop.clone(), Arc::clone(&home), self.control.clone());
+        let aboard = Aboard { home, clock: self.clock()?, waits, role: self.role };
         let end = body::run_on(&self.runtime, async {
             match body {
-                Body::Plain(body) => body::body(&stop, async { body(context).await }).await,
-                Body::Service(build) => match build(&context) {
-                    Ok(built) => self.serve(&id, built, context, &stop, &home).await,
-                    Err(error) => NodeEnd::failed(error),
-                },
-                Body::Here(_) | Body::Declared => NodeEnd::stopped(),
+                Body::Crew(crew) => crew::run(&crew, &id, &stop, &aboard, &self.control).await,
+                body => aboard.run(&id, &stop, body, self.control.clone()).await,
             }
         });
         let NodeEnd { outcome, value, .. } = end;
@@ -165,24 +166,85 @@ impl Seat {
         }
         Ok(outcome)
     }
+}
 
-    async fn serve(&self, id: &NodeId, built: Built, context: Context, stop: &Stop, home: &Home) -> NodeEnd {
-        let Built { host, run } = built;
-        home.directory.publish(id, Arc::clone(&host).object());
+/// What the nodes of this process share.
+#[derive(Clone)]
+struct Aboard {
+    home: Arc<Home>,
+    clock: Clock,
+    waits: Waits,
+    role: &'static Role,
+}
+
+impl Aboard {
+    /// Runs a node on this thread, which reaches the launcher by `control`.
+    async fn run(&self, id: &NodeId, stop: &Stop, body: Body, control: Client<Control>) -> NodeEnd {
+        let ground = Ground::watched(self.clock.clone(), self.waits.clone(), &id.name.to_string());
+        let context = Context::new(id.clone(), ground, stop.clone(), Arc::clone(&self.home), control.clone());
+        match body {
+            Body::Plain(body) => body::body(stop, async { body(context).await }).await,
+            Body::Service(build) => match build(&context) {
+                Ok(built) => self.serve(id, built, context, stop, &control).await,
+                Err(error) => NodeEnd::failed(error),
+            },
+            Body::Crew(_) | Body::Here(_) | Body::Declared => NodeEnd::stopped(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        id: &NodeId,
+        built: Built,
+        context: Context,
+        stop: &Stop,
+        control: &Client<Control>,
+    ) -> NodeEnd {
+        let (Built { host, run }, Home { directory, token, limits, .. }) = (built, &*self.home);
+        directory.publish(id, Arc::clone(&host).object());
         let spot = match meeting::beside(&self.role.control, id, self.role.ports.as_ref()) {
             Ok(spot) => spot,
             Err(error) => return NodeEnd::failed(error.into()),
         };
-        let listener = match spot.listen(id.identity(self.token.clone()), &self.limits).await {
+        let listener = match spot.listen(id.identity(token.clone()), limits).await {
             Ok(listener) => listener,
             Err(error) => return NodeEnd::failed(error.to_string().into()),
         };
         let address = listener.address().clone();
         let serving = async {
-            let ready = self.control.call(Request::Ready { node: id.clone(), address });
+            let ready = control.call(Request::Ready { node: id.clone(), address });
             // A launcher that cannot be told is gone, which the leash sees to.
             let _ = tokio::join!(ready, host.serve(listener));
         };
         body::service(stop, serving, run.map(|run| run(context))).await
+    }
+}
+
+/// Nodes that share this process, each with a thread and a connection to the launcher of its own.
+impl Quarters for Aboard {
+    fn is_process(&self) -> bool {
+        true
+    }
+
+    fn start(
+        &self,
+        id: NodeId,
+        stop: Stop,
+        node: &Berthed,
+        ended: Ended,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
+        let (aboard, body, name) = (self.clone(), node.body.clone(), id.to_string());
+        // Made on the thread, where it stays.
+        let work = move || async move {
+            let Home { token, limits, .. } = &*aboard.home;
+            let control = Client::connect(&aboard.role.control, id.identity(token.clone()), limits).await;
+            match control.map_err(Error::wire("joining the launcher")) {
+                Ok(control) => aboard.run(&id, &stop, body, control).await,
+                Err(error) => NodeEnd::failed(error.into()),
+            }
+        };
+        let run = move || ended(body::run(work()));
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(run);
+        thread.map(Some).map_err(Error::system(format!("cannot start the thread of {name}")))
     }
 }

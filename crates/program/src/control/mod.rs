@@ -233,8 +233,13 @@ impl Control {
         if !self.nodes.iter().any(|node| node.label().as_str() == label) {
             return Reply::Unknown { known: self.labels() };
         }
-        let over = |state: State| matches!(state, State::Finished | State::Failed);
-        let all = |board: &Board| board.roster.group(label).all(|(_, presence)| over(presence.state));
+        let over = |board: &Board, state: State| match state {
+            State::Finished | State::Failed => true,
+            // One that was enough of its kind, in a colocation whose work is done.
+            State::Stopped => !board.stopping,
+            State::Waiting | State::Starting | State::Running => false,
+        };
+        let all = |board: &Board| board.roster.group(label).all(|(_, presence)| over(board, presence.state));
         let mut board = self.board.subscribe();
         let done = board.wait_for(|board| board.stopping || all(board)).await.is_ok_and(|board| all(&board));
         if done { Reply::Done } else { Reply::Stopped }

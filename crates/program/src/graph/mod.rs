@@ -2,6 +2,7 @@
 //! by which processes agree that they have built the same one.
 
 pub(crate) mod builder;
+pub(crate) mod colocation;
 pub(crate) mod handle;
 pub(crate) mod id;
 pub(crate) mod label;

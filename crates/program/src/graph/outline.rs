@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Services,
     /// A service in the launching process.
     Here,
+    /// Groups that share processes.
+    Colocation,
 }
 
 impl fmt::Display for Kind {
@@ -26,6 +28,7 @@ impl fmt::Display for Kind {
             Self::Nodes => "nodes",
             Self::Services => "services",
             Self::Here => "a service in the launcher",
+            Self::Colocation => "colocations",
         })
     }
 }
@@ -35,7 +38,7 @@ impl fmt::Display for Kind {
 pub(crate) struct GroupOutline {
     pub(crate) label: Label,
     pub(crate) kind: Kind,
-    /// The Rust types of its services; empty for plain nodes.
+    /// The Rust types of its services, empty for plain nodes; the groups of a colocation.
     pub(crate) types: Vec<String>,
     pub(crate) count: usize,
 }
@@ -43,7 +46,11 @@ pub(crate) struct GroupOutline {
 impl fmt::Display for GroupOutline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.count, self.kind)?;
-        if self.types.is_empty() { Ok(()) } else { write!(f, " of type {}", self.types.join(", ")) }
+        match self.kind {
+            Kind::Colocation => write!(f, " of {}", self.types.join(", ")),
+            _ if self.types.is_empty() => Ok(()),
+            _ => write!(f, " of type {}", self.types.join(", ")),
+        }
     }
 }
 

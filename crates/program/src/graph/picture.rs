@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
+use super::colocation::{self, Shared};
 use super::outline::Kind;
 use super::program::Group;
 use crate::OnFailure;
@@ -45,8 +46,9 @@ struct Vertex {
 }
 
 impl Graph {
-    pub(crate) fn of(program: &str, groups: &[Group], has_driver: bool) -> Self {
-        let mut vertices: Vec<_> = groups.iter().map(Vertex::of).collect();
+    pub(crate) fn of(program: &str, groups: &[Group], colocations: &[Shared], has_driver: bool) -> Self {
+        let vertex = |group: &Group| Vertex::of(group, colocation::within(colocations, group.label.as_str()));
+        let mut vertices: Vec<_> = groups.iter().map(vertex).collect();
         if has_driver {
             let (label, what) = ("driver".to_owned(), "in the launcher".to_owned());
             vertices.push(Vertex { label, what, uses: Vec::new() });
@@ -139,14 +141,17 @@ impl Graph {
 }
 
 impl Vertex {
-    fn of(group: &Group) -> Self {
+    fn of(group: &Group, colocation: Option<&str>) -> Self {
         let count = group.nodes.len();
         let plural = if count == 1 { "" } else { "s" };
         let mut what = match group.kind {
             Kind::Nodes => format!("{count} node{plural}"),
             Kind::Services => format!("{count} service{plural}"),
-            Kind::Here => "in the launcher".to_owned(),
+            Kind::Here | Kind::Colocation => "in the launcher".to_owned(),
         };
+        if let Some(colocation) = colocation {
+            what = format!("{what} in {colocation}");
+        }
         let needs = group.resources.to_string();
         if !needs.is_empty() {
             what = format!("{what} of {needs}");

@@ -11,6 +11,7 @@ use syncline_runtime::Ground;
 use syncline_wire::{Edges, Hosted, Limits, Listener, Peer, Service};
 
 use super::builder::Builder;
+use super::colocation::{self, Colocation, Crew, Shared, Unit};
 use super::outline::{self, GroupOutline, Kind, Outline};
 use super::picture::Graph;
 use crate::node::context::Groups;
@@ -62,6 +63,8 @@ pub(crate) enum Body {
     Service(Arc<Build>),
     /// Serves this object from the launching process.
     Here(Arc<HostHere>),
+    /// Nodes that share a process.
+    Crew(Arc<Crew>),
     /// Is still to be defined.
     Declared,
 }
@@ -114,6 +117,7 @@ pub(crate) enum Yield<T> {
 pub struct Program<T = ()> {
     name: String,
     groups: Vec<Group>,
+    colocations: Vec<Shared>,
     source: Yield<T>,
     settings: u64,
     limits: Limits,
@@ -126,6 +130,7 @@ impl Program {
         Self {
             name: name.to_owned(),
             groups: Vec::new(),
+            colocations: Vec::new(),
             source: Yield::Nothing(()),
             settings: outline::EMPTY,
             limits: Limits::default(),
@@ -141,9 +146,9 @@ impl Program {
         T: Send + 'static,
         F: AsyncFnOnce(Context) -> NodeResult<T> + Send + 'static,
     {
-        let Self { name, groups, settings, limits, mistake, .. } = self;
+        let Self { name, groups, colocations, settings, limits, mistake, .. } = self;
         let source = Yield::Driver(Box::new(move |ctx| Box::pin(async move { body(ctx).await })));
-        Program { name, groups, source, settings, limits, mistake }
+        Program { name, groups, colocations, source, settings, limits, mistake }
     }
 }
 
@@ -205,7 +210,7 @@ impl<T: Send + 'static> Program<T> {
 
     /// The graph of groups and of what they [use](Builder::uses), as text and as a picture.
     pub fn graph(&self) -> Graph {
-        Graph::of(&self.name, &self.groups, matches!(self.source, Yield::Driver(_)))
+        Graph::of(&self.name, &self.groups, &self.colocations, matches!(self.source, Yield::Driver(_)))
     }
 
     /// Mixes `bytes` (settings, a digest of the data) into what launcher and processes compare before they run.
@@ -332,8 +337,15 @@ impl<T: Send + 'static> Program<T> {
 
     /// How many nodes each group has, and what they were given.
     pub(crate) fn groups(&self) -> Groups {
-        let what = |group: &Group| (group.nodes.len(), Arc::clone(&group.resources));
-        self.groups.iter().map(|group| (group.label.clone(), what(group))).collect()
+        let sizes = colocation::sizes(&self.groups, &self.colocations);
+        sizes.into_iter().map(|(label, size, resources)| (label, (size, resources))).collect()
+    }
+
+    /// Puts a colocation into the program.
+    pub(super) fn share(&mut self, shared: Shared) -> Colocation<'_> {
+        self.colocations.push(shared);
+        let last = self.colocations.len() - 1;
+        Colocation::new(&mut self.colocations[last])
     }
 
     /// The group of this label.
@@ -341,15 +353,15 @@ impl<T: Send + 'static> Program<T> {
         self.groups.iter_mut().find(|group| group.label.as_str() == label)
     }
 
-    /// Every node with what it does and the group that it is in.
-    pub(crate) fn placed(&self) -> impl Iterator<Item = (&Group, &NodeName, &Body)> {
-        let of = |group| Group::members(group).map(move |(name, body)| (group, name, body));
-        self.groups.iter().flat_map(of)
+    /// All that is to be started: nodes, and colocations in place of those that share a process.
+    pub(crate) fn units(&self) -> Vec<Unit> {
+        colocation::units(&self.groups, &self.colocations)
     }
 
     /// What another process compares with its own.
     pub(crate) fn outline(&self) -> Outline {
-        let groups = self.groups.iter().map(Group::outline).collect();
+        let colocations = colocation::outlines(&self.groups, &self.colocations);
+        let groups = self.groups.iter().map(Group::outline).chain(colocations).collect();
         Outline { program: self.name.clone(), groups, settings: self.settings }
     }
 
@@ -363,7 +375,10 @@ impl<T: Send + 'static> Program<T> {
             None if self.groups.is_empty() && matches!(self.source, Yield::Nothing(_)) => {
                 Err(Error::EmptyProgram(self.name.clone()))
             }
-            None => self.undefined().map_or(Ok(()), |name| Err(Error::Undefined(name))),
+            None => {
+                self.undefined().map_or(Ok(()), |name| Err(Error::Undefined(name)))?;
+                colocation::check(&self.groups, &self.colocations)
+            }
         }
     }
 
@@ -419,8 +434,9 @@ impl Group {
         }
     }
 
-    fn members(&self) -> impl Iterator<Item = &(NodeName, Body)> {
-        self.nodes.iter()
+    /// Whether its nodes have work of their own that ends.
+    pub(super) fn works(&self) -> bool {
+        self.kind == Kind::Nodes || self.runs
     }
 
     /// Takes its services their own part.
@@ -440,7 +456,7 @@ impl Group {
         }
         let first = self.nodes.len();
         let name = |rank| match self.kind {
-            Kind::Here => NodeName::single(self.label.clone()),
+            Kind::Here | Kind::Colocation => NodeName::single(self.label.clone()),
             Kind::Nodes | Kind::Services => NodeName::member(self.label.clone(), rank),
         };
         let names: Vec<_> = (first..first + count).map(name).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 
 use syncline_runtime::{Ground, Waits};
 use syncline_wire::Client;
@@ -12,10 +13,14 @@ use crate::control::meeting::{Meeting, Spot};
 use crate::control::{Control, News};
 use crate::engine::sim::world::World;
 use crate::engine::{Seat, Work};
+use crate::graph::colocation::Berthed;
 use crate::graph::program::{Body, Built, DRIVER, DriverBody, Host};
+use crate::life::member::{Member, Role};
+use crate::life::roster::State;
 use crate::life::stop::Stop;
 use crate::node::body::{self, NodeEnd};
 use crate::node::context::{Context, Home};
+use crate::node::crew::{self, Ended, Quarters};
 use crate::{Clock, Error, Label, NodeId, NodeName, Resources};
 
 /// What the parts of a run in the launching process share.
@@ -67,11 +72,21 @@ pub(crate) struct Cast {
     parts: BTreeMap<NodeName, Part>,
     /// In the order of the graph.
     order: Vec<NodeName>,
+    /// The nodes of each colocation, and whether they have work that ends.
+    crews: BTreeMap<NodeName, Vec<(NodeName, bool)>>,
+    /// In which colocation a node is.
+    units: BTreeMap<NodeName, NodeName>,
 }
 
 impl Cast {
     pub(crate) fn new(stage: Stage) -> Self {
-        Self { stage, parts: BTreeMap::new(), order: Vec::new() }
+        Self {
+            stage,
+            parts: BTreeMap::new(),
+            order: Vec::new(),
+            crews: BTreeMap::new(),
+            units: BTreeMap::new(),
+        }
     }
 
     /// Gives a node its part: here, or where processes meet in one of its own. Tells whether there is anything to start.
@@ -82,6 +97,11 @@ impl Cast {
         needs: &Arc<Resources>,
         meeting: Option<&Meeting>,
     ) -> bool {
+        if let Body::Crew(crew) = body {
+            let mates: Vec<_> = crew.nodes().iter().map(|node| (node.name.clone(), node.works)).collect();
+            self.units.extend(mates.iter().map(|(mate, _)| (mate.clone(), name.clone())));
+            self.crews.insert(name.clone(), mates);
+        }
         let (stage, body) = (self.stage.clone(), body.clone());
         let (make, away): (Make, bool) = match (body, meeting) {
             (Body::Here(host), meeting) => {
@@ -91,8 +111,11 @@ impl Cast {
                 if let Some(world) = &stage.world {
                     world.keep_at_launcher(name);
                 }
-                // It needs no thread where all nodes are threads.
-                let Some(meeting) = meeting else { return false };
+                let Some(meeting) = meeting else {
+                    // It needs no thread where all nodes are threads, and is there from the start.
+                    stage.control.post(|board| board.roster.set(&first, State::Running));
+                    return false;
+                };
                 let spot = meeting.of(name);
                 let make = move |id, stop| {
                     Some(serve_here(stage.clone(), spot.clone(), id, stop, Arc::clone(&host)))
@@ -141,6 +164,37 @@ impl Cast {
         self.parts.get(name).is_some_and(|part| part.away)
     }
 
+    /// The nodes of this incarnation of a colocation, and whether each has work that ends; of another node none.
+    pub(crate) fn mates(&self, node: &NodeId) -> Vec<(NodeId, bool)> {
+        let mate = |(name, works): &(NodeName, bool)| {
+            (NodeId { name: name.clone(), incarnation: node.incarnation }, *works)
+        };
+        self.crews.get(&node.name).into_iter().flatten().map(mate).collect()
+    }
+
+    /// The colocation that a node is in.
+    pub(crate) fn unit_of(&self, node: &NodeName) -> Option<&NodeName> {
+        self.units.get(node)
+    }
+
+    /// Who waits, and is waited for, in this member's name: it, or beside a colocation, of which itself nobody waits for
+    /// anything, the nodes in it.
+    pub(crate) fn parts_of(&self, member: &Member) -> Vec<(NodeName, Role)> {
+        let name = member.id.name.clone();
+        let Some(mates) = self.crews.get(&name) else { return vec![(name, member.role)] };
+        let role = |works| if works { Role::Plain } else { Role::Service };
+        let mates = mates.iter().map(|(mate, works)| (mate.clone(), role(*works)));
+        mates.chain([(name, Role::Service)]).collect()
+    }
+
+    /// Those who live while this node does: it, or the nodes of a colocation in its place.
+    pub(crate) fn lives(&self, node: &NodeId) -> Vec<NodeName> {
+        match self.crews.get(&node.name) {
+            Some(mates) => mates.iter().map(|(name, _)| name.clone()).collect(),
+            None => vec![node.name.clone()],
+        }
+    }
+
     /// The seat of an incarnation.
     pub(crate) fn seat(&mut self, id: &NodeId) -> Option<Seat> {
         let part = self.parts.get_mut(&id.name)?;
@@ -181,6 +235,13 @@ fn work(stage: Stage, id: NodeId, stop: Stop, body: Body) -> Work {
         Box::pin(async move {
             let context = stage.context(id.clone(), stop.clone());
             match body {
+                Body::Crew(crew) => {
+                    let control = Client::local(Arc::clone(&stage.control));
+                    if let Some(world) = &stage.world {
+                        world.share(&id, &crew.nodes());
+                    }
+                    crew::run(&crew, &id, &stop, &stage, &control).await
+                }
                 Body::Plain(body) => body::body(&stop, async { body(context).await }).await,
                 Body::Service(build) => match build(&context) {
                     Ok(Built { host, run }) => {
@@ -194,6 +255,32 @@ fn work(stage: Stage, id: NodeId, stop: Stop, body: Body) -> Work {
             }
         })
     })
+}
+
+/// Nodes that share a process with all others.
+impl Quarters for Stage {
+    fn is_process(&self) -> bool {
+        false
+    }
+
+    fn start(
+        &self,
+        id: NodeId,
+        stop: Stop,
+        node: &Berthed,
+        ended: Ended,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
+        let name = id.to_string();
+        let work = work(self.clone(), id.clone(), stop, node.body.clone());
+        if let Some(world) = &self.world {
+            let role = if node.works { Role::Plain } else { Role::Service };
+            world.start(id, role, work, ended);
+            return Ok(None);
+        }
+        let run = move || ended(body::run(async { work().await }));
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(run);
+        thread.map(Some).map_err(Error::system(format!("cannot start the thread of {name}")))
+    }
 }
 
 /// The work of serving `host` from this process to the others.

@@ -50,7 +50,10 @@ pub(crate) enum Transport {
 pub struct Executor {
     pub(crate) place: Place,
     pub(crate) patience: Patience,
-    pub(crate) sink: Sink,
+    /// Where the nodes' output goes, where somebody has said so.
+    pub(crate) sink: Option<Sink>,
+    /// Whether every node has a window of tmux.
+    pub(crate) has_panes: bool,
     /// What this binary is started again with, where that is not its own arguments: a test names itself.
     pub(crate) restarted_with: Option<Vec<String>>,
     /// Where to write what has passed.
@@ -72,7 +75,7 @@ pub(crate) enum Standstill {
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 impl Executor {
-    /// The executor that this process's arguments name by `--on`: threads, processes, sim, `ssh:FILE`, `slurm` or `kubernetes`; threads where they
+    /// The executor that this process's arguments name by `--on`: threads, processes, tmux, sim, `ssh:FILE`, `slurm` or `kubernetes`; threads where they
     /// name none.
     ///
     /// # Errors
@@ -94,6 +97,12 @@ impl Executor {
     /// input of a node's process is empty. Everything else that `main` does before `launch` happens in every process.
     pub fn processes() -> Self {
         Self::at(Place::Processes(Transport::Unix))
+    }
+
+    /// As [`processes`](Self::processes), with a window of tmux for each node in which its output is to be seen, in a session of
+    /// the run's own. What a person does there ends no node; the session ends with the run.
+    pub fn tmux() -> Self {
+        Self { has_panes: true, ..Self::processes() }
     }
 
     /// Every node is a task of one simulation, on one thread and in virtual time: the same unchanged program, with messages
@@ -182,7 +191,8 @@ impl Executor {
         Self {
             place,
             patience,
-            sink: output::to_stderr(),
+            sink: None,
+            has_panes: false,
             restarted_with: None,
             trace: None,
             deadlock: Some((STANDSTILL, Standstill::Told)),
@@ -310,6 +320,11 @@ impl Executor {
         self
     }
 
+    /// Where lines of output go.
+    pub(crate) fn sink(&self) -> Sink {
+        self.sink.clone().unwrap_or_else(output::to_stderr)
+    }
+
     /// The seed of a simulation.
     pub(crate) fn sim_seed(&self) -> Option<u64> {
         match &self.place {
@@ -322,7 +337,7 @@ impl Executor {
     /// standard error as `[worker/1] line`, in a colour of the node's own on a terminal.
     #[must_use]
     pub fn on_output(mut self, sink: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
-        self.sink = Arc::new(sink);
+        self.sink = Some(Arc::new(sink));
         self
     }
 
@@ -335,7 +350,7 @@ impl Executor {
         let directory = directory.as_ref();
         let made: io::Result<()> = std::fs::create_dir_all(directory);
         made.map_err(Error::system(format!("cannot make the directory {}", directory.display())))?;
-        self.sink = output::to_files(directory.to_owned());
+        self.sink = Some(output::to_files(directory.to_owned()));
         Ok(self)
     }
 }
@@ -345,6 +360,7 @@ impl fmt::Display for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Threads => f.write_str("threads"),
+            Place::Processes(_) if self.has_panes => f.write_str("tmux"),
             Place::Processes(_) => f.write_str("processes"),
             Place::Hosts(site) => site.fmt(f),
             Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
@@ -366,6 +382,7 @@ impl FromStr for Executor {
         match text {
             "threads" => Ok(Self::threads()),
             "processes" => Ok(Self::processes()),
+            "tmux" => Ok(Self::tmux()),
             "sim" => Ok(Self::sim(1)),
             _ => Self::hosts(text),
         }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::cast::{Cast, Stage};
 use super::executor::{Sink, Standstill};
+use super::panes::Panes;
 use super::signals::Signals;
 use super::trace::Trace;
 use crate::control::meeting::Meeting;
@@ -59,6 +60,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) launch: Which,
     /// What this binary is started with; its own arguments where nothing is said.
     pub(crate) arguments: Option<Vec<String>>,
+    /// Where they are shown, if each has a window.
+    pub(crate) panes: Option<Panes>,
 }
 
 /// How a run ended.
@@ -134,6 +137,8 @@ struct Launcher {
     trace: Option<Trace>,
     /// By which others look in.
     open: Option<Open>,
+    /// Kept for its session, which ends with it.
+    panes: Option<Panes>,
     /// Kept for its directory, which vanishes with it.
     meeting: Option<Meeting>,
 }
@@ -175,6 +180,7 @@ impl Launcher {
             noticed: false,
             trace,
             open: None,
+            panes: None,
             meeting: None,
         };
         let begun = launcher.try_begin(program.clone(), processes, sink).await;
@@ -216,7 +222,8 @@ impl Launcher {
 
     /// Opens the door at which processes report.
     async fn open(&mut self, program: String, plan: ProcessPlan, sink: Sink) -> Result<(), Error> {
-        let ProcessPlan { meeting, way, remarks, launch, arguments } = plan;
+        let ProcessPlan { meeting, way, remarks, launch, arguments, panes } = plan;
+        self.panes = panes;
         let Home { token, limits, .. } = &*self.stage.home;
         let listener = meeting.control().listen(token, limits).await;
         let listener = listener.map_err(Error::wire("starting the launcher"))?;
@@ -256,7 +263,7 @@ impl Launcher {
         // What shares this process takes up its work at once, and gives no signs of life.
         let away = self.engine(node).reach() != Reach::SameProcess;
         let state = if away { State::Starting } else { State::Running };
-        self.stage.control.post(|board| board.roster.set(node, state));
+        self.put_down(node, state);
         let Some(seat) = self.cast.seat(node) else { return Ok(()) };
         let exits = Exits::new(self.stage.news.clone());
         self.engine(node).start(seat, exits)?;
@@ -339,9 +346,12 @@ impl Launcher {
 
     /// Tells of a standstill; news of it, if it is to end the program.
     fn look_for_standstill(&mut self) -> Option<News> {
-        let (stall, then) = self.stall.as_mut().filter(|_| self.supervisor.is_running())?;
+        if !self.supervisor.is_running() {
+            return None;
+        }
+        let working = self.working();
+        let (stall, then) = self.stall.as_mut()?;
         let then = *then;
-        let working = self.supervisor.working();
         let mut standings = self.stage.control.standings_of(self.seen.keys());
         standings.push(Standing::of(&self.stage.waits));
         // What gates of this process are for is asked now and seen the next time.
@@ -352,6 +362,7 @@ impl Launcher {
             return None;
         }
         let named: Option<NodeName> = knot.links.first().and_then(|link| link.node.parse().ok());
+        let named = named.map(|name| self.cast.unit_of(&name).cloned().unwrap_or(name));
         let left = self.supervisor.left();
         let node = left.iter().find(|id| Some(&id.name) == named.as_ref()).or(left.first())?;
         Some(News::Event(Event::Failed(node.clone(), Cause::Deadlocked(knot.to_string()))))
@@ -372,6 +383,10 @@ impl Launcher {
                 self.decide(event)
             }
             News::Reported(node, end) => {
+                if let Some(unit) = self.cast.unit_of(&node.name) {
+                    let unit = NodeId { name: unit.clone(), incarnation: node.incarnation };
+                    return self.mate_ended(&node, unit, end);
+                }
                 if let Some(seen) = self.seen.get_mut(&node.name) {
                     seen.reported = Some(end.outcome.clone());
                 }
@@ -396,15 +411,71 @@ impl Launcher {
         if let Some(seen) = self.seen.get_mut(&node.name) {
             seen.joined = true;
         }
-        self.stage.control.post(|board| board.roster.set(node, State::Running));
+        self.put_down(node, State::Running);
         self.is_there(node);
+    }
+
+    /// Puts down the state of a node, and of those that share its process, as far as they have not come to an end of their own.
+    fn put_down(&self, node: &NodeId, state: State) {
+        let mates = self.cast.mates(node);
+        self.stage.control.post(|board| {
+            board.roster.set(node, state);
+            for (mate, _) in mates {
+                let known = board.roster.get(&mate.name);
+                if !known.is_some_and(|known| known.incarnation == mate.incarnation && known.state.is_over())
+                {
+                    board.roster.set(&mate, state);
+                }
+            }
+        });
+    }
+
+    /// A node has come to its end in a process that it shares, and that lives on.
+    fn mate_ended(&mut self, mate: &NodeId, unit: NodeId, end: NodeEnd) -> bool {
+        if !self.supervisor.is_current(&unit) {
+            return false;
+        }
+        let NodeEnd { outcome, value, .. } = end;
+        let is_finished = outcome == Outcome::Finished;
+        self.stage.control.post(|board| {
+            board.roster.set(mate, if is_finished { State::Finished } else { State::Stopped });
+            if is_finished {
+                board.values.insert(mate.name.clone(), value);
+            }
+        });
+        if let Some(trace) = &mut self.trace {
+            trace.ends(&mate.name, self.stage.clock.now());
+        }
+        let roster = self.stage.control.roster();
+        let is_over = |mate: &NodeId| roster.get(&mate.name).is_none_or(|presence| presence.state.is_over());
+        let (working, serving): (Vec<_>, Vec<_>) =
+            self.cast.mates(&unit).into_iter().partition(|(_, works)| *works);
+        let is_idle =
+            working.iter().all(|(mate, _)| is_over(mate)) && serving.iter().any(|(mate, _)| !is_over(mate));
+        is_idle && self.decide(Event::Idle(unit))
+    }
+
+    /// The nodes whose work goes on, each in its own name.
+    fn working(&self) -> Vec<NodeName> {
+        let roster = self.stage.control.roster();
+        let is_over = |mate: &NodeName| roster.get(mate).is_none_or(|presence| presence.state.is_over());
+        let own = |name: NodeName| match self.cast.mates(&NodeId::first(name.clone())) {
+            mates if mates.is_empty() => vec![name],
+            mates => mates
+                .into_iter()
+                .filter(|(mate, works)| *works && !is_over(&mate.name))
+                .map(|(mate, _)| mate.name)
+                .collect(),
+        };
+        self.supervisor.working().into_iter().flat_map(own).collect()
     }
 
     /// A node has taken up its work.
     fn is_there(&mut self, node: &NodeId) {
         let now = self.stage.clock.now();
+        let lives = self.cast.lives(node);
         if let Some(trace) = &mut self.trace {
-            trace.begins(&node.name, now);
+            lives.iter().for_each(|name| trace.begins(name, now));
         }
     }
 
@@ -430,13 +501,17 @@ impl Launcher {
         let finished = end.outcome == Outcome::Finished;
         let over = self.heard(&node, end) | self.decide(Event::Ended { node: node.clone(), finished });
         self.stage.control.books.close(&node);
+        let lives = self.cast.lives(&node);
         if let Some(trace) = &mut self.trace {
-            trace.ends(&node.name, self.stage.clock.now());
+            lives.iter().for_each(|name| trace.ends(name, self.stage.clock.now()));
         }
+        let all = self.cast.mates(&node).into_iter().map(|(mate, _)| mate).chain([node]);
         self.stage.control.post(|board| {
-            let state = board.roster.get(&node.name).map(|presence| presence.state);
-            if state.is_some_and(|state| !state.is_over()) {
-                board.roster.set(&node, State::Stopped);
+            for node in all {
+                let state = board.roster.get(&node.name).map(|presence| presence.state);
+                if state.is_some_and(|state| !state.is_over()) {
+                    board.roster.set(&node, State::Stopped);
+                }
             }
         });
         over
@@ -468,11 +543,13 @@ impl Launcher {
     /// A node has failed: nobody should look for it where it was.
     fn write_off(&mut self, node: &NodeId) {
         let again = self.supervisor.will_restart(node);
-        self.stage.home.directory.withdraw(&node.name, !again);
-        self.stage.control.post(|board| match again {
-            true => board.roster.set(&node.next(), State::Waiting),
-            false => board.roster.set(node, State::Failed),
-        });
+        let directory = &self.stage.home.directory;
+        directory.withdraw(&node.name, !again);
+        self.cast.mates(node).iter().for_each(|(mate, _)| directory.withdraw(&mate.name, !again));
+        match again {
+            true => self.put_down(&node.next(), State::Waiting),
+            false => self.put_down(node, State::Failed),
+        }
     }
 
     /// Does what was decided; true when all is over.
@@ -544,6 +621,7 @@ impl Launcher {
             words.output.extend(output);
         }
         drop(self.open.take());
+        drop(self.panes.take());
         self.write_trace();
         let (end, restarts) = self.supervisor.into_end();
         match end {

@@ -8,6 +8,7 @@ pub(crate) mod executor;
 pub(crate) mod interrupt;
 pub(crate) mod launcher;
 pub(crate) mod output;
+pub(crate) mod panes;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod testing;
@@ -27,6 +28,7 @@ use crate::control::{Control, News, member};
 use crate::engine::hosts::site::Farm;
 use crate::engine::processes::way::{Here, Way};
 use crate::engine::sim::world::World;
+use crate::graph::colocation::Unit;
 use crate::graph::program::{Body, Yield};
 use crate::life::member::{Member, Role};
 use crate::life::stop::Stop;
@@ -38,6 +40,7 @@ use cast::{Cast, Stage};
 use executor::{Place, Sink};
 use interrupt::Interrupts;
 use launcher::{Plan, ProcessPlan};
+use panes::Panes;
 use run::{Hold, Slot};
 use trace::Trace;
 
@@ -112,7 +115,16 @@ fn passed_by<T: Send + 'static>(program: Program<T>, node: &str) -> Result<Run<T
 fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Which) -> Result<Run<T>, Error> {
     let is_sim = executor.is_sim();
     let (news, heard) = mpsc::unbounded_channel();
-    let yard = yard(&program, &executor.place, &executor.sink)?;
+    let mut sink = executor.sink();
+    let mut yard = yard(&program, &executor.place, &sink)?;
+    let panes = match executor.has_panes {
+        true => Some(Panes::open(program.name(), &names(&program))?),
+        false => None,
+    };
+    if let Some((panes, yard)) = panes.as_ref().zip(yard.as_mut()) {
+        sink = panes.sink(executor.sink.clone());
+        yard.remarks.push(panes.remark());
+    }
     let world = match &executor.place {
         Place::Sim(setup) => Some(World::new(setup)),
         Place::Threads | Place::Processes(_) | Place::Hosts(_) => None,
@@ -123,10 +135,10 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     let meeting = yard.as_ref().map(|yard| &yard.meeting);
     let mut cast = Cast::new(stage.clone());
     let mut members = Vec::new();
-    for (group, name, body) in program.placed() {
-        let role = if matches!(body, Body::Plain(_)) || group.runs { Role::Plain } else { Role::Service };
-        if cast.add(name, body, &group.resources, meeting) {
-            members.push(Member::new(name.clone(), role, group.policy));
+    for Unit { name, body, works, policy, resources } in program.units() {
+        let role = if works { Role::Plain } else { Role::Service };
+        if cast.add(&name, &body, &resources, meeting) {
+            members.push(Member::new(name, role, policy));
         }
     }
     let name = program.name().to_owned();
@@ -140,29 +152,35 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
             slot
         }
     };
+    let parts: Vec<_> = members.iter().flat_map(|member| cast.parts_of(member)).collect();
     if let Some(world) = &stage.world {
-        let all: Vec<_> = members.iter().map(|member| member.id.name.clone()).collect();
-        world.check(&all)?;
-        members.iter().for_each(|member| world.expect(&member.id.name, member.role));
+        world.check(&parts.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+        parts.iter().for_each(|(name, role)| world.expect(name, *role));
     }
     let plan = Plan {
         program: name.clone(),
         executor: executor.to_string(),
         trace,
-        roles: members.iter().map(|member| (member.id.name.clone(), member.role)).collect(),
+        roles: parts.into_iter().collect(),
         supervisor: Supervisor::new(members, executor.patience),
         cast,
         processes: yard.map(|yard| {
             let Yard { meeting, way, remarks } = yard;
-            ProcessPlan { meeting, way, remarks, launch, arguments: executor.restarted_with }
+            ProcessPlan { meeting, way, remarks, launch, arguments: executor.restarted_with, panes }
         }),
-        sink: executor.sink,
+        sink,
         // In virtual time a deadlock is certain at once.
         deadlock: executor.deadlock.filter(|_| !is_sim),
     };
     let launcher = launcher::start(plan, stage.clone(), heard)?;
     let hold = Hold { launcher, control: Arc::clone(&stage.control) };
     Ok(Run::new(name, stage.clock.clone(), value, Some(hold), stage.news.clone()))
+}
+
+/// The nodes that are processes.
+fn names<T: Send + 'static>(program: &Program<T>) -> Vec<String> {
+    let away = program.units().into_iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
+    away.map(|unit| unit.name.to_string()).collect()
 }
 
 /// Where processes meet, and how they are started.
@@ -181,8 +199,9 @@ fn yard<T: Send + 'static>(program: &Program<T>, place: &Place, sink: &Sink) -> 
             Some(Yard { meeting, way, remarks: Vec::new() })
         }
         Place::Hosts(site) => {
-            let away = program.placed().filter(|(_, _, body)| !matches!(body, Body::Here(_)));
-            let needs: Vec<_> = away.map(|(group, _, _)| &*group.resources).collect();
+            let units = program.units();
+            let away = units.iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
+            let needs: Vec<_> = away.map(|unit| &*unit.resources).collect();
             let Farm { way, ground, remarks } = site.open(program.name(), &needs, sink)?;
             Some(Yard { meeting: Meeting::Network(ground), way, remarks })
         }
@@ -209,7 +228,9 @@ fn stage<T: Send + 'static>(
         edges: edges.clone(),
         net: world.as_ref().map(|world| world.net.clone()),
     });
-    let nodes = program.all_nodes().cloned().collect();
+    // A colocation is one node to the launcher, beside those in it.
+    let units = program.units().into_iter().filter(|unit| matches!(unit.body, Body::Crew(_)));
+    let nodes = program.all_nodes().cloned().chain(units.map(|unit| unit.name)).collect();
     let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone(), edges));
     Stage { clock, stop: Stop::new(), home, control, news, waits: Waits::default(), world }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::executor::Sink;
@@ -38,14 +38,19 @@ pub(super) fn to_files(directory: PathBuf) -> Sink {
         }
         // No code that holds the lock can panic half-way through a change.
         let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = || directory.join(format!("{}.log", node.replace('/', ".")));
-        let file = files.entry(node.to_owned()).or_insert_with(|| File::create(path()).ok());
+        let create = || File::create(file_of(&directory, node)).ok();
+        let file = files.entry(node.to_owned()).or_insert_with(create);
         let written =
             file.as_mut().is_some_and(|file| file.write_all(format!("{line}\n").as_bytes()).is_ok());
         if !written {
             otherwise(node, line);
         }
     })
+}
+
+/// The file of a node's output.
+pub(super) fn file_of(directory: &Path, node: &str) -> PathBuf {
+    directory.join(format!("{}.log", node.replace('/', ".")))
 }
 
 #[cfg(test)]

@@ -18,6 +18,21 @@ use crate::{Clock, Error};
 pub(crate) type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// A running program. Dropping it ends the program at once and leaves nothing behind.
+///
+/// ```
+/// use syncline_program::{Executor, Program, launch};
+///
+/// let mut program = Program::new("watched");
+/// program.node("quick", async |_| Ok(()));
+/// program.node("patient", async |ctx| {
+///     ctx.stopped().await;
+///     Ok(())
+/// });
+/// let mut run = launch(program, Executor::threads())?;
+/// run.wait_for("quick")?;
+/// run.stop_and_wait()?;
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 #[must_use = "dropping a run ends its program; call `wait`"]
 pub struct Run<T> {
     program: String,

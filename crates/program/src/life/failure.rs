@@ -35,6 +35,13 @@ pub enum Cause {
     Silent(Duration),
     /// Its process never came to take part: why.
     NeverStarted(String),
+    /// One of the nodes that share its process failed, and with it all of them.
+    Part {
+        /// Which.
+        node: NodeName,
+        /// How that failed.
+        cause: Box<Cause>,
+    },
     /// Nothing in the program can go on any more: who waits for whom.
     Deadlocked(String),
 }
@@ -59,6 +66,7 @@ impl Cause {
     pub(crate) fn weight(&self) -> u8 {
         match self {
             Self::LostPeer(_) => 0,
+            Self::Part { cause, .. } => cause.weight(),
             Self::Failed(_) | Self::Panicked(_) | Self::NeverStarted(_) => 1,
             Self::Exited(_) | Self::Silent(_) => 2,
             Self::Killed(_)
@@ -91,6 +99,7 @@ impl fmt::Display for Cause {
                 )
             }
             Self::NeverStarted(why) => write!(f, "did not start: {why}"),
+            Self::Part { node, cause } => write!(f, "failed with its {node}, which {cause}"),
             Self::Deadlocked(why) => write!(f, "is in a deadlock, {why}"),
         }
     }
@@ -142,6 +151,17 @@ fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The failure of one node: who, how, and the last lines that it wrote. Its `Debug` reads as its `Display`.
+///
+/// ```
+/// use syncline_program::{Cause, Error, Executor, Program, launch};
+///
+/// let mut program = Program::new("fails");
+/// program.node("worker", async |_| Err("loss is NaN".into()));
+/// let Err(Error::NodeFailed(failure)) = launch(program, Executor::threads())?.wait() else { panic!() };
+/// assert_eq!(failure.node.to_string(), "worker/0");
+/// assert_eq!(failure.cause, Cause::Failed("loss is NaN".to_owned()));
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 pub struct Failure {
     /// The node.
     pub node: NodeName,

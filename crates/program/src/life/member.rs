@@ -26,6 +26,8 @@ pub(crate) struct Member {
     pub(crate) starting: Option<Duration>,
     /// When its process last gave a sign of life; threads give none.
     pub(crate) heard: Option<Duration>,
+    /// Whether its own work is done, and it only serves still.
+    pub(crate) is_idle: bool,
     /// Whether its silence has been told of.
     pub(crate) told: bool,
     pub(crate) fate: Fate,
@@ -49,7 +51,7 @@ pub(crate) enum Fate {
 impl Member {
     pub(crate) fn new(name: NodeName, role: Role, policy: OnFailure) -> Self {
         let id = NodeId::first(name);
-        Self { id, role, policy, starting: None, heard: None, told: false, fate: Fate::Alive }
+        Self { id, role, policy, starting: None, heard: None, is_idle: false, told: false, fate: Fate::Alive }
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -9,6 +9,21 @@ use serde::{Deserialize, Serialize};
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// What happens when a node of a group fails, in whatever way: an error, a panic, an exit code, a signal, silence.
+///
+/// ```
+/// use std::time::Duration;
+/// use syncline_program::{Executor, OnFailure, Program, launch};
+///
+/// let mut program = Program::new("again");
+/// let policy = OnFailure::Restart { times: 2, backoff: Duration::from_millis(1) };
+/// let lives = program.group("worker", 1).on_failure(policy).run(async |ctx| match ctx.incarnation() {
+///     0 => Err("not yet".into()),
+///     lives => Ok(lives),
+/// });
+/// let program = program.driver(async move |ctx| Ok(lives.all(&ctx).await?));
+/// assert_eq!(launch(program, Executor::threads())?.wait()?, [1]);
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnFailure {
     /// The program stops, and its error names the node.

@@ -59,7 +59,21 @@ pub struct Presence {
     pub address: Option<Address>,
 }
 
-/// Every node of a program, as known at one moment.
+/// Every node of a program, as known at one moment; a colocation stands in it beside its nodes.
+///
+/// ```
+/// use syncline_program::{Executor, Program, State, launch};
+///
+/// let mut program = Program::new("watched");
+/// program.nodes("worker", 2, async |_| Ok(()));
+/// let program = program.driver(async |ctx| {
+///     ctx.finished("worker").await?;
+///     Ok(ctx.roster().await?)
+/// });
+/// let roster = launch(program, Executor::threads())?.wait()?;
+/// assert!(roster.group("worker").all(|(_, presence)| presence.state == State::Finished));
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster(BTreeMap<NodeName, Presence>);
 

@@ -98,6 +98,11 @@ impl Stop {
         self.wait_for(Urgency::Asked).await;
     }
 
+    /// Returns once there is no more time.
+    pub(crate) async fn insisted(&self) {
+        self.wait_for(Urgency::AtOnce).await;
+    }
+
     /// As [`wait`](Self::wait), by the node itself: from now on it ends in its own way.
     pub(crate) async fn watch(&self) {
         self.watched.store(true, Ordering::Relaxed);

@@ -47,6 +47,19 @@ struct Inner {
 
 /// A node's view of its program: who it is, the common clock, the request to stop, and the way to other nodes. Cheap
 /// to clone.
+///
+/// ```
+/// use syncline_program::{Executor, Program, launch};
+///
+/// let mut program = Program::new("names");
+/// let names = program.group("worker", 2).run(async |ctx| {
+///     Ok(format!("{} is one of {}", ctx.name(), ctx.size()))
+/// });
+/// let program = program.driver(async move |ctx| Ok(names.all(&ctx).await?));
+/// let names = launch(program, Executor::threads())?.wait()?;
+/// assert_eq!(names, ["worker/0 is one of 2", "worker/1 is one of 2"]);
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use syncline_wire::{Call, Packed, Service, ServiceError};
+use syncline_wire::{Call, CallError, Client, Packed, Service, ServiceError};
 
 use crate::{Context, Error, Handle, Peer, Program};
 
@@ -81,6 +81,41 @@ impl<S: Service> Cached<S> {
     /// The cacher, as the node of `ctx` reaches it.
     pub fn at(&self, ctx: &Context) -> CachedSide<S> {
         CachedSide(self.0.peer(ctx))
+    }
+
+    /// A client of the service whose calls are answered by the cacher. It follows the cacher when that is started again.
+    ///
+    /// ```
+    /// use syncline_program::ready::Caching;
+    /// use syncline_program::{Executor, Program, launch};
+    /// use syncline_wire::service;
+    ///
+    /// #[service]
+    /// trait Model {
+    ///     async fn parameter(&self, at: usize) -> f32;
+    /// }
+    /// struct Ones;
+    /// #[service]
+    /// impl Model for Ones {
+    ///     async fn parameter(&self, _: usize) -> f32 {
+    ///         1.0
+    ///     }
+    /// }
+    ///
+    /// let mut program = Program::new("cached");
+    /// let model = program.service("model", |_| Ok(Ones));
+    /// let cached = program.cacher("cache", &model, Caching::default());
+    /// let program = program.driver(async move |ctx| Ok(cached.client(&ctx).parameter(7).await?));
+    /// assert_eq!(launch(program, Executor::threads())?.wait()?, 1.0);
+    /// # Ok::<(), syncline_program::Error>(())
+    /// ```
+    pub fn client(&self, ctx: &Context) -> Client<S> {
+        let side = Arc::new(self.at(ctx));
+        let remote = |error: Error| CallError::Wire(syncline_wire::Error::Remote(error.to_string()));
+        Client::through(ctx.clock().clone(), move |request| {
+            let side = Arc::clone(&side);
+            Box::pin(async move { side.call(request).await.map_err(remote) })
+        })
     }
 }
 

@@ -53,10 +53,16 @@ pub struct Outcome {
 
 impl Launcher {
     pub fn start(scenario: &str) -> Self {
+        Self::with(scenario, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn with(scenario: &str, variables: &[(&str, &Path)]) -> Self {
         let directory = TempDir::new().unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["scenario", scenario]).env("TMPDIR", directory.path()).env("RUST_BACKTRACE", "0");
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let begun = Instant::now();
         let child = command.spawn().unwrap();

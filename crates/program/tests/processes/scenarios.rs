@@ -92,6 +92,7 @@ fn scenario(name: &str) -> Result<(), Error> {
         "given" => given(Resources::default().cpus(1).memory(1 << 33).env("MODE", "fast").arg("--quick")),
         "too-much" => given(Resources::default().cpus(100_000)),
         "waits-for" => waits_for(),
+        "windows" => windows(),
         _ => panic!("no scenario `{name}`"),
     }
 }
@@ -617,4 +618,15 @@ fn waits_for() -> Result<(), Error> {
     println!("quick is done");
     std::thread::sleep(Duration::from_millis(300));
     run.stop_and_wait()
+}
+
+/// Nodes that each have a window.
+fn windows() -> Result<(), Error> {
+    let mut program = Program::new("shows.windows");
+    program.nodes("worker", 2, async |ctx| {
+        println!("here is {}", ctx.name());
+        ctx.stopped().await;
+        Ok(())
+    });
+    launch(program, Executor::tmux())?.wait()
 }

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use syncline_wire::{Address, Client, Error, Limits, Token};
+use tempfile::TempDir;
 
 use crate::harness::{Launcher, Outcome, Test, assert_gone, eventually, lives, marked, send};
 use crate::scenarios::Counter;
@@ -59,6 +61,8 @@ pub const ALL: &[Test] = tests![
     e8_a_group_is_given_cores_memory_variables_and_arguments,
     h6_what_the_machine_does_not_have_is_refused,
     g2_one_group_is_waited_for_and_stop_handlers_run,
+    h3_on_tmux_every_node_has_a_window_and_nothing_is_left,
+    h4_without_tmux_the_program_does_not_start,
 ];
 
 fn play(scenario: &str) -> Outcome {
@@ -517,4 +521,43 @@ fn g2_one_group_is_waited_for_and_stop_handlers_run() {
         outcome.text.contains("quick is done") && outcome.text.contains("[long/0] handled"),
         "{outcome:#?}"
     );
+}
+
+fn h3_on_tmux_every_node_has_a_window_and_nothing_is_left() {
+    let place = TempDir::new().unwrap();
+    let tmux = |arguments: &[&str]| {
+        let output = Command::new("tmux").env("TMUX_TMPDIR", place.path()).args(arguments).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    if tmux(&["-V"]).is_err() {
+        println!("there is no tmux here");
+        return;
+    }
+    let mut launcher = Launcher::with("windows", &[("TMUX_TMPDIR", place.path())]);
+    let session = launcher.line("[launcher] every node has a window: tmux attach -t ");
+    assert!(session.starts_with("shows-windows-"), "{session}");
+    let session = format!("={session}");
+    let windows = || tmux(&["list-windows", "-t", &session, "-F", "#{window_name}"]).unwrap();
+    assert_eq!(windows(), "worker/0\nworker/1\n");
+    for node in ["worker/0", "worker/1"] {
+        let shown = || tmux(&["capture-pane", "-p", "-t", &format!("{session}:{node}")]).unwrap();
+        eventually("its window shows what it says", || shown().contains(&format!("here is {node}")));
+    }
+    // Who closes a window ends no node.
+    let node = marked(&[launcher.mark(), "SYNCLINE_NODE=worker/1".to_owned()]);
+    tmux(&["kill-window", "-t", &format!("{session}:worker/1")]).unwrap();
+    assert_eq!(windows(), "worker/0\n");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!node.is_empty() && node.iter().all(|pid| lives(*pid)), "{node:?}");
+    launcher.signal(Signal::TERM);
+    assert_eq!(launcher.end().code, Some(143));
+    assert_eq!(tmux(&["list-sessions"]).unwrap(), "");
+}
+
+fn h4_without_tmux_the_program_does_not_start() {
+    let nothing = TempDir::new().unwrap();
+    let outcome = Launcher::with("windows", &[("PATH", nothing.path())]).end();
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert!(outcome.text.contains("tmux cannot show the nodes: it cannot be started"), "{outcome:#?}");
+    assert!(!outcome.text.contains("here is"), "{outcome:#?}");
 }

@@ -40,6 +40,8 @@ struct State {
     pairs: BTreeMap<(Node, Node), Pair>,
     /// Nodes on one machine, which need no line between them.
     together: Vec<Node>,
+    /// Nodes on the machine of another, whose line they use.
+    hosts: BTreeMap<Node, Node>,
     gone: Vec<Node>,
     random: Xoshiro256PlusPlus,
     listener: Option<Listener>,
@@ -70,6 +72,7 @@ impl Net {
             lines: Vec::new(),
             pairs: BTreeMap::new(),
             together: Vec::new(),
+            hosts: BTreeMap::new(),
             gone: Vec::new(),
             random,
             listener: None,
@@ -85,6 +88,12 @@ impl Net {
     /// Puts `node` on the machine that such nodes share: between them messages take no time.
     pub fn put_together(&self, node: Node) {
         self.state().together.push(node);
+    }
+
+    /// Puts `node` on the machine of `host`: between all that are there messages take no time, and nothing that happens to the
+    /// network strikes them; with others they share its line.
+    pub fn put_at(&self, node: Node, host: Node) {
+        self.state().hosts.insert(node, host);
     }
 
     /// Takes a node away: nobody answers there any more.
@@ -112,7 +121,8 @@ impl Net {
         let names = named.then(|| [from, to].map(|node| sim.waits().name(node)));
         let apart = names.as_ref().and_then(|[from, to]| model.apart(from, to));
         let mut fate = state.carry(now, from, to, bytes, apart, &model.line);
-        if let Some([from_name, to_name]) = &names {
+        let apart_from = state.host(from) != state.host(to);
+        if let Some([from_name, to_name]) = names.as_ref().filter(|_| apart_from || from == to) {
             let strikes = faults.iter().filter(|fault| fault.strikes(from_name, to_name, now, number));
             for fault in strikes {
                 fate = match (fault.what, fate, &fault.when) {
@@ -192,6 +202,7 @@ impl State {
         apart: Option<LinkModel>,
         line: &LinkModel,
     ) -> Fate {
+        let (from, to) = (self.host(from), self.host(to));
         if from == to || (self.together.contains(&from) && self.together.contains(&to)) {
             return Fate::Arrives(now);
         }
@@ -209,6 +220,11 @@ impl State {
         let [_, into] = self.line(to);
         *into = (*into).max(begins.saturating_add(travel)).saturating_add(busy);
         Fate::Arrives(*into)
+    }
+
+    /// The node whose line this one uses.
+    fn host(&self, node: Node) -> Node {
+        self.hosts.get(&node).copied().unwrap_or(node)
     }
 
     fn line(&mut self, node: Node) -> &mut [Duration; 2] {

@@ -128,7 +128,8 @@ pub struct Args {
     /// [default: mean]
     #[arg(long, help_heading = "Parameter server")]
     fold: Option<Fold>,
-    /// Where servers and workers run: threads, processes, sim (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
+    /// Where servers and workers run: threads, processes, tmux (processes, each in a window), sim
+    /// (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
     /// host, as `HOST slots=4`), or slurm or kubernetes, with their options behind, as in slurm:partition=gpu,time=30 or
     /// kubernetes:image=NAME,volume=CLAIM:/data [default: threads]
     #[arg(long, help_heading = "Parameter server")]

@@ -35,7 +35,8 @@ impl Engine for Simulated {
         let Seat { id, work, stop, .. } = seat;
         let role = self.roles.get(&id.name).copied().unwrap_or(Role::Plain);
         self.stops.insert(id.name.clone(), (id.clone(), stop));
-        self.world.start(id, role, work, exits);
+        let node = id.clone();
+        self.world.start(id, role, work, Box::new(move |end| exits.ended(node, end)));
         Ok(())
     }
 

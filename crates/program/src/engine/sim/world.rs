@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use syncline_runtime::{Ground, Knot, Sim};
+use syncline_runtime::{Ground, Knot, Node, Sim};
 use syncline_wire::Net;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Simulation;
 use super::faults::SimFault;
 use crate::control::{News, Outcome};
-use crate::engine::{Exits, Work};
+use crate::engine::Work;
+use crate::graph::colocation::Berthed;
 use crate::life::failure::Cause;
 use crate::life::member::Role;
 use crate::node::body::{self, NodeEnd};
+use crate::node::crew::Ended;
 use crate::{Error, NodeId, NodeName};
 
 /// The name under which the launcher's own tasks run; no node can have it.
@@ -27,6 +29,8 @@ pub(crate) struct World {
     faults: Vec<SimFault>,
     /// The nodes that have not come to their end.
     alive: Arc<Mutex<BTreeMap<NodeName, (NodeId, Role)>>>,
+    /// In which colocation a node is.
+    units: Arc<Mutex<BTreeMap<NodeName, NodeName>>>,
 }
 
 impl World {
@@ -40,7 +44,7 @@ impl World {
         if let Some(listener) = setup.listener.clone() {
             net.listen(move |line| listener.hear(line));
         }
-        Self { sim, net, faults: setup.faults.clone(), alive: Arc::default() }
+        Self { sim, net, faults: setup.faults.clone(), alive: Arc::default(), units: Arc::default() }
     }
 
     /// Refuses a script that kills a node which the program does not have.
@@ -67,18 +71,32 @@ impl World {
         self.net.put_together(self.sim.enter(&name.to_string()));
     }
 
-    /// Starts a node; its end is told to the launcher.
-    pub(crate) fn start(&self, id: NodeId, role: Role, work: Work, exits: Exits) {
+    /// Has these nodes share the machine and the end of a colocation, before they are started.
+    pub(crate) fn share(&self, unit: &NodeId, nodes: &[&Berthed]) {
+        let host = self.sim.enter(&unit.name.to_string());
+        for Berthed { name, .. } in nodes {
+            self.units().insert(name.clone(), unit.name.clone());
+            self.net.put_at(self.enter(&NodeId { name: name.clone(), ..unit.clone() }), host);
+        }
+    }
+
+    /// An incarnation as the network knows it: an earlier one is another node, at which nobody answers any more.
+    fn enter(&self, id: &NodeId) -> Node {
         let name = id.name.to_string();
-        // An earlier incarnation is another node of the network, at which nobody answers any more.
-        let node = if id.incarnation == 0 { self.sim.enter(&name) } else { self.sim.enter_anew(&name) };
+        if id.incarnation == 0 { self.sim.enter(&name) } else { self.sim.enter_anew(&name) }
+    }
+
+    /// Starts a node; its end is told.
+    pub(crate) fn start(&self, id: NodeId, role: Role, work: Work, ended: Ended) {
+        let is_shared = self.units().contains_key(&id.name);
+        let node = if is_shared { self.sim.enter(&id.name.to_string()) } else { self.enter(&id) };
         self.alive().insert(id.name.clone(), (id.clone(), role));
         let world = self.clone();
         self.sim.spawn_local(node, move || {
             Box::pin(async move {
                 let end = body::caught(async { work().await }).await;
                 world.bury(&id);
-                exits.ended(id, end);
+                ended(end);
             })
         });
     }
@@ -102,8 +120,10 @@ impl World {
         }
     }
 
-    /// The incarnation of a node that is alive.
+    /// The incarnation of a node that is alive; of one in a colocation, that of the whole.
     fn incarnation(&self, name: &NodeName) -> Option<NodeId> {
+        let unit = self.units().get(name).cloned();
+        let name = unit.as_ref().unwrap_or(name);
         self.alive().get(name).map(|(id, _)| id.clone())
     }
 
@@ -115,6 +135,15 @@ impl World {
             there && all.remove(&id.name).is_some()
         };
         if alive {
+            let mates: Vec<_> = self
+                .units()
+                .iter()
+                .filter(|(_, unit)| **unit == id.name)
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in mates {
+                self.bury(&NodeId { name, ..id.clone() });
+            }
             let node = self.sim.enter(&id.name.to_string());
             self.sim.kill(node);
             self.net.take_away(node);
@@ -126,7 +155,7 @@ impl World {
     /// waits to be stopped is none.
     pub(crate) fn stuck(&self) -> Option<(NodeId, Knot)> {
         let waits = self.sim.waits();
-        let alive = self.alive();
+        let alive = self.alive().clone();
         let working = alive.values().filter(|(_, role)| *role != Role::Service).map(|(id, _)| id);
         let all: Vec<_> = working.map(|id| (id, self.sim.enter(&id.name.to_string()))).collect();
         let (first, _) = all.iter().find(|(_, node)| !waits.awaits_stop(*node))?;
@@ -135,11 +164,16 @@ impl World {
         let named: Option<NodeName> = knot.links.first().and_then(|link| link.node.parse().ok());
         let named = named.filter(|_| knot.is_circle).and_then(|name| Some(alive.get(&name)?.0.clone()));
         let blamed = named.unwrap_or_else(|| (*first).clone());
-        Some((blamed, knot))
+        Some((self.incarnation(&blamed.name).unwrap_or(blamed), knot))
     }
 
     pub(crate) fn launcher(&self) -> syncline_runtime::Node {
         self.sim.enter(LAUNCHER)
+    }
+
+    fn units(&self) -> MutexGuard<'_, BTreeMap<NodeName, NodeName>> {
+        // As below.
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn alive(&self) -> MutexGuard<'_, BTreeMap<NodeName, (NodeId, Role)>> {

@@ -84,11 +84,17 @@ impl Supervisor {
         if done && self.is_complete() { self.stop(now, End::Finished) } else { Vec::new() }
     }
 
+    /// What is left of a node only serves.
+    pub(super) fn idle(&mut self, now: Duration, node: &NodeId) -> Vec<Action> {
+        self.current(node, |member| member.is_idle = true);
+        if self.is_running() && self.is_complete() { self.stop(now, End::Finished) } else { Vec::new() }
+    }
+
     /// Whether what the program is for has been done.
     fn is_complete(&self) -> bool {
         let of = |role: Role| self.members.values().filter(move |member| member.role == role);
         let role = if of(Role::Driver).next().is_some() { Role::Driver } else { Role::Plain };
-        of(role).next().is_some() && of(role).all(Member::has_ended)
+        of(role).next().is_some() && of(role).all(|member| member.has_ended() || member.is_idle)
     }
 
     /// Starts those again whose time has come.

@@ -4,7 +4,8 @@
 //! - SUP-2: of the failures that arrive within [`GRACE`] of the one that stops, the weightiest is blamed, then the
 //!   earliest: the news of a killed process is often overtaken by the complaints of its peers.
 //! - SUP-3: what has not stopped when the notice is over is killed, and what cannot be killed is left and named.
-//! - SUP-4: plain nodes that end normally stop nothing, until they all have and there is no driver.
+//! - SUP-4: plain nodes that end normally stop nothing, until they all have and there is no driver. Of a colocation it
+//!   counts that its work is done, though its services serve on.
 //! - SUP-5: an interrupt that the driver heeds stops nothing; the next one ends everything at once.
 //! - SUP-6: a process that gives no sign of life is told of once, and beyond the limit it has failed; but a launcher that
 //!   was itself away for a while (its machine slept) blames nobody for it.
@@ -58,6 +59,8 @@ pub(crate) enum Event {
         /// Whether it finished its work.
         finished: bool,
     },
+    /// All work of a node is done; what is left of it only serves others.
+    Idle(NodeId),
     /// Somebody in the program, or the holder of the run, asked for the end.
     StopAsked,
     /// The holder of the run has gone: there is nobody to be polite for.
@@ -160,6 +163,7 @@ impl Supervisor {
             }
             Event::Failed(node, cause) => self.failed(now, node, cause),
             Event::Ended { node, finished } => self.ended(now, &node, finished),
+            Event::Idle(node) => self.idle(now, &node),
             Event::StopAsked => self.stop(now, End::Asked),
             // With nobody to ask politely first, the stop is all there is to do.
             Event::Abandoned => self.stop_at_once(now, End::Asked),
@@ -225,7 +229,8 @@ impl Supervisor {
 
     /// The nodes that have work to do which ends by itself.
     pub(crate) fn working(&self) -> Vec<NodeName> {
-        let working = |member: &&Member| !member.has_ended() && member.role != Role::Service;
+        let working =
+            |member: &&Member| !member.has_ended() && !member.is_idle && member.role != Role::Service;
         self.members.values().filter(working).map(|member| member.id.name.clone()).collect()
     }
 

@@ -275,3 +275,19 @@ fn a_silent_process_is_ended_before_it_is_started_again() {
     program.on(ms(30_010), gone(worker(0), false));
     assert_eq!(program.due(), Some(ms(30_110)));
 }
+
+#[test]
+fn sup_4_a_colocation_whose_work_is_done_counts_as_done_though_it_serves_on() {
+    let mut program = under(false, OnFailure::Restart { times: 1, backoff: ms(0) });
+    assert_eq!(program.on(ms(1), Event::Idle(worker(0))), []);
+    assert_eq!(program.working(), [worker(1).name]);
+    assert_eq!(program.left().len(), 3);
+    // What it serves may still fail, and then all of its work is done anew.
+    assert_eq!(program.on(ms(2), killed(&worker(0))), [Action::End(worker(0))]);
+    program.on(ms(3), gone(worker(0), false));
+    assert_eq!(program.on(ms(3), Event::Tick), [Action::Start(worker(0).next())]);
+    assert_eq!(program.on(ms(4), gone(worker(1), true)), []);
+    assert_eq!(program.on(ms(5), Event::Idle(worker(0))), [], "of an earlier incarnation");
+    assert_eq!(program.on(ms(5), Event::Idle(worker(0).next())), [Action::Stop]);
+    assert!(program.is_well());
+}
