@@ -6,6 +6,7 @@ mod sync {
     pub(crate) use std::sync::{Arc, PoisonError};
 }
 
+#[allow(dead_code, reason = "the scheduler uses more of it than a model does")]
 #[path = "../src/sim/queue.rs"]
 mod queue;
 
