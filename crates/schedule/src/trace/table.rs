@@ -49,10 +49,8 @@ impl<'a> Table<'a> {
     /// Reads a comma-separated file that has exactly these columns, with or without a header line.
     pub fn with_columns(path: &'a Path, columns: &[&str]) -> Result<Self> {
         let mut rows = lines(path)?;
-        if let Some(first) = rows.first() {
-            if first.get(0) == columns.first().copied() {
-                rows.remove(0);
-            }
+        if rows.first().is_some_and(|first| first.get(0) == columns.first().copied()) {
+            rows.remove(0);
         }
         let headers = columns.iter().map(|name| (*name).to_owned()).collect();
         let table = Self { path, headers, rows };
