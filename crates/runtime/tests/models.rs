@@ -1,6 +1,8 @@
 //! What is synchronised by hand, under the interleavings of threads that shuttle tries: the source itself, with shuttle's locks
 //! and atomics in the place of the standard library's.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod sync {
     pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
     pub(crate) use std::sync::{Arc, PoisonError};
