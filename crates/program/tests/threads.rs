@@ -304,3 +304,15 @@ fn h4_an_unknown_executor_lists_the_valid_ones() {
         ["threads", "processes", "tmux"].into_iter().filter(|name| said.contains(name)).collect();
     assert_eq!(names.len(), 3, "{said}");
 }
+
+#[test]
+fn l6_a_service_in_the_launcher_runs_from_the_start() {
+    for executor in [Executor::threads(), Executor::sim(1)] {
+        let mut program = Program::new("here");
+        program.service_here("coordinator", Arc::new(Counter::default()));
+        let program = program.driver(async |ctx| Ok(ctx.roster().await?));
+        let roster = launch(program, executor).unwrap().wait().unwrap();
+        let state = roster.get(&"coordinator".parse().unwrap()).unwrap().state;
+        assert_eq!(state, syncline_program::State::Running);
+    }
+}
