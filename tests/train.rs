@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::fs;
+
 use serde_json::Value;
-use support::{csv, json, libsvm, run, stderr, write};
+use support::{csv, fails, json, libsvm, run, stderr, write};
 
 fn losses(report: &Value) -> Vec<f64> {
     report["epochs"].as_array().unwrap().iter().map(|epoch| epoch["train_loss"].as_f64().unwrap()).collect()
@@ -257,4 +259,68 @@ fn settings_of_the_steps_without_effect_are_refused() {
     support::fails("train --schedule warmup:10 --epochs 10", 2, &["must go on after its warm-up"]);
     support::fails("train --schedule linear", 2, &["step:EPOCHS:FACTOR"]);
     support::fails("train --class-weight nobody=2", 2, &["there is no class `nobody`"]);
+}
+
+#[test]
+fn compressed_runs_save_the_same_bytes_on_every_executor_and_tell_what_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 600);
+    for compress in ["bf16", "push=int8,pull=f16", "push=topk:0.1,pull=bf16"] {
+        let train = |on: &str, servers: usize| {
+            let save = folder.path().join("model.safetensors");
+            let report = json(&format!(
+                "train {} --model mlp:16,8 --workers 3 --servers {servers} --epochs 12 --compress {compress} --on {on} --save {}",
+                data.display(),
+                save.display()
+            ));
+            (fs::read(&save).unwrap(), report)
+        };
+        let (threads, report) = train("threads", 1);
+        let (processes, of_processes) = train("processes", 2);
+        assert!(threads == processes, "{compress}: processes");
+        assert!(threads == train("sim", 3).0, "{compress}: virtual time");
+        assert_eq!(report["settings"]["compress"].as_str().unwrap().split(',').count(), 2);
+        for worker in of_processes["workers"].as_array().unwrap() {
+            let bytes = |name: &str| worker[name].as_f64().unwrap();
+            let share = bytes("pushed_bytes") / bytes("uncompressed_pushed_bytes");
+            let expected = match compress {
+                "bf16" => 0.5,
+                "push=int8,pull=f16" => 0.28,
+                _ => 0.2,
+            };
+            assert!((share - expected).abs() < 0.03, "{compress}: {share} of the bytes");
+            assert_eq!(bytes("pulled_bytes") * 2.0, bytes("uncompressed_pulled_bytes"), "{compress}");
+        }
+        let losses = losses(&of_processes);
+        assert!(losses.last() < losses.first(), "{compress}: {losses:?}");
+    }
+}
+
+#[test]
+fn a_trace_of_a_compressed_run_says_so_and_is_predicted_as_one_of_whole_gradients() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trace) = (csv(folder.path(), 600), folder.path().join("run.parquet"));
+    json(&format!(
+        "train {} --model mlp:32 --workers 2 --epochs 6 --compress bf16 --on sim --network 10Mbit/1ms --compute exp:2ms --trace {}",
+        data.display(),
+        trace.display()
+    ));
+    let profile = folder.path().join("profile.json");
+    let run = run(&format!("predict {} --workers 2,4 --profile {}", trace.display(), profile.display()));
+    assert!(run.status.success(), "{}", stderr(&run));
+    let profile: Value = serde_json::from_slice(&fs::read(profile).unwrap()).unwrap();
+    assert_eq!(profile["serving"]["gradients"], "whole", "{profile}");
+    let measured = &profile["measured"];
+    assert_eq!(
+        measured["whole_push_bytes"].as_u64().unwrap() * 2,
+        measured["parameter_bytes"].as_u64().unwrap()
+    );
+}
+
+#[test]
+fn compression_that_makes_no_sense_is_refused() {
+    fails("train --compress zip", 2, &["compress `zip` is not known", "bf16, f16 and int8"]);
+    fails("train --compress pull=topk:0.1", 2, &["top-k is for pushes"]);
+    fails("train --compress push=topk:0.9", 2, &["a share above 0 and up to 0.5 is needed"]);
+    fails("train --compress bf16 --sync hogwild", 2, &["nothing travels", "--sync asp"]);
 }

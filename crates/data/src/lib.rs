@@ -13,7 +13,7 @@
 //! let scaling = Scaling::fit(&training);
 //! scaling.apply(&mut training)?;
 //! scaling.apply(&mut validation)?;
-//! let rows = Partition::Random.rows(training.rows(), 4, 1);
+//! let rows = Partition::Random.rows(training.targets(), 4, 1);
 //! let of_worker_0 = training.select(&rows[0]);
 //! assert_eq!(of_worker_0.batch(0..32).rows(), 32);
 //! # Ok::<(), syncline_data::Error>(())
@@ -45,7 +45,7 @@ pub use dataset::{Dataset, permutation};
 pub use error::{Error, Result};
 pub use features::{Csr, Dense, Features, MAX_COLUMNS};
 pub use input::{Input, expand};
-pub use partition::Partition;
+pub use partition::{Partition, Weights};
 pub use scaling::Scaling;
 pub use schema::{
     Carried, Chunk, Chunks, Column, Cycle, Fitted, Header, Inputs, Kind, Label, Layout, Misfit, Missing,

@@ -44,7 +44,7 @@ fn data(folder: &Path) -> Dataset {
 fn train(folder: &Path, partition: Partition, workers: usize) -> Vec<f32> {
     let data = data(folder);
     let parts: Vec<Dataset> =
-        partition.rows(data.rows(), workers, 0).iter().map(|rows| data.select(rows)).collect();
+        partition.rows(data.targets(), workers, 0).iter().map(|rows| data.select(rows)).collect();
     let mut model = Mlp::new(&[16, 8, 4]);
     let mut parameters = weights(folder);
     let mut gradient = vec![0.0; parameters.len()];

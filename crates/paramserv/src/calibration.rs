@@ -172,7 +172,7 @@ fn work(
         shared.panicked.fetch_or(gradient.is_err(), Ordering::Relaxed);
         lock(&shared.gradients)[thread] = match gradient {
             Ok(Push::Whole(values)) => Some(values),
-            Ok(Push::Nothing | Push::Touched(..) | Push::Factors(..)) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         if round >= length.warm_up {
             lock(&shared.times).0[thread].push(spent);

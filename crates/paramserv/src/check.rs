@@ -1,7 +1,7 @@
 //! What cannot work is refused before anything starts, whoever asks for it: a mistake must not show as a panic in a
 //! worker, or as a run that ends with nonsense.
 
-use syncline_data::{Dataset, Features, Targets};
+use syncline_data::{Dataset, Features, Partition, Targets};
 use syncline_program::Executor;
 use syncline_round::{Fold, Policy};
 use syncline_terminal::unit::plural;
@@ -25,6 +25,8 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
     }
     steps(run)?;
     policy(run)?;
+    compression(run)?;
+    partition(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -186,6 +188,35 @@ fn policy(run: &ParamServ) -> Result<(), Error> {
                     --optimizer sgd, or --sync asp"
             .to_owned();
         return Err(out_of_range("optimizer", rule, must));
+    }
+    Ok(())
+}
+
+/// Whether rows can be dealt out so.
+fn partition(run: &ParamServ) -> Result<(), Error> {
+    if run.sync.copies() > 1 && matches!(run.partition, Partition::Weight(_)) {
+        let must = format!("under {} the workers of a group do the same: use --partition random", run.sync);
+        return Err(out_of_range("partition", &run.partition, must));
+    }
+    let groups = run.workers / run.sync.copies().max(1);
+    run.partition
+        .check(run.data.targets(), groups.max(1))
+        .map_err(|why| Error::Contradiction(why.to_string()))
+}
+
+/// Whether there is anything to be made shorter, and in this way.
+fn compression(run: &ParamServ) -> Result<(), Error> {
+    if run.compression.is_none() {
+        return Ok(());
+    }
+    if run.sync == Policy::Hogwild {
+        let must = "hogwild is for workers that share memory, between which nothing travels: leave --compress out, or use --sync asp"
+            .to_owned();
+        return Err(out_of_range("compress", run.compression, must));
+    }
+    if run.compression.has_blocks() && matches!(run.data.features(), Features::Sparse(_)) {
+        let must = "in int8 neighbours share a scale, and what sparse rows touch has none: use bf16, f16 or push=topk:SHARE".to_owned();
+        return Err(out_of_range("compress", run.compression, must));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use syncline_data::{Batch, Dataset, Partition};
+use syncline_data::{Batch, Dataset};
 use syncline_learn::{Compact, Model, Score};
 use syncline_round::{Fold, Optimizer, OptimizerState};
 use syncline_wire::{Pool, Tensor};
@@ -24,6 +24,7 @@ use syncline_wire::{Pool, Tensor};
 use crate::{
     Error,
     batches::Batches,
+    compression::{Compression, Feedback, PushCodec, TooLarge},
     delay::mix,
     exchange::{Push, Touched},
     gradient::Rows,
@@ -38,7 +39,7 @@ const GRADIENTS: usize = 4;
 
 /// A round over only the parameters that it reads.
 pub(crate) struct CompactRound {
-    compact: Compact,
+    pub compact: Compact,
     /// The same coordinates by server.
     pub touched: Touched,
 }
@@ -62,9 +63,10 @@ pub(crate) struct Recipe {
     pub pace: Pace,
     /// The longest that the gradient of a batch may be.
     pub clip: Option<f32>,
+    pub compression: Compression,
     pub shuffle: bool,
-    /// How the workers came by their rows.
-    pub partition: Partition,
+    /// Whether a worker's rows lie in an order that was drawn.
+    pub rows_are_drawn: bool,
     pub seed: u64,
 }
 
@@ -101,6 +103,8 @@ pub(crate) struct Computation {
     compacted: Vec<Option<Option<Arc<CompactRound>>>>,
     /// Where it remembers from round to round.
     inner: Option<Inner>,
+    /// Where pushes leave something out.
+    feedback: Option<Feedback>,
     gradients: Pool<f32>,
     /// The parameters of a round where they are not used as pulled, and one batch's gradient.
     parameters: Vec<f32>,
@@ -127,12 +131,13 @@ impl Computation {
         Self {
             worker,
             gradients: Pool::new(model.parameters() * size_of::<f32>() * GRADIENTS),
-            order: shuffle.then(|| Order::new(recipe.seed, worker, recipe.partition, batches.rows())),
+            order: shuffle.then(|| Order::new(recipe.seed, worker, recipe.rows_are_drawn, batches.rows())),
             compacted: (0..batches.rounds()).map(|_| None).collect(),
             prepared: None,
             inner: recipe
                 .keeps_memory
                 .then(|| Inner { settled: fresh(&*model, recipe.optimizer), ahead: None }),
+            feedback: recipe.compression.keeps_residual().then(|| Feedback::new(model.parameters())),
             parameters: Vec::new(),
             gradient: Vec::new(),
             model,
@@ -212,8 +217,9 @@ impl Computation {
         self.model.reseed(mix(self.recipe.seed, self.worker.into(), clock));
         let local_steps =
             self.recipe.fold == Fold::Average || self.batches.within(rows.range.clone()).nth(1).is_some();
-        // The length of a gradient in factors is not known before they are multiplied out.
-        let factors = !local_steps && self.recipe.clip.is_none();
+        // The length of a gradient in factors is not known before they are multiplied out, and they are no numbers to be sent
+        // shorter.
+        let factors = !local_steps && self.recipe.clip.is_none() && self.recipe.compression.push.is_none();
         if factors && let Some(outcome) = self.factors(&rows, pulled, touched.as_deref()) {
             return outcome;
         }
@@ -297,8 +303,21 @@ impl Computation {
         score
     }
 
+    /// What is sent of a gradient.
+    pub(crate) fn pack(&mut self, gradient: Push) -> Result<Push, TooLarge> {
+        match (self.recipe.compression.push, &mut self.feedback) {
+            (None, _) => Ok(gradient),
+            (Some(codec), Some(feedback)) => feedback.send(codec, gradient),
+            (Some(PushCodec::Format(format)), None) => gradient.packed(format),
+            (Some(PushCodec::TopK(_)), None) => unreachable!("what top-k leaves out is kept"),
+        }
+    }
+
     /// The servers have the last round: what was remembered in it stays.
     pub(crate) fn settle(&mut self) {
+        if let Some(feedback) = &mut self.feedback {
+            feedback.settle();
+        }
         if let Some(inner) = &mut self.inner
             && let Some(ahead) = inner.ahead.take()
         {
@@ -306,18 +325,27 @@ impl Computation {
         }
     }
 
-    /// What the worker's own optimiser remembers before the next round.
-    pub(crate) fn own(&self) -> Option<&OptimizerState> {
-        self.inner.as_ref().map(|inner| &inner.settled)
+    /// What the worker remembers before the next round.
+    pub(crate) fn memory(&self) -> Memory {
+        let mut memory = self.inner.as_ref().map(|inner| Memory::of(&inner.settled)).unwrap_or_default();
+        memory.residual = self.feedback.as_ref().map(Feedback::kept).unwrap_or_default();
+        memory
     }
 
     /// Takes up what was remembered; of another history that is nothing if nobody knows.
     pub(crate) fn recall(&mut self, memory: Option<Memory>, is_another_history: bool) -> Result<(), Error> {
+        if let Some(feedback) = &mut self.feedback {
+            match &memory {
+                Some(memory) => feedback.recall(&memory.residual),
+                None if is_another_history => feedback.recall(&[]),
+                None => feedback.again(),
+            }
+        }
         let Some(inner) = &mut self.inner else { return Ok(()) };
         inner.ahead = None;
         let fresh = || fresh(&*self.model, self.recipe.optimizer);
         match memory {
-            Some(Memory { steps, moments }) => {
+            Some(Memory { steps, moments, .. }) => {
                 inner.settled = fresh().remembering(moments.map(Tensor::into_vec), steps)?;
             }
             None if is_another_history => inner.settled = fresh(),

@@ -426,7 +426,9 @@ impl Drive {
         trace.write(|file| {
             describe_nodes(file, &coordinator, &servers);
             let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
-            file.info_mut().setup.get_or_insert_default().load = passed;
+            let setup = file.info_mut().setup.get_or_insert_default();
+            setup.load = passed;
+            setup.traffic = setup.compress.is_some().then(|| traffic(&coordinator));
             Ok(())
         });
         let Trace { file: trace, error: trace_error } = trace;
@@ -497,6 +499,19 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
 fn names(servers: &[usize]) -> String {
     let names: Vec<_> = servers.iter().map(|server| format!("server {server}")).collect();
     names.join(" and ")
+}
+
+/// What all workers have exchanged.
+fn traffic(coordinator: &Coordinator) -> syncline_trace::Traffic {
+    let record = coordinator.record();
+    let mut sum = syncline_trace::Traffic::default();
+    for traffic in record.workers.iter().map(|times| times.traffic) {
+        sum.pushed_bytes += traffic.pushed;
+        sum.uncompressed_pushed_bytes += traffic.plain_pushed;
+        sum.pulled_bytes += traffic.pulled;
+        sum.uncompressed_pulled_bytes += traffic.plain_pulled;
+    }
+    sum
 }
 
 /// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.

@@ -50,6 +50,19 @@ pub enum Error {
         /// What in the data may be behind it.
         suspect: Option<String>,
     },
+    /// A value of a gradient is beyond what the format of pushes holds.
+    #[error(
+        "a value of the gradient is {value} (round {round}, worker {worker}), and f16 holds none beyond 65504: use --compress push=bf16, \
+         or shorten gradients with --clip"
+    )]
+    TooLarge {
+        /// The value.
+        value: f32,
+        /// The worker's round.
+        round: u64,
+        /// Whose gradient.
+        worker: u32,
+    },
     /// A server answered what makes no sense.
     #[error("server {server} broke the protocol: {what}; do all processes run the same build?")]
     Protocol {

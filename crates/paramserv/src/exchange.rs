@@ -19,12 +19,12 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_round::OptimizerState;
 use syncline_wire::Tensor;
 use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
+    compression::{Format, Packed, TooLarge},
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
     protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Turn},
@@ -79,9 +79,40 @@ pub(crate) enum Push {
     Touched(Arc<CompactRound>, Tensor<f32>),
     /// The derivatives by the outputs of the rows.
     Factors(Rows, Tensor<f32>),
+    /// A value for each parameter, in a shorter format.
+    Packed(Packed),
+    /// Likewise for each parameter that the round reads.
+    PackedTouched(Arc<CompactRound>, Packed),
+    /// A few values.
+    Chosen(Chosen),
+}
+
+/// Some values of a gradient, and where they stand among all parameters, in ascending order.
+pub(crate) struct Chosen {
+    pub places: Vec<u32>,
+    pub values: Vec<f32>,
 }
 
 impl Push {
+    /// The same in a shorter format.
+    pub(crate) fn packed(self, format: Format) -> Result<Self, TooLarge> {
+        Ok(match self {
+            Self::Whole(values) => Self::Packed(Packed::pack(Some(format), &values)?),
+            Self::Touched(round, values) => Self::PackedTouched(round, Packed::pack(Some(format), &values)?),
+            other => other,
+        })
+    }
+
+    /// The bytes of its values and coordinates at 32 bits each, where it has some that could be sent otherwise.
+    pub(crate) fn plain_bytes(&self) -> Option<u64> {
+        let bytes = match self {
+            Self::Whole(values) => size_of_val(&values[..]),
+            Self::Touched(_, values) => 2 * size_of_val(&values[..]),
+            _ => return None,
+        };
+        Some(bytes as u64)
+    }
+
     /// Whether all of its values are numbers.
     pub(crate) fn is_finite(&self) -> bool {
         const EXPONENT: u32 = 0x7f80_0000;
@@ -93,6 +124,17 @@ impl Push {
     }
 }
 
+impl Chosen {
+    /// Those of one shard, counted from its start.
+    fn within(&self, shard: &Range<usize>) -> Values {
+        let at = |end: usize| self.places.partition_point(|&place| (place as usize) < end);
+        let within = at(shard.start)..at(shard.end);
+        let places: Vec<u32> =
+            self.places[within.clone()].iter().map(|place| place - shard.start as u32).collect();
+        Values::Sparse(places.into(), self.values[within].to_vec().into())
+    }
+}
+
 /// The answer to a pull.
 pub(crate) struct Pulled {
     /// The round that this worker now works at.
@@ -101,6 +143,8 @@ pub(crate) struct Pulled {
     pub held: Duration,
     /// The parameters.
     pub values: Parameters,
+    /// Bytes of them as they were sent.
+    pub bytes: u64,
 }
 
 /// The servers, as one worker sees them.
@@ -188,15 +232,14 @@ impl Exchange {
     }
 
     /// Starts this worker's next round, as soon as every server's gate lets it; nothing once a server is closed. A round that
-    /// some servers have already is pulled from those as it was. A server that asks what the worker's `own` optimiser remembers is
-    /// told.
+    /// some servers have already is pulled from those as it was. A server that asks what the worker remembers is told.
     pub(crate) async fn pull(
         &mut self,
         next: u64,
         touched: Option<&Touched>,
-        own: Option<&OptimizerState>,
+        memory: &dyn Fn() -> Memory,
     ) -> Result<Option<Pulled>, Halt> {
-        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, own));
+        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, memory));
         let calls = all(calls);
         let started = if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
@@ -206,16 +249,17 @@ impl Exchange {
             return Err(Halt::Failed(Error::Protocol { server, what }));
         }
         let held = started.iter().map(|started| started.held).max().unwrap_or_default();
+        let bytes = started.iter().map(|started| started.values.bytes()).sum();
         let values = match &mut started[..] {
-            [only] => Parameters::Shared(std::mem::take(&mut only.values)),
+            [Started { values: Packed::F32(only), .. }] => Parameters::Shared(std::mem::take(only)),
             _ => {
                 let mut own = std::mem::take(&mut self.own);
                 own.clear();
-                started.iter().for_each(|started| own.extend_from_slice(&started.values));
+                started.iter().for_each(|started| started.values.unpack_onto(&mut own));
                 Parameters::Own(own)
             }
         };
-        Ok(Some(Pulled { clock, held, values }))
+        Ok(Some(Pulled { clock, held, values, bytes }))
     }
 
     /// One server's part of a pull.
@@ -224,7 +268,7 @@ impl Exchange {
         server: usize,
         next: u64,
         touched: Option<&Touched>,
-        own: Option<&OptimizerState>,
+        memory: &dyn Fn() -> Memory,
     ) -> Result<Option<Started>, Halt> {
         let indices = touched.map(|touched| touched.shards[server].1.clone());
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
@@ -237,21 +281,23 @@ impl Exchange {
                 Turn::Go(started) => break started,
                 Turn::Over => return Ok(None),
                 Turn::Anew => return Err(Halt::Anew),
-                Turn::Tell => self.tell(server, own).await?,
+                Turn::Tell => self.tell(server, memory()).await?,
             }
         };
         let sent = started.values.len();
-        if sent != expected {
-            let what = format!("asked for {expected} parameters it sent {sent}");
-            return Err(Halt::Failed(Error::Protocol { server, what }));
+        let fits = started.values.check().and_then(|()| match sent == expected {
+            true => Ok(()),
+            false => Err(format!("asked for {expected} parameters it sent {sent}")),
+        });
+        match fits {
+            Ok(()) => Ok(Some(started)),
+            Err(what) => Err(Halt::Failed(Error::Protocol { server, what })),
         }
-        Ok(Some(started))
     }
 
-    /// Tells a server what the worker's own optimiser remembers.
-    async fn tell(&self, server: usize, own: Option<&OptimizerState>) -> Result<(), Halt> {
+    /// Tells a server what the worker remembers.
+    async fn tell(&self, server: usize, memory: Memory) -> Result<(), Halt> {
         let ticket = self.standings[server].ticket;
-        let memory = own.map(Memory::of).unwrap_or_default();
         match self.servers[server].ask(async |client| client.remember(ticket, memory).await).await? {
             Taken::Yes => Ok(()),
             Taken::Anew => Err(Halt::Anew),
@@ -266,7 +312,7 @@ impl Exchange {
     }
 
     /// Hands a round's gradient to the servers. It returns when every server has taken its part, with the bytes of the
-    /// values and coordinates that they were handed, as many as travel between processes.
+    /// values and coordinates that they were handed, as many as travel between processes. How far the worker is then depends on those.
     ///
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
@@ -275,37 +321,31 @@ impl Exchange {
         clock: u64,
         samples: u64,
         gradient: Push,
-        position: Position,
+        position: impl FnOnce(u64) -> Position,
     ) -> Result<u64, Halt> {
         let count = self.servers.len();
         let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
-        let gradient = &gradient;
-        let sent = all(turns.map(|server| {
-            let gradient = Gradient { samples, values: self.part(server, gradient) };
-            self.push_to(server, clock, gradient, position)
-        }))
-        .await?;
-        Ok(sent.into_iter().sum())
+        let parts: Vec<_> = turns
+            .map(|server| (server, Gradient { samples, values: self.part(server, &gradient) }))
+            .collect();
+        drop(gradient);
+        let bytes = parts.iter().map(|(_, part)| part.values.bytes()).sum();
+        let position = position(bytes);
+        all(parts.into_iter().map(|(server, part)| self.push_to(server, clock, part, position))).await?;
+        Ok(bytes)
     }
 
-    /// One server's part of a push; returns the bytes of what it was sent.
+    /// One server's part of a push.
     async fn push_to(
         &self,
         server: usize,
         clock: u64,
-        mut gradient: Gradient,
+        gradient: Gradient,
         position: Position,
-    ) -> Result<u64, Halt> {
-        let way = &self.servers[server];
-        if let Values::Factors(rows, derivatives) = &gradient.values
-            && !way.is_local()
-        {
-            let (indices, values) = multiplied_out(rows, derivatives, self.shards[server].clone());
-            gradient.values = Values::Sparse(indices.into(), values.into());
-        }
-        let (bytes, ticket) = (gradient.values.bytes(), self.standings[server].ticket);
+    ) -> Result<(), Halt> {
+        let (way, ticket) = (&self.servers[server], self.standings[server].ticket);
         match way.ask(async |client| client.push(ticket, clock, gradient, position).await).await? {
-            Taken::Yes => Ok(bytes),
+            Taken::Yes => Ok(()),
             Taken::Anew => Err(Halt::Anew),
         }
     }
@@ -319,7 +359,19 @@ impl Exchange {
                 let (within, indices) = &round.touched.shards[server];
                 Values::Sparse(indices.clone(), values.slice(within.clone()))
             }
-            Push::Factors(rows, derivatives) => Values::Factors(rows.clone(), derivatives.clone()),
+            Push::Factors(rows, derivatives) if self.servers[server].is_local() => {
+                Values::Factors(rows.clone(), derivatives.clone())
+            }
+            Push::Factors(rows, derivatives) => {
+                let (indices, values) = multiplied_out(rows, derivatives, self.shards[server].clone());
+                Values::Sparse(indices.into(), values.into())
+            }
+            Push::Packed(values) => Values::Packed(values.slice(self.shards[server].clone())),
+            Push::PackedTouched(round, values) => {
+                let (within, indices) = &round.touched.shards[server];
+                Values::PackedSparse(indices.clone(), values.slice(within.clone()))
+            }
+            Push::Chosen(chosen) => chosen.within(&self.shards[server]),
         }
     }
 }

@@ -8,6 +8,8 @@ use syncline_learn::Factors;
 use syncline_round::SparseGradient;
 use syncline_wire::Tensor;
 
+use crate::compression::Packed;
+
 /// The gradient of one worker's round, within one shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Gradient {
@@ -22,12 +24,17 @@ pub(crate) enum Values {
     Dense(Tensor<f32>),
     /// One for each of these coordinates, in any order; those of a coordinate that comes again add up.
     Sparse(Tensor<u32>, Tensor<f32>),
-    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads:
-    /// the rows are the worker's, so what leaves the process is multiplied out before.
-    #[serde(skip)]
-    Factors(Rows, Tensor<f32>),
     /// None: it stands on no samples.
     Empty,
+    /// One a parameter, in a shorter format.
+    Packed(Packed),
+    /// One for each of these coordinates, likewise.
+    PackedSparse(Tensor<u32>, Packed),
+    /// The derivatives by the outputs of these rows: the gradient's [`Factors`], over all shards. Only between threads:
+    /// the rows are the worker's, so what leaves the process is multiplied out before. Last, because a variant that is skipped is not counted
+    /// where others are read, but is where they are written.
+    #[serde(skip)]
+    Factors(Rows, Tensor<f32>),
 }
 
 impl Values {
@@ -37,8 +44,26 @@ impl Values {
             Self::Empty => 0,
             Self::Dense(values) | Self::Factors(_, values) => size_of_val(&values[..]),
             Self::Sparse(indices, values) => size_of_val(&indices[..]) + size_of_val(&values[..]),
+            Self::Packed(values) => return values.bytes(),
+            Self::PackedSparse(indices, values) => return size_of_val(&indices[..]) as u64 + values.bytes(),
         };
         bytes as u64
+    }
+
+    /// The values at 32 bits. What a peer sent may be anything, also what does not fit together.
+    pub(crate) fn unpacked(self) -> Result<Self, String> {
+        let opened = |values: Packed| {
+            values.check()?;
+            match values.has_usable_scales() {
+                true => Ok(values.unpacked()),
+                false => Err("numbers of a byte have a scale that is no positive number".to_owned()),
+            }
+        };
+        Ok(match self {
+            Self::Packed(values) => Self::Dense(opened(values)?),
+            Self::PackedSparse(indices, values) => Self::Sparse(indices, opened(values)?),
+            plain => plain,
+        })
     }
 }
 
@@ -76,6 +101,7 @@ impl Gradient {
                 Err(format!("a sparse gradient has {values} values for {indices} coordinates"))
             }
             Values::Sparse(indices, _) => check_indices(indices, parameters),
+            Values::Packed(_) | Values::PackedSparse(..) => Err("a gradient is still packed".to_owned()),
             Values::Empty | Values::Dense(_) | Values::Factors(..) => Ok(()),
         }
     }
@@ -95,7 +121,8 @@ impl Values {
     /// The gradient as contributions; nothing if it has a value for each parameter anyway.
     pub(crate) fn sparse(&self, shard: &Range<usize>) -> Option<Sparse<'_>> {
         match self {
-            Self::Dense(_) => None,
+            // The server's door lets in none that is packed.
+            Self::Dense(_) | Self::Packed(_) | Self::PackedSparse(..) => None,
             Self::Sparse(indices, values) => Some(Sparse::Coordinates(indices, values)),
             Self::Factors(rows, derivatives) => {
                 Some(Sparse::Factors(rows.factors(derivatives)?, shard.clone()))
@@ -132,5 +159,46 @@ impl SparseGradient for Sparse<'_> {
             Self::Coordinates(indices, values) => (*indices, *values).for_each_run(visit),
             Self::Factors(factors, shard) => factors.for_each_run(shard.clone(), visit),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_wire::bf16;
+
+    use super::*;
+
+    #[test]
+    fn hostile_values_are_refused_at_the_door() {
+        let int8 = |scales: Vec<bf16>, values: usize| Packed::Int8 {
+            scales: scales.into(),
+            values: vec![1i8; values].into(),
+        };
+        let taken = |values: Values, parameters: usize| -> Result<Values, String> {
+            let values = values.unpacked()?;
+            let gradient = Gradient { samples: 1, values };
+            gradient.check(parameters)?;
+            Ok(gradient.values)
+        };
+        let refused = |values: Values, part: &str| {
+            let said = taken(values, 20).unwrap_err();
+            assert!(said.contains(part), "`{part}`: {said}");
+        };
+        refused(Values::Packed(int8(vec![bf16::ONE], 20)), "20 numbers of a byte have 1 scales");
+        refused(Values::Packed(int8(vec![bf16::ONE; 3], 20)), "have 3 scales");
+        refused(Values::Packed(int8(vec![bf16::ONE, bf16::NAN], 20)), "a scale that is no positive number");
+        refused(Values::Packed(int8(vec![bf16::ONE, -bf16::ONE], 20)), "a scale that is no positive number");
+        refused(
+            Values::Packed(int8(vec![bf16::ONE, bf16::INFINITY], 20)),
+            "a scale that is no positive number",
+        );
+        refused(Values::Packed(int8(vec![bf16::ONE; 2], 19)), "19 values for 20 parameters");
+        refused(Values::Packed(Packed::Bf16(vec![bf16::ONE; 21].into())), "21 values for 20 parameters");
+        let halves = || Packed::Bf16(vec![bf16::ONE; 2].into());
+        refused(Values::PackedSparse(vec![1, 2, 3].into(), halves()), "2 values for 3 coordinates");
+        refused(Values::PackedSparse(vec![1, 20].into(), halves()), "coordinate 20 is outside");
+        refused(Values::Packed(Packed::Bf16(Tensor::default())), "0 values for 20 parameters");
+        let good = taken(Values::PackedSparse(vec![1, 19].into(), halves()), 20).unwrap();
+        assert!(matches!(good, Values::Sparse(_, values) if values[..] == [1.0, 1.0]));
     }
 }

@@ -35,6 +35,7 @@ mod check;
 mod checkpoint;
 mod class_weight;
 mod comparison;
+mod compression;
 mod computation;
 mod coordinator;
 mod delay;
@@ -70,6 +71,7 @@ pub use class_weight::ClassWeight;
 pub use comparison::{
     Combinations, Compared, Comparison, Failed, GradientStaleness, Point, RunFigures, Trial,
 };
+pub use compression::{Compression, Format, PushCodec};
 pub use coordinator::Progress;
 pub use delay::Delay;
 pub use error::Error;
@@ -80,7 +82,7 @@ pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, writ
 pub use run_folder::{
     Differences, RunFolder, RunLine, RunRecord, RunState, differences, write_comparison, write_list,
 };
-pub use syncline_data::Partition;
+pub use syncline_data::{Partition, Weights};
 pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};
 pub use syncline_runtime::parse_duration;
 pub use train::{ParamServ, Trained};

@@ -10,7 +10,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use syncline_data::{Dataset, Partition, permutation};
+use syncline_data::{Dataset, permutation};
 
 use crate::delay::mix;
 
@@ -27,7 +27,8 @@ const BLOCKS: usize = 32;
 pub(crate) struct Order {
     seed: u64,
     worker: u32,
-    partition: Partition,
+    /// Whether they were dealt at random.
+    are_drawn: bool,
     /// Where the worker's rows begin.
     start: usize,
     epoch: Option<u64>,
@@ -38,10 +39,10 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// `partition` says how the worker came by its rows.
-    pub(crate) fn new(seed: u64, worker: u32, partition: Partition, rows: Range<usize>) -> Self {
+    /// `are_drawn`: whether the worker's rows lie in an order that was drawn.
+    pub(crate) fn new(seed: u64, worker: u32, are_drawn: bool, rows: Range<usize>) -> Self {
         let start = rows.start;
-        Self { seed, worker, partition, start, epoch: None, rows: rows.collect(), buffers: Vec::new() }
+        Self { seed, worker, are_drawn, start, epoch: None, rows: rows.collect(), buffers: Vec::new() }
     }
 
     /// Copies of the rows that take the places `range` in the order of an epoch; places are counted as the worker's
@@ -49,9 +50,9 @@ impl Order {
     pub(crate) fn gather(&mut self, data: &Dataset, epoch: u64, range: Range<usize>) -> Arc<Dataset> {
         if self.epoch != Some(epoch) {
             let seed = mix(self.seed, self.worker.into(), epoch);
-            let order = match self.partition {
-                Partition::Random => in_windows(self.rows.len(), seed),
-                Partition::Contiguous | Partition::RoundRobin => permutation(self.rows.len(), seed),
+            let order = match self.are_drawn {
+                true => in_windows(self.rows.len(), seed),
+                false => permutation(self.rows.len(), seed),
             };
             self.rows.iter_mut().zip(order).for_each(|(row, place)| *row = self.start + place);
             self.epoch = Some(epoch);
@@ -107,10 +108,10 @@ mod tests {
             let batches = (30..90).step_by(20).map(|start| start..start + 20);
             batches.flat_map(|range| values(&order.gather(&data, epoch, range))).collect()
         };
-        let order = || Order::new(7, 2, Partition::Random, 30..90);
+        let order = || Order::new(7, 2, true, 30..90);
         let (first, second) = (epoch(&mut order(), 0), epoch(&mut order(), 1));
         assert_ne!(first, second);
-        assert_ne!(first, epoch(&mut Order::new(7, 1, Partition::Random, 30..90), 0), "another worker");
+        assert_ne!(first, epoch(&mut Order::new(7, 1, true, 30..90), 0), "another worker");
         let mut going = order();
         assert_eq!((epoch(&mut going, 0), epoch(&mut going, 1)), (first.clone(), second));
         let sorted = |mut values: Vec<f32>| {
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_still_read_is_not_overwritten() {
         let data = synthetic::linear(100, 2, 0.1, 1);
-        let mut order = Order::new(1, 0, Partition::Random, 0..100);
+        let mut order = Order::new(1, 0, true, 0..100);
         let held: Vec<_> = (0..8).map(|batch| order.gather(&data, 0, batch * 10..batch * 10 + 10)).collect();
         let seen: Vec<_> = held.iter().map(|batch| values(batch)).collect();
         order.gather(&data, 0, 80..90);

@@ -9,7 +9,7 @@ use syncline_round::{OptimizerState, Snapshot};
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
-use crate::gradient::Gradient;
+use crate::{compression::Packed, gradient::Gradient};
 
 /// One shard of the parameters. A worker has at most one pull and one push under way at each server.
 ///
@@ -41,7 +41,7 @@ pub(crate) trait Shard {
         position: Position,
     ) -> Result<Taken, ServiceError>;
 
-    /// Keeps what a worker's own optimiser remembers, as it was asked for by [`Turn::Tell`].
+    /// Keeps what a worker remembers, as it was asked for by [`Turn::Tell`].
     async fn remember(&self, ticket: Ticket, memory: Memory) -> Result<Taken, ServiceError>;
 
     /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.
@@ -85,24 +85,26 @@ pub(crate) struct Standing {
     /// The first round whose gradient the server has not got.
     pub next: u64,
     pub position: Position,
-    /// What its own optimiser remembered before that round, if that is known.
+    /// What it remembered before that round, if that is known.
     pub memory: Option<Memory>,
 }
 
-/// What a worker's own optimiser remembers from round to round.
+/// What a worker remembers from round to round.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
-    /// Steps that it has taken.
+    /// Steps that its own optimiser has taken.
     pub steps: u64,
-    /// As long as all parameters, or empty.
+    /// What that remembers: as long as all parameters, or empty.
     pub moments: [Tensor<f32>; 2],
+    /// What its pushes have left out: as long, or empty.
+    pub residual: Tensor<f32>,
 }
 
 impl Memory {
-    /// What this one remembers.
+    /// What this optimiser remembers.
     pub(crate) fn of(optimizer: &OptimizerState) -> Self {
         let (moments, steps) = optimizer.memory();
-        Self { steps, moments: moments.map(|moment| moment.to_vec().into()) }
+        Self { steps, moments: moments.map(|moment| moment.to_vec().into()), residual: Tensor::default() }
     }
 }
 
@@ -125,7 +127,7 @@ pub(crate) enum Turn {
     Over,
     /// The ticket is void: the worker takes up its work anew.
     Anew,
-    /// The worker is to be held for a cut, and first says what its own optimiser remembers.
+    /// The worker is to be held for a cut, and first says what it remembers.
     Tell,
 }
 
@@ -146,7 +148,7 @@ pub(crate) struct Started {
     /// How long the gate held it.
     pub held: Duration,
     /// The parameters that it asked for.
-    pub values: Tensor<f32>,
+    pub values: Packed,
 }
 
 /// All that a server knows between two rounds.
@@ -259,4 +261,19 @@ pub struct WorkerTimes {
     pub rounds: u64,
     /// Samples trained on.
     pub samples: u64,
+    /// Bytes of values and coordinates that it exchanged.
+    pub traffic: Traffic,
+}
+
+/// Bytes of values and coordinates: as they were sent, and as the same would have been at 32 bits each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Pushed.
+    pub pushed: u64,
+    /// Pushed, uncompressed.
+    pub plain_pushed: u64,
+    /// Pulled.
+    pub pulled: u64,
+    /// Pulled, uncompressed.
+    pub plain_pulled: u64,
 }

@@ -106,6 +106,8 @@ pub struct Settings {
     pub fold: String,
     /// How rows are dealt out to workers.
     pub partition: String,
+    /// What is done to make pushes and pulls shorter.
+    pub compress: Option<String>,
     /// The seed of all randomness.
     pub seed: u64,
     /// Where the nodes ran.
@@ -146,6 +148,14 @@ pub struct WorkerReport {
     pub rounds: u64,
     /// Samples trained on.
     pub samples: u64,
+    /// Bytes of values and coordinates that it pushed.
+    pub pushed_bytes: u64,
+    /// The same at 32 bits a value, before any was left out.
+    pub uncompressed_pushed_bytes: u64,
+    /// Bytes of values that it pulled.
+    pub pulled_bytes: u64,
+    /// The same at 32 bits a value.
+    pub uncompressed_pulled_bytes: u64,
     /// Computing gradients, injected delays included.
     pub compute_s: f64,
     /// Injected delays.
@@ -315,6 +325,10 @@ impl WorkerReport {
             worker,
             rounds: times.rounds,
             samples: times.samples,
+            pushed_bytes: times.traffic.pushed,
+            uncompressed_pushed_bytes: times.traffic.plain_pushed,
+            pulled_bytes: times.traffic.pulled,
+            uncompressed_pulled_bytes: times.traffic.plain_pulled,
             compute_s: times.compute.as_secs_f64(),
             injected_s: times.injected.as_secs_f64(),
             push_s: times.push.as_secs_f64(),

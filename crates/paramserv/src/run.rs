@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use syncline_data::Dataset;
+use syncline_data::{Dataset, Partition};
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
 use syncline_round::{Every, Fold, Machine, Optimizer, OptimizerState, Policy, Schedule, Selection};
@@ -43,8 +43,8 @@ pub(crate) struct Run {
     pub shards: Vec<Range<usize>>,
     sync: Policy,
     every: Every,
-    /// Rows of a worker's batch.
-    batch: usize,
+    /// Rows of each worker's batch.
+    batches: Vec<usize>,
     recipe: Recipe,
     plan: Plan,
     /// Spans that each node may keep: none without a trace.
@@ -63,14 +63,26 @@ impl Run {
         // would do: the same rows, in batches that hold those of all parts of the group, in the same order.
         let copies = settings.sync.copies();
         let batch = settings.batch.saturating_mul(copies);
-        let of_groups =
-            settings.partition.rows(settings.data.rows(), settings.workers / copies, settings.seed);
+        let groups = settings.workers / copies;
+        // All rows in an order of the worker's own: that is what shuffling does in every epoch, and needs no copies.
+        let is_shared = settings.shuffle && settings.partition == Partition::OverlapReshuffle;
+        let of_groups = match is_shared {
+            true => vec![(0..settings.data.rows()).collect(); groups],
+            false => settings.partition.rows(settings.data.targets(), groups, settings.seed),
+        };
         let rows: Vec<Vec<usize>> =
             (0..settings.workers).map(|worker| of_groups[worker / copies].clone()).collect();
+        // Who has twice the rows has twice the batch, so that all come to the end of their rows in the same round.
+        let batch_of = |worker: usize| match &settings.partition {
+            Partition::Weight(weights) => weights.share(worker, batch),
+            _ => batch,
+        };
+        let batches: Vec<usize> = (0..settings.workers).map(batch_of).collect();
         let (every, fold) = (settings.exchanges(), settings.folds());
-        let rounds = |rows: &Vec<usize>| Batches::new(0..rows.len(), batch, every).rounds();
+        let rounds =
+            |(rows, &batch): (&Vec<usize>, &usize)| Batches::new(0..rows.len(), batch, every).rounds();
         let plan = Plan {
-            rounds_per_epoch: rows.iter().map(rounds).max().unwrap_or(1).max(1),
+            rounds_per_epoch: rows.iter().zip(&batches).map(rounds).max().unwrap_or(1).max(1),
             epochs: settings.epochs,
             seed: settings.seed,
             rate: settings.optimizer.rate(),
@@ -88,8 +100,9 @@ impl Run {
             keeps_memory: settings.sync.outer().is_some() && settings.optimizer.rule().remembers(),
             pace,
             clip: settings.clip,
+            compression: settings.compression,
             shuffle: settings.shuffle,
-            partition: settings.partition,
+            rows_are_drawn: settings.partition.is_drawn() && !is_shared,
             seed: settings.seed,
         };
         Self {
@@ -100,7 +113,7 @@ impl Run {
             rows,
             sync: settings.sync,
             every,
-            batch,
+            batches,
             recipe,
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
@@ -137,10 +150,11 @@ impl Run {
             optimizer: optimizer.state(shard.len(), &regularised),
             parameters,
             hogwild,
-            full: self.rows.iter().map(|rows| self.full(rows.len())).collect(),
+            full: (0..self.rows.len()).map(|worker| self.full(worker)).collect(),
             pace,
             recorder: Recorder::new(self.spans),
-            asks_memory: self.recipe.keeps_memory,
+            pulled: self.recipe.compression.pull,
+            asks_memory: self.recipe.keeps_memory || self.recipe.compression.keeps_residual(),
             is_blank: self.resumes || ctx.incarnation() > 0,
             keeps_last: self.on_loss.goes_on() && self.shards.len() > 1 && self.sync.waits_for_all(),
         };
@@ -196,11 +210,11 @@ impl Run {
         duties.run(work).await
     }
 
-    /// Samples of a full round of a worker with so many rows, by which shorter ones count less. The sum of the gradients
+    /// Samples of a full round of a worker, by which shorter ones count less. The sum of the gradients
     /// of several batches is shorter by itself where there are fewer of them.
-    fn full(&self, rows: usize) -> u64 {
+    fn full(&self, worker: usize) -> u64 {
         match self.every {
-            Every::Batch => Batches::new(0..rows, self.batch, self.every).full() as u64,
+            Every::Batch => self.batches(worker, 0..self.rows[worker].len()).full() as u64,
             Every::Batches(_) | Every::Epoch => 0,
         }
     }
@@ -219,7 +233,7 @@ impl Run {
         let exchange = Exchange::new(rank as u32, ctx.clock().clone(), ways, self.shards.clone());
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
-        let computation = self.computation(self.group(rank) as u32, data, rows);
+        let computation = self.computation(self.group(rank) as u32, data, self.batches(rank, rows));
         let validation =
             self.validation.as_ref().map(|data| (Arc::clone(data), self.judged_by(rank, data.rows())));
         Ok(Worker {
@@ -252,9 +266,13 @@ impl Run {
         worker / self.sync.copies()
     }
 
+    /// The batches of a worker with these rows.
+    fn batches(&self, worker: usize, rows: Range<usize>) -> Batches {
+        Batches::new(rows, self.batches[worker], self.every)
+    }
+
     /// A worker's model and data.
-    fn computation(&self, worker: u32, data: Arc<Dataset>, rows: Range<usize>) -> Computation {
-        let batches = Batches::new(rows, self.batch, self.every);
+    fn computation(&self, worker: u32, data: Arc<Dataset>, batches: Batches) -> Computation {
         Computation::new(worker, self.model(), data, Arc::clone(&self.data), batches, self.recipe)
     }
 
@@ -262,7 +280,7 @@ impl Run {
     pub(crate) fn trial(&self, thread: usize, threads: usize) -> Computation {
         let rows = self.rows.first().map_or(0, Vec::len);
         let start = (self.data.rows() - rows) * thread / threads;
-        self.computation(thread as u32, Arc::clone(&self.data), start..start + rows)
+        self.computation(thread as u32, Arc::clone(&self.data), self.batches(0, start..start + rows))
     }
 
     /// Whether its model's gradients may be computed apart from it.

@@ -3,7 +3,7 @@
 //! - SEAT-1: of two processes that speak for one worker the server hears the later one only: each that takes up the work gets
 //!   a higher ticket.
 //! - SEAT-2: no round of a worker is folded twice: one that was handed in stays so, whoever hands it in again.
-//! - SEAT-3: what a worker's own optimiser remembers is kept as it was before the round that the worker does next, or not at
+//! - SEAT-3: what a worker remembers is kept as it was before the round that the worker does next, or not at
 //!   all: whatever it hands in makes that void.
 
 use syncline_round::Snapshot;
@@ -17,7 +17,7 @@ pub(crate) struct Seats {
     seats: Vec<Seat>,
     /// Rounds of the whole run.
     rounds: u64,
-    /// Whether workers have optimisers of their own that remember.
+    /// Whether workers remember something.
     asks_memory: bool,
 }
 
@@ -30,7 +30,7 @@ struct Seat {
     /// Whether it has been told that all rounds are over.
     is_done: bool,
     position: Position,
-    /// What its optimiser remembers.
+    /// What it remembers.
     memory: Option<Memory>,
 }
 
@@ -77,17 +77,17 @@ impl Seats {
         self.seats[worker].memory = None;
     }
 
-    /// Whether a worker has yet to say what its optimiser remembers.
+    /// Whether a worker has yet to say what it remembers.
     pub(crate) fn lacks_memory(&self, worker: usize) -> bool {
         self.asks_memory && self.seats[worker].memory.is_none()
     }
 
-    /// Takes in what a worker's optimiser remembers.
+    /// Takes in what a worker remembers.
     pub(crate) fn remember(&mut self, worker: usize, memory: Memory) {
         self.seats[worker].memory = Some(memory);
     }
 
-    /// What the workers' optimisers remember; of nobody where they remember nothing.
+    /// What the workers remember; of nobody where they remember nothing.
     pub(crate) fn memories(&self) -> Vec<Option<Memory>> {
         let memories = self.seats.iter().map(|seat| seat.memory.clone());
         if self.asks_memory { memories.collect() } else { Vec::new() }

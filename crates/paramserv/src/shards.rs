@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 /// Parameters in one cache line of 64 bytes.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// The ranges that `servers` servers hold of `parameters` parameters, in order, each at most one cache line larger than
 /// another. Where there are fewer lines than servers, some hold nothing.

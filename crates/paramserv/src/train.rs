@@ -9,7 +9,7 @@ use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use crate::{
-    Checkpoints, ClassWeight, Delay, Error, OnWorkerLoss, Progress, Report,
+    Checkpoints, ClassWeight, Compression, Delay, Error, OnWorkerLoss, Progress, Report,
     calibration::{Calibration, cores},
     check,
     checkpoint::{Checkpoint, Folder, Identity, newest},
@@ -39,6 +39,7 @@ pub struct ParamServ {
     pub(crate) patience: Option<u32>,
     fold: Option<Fold>,
     pub(crate) partition: Partition,
+    pub(crate) compression: Compression,
     pub(crate) seed: u64,
     pub(crate) delays: Vec<Delay>,
     pub(crate) trace: Option<PathBuf>,
@@ -97,6 +98,7 @@ impl ParamServ {
             epochs: 10,
             fold: None,
             partition: Partition::Random,
+            compression: Compression::default(),
             seed: 1,
             delays: Vec::new(),
             trace: None,
@@ -140,7 +142,7 @@ impl ParamServ {
         Self { every: Some(every), ..self }
     }
 
-    /// Rows in one worker's batch.
+    /// Rows in one worker's batch; with a partition by weight, on average.
     #[must_use]
     pub fn batch(self, batch: usize) -> Self {
         Self { batch, ..self }
@@ -208,6 +210,12 @@ impl ParamServ {
     #[must_use]
     pub fn partition(self, partition: Partition) -> Self {
         Self { partition, ..self }
+    }
+
+    /// What is done to make pushes and pulls shorter.
+    #[must_use]
+    pub fn compress(self, compression: Compression) -> Self {
+        Self { compression, ..self }
     }
 
     /// The seed of the initial parameters, the partition, the order of the rows, dropout and injected delays.
@@ -386,6 +394,11 @@ impl ParamServ {
         Identity::new(settings, further.into_iter().chain(self.identity.iter().cloned()))
     }
 
+    /// The compression in the words of the command line, where there is one.
+    fn compress_told(&self) -> Option<String> {
+        (!self.compression.is_none()).then(|| self.compression.to_string())
+    }
+
     fn settings(&self, executor: &Executor) -> Settings {
         Settings {
             rows: self.data.rows(),
@@ -409,6 +422,7 @@ impl ParamServ {
             patience: self.patience,
             fold: self.folds().to_string(),
             partition: self.partition.to_string(),
+            compress: self.compress_told(),
             seed: self.seed,
             on: format!("{executor:#}"),
             inject: self.delays.iter().map(ToString::to_string).collect(),
@@ -424,7 +438,11 @@ impl ParamServ {
         apart: bool,
     ) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
         let mut trace = self.trace_file(settings, is_sim)?;
-        let total = (self.data.rows() * self.sync.copies()) as u64 * u64::from(self.epochs);
+        let copies = match self.partition {
+            Partition::OverlapReshuffle => self.workers,
+            _ => self.sync.copies(),
+        };
+        let total = (self.data.rows() * copies) as u64 * u64::from(self.epochs);
         let (on_progress, on_remark) = (self.on_progress.take(), self.on_remark.take());
         let deviation = self.data.target_scale().deviation;
         let coordinator = Arc::new(Coordinator::new(
@@ -481,6 +499,8 @@ impl ParamServ {
             schedule: Some(settings.schedule.clone()),
             shuffle: Some(settings.shuffle),
             fold: Some(settings.fold.clone()),
+            compress: settings.compress.clone(),
+            whole_push_bytes: self.compression.whole_push_bytes(settings.parameters),
             on: Some(settings.on.clone()),
             inject: settings.inject.clone(),
             cores: Some(if is_sim { self.workers + self.servers } else { cores() } as u64),

@@ -17,6 +17,7 @@ use tokio::task::coop::consume_budget;
 
 use crate::{
     Delay, Error,
+    compression::TooLarge,
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
     exchange::{Exchange, Halt, Pulled},
@@ -155,7 +156,8 @@ impl Worker {
             }
         };
         let touched = compact.as_ref().map(|compact| &compact.touched);
-        let Some(pulled) = self.exchange.pull(next, touched, self.computation.own()).await? else {
+        let Self { exchange, computation, .. } = self;
+        let Some(pulled) = exchange.pull(next, touched, &|| computation.memory()).await? else {
             return Ok(None);
         };
         let (start, end) = self.lap(tally);
@@ -168,8 +170,9 @@ impl Worker {
                 ..self.span(Phase::Wait, pulled.clock, start, opened)
             });
         }
-        let bytes = size_of_val(&pulled.values[..]) as u64;
-        self.record(Span { bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
+        tally.times.traffic.pulled += pulled.bytes;
+        tally.times.traffic.plain_pulled += size_of_val(&pulled.values[..]) as u64;
+        self.record(Span { bytes: pulled.bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
         Ok(Some((pulled, compact)))
     }
 
@@ -224,8 +227,15 @@ impl Worker {
 
     /// Hands the gradient to the servers.
     async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Halt> {
-        let position = Position { epoch: tally.epoch, train: tally.train, times: tally.times };
-        let bytes = self.exchange.push(clock, outcome.score.rows, outcome.gradient, position).await?;
+        let plain = outcome.gradient.plain_bytes();
+        let too_large = |TooLarge(value)| Error::TooLarge { value, round: clock, worker: self.rank };
+        let gradient = self.computation.pack(outcome.gradient).map_err(too_large)?;
+        let position = |bytes: u64| {
+            tally.times.traffic.pushed += bytes;
+            tally.times.traffic.plain_pushed += plain.unwrap_or(bytes);
+            Position { epoch: tally.epoch, train: tally.train, times: tally.times }
+        };
+        let bytes = self.exchange.push(clock, outcome.score.rows, gradient, position).await?;
         let (start, end) = self.lap(tally);
         tally.times.push += end - start;
         self.record(Span { bytes, ..self.span(Phase::Push, clock, start, end) });

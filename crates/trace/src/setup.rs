@@ -38,6 +38,12 @@ pub struct TrainingSetup {
     pub shuffle: Option<bool>,
     /// How gradients are combined.
     pub fold: Option<String>,
+    /// What was done to make pushes and pulls shorter: `push=bf16,pull=bf16`; absent where nothing was.
+    pub compress: Option<String>,
+    /// Bytes of a push that has a value for every parameter, where those are not four each.
+    pub whole_push_bytes: Option<u64>,
+    /// What compression has saved.
+    pub traffic: Option<Traffic>,
     /// Where the nodes ran: `threads`, `processes`, `sim ...`.
     pub on: Option<String>,
     /// Injected delays, one each.
@@ -64,6 +70,9 @@ impl Default for TrainingSetup {
             schedule: None,
             shuffle: None,
             fold: None,
+            compress: None,
+            whole_push_bytes: None,
+            traffic: None,
             on: None,
             inject: Vec::new(),
             cores: None,
@@ -71,6 +80,19 @@ impl Default for TrainingSetup {
             load: None,
         }
     }
+}
+
+/// Bytes of values and coordinates that all workers exchanged, as they were sent and as the same would have been at 32 bits each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Pushed.
+    pub pushed_bytes: u64,
+    /// Pushed, uncompressed.
+    pub uncompressed_pushed_bytes: u64,
+    /// Pulled.
+    pub pulled_bytes: u64,
+    /// Pulled, uncompressed.
+    pub uncompressed_pulled_bytes: u64,
 }
 
 /// Times of one gradient and one update, of one core alone and of all at once, before the run began.
@@ -119,6 +141,9 @@ impl TrainingSetup {
             schedule: text("schedule"),
             shuffle: value(settings, "shuffle"),
             fold: text("fold"),
+            compress: None,
+            whole_push_bytes: None,
+            traffic: None,
             on: text("on"),
             inject: inject.split_whitespace().map(str::to_owned).collect(),
             cores: value(settings, "cores"),

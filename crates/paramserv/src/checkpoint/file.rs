@@ -1,8 +1,8 @@
 //! A checkpoint as a file: safetensors, which any tool of the field can open.
 //!
 //! The tensors `parameters`, `moment.0`, `moment.1` (F32, over all parameters), with early stopping `version.K` (F32), where
-//! workers have optimisers of their own `worker.K.moment.0`, `worker.K.moment.1` (F32) and `worker_steps` (U8: by worker the steps taken, or
-//! nothing), and `state` (U8: everything else, as postcard writes it). The metadata key `syncline.checkpoint` is JSON: `format`, `round`,
+//! workers have optimisers of their own `worker.K.moment.0`, `worker.K.moment.1` (F32), where their pushes leave something out
+//! `worker.K.residual` (F32), with either `worker_steps` (U8: by worker the steps taken, or nothing), and `state` (U8: everything else, as postcard writes it). The metadata key `syncline.checkpoint` is JSON: `format`, `round`,
 //! `identity` (the training and the data), and `sum`, the SHA-256 of all of it. Numbers are little-endian, as they lie in
 //! memory.
 
@@ -16,7 +16,7 @@ use super::{Checkpoint, Identity, Rest};
 use crate::protocol::Memory;
 
 const KEY: &str = "syncline.checkpoint";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const WORKER_STEPS: &str = "worker_steps";
 
 /// The JSON of the metadata.
@@ -70,6 +70,8 @@ fn parts<'a>(checkpoint: &'a Checkpoint, state: &'a [u8], worker_steps: &'a [u8]
         let moments = memory.iter().flat_map(|memory| memory.moments.iter().enumerate());
         let kept = moments.filter(|(_, moment)| !moment.is_empty());
         parts.extend(kept.map(|(number, moment)| floats(of_worker(worker, number), moment)));
+        let residual = memory.iter().map(|memory| &memory.residual).filter(|residual| !residual.is_empty());
+        parts.extend(residual.map(|residual| floats(residual_of(worker), residual)));
     }
     if !checkpoint.memories.is_empty() {
         parts.push((WORKER_STEPS.to_owned(), Dtype::U8, worker_steps));
@@ -131,7 +133,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Checkpoint, Identity), String> {
     };
     let memory = |(worker, steps): (usize, Option<u64>)| {
         let moments = [0, 1].map(|number| floats(&of_worker(worker, number)).into());
-        steps.map(|steps| Memory { steps, moments })
+        let residual = floats(&residual_of(worker)).into();
+        steps.map(|steps| Memory { steps, moments, residual })
     };
     let memories = steps.into_iter().enumerate().map(memory).collect();
     Ok((Checkpoint { parameters: floats("parameters"), moments, memories, rest }, head.identity))
@@ -140,6 +143,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Checkpoint, Identity), String> {
 /// The name of what a worker's own optimiser remembers.
 fn of_worker(worker: usize, number: usize) -> String {
     format!("worker.{worker}.moment.{number}")
+}
+
+/// The name of what a worker's pushes have left out.
+fn residual_of(worker: usize) -> String {
+    format!("worker.{worker}.residual")
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -86,7 +86,7 @@ pub(crate) struct Checkpoint {
     pub parameters: Vec<f32>,
     /// What the optimiser remembers: as long as the parameters, or empty.
     pub moments: [Vec<f32>; 2],
-    /// What the workers' own optimisers remember, by worker; empty where they have none.
+    /// What the workers remember, by worker; empty where that is nothing.
     pub memories: Vec<Option<Memory>>,
     pub rest: Rest,
 }
@@ -157,12 +157,15 @@ impl Checkpoint {
     /// Whether its parts fit together, for so many parameters and workers: a file may hold anything.
     pub(crate) fn fits(&self, parameters: usize, workers: usize) -> bool {
         let versions = self.rest.record.patience.iter().flat_map(|patience| &patience.parameters);
-        let remembered = self.memories.iter().flatten().flat_map(|memory| &memory.moments);
+        let of_worker = |memory: &'_ Memory| {
+            memory.moments.each_ref().map(|moment| moment.len()).into_iter().chain([memory.residual.len()])
+        };
+        let mut remembered = self.memories.iter().flatten().flat_map(of_worker);
         self.parameters.len() == parameters
             && self.moments.iter().all(|moment| moment.is_empty() || moment.len() == parameters)
             && versions.map(|version| version.len()).all(|length| length == parameters)
             && (self.memories.is_empty() || self.memories.len() == workers)
-            && remembered.map(|moment| moment.len()).all(|length| length == 0 || length == parameters)
+            && remembered.all(|length| length == 0 || length == parameters)
             && self.rest.positions.len() == workers
             && self.rest.machine.members().len() == workers
     }

@@ -24,7 +24,7 @@ use syncline_program::{Cost, Executor, SimFault};
 use syncline_round::{Every, Fold, Policy, Rule, Schedule};
 use syncline_wire::Network;
 
-use crate::{CheckpointEvery, ClassWeight, Delay, Error, OnWorkerLoss};
+use crate::{CheckpointEvery, ClassWeight, Compression, Delay, Error, OnWorkerLoss};
 
 pub use data::Validation;
 pub use open::OpenJob;
@@ -93,7 +93,7 @@ pub struct TrainJob {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
     /// How rows are dealt out to workers.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     pub partition: Option<Partition>,
 
     /// What is trained.
@@ -167,6 +167,9 @@ pub struct TrainJob {
     /// How the gradients of a round are combined.
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     pub fold: Option<Fold>,
+    /// What is done to make pushes and pulls shorter.
+    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compression>,
     /// Slow workers or rounds.
     #[serde(with = "text::list", skip_serializing_if = "Vec::is_empty")]
     pub inject: Vec<Delay>,
@@ -317,6 +320,7 @@ impl TrainJob {
             sync: over.sync.or(self.sync),
             every: over.every.or(self.every),
             fold: over.fold.or(self.fold),
+            compress: over.compress.or(self.compress),
             inject: list(over.inject, self.inject),
             on: over.on.or(self.on),
             silence: over.silence.or(self.silence),
@@ -356,7 +360,7 @@ header = "absent"
 delimiter = "tab"
 standardize = false
 validation = 0.3
-partition = "round-robin"
+partition = "weight:2,1,1"
 model = "mlp:8"
 dropout = 0.1
 l1 = 0.0003
@@ -380,6 +384,7 @@ servers = 2
 sync = "quorum:2,50ms"
 every = "batches:4"
 fold = "sum"
+compress = "push=topk:0.01,pull=bf16"
 inject = ["worker=2:3x"]
 on = "ssh:hosts.txt,ports=7000-7100"
 silence = "1.5s"

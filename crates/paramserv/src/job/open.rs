@@ -74,7 +74,7 @@ impl TrainJob {
             .epochs(self.epochs.unwrap_or(1))
             .schedule(self.schedule.unwrap_or_default())
             .optimizer(self.steps()?)
-            .partition(self.partition.unwrap_or_default())
+            .partition(self.partition.clone().unwrap_or_default())
             .seed(seed)
             .on_worker_loss(self.on_worker_loss.unwrap_or_default())
             .identified_by("model", format!("{spec} dropout {dropout}"));
@@ -134,6 +134,7 @@ impl TrainJob {
         let run = self.clip.into_iter().fold(run, ParamServ::clip);
         let run = self.patience.into_iter().fold(run, ParamServ::patience);
         let run = self.class_weight.iter().cloned().fold(run, ParamServ::class_weight);
+        let run = self.compress.into_iter().fold(run, ParamServ::compress);
         let run = self.inject.iter().cloned().fold(run, ParamServ::inject);
         let run = self.trace.iter().fold(run, ParamServ::trace);
         let run = self.resume.iter().fold(run, ParamServ::resume);

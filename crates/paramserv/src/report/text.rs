@@ -8,7 +8,7 @@ use std::fmt;
 
 use syncline_terminal::{
     Column, Detail, Page, Screen, Table,
-    unit::{count, loss, plural, seconds},
+    unit::{bytes, count, loss, plural, seconds},
 };
 
 use super::{EpochReport, Report, Settings, WorkerReport};
@@ -183,10 +183,25 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings.extend(last_to_end(report));
     findings.extend(injected(report));
     findings.extend(late(report));
+    findings.extend(compressed(report));
     findings.extend(resumed(report));
     findings.extend(report.losses.iter().cloned());
     findings.extend(checkpoints(report));
     findings
+}
+
+/// What compression has saved.
+fn compressed(report: &Report) -> Option<String> {
+    let compress = report.settings.compress.as_ref()?;
+    let sum = |of: fn(&WorkerReport) -> u64| report.workers.iter().map(of).sum::<u64>() as f64;
+    let told = |sent: f64, plain: f64| {
+        format!("{} instead of {} ({:.1} %)", bytes(sent), bytes(plain), 100.0 * sent / plain.max(1.0))
+    };
+    Some(format!(
+        "{compress}: pushes were {}, pulls {}",
+        told(sum(|worker| worker.pushed_bytes), sum(|worker| worker.uncompressed_pushed_bytes)),
+        told(sum(|worker| worker.pulled_bytes), sum(|worker| worker.uncompressed_pulled_bytes)),
+    ))
 }
 
 fn resumed(report: &Report) -> Option<String> {

@@ -30,6 +30,7 @@ use syncline_wire::{Call, ServiceError, Tensor, service};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
+    compression::{Format, Packed, TooLarge},
     gradient::{Gradient, Values},
     hogwild::Hogwild,
     hold::Hold,
@@ -53,6 +54,8 @@ pub(crate) struct Server {
     history: watch::Sender<Option<u32>>,
     /// The parameters where they are stepped without the lock; those of the state are empty then.
     hogwild: Option<Hogwild>,
+    /// How parameters are sent.
+    pulled: Option<Format>,
     state: Mutex<State>,
 }
 
@@ -71,8 +74,10 @@ pub(crate) struct Parts {
     /// Samples of each worker's full round; 0 where rounds are not shortened.
     pub full: Vec<u64>,
     pub pace: Pace,
+    /// How parameters are sent; nothing where that is as they are.
+    pub pulled: Option<Format>,
     pub recorder: Recorder,
-    /// Whether a worker says what its own optimiser remembers before it is held for a cut.
+    /// Whether a worker says what it remembers before it is held for a cut.
     pub asks_memory: bool,
     /// Whether all this is only what it would be at the start, and a later state is told to it.
     pub is_blank: bool,
@@ -145,8 +150,8 @@ impl Server {
             node: ctx.rank() as u32,
         };
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
-        let hogwild = parts.hogwild;
-        Self { ctx: ctx.clone(), clock, shard, history, hogwild, state: Mutex::new(state) }
+        let (hogwild, pulled) = (parts.hogwild, parts.pulled);
+        Self { ctx: ctx.clone(), clock, shard, history, hogwild, pulled, state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -181,7 +186,7 @@ impl Server {
                 (Some(whole), None, _) => whole,
                 (None, None, indices) => self.state().read(indices.as_deref().unwrap_or_default())?,
             };
-            return Ok(Turn::Go(Started { clock: round.number(), held, values }));
+            return Ok(Turn::Go(Started { clock: round.number(), held, values: self.packed(&values)? }));
         }
     }
 
@@ -247,6 +252,16 @@ impl Server {
         drop(state);
         let_go(released);
         Ok(wake)
+    }
+
+    /// Parameters as they are sent.
+    fn packed(&self, values: &Tensor<f32>) -> Result<Packed, ServiceError> {
+        let too_large = |TooLarge(value)| {
+            ServiceError::new(format!(
+                "a parameter is {value}, and f16 holds none beyond 65504: use --compress pull=bf16"
+            ))
+        };
+        Packed::pack(self.pulled, values).map_err(too_large)
     }
 
     /// Why the gate opens for nobody any more.
@@ -443,7 +458,8 @@ impl protocol::Shard for Server {
             let state = self.state();
             if state.seats.knows(ticket) && clock < state.seats.next(ticket.worker as usize) {
                 let values = state.read_again(clock, touched.as_deref())?;
-                return Ok(Turn::Go(Started { clock, held: Duration::ZERO, values }));
+                drop(state);
+                return Ok(Turn::Go(Started { clock, held: Duration::ZERO, values: self.packed(&values)? }));
             }
         }
         self.next_round(ticket, touched).await
@@ -457,6 +473,8 @@ impl protocol::Shard for Server {
         gradient: Gradient,
         position: Position,
     ) -> Result<Taken, ServiceError> {
+        let gradient =
+            Gradient { values: gradient.values.unpacked().map_err(ServiceError::new)?, ..gradient };
         // What a worker of this process hands over was made for this shard.
         if !call.is_local() {
             gradient.check(self.shard.len()).map_err(ServiceError::new)?;

@@ -191,8 +191,8 @@ pub struct Serving {
 impl Serving {
     pub(crate) fn fit(cycles: &Cycles, setup: &Setup, exchange: &Exchange, slower: f64) -> Self {
         let copied = is_copied(setup.policy().unwrap_or(Policy::Bsp), cycles.workers());
-        let is_partial =
-            exchange.pushed_bytes > 0.0 && exchange.pushed_bytes < 0.9 * setup.parameter_bytes as f64;
+        let whole = setup.whole_push_bytes.unwrap_or(setup.parameter_bytes);
+        let is_partial = exchange.pushed_bytes > 0.0 && exchange.pushed_bytes < 0.9 * whole as f64;
         let gradients = if is_partial { Gradients::Parts } else { Gradients::Whole };
         let slower = if cycles.workers() > 1 { slower } else { 1.0 };
         let passes = gradients.passes(cycles.per_update(), copied) * slower;

@@ -26,6 +26,9 @@ pub struct Setup {
     pub rows: u64,
     /// Bytes of all parameters, and so of a dense gradient.
     pub parameter_bytes: u64,
+    /// Bytes of a dense gradient as it was sent, where it was sent in another format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_push_bytes: Option<u64>,
     /// Where the nodes ran: `threads` or `processes`.
     pub on: String,
     /// What delays were injected: such workers sleep and take no core.
@@ -96,6 +99,7 @@ impl Setup {
             every: told.every.clone().unwrap_or_default(),
             rows: told.rows.unwrap_or(0),
             parameter_bytes: told.parameters.unwrap_or(0).saturating_mul(size_of::<f32>() as u64),
+            whole_push_bytes: told.whole_push_bytes,
             on: told.on.clone().unwrap_or_default(),
             injected: Injected::of(&told.inject),
             named: named(&told.inject),

@@ -42,6 +42,14 @@ impl JobProfile {
         }
     }
 
+    /// Bytes of a round's pull and push on the wire: twice the gradient's, or what was measured where that was sent in another format.
+    fn wire_bytes(&self) -> f64 {
+        match self.measured.whole_push_bytes {
+            Some(_) => self.exchange.bytes,
+            None => 2.0 * self.gradient_bytes() as f64,
+        }
+    }
+
     /// Seconds of computing a sample on one worker, tau: what a full round takes over its samples where the fixed part
     /// is not known.
     pub fn seconds_per_sample(&self) -> f64 {
@@ -75,7 +83,7 @@ impl JobProfile {
         let network_s = match placement {
             Placement::OneMachine => 0.0,
             Placement::Across { gbps } if gbps > 0.0 && gbps.is_finite() => {
-                2.0 * self.gradient_bytes() as f64 / servers.max(1) as f64 / (gbps * 1e9 / 8.0)
+                self.wire_bytes() / servers.max(1) as f64 / (gbps * 1e9 / 8.0)
             }
             Placement::Across { gbps } => {
                 return Err(Error::CannotTell { why: format!("a bandwidth of {gbps} Gbit/s is none") });

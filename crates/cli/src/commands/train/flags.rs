@@ -6,7 +6,7 @@ use clap::ValueHint;
 use syncline::{
     data::Partition,
     learn::ModelSpec,
-    paramserv::{ClassWeight, Delay, Every, Schedule, Silence, TrainJob, Validation, Written},
+    paramserv::{ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, Written},
     program::{Cost, Executor, SimFault},
     round::{Fold, Policy, Rule},
     wire::Network,
@@ -44,7 +44,9 @@ pub struct Args {
     /// What to hold out for validation: a share of the rows, or a file [default: 0.2]
     #[arg(long, value_name = "SHARE|FILE", help_heading = "Data")]
     validation: Option<Validation>,
-    /// How rows are dealt out to workers: contiguous, round-robin or random [default: random]
+    /// How rows are dealt out to workers: contiguous, round-robin, random, weight:SHARE,SHARE.. (a share for each worker, whose
+    /// batches are in proportion too), stratified (as many of each class for every worker) or overlap-reshuffle (all rows for
+    /// each, in an order of its own) [default: random]
     #[arg(long, help_heading = "Data")]
     partition: Option<Partition>,
 
@@ -128,6 +130,11 @@ pub struct Args {
     /// [default: mean]
     #[arg(long, help_heading = "Parameter server")]
     fold: Option<Fold>,
+    /// Send less: push=CODEC of gradients, pull=FORMAT of parameters, both with a comma between, or one FORMAT for both. Formats
+    /// are bf16, f16 and int8, codecs these and topk:SHARE (the largest values only), such as push=topk:0.01,pull=bf16; what
+    /// topk and int8 leave out of a push is added to the next one
+    #[arg(long, value_name = "HOW", help_heading = "Parameter server")]
+    compress: Option<Compression>,
     /// Where servers and workers run: threads, processes, tmux (processes, each in a window), sim
     /// (in virtual time on one thread), ssh:HOSTS-FILE (a line for each
     /// host, as `HOST slots=4`), or slurm or kubernetes, with their options behind, as in slurm:partition=gpu,time=30 or
@@ -222,6 +229,7 @@ impl Args {
             sync: self.sync,
             every: self.every,
             fold: self.fold,
+            compress: self.compress,
             inject: self.inject,
             on: self.on,
             silence: self.silence,

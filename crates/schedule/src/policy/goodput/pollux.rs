@@ -70,7 +70,7 @@ impl<'a> Share<'a> {
             fair: 1.0,
             kept: kept(state, job),
         };
-        let equal = (f64::from(hosted) / competitors).floor().max(1.0).min(f64::from(u32::MAX)) as u32;
+        let equal = (f64::from(hosted) / competitors).floor().clamp(1.0, f64::from(u32::MAX)) as u32;
         share.fair = share.goodput(equal.clamp(one.workers.min, one.workers.max));
         share
     }
