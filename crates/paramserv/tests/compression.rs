@@ -118,7 +118,8 @@ fn bytes_are_those_of_the_format() {
 
 #[test]
 fn a_run_that_goes_on_has_what_its_pushes_left_out() {
-    let kinds: [(&str, fn(&str) -> ParamServ, &str); 6] = [
+    type Make = fn(&str) -> ParamServ;
+    let kinds: [(&str, Make, &str); 6] = [
         ("bsp", dense, "push=topk:0.05,pull=bf16"),
         ("bsp", dense, "int8"),
         ("bsp", dense, "bf16"),
