@@ -39,7 +39,10 @@ def download(folder):
 
 
 def judge(report):
-    """Whether the model beats the constant on held-out rows, else whether a finding says so, else `silent`."""
+    """Whether the model beats the constant on held-out rows, else whether a finding says that it does not, or that these rows
+    cannot tell (one row, or one class, is held out); else `silent`."""
+    if any("does not tell whether" in finding for finding in report["findings"]):
+        return "cannot tell"
     said = any("better than always" in finding for finding in report["findings"])
     metrics = (report.get("metrics") or {}).get("validation")
     if metrics is None:
@@ -107,7 +110,7 @@ def compare(binary, path):
     with tempfile.TemporaryDirectory() as folder:
         parts = split(path, folder)
         outcome, told = train(binary, parts[0], ["--validation", str(parts[1])])
-        if outcome not in ("better", "said", "silent"):
+        if outcome not in ("better", "said", "silent", "cannot tell"):
             return outcome, told, None
         return outcome, told, linear_beats_constant(parts, told.startswith("regression"))
 
@@ -148,11 +151,11 @@ def main():
     print(f"{len(outcomes)} tables")
     for outcome, count in counts.most_common():
         print(f"{count:5} {100 * count / len(outcomes):5.1f} %  {outcome}")
-    trained = sum(counts[outcome] for outcome in ("better", "said", "silent", "not known"))
+    trained = sum(counts[outcome] for outcome in ("better", "said", "silent", "cannot tell", "not known"))
     print(f"trained: {100 * trained / len(outcomes):.1f} % (at least 95)")
     if trained:
-        right = counts["better"] + counts["said"]
-        print(f"of these better than the constant, or said not to be: {100 * right / trained:.1f} % (at least 97)")
+        right = counts["better"] + counts["said"] + counts["cannot tell"]
+        print(f"of these better than the constant, or said not to be, or that it cannot be told: {100 * right / trained:.1f} % (at least 97)")
     if options.linear:
         pairs = collections.Counter((outcome == "better", told[-1]) for outcome, *told in outcomes.values())
         both, only_ours, only_linear = pairs[True, True], pairs[True, False], pairs[False, True]
