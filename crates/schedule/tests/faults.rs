@@ -1,7 +1,9 @@
 //! Wrong input, machines that fail, restart and checkpoint costs, logs that do not replay.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use std::{path::PathBuf, sync::Arc};
+mod written;
+
+use std::sync::Arc;
 
 use syncline_schedule::{
     Cluster, Decision, Job, Machine, MachineId, PolicyName, Resources, Setup, Share, WorkerRange,
@@ -14,12 +16,7 @@ use syncline_schedule::{
     state::{Checkpoints, Contention, Overhead, Physics},
     trace::{self, Format},
 };
-
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("syncline-schedule-{}-{name}", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    path
-}
+use written::file;
 
 fn experiment(setting: Setting, physics: Physics, outages: Vec<Outage>) -> Experiment {
     let cluster = Arc::new(setting.cluster().unwrap());

@@ -1,7 +1,9 @@
 //! Traces of other systems, as they write them.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod written;
+
+use std::collections::BTreeMap;
 
 use syncline_schedule::{
     Cluster, Machine, PolicyName, Resources,
@@ -9,12 +11,7 @@ use syncline_schedule::{
     study::{Jobs, Study},
     trace::{self, Format},
 };
-
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("syncline-formats-{}-{name}", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    path
-}
+use written::file;
 
 fn error(name: &str, text: &str, format: Format) -> String {
     trace::read(&file(name, text), format).unwrap_err().to_string()
@@ -59,8 +56,9 @@ fn helios_counts_gpus_and_shares_the_cores() {
 fn a_cluster_counts_what_it_has() {
     let text = "job_id,gpu_num,cpu_num,submit_time,duration\n\
         1,2,16,2020-06-09 18:41:27,100\n2,0,8,2020-06-09 18:41:27,100\n";
+    let path = file("cores.csv", text);
     let study = Study {
-        jobs: Jobs::Trace { path: file("cores.csv", text), format: Format::Helios, throughputs: None },
+        jobs: Jobs::Trace { path: path.to_path_buf(), format: Format::Helios, throughputs: None },
         cluster: Some("1x2".into()),
         ..Study::default()
     };

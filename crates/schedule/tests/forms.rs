@@ -1,10 +1,9 @@
 //! The files that people write: one form in JSON, TOML and CSV, described by schemas and examples that stay true.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use syncline_schedule::{
@@ -12,14 +11,10 @@ use syncline_schedule::{
     jobs_file::{self, Form},
     model::Values,
 };
+use tempfile::TempPath;
+use written::file;
 
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("syncline-forms-{}-{name}", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-fn example(form: Form, name: &str) -> PathBuf {
+fn example(form: Form, name: &str) -> TempPath {
     file(name, form.example())
 }
 

@@ -2,7 +2,9 @@
 //! continuous time.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use std::{path::PathBuf, sync::Arc};
+mod written;
+
+use std::sync::Arc;
 
 use syncline_schedule::{
     Cluster, Job, PolicyName, Setup,
@@ -13,14 +15,9 @@ use syncline_schedule::{
     state::Physics,
     trace::{self, Format},
 };
+use written::file;
 
 const HOUR: f64 = 3600.0;
-
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("syncline-operator-{}-{name}", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    path
-}
 
 fn cluster(name: &str, text: &str) -> Arc<Cluster> {
     Arc::new(jobs_file::read_cluster(&file(name, text)).unwrap())

@@ -2,7 +2,9 @@
 //! log of decisions alone, beside the audit that every simulation has.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+mod written;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ use syncline_schedule::{
     sim::{Clock, Options, Run, simulate},
     state::{Physics, State},
 };
+use written::file;
 
 /// Policies that never turn a job down.
 const PATIENT: [PolicyName; 9] = [
@@ -36,9 +39,7 @@ fn cluster(value: &Value) -> Arc<Cluster> {
 
 /// Jobs as a file has them.
 fn jobs(name: &str, list: &[Value], cluster: &Cluster) -> Vec<Job> {
-    let path: PathBuf =
-        std::env::temp_dir().join(format!("syncline-rules-{}-{name}.json", std::process::id()));
-    std::fs::write(&path, serde_json::to_string(list).unwrap()).unwrap();
+    let path = file(&format!("{name}.json"), &serde_json::to_string(list).unwrap());
     jobs_file::read_jobs_for(&path, cluster).unwrap()
 }
 
@@ -482,8 +483,7 @@ fn what_the_rules_cannot_mean_is_refused_by_name() {
             "would wait for the other for ever",
         ),
     ] {
-        let path = std::env::temp_dir().join(format!("syncline-rules-{}-wrong.json", std::process::id()));
-        std::fs::write(&path, serde_json::to_string(&list).unwrap()).unwrap();
+        let path = file("wrong.json", &serde_json::to_string(&list).unwrap());
         let error = jobs_file::read_jobs_for(&path, cluster).unwrap_err().to_string();
         assert!(error.contains(message), "{message}: {error}");
     }
