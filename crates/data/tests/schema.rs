@@ -385,6 +385,8 @@ fn a_label_that_cannot_be_one_is_told_with_one_that_can() {
     let error =
         fit(&text, &ReadOptions { label: Label::Name("sold".into()), ..Default::default() }).unwrap_err();
     assert!(!error.contains("such as --label"), "who names a column wants that one: {error}");
+    let error = fit(&text.replacen("kind", "", 1), &ReadOptions::default()).unwrap_err();
+    assert!(error.contains("such as --label size"), "a column without a name cannot be named: {error}");
 }
 
 /// The sentences about a table of 40 rows whose column `d` is as `cell` says, and how many features it has.

@@ -121,7 +121,10 @@ fn table(inputs: &[Input], format: Format, options: &ReadOptions) -> Result<(Sch
     };
     let decision = target::decide(&surveys[label], options.task, options.raw);
     let decision = decision.map_err(|(found, remedy)| {
-        let other = (0..label).rev().find(|&column| plan.used[column] && could_be_label(&surveys[column]));
+        let may = |column: &usize| {
+            plan.used[*column] && !names[*column].trim().is_empty() && could_be_label(&surveys[*column])
+        };
+        let other = (0..label).rev().find(may);
         let remedy = match other.filter(|_| options.label == Label::Last) {
             Some(other) => {
                 let names_one = format!("{ANOTHER}, such as --label {}", words::argument(&names[other]));
