@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The queue simulator beside Ciw and SimPy: the M/M/3 queue of Ciw's first example, the same number of customers, one thread.
+"""The queue simulator beside Ciw and SimPy: the M/M/3 queue of Ciw's first example, the same number of customers. Ours is the command
+as it is, which simulates on all cores; the others have one thread.
 
     scripts/against_ciw.py [path of the syncline binary] [--turns 5] [--customers 200000]
 

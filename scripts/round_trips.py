@@ -116,6 +116,9 @@ def rpc():
     rpc.shutdown()
 
 
+#: How the line with the times begins.
+BEGIN = '{"1 KiB": '
+
 #: Name: how it is run, and the module that it needs.
 PEERS = {
     "ours": (ours, "syncline"),
@@ -138,11 +141,13 @@ def main():
             if importlib.util.find_spec(module) is None:
                 found[name] = []
                 continue
-            done = subprocess.run(
-                [sys.executable, __file__, "--run", function.__name__], stdout=subprocess.PIPE, text=True, timeout=600, check=True
-            )
-            line = next(line for line in done.stdout.splitlines() if "{" in line)
-            found[name].append(json.loads(line[line.index("{") :]))
+            command = [sys.executable, __file__, "--run", function.__name__]
+            # What a node of a program prints is passed on by the launcher, on standard error.
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+            told = [line[line.index(BEGIN) :] for line in done.stdout.splitlines() if BEGIN in line]
+            if done.returncode or len(told) != 1:
+                sys.exit(f"{name} failed:\n{done.stdout}")
+            found.setdefault(name, []).append(json.loads(told[0]))
     print("| round trip of | by | median, ms | least .. most | beside ours |\n|---|---|--:|--:|--:|")
     for size in SIZES:
         ours_s = statistics.median(turn[size] for turn in found["ours"])
