@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use support::{csv, fails, json};
+use support::{csv, fails, json, samples};
 
 /// Not as many for all workers: the last one has a round less under contiguous parts.
 const ROWS: u64 = 244;
@@ -138,13 +138,7 @@ fn every_pair_that_makes_sense_trains() {
             continue;
         }
         let copies = if options.contains("overlap") { 3 } else { 1 };
-        let samples: u64 = report["workers"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|worker| worker["samples"].as_u64().unwrap())
-            .sum();
-        assert_eq!(samples, copies * ROWS * EPOCHS, "{options}: each row once an epoch");
+        assert_eq!(samples(&report), copies * ROWS * EPOCHS, "{options}: each row once an epoch");
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use support::{children, command, csv, fails, is_running, run, signal, start, stderr, wait_for};
+use support::{children, command, csv, fails, is_running, run, samples, signal, start, stderr, wait_for};
 
 /// A run of about three seconds on processes: its data are in the folder.
 struct Training {
@@ -147,13 +147,7 @@ fn killed_workers_and_servers_change_nothing_of_the_result() {
         assert!(output.status.success(), "{about}");
         assert!(training.model(&save) == whole, "{about}");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let samples: u64 = report["workers"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|worker| worker["samples"].as_u64().unwrap())
-            .sum();
-        assert_eq!(samples, 100 * 720, "each row once an epoch: {about}");
+        assert_eq!(samples(&report), 100 * 720, "each row once an epoch: {about}");
     }
 }
 

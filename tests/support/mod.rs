@@ -34,6 +34,11 @@ pub fn json(arguments: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Samples that all workers of a run have gone through, by its report.
+pub fn samples(report: &Value) -> u64 {
+    report["workers"].as_array().unwrap().iter().map(|worker| worker["samples"].as_u64().unwrap()).sum()
+}
+
 /// What it wrote to standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -1,5 +1,6 @@
 //! A gang on the fewest machines, its tasks spread evenly over them, as Optimus places and Pollux and Sia here do too.
 
+use super::priority::scatter;
 use crate::model::{Job, MachineId, Placement, Resources};
 
 /// What so many workers and servers take.
@@ -14,7 +15,7 @@ pub(super) fn compact(free: &[Resources], job: &Job, workers: u32, servers: u32)
     hosts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let most = hosts.len().min((workers + servers) as usize);
     let even = (1..=most).find_map(|count| spread(free, job, workers, servers, &hosts[..count]));
-    even.or_else(|| anywhere(free, job, workers, servers, &hosts))
+    even.or_else(|| scatter(free, job, workers, servers, hosts.iter().map(|&(_, host)| host)))
 }
 
 /// Tasks as even as whole numbers allow; machines with one worker more have no server more.
@@ -36,24 +37,4 @@ fn spread(
         placement.add(MachineId(host as u32), hired, served);
     }
     Some(placement)
-}
-
-fn anywhere(
-    free: &[Resources],
-    job: &Job,
-    mut workers: u32,
-    mut servers: u32,
-    hosts: &[(u32, usize)],
-) -> Option<Placement> {
-    let mut placement = Placement::default();
-    for &(_, host) in hosts {
-        let hired = free[host].how_many(&job.worker).min(workers);
-        let mut room = free[host];
-        room.add(&job.worker, -f64::from(hired));
-        let served = if servers == 0 { 0 } else { room.how_many(&job.server).min(servers) };
-        placement.add(MachineId(host as u32), hired, served);
-        workers -= hired;
-        servers -= served;
-    }
-    (workers + servers == 0).then_some(placement)
 }

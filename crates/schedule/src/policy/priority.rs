@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Allocation, Decision};
 use crate::{
-    model::{Job, MachineId, Placement},
+    model::{Job, MachineId, Placement, Resources},
     state::{JobState, State, Status},
 };
 
@@ -74,14 +74,25 @@ fn consolidated(allocation: &Allocation, job: &Job, workers: u32) -> Option<Plac
 
 /// A gang wherever there is room, on the first machines that have some; none if it does not fit.
 pub(super) fn anywhere(allocation: &Allocation, job: &Job, workers: u32) -> Option<Placement> {
+    let free = allocation.free_for(job);
+    scatter(&free, job, workers, job.servers_for(workers), 0..free.len())
+}
+
+/// Tasks wherever there is room on these hosts, in their order; none if they do not fit.
+pub(super) fn scatter(
+    free: &[Resources],
+    job: &Job,
+    mut workers: u32,
+    mut servers: u32,
+    hosts: impl IntoIterator<Item = usize>,
+) -> Option<Placement> {
     let mut placement = Placement::default();
-    let (mut workers, mut servers) = (workers, job.servers_for(workers));
-    for (host, free) in allocation.free_for(job).iter().enumerate() {
+    for host in hosts {
         if workers + servers == 0 {
             break;
         }
-        let hired = free.how_many(&job.worker).min(workers);
-        let mut room = *free;
+        let hired = free[host].how_many(&job.worker).min(workers);
+        let mut room = free[host];
         room.add(&job.worker, -f64::from(hired));
         let served = if servers == 0 { 0 } else { room.how_many(&job.server).min(servers) };
         placement.add(MachineId(host as u32), hired, served);

@@ -1,12 +1,14 @@
 //! The launcher: a thread that starts everything, hears all news, asks the supervisor what to do, and does it.
 
+mod begin;
+mod presence;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, mpsc as blocking};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub(crate) use self::begin::start;
 use super::cast::{Cast, Stage};
 use super::executor::{Sink, Standstill};
 use super::panes::Panes;
@@ -16,11 +18,8 @@ use crate::control::meeting::Meeting;
 use crate::control::role::Which;
 use crate::control::standing::Standing;
 use crate::control::{News, Outcome};
-use crate::engine::processes::fleet::{Orders, Processes};
-use crate::engine::processes::output::{Printer, Voice};
+use crate::engine::processes::output::Voice;
 use crate::engine::processes::way::Way;
-use crate::engine::sim::drive;
-use crate::engine::sim::engine::Simulated;
 use crate::engine::threads::Threads;
 use crate::engine::{Engine, Exits, LastWords, Reach};
 use crate::life::exit::Sightings;
@@ -29,9 +28,8 @@ use crate::life::member::Role;
 use crate::life::roster::State;
 use crate::life::stall::Stall;
 use crate::life::supervisor::{Action, End, Event, Supervisor};
-use crate::live::window::{Open, View};
-use crate::node::body::{self, NodeEnd};
-use crate::node::context::Home;
+use crate::live::window::Open;
+use crate::node::body::NodeEnd;
 use crate::{BoxError, Error, Failure, Interrupt, NodeId, NodeName};
 
 /// All that is to be started.
@@ -73,44 +71,6 @@ pub(crate) enum Ending {
     Failed(Failure),
 }
 
-/// Starts the launcher's thread, and returns when all nodes have been started.
-pub(crate) fn start(
-    plan: Plan,
-    stage: Stage,
-    news: mpsc::UnboundedReceiver<News>,
-) -> Result<JoinHandle<Ending>, Error> {
-    let (started, starting) = blocking::sync_channel(1);
-    let (world, heard_by) = (stage.world.clone(), stage.news.clone());
-    let work = move || {
-        let run = async move {
-            let (launcher, begun) = Launcher::begin(plan, stage, news).await;
-            // The other side waits for it.
-            let _ = started.send(begun);
-            launcher.run().await
-        };
-        let ending = match world {
-            Some(world) => drive::run(world, &heard_by, run),
-            None => body::runtime().map(|runtime| runtime.block_on(run)),
-        };
-        // Without a runtime `started` is dropped unsent, which the other side takes for a failure.
-        ending.unwrap_or(Ending::Asked)
-    };
-    let thread = std::thread::Builder::new().name("launcher".to_owned()).spawn(work);
-    let thread = thread.map_err(Error::system("cannot start the launcher's thread"))?;
-    let lost = || Error::Handshake("the launcher's thread ended before it had begun".to_owned());
-    match starting.recv().unwrap_or_else(|_| Err(lost())) {
-        Ok(()) => Ok(thread),
-        Err(error) => {
-            // It was told to abandon what had been started; this waits until that is gone.
-            let _ = thread.join();
-            Err(error)
-        }
-    }
-}
-
-/// How many processes may be starting at once, on a machine with few cores.
-const WINDOW: usize = 8;
-
 struct Launcher {
     stage: Stage,
     supervisor: Supervisor,
@@ -151,106 +111,6 @@ enum Say {
 }
 
 impl Launcher {
-    /// Starts everything; after an error nothing more, and what had been started is abandoned.
-    async fn begin(
-        plan: Plan,
-        stage: Stage,
-        news: mpsc::UnboundedReceiver<News>,
-    ) -> (Self, Result<(), Error>) {
-        let Plan { program, executor, roles, supervisor, cast, processes, sink, trace, deadlock } = plan;
-        let here: Box<dyn Engine> = match &stage.world {
-            Some(world) => Box::new(Simulated::new(world.clone(), roles)),
-            None => Box::new(Threads::default()),
-        };
-        let mut launcher = Self {
-            stage,
-            supervisor,
-            news,
-            signals: None,
-            pending: cast.first(true).into(),
-            cast,
-            here,
-            away: None,
-            started: BTreeSet::new(),
-            seen: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            say: Say::Directly(Arc::clone(&sink)),
-            stall: deadlock.map(|(silence, then)| (Stall::new(silence), then)),
-            window: std::thread::available_parallelism().map_or(WINDOW, |cores| WINDOW.max(2 * cores.get())),
-            noticed: false,
-            trace,
-            open: None,
-            panes: None,
-            meeting: None,
-        };
-        let begun = launcher.try_begin(program.clone(), processes, sink).await;
-        match begun {
-            Ok(()) => launcher.open_window(program, executor).await,
-            Err(_) => launcher.abandon(),
-        }
-        (launcher, begun)
-    }
-
-    async fn try_begin(
-        &mut self,
-        program: String,
-        processes: Option<ProcessPlan>,
-        sink: Sink,
-    ) -> Result<(), Error> {
-        self.signals = Some(Signals::listen().map_err(Error::system("cannot listen for signals"))?);
-        // Processes first: they take longest, and if the binary cannot be started nothing else has been.
-        if let Some(plan) = processes {
-            self.open(program, plan, sink).await?;
-            if let Some(first) = self.pending.front().cloned() {
-                self.start(&first)?;
-                self.pending.pop_front();
-            }
-        }
-        self.cast.first(false).iter().try_for_each(|node| self.start(node))
-    }
-
-    /// Lets others look in. In virtual time there is nothing to be seen before all is over.
-    async fn open_window(&mut self, program: String, executor: String) {
-        if self.stage.world.is_some() {
-            return;
-        }
-        let (control, waits) = (Arc::clone(&self.stage.control), self.stage.waits.clone());
-        let directory = self.meeting.as_ref().and_then(Meeting::directory);
-        // Where no directory can be made, nobody looks in; the program itself needs none.
-        self.open = Open::new(directory, View { program, executor, control, waits }).await.ok();
-    }
-
-    /// Opens the door at which processes report.
-    async fn open(&mut self, program: String, plan: ProcessPlan, sink: Sink) -> Result<(), Error> {
-        let ProcessPlan { meeting, way, remarks, launch, arguments, panes } = plan;
-        self.panes = panes;
-        let Home { token, limits, .. } = &*self.stage.home;
-        let listener = meeting.control().listen(token, limits).await;
-        let listener = listener.map_err(Error::wire("starting the launcher"))?;
-        let control = listener.address().clone();
-        let printer = Printer::start(sink);
-        let printer =
-            printer.map_err(Error::system("cannot start the thread that prints the nodes' output"))?;
-        self.say = Say::Among(printer.voice());
-        remarks.iter().for_each(|remark| self.say(remark));
-        if let Some(limit) = way.limit() {
-            let news = self.stage.news.clone();
-            // Nobody hears it after the run, which takes the task with it.
-            let give_notice = async move {
-                limit.near().await;
-                let _ = news.send(News::Notice(Interrupt::TimeLimit));
-            };
-            tokio::spawn(give_notice);
-        }
-        let (ports, token) = (meeting.ports(), token.clone());
-        let orders = Orders { program, launch, arguments, control, ports, token };
-        self.away = Some(Box::new(Processes::new(orders, way, printer)));
-        let service = Arc::clone(&self.stage.control);
-        tokio::spawn(async move { listener.serve(service).await });
-        self.meeting = Some(meeting);
-        Ok(())
-    }
-
     fn engine(&mut self, node: &NodeId) -> &mut dyn Engine {
         match &mut self.away {
             Some(away) if self.cast.is_away(&node.name) => away.as_mut(),
@@ -407,116 +267,6 @@ impl Launcher {
         }
     }
 
-    fn joined(&mut self, node: &NodeId) {
-        if let Some(seen) = self.seen.get_mut(&node.name) {
-            seen.joined = true;
-        }
-        self.put_down(node, State::Running);
-        self.is_there(node);
-    }
-
-    /// Puts down the state of a node, and of those that share its process, as far as they have not come to an end of their own.
-    fn put_down(&self, node: &NodeId, state: State) {
-        let mates = self.cast.mates(node);
-        self.stage.control.post(|board| {
-            board.roster.set(node, state);
-            for (mate, _) in mates {
-                let known = board.roster.get(&mate.name);
-                if !known.is_some_and(|known| known.incarnation == mate.incarnation && known.state.is_over())
-                {
-                    board.roster.set(&mate, state);
-                }
-            }
-        });
-    }
-
-    /// A node has come to its end in a process that it shares, and that lives on.
-    fn mate_ended(&mut self, mate: &NodeId, unit: NodeId, end: NodeEnd) -> bool {
-        if !self.supervisor.is_current(&unit) {
-            return false;
-        }
-        let NodeEnd { outcome, value, .. } = end;
-        let is_finished = outcome == Outcome::Finished;
-        self.stage.control.post(|board| {
-            board.roster.set(mate, if is_finished { State::Finished } else { State::Stopped });
-            if is_finished {
-                board.values.insert(mate.name.clone(), value);
-            }
-        });
-        if let Some(trace) = &mut self.trace {
-            trace.ends(&mate.name, self.stage.clock.now());
-        }
-        let roster = self.stage.control.roster();
-        let is_over = |mate: &NodeId| roster.get(&mate.name).is_none_or(|presence| presence.state.is_over());
-        let (working, serving): (Vec<_>, Vec<_>) =
-            self.cast.mates(&unit).into_iter().partition(|(_, works)| *works);
-        let is_idle =
-            working.iter().all(|(mate, _)| is_over(mate)) && serving.iter().any(|(mate, _)| !is_over(mate));
-        is_idle && self.decide(Event::Idle(unit))
-    }
-
-    /// The nodes whose work goes on, each in its own name.
-    fn working(&self) -> Vec<NodeName> {
-        let roster = self.stage.control.roster();
-        let is_over = |mate: &NodeName| roster.get(mate).is_none_or(|presence| presence.state.is_over());
-        let own = |name: NodeName| match self.cast.mates(&NodeId::first(name.clone())) {
-            mates if mates.is_empty() => vec![name],
-            mates => mates
-                .into_iter()
-                .filter(|(mate, works)| *works && !is_over(&mate.name))
-                .map(|(mate, _)| mate.name)
-                .collect(),
-        };
-        self.supervisor.working().into_iter().flat_map(own).collect()
-    }
-
-    /// A node has taken up its work.
-    fn is_there(&mut self, node: &NodeId) {
-        let now = self.stage.clock.now();
-        let lives = self.cast.lives(node);
-        if let Some(trace) = &mut self.trace {
-            lives.iter().for_each(|name| trace.begins(name, now));
-        }
-    }
-
-    /// A node's body has ended; itself it may live on for a moment.
-    fn heard(&mut self, node: &NodeId, end: NodeEnd) -> bool {
-        let NodeEnd { outcome, value, error } = end;
-        self.errors.extend(error.map(|error| (node.name.clone(), error)));
-        match outcome {
-            Outcome::Failed(cause) => self.decide(Event::Failed(node.clone(), cause)),
-            Outcome::Finished => {
-                self.stage.control.post(|board| {
-                    board.roster.set(node, State::Finished);
-                    // Its process tells its end twice: when its body has ended, and when itself has.
-                    board.values.entry(node.name.clone()).or_insert(value);
-                });
-                false
-            }
-            Outcome::Stopped => false,
-        }
-    }
-
-    fn ended(&mut self, node: NodeId, end: NodeEnd) -> bool {
-        let finished = end.outcome == Outcome::Finished;
-        let over = self.heard(&node, end) | self.decide(Event::Ended { node: node.clone(), finished });
-        self.stage.control.books.close(&node);
-        let lives = self.cast.lives(&node);
-        if let Some(trace) = &mut self.trace {
-            lives.iter().for_each(|name| trace.ends(name, self.stage.clock.now()));
-        }
-        let all = self.cast.mates(&node).into_iter().map(|(mate, _)| mate).chain([node]);
-        self.stage.control.post(|board| {
-            for node in all {
-                let state = board.roster.get(&node.name).map(|presence| presence.state);
-                if state.is_some_and(|state| !state.is_over()) {
-                    board.roster.set(&node, State::Stopped);
-                }
-            }
-        });
-        over
-    }
-
     fn decide(&mut self, event: Event) -> bool {
         let interrupted = matches!(event, Event::Interrupted { .. });
         let failed = match &event {
@@ -538,18 +288,6 @@ impl Launcher {
             over |= self.act(action, interrupted);
         }
         over
-    }
-
-    /// A node has failed: nobody should look for it where it was.
-    fn write_off(&mut self, node: &NodeId) {
-        let again = self.supervisor.will_restart(node);
-        let directory = &self.stage.home.directory;
-        directory.withdraw(&node.name, !again);
-        self.cast.mates(node).iter().for_each(|(mate, _)| directory.withdraw(&mate.name, !again));
-        match again {
-            true => self.put_down(&node.next(), State::Waiting),
-            false => self.put_down(node, State::Failed),
-        }
     }
 
     /// Does what was decided; true when all is over.
@@ -635,9 +373,7 @@ impl Launcher {
             }
         }
     }
-}
 
-impl Launcher {
     /// Writes down what has passed.
     fn write_trace(&mut self) {
         let Some(trace) = self.trace.take() else { return };
