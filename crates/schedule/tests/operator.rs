@@ -427,3 +427,13 @@ fn jobs_that_may_be_larger_than_the_cluster_run() {
         assert!(completed == usize::from(!gavel) || policy == PolicyName::Rrh, "{policy}: {completed}");
     }
 }
+
+#[test]
+fn an_empty_file_is_called_empty() {
+    for (name, text) in [("jobs.json", ""), ("jobs.toml", " \n"), ("cluster.json", "\u{feff}")] {
+        let path = file(name, text);
+        for error in [jobs_file::read_jobs(&path).unwrap_err(), jobs_file::read_cluster(&path).unwrap_err()] {
+            assert!(error.to_string().contains(&format!("{name}:1: text: the file is empty")), "{error}");
+        }
+    }
+}

@@ -11,13 +11,16 @@ use crate::{
 
 /// The text of a file.
 pub fn text(path: &Path) -> Result<String> {
-    let what = |error: std::str::Utf8Error| {
-        format!("byte {} is no text in UTF-8; is this the right file?", error.valid_up_to() + 1)
-    };
-    let fault = |error| Error::Field { file: path.into(), line: 1, field: "text".into(), what: what(error) };
+    let fault = |what: String| Error::Field { file: path.into(), line: 1, field: "text".into(), what };
     let bytes = trace::bytes(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(fault)?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        fault(format!("byte {} is no text in UTF-8; is this the right file?", error.valid_up_to() + 1))
+    })?;
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err(fault("the file is empty; `syncline schedule schema` shows what one has".into()));
+    }
+    Ok(text.to_owned())
 }
 
 /// Whether a file's name says that it is TOML.
