@@ -8,6 +8,17 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A way to divide rows among workers.
+///
+/// ```
+/// use syncline_data::{Partition, Targets};
+///
+/// let targets = Targets::Real(vec![0.0; 10]);
+/// assert_eq!(Partition::RoundRobin.rows(&targets, 3, 1)[1], [1, 4, 7]);
+/// let by_speed: Partition = "weight:3,1,1".parse()?;
+/// let shares: Vec<usize> = by_speed.rows(&targets, 3, 1).iter().map(Vec::len).collect();
+/// assert_eq!(shares, [6, 2, 2]);
+/// # Ok::<(), syncline_data::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Partition {
     /// `ceil(rows / workers)` neighbouring rows each; the last workers may get fewer, or none.
@@ -37,7 +48,7 @@ impl Weights {
     /// Weights for as many workers.
     ///
     /// # Errors
-    /// Where there is none, one is no positive number, or one is more than 1000 times another.
+    /// Where there is none, one is no positive number, one is more than 1000 times another, or their sum is no number.
     pub fn new(weights: Vec<f64>) -> Result<Self> {
         let refused =
             |why: &str| Err(Error::Unmakeable(format!("rows cannot be dealt out by these weights: {why}")));
@@ -51,6 +62,9 @@ impl Weights {
             weights.iter().fold((f64::MAX, 0.0f64), |(least, most), &w| (least.min(w), most.max(w)));
         if most / least > UNLIKE {
             return refused(&format!("{most} is more than {UNLIKE} times {least}"));
+        }
+        if !weights.iter().sum::<f64>().is_finite() {
+            return refused("together they are beyond any number: take smaller ones");
         }
         Ok(Self(weights))
     }
@@ -276,6 +290,7 @@ mod tests {
         assert!(said("weight:1,inf").contains("inf is no positive number"));
         assert!(said("weight:1,NaN").contains("no positive number"));
         assert!(said("weight:2000,1").contains("more than 1000 times"));
+        assert!(said("weight:1e308,1e308").contains("beyond any number"));
     }
 
     #[test]
