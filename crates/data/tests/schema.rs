@@ -397,6 +397,30 @@ fn noted(cell: impl Fn(usize) -> String) -> (String, usize) {
 }
 
 #[test]
+fn lengths_of_time_are_numbers() {
+    for cell in [
+        (|row| format!("{}h {}min", row / 3, row * 7 % 60)) as fn(usize) -> String,
+        |row| format!("{} days {:02}:10:00", row % 4, row % 24),
+        |row| format!("PT{}M", 20 * row + 1),
+        |row| format!("{} hours", row + 20),
+    ] {
+        let (notes, width) = noted(cell);
+        assert!(notes.contains("`d` is read as a length of time") && width == 1, "{}: {notes}", cell(7));
+        assert!(notes.contains("1 feature from 1 length of time"), "{notes}");
+    }
+    let (notes, _) = noted(|row| if row % 2 == 0 { "2D".into() } else { "3D".into() });
+    assert!(!notes.contains("length of time"), "a capital letter is a code: {notes}");
+}
+
+#[test]
+fn a_backslash_before_a_quotation_mark_keeps_its_cell_together() {
+    let rows: String =
+        (0..40).map(|row| format!("\"a \\\"b\\\", {}\",{row}.5,{}\n", row % 3, row * row % 17)).collect();
+    let fitted = fitted(&format!("d,x,y\n{rows}"));
+    assert_eq!(fitted.schema.width(), 4, "{:?}", fitted.notes);
+}
+
+#[test]
 fn dates_are_read_as_people_and_programs_write_them() {
     let month = |row: usize| format!("{}-{:02}", 2000 + row / 12, 1 + row % 12);
     let (notes, width) = noted(month);
@@ -409,6 +433,25 @@ fn dates_are_read_as_people_and_programs_write_them() {
         noted(|row| if row % 9 == 0 { "NaT".into() } else { format!("2020-01-{:02}", 1 + row % 28) });
     assert!(notes.contains("`d` is read as year-month-day"), "{notes}");
     assert!(notes.contains("5 missing cells were filled"), "a date that pandas has none for: {notes}");
+}
+
+#[test]
+fn a_sign_for_nothing_among_numbers_is_a_missing_label() {
+    let table = |label: fn(usize) -> String| -> String {
+        (0..40)
+            .map(|row| format!("{},{}\n", row * row % 17, if row % 8 == 3 { ".".into() } else { label(row) }))
+            .collect()
+    };
+    let amounts = fitted(&format!("x,y\n{}", table(|row| format!("{row}.5"))));
+    assert_eq!((amounts.data.rows(), amounts.schema.target.classes().len()), (35, 0), "{:?}", amounts.notes);
+    assert!(amounts.notes.join("\n").contains("5 rows without a label"), "{:?}", amounts.notes);
+    let classes = fitted(&format!("x,y\n{}", table(|row| (row % 3).to_string())));
+    assert_eq!(
+        (classes.data.rows(), classes.schema.target.classes()),
+        (35, &["0", "1", "2"].map(String::from)[..])
+    );
+    let words = fitted(&format!("x,y\n{}", table(|row| ["a", "b"][row % 2].into())));
+    assert_eq!(words.schema.target.classes(), [".", "a", "b"], "among words it may be one");
 }
 
 #[test]

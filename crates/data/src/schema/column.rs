@@ -37,7 +37,8 @@ pub enum Kind {
         #[serde(flatten)]
         scale: Scale,
     },
-    /// A date: days since 1970-01-01, scaled as a number, then the sine and cosine of its place in each cycle.
+    /// A date: days since 1970-01-01, scaled as a number, then the sine and cosine of its place in each cycle; or a length of
+    /// time: its days.
     Date {
         /// How it is written.
         form: DateForm,

@@ -189,10 +189,12 @@ fn text(survey: &Survey, wishes: &Wishes) -> Kind {
 fn date(form: DateForm, moments: &Moments, survey: &Survey, wishes: &Wishes) -> Kind {
     let span = moments.greatest - moments.least;
     if span == 0.0 {
-        return dropped("it is one date in all rows");
+        let one = if form.is_length() { "length of time" } else { "date" };
+        return dropped(&format!("it is one {one} in all rows"));
     }
     let times = survey.times && form != DateForm::Time;
-    let often = |cycle: &Cycle| span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || times);
+    let often =
+        |cycle: &Cycle| !form.is_length() && span >= 2.0 * cycle.days() && (*cycle != Cycle::Day || times);
     let cycles = Cycle::ALL.into_iter().filter(often).collect();
     Kind::Date { form, cycles, scale: scale(moments, survey.missing + survey.placeholders, wishes) }
 }

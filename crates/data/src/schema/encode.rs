@@ -114,6 +114,9 @@ fn expected(column: &Column) -> String {
         Kind::Boolean { no, yes, .. } => {
             format!("`{no}` or `{yes}` is expected; --na TEXT takes a text for missing")
         }
+        Kind::Date { form, .. } if form.is_length() => {
+            "a length of time such as `3h 4min` is expected; --na TEXT takes a text for missing".into()
+        }
         Kind::Date { form, .. } => {
             format!("a date as {} is expected; --na TEXT takes a text for missing", form.words())
         }

@@ -87,7 +87,7 @@ pub(crate) fn decide(survey: &Survey, task: Option<Task>, raw: bool) -> Result<D
     if present == 0 {
         return Err(("all its cells are missing".into(), other()));
     }
-    let numeric = survey.texts + survey.placeholders + survey.too_large == 0;
+    let numeric = is_numeric(survey);
     match task {
         Some(Task::Regression) => {
             number(survey, raw).map(|kind| Decision { kind, because: "as asked".into() })
@@ -102,6 +102,11 @@ pub(crate) fn decide(survey: &Survey, task: Option<Task>, raw: bool) -> Result<D
         None if numeric => numbers(survey, raw),
         None => words(survey),
     }
+}
+
+/// Whether all cells that hold something are numbers. A `.` or `?` among numbers stands for a missing one.
+fn is_numeric(survey: &Survey) -> bool {
+    survey.texts + survey.too_large == 0 && (survey.placeholders == 0 || survey.numbers > 0)
 }
 
 /// Whether so many different texts among the cells are few enough for classes.
@@ -189,9 +194,16 @@ fn words(survey: &Survey) -> Result<Decision, (String, String)> {
     match survey.spelt() {
         many if dates && many.is_none_or(|many| !is_few(present)(many)) => {
             let example = survey.first_text.as_ref().map_or(String::new(), |(_, text)| quoted(text));
-            let found =
-                format!("its cells are dates, such as {example}: no amounts, and too many for classes");
-            Err((found, "--label names another column".into()))
+            Err(match survey.dates[0].0.is_length() {
+                true => (
+                    format!("its cells are lengths of time, such as {example}, and too many for classes"),
+                    "write them as numbers, such as seconds, or --label names another column".into(),
+                ),
+                false => (
+                    format!("its cells are dates, such as {example}: no amounts, and too many for classes"),
+                    "--label names another column".into(),
+                ),
+            })
         }
         Some(1) => {
             let class = survey.spellings.keys().next().map_or(String::new(), |text| quoted(text));
@@ -229,8 +241,9 @@ fn classes(survey: &Survey) -> Result<TargetKind, (String, String)> {
 /// The different names of classes, unless there are too many.
 fn canonical(survey: &Survey) -> Option<Vec<String>> {
     survey.spelt()?;
-    let numeric = survey.texts + survey.placeholders + survey.too_large == 0;
-    let mut names: Vec<String> = survey.spellings.keys().map(|text| name(text, numeric)).collect();
+    let numeric = is_numeric(survey);
+    let named = survey.spellings.keys().filter(|text| !numeric || crate::table::plain(text).is_some());
+    let mut names: Vec<String> = named.map(|text| name(text, numeric)).collect();
     names.sort_unstable();
     names.dedup();
     Some(names)
@@ -290,6 +303,9 @@ impl<'a> Collector<'a> {
                 }
                 Written::Missing => return Ok(false),
             },
+            Targets::Class { .. } if self.numeric && matches!(written, Written::Placeholder(_)) => {
+                return Ok(false);
+            }
             Targets::Class { labels, .. } => {
                 let text = match cell {
                     crate::table::Cell::Number(number) => number.to_string().into_bytes(),

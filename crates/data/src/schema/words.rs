@@ -21,7 +21,12 @@ pub(super) fn columns(columns: &[Column], width: usize) -> String {
     let kinds = [
         (count(|kind| matches!(kind, Kind::Number { .. })), "number", "numbers"),
         (count(|kind| matches!(kind, Kind::Boolean { .. })), "yes or no", "columns of yes or no"),
-        (count(|kind| matches!(kind, Kind::Date { .. })), "date", "dates"),
+        (count(|kind| matches!(kind, Kind::Date { form, .. } if !form.is_length())), "date", "dates"),
+        (
+            count(|kind| matches!(kind, Kind::Date { form, .. } if form.is_length())),
+            "length of time",
+            "lengths of time",
+        ),
         (count(|kind| matches!(kind, Kind::Category { .. })), "column of words", "columns of words"),
         (count(|kind| matches!(kind, Kind::Text { .. })), "hashed text", "hashed texts"),
     ];

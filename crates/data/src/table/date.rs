@@ -22,11 +22,13 @@ pub enum DateForm {
     YearMonth,
     /// `12:30`, `12:30:05`: a part of a day.
     Time,
+    /// `3h 4min`, `2 days 03:04:05`, `PT3H4M`: a length of time, in days.
+    Duration,
 }
 
 impl DateForm {
     /// All forms; where several fit all cells of a column, the first of them is taken.
-    pub(crate) const ALL: [DateForm; 7] = [
+    pub(crate) const ALL: [DateForm; 8] = [
         DateForm::YearMonthDay,
         DateForm::MonthDayYear,
         DateForm::DayMonthYear,
@@ -34,7 +36,13 @@ impl DateForm {
         DateForm::NameDayYear,
         DateForm::YearMonth,
         DateForm::Time,
+        DateForm::Duration,
     ];
+
+    /// Whether it tells how long something took, and not when it was.
+    pub(crate) fn is_length(self) -> bool {
+        self == DateForm::Duration
+    }
 
     /// How a person would call it.
     pub(crate) fn words(self) -> &'static str {
@@ -46,17 +54,21 @@ impl DateForm {
             DateForm::NameDayYear => "month day, year",
             DateForm::YearMonth => "year-month",
             DateForm::Time => "hour:minute",
+            DateForm::Duration => "a length of time",
         }
     }
 
-    /// Days since 1970-01-01, if the cell is a date of this form.
+    /// Days since 1970-01-01, if the cell is a date of this form; of a length of time its days.
     pub(crate) fn days(self, cell: &[u8]) -> Option<f64> {
         let text = std::str::from_utf8(cell.trim_ascii()).ok()?;
-        // The shortest is `9:30`, the longest has nanoseconds and a zone.
-        if !(4..=40).contains(&text.len()) || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        // The longest has nanoseconds and a zone.
+        if text.len() > 40 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return None;
         }
         match self {
+            DateForm::Duration => return super::duration::days(text),
+            // The shortest is `9:30`.
+            _ if text.len() < 4 => return None,
             DateForm::Time => return fraction_of_day(text),
             DateForm::YearMonth => return month_of_year(text).map(|day| day as f64),
             _ => {}
@@ -76,7 +88,7 @@ impl DateForm {
             DateForm::DayMonthYear => (short(c)?, number(b)?, number(a)?),
             DateForm::DayNameYear => (short(c)?, month(b)?, number(a)?),
             DateForm::NameDayYear => (short(c)?, month(a)?, number(b)?),
-            DateForm::YearMonth | DateForm::Time => return None,
+            DateForm::YearMonth | DateForm::Time | DateForm::Duration => return None,
         };
         let day_number = days_of(year, month, day)?;
         let time = if time.is_empty() { 0.0 } else { fraction_of_day(time)? };
@@ -260,8 +272,11 @@ mod tests {
         assert_eq!(DateForm::Time.days(b"6:00"), Some(0.25));
         assert_eq!(DateForm::Time.days(b"12:30:36 PM"), Some(12.51 / 24.0));
         for text in ["2000-13", "200-3", "25:00", "12:60", "1:2:3:4", "12-30"] {
-            let read: Vec<DateForm> =
-                DateForm::ALL.into_iter().filter(|form| form.days(text.as_bytes()).is_some()).collect();
+            let read: Vec<DateForm> = DateForm::ALL
+                .into_iter()
+                .filter(|form| *form != DateForm::Duration)
+                .filter(|form| form.days(text.as_bytes()).is_some())
+                .collect();
             assert!(read.is_empty(), "{text} as {read:?}");
         }
     }

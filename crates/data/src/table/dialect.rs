@@ -23,6 +23,8 @@ pub(crate) struct Dialect {
     pub short_header: bool,
     /// The first line is `sep=;`, by which Excel is told the delimiter, and no row.
     pub declared: bool,
+    /// A quotation mark within a quoted cell is written `\\"`, not `""`.
+    pub escapes: bool,
     /// Cells of the last row that was looked at.
     pub below: usize,
     pub line_end: LineEnd,
@@ -50,7 +52,8 @@ impl Dialect {
         let (header, line_end) = (layout.header, LineEnd::of(start));
         let (declared, start) = declared(start);
         let delimiter = layout.delimiter.or(declared).unwrap_or_else(|| delimiter_of(start));
-        let rows = rows(start, delimiter);
+        let escapes = has_escapes(start, delimiter);
+        let rows = rows(start, delimiter, escapes);
         let first = rows.first().map_or(0, ByteRecord::len);
         let second = rows.get(1).map_or(first, ByteRecord::len);
         let short_header = first + 1 == second
@@ -65,7 +68,16 @@ impl Dialect {
         };
         let below = rows.last().map_or(first, ByteRecord::len);
         let cells = if short_header { second } else { first };
-        Dialect { delimiter, cells, header, short_header, declared: declared.is_some(), below, line_end }
+        Dialect {
+            delimiter,
+            cells,
+            header,
+            short_header,
+            declared: declared.is_some(),
+            escapes,
+            below,
+            line_end,
+        }
     }
 }
 
@@ -110,8 +122,40 @@ fn declared(start: &[u8]) -> (Option<u8>, &[u8]) {
     }
 }
 
+/// Whether a backslash takes a quotation mark's meaning away: fewer marks are out of place then. Paths of Windows have
+/// backslashes too, and may end with one; so has JSON within a cell.
+fn has_escapes(start: &[u8], delimiter: u8) -> bool {
+    start.windows(2).any(|two| two == b"\\\"")
+        && strays(start, delimiter, true) < strays(start, delimiter, false)
+}
+
+/// Quotation marks that neither begin nor end a cell and are not doubled within one.
+fn strays(text: &[u8], delimiter: u8, escapes: bool) -> usize {
+    let divides = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'\r');
+    let (mut strays, mut quoted, mut at) = (0, false, 0);
+    while let Some(&byte) = text.get(at) {
+        let next = text.get(at + 1);
+        match byte {
+            b'\\' if quoted && escapes => at += 1,
+            b'"' if !quoted => {
+                let begins = at == 0 || divides(&text[at - 1]);
+                quoted = begins;
+                strays += usize::from(!begins);
+            }
+            b'"' if next == Some(&b'"') => at += 1,
+            b'"' => {
+                quoted = false;
+                strays += usize::from(!next.is_none_or(divides));
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    strays
+}
+
 /// The first rows as cells; comments are left out.
-fn rows(start: &[u8], delimiter: u8) -> Vec<ByteRecord> {
+fn rows(start: &[u8], delimiter: u8, escapes: bool) -> Vec<ByteRecord> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let rows: Vec<ByteRecord> = if delimiter == b' ' {
         start
@@ -122,7 +166,8 @@ fn rows(start: &[u8], delimiter: u8) -> Vec<ByteRecord> {
             .collect()
     } else {
         let mut reader = csv::ReaderBuilder::new();
-        let reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(start);
+        let reader = reader.has_headers(false).flexible(true).delimiter(delimiter);
+        let reader = reader.escape(escapes.then_some(b'\\')).from_reader(start);
         reader.into_byte_records().take(ROWS).map_while(Result::ok).collect()
     };
     let comment = |row: &ByteRecord| row.get(0).is_some_and(|cell| cell.trim_ascii_start().starts_with(b"#"));
@@ -133,7 +178,7 @@ fn rows(start: &[u8], delimiter: u8) -> Vec<ByteRecord> {
 fn delimiter_of(start: &[u8]) -> u8 {
     const CANDIDATES: [u8; 5] = [b'\t', b';', b'|', b',', b' '];
     let agreeing = |delimiter: &&u8| {
-        let rows = rows(start, **delimiter);
+        let rows = rows(start, **delimiter, has_escapes(start, **delimiter));
         let Some((cells, same)) = usual_cells(&rows) else { return false };
         // All of a few rows; of many, one in ten may be torn. A header may lack its first cell.
         let others = rows.len() - same;
@@ -263,6 +308,22 @@ mod tests {
             );
         }
         assert!(!of("sep=,x\n1,2\n").declared);
+    }
+
+    #[test]
+    fn a_backslash_escapes_where_marks_would_be_out_of_place_otherwise() {
+        for (text, escapes) in [
+            (r#"a,b\n"say \"hi\", John",1\n"x",2\n"#, true),
+            (r#"a,b\n"a \", b",1\n"#, true),
+            (r#"a,b\n"say ""hi""",1\n"#, false),
+            (r#"path,b\n"C:\dir\",1\n"D:\",2\n"#, false),
+            (r#"json,b\n"{""a"": ""x\""y""}",1\n"#, false),
+            (r#"size,b\n3\" pipe,1\n"#, false),
+        ] {
+            let text = text.replace(r"\n", "\n");
+            let dialect = of(&text);
+            assert_eq!((dialect.escapes, dialect.cells), (escapes, 2), "{text:?}");
+        }
     }
 
     #[test]

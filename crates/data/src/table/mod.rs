@@ -5,6 +5,7 @@
 mod arrays;
 mod date;
 mod dialect;
+mod duration;
 #[cfg(any(feature = "npy", feature = "parquet"))]
 mod half;
 mod notation;

@@ -43,7 +43,7 @@ impl TextRows {
         let source = source.without_marks();
         let lines = match dialect.delimiter {
             b' ' => Lines::Blanks { source, line: Vec::new() },
-            delimiter => Lines::delimited(source, delimiter),
+            _ => Lines::delimited(source, &dialect),
         };
         let (names, record) = (Vec::new(), ByteRecord::new());
         let mut rows = TextRows {
@@ -200,12 +200,13 @@ impl Rows for TextRows {
 }
 
 impl Lines {
-    fn delimited(source: Source, delimiter: u8) -> Lines {
+    fn delimited(source: Source, dialect: &Dialect) -> Lines {
         let (input, since_record) = source.into_bounded();
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(delimiter)
+            .delimiter(dialect.delimiter)
+            .escape(dialect.escapes.then_some(b'\\'))
             .buffer_capacity(1 << 16)
             .from_reader(input);
         Lines::Delimited { reader, since_record }
