@@ -72,6 +72,21 @@ pub struct Decoded {
 }
 
 /// An assignment with redundancy, and the fold that undoes it.
+///
+/// Whoever hands out work asks a code who gets which parts, collects answers until they suffice, and decodes:
+///
+/// ```
+/// use syncline_coded::{Answer, Code, Precision, Replicate};
+///
+/// let mut code = Replicate::new(6, 2)?; // three parts, two workers each
+/// let part = [10.0, 20.0, 30.0]; // what each part comes to
+/// let work = |worker: usize| code.assignment(worker).iter().map(|share| share.coefficient * part[share.part]).sum();
+/// let quick: Vec<(usize, [f64; 1])> = [5, 1, 2].map(|worker| (worker, [work(worker)])).into();
+/// assert!(code.decodable(&[5, 1, 2]) && code.suffices() == 4, "these three do, any four would");
+/// let answers: Vec<_> = quick.iter().map(|(worker, values)| Answer { worker: *worker, values }).collect();
+/// assert_eq!(code.decode(&answers, Precision::Double)?.values, part);
+/// # Ok::<(), syncline_coded::Error>(())
+/// ```
 pub trait Code {
     /// How many workers take part.
     fn workers(&self) -> usize;

@@ -9,6 +9,17 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Rows of features with one target each.
+///
+/// ```
+/// use syncline_data::{Dataset, Dense, Features, Targets};
+///
+/// let features = Features::Dense(Dense::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2)?);
+/// let targets = Targets::Class { labels: vec![0, 1, 0], names: vec!["no".into(), "yes".into()] };
+/// let data = Dataset::new(features, targets)?.named(vec!["size".into(), "age".into()], "ill".into())?;
+/// let (train, held_out) = data.split(0.34, 7)?;
+/// assert_eq!((train.rows(), held_out.rows(), train.columns()), (2, 1, 2));
+/// # Ok::<(), syncline_data::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     features: Features,

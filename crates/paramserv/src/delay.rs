@@ -25,6 +25,17 @@ enum Amount {
 
 /// Who is slowed, when, and by how much. Read from text such as `worker=2:3x`, `all:exp:20ms`,
 /// `worker=0,round=10..19:50ms` or `all:uniform:5ms..15ms`.
+///
+/// ```
+/// use std::time::Duration;
+/// use syncline_paramserv::Delay;
+///
+/// let slow: Delay = "worker=2:3x".parse()?;
+/// let computed = Duration::from_millis(4);
+/// assert_eq!(slow.draw(1, 2, 0, computed), Duration::from_millis(8), "three times as long in all");
+/// assert_eq!(slow.draw(1, 0, 0, computed), Duration::ZERO);
+/// # Ok::<(), syncline_paramserv::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delay {
     text: String,

@@ -37,6 +37,17 @@ pub struct Folded {
 }
 
 /// A way to combine answers.
+///
+/// ```
+/// use syncline_federated::fold::{Answer, Fold, Mean, Median};
+///
+/// let answer = |client, value| Answer { client, samples: 1.0, values: vec![value] };
+/// let answers = [answer(2, 1.25), answer(0, 1.0), answer(1, -90.0), answer(3, f64::NAN)];
+/// let median = Median.fold(&answers)?;
+/// assert_eq!((median.values[0], median.bad), (1.0, vec![3]), "a liar moves it by one place, what is no number counts for nothing");
+/// assert!(Mean.fold(&answers)?.values[0] < -20.0);
+/// # Ok::<(), syncline_federated::Error>(())
+/// ```
 pub trait Fold {
     /// Folds the answers, in any order of arrival.
     ///

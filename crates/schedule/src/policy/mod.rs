@@ -55,6 +55,41 @@ use crate::{
 };
 
 /// An online scheduler.
+///
+/// One of your own is compared like those that there are. This one starts whatever came last, on as many workers as the job asks for
+/// at least, wherever there is room:
+///
+/// ```
+/// use std::sync::Arc;
+/// use syncline_schedule::policy::{Allocation, Packing};
+/// use syncline_schedule::sim::{Clock, Options, simulate};
+/// use syncline_schedule::state::{Physics, State, Status};
+/// use syncline_schedule::{Decision, Event, Policy, setting::Setting};
+///
+/// struct LastFirst;
+///
+/// impl Policy for LastFirst {
+///     fn name(&self) -> &'static str {
+///         "last-first"
+///     }
+///
+///     fn decide(&mut self, state: &State, _events: &[Event]) -> Vec<Decision> {
+///         let mut allocation = Allocation::present(state);
+///         let waiting = state.active().filter(|job| job.status == Status::Pending);
+///         for job in waiting.collect::<Vec<_>>().into_iter().rev() {
+///             Packing::Anywhere.place(&mut allocation, &job.job, job.job.workers.min);
+///         }
+///         allocation.decisions(state)
+///     }
+/// }
+///
+/// let setting = Setting { machines: 10, jobs: 8, ..Setting::calibrated() };
+/// let (cluster, jobs) = (Arc::new(setting.cluster()?), setting.draw(1));
+/// let options = Options { clock: Clock::slots(&setting.grid), physics: Physics::default(), outages: Vec::new() };
+/// let run = simulate(&cluster, &jobs, &mut LastFirst, &options, None)?;
+/// assert!(run.outcome.metrics().utility > 0.0);
+/// # Ok::<(), syncline_schedule::Error>(())
+/// ```
 pub trait Policy {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
