@@ -62,6 +62,20 @@ fn experiments_keep_their_rules() {
     fails("experiment c2 --seeds 0", 2, &["seeds", "0"]);
 }
 
+#[test]
+fn a_coded_shuffle_pays_by_what_a_multicast_is_worth() {
+    let shuffle = |rest: &str| json(&format!("queue shuffle --workers 8 --rows 8000 --held 0.5 {rest}"));
+    let each = shuffle("");
+    assert_eq!((&each["schema"], &each["pays"]), (&"syncline.queue.shuffle/1".into(), &false.into()));
+    assert_eq!(each["uncoded_sends"], 3500.0);
+    let all = shuffle("--multicast 2:1.99,4:4.02,8:8.01");
+    assert_eq!((&all["pays"], &all["coded_packets"]), (&true.into(), &each["coded_packets"]));
+    assert!((2.85..2.95).contains(&all["gain"].as_f64().unwrap()), "{all}");
+    fails("queue shuffle --workers 17 --rows 8000 --held 0.5", 2, &["number of workers", "16"]);
+    fails("queue shuffle --workers 8 --rows 8000 --held 1.5", 2, &["share", "between 0 and 1"]);
+    fails("queue shuffle --workers 8 --rows 8000 --held 0.5 --multicast 4:4,2:2", 2, &["2:1.99,4:4.02"]);
+}
+
 /// The bytes of the model that a run saves.
 fn model(folder: &Path, data: &Path, arguments: &str) -> Vec<u8> {
     let path = folder.join("model.safetensors");
@@ -99,12 +113,11 @@ fn two_slow_workers_of_six_are_not_waited_for() {
     };
     let undisturbed = wall("");
     let slow = "--inject worker=0:40ms --inject worker=1:40ms";
-    // What computing costs is given by the round here, though a worker of the code does the work of three.
     assert!(wall(slow) > 4.0 * undisturbed);
     for slow in [slow, "--inject worker=0:40ms --inject worker=5:40ms"] {
         let coded = wall(&format!("--sync repetition:2 {slow}"));
-        // The slow ones end what they are at before the run is over.
-        assert!(coded < 1.5 * undisturbed, "{slow}: {coded} {undisturbed}");
+        // Who has the rows of its group computes three times as long. The slow ones end what they are at before the run is over.
+        assert!((2.9..3.3).contains(&(coded / undisturbed)), "{slow}: {coded} {undisturbed}");
     }
 }
 

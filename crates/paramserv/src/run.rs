@@ -88,6 +88,7 @@ impl Run {
             rate: settings.optimizer.rate(),
             delays: settings.delays,
             keep_epochs: settings.patience.is_some(),
+            copies,
         };
         let pace = Pace {
             schedule: settings.schedule,

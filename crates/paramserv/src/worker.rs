@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub delays: Vec<Delay>,
     /// Whether the parameters at the end of each epoch are kept, for the best of them.
     pub keep_epochs: bool,
+    /// Batches of the run's size in one of a worker: under a code by repetition it has those of its whole group.
+    pub copies: usize,
 }
 
 /// What changes from round to round.
@@ -181,7 +183,7 @@ impl Worker {
         if !self.ctx.clock().is_virtual() {
             return;
         }
-        for _ in 1..self.computation.batches_of(clock) {
+        for _ in 1..self.computation.batches_of(clock) * self.plan.copies {
             self.ctx.compute(Cost::Measured, || ()).await;
         }
     }
