@@ -4,6 +4,7 @@ mod answer;
 pub mod code;
 pub mod plot;
 mod scaling;
+mod shuffle;
 mod simulate;
 pub mod sweep;
 mod system;
@@ -55,6 +56,7 @@ enum Command {
     Code(code::Args),
     OptimalTasks(tasks::Args),
     Scaling(scaling::Args),
+    Shuffle(shuffle::Args),
     Simulate(simulate::Args),
     Sweep(sweep::Args),
 }
@@ -100,6 +102,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Code(args) => code::run(&args),
         Command::OptimalTasks(args) => tasks::run(&args),
         Command::Scaling(args) => scaling::run(&args),
+        Command::Shuffle(args) => shuffle::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Sweep(args) => sweep::run(&args),
     }

@@ -6,16 +6,18 @@
 //! ([`Plan`]). [`Plan::merged`] fills packets that would go out half empty. [`rows`] has the expected numbers.
 //!
 //! The gain exists only where one send reaches many (multicast, shared memory). Over connections to each worker a
-//! packet for m workers is sent m times, and coding loses.
+//! packet for m workers is sent m times, and coding loses: [`Cost`] says what it comes to at a measured [`Multicast`].
 //!
 //! (Lee et al., arXiv 1512.02673, section V; the finite form and the merging are derived for this project.)
 
 mod caches;
+mod multicast;
 mod packet;
 mod plan;
 pub mod rows;
 
 pub use caches::Caches;
+pub use multicast::{Cost, Multicast};
 pub use packet::Packet;
 pub use plan::Plan;
 

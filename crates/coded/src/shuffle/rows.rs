@@ -38,18 +38,26 @@ pub fn coded_limit(workers: usize, rows: usize, share: f64) -> Result<f64> {
 /// # Errors
 /// Unless there are 2 to 16 workers and the share lies between 0 and 1.
 pub fn coded(workers: usize, rows: usize, share: f64) -> Result<f64> {
+    Ok(coded_by_size(workers, rows, share)?.iter().map(|(_, sends)| sends).sum())
+}
+
+/// The terms of [`coded`]: how many workers a packet is for, and how many such packets there are.
+///
+/// # Errors
+/// Unless there are 2 to 16 workers and the share lies between 0 and 1.
+pub fn coded_by_size(workers: usize, rows: usize, share: f64) -> Result<Vec<(usize, f64)>> {
     check(workers, share)?;
     let n = workers as f64;
     let mut sets = n;
-    let mut sum = 0.0;
+    let mut terms = Vec::new();
     for size in 2..=workers {
         sets *= (workers - size + 1) as f64 / size as f64;
         let cell = (size - 1) as f64 / n
             * share.powi(size as i32 - 2)
             * (1.0 - share).powi((workers - size + 1) as i32);
-        sum += sets * expected_largest(rows / workers, cell, size)?;
+        terms.push((size, sets * expected_largest(rows / workers, cell, size)?));
     }
-    Ok(sum)
+    Ok(terms)
 }
 
 /// E\[max of `count` Binomial(trials, p)\] = sum over x >= 0 of 1 - F(x)^count.
