@@ -5,6 +5,9 @@
 //! [`Flush::Soon`] leaves it to the flusher's task, which gathers all that is waiting into one write. The flusher also
 //! continues what the socket did not take. The queue is bounded by the permits that its frames carry.
 //!
+//! A stream that encrypts keeps what it has made of the last piece where the socket takes no more, so that it has to be flushed
+//! when the queue is empty.
+//!
 //! Invariant: while the socket is full (`stalled`), only the flusher polls it. A socket remembers one waker; another's poll
 //! would replace the flusher's, and the rest of the queue would wait for ever.
 
@@ -15,7 +18,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
@@ -114,27 +117,30 @@ impl Outbox {
 }
 
 impl Queue {
-    /// Ready when the queue is empty.
+    /// Ready when the queue is empty, and all that was in it with the system.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.failed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         self.stalled = false;
-        while !self.frames.is_empty() {
-            match self.poll_write(context) {
-                Poll::Ready(Ok(sent)) => self.advance(sent),
-                Poll::Ready(Err(error)) => {
-                    self.failed = true;
-                    self.frames.clear();
-                    return Poll::Ready(Err(error));
-                }
-                Poll::Pending => {
-                    self.stalled = true;
-                    return Poll::Pending;
-                }
+        let outcome = self.poll_send(context);
+        match &outcome {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => {
+                self.failed = true;
+                self.frames.clear();
             }
+            Poll::Pending => self.stalled = true,
         }
-        Poll::Ready(Ok(()))
+        outcome
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.frames.is_empty() {
+            let sent = ready!(self.poll_write(context))?;
+            self.advance(sent);
+        }
+        Pin::new(&mut self.write).poll_flush(context)
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -147,7 +153,7 @@ impl Queue {
             frame.slices(written, &mut slices);
             written = 0;
         }
-        match std::task::ready!(Pin::new(&mut self.write).poll_write_vectored(context, &slices)) {
+        match ready!(Pin::new(&mut self.write).poll_write_vectored(context, &slices)) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             outcome => Poll::Ready(outcome),
         }

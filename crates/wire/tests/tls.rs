@@ -70,6 +70,44 @@ async fn what_passes_cannot_be_read_on_the_way() {
     assert!(!holds(text.as_bytes()) && !holds(b"syncline\x02") && !holds(&1.5_f32.to_le_bytes().repeat(8)));
 }
 
+/// Passes bytes on to `port`, a little at a time; its own port.
+async fn drip(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        for (mut from, mut to) in [(from_client, to_server), (from_server, to_client)] {
+            tokio::spawn(async move {
+                let mut piece = vec![0; 1 << 14];
+                while let Ok(read @ 1..) = from.read(&mut piece).await {
+                    to.write_all(&piece[..read]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+    });
+    own
+}
+
+/// Where a socket takes no more, TLS keeps what it has made of the last piece.
+#[tokio::test]
+async fn messages_larger_than_the_systems_buffers_arrive_whole() {
+    let token = Token::random();
+    let address = serve(&token).await;
+    let slow = drip(port(&address)).await;
+    let slow = format!("tls:127.0.0.1:{slow}").parse().unwrap();
+    let client = Client::<Probe>::connect(&slow, &token, &quick()).await.unwrap();
+    // Of all sizes, so that in some the last piece finds the socket full.
+    for round in 0..60 {
+        let values = vec![round as f32; 1_000_000 + 40_961 * round];
+        let sent = Message::from(Ask::Echo(String::new())).with_values(values.clone());
+        let answer = tokio::time::timeout(Duration::from_secs(20), client.ask(sent)).await;
+        assert!(answer.expect("it stands still").unwrap().values.unwrap()[..] == values[..], "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn who_is_not_of_the_run_gets_nothing() {
     let address = serve(&Token::random()).await;
