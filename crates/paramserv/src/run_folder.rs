@@ -144,7 +144,10 @@ impl RunFolder {
                 _ => {}
             }
         }
-        self.keep(JOB, job.clone().out_of(&self.path).to_toml()?.as_bytes())?;
+        let here = std::env::current_dir().map_err(failed("tell the working directory of", &self.path))?;
+        // Whoever goes on with it may be elsewhere.
+        let kept = job.clone().within(&here).out_of(&self.path);
+        self.keep(JOB, kept.to_toml()?.as_bytes())?;
         self.log(if job.resume.is_some() { "goes on" } else { "begins" });
         Ok(())
     }
