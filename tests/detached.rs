@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, process::Output};
 
-use support::{run, signal, stderr, wait_for};
+use support::{command, csv, run, signal, stderr, wait_for};
 
 const TRAIN: &str = "train --workers 2 --epochs 2";
 const LONG: &str = "train --workers 2 --epochs 1000 --inject all:5ms --on processes";
@@ -57,6 +57,31 @@ fn a_run_that_is_left_can_be_stopped_and_left_again_and_its_death_is_told() {
     signal(launcher(&at), "KILL");
     let said = ended(&run(&format!("attach {}", at.display())), 1);
     assert!(said.contains("ended without a word"), "{said}");
+}
+
+#[test]
+fn a_run_finds_its_data_wherever_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    csv(folder.path(), 200);
+    let mut left = command("train animals.csv --workers 2 --epochs 2 --run-dir first --detach");
+    ended(&left.current_dir(folder.path()).output().unwrap(), 0);
+    let at = folder.path().join("first");
+    ended(&run(&format!("attach {}", at.display())), 0);
+    // Once more it is found to be finished; with its data gone a run that is to go on says why it does not.
+    let again = |more: &str| {
+        let mut again =
+            command(&format!("train animals.csv --workers 2 --epochs 2 --run-dir first --go-on {more}"));
+        again.current_dir(folder.path()).output().unwrap()
+    };
+    assert!(ended(&again(""), 0).contains("has come to its end already"));
+    fs::remove_file(at.join("outcome.json")).unwrap();
+    assert!(ended(&again("--json"), 0).contains("syncline.train"));
+    fs::remove_file(at.join("outcome.json")).unwrap();
+    fs::remove_file(folder.path().join("animals.csv")).unwrap();
+    assert!(ended(&again(""), 1).contains("animals.csv"));
+    let listed = ended(&run(&format!("runs {}", folder.path().display())), 0);
+    assert!(listed.contains("failed"), "{listed}");
+    assert!(ended(&run("train --go-on"), 2).contains("add --run-dir DIR"));
 }
 
 #[test]

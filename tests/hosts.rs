@@ -9,7 +9,7 @@ use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use support::{
     farm::{Farm, free_port},
-    parent, run, signal, stderr, wait_for,
+    parent, run, signal, stderr, wait_for, write,
 };
 
 const TRAIN: &str = "train --quiet --workers 3 --servers 2 --epochs 2";
@@ -48,7 +48,7 @@ fn a_lost_host_is_named_and_nothing_is_left() {
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(
-        message.contains("worker/2") && message.contains("its host, or the connection to it, is gone"),
+        message.contains("worker/2 on right was lost: its host, or the connection to it, is gone"),
         "{message}"
     );
     wait_for("the nodes' end", || farm.nodes().is_empty().then_some(()));
@@ -97,6 +97,43 @@ fn what_cannot_run_says_why() {
     let output = farm.command(&format!("{TRAIN} --on ssh:{}", hosts.display())).output().unwrap();
     let message = stderr(&output);
     assert!(output.status.success() && message.contains("127.0.2.77 is left out"), "{message}");
+}
+
+#[test]
+fn what_would_be_run_where_is_told_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    // No host is asked: there is nobody at these addresses.
+    let hosts = write(folder.path(), "hosts.txt", "127.0.2.7 slots=2\n127.0.2.8 slots=4 gpus=0 # idle\n");
+    let arguments = format!("{TRAIN} --dry-run --on ssh:{},ports=7000-7100", hosts.display());
+    let output = run(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "# 127.0.2.7, 2 of 2 slots: server/0, server/1",
+        "# 127.0.2.8, 3 of 4 slots: worker/0, worker/1, worker/2",
+        "# the launcher would listen at 127.0.0.1, at the first free port of 7000 to 7100, with TLS",
+        "# worker/0 would be started by",
+    ] {
+        assert!(told.lines().any(|found| found == line), "`{line}` is missing in: {told}");
+    }
+    let command =
+        told.lines().find(|line| line.contains("SYNCLINE_NODE=") && line.contains("worker/0")).unwrap();
+    assert!(command.contains("-T -- 127.0.2.8 ") && command.contains("--workers"), "{command}");
+    assert!(!command.contains("--dry-run"), "{command}");
+    let is_secret = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(!told.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_secret), "{told}");
+    // It is still a job, of the same training.
+    let job = write(folder.path(), "job.toml", &told);
+    let again = run(&format!("train {} --dry-run", job.display()));
+    assert!(again.status.success(), "{}", stderr(&again));
+    let settings =
+        |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    assert_eq!(settings(&String::from_utf8(again.stdout).unwrap()), settings(&told));
+    // What a launch would refuse is refused.
+    write(folder.path(), "hosts.txt", "127.0.2.7 slots=2\n");
+    let full = run(&arguments);
+    assert_eq!(full.status.code(), Some(1));
+    assert!(stderr(&full).contains("slots on one host"), "{}", stderr(&full));
 }
 
 /// The process of `sshd` that serves the session in which `pid` runs.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
 
+#[path = "support/programs.rs"]
+mod programs;
 mod support;
 
 use std::{
@@ -13,10 +15,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use support::{command, parent, processes, run, stderr, wait_for, wait_within, write};
 use tempfile::TempDir;
 
-/// A cluster of two nodes with four cores each, which ends with the value.
+/// A cluster of two nodes with four cores and two devices each, which ends with the value.
 struct Cluster {
     folder: TempDir,
     daemons: Vec<Child>,
@@ -34,6 +37,8 @@ impl Cluster {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         write(folder.path(), "slurm.conf", &settings(folder.path()));
+        // What stands for GPUs are files of devices that every machine has.
+        write(folder.path(), "gres.conf", "NodeName=n[1-2] Name=gpu File=/dev/null,/dev/zero\n");
         let mut cluster = Cluster { folder, daemons: Vec::new() };
         let daemons =
             [["slurmctld", "-D", "-c", ""], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]];
@@ -54,6 +59,12 @@ impl Cluster {
         let mut command = Command::new(name);
         command.env("SLURM_CONF", self.folder.path().join("slurm.conf")).stdin(Stdio::null());
         command
+    }
+
+    /// What comes of a program of a test of its own that runs here.
+    fn outcome(&self, program: &str, on: &str) -> Value {
+        let mut command = programs::program(program, on);
+        programs::outcome(&command.env("SLURM_CONF", self.at("slurm.conf")).output().unwrap())
     }
 
     fn syncline(&self, arguments: &str) -> Command {
@@ -147,7 +158,7 @@ fn settings(folder: &Path) -> String {
     let nodes: String = (1..=2)
         .map(|n| {
             format!(
-                "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.1.{n} Port={} CPUs=4 RealMemory=1000 State=UNKNOWN\n",
+                "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.1.{n} Port={} Gres=gpu:2 CPUs=4 RealMemory=1000 State=UNKNOWN\n",
                 ports[n]
             )
         })
@@ -158,7 +169,7 @@ fn settings(folder: &Path) -> String {
          SlurmctldPidFile={at}/run/slurmctld.pid\nSlurmdPidFile={at}/run/slurmd.%n.pid\n\
          SlurmctldLogFile={at}/log/slurmctld.log\nSlurmdLogFile={at}/log/slurmd.%n.log\n\
          ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n\
-         AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nSchedulerType=sched/backfill\n\
+         AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nGresTypes=gpu\nSchedulerType=sched/backfill\n\
          SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0\nSelectType=select/cons_tres\n\
          SelectTypeParameters=CR_Core\nSlurmdParameters=config_overrides\nMpiDefault=none\nReturnToService=2\n\
          SwitchType=switch/none\nKillWait=30\nInactiveLimit=0\nSlurmctldTimeout=10\nSlurmdTimeout=10\n{nodes}\
@@ -182,6 +193,11 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     succeeded(&run(&format!("{TRAIN} --save {}", cluster.at("threads.safetensors"))));
     let here = fs::read(cluster.at("threads.safetensors")).unwrap();
 
+    let told = cluster.syncline(&format!("{TRAIN} --on slurm:partition=all --dry-run")).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("#   salloc --job-name=train --no-kill --ntasks=6 --partition=all\n"), "{told}");
+    assert!(told.contains("#   srun --overlap ") && told.contains("--job-name=worker/0"), "{told}");
+
     let submitted =
         cluster.syncline(&format!("{TRAIN} --on slurm:partition=all --save {}", cluster.at("a.safetensors")));
     let said = succeeded(&{ submitted }.output().unwrap());
@@ -190,10 +206,17 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     cluster.assert_empty();
 
     let binary = env!("CARGO_BIN_EXE_syncline");
-    let mut within = cluster.slurm("salloc");
-    within.args(["--ntasks=6", "-Q", binary]).args(TRAIN.split(' '));
-    within.args(["--on", "slurm", "--save", &cluster.at("b.safetensors")]);
-    succeeded(&within.output().unwrap());
+    let within = |more: &str| {
+        let mut within = cluster.slurm("salloc");
+        within.args(["--ntasks=6", "-Q", binary]).args(TRAIN.split(' ')).args(["--on", "slurm"]);
+        within.args(more.split(' ')).output().unwrap()
+    };
+    let told = within("--dry-run");
+    succeeded(&told);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("# n1, 4 of 4 slots: server/0, server/1, worker/0, worker/1\n"), "{told}");
+    assert!(told.contains("# n2, 2 of "), "{told}");
+    succeeded(&within(&format!("--save {}", cluster.at("b.safetensors"))));
     assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
     cluster.assert_empty();
 }
@@ -279,6 +302,84 @@ fn two_programs_share_a_cluster_and_one_that_finds_no_room_waits_and_says_why() 
         [0, 1].map(|_| Held::start(cluster.syncline("train --quiet --workers 2 --epochs 2 --on slurm")));
     both.into_iter().for_each(|program| drop(succeeded(&program.finish())));
     cluster.assert_empty();
+}
+
+#[test]
+#[ignore = "another test launches it on its cluster"]
+fn colocated_program() {
+    programs::colocated();
+}
+
+#[test]
+#[ignore = "another test launches it on its cluster"]
+fn unlike_program() {
+    programs::unlike();
+}
+
+#[test]
+fn groups_share_a_process_on_a_node() {
+    let Some(cluster) = Cluster::start() else { return };
+    let outcome = cluster.outcome("colocated_program", "slurm");
+    let bytes = |node: &str| outcome[node][1].as_u64().unwrap();
+    assert_eq!((&outcome["sum"], &outcome["near_calls"][0], bytes("near_calls")), (&12.into(), &4.into(), 0));
+    assert!(bytes("far_calls") > 0 && outcome["near"] != outcome["far"], "{outcome}");
+    cluster.assert_empty();
+}
+
+#[test]
+fn groups_that_ask_for_unlike_things_get_them_and_each_node_devices_of_its_own() {
+    let Some(cluster) = Cluster::start() else { return };
+    for on in ["slurm", "slurm:hetjob"] {
+        let outcome = cluster.outcome("unlike_program", on);
+        let seen =
+            |node: &Value| (node[0].as_str().unwrap().to_owned(), node[2].as_str().unwrap().to_owned());
+        let mut trainers: Vec<_> = outcome["trainers"].as_array().unwrap().iter().map(seen).collect();
+        trainers.sort();
+        trainers.dedup();
+        let is_one_of_two = |(_, device): &(String, String)| ["0", "1"].contains(&device.as_str());
+        assert!(trainers.len() == 2 && trainers.iter().all(is_one_of_two), "{on}: {outcome}");
+        if on.ends_with("hetjob") {
+            // A part of the job has no devices, and the other one as many as its nodes.
+            let (host, device) = seen(&outcome["plain"][0]);
+            assert_eq!(device, "", "{outcome}");
+            assert!(trainers.iter().all(|(its, _)| *its != host), "{outcome}");
+        }
+        cluster.assert_empty();
+    }
+}
+
+#[test]
+fn jobs_of_an_array_have_a_run_each_and_a_heterogeneous_job_is_one_place() {
+    let Some(cluster) = Cluster::start() else { return };
+    let (binary, at) = (env!("CARGO_BIN_EXE_syncline"), |name: &str| cluster.at(name));
+    let train = "train --quiet --workers 2 --servers 1 --epochs 2";
+    let script = format!(
+        "#!/bin/sh\n#SBATCH --array=1-2 --ntasks=3 --output={}\n\
+         {binary} {train} --seed $SLURM_ARRAY_TASK_ID --run-dir {}/$SLURM_ARRAY_TASK_ID --on slurm\n",
+        at("said.%a"),
+        at("array")
+    );
+    let script = write(cluster.folder.path(), "array.sh", &script);
+    assert!(cluster.slurm("sbatch").arg(script).stdout(Stdio::null()).status().unwrap().success());
+    let saved = |seed: u32| fs::read(at(&format!("array/{seed}/model.safetensors"))).ok();
+    wait_within(Duration::from_secs(90), "both runs", || saved(1).and(saved(2)));
+    cluster.assert_empty();
+    for seed in [1, 2] {
+        succeeded(&run(&format!("{train} --seed {seed} --save {}", at("here.safetensors"))));
+        assert_eq!(saved(seed), Some(fs::read(at("here.safetensors")).unwrap()), "seed {seed}");
+    }
+
+    // Of two parts with hosts of their own.
+    let mut mixed = cluster.slurm("salloc");
+    mixed.args(["-Q", "--ntasks=1", "--nodelist=n1", ":", "--ntasks=2", "--nodelist=n2", binary]);
+    mixed.args(train.split(' ')).args(["--seed", "2", "--save", &at("mixed.safetensors"), "--on", "slurm"]);
+    succeeded(&mixed.output().unwrap());
+    assert_eq!(fs::read(at("mixed.safetensors")).ok(), saved(2));
+    cluster.assert_empty();
+
+    let refused = cluster.syncline(&format!("{train} --on slurm:array=1-2")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("SLURM_ARRAY_TASK_ID"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -75,6 +75,8 @@ fn arguments(words: &[String]) -> Vec<String> {
         match word.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
             ">" | ">>" | "<" => _ = words.next(),
             other if other.starts_with(['>', '<']) && word != "<" => {}
+            // What a variable holds; a number is fine for a name as well.
+            other if other.starts_with('$') => arguments.push("1".to_owned()),
             _ => arguments.push(word.to_owned()),
         }
     }

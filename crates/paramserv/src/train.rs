@@ -1,6 +1,6 @@
 //! The pure call: a model and data go in, parameters and a report come out, and all state lives and dies inside.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
@@ -305,6 +305,24 @@ impl ParamServ {
     /// When the settings make no sense for the data, or the model does not fit them ([`Error::is_usage`]).
     pub fn check(&self) -> Result<(), Error> {
         check::check(self)
+    }
+
+    /// What would be done to train on hosts, with these arguments for every node: see [`rehearse`](syncline_program::rehearse).
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and when hosts are named wrongly or have no room.
+    pub fn rehearse(
+        mut self,
+        executor: &Executor,
+        arguments: Vec<OsString>,
+    ) -> Result<Option<String>, Error> {
+        self.check()?;
+        check::place(self.sync, executor)?;
+        // Nothing is to be written.
+        self.trace = None;
+        let settings = self.settings(executor);
+        let (program, _) = self.program(&settings, Begun::default(), false, executor.has_processes())?;
+        Ok(syncline_program::rehearse(program, executor, arguments)?)
     }
 
     /// Trains, and returns when the last epoch has ended. After a Ctrl-C or SIGTERM that is after the rounds under way,

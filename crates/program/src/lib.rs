@@ -83,6 +83,7 @@ pub use graph::resources::Resources;
 pub use graph::values::Values;
 pub use launch::executor::Executor;
 pub use launch::interrupt::Interrupt;
+pub use launch::rehearsal::rehearse;
 pub use launch::run::Run;
 pub use launch::testing::launch_for_test;
 pub use launch::{enrol, is_child, launch, launched_program};

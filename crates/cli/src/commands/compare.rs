@@ -64,7 +64,8 @@ Examples:
   syncline compare data.csv --sync bsp,asp --inject worker=1:3x --plots figures";
 
 /// Options of `train` that a comparison has no use for, or has its own for.
-const NOT_TAKEN: [&str; 7] = ["sync", "workers", "json", "save", "trace", "run_dir", "dry_run"];
+const NOT_TAKEN: [&str; 9] =
+    ["sync", "workers", "json", "save", "trace", "run_dir", "go_on", "detach", "dry_run"];
 
 /// The options of `train` that every run takes.
 fn taken() -> Vec<clap::Arg> {

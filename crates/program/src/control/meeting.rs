@@ -1,5 +1,6 @@
 //! Where the nodes of one run listen.
 
+use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -37,6 +38,25 @@ pub(crate) struct Ground {
     pub(crate) ports: Option<RangeInclusive<u16>>,
     /// Whether everything travels in the clear.
     pub(crate) is_open: bool,
+}
+
+impl Ground {
+    /// The launcher's address, still without the port, which is chosen when it listens.
+    pub(crate) fn address(&self) -> Address {
+        let (host, port) = (self.host.to_string(), 0);
+        if self.is_open { Address::Tcp { host, port } } else { Address::Tls { host, port } }
+    }
+}
+
+impl fmt::Display for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the launcher would listen at {}, ", self.host)?;
+        match &self.ports {
+            Some(ports) => write!(f, "at the first free port of {} to {}", ports.start(), ports.end())?,
+            None => f.write_str("at a port that the system chooses (0 below)")?,
+        }
+        f.write_str(if self.is_open { ", in the clear" } else { ", with TLS" })
+    }
 }
 
 /// Somewhere to listen.
@@ -127,11 +147,8 @@ impl Meeting {
                 Spot::within(Address::Unix(directory.path().join(format!("{name}.sock"))))
             }
             Self::Loopback => Spot::within(any_port()),
-            Self::Network(Ground { host, ports, is_open }) => {
-                let (host, port) = (host.to_string(), 0);
-                let address =
-                    if *is_open { Address::Tcp { host, port } } else { Address::Tls { host, port } };
-                Spot { address, ports: ports.clone(), is_wide: true }
+            Self::Network(ground) => {
+                Spot { address: ground.address(), ports: ground.ports.clone(), is_wide: true }
             }
         }
     }

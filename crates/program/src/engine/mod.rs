@@ -73,6 +73,8 @@ impl Exits {
 pub(crate) struct LastWords {
     /// The last lines that each wrote, oldest first.
     pub(crate) output: BTreeMap<NodeName, Vec<String>>,
+    /// Where each was last, where hosts have names.
+    pub(crate) hosts: BTreeMap<NodeName, String>,
     /// Those that could not be ended, and why.
     pub(crate) left: Vec<(NodeId, &'static str)>,
 }

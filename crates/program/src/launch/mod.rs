@@ -9,6 +9,7 @@ pub(crate) mod interrupt;
 pub(crate) mod launcher;
 pub(crate) mod output;
 pub(crate) mod panes;
+pub(crate) mod rehearsal;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod testing;

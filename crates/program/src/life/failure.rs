@@ -165,6 +165,8 @@ fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
 pub struct Failure {
     /// The node.
     pub node: NodeName,
+    /// Where it was, where nodes are on hosts with names.
+    pub host: Option<String>,
     /// How it failed.
     pub cause: Cause,
     /// The last lines of its output, oldest first; empty where nodes are threads, whose output is the launcher's.
@@ -177,7 +179,8 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.node, self.cause)?;
+        let at = self.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        write!(f, "{}{at} {}", self.node, self.cause)?;
         if self.restarts > 0 {
             write!(f, " (after {} restarts in its group)", self.restarts)?;
         }
@@ -202,8 +205,9 @@ mod tests {
     #[test]
     fn a_failure_tells_who_how_and_the_last_words() {
         let node = NodeName::member(Label::new("worker").unwrap(), 1);
-        let failure = Failure {
+        let mut failure = Failure {
             node,
+            host: None,
             cause: Cause::Killed(9),
             output: vec!["epoch 3".to_owned()],
             restarts: 0,
@@ -211,8 +215,10 @@ mod tests {
         };
         let said = "worker/1 was killed by signal 9 (SIGKILL)\n  the last lines of its output:\n    epoch 3";
         assert_eq!(failure.to_string(), said);
+        failure.host = Some("left".to_owned());
+        let said = said.replace("worker/1 ", "worker/1 on left ");
         let error = Error::NodeFailed(Box::new(failure));
-        assert_eq!((error.to_string(), format!("{error:?}")), (said.to_owned(), said.to_owned()));
+        assert_eq!((error.to_string(), format!("{error:?}")), (said.clone(), said));
     }
 
     #[test]

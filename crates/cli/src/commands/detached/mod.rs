@@ -66,6 +66,12 @@ pub fn script(
     }))
 }
 
+/// The arguments of what goes on with the run.
+pub fn arguments(folder: &Path, json: bool) -> Result<Vec<OsString>, Failure> {
+    let folder = std::path::absolute(folder).map_err(Failure::failed)?;
+    Ok(resume(&folder, json)?.get_args().map(OsString::from).collect())
+}
+
 /// What goes on with the run.
 fn resume(folder: &Path, json: bool) -> Result<Command, Failure> {
     let mut command = this_program().map_err(Failure::failed)?;

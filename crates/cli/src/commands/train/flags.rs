@@ -169,6 +169,9 @@ pub struct Args {
     /// Write everything into this folder: the job, a log, checkpoints, a trace, the model and the report
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
     run_dir: Option<PathBuf>,
+    /// With --run-dir: go on with the run of that folder where it was begun before; one that has come to its end stays as it is
+    #[arg(long, help_heading = "Output")]
+    pub go_on: bool,
     /// Leave the run to itself, in the background or as a job of Slurm; `syncline attach DIR` waits for it
     #[arg(long, help_heading = "Output")]
     pub detach: bool,
@@ -178,8 +181,9 @@ pub struct Args {
     /// Write what happened when to this file (Parquet)
     #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath, help_heading = "Output")]
     trace: Option<PathBuf>,
-    /// Print the job with all that was left open, as the file that it could be, and train nothing; with --detach on Slurm
-    /// the script that it would be given, on Kubernetes what `kubectl apply` takes to launch it there
+    /// Print the job with all that was left open, as the file that it could be, and train nothing; with --on ssh or slurm also,
+    /// as comments, which node would go where and what would be run; with --detach on Slurm the script that it would be given, on
+    /// Kubernetes what `kubectl apply` takes to launch it there
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
     /// Print the report as JSON

@@ -4,12 +4,15 @@ mod flags;
 mod progress;
 mod survival;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use syncline::{
     data::expand,
-    paramserv::{OpenJob, Report, RunFolder, TrainJob, Trained, Validation},
+    paramserv::{OpenJob, Report, RunFolder, RunRecord, RunState, TrainJob, Trained, Validation},
     program::{Interrupt, is_child},
 };
 use syncline_terminal::{Page, Screen};
@@ -18,7 +21,7 @@ use self::progress::Journal;
 use super::detached;
 use crate::{
     failure::Failure,
-    output::{check_distinct, check_writable, json_document, page, print, print_raw, wrote},
+    output::{check_distinct, check_writable, json_document, page, print, print_raw, remark, wrote},
 };
 
 pub use flags::Args;
@@ -53,7 +56,26 @@ pub struct Manner {
 /// Runs the command.
 pub fn run(args: Args) -> Result<(), Failure> {
     let manner = Manner { is_dry: args.dry_run, json: args.json, is_detached: args.detach, goes_on: false };
-    run_job(args.job()?, manner)
+    let takes_up = args.go_on;
+    let job = args.job()?;
+    match job.run_dir.clone() {
+        None if takes_up => {
+            Err(Failure::Usage("--go-on is for a run that has a folder: add --run-dir DIR".to_owned()))
+        }
+        Some(folder) if takes_up && !manner.is_dry && RunRecord::is_at(&folder) => {
+            take_up(&folder, job, manner)
+        }
+        _ => run_job(job, manner),
+    }
+}
+
+/// Goes on with the run of a folder, unless that has come to its end. Its processes come here too, and do their part of it.
+fn take_up(folder: &Path, job: TrainJob, manner: Manner) -> Result<(), Failure> {
+    if !is_child() && RunRecord::read(folder)?.state == RunState::Finished {
+        remark(&format!("the run in {} has come to its end already", syncline_terminal::path(folder)));
+        return Ok(());
+    }
+    run_job(TrainJob::of_folder(folder)?.but(job), Manner { goes_on: true, ..manner })
 }
 
 /// Runs a job, or says what it is.
@@ -71,7 +93,17 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
         holds.map(|path| RunFolder::hold(path, manner.goes_on || job.resume.is_some())).transpose()?;
     check_outputs(&job)?;
     let data = named(&job.data);
-    let opened = job.open()?;
+    let opened = match job.open() {
+        Ok(opened) => opened,
+        Err(error) => {
+            let failure = Failure::from(error);
+            // Who looks at a run that was to go on is told why it did not.
+            if let Some(folder) = folder.as_mut().filter(|_| manner.goes_on) {
+                folder.end(RunState::Failed(failure.to_string()))?;
+            }
+            return Err(failure);
+        }
+    };
     if manner.is_dry {
         opened.run.check()?;
         if let (true, Some(folder)) = (manner.is_detached, &opened.job.run_dir)
@@ -79,8 +111,7 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
         {
             return print_raw(script.as_bytes());
         }
-        let folder = std::env::current_dir().map_err(Failure::failed)?;
-        return print_raw(opened.job.within(&folder).to_toml()?.as_bytes());
+        return rehearse(opened, manner);
     }
     if manner.is_detached && opened.executor.is_sim() {
         let why = "--detach is for what takes real time: a simulation is no such run";
@@ -104,8 +135,32 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
 /// be in the cluster.
 fn manifest(job: &TrainJob) -> Result<Option<String>, Failure> {
     let Some(on) = job.on.as_deref() else { return Ok(None) };
-    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--dry-run").collect();
+    let mut arguments = rehearsed();
+    if job.run_dir.is_some() && !arguments.iter().any(|argument| argument == "--go-on") {
+        // Whether it has begun before only the cluster sees.
+        arguments.push("--go-on".into());
+    }
     on.manifest("train", arguments).map_err(Failure::failed)
+}
+
+/// The arguments with which what is only told would be done.
+fn rehearsed() -> Vec<OsString> {
+    std::env::args_os().skip(1).filter(|argument| argument != "--dry-run").collect()
+}
+
+/// Says what the job is, as a file of it; behind that, in comments, what would be done on hosts.
+fn rehearse(opened: OpenJob, manner: Manner) -> Result<(), Failure> {
+    let OpenJob { run, executor, job, .. } = opened;
+    let arguments = match job.run_dir.as_deref().filter(|_| manner.is_detached) {
+        Some(folder) => detached::arguments(folder, manner.json)?,
+        None => rehearsed(),
+    };
+    let folder = std::env::current_dir().map_err(Failure::failed)?;
+    let mut text = job.within(&folder).to_toml()?;
+    if let Some(told) = run.rehearse(&executor, arguments)? {
+        told.lines().for_each(|line| text.push_str(&format!("# {line}\n")));
+    }
+    print_raw(text.as_bytes())
 }
 
 /// Finds out before hours of work whether what is going to be written can be, and is nothing that is read.

@@ -24,6 +24,13 @@ use crate::life::exit::Exit;
 /// Marks a process as an agent.
 pub(crate) const AGENT: &str = "SYNCLINE_AGENT";
 
+/// Names the places of a node's devices among those that the agent was given: `0,2`.
+pub(crate) const POSITIONS: &str = "SYNCLINE_DEVICES";
+
+/// By which libraries for GPUs are told which devices there are, each a list divided by commas.
+const VISIBLE: [&str; 4] =
+    ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK"];
+
 /// How long a node may take to perish by itself, once its launcher is gone.
 const PERISHING: Duration = Duration::from_secs(2);
 
@@ -52,7 +59,12 @@ fn run() -> io::Result<i32> {
     let (asked, asks) = io::pipe()?;
     signal_hook::low_level::pipe::register(SIGTERM, asks)?;
     let mut command = Command::new(env::current_exe()?);
-    command.args(env::args_os().skip(1)).env_remove(AGENT).process_group(0).stdin(Stdio::piped());
+    command.args(env::args_os().skip(1)).process_group(0).stdin(Stdio::piped());
+    command.env_remove(AGENT).env_remove(POSITIONS);
+    if let Ok(positions) = env::var(POSITIONS) {
+        let given = VISIBLE.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
+        command.envs(given.map(|(name, devices)| (name, those_at(&positions, &devices))));
+    }
     role::bind_to_this_process(&mut command);
     let victims = Victims::now();
     let mut child = command.spawn()?;
@@ -75,6 +87,15 @@ fn run() -> io::Result<i32> {
     }
     group.await_end();
     Ok(group.reap(&mut child).map_or(1, |status| code(victims.among(way::told(status)))))
+}
+
+/// Those of a list of devices that are at these places; all where there are none there.
+fn those_at(positions: &str, devices: &str) -> String {
+    let all: Vec<_> = devices.split(',').collect();
+    let wanted =
+        positions.split(',').filter_map(|position| all.get(position.parse::<usize>().ok()?).copied());
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() { devices.to_owned() } else { wanted.join(",") }
 }
 
 /// Ends the node when its container is asked to end: as the first process there the agent alone is asked.
@@ -107,5 +128,17 @@ pub(crate) fn told_by(code: i32) -> Exit {
         OUT_OF_MEMORY => Exit::OutOfMemory,
         _ if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => Exit::Signal(code - SIGNALLED),
         _ => Exit::Code(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_sees_the_devices_at_its_places() {
+        assert_eq!(those_at("0,2", "4,5,7"), "4,7");
+        assert_eq!(those_at("1", "GPU-a,GPU-b"), "GPU-b");
+        assert_eq!(those_at("3", "0,1"), "0,1");
     }
 }

@@ -111,7 +111,7 @@ impl Way for Kubernetes {
             Some(end) => told(end),
             None => way::told(status),
         };
-        Ok(Start { command, share: Share::default(), told: Box::new(told) })
+        Ok(Start { command, host: None, share: Share::default(), told: Box::new(told) })
     }
 }
 

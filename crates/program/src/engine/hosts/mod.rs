@@ -15,6 +15,7 @@ pub(crate) mod hostfile;
 mod kubernetes;
 pub(crate) mod limit;
 pub(crate) mod placement;
+pub(crate) mod rehearsal;
 mod shell;
 pub(crate) mod site;
 pub(crate) mod slurm;

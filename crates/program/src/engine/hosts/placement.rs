@@ -32,6 +32,18 @@ pub(crate) struct Place {
     pub(crate) gpus: Vec<String>,
 }
 
+impl Place {
+    /// The number of its host, in their order.
+    pub(crate) fn number(&self) -> usize {
+        self.host
+    }
+
+    /// How many slots it takes of its host.
+    pub(crate) fn slots(&self) -> isize {
+        self.slots
+    }
+}
+
 impl Placement {
     pub(crate) fn new(hosts: Vec<Host>) -> Self {
         let free = |host: Host| {
@@ -47,9 +59,9 @@ impl Placement {
         self.lost = (0..self.hosts.len()).filter(is_lost).collect();
     }
 
-    /// The names of all hosts, lost or not.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.hosts.iter().map(|(host, _)| host.name.as_str())
+    /// All hosts, lost or not.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().map(|(host, _)| host)
     }
 
     pub(crate) fn host(&self, place: &Place) -> &Host {

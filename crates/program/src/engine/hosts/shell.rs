@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::Command;
 
 /// A word that every shell takes for what it is.
 pub(super) fn quoted(word: impl AsRef<OsStr>) -> OsString {
@@ -21,10 +22,28 @@ pub(super) fn joined(words: impl IntoIterator<Item = OsString>) -> OsString {
     words.into_iter().collect::<Vec<_>>().join(OsStr::new(" "))
 }
 
+/// A word as a person would write it: within quotes only where a shell would take it for something else.
+fn written(word: &OsStr) -> OsString {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./,:=@%+".contains(byte);
+    let bytes = word.as_bytes();
+    if !bytes.is_empty() && bytes.iter().all(plain) { word.to_owned() } else { quoted(word) }
+}
+
+/// A command as a person would type it, behind the variables that it is given.
+pub(super) fn typed(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let mut pair = name.to_owned();
+        pair.push("=");
+        pair.push(written(value?));
+        Some(pair)
+    });
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).map(written);
+    joined(variables.chain(words)).to_string_lossy().into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     #[test]
     fn what_is_quoted_arrives() {
@@ -33,5 +52,15 @@ mod tests {
             let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }
+    }
+
+    #[test]
+    fn a_command_is_shown_as_it_would_be_typed() {
+        let mut command = Command::new("printf");
+        command.args(["%s|%s", "it's", ""]).env("MODE", "a b");
+        let typed = typed(&command);
+        assert_eq!(typed, r"MODE='a b' printf '%s|%s' 'it'\''s' ''");
+        let output = Command::new("sh").arg("-c").arg(&typed).output().unwrap();
+        assert_eq!(output.stdout, b"it's|");
     }
 }

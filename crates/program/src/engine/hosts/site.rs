@@ -11,6 +11,7 @@ use syncline_kubernetes::wishes::Wishes;
 
 use super::hostfile;
 use super::kubernetes::{self, Kubernetes};
+use super::rehearsal::Company;
 use super::slurm::batch::Batch;
 use super::slurm::{self, Slurm};
 use super::ssh::Ssh;
@@ -117,7 +118,9 @@ impl Site {
     /// The script by which Slurm starts the launcher itself; nothing elsewhere, and within a job, where it would not be asked.
     pub(crate) fn batch_script(&self, batch: &Batch) -> Option<String> {
         match &self.kind {
-            Kind::Slurm(wishes) if slurm::within().is_none() => Some(slurm::batch::script(batch, wishes)),
+            Kind::Slurm(wishes) if slurm::Given::of_this_process().is_none() => {
+                Some(slurm::batch::script(batch, wishes))
+            }
             Kind::Slurm(_) | Kind::Ssh(_) | Kind::Kubernetes(_) => None,
         }
     }
@@ -148,21 +151,43 @@ impl Site {
             Kind::Slurm(wishes) => Slurm::open(program, wishes, needs, sink)?,
             Kind::Kubernetes(wishes) => Kubernetes::open(wishes, sink)?,
         };
-        let listen = match self.listen {
-            Some(address) => address,
-            None => source_toward(&toward.0, toward.1).map_err(Error::system(format!(
-                "cannot tell by which address {} reaches this machine",
-                toward.0
-            )))?,
-        };
-        if listen.is_loopback() && matches!(self.kind, Kind::Kubernetes(_)) {
+        let ground = self.ground(std::slice::from_ref(&toward.0), toward.1)?;
+        if ground.host.is_loopback() && matches!(self.kind, Kind::Kubernetes(_)) {
             return Err(Error::Kubernetes(format!(
-                "its API server is reached by {listen}, where no pod reaches this machine: add listen=IP, an address of this \
-                 machine that pods reach"
+                "its API server is reached by {}, where no pod reaches this machine: add listen=IP, an address of this \
+                 machine that pods reach",
+                ground.host
             )));
         }
-        let ground = Ground { host: listen, ports: self.ports.clone(), is_open: self.is_open };
         Ok(Farm { way, ground, remarks })
+    }
+
+    /// What would be done to run these nodes, of which nothing is done.
+    ///
+    /// # Errors
+    /// What a launch would find out before it asks anybody: hosts that are not named rightly, or have no room.
+    pub(crate) fn rehearse(&self, company: &Company<'_>) -> Result<String, Error> {
+        let ground = |names: &[String], port| self.ground(names, port);
+        match &self.kind {
+            Kind::Ssh(file) => Ssh::rehearse(hostfile::read(file)?, company, ground),
+            Kind::Slurm(wishes) => Slurm::rehearse(wishes, company, ground),
+            Kind::Kubernetes(wishes) => {
+                kubernetes::manifest(company.program, wishes, company.arguments.to_vec())
+            }
+        }
+    }
+
+    /// Where the launcher listens: by default at the address by which it reaches the first of these hosts that it can.
+    fn ground(&self, hosts: &[String], port: u16) -> Result<Ground, Error> {
+        let mut listen = self.listen.map(Ok);
+        for host in hosts {
+            if !matches!(listen, Some(Ok(_))) {
+                let doing = format!("cannot tell by which address {host} reaches this machine");
+                listen = Some(source_toward(host, port).map_err(Error::system(doing)));
+            }
+        }
+        let host = listen.unwrap_or_else(|| Err(Error::NoHost("none is named".to_owned())))?;
+        Ok(Ground { host, ports: self.ports.clone(), is_open: self.is_open })
     }
 }
 

@@ -19,10 +19,10 @@ use tempfile::TempDir;
 use super::agent::{self, AGENT};
 use super::hostfile::Host;
 use super::placement::Placement;
+use super::rehearsal::{self, Company};
 use super::shell::{joined, quoted};
 use super::site::Opened;
-use crate::Error;
-use crate::control::meeting::PREFIX;
+use crate::control::meeting::{Ground, PREFIX};
 use crate::control::role::Role;
 use crate::engine::processes::allotment::{DEVICES, Share};
 use crate::engine::processes::restart;
@@ -30,6 +30,7 @@ use crate::engine::processes::way::{self, Start, Way};
 use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
 use crate::life::exit::Exit;
+use crate::{Error, Resources};
 
 /// The variable that names another command than `ssh`, with its options, divided by blanks.
 pub(crate) const COMMAND: &str = "SYNCLINE_SSH";
@@ -89,13 +90,8 @@ impl Ssh {
     /// Connects to all hosts at once and brings the binary where it is not. Hosts that cannot be used are left out, with
     /// the reason.
     pub(super) fn open(hosts: Vec<Host>, sink: &Sink) -> Result<Opened, Error> {
-        if restart::is_said() {
-            let why = "an interpreter runs this program, and only a binary of its own can be brought to hosts by ssh";
-            return Err(Error::NoHost(why.to_owned()));
-        }
         let connections = Connections::new()?;
-        let own = way::this_binary("the first node")?;
-        let binary = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
+        let (own, binary) = own_binary()?;
         let prepared: Vec<_> = thread::scope(|scope| {
             let prepare = |host: &Host| connections.prepare(&host.name, &own, &binary);
             let begun: Vec<_> = hosts.iter().map(|host| scope.spawn(move || prepare(host))).collect();
@@ -113,21 +109,49 @@ impl Ssh {
         }
         let Some(first) = usable.first() else { return Err(Error::NoHost(remarks.join("; "))) };
         let toward = (connections.real_name(&first.name), ANY_PORT);
-        let directory = env::current_dir().map_err(Error::system("cannot tell the working directory"))?;
         let placement = Placement::new(usable);
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::clone(sink) };
-        let way = Self { placement, connections, binary, directory, unreachable };
+        let way = Self { placement, connections, binary, directory: directory()?, unreachable };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
 
+    /// Who would go where and what would be run there, if all hosts can be used; none is asked.
+    ///
+    /// `listen` finds the launcher's address by the names of hosts and a port there.
+    pub(super) fn rehearse(
+        hosts: Vec<Host>,
+        company: &Company<'_>,
+        listen: impl Fn(&[String], u16) -> Result<Ground, Error>,
+    ) -> Result<String, Error> {
+        let connections = Connections::new()?;
+        let (_, binary) = own_binary()?;
+        let names: Vec<_> = hosts.iter().map(|host| connections.real_name(&host.name)).collect();
+        let ground = listen(&names, ANY_PORT)?;
+        let unreachable = Unreachable { names: Arc::default(), sink: Arc::new(|_, _| {}) };
+        let (placement, directory) = (Placement::new(hosts), directory()?);
+        let mut way = Self { placement, connections, binary, directory, unreachable };
+        let places = company.places(&mut way.placement)?;
+        let mut text = company.told(&way.placement, &places);
+        text.push_str(&format!("{ground}\n"));
+        for (number, node, needs) in company.first_of_each_group() {
+            let place = &places[number];
+            let role = company.role(node, &ground);
+            let mut command = way.connections.lasting();
+            command.args(["-T", "--", &way.placement.host(place).name]);
+            command.arg(way.script(needs, &role, &place.gpus, company.arguments.to_vec()));
+            text.push_str(&rehearsal::started_by(node, &command));
+        }
+        Ok(text)
+    }
+
     /// What the shell of a host is to do: become the agent of a node.
-    fn script(&self, seat: &Seat, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
+    fn script(&self, needs: &Resources, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
         let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory), "&&".into()];
-        if let Some(bytes) = seat.needs.memory {
+        if let Some(bytes) = needs.memory {
             words.push(format!("ulimit -v {} &&", bytes.div_ceil(1024)).into());
         }
         words.extend(["exec", "env"].map(OsString::from));
-        words.extend(seat.needs.environment.iter().map(|(name, value)| assignment(name, value)));
+        words.extend(needs.environment.iter().map(|(name, value)| assignment(name, value)));
         if !gpus.is_empty() {
             words.push(assignment(DEVICES, &gpus.join(",")));
         }
@@ -154,8 +178,9 @@ impl Way for Ssh {
         };
         let host = self.placement.host(&place).name.clone();
         let mut command = self.connections.to(&host);
-        command.arg(self.script(seat, role, &place.gpus, arguments));
+        command.arg(self.script(&seat.needs, role, &place.gpus, arguments));
         let (unreachable, again) = (self.unreachable.clone(), seat.id.incarnation > 0);
+        let at = Some(host.clone());
         let told = move |status| {
             let exit = told(status);
             if again && exit == Exit::Lost {
@@ -163,8 +188,25 @@ impl Way for Ssh {
             }
             exit
         };
-        Ok(Start { command, share: Share::default(), told: Box::new(told) })
+        Ok(Start { command, host: at, share: Share::default(), told: Box::new(told) })
     }
+}
+
+/// This binary, and where it lies on every host, below the cache.
+fn own_binary() -> Result<(PathBuf, PathBuf), Error> {
+    if restart::is_said() {
+        let why =
+            "an interpreter runs this program, and only a binary of its own can be brought to hosts by ssh";
+        return Err(Error::NoHost(why.to_owned()));
+    }
+    let own = way::this_binary("the first node")?;
+    let there = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
+    Ok((own, there))
+}
+
+/// Where nodes work: where the launcher does.
+fn directory() -> Result<PathBuf, Error> {
+    env::current_dir().map_err(Error::system("cannot tell the working directory"))
 }
 
 /// What the end of `ssh` tells of the node's.
@@ -221,12 +263,18 @@ impl Connections {
         Ok(Self { sockets, command })
     }
 
-    fn ssh(&self) -> Command {
+    /// The user's `ssh`, with what is the same for every run.
+    fn lasting(&self) -> Command {
         let mut command = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
         command.args(self.command.iter().skip(1));
         for option in OPTIONS {
             command.args(["-o", option]);
         }
+        command
+    }
+
+    fn ssh(&self) -> Command {
+        let mut command = self.lasting();
         let mut path = OsString::from("ControlPath=");
         path.push(self.sockets.path().join("%C"));
         command.arg("-o").arg(path);

@@ -34,11 +34,13 @@ pub(crate) struct Processes {
     printer: Printer,
     way: Box<dyn Way>,
     fleet: BTreeMap<NodeName, (NodeId, Process)>,
+    /// Where each was last.
+    hosts: BTreeMap<NodeName, String>,
 }
 
 impl Processes {
     pub(crate) fn new(orders: Orders, way: Box<dyn Way>, printer: Printer) -> Self {
-        Self { orders, printer, way, fleet: BTreeMap::new() }
+        Self { orders, printer, way, fleet: BTreeMap::new(), hosts: BTreeMap::new() }
     }
 
     fn of(&mut self, node: &NodeId) -> Option<&mut Process> {
@@ -66,7 +68,8 @@ impl Engine for Processes {
             let id = id.clone();
             move |exit| exits.exited(id, exit)
         };
-        let start = self.way.start(&seat, &role, arguments.as_deref())?;
+        let mut start = self.way.start(&seat, &role, arguments.as_deref())?;
+        self.hosts.extend(start.host.take().map(|host| (id.name.clone(), host)));
         let process = Process::start(&role.node, start, token, &self.printer, exited)?;
         if let Some((_, earlier)) = self.fleet.insert(id.name.clone(), (id, process)) {
             // It is gone, and has been told of; its descriptors must not outlive it for as long as the run lasts.
@@ -88,10 +91,10 @@ impl Engine for Processes {
     }
 
     fn bury(self: Box<Self>, gone: &dyn Fn(&NodeName) -> bool) -> LocalFuture<LastWords> {
-        let Self { fleet, printer, .. } = *self;
+        let Self { fleet, hosts, printer, .. } = *self;
         let (gone, left): (Vec<_>, Vec<_>) = fleet.into_iter().partition(|(name, _)| gone(name));
         Box::pin(async move {
-            let mut words = LastWords::default();
+            let mut words = LastWords { hosts, ..LastWords::default() };
             for (name, (_, process)) in gone {
                 let tail = tokio::time::timeout(LAST_WORDS, process.bury()).await;
                 words.output.insert(name, tail.unwrap_or_default());

@@ -47,7 +47,7 @@ impl Process {
         printer: &Printer,
         exited: impl FnOnce(Exit) + Send + 'static,
     ) -> io::Result<Self> {
-        let Start { mut command, share, told } = start;
+        let Start { mut command, share, told, .. } = start;
         let (reader, writer) = io::pipe()?;
         let output = Output::capture(node, reader, printer)?;
         command.process_group(0);

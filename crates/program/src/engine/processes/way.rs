@@ -34,6 +34,8 @@ pub(crate) trait Way: Send {
 /// A process that is about to be started.
 pub(crate) struct Start {
     pub(crate) command: Command,
+    /// Where the node will be, where hosts have names.
+    pub(crate) host: Option<String>,
     /// What of this machine it is held to.
     pub(crate) share: Share,
     /// What the end of the command tells of the node's. Called once it is gone.
@@ -69,7 +71,8 @@ impl Way for Here {
             None => command.args(restart::arguments()),
         };
         let victims = Victims::now();
-        Ok(Start { command, share, told: Box::new(move |status| victims.among(told(status))) })
+        let told = Box::new(move |status| victims.among(told(status)));
+        Ok(Start { command, host: None, share, told })
     }
 }
 

@@ -355,8 +355,9 @@ impl Launcher {
         }
         let away = self.away.take();
         if let Some(away) = away {
-            let LastWords { output, .. } = away.bury(&|node| self.supervisor.has_ended(node)).await;
+            let LastWords { output, hosts, .. } = away.bury(&|node| self.supervisor.has_ended(node)).await;
             words.output.extend(output);
+            words.hosts = hosts;
         }
         drop(self.open.take());
         drop(self.panes.take());
@@ -368,8 +369,9 @@ impl Launcher {
             End::Interrupted(by) => Ending::Interrupted(by),
             End::Failed(NodeId { name: node, .. }, cause) => {
                 let output = words.output.remove(&node).unwrap_or_default();
+                let (host, error) = (words.hosts.remove(&node), self.errors.remove(&node));
                 let restarts = restarts.get(node.label()).copied().unwrap_or_default();
-                Ending::Failed(Failure { error: self.errors.remove(&node), node, cause, output, restarts })
+                Ending::Failed(Failure { node, host, cause, output, restarts, error })
             }
         }
     }

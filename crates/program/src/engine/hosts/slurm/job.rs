@@ -14,7 +14,7 @@ use crate::life::exit::Exit;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A job by its number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Job(pub(super) String);
 
 /// How a job is.
@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) hosts: Vec<String>,
     /// What is left of its time limit, if it has one.
     pub(super) left: Option<Duration>,
+    /// How many GPUs it has on each of its hosts, in their order; of none where it has none. Nothing where it is not told.
+    pub(super) devices: Option<Vec<usize>>,
 }
 
 impl Job {
@@ -85,8 +87,24 @@ fn read(job: &Value, now: Duration) -> Option<State> {
         reason: job.get("state_reason").and_then(text).unwrap_or_default(),
         hosts: job.get("nodes").and_then(text).and_then(|nodes| names(&nodes).ok()).unwrap_or_default(),
         left: end.map(|end| Duration::from_secs(end).saturating_sub(now)),
+        devices: job.get("gres_detail").and_then(Value::as_array).map(|all| all.iter().map(gpus).collect()),
         name,
     })
+}
+
+/// How many GPUs such a text tells of: `gpu:a100:2(IDX:0-1),shard:1(IDX:0)`.
+fn gpus(gres: &Value) -> usize {
+    let mut depth = 0_i32;
+    // The numbers within brackets are divided by commas, too.
+    let parts = gres.as_str().unwrap_or_default().split(|letter| {
+        depth += i32::from(letter == '(') - i32::from(letter == ')');
+        letter == ',' && depth == 0
+    });
+    let count = |part: &str| {
+        let what = part.split('(').next()?;
+        what.strip_prefix("gpu:")?.rsplit(':').next()?.parse::<usize>().ok()
+    };
+    parts.filter_map(count).sum()
 }
 
 /// A text in older releases, a list of texts in later ones.
@@ -137,12 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn devices_are_counted_host_by_host() {
+        let state = |gres: Value| {
+            read(&json!({ "job_state": "RUNNING", "nodes": "", "gres_detail": gres }), NOW).unwrap().devices
+        };
+        assert_eq!(state(json!(["gpu:2(IDX:0-1)", "gpu:1(IDX:0)"])), Some(vec![2, 1]));
+        assert_eq!(state(json!(["gpu:a100:3(IDX:0,2-3),shard:1(IDX:1)", "(null)"])), Some(vec![3, 0]));
+        assert_eq!(state(json!([])), Some(Vec::new()));
+        assert_eq!(read(&json!({ "job_state": "RUNNING", "nodes": "" }), NOW).unwrap().devices, None);
+    }
+
+    #[test]
     fn the_state_of_a_job_tells_how_its_nodes_ended() {
         let state = |name: &str, hosts: &[&str]| State {
             name: name.to_owned(),
             reason: String::new(),
             hosts: hosts.iter().map(ToString::to_string).collect(),
             left: None,
+            devices: None,
         };
         assert_eq!(state("RUNNING", &["a", "b"]).ends("b"), None);
         assert_eq!(state("RUNNING", &["a"]).ends("b"), Some(Exit::Lost));

@@ -1,32 +1,38 @@
 //! The way to nodes that Slurm gives: within an allocation that is there, or one that is asked for and given back.
 //!
-//! The allocation is held by a process whose input only the launcher has, so that it goes with the launcher, however that
-//! ends. Each node is a step of the job (`srun`), started on the host where the placement puts it, and `srun` carries its
-//! input, output and end. What became of the [`job`], its hosts and its time Slurm itself is asked.
+//! What is [`given`] has hosts with cores and devices. Each node is a [`step`] of the job (`srun`), started on the host where the
+//! placement puts it, and `srun` carries its input, output and end. What became of the [`job`], its hosts and its time Slurm itself is
+//! asked.
 
+mod ask;
 pub(crate) mod batch;
+mod given;
 mod job;
+mod step;
 mod wishes;
 
+use std::collections::BTreeSet;
 use std::env;
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{io, thread};
 
-use self::job::Job;
+use syncline_wire::Address;
+
+use self::ask::Hold;
+pub(super) use self::given::Given;
+use self::step::{Devices, Spot};
 pub(super) use self::wishes::Wishes;
-use super::agent::{self, AGENT};
-use super::hostfile::Host;
+use super::agent;
 use super::limit::Limit;
-use super::placement::Placement;
+use super::placement::{self, Placement};
+use super::rehearsal::{self, Company};
+use super::shell::typed;
 use super::site::Opened;
-use crate::control::pulse::HEEDS_NOTICE;
+use crate::control::meeting::Ground;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::Share;
-use crate::engine::processes::way::{self, Start, Way};
+use crate::engine::processes::way::{Start, Way};
 use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
 use crate::life::exit::Exit;
@@ -37,20 +43,60 @@ const ANY_PORT: u16 = 6818;
 
 /// The nodes of an allocation.
 pub(super) struct Slurm {
-    placement: Placement,
-    job: Job,
+    allocation: Allocation,
     notice: Option<Duration>,
     /// Ends the allocation when it is dropped, where this launcher asked for it.
     _hold: Option<Hold>,
 }
 
-/// What Slurm has given.
-pub(super) struct Given {
-    job: String,
-    /// As in `node[1-3,7]`.
-    nodes: String,
-    /// As in `4(x2),1`.
-    cpus: String,
+/// What was given, and what of it is taken.
+struct Allocation {
+    given: Given,
+    placement: Placement,
+    /// Of each host the part that it belongs to, and whether it is known how many devices it has.
+    hosts: Vec<(usize, bool)>,
+}
+
+impl Allocation {
+    fn of(given: Given) -> Result<Self, Error> {
+        let places = given.places()?;
+        let hosts = places.iter().map(|place| (place.part, place.are_devices_told)).collect();
+        let placement = Placement::new(places.into_iter().map(|place| place.host).collect());
+        Ok(Self { given, placement, hosts })
+    }
+
+    /// A host by whose address the launcher's own is found.
+    fn toward(&self) -> String {
+        self.placement.hosts().next().map_or_else(String::new, |host| address_of(&host.name))
+    }
+
+    fn part_of(&self, place: &placement::Place) -> usize {
+        self.hosts[place.number()].0
+    }
+
+    /// Where a node runs that has this place.
+    fn spot(&self, place: &placement::Place) -> Spot {
+        let (part, is_told) = self.hosts[place.number()];
+        let host = self.placement.host(place);
+        let devices = match is_told {
+            _ if place.gpus.is_empty() => Devices::Unasked,
+            true => Devices::At { all: host.gpus.len(), positions: place.gpus.clone() },
+            false => Devices::Count(place.gpus.len()),
+        };
+        Spot { job: self.given.job.clone(), group: self.given.group(part), host: host.name.clone(), devices }
+    }
+
+    /// Asks Slurm which hosts are lost by now: why a node is started again may be that its host is.
+    fn look(&mut self) {
+        let mut lost = BTreeSet::new();
+        for part in 0..self.given.parts.len() {
+            let Some(state) = self.given.look(part).filter(|state| !state.hosts.is_empty()) else { return };
+            let of_part = self.placement.hosts().zip(&self.hosts).filter(|(_, (its, _))| *its == part);
+            let gone = of_part.map(|(host, _)| &host.name).filter(|name| !state.hosts.contains(name));
+            lost.extend(gone.cloned());
+        }
+        self.placement.lose(&lost);
+    }
 }
 
 impl Slurm {
@@ -61,22 +107,62 @@ impl Slurm {
         needs: &[&Resources],
         sink: &Sink,
     ) -> Result<Opened, Error> {
-        let (given, hold, mut remarks) = match within() {
+        let (given, hold, mut remarks) = match Given::of_this_process() {
             Some(given) => (given, None, Vec::new()),
             None => {
-                let (given, hold, remarks) = ask(program, wishes, needs, sink)?;
+                let (given, hold, remarks) = ask::ask(program, wishes, needs, sink)?;
                 (given, Some(hold), remarks)
             }
         };
         if hold.is_none() && !wishes.flags().is_empty() {
             remarks.push(format!("within job {} the options of slurm have no effect", given.job));
         }
-        let hosts = hosts(&given)?;
-        let toward = (address_of(&hosts[0].name), ANY_PORT);
-        let (job, notice) = (Job(given.job), wishes.notice);
-        let way = Self { placement: Placement::new(hosts), job, notice, _hold: hold };
+        let allocation = Allocation::of(given)?;
+        let toward = (allocation.toward(), ANY_PORT);
+        let way = Self { allocation, notice: wishes.notice, _hold: hold };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
+
+    /// What would be run, and within a job who would go where; nothing is asked for.
+    ///
+    /// `listen` finds the launcher's address by the names of hosts and a port there.
+    pub(super) fn rehearse(
+        wishes: &Wishes,
+        company: &Company<'_>,
+        listen: impl Fn(&[String], u16) -> Result<Ground, Error>,
+    ) -> Result<String, Error> {
+        let Some(given) = Given::of_this_process() else { return rehearse_outside(wishes, company) };
+        let mut allocation = Allocation::of(given)?;
+        let ground = listen(&[allocation.toward()], ANY_PORT)?;
+        let places = company.places(&mut allocation.placement)?;
+        let mut text = company.told(&allocation.placement, &places);
+        text.push_str(&format!("{ground}\n"));
+        for (number, node, needs) in company.first_of_each_group() {
+            let role = company.role(node, &ground);
+            let step = allocation.spot(&places[number]).step(needs, &role, company.arguments)?;
+            text.push_str(&rehearsal::started_by(node, &step));
+        }
+        Ok(text)
+    }
+}
+
+/// What would be asked for, and run where that is given.
+fn rehearse_outside(wishes: &Wishes, company: &Company<'_>) -> Result<String, Error> {
+    let needs: Vec<_> = company.nodes.iter().map(|(_, needs)| &**needs).collect();
+    let asking = typed(&ask::asking(company.program, wishes, &needs));
+    let mut text = format!("Slurm would be asked for room by\n  {asking}\n");
+    text.push_str(
+        "each node is then a step of that JOB on one of its HOSTs, told by variables which node it is\n",
+    );
+    for (_, node, needs) in company.first_of_each_group() {
+        // Where the launcher listens is known once the hosts are.
+        let role = company.role_at(node, Address::Tcp { host: String::new(), port: 0 });
+        let devices = needs.gpus.filter(|gpus| *gpus > 0).map_or(Devices::Unasked, Devices::Count);
+        let spot = Spot { job: "JOB".to_owned(), group: None, host: "HOST".to_owned(), devices };
+        let mut step = spot.step(needs, &role, company.arguments)?;
+        text.push_str(&rehearsal::started_by(node, step.env_clear()));
+    }
+    Ok(text)
 }
 
 impl Way for Slurm {
@@ -85,156 +171,32 @@ impl Way for Slurm {
     }
 
     fn start(&mut self, seat: &Seat, role: &Role, arguments: Option<&[String]>) -> Result<Start, Error> {
+        let allocation = &mut self.allocation;
         if seat.id.incarnation > 0 {
-            // Why it is started again may be that its host is lost.
-            if let Some(state) = self.job.look().filter(|state| !state.hosts.is_empty()) {
-                let all = self.placement.names().map(str::to_owned);
-                let lost = all.filter(|name| !state.hosts.contains(name)).collect();
-                self.placement.lose(&lost);
-            }
+            allocation.look();
         }
-        let place = self.placement.place(&seat.id, &seat.needs)?;
-        let host = self.placement.host(&place).name.clone();
-        let mut command = Command::new("srun");
-        command.args(["--overlap", "--nodes=1", "--ntasks=1", "--unbuffered", "--mpi=none"]);
-        command.arg(format!("--jobid={}", self.job.0)).arg(format!("--nodelist={host}"));
-        command.arg(format!("--cpus-per-task={}", seat.needs.cpus.unwrap_or(1)));
-        command.arg(format!("--job-name={}", role.node));
-        if let Some(gpus) = seat.needs.gpus {
-            command.arg(format!("--gres=gpu:{gpus}"));
-        }
-        command.arg("--").arg(way::this_binary(&role.node)?);
-        match arguments {
-            Some(arguments) => command.args(arguments),
-            None => command.args(env::args_os().skip(1)),
+        let place = allocation.placement.place(&seat.id, &seat.needs)?;
+        let arguments: Vec<OsString> = match arguments {
+            Some(arguments) => arguments.iter().map(OsString::from).collect(),
+            None => env::args_os().skip(1).collect(),
         };
-        command.envs(seat.needs.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(role.variables()).env(AGENT, "1").env(HEEDS_NOTICE, "1");
-        let job = self.job.clone();
+        let spot = allocation.spot(&place);
+        let command = spot.step(&seat.needs, role, &arguments)?;
+        let job = allocation.given.job_of(allocation.part_of(&place));
+        let host = Some(spot.host.clone());
         let told = move |status| match agent::told(status) {
             Exit::Code(0) => Exit::Code(0),
-            exit => job.look().and_then(|state| state.ends(&host)).unwrap_or(exit),
+            exit => job.look().and_then(|state| state.ends(&spot.host)).unwrap_or(exit),
         };
-        Ok(Start { command, share: Share::default(), told: Box::new(told) })
+        Ok(Start { command, host, share: Share::default(), told: Box::new(told) })
     }
 
     fn limit(&self) -> Option<Limit> {
-        let job = self.job.clone();
+        let job = self.allocation.given.job_of(0);
         let left = move || job.look()?.left;
         let notice = self.notice.or_else(|| left().map(wishes::notice_of))?;
         Some(Limit { notice, left: Box::new(left) })
     }
-}
-
-/// The allocation of this process.
-pub(super) fn within() -> Option<Given> {
-    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    Some(Given {
-        job: variable("SLURM_JOB_ID")?,
-        nodes: variable("SLURM_JOB_NODELIST")?,
-        cpus: variable("SLURM_JOB_CPUS_PER_NODE")?,
-    })
-}
-
-/// What tells of an allocation from within, and then holds it.
-const HOLDER: &str =
-    r#"echo "$SLURM_JOB_ID $SLURM_JOB_NODELIST $SLURM_JOB_CPUS_PER_NODE"; exec cat >/dev/null"#;
-
-/// The process that holds an allocation for as long as its input is open.
-struct Hold {
-    salloc: Child,
-    input: Option<ChildStdin>,
-}
-
-/// Asks Slurm for room and waits until it is given, telling why it is not.
-fn ask(
-    program: &str,
-    wishes: &Wishes,
-    needs: &[&Resources],
-    sink: &Sink,
-) -> Result<(Given, Hold, Vec<String>), Error> {
-    let mut command = Command::new("salloc");
-    command.arg(format!("--job-name={program}")).arg("--no-kill");
-    command.arg(format!("--ntasks={}", needs.len().max(1)));
-    let most = |of: fn(&Resources) -> Option<usize>| needs.iter().filter_map(|needs| of(needs)).max();
-    if let Some(cpus) = most(|needs| needs.cpus) {
-        command.arg(format!("--cpus-per-task={cpus}"));
-    }
-    if let Some(gpus) = most(|needs| needs.gpus).filter(|gpus| *gpus > 0) {
-        command.arg(format!("--gpus-per-task={gpus}"));
-    }
-    command.args(wishes.flags());
-    command.args(["sh", "-c", HOLDER]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let no_slurm = Error::system("cannot ask Slurm for room with `salloc`");
-    let mut salloc = command.spawn().map_err(no_slurm)?;
-    let (input, output, errors) = (salloc.stdin.take(), salloc.stdout.take(), salloc.stderr.take());
-    let mut hold = Hold { salloc, input };
-    let sink = Arc::clone(sink);
-    let words = thread::spawn(move || errors.map(|errors| hear(errors, &sink)).unwrap_or_default());
-    let mut line = String::new();
-    let read = output.map_or(Ok(0), |output| BufReader::new(output).read_line(&mut line));
-    let parts: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-    let (Ok(_), Ok([job, nodes, cpus])) = (read, <[String; 3]>::try_from(parts)) else {
-        hold.release();
-        let said = words.join().unwrap_or_default().join("; ");
-        return Err(Error::Slurm(if said.is_empty() { "salloc said nothing".to_owned() } else { said }));
-    };
-    let remark = format!("Slurm gave job {job} on {nodes}");
-    Ok((Given { job, nodes, cpus }, hold, vec![remark]))
-}
-
-/// Hears what `salloc` says; while its job waits, tells why.
-fn hear(errors: impl io::Read, sink: &Sink) -> Vec<String> {
-    let mut said = Vec::new();
-    for line in BufReader::new(errors).lines().map_while(Result::ok) {
-        if let Some(job) = line.strip_prefix("salloc: Pending job allocation ") {
-            let (job, sink) = (Job(job.trim().to_owned()), Arc::clone(sink));
-            thread::spawn(move || job.tell_why_it_waits(&sink));
-        }
-        said.push(line.strip_prefix("salloc: error: ").unwrap_or(&line).to_owned());
-    }
-    said
-}
-
-impl Hold {
-    /// Gives the allocation back and waits until that is done.
-    fn release(&mut self) {
-        drop(self.input.take());
-        let _ = self.salloc.wait();
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// The hosts of an allocation, with a slot for each core that the job has there.
-fn hosts(given: &Given) -> Result<Vec<Host>, Error> {
-    let names = job::names(&given.nodes)
-        .map_err(Error::system("cannot ask Slurm for the job's hosts with `scontrol`"))?;
-    let counts = counts(&given.cpus);
-    if names.is_empty() || names.len() != counts.len() {
-        let Given { nodes, cpus, .. } = given;
-        return Err(Error::Slurm(format!("it tells of hosts {nodes} and of cores {cpus}, which do not fit")));
-    }
-    // Slurm itself deals out devices among the steps; the placement need not count them.
-    let host = |(name, slots)| Host { name, slots, gpus: vec![String::new(); MOST_DEVICES] };
-    Ok(names.into_iter().zip(counts).map(host).collect())
-}
-
-/// More devices than a host has.
-const MOST_DEVICES: usize = 64;
-
-/// Reads `4(x2),1` as 4, 4, 1.
-fn counts(text: &str) -> Vec<usize> {
-    let one = |part: &str| {
-        let (count, times) = part.trim_end_matches(')').split_once("(x").unwrap_or((part, "1"));
-        Some(vec![count.parse().ok()?; times.parse().ok()?])
-    };
-    text.split(',').filter_map(one).flatten().collect()
 }
 
 /// By which name or address the network knows a host of Slurm.
@@ -243,16 +205,4 @@ fn address_of(host: &str) -> String {
     command.args(["--noheader", "--format=%o"]).arg(format!("--nodes={host}")).stdin(Stdio::null());
     let told = command.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     told.ok().filter(|address| !address.is_empty()).unwrap_or_else(|| host.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cores_are_counted_as_slurm_writes_them() {
-        assert_eq!(counts("4(x2),1"), [4, 4, 1]);
-        assert_eq!(counts("16"), [16]);
-        assert_eq!(counts("nonsense"), Vec::<usize>::new());
-    }
 }

@@ -25,16 +25,22 @@ pub(in super::super) struct Wishes {
     flags: Vec<String>,
     /// How long before its time limit the program is told to come to its end.
     pub(super) notice: Option<Duration>,
+    /// Whether nodes that ask for unlike things are to have parts of their own of a heterogeneous job.
+    pub(super) is_hetjob: bool,
 }
 
 impl Wishes {
-    /// Takes an option in: `notice` is for us, all others are Slurm's.
+    /// Takes an option in: `notice` and `hetjob` are for us, all others are Slurm's.
     pub(in super::super) fn add(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
         if name == "notice" {
             let seconds = value.and_then(|value| value.parse().ok());
             let seconds = seconds.ok_or("`notice` is a number of seconds, as in notice=120")?;
             self.notice = Some(Duration::from_secs(seconds));
             return Ok(());
+        }
+        if name == "hetjob" {
+            self.is_hetjob = true;
+            return value.map_or(Ok(()), |_| Err("`hetjob` takes no value".to_owned()));
         }
         check(name)?;
         self.flags.push(value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")));
@@ -57,6 +63,11 @@ fn check(name: &str) -> Result<(), String> {
     if OURS.contains(&name) {
         return Err(format!("`{name}` is set by the program itself"));
     }
+    if name == "array" {
+        let why = "a launch is one job: submit an array of launches by a batch script of your own, in which each has a folder, \
+                   as in --run-dir runs/$SLURM_ARRAY_TASK_ID";
+        return Err(why.to_owned());
+    }
     Ok(())
 }
 
@@ -73,6 +84,7 @@ mod tests {
     fn options_are_slurms_own_words() {
         assert!(check("ntasks-per-node").is_ok());
         assert!(check("-p").is_err() && check("a b").is_err() && check("").is_err());
+        assert!(check("array").unwrap_err().contains("$SLURM_ARRAY_TASK_ID"));
         assert!(check("ntasks").unwrap_err().contains("set by the program itself"));
     }
 
@@ -86,6 +98,7 @@ mod tests {
             (Some(Duration::from_secs(90)), &["--time=5".to_owned()][..])
         );
         assert!(wishes.add("notice", Some("soon")).unwrap_err().contains("notice=120"));
+        assert!(wishes.add("hetjob", Some("yes")).is_err());
         assert_eq!(notice_of(Duration::from_secs(60)), Duration::from_secs(12));
     }
 }

@@ -1,0 +1,112 @@
+//! What would be done to run a program on hosts, told without doing any of it.
+
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::Arc;
+
+use syncline_wire::Address;
+
+use super::placement::{Place, Placement};
+use super::shell::typed;
+use crate::control::meeting::Ground;
+use crate::control::role::{Role, Which};
+use crate::{Error, NodeId, NodeName, Resources};
+
+/// The nodes of a program that are to be processes.
+pub(crate) struct Company<'a> {
+    /// The program's name.
+    pub(crate) program: &'a str,
+    /// In the order in which they are started, each with what it asks for.
+    pub(crate) nodes: Vec<(NodeName, Arc<Resources>)>,
+    /// What each of them is started with.
+    pub(crate) arguments: &'a [OsString],
+}
+
+impl Company<'_> {
+    /// What the process of this node is told of itself, whose launcher listens there.
+    pub(super) fn role(&self, node: &NodeName, ground: &Ground) -> Role {
+        Role { ports: ground.ports.clone(), ..self.role_at(node, ground.address()) }
+    }
+
+    /// As [`role`](Self::role), where any port may be used.
+    pub(super) fn role_at(&self, node: &NodeName, control: Address) -> Role {
+        Role {
+            node: node.to_string(),
+            incarnation: 0,
+            control,
+            launch: Which::Main(0),
+            program: self.program.to_owned(),
+            ports: None,
+        }
+    }
+
+    /// The places of all nodes, filled as a launch fills them.
+    ///
+    /// # Errors
+    /// [`Error::Room`].
+    pub(super) fn places(&self, placement: &mut Placement) -> Result<Vec<Place>, Error> {
+        self.nodes.iter().map(|(name, needs)| placement.place(&NodeId::first(name.clone()), needs)).collect()
+    }
+
+    /// The first node of each group: the others of a group are started alike. Each has its number among all.
+    pub(super) fn first_of_each_group(&self) -> Vec<(usize, &NodeName, &Resources)> {
+        let mut firsts: Vec<(usize, &NodeName, &Resources)> = Vec::new();
+        for (number, (name, needs)) in self.nodes.iter().enumerate() {
+            if firsts.iter().all(|(_, first, _)| first.label() != name.label()) {
+                firsts.push((number, name, needs));
+            }
+        }
+        firsts
+    }
+
+    /// Who goes where: a line for each host.
+    pub(super) fn told(&self, placement: &Placement, places: &[Place]) -> String {
+        let mut text = String::new();
+        for (number, host) in placement.hosts().enumerate() {
+            let there = || self.nodes.iter().zip(places).filter(|(_, place)| place.number() == number);
+            let taken: isize = there().map(|(_, place)| place.slots()).sum();
+            let named = there().map(|((name, _), place)| match place.gpus.is_empty() {
+                true => name.to_string(),
+                false => format!("{name} (GPU {})", place.gpus.join(",")),
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            let named = if named.is_empty() { "nobody" } else { &named };
+            text.push_str(&format!("{}, {taken} of {} slots: {named}\n", host.name, host.slots));
+        }
+        text
+    }
+}
+
+/// What starts a node, for a person.
+pub(super) fn started_by(node: &NodeName, command: &Command) -> String {
+    format!("{node} would be started by\n  {}\n", typed(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::hosts::hostfile::Host;
+
+    #[test]
+    fn who_goes_where_is_told_host_by_host() {
+        let host = |name: &str, slots, gpus: &[&str]| Host {
+            name: name.to_owned(),
+            slots,
+            gpus: gpus.iter().map(ToString::to_string).collect(),
+        };
+        let node = |name: &str, needs: &Resources| (name.parse().unwrap(), Arc::new(needs.clone()));
+        let (plain, gpu) = (Resources::default(), Resources::default().gpus(1).cpus(2));
+        let nodes = vec![node("server/0", &plain), node("server/1", &plain), node("worker/0", &gpu)];
+        let company = Company { program: "train", nodes, arguments: &[] };
+        let mut placement =
+            Placement::new(vec![host("left", 3, &[]), host("right", 2, &["4"]), host("far", 1, &[])]);
+        let places = company.places(&mut placement).unwrap();
+        assert_eq!(
+            company.told(&placement, &places),
+            "left, 2 of 3 slots: server/0, server/1\nright, 2 of 2 slots: worker/0 (GPU 4)\nfar, 0 of 1 slots: nobody\n"
+        );
+        let firsts = company.first_of_each_group();
+        let firsts: Vec<_> = firsts.iter().map(|(number, name, _)| (*number, name.to_string())).collect();
+        assert_eq!(firsts, [(0, "server/0".to_owned()), (2, "worker/0".to_owned())]);
+    }
+}
