@@ -25,9 +25,11 @@ const FACTORS: [&[&str]; 6] = [
         "--sync local:3",
         "--sync diloco:3",
         "--sync hogwild",
+        "--sync allreduce",
+        "--sync allreduce:tree",
     ],
     &["", "--every batches:2", "--every epoch"],
-    &["--servers 1", "--servers 2", "--servers 3"],
+    &["", "--servers 1", "--servers 2", "--servers 3"],
     &["--on threads", "--on processes", "--on sim --network 1Gbit/50us --compute exp:1ms"],
     &["", "--compress bf16", "--compress int8", "--compress push=topk:0.2,pull=f16"],
     &[
@@ -49,6 +51,12 @@ fn refusal(one: &str, other: &str) -> Option<&'static str> {
     }
     if is(&["hogwild"]) && other.starts_with("compress") {
         return Some("nothing travels");
+    }
+    if is(&["allreduce"]) && other.starts_with("servers") {
+        return Some("leave --servers out");
+    }
+    if is(&["allreduce"]) && other.starts_with("compress") {
+        return Some("leave --compress out");
     }
     if is(&["local", "diloco"]) && other.starts_with("every") {
         return Some("leave --every out");

@@ -113,9 +113,11 @@ fn described(info: &RunInfo) -> String {
     match info.workers {
         0 => String::new(),
         workers => {
-            let (workers, servers) =
-                (plural(workers.into(), "worker"), plural(info.servers.into(), "server"));
-            format!("{workers}, {servers}, {}", info.sync)
+            let workers = plural(workers.into(), "worker");
+            match info.servers {
+                0 => format!("{workers}, {}", info.sync),
+                servers => format!("{workers}, {}, {}", plural(servers.into(), "server"), info.sync),
+            }
         }
     }
 }
@@ -236,7 +238,12 @@ fn meetings(info: &RunInfo, lanes: &Lanes<'_>, rounds: &Rounds) -> Meetings {
     if !lanes.all().any(|span| span.phase == Phase::Wait) {
         return meetings;
     }
-    let place = Place { kind: kind(lanes), label: String::new(), level: 0 };
+    let kind = match kind(lanes) {
+        // Workers without a server meet where they sum what they have.
+        SyncKind::Gate if trains(info) && info.servers == 0 => SyncKind::AllReduce,
+        kind => kind,
+    };
+    let place = Place { kind, label: String::new(), level: 0 };
     for workers in rounds.values() {
         if let Some(mut meeting) = meeting(workers) {
             if info.sync == "bsp" {

@@ -6,7 +6,7 @@ use syncline_program::Executor;
 use syncline_round::{Fold, Policy};
 use syncline_terminal::unit::plural;
 
-use crate::{Error, ParamServ};
+use crate::{Error, OnWorkerLoss, ParamServ};
 
 /// Epochs at most: each is kept for the report.
 const MOST_EPOCHS: u32 = 1_000_000;
@@ -34,7 +34,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
 fn counts(run: &ParamServ) -> Result<(), Error> {
     let counts = [
         ("workers", run.workers),
-        ("servers", run.servers),
+        ("servers", run.servers_asked_for().unwrap_or(1)),
         ("batch", run.batch),
         ("epochs", run.epochs as usize),
         ("patience", run.patience.map_or(1, |epochs| epochs as usize)),
@@ -57,19 +57,19 @@ fn nodes(run: &ParamServ) -> Result<(), Error> {
         let must = format!("only {rows} can be trained on, and each worker needs one");
         return Err(out_of_range("workers", run.workers, must));
     }
-    if run.servers > parameters {
+    let servers = run.server_count();
+    if servers > parameters {
         let must = format!("there are only {parameters} parameters to share among servers");
-        return Err(out_of_range("servers", run.servers, must));
+        return Err(out_of_range("servers", servers, must));
     }
-    if run.workers + run.servers > MOST_NODES {
-        let must =
-            format!("with {} servers that is more than {MOST_NODES} nodes on one machine", run.servers);
+    if run.workers + servers > MOST_NODES {
+        let must = format!("with {servers} servers that is more than {MOST_NODES} nodes on one machine");
         return Err(out_of_range("workers", run.workers, must));
     }
-    if run.sync.heeds_arrival() && run.servers > 1 {
+    if run.sync.heeds_arrival() && servers > 1 {
         let must =
             format!("under {} one server must decide which gradients a round takes: use one", run.sync);
-        return Err(out_of_range("servers", run.servers, must));
+        return Err(out_of_range("servers", servers, must));
     }
     let unknown = run.delays.iter().find_map(|delay| delay.worker().filter(|&w| w as usize >= run.workers));
     if let Some(worker) = unknown {
@@ -181,6 +181,7 @@ fn policy(run: &ParamServ) -> Result<(), Error> {
         );
         return Err(out_of_range(what, got, must));
     }
+    without_servers(run)?;
     let rule = run.optimizer.rule();
     // Averaged models have been stepped by their workers, whatever the rule.
     if sync == Policy::Hogwild && rule.remembers() && run.folds() != Fold::Average {
@@ -188,6 +189,35 @@ fn policy(run: &ParamServ) -> Result<(), Error> {
                     --optimizer sgd, or --sync asp"
             .to_owned();
         return Err(out_of_range("optimizer", rule, must));
+    }
+    Ok(())
+}
+
+/// What there is not where workers hold the parameters themselves.
+fn without_servers(run: &ParamServ) -> Result<(), Error> {
+    let sync = run.sync;
+    if sync.collective().is_none() {
+        return Ok(());
+    }
+    if let Some(servers) = run.servers_asked_for() {
+        let must = format!(
+            "--sync {sync} has none, each worker holds all parameters: leave --servers out, or use --sync bsp"
+        );
+        return Err(out_of_range("servers", servers, must));
+    }
+    if !run.compression.is_none() {
+        let must = format!(
+            "under --sync {sync} sums travel from worker to worker, and each would lose something again: leave --compress out, \
+             or use --sync bsp"
+        );
+        return Err(out_of_range("compress", run.compression, must));
+    }
+    if run.on_loss == OnWorkerLoss::Redistribute {
+        let must = format!(
+            "under --sync {sync} a worker holds parameters that the others wait for, and cannot be done without: use restart, or \
+             --sync bsp"
+        );
+        return Err(out_of_range("on-worker-loss", run.on_loss, must));
     }
     Ok(())
 }

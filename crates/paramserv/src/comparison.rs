@@ -241,7 +241,8 @@ impl Compared {
             wall_s: report.wall_s,
             samples_per_s: report.samples_per_s,
             rounds,
-            updates: report.servers.first().map_or(0, |server| server.updates),
+            // Without servers the workers take a step in each round.
+            updates: report.servers.first().map_or(rounds, |server| server.updates),
             train_loss: last.and_then(|epoch| epoch.train_loss),
             validation_loss: last.and_then(|epoch| epoch.validation_loss),
             accuracy: last.and_then(|epoch| epoch.validation_accuracy.or(epoch.train_accuracy)),

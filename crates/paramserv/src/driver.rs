@@ -162,7 +162,8 @@ impl Drive {
     /// the run or it has trained for long enough.
     async fn attend(&mut self) -> Result<(), Error> {
         let (ctx, coordinator) = (self.ctx.clone(), Arc::clone(&self.coordinator));
-        let finished = finished(&ctx, &coordinator, self.run.on_loss.goes_on());
+        let they_stay = self.run.on_loss.goes_on() || self.run.has_replicas();
+        let finished = finished(&ctx, &coordinator, they_stay);
         let (hopeless, interrupt, enough) = (coordinator.hopeless(), ctx.interrupted(), coordinator.enough());
         tokio::pin!(finished, hopeless, interrupt, enough);
         let mut heard_enough = false;
@@ -250,9 +251,15 @@ impl Drive {
 
     /// Has the workers held from this round on.
     fn begin_cut(&mut self, round: u64) {
-        let first = self.servers[0].clone();
-        self.holding =
-            Some(Box::pin(async move { first.ask(async |client| client.hold(round).await).await }));
+        // Each replica holds its own worker.
+        let holding = if self.run.has_replicas() { self.servers.len() } else { 1 };
+        let holding = self.servers[..holding].to_vec();
+        self.holding = Some(Box::pin(async move {
+            let held = holding
+                .iter()
+                .map(|server| async move { server.ask(async |client| client.hold(round).await).await });
+            futures_util::future::try_join_all(held).await.map(drop)
+        }));
     }
 
     /// All workers are held, or that failed because the server is gone.
@@ -277,12 +284,19 @@ impl Drive {
             (record.save(), record.earlier() + now)
         };
         // One that was started again in between has told nothing.
-        let told = Checkpoint::join(states, record, elapsed).filter(|_| self.all_are_known());
+        let told = match self.run.has_replicas() {
+            true => Checkpoint::join_replicas(states, record, elapsed),
+            false => Checkpoint::join(states, record, elapsed),
+        };
+        let told = told.filter(|_| self.all_are_known());
         let Some((keeper, checkpoint)) = self.keeper.as_mut().zip(told) else { return Ok(()) };
         keeper.takes(now, checkpoint.round());
         if self.interrupted.is_none() {
             let next = if let Due::Round(next) = keeper.due() { Some(next) } else { None };
-            self.servers[0].ask(async |client| client.release(next).await).await?;
+            let holding = if self.run.has_replicas() { &self.servers[..] } else { &self.servers[..1] };
+            for server in holding {
+                server.ask(async |client| client.release(next).await).await?;
+            }
         }
         let released = self.ctx.clock().now();
         let failed = keeper.write(&checkpoint).err();
@@ -327,8 +341,10 @@ impl Drive {
                 ));
             }
         }
-        let incarnations: BTreeMap<usize, u32> =
-            roster.group("server").map(|(name, presence)| (name.rank(), presence.incarnation)).collect();
+        let incarnations: BTreeMap<usize, u32> = roster
+            .group(self.run.holders())
+            .map(|(name, presence)| (name.rank(), presence.incarnation))
+            .collect();
         let is_new = |server: usize| incarnations.get(&server).is_some_and(|now| *now > self.known[server]);
         let restarted: Vec<usize> = (0..self.servers.len()).filter(|&server| is_new(server)).collect();
         if restarted.is_empty() {
@@ -345,7 +361,7 @@ impl Drive {
             (false, Some(_)) if self.keeper.is_some() => self.begin_cut(0),
             _ => {}
         }
-        let (round, names) = (checkpoint.round(), names(&restarted));
+        let (round, names) = (checkpoint.round(), names(self.run.holders(), &restarted));
         self.keeper.iter_mut().for_each(|keeper| keeper.went_back(round));
         self.tell_loss(format!(
             "{names} was lost: all went back to round {round}, and do again what they had done since"
@@ -360,8 +376,10 @@ impl Drive {
             let history = self.history;
             self.coordinator.restore(history, checkpoint.rest.record.clone());
             for server in 0..self.servers.len() {
-                let range = self.run.shards[server].clone();
-                let state = checkpoint.shard(server, self.servers.len(), range);
+                let state = match self.run.has_replicas() {
+                    true => checkpoint.replica(server, self.servers.len()),
+                    false => checkpoint.shard(server, self.servers.len(), self.run.shards[server].clone()),
+                };
                 let way = &self.servers[server];
                 let told = way.ask(async |client| client.restore(history, state).await).await;
                 if unless_lost(told)?.is_none() {
@@ -405,8 +423,11 @@ impl Drive {
     async fn collect(&self) -> Result<(Vec<f32>, Vec<ServerStatistics>), Error> {
         let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
         for server in &self.servers {
-            let values = server.ask(async |client| client.parameters().await).await?;
-            parameters.extend_from_slice(&values);
+            // All replicas are the same.
+            if parameters.is_empty() || !self.run.has_replicas() {
+                let values = server.ask(async |client| client.parameters().await).await?;
+                parameters.extend_from_slice(&values);
+            }
             statistics.push(server.ask(async |client| client.statistics().await).await?);
         }
         Ok((parameters, statistics))
@@ -414,7 +435,7 @@ impl Drive {
 
     /// Completes the trace, and says how it went.
     fn come_home(self, parameters: Vec<f32>, servers: Vec<ServerStatistics>, load: Option<Load>) -> Outcome {
-        let Self { mut trace, coordinator, keeper, interrupted, losses, .. } = self;
+        let Self { mut trace, run, coordinator, keeper, interrupted, losses, .. } = self;
         let checkpoint = keeper.map(Keeper::into_last).unwrap_or_default();
         let best = coordinator
             .record()
@@ -424,7 +445,7 @@ impl Drive {
             .map(|best| best.parameters.to_vec());
         let parameters = best.unwrap_or(parameters);
         trace.write(|file| {
-            describe_nodes(file, &coordinator, &servers);
+            describe_nodes(file, &coordinator, if run.has_replicas() { &[] } else { &servers });
             let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
             let setup = file.info_mut().setup.get_or_insert_default();
             setup.load = passed;
@@ -495,9 +516,9 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
     ctx.clock().sleep(patience).await;
 }
 
-/// Servers by name.
-fn names(servers: &[usize]) -> String {
-    let names: Vec<_> = servers.iter().map(|server| format!("server {server}")).collect();
+/// Nodes of a label by name.
+fn names(label: &str, nodes: &[usize]) -> String {
+    let names: Vec<_> = nodes.iter().map(|node| format!("{label} {node}")).collect();
     names.join(" and ")
 }
 

@@ -39,6 +39,13 @@ impl Duties {
         }
     }
 
+    /// Stays when its own work is done, in this history, until the result has been brought home.
+    pub(crate) async fn stay(self, history: u32) -> Result<(), Error> {
+        self.coordinator.done(self.rank, history).await?;
+        while self.coordinator.duty(self.rank, vec![self.rank]).await?.is_some() {}
+        Ok(())
+    }
+
     /// What would fail again ends the run: a loss is one of a process, not of a computation.
     async fn or_hopeless(&self, worker: u32, result: Result<u32, Error>) -> Result<u32, Error> {
         if let Err(error) = &result

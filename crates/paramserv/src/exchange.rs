@@ -7,6 +7,8 @@
 //! Between threads a worker calls the servers themselves, and may hand over a gradient in factors, whose rows both sides
 //! share. Between processes messages travel, and such a gradient is multiplied out first: its contributions are the same
 //! in the same order, so both ways give the same bits.
+//!
+//! Without servers the one server is the worker's own, and gradients come to it by way of the [other workers](crate::allreduce).
 
 use std::{
     future::poll_fn,
@@ -19,15 +21,17 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_wire::Tensor;
+use syncline_wire::{Client, Tensor};
 use tokio::task::coop::has_budget_remaining;
 
 use crate::{
     Error,
+    allreduce::{Peers, Summed},
     compression::{Format, Packed, TooLarge},
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
     protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Turn},
+    server::Server,
     way::Way,
 };
 
@@ -143,8 +147,10 @@ pub(crate) struct Pulled {
     pub held: Duration,
     /// The parameters.
     pub values: Parameters,
-    /// Bytes of them as they were sent.
+    /// Bytes of them, or of the sum that they come of, as they were sent.
     pub bytes: u64,
+    /// The same at 32 bits a value.
+    pub plain_bytes: u64,
 }
 
 /// The servers, as one worker sees them.
@@ -157,6 +163,8 @@ pub(crate) struct Exchange {
     standings: Vec<Standing>,
     /// The worker's own vector between uses; empty until it is needed.
     own: Vec<f32>,
+    /// Where there are no servers: with whom the one server, which is the worker's own, comes to its gradients.
+    peers: Option<Peers>,
 }
 
 /// Why a worker does not go on as it was about to.
@@ -187,7 +195,20 @@ impl Exchange {
         servers: Vec<Way>,
         shards: Vec<Range<usize>>,
     ) -> Self {
-        Self { worker, run_clock, servers, shards, standings: Vec::new(), own: Vec::new() }
+        Self { worker, run_clock, servers, shards, standings: Vec::new(), own: Vec::new(), peers: None }
+    }
+
+    /// The exchange of a worker who holds all of so many parameters itself, with its peers.
+    pub(crate) fn among(
+        peers: Peers,
+        worker: u32,
+        run_clock: RunClock,
+        own: &Arc<Server>,
+        parameters: usize,
+    ) -> Self {
+        let own = Way::Direct(Client::local(Arc::clone(own)));
+        let all = 0..parameters;
+        Self { peers: Some(peers), ..Self::new(worker, run_clock, vec![own], vec![all]) }
     }
 
     /// Whether all parameters lie in one buffer of this process, so that pulling them costs nothing.
@@ -198,6 +219,16 @@ impl Exchange {
     /// Whether the servers live in this process.
     fn is_local(&self) -> bool {
         self.servers.iter().all(Way::is_local)
+    }
+
+    /// Whether whoever is waited for is another thread: in virtual time waiting takes none of the machine's.
+    fn is_next_door(&self) -> bool {
+        self.is_local() && !self.run_clock.is_virtual()
+    }
+
+    /// What a gradient would be at 32 bits, where it could be sent otherwise.
+    pub(crate) fn plain_bytes(&self, gradient: &Push) -> Option<u64> {
+        gradient.plain_bytes().filter(|_| self.peers.is_none())
     }
 
     /// Which parameters each server holds.
@@ -222,6 +253,7 @@ impl Exchange {
                     let memory = standings.first_mut().and_then(|first| first.memory.take());
                     let taken_up = (history, next, position, memory);
                     self.standings = standings;
+                    self.peers.iter_mut().for_each(|peers| peers.take_up(history));
                     return Ok(taken_up);
                 }
                 Ok(_) => self.run_clock.sleep(AGREEMENT).await,
@@ -239,9 +271,11 @@ impl Exchange {
         touched: Option<&Touched>,
         memory: &dyn Fn() -> Memory,
     ) -> Result<Option<Pulled>, Halt> {
+        let summed = self.sum().await?;
         let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, memory));
         let calls = all(calls);
-        let started = if self.is_local() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
+        let started =
+            if self.is_next_door() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
@@ -259,7 +293,29 @@ impl Exchange {
                 Parameters::Own(own)
             }
         };
-        Ok(Some(Pulled { clock, held, values, bytes }))
+        let plain_bytes = size_of_val(&values[..]) as u64;
+        Ok(Some(match (summed, &self.peers) {
+            (_, None) => Pulled { clock, held, values, bytes, plain_bytes },
+            // Its own parameters came from nowhere; what came from the others is the sum.
+            (summed, Some(_)) => {
+                let (waited, bytes) = summed.unwrap_or_default();
+                Pulled { clock, held: waited + held, values, bytes, plain_bytes: bytes }
+            }
+        }))
+    }
+
+    /// Ends the sum of the round before, where workers sum themselves, and steps along it. Returns how long the last of all let
+    /// this worker wait, and the bytes that came.
+    async fn sum(&mut self) -> Result<Option<(Duration, u64)>, Halt> {
+        let Some(peers) = &mut self.peers else { return Ok(None) };
+        let clock = self.run_clock.clone();
+        let finished = match peers.are_local() && !clock.is_virtual() {
+            true => eagerly(&clock, peers.finish()).await?,
+            false => peers.finish().await?,
+        };
+        let Some(Summed { round, gradient, position, held, received }) = finished else { return Ok(None) };
+        self.push_to(0, round, gradient, position).await?;
+        Ok(Some((held, received)))
     }
 
     /// One server's part of a pull.
@@ -317,12 +373,15 @@ impl Exchange {
     /// Each worker begins with another server, so that between threads the folding of several shards, which the last
     /// to arrive does, is spread over the workers.
     pub(crate) async fn push(
-        &self,
+        &mut self,
         clock: u64,
         samples: u64,
         gradient: Push,
         position: impl FnOnce(u64) -> Position,
     ) -> Result<u64, Halt> {
+        if self.peers.is_some() {
+            return Ok(self.begin_sum(clock, &gradient, position));
+        }
         let count = self.servers.len();
         let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
         let parts: Vec<_> = turns
@@ -333,6 +392,15 @@ impl Exchange {
         let position = position(bytes);
         all(parts.into_iter().map(|(server, part)| self.push_to(server, clock, part, position))).await?;
         Ok(bytes)
+    }
+
+    /// Lets the others have the worker's gradient with the next pull; returns the bytes that this will send.
+    fn begin_sum(&mut self, round: u64, gradient: &Push, position: impl FnOnce(u64) -> Position) -> u64 {
+        let values = self.part(0, gradient);
+        let Some(peers) = &mut self.peers else { return 0 };
+        let bytes = peers.sent_bytes();
+        peers.begin(round, &values, position(bytes));
+        bytes
     }
 
     /// One server's part of a push.

@@ -19,14 +19,22 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
+    /// A round that no run comes to.
+    pub(crate) const NEVER: u64 = u64::MAX;
+
     /// Holds from this round on.
     pub(crate) fn new(from: u64) -> Self {
         Self { from, all: None }
     }
 
-    /// Has `all` told when everybody is held from this round on.
-    pub(crate) fn wait(&mut self, from: u64, all: oneshot::Sender<()>) {
-        *self = Self { from, all: Some(all) };
+    /// Holds from this round on instead.
+    pub(crate) fn hold_from(&mut self, from: u64) {
+        self.from = from;
+    }
+
+    /// Has `all` told when everybody is held.
+    pub(crate) fn wait(&mut self, all: oneshot::Sender<()>) {
+        self.all = Some(all);
     }
 
     /// Whether a worker that would start this round is held.
@@ -54,7 +62,8 @@ mod tests {
         let (all, mut told) = oneshot::channel();
         let mut hold = Hold::new(7);
         hold.tell_if_all(3, |_| true);
-        hold.wait(5, all);
+        hold.hold_from(5);
+        hold.wait(all);
         assert!(hold.holds(5) && hold.holds(9) && !hold.holds(4));
         hold.tell_if_all(3, |worker| worker != 1);
         assert!(told.try_recv().is_err());

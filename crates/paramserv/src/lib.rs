@@ -29,6 +29,7 @@
 //! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
 //! where the time went. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
 
+mod allreduce;
 mod batches;
 mod calibration;
 mod check;

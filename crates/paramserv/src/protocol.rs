@@ -9,7 +9,7 @@ use syncline_round::{OptimizerState, Snapshot};
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
-use crate::{compression::Packed, gradient::Gradient};
+use crate::{allreduce::Handed, compression::Packed, gradient::Gradient};
 
 /// One shard of the parameters. A worker has at most one pull and one push under way at each server.
 ///
@@ -58,6 +58,9 @@ pub(crate) trait Shard {
 
     /// Begins, or begins anew, from such a state: the history of this number.
     async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError>;
+
+    /// Takes what another worker hands over of the sum of a round, where each worker holds all parameters itself.
+    async fn hand(&self, handed: Handed) -> Result<(), ServiceError>;
 
     /// All parameters of the shard as they are now, past the gate.
     async fn parameters(&self) -> Tensor<f32>;

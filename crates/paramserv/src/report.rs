@@ -264,6 +264,8 @@ impl Report {
             let last = last_arrivals.get(index).copied().unwrap_or(0);
             WorkerReport::new(index, times, ended.saturating_sub(record.ended[index]), ended, last)
         };
+        // Workers that hold all parameters are no servers.
+        let servers_told = settings.servers;
         let mut report = Self {
             settings,
             samples_per_s: samples as f64 / wall.saturating_sub(evaluated).as_secs_f64().max(1e-9),
@@ -276,7 +278,7 @@ impl Report {
             checkpoints: outcome.checkpoint.2.clone(),
             metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),
-            servers: servers.iter().enumerate().map(ServerReport::new).collect(),
+            servers: servers.iter().enumerate().take(servers_told).map(ServerReport::new).collect(),
             findings: Vec::new(),
         };
         report.findings = quality::findings(&report, judged.train.target_name());

@@ -9,11 +9,15 @@ use std::{
 use syncline_data::{Dataset, Partition};
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
-use syncline_round::{Every, Fold, Machine, Optimizer, OptimizerState, Policy, Schedule, Selection};
+use syncline_round::{
+    AnyGate, Event, Every, Fold, Machine, Member, Optimizer, OptimizerState, Policy, Schedule, Selection,
+    Time,
+};
 use syncline_trace::Recorder;
 
 use crate::{
     Error, ParamServ,
+    allreduce::{Mail, Peers, Shares},
     batches::Batches,
     checkpoint::{Checkpoint, Rest},
     computation::{Computation, Pull, Recipe},
@@ -31,6 +35,15 @@ use crate::{
 
 /// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
 const SPANS: usize = 1 << 17;
+
+/// Who holds the parameters, as a worker reaches them.
+#[derive(Clone, Copy)]
+pub(crate) enum Holders<'a> {
+    /// Servers, a shard each.
+    Servers(&'a [Handle<Server>]),
+    /// Its own replica, and those of all workers.
+    Workers(&'a Arc<Server>, &'a [Handle<Server>]),
+}
 
 /// What every node of the program knows: the same in each process.
 pub(crate) struct Run {
@@ -81,6 +94,11 @@ impl Run {
         let (every, fold) = (settings.exchanges(), settings.folds());
         let rounds =
             |(rows, &batch): (&Vec<usize>, &usize)| Batches::new(0..rows.len(), batch, every).rounds();
+        let held = match settings.sync.collective() {
+            None => shards(settings.model.parameters(), settings.server_count()),
+            // Each worker holds all of them.
+            Some(_) => vec![0..settings.model.parameters(); settings.workers],
+        };
         let plan = Plan {
             rounds_per_epoch: rows.iter().zip(&batches).map(rounds).max().unwrap_or(1).max(1),
             epochs: settings.epochs,
@@ -107,7 +125,7 @@ impl Run {
             seed: settings.seed,
         };
         Self {
-            shards: shards(settings.model.parameters(), settings.servers),
+            shards: held,
             model: Mutex::new(settings.model),
             data: settings.data,
             validation: settings.validation,
@@ -119,7 +137,7 @@ impl Run {
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
             on_loss: settings.on_loss,
-            follows: settings.on_loss.goes_on() && apart,
+            follows: settings.on_loss.goes_on() && (apart || settings.sync.collective().is_some()),
             resumes: settings.resume.is_some(),
         }
     }
@@ -136,7 +154,6 @@ impl Run {
             (start < end).then(|| start - shard.start..end - shard.start)
         };
         let regularised: Vec<_> = model.regularised().into_iter().filter_map(within).collect();
-        let fold = self.recipe.fold;
         let (optimizer, pace) = self.servers_step();
         let initial = model.initialise(self.plan.seed)[shard.clone()].to_vec();
         let (parameters, hogwild) = match self.sync {
@@ -146,20 +163,50 @@ impl Run {
         let parts = Parts {
             shard: shard.clone(),
             policy: self.sync,
-            machine: Machine::new(self.sync, self.rows.len())?,
-            fold,
+            machine: self.machine(ctx.rank())?,
+            // What replicas step along is weighted and summed already.
+            fold: if self.has_replicas() { Fold::Sum } else { self.recipe.fold },
             optimizer: optimizer.state(shard.len(), &regularised),
             parameters,
             hogwild,
             full: (0..self.rows.len()).map(|worker| self.full(worker)).collect(),
             pace,
-            recorder: Recorder::new(self.spans),
+            // A replica's step is part of its worker's time.
+            recorder: Recorder::new(if self.has_replicas() { 0 } else { self.spans }),
             pulled: self.recipe.compression.pull,
             asks_memory: self.recipe.keeps_memory || self.recipe.compression.keeps_residual(),
             is_blank: self.resumes || ctx.incarnation() > 0,
-            keeps_last: self.on_loss.goes_on() && self.shards.len() > 1 && self.sync.waits_for_all(),
+            keeps_last: self.on_loss.goes_on()
+                && self.shards.len() > 1
+                && self.sync.waits_for_all()
+                && !self.has_replicas(),
+            mail: self
+                .sync
+                .collective()
+                .map(|by| Mail::new(by, ctx.rank(), self.rows.len(), self.shards[ctx.rank()].len())),
         };
         Ok(Server::new(ctx, parts))
+    }
+
+    /// Whether there are no servers, and each worker holds all parameters.
+    pub(crate) fn has_replicas(&self) -> bool {
+        self.sync.collective().is_some()
+    }
+
+    /// The label of those who hold the parameters.
+    pub(crate) fn holders(&self) -> &'static str {
+        if self.has_replicas() { "worker" } else { "server" }
+    }
+
+    /// The machine of a server, or of a replica, which is for one worker only.
+    fn machine(&self, rank: usize) -> Result<Machine, syncline_round::Error> {
+        if !self.has_replicas() {
+            return Machine::new(self.sync, self.rows.len());
+        }
+        let mut machine = Machine::of(AnyGate::new(self.sync, Selection::All), 0)?;
+        // Nobody has asked, so that there is nothing to do.
+        machine.on(Time::START, Event::Join(Member::new(rank as u32)), &mut Vec::new())?;
+        Ok(machine)
     }
 
     /// With what, and at which pace, servers step.
@@ -198,17 +245,21 @@ impl Run {
     pub(crate) async fn work(
         &self,
         ctx: Context,
-        servers: &[Handle<Server>],
+        holders: Holders<'_>,
         coordinator: &Handle<Coordinator>,
     ) -> Result<(), Error> {
         let rank = ctx.rank();
-        if !self.on_loss.goes_on() {
-            return self.worker(&ctx, rank, servers, coordinator).await?.run().await.map(drop);
+        let work =
+            async |worker: u32| self.worker(&ctx, worker as usize, holders, coordinator).await?.run().await;
+        if !self.on_loss.goes_on() && !self.has_replicas() {
+            return work(rank as u32).await.map(drop);
         }
         let duties = Duties { rank: rank as u32, coordinator: coordinator.connect(&ctx).await? };
-        let work =
-            async |worker: u32| self.worker(&ctx, worker as usize, servers, coordinator).await?.run().await;
-        duties.run(work).await
+        match self.on_loss.goes_on() {
+            true => duties.run(work).await,
+            // What it holds is asked for when all are done.
+            false => duties.stay(work(rank as u32).await?).await,
+        }
     }
 
     /// Samples of a full round of a worker, by which shorter ones count less. The sum of the gradients
@@ -224,14 +275,10 @@ impl Run {
         &self,
         ctx: &Context,
         rank: usize,
-        servers: &[Handle<Server>],
+        holders: Holders<'_>,
         coordinator: &Handle<Coordinator>,
     ) -> Result<Worker, Error> {
-        let mut ways = Vec::new();
-        for server in servers {
-            ways.push(Way::new(ctx, server, self.follows).await?);
-        }
-        let exchange = Exchange::new(rank as u32, ctx.clock().clone(), ways, self.shards.clone());
+        let exchange = self.exchange(ctx, rank, holders).await?;
         let pull = self.pull(&exchange);
         let (data, rows) = self.rows_of(rank);
         let computation = self.computation(self.group(rank) as u32, data, self.batches(rank, rows));
@@ -239,7 +286,7 @@ impl Run {
             self.validation.as_ref().map(|data| (Arc::clone(data), self.judged_by(rank, data.rows())));
         Ok(Worker {
             rank: rank as u32,
-            node: (self.shards.len() + rank) as u32,
+            node: if self.has_replicas() { rank } else { self.shards.len() + rank } as u32,
             exchange,
             coordinator: coordinator.connect(ctx).await?,
             computation,
@@ -249,6 +296,42 @@ impl Run {
             recorder: Recorder::new(self.spans),
             ctx: ctx.clone(),
         })
+    }
+
+    /// A worker's way to the parameters.
+    async fn exchange(&self, ctx: &Context, rank: usize, holders: Holders<'_>) -> Result<Exchange, Error> {
+        let (worker, clock) = (rank as u32, ctx.clock().clone());
+        match holders {
+            Holders::Servers(servers) => {
+                let mut ways = Vec::new();
+                for server in servers {
+                    ways.push(Way::new(ctx, server, self.follows).await?);
+                }
+                Ok(Exchange::new(worker, clock, ways, self.shards.clone()))
+            }
+            Holders::Workers(own, all) => {
+                let mut ways = Vec::new();
+                for (other, replica) in all.iter().enumerate() {
+                    ways.push(match other == rank {
+                        true => None,
+                        false => Some(Way::new(ctx, replica, self.follows).await?),
+                    });
+                }
+                let peers = Peers::new(ctx, own, ways, self.shares());
+                Ok(Exchange::among(peers, worker, clock, own, self.shards[rank].len()))
+            }
+        }
+    }
+
+    /// By what each worker's gradients count.
+    fn shares(&self) -> Shares {
+        let workers = 0..self.rows.len();
+        Shares {
+            fold: self.recipe.fold,
+            batches: workers.clone().map(|worker| self.batches(worker, 0..self.rows[worker].len())).collect(),
+            full: workers.map(|worker| self.full(worker)).sum(),
+            rounds_per_epoch: self.plan.rounds_per_epoch,
+        }
     }
 
     /// Which of the held-out rows a worker looks at: its share. But where epochs are kept, and workers may end one with

@@ -1,10 +1,14 @@
 //! The pure call: a model and data go in, parameters and a report come out, and all state lives and dies inside.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
-use syncline_program::{Executor, Interrupt, Program, launch};
+use syncline_program::{Executor, Handle, Interrupt, Program, launch};
 use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
@@ -17,7 +21,8 @@ use crate::{
     driver::{OnRemark, Orders, Outcome, drive},
     keeper::Keeper,
     report::{Judged, Settings},
-    run::Run,
+    run::{Holders, Run},
+    server::Server,
 };
 
 /// A training run in the making. See the [crate's example](crate).
@@ -26,7 +31,7 @@ pub struct ParamServ {
     pub(crate) data: Arc<Dataset>,
     pub(crate) validation: Option<Arc<Dataset>>,
     pub(crate) workers: usize,
-    pub(crate) servers: usize,
+    servers: Option<usize>,
     pub(crate) sync: Policy,
     every: Option<Every>,
     pub(crate) batch: usize,
@@ -91,7 +96,7 @@ impl ParamServ {
             data,
             validation: None,
             workers: 1,
-            servers: 1,
+            servers: None,
             sync: Policy::Bsp,
             every: None,
             batch: 64,
@@ -124,10 +129,10 @@ impl ParamServ {
         Self { workers, ..self }
     }
 
-    /// How many servers share the parameters.
+    /// How many servers share the parameters: one, unless the policy does without.
     #[must_use]
     pub fn servers(self, servers: usize) -> Self {
-        Self { servers, ..self }
+        Self { servers: Some(servers), ..self }
     }
 
     /// When workers wait for one another.
@@ -281,6 +286,16 @@ impl ParamServ {
         self
     }
 
+    /// How many servers there are.
+    pub(crate) fn server_count(&self) -> usize {
+        if self.sync.collective().is_some() { 0 } else { self.servers.unwrap_or(1) }
+    }
+
+    /// How many servers were asked for, if it was said.
+    pub(crate) fn servers_asked_for(&self) -> Option<usize> {
+        self.servers
+    }
+
     /// How often workers exchange.
     pub(crate) fn exchanges(&self) -> Every {
         self.sync.every().or(self.every).unwrap_or_default()
@@ -424,7 +439,7 @@ impl ParamServ {
             features: self.data.columns(),
             parameters: self.model.parameters(),
             workers: self.workers,
-            servers: self.servers,
+            servers: self.server_count(),
             sync: self.sync.to_string(),
             every: self.exchanges().to_string(),
             batch: self.batch,
@@ -483,18 +498,10 @@ impl ParamServ {
             trace.info_mut().setup.get_or_insert_default().calibration = Some(calibration.told());
         }
         let reports = program.service_here("coordinator", Arc::clone(&coordinator));
-        let servers =
-            program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
-                let run = Arc::clone(&run);
-                move |ctx| run.server(ctx)
-            });
-        program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers()).run({
-            let (run, servers) = (Arc::clone(&run), servers.clone());
-            move |ctx| {
-                let (run, servers, reports) = (Arc::clone(&run), servers.clone(), reports.clone());
-                async move { Ok(run.work(ctx, &servers, &reports).await?) }
-            }
-        });
+        let servers = match run.has_replicas() {
+            true => replicas(&mut program, &run, &reports),
+            false => servers_and_workers(&mut program, &run, &reports, apart),
+        };
         let Begun { folder, resumed, from } = begun;
         let round = resumed.as_ref().map_or(0, Checkpoint::round);
         let keeper = folder.map(|folder| Keeper::new(folder, run.pace(), round, from));
@@ -521,7 +528,7 @@ impl ParamServ {
             whole_push_bytes: self.compression.whole_push_bytes(settings.parameters),
             on: Some(settings.on.clone()),
             inject: settings.inject.clone(),
-            cores: Some(if is_sim { self.workers + self.servers } else { cores() } as u64),
+            cores: Some(if is_sim { self.workers + self.server_count() } else { cores() } as u64),
             ..TrainingSetup::default()
         }
     }
@@ -533,7 +540,7 @@ impl ParamServ {
         let Some(path) = self.trace.as_ref().filter(|_| !syncline_program::is_child()) else {
             return Ok(None);
         };
-        let servers = (0..self.servers).map(|server| Node::new(format!("server/{server}")));
+        let servers = (0..self.server_count()).map(|server| Node::new(format!("server/{server}")));
         let workers = (0..self.workers).map(|worker| Node::new(format!("worker/{worker}")));
         let info = RunInfo {
             run: "train".to_owned(),
@@ -541,7 +548,7 @@ impl ParamServ {
             started_unix_ms: if is_sim { 0 } else { started_unix_ms() },
             nodes: servers.chain(workers).collect(),
             workers: self.workers as u32,
-            servers: self.servers as u32,
+            servers: self.server_count() as u32,
             sync: settings.sync.clone(),
             seed: self.seed,
             setup: Some(self.setup(settings, is_sim)),
@@ -549,6 +556,52 @@ impl ParamServ {
         };
         Ok(Some(RunFile::create(path, info)?))
     }
+}
+
+/// Adds servers, and workers that share them; gives the servers.
+fn servers_and_workers(
+    program: &mut Program,
+    run: &Arc<Run>,
+    reports: &Handle<Coordinator>,
+    apart: bool,
+) -> Vec<Handle<Server>> {
+    let servers =
+        program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
+            let run = Arc::clone(run);
+            move |ctx| run.server(ctx)
+        });
+    program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers()).run({
+        let (run, servers, reports) = (Arc::clone(run), servers.clone(), reports.clone());
+        move |ctx| {
+            let (run, servers, reports) = (Arc::clone(&run), servers.clone(), reports.clone());
+            async move { Ok(run.work(ctx, Holders::Servers(&servers), &reports).await?) }
+        }
+    });
+    servers
+}
+
+/// Adds workers that hold all parameters themselves; gives what holds them.
+fn replicas(program: &mut Program, run: &Arc<Run>, reports: &Handle<Coordinator>) -> Vec<Handle<Server>> {
+    // Each is to know all, also those that come after it.
+    let all: Arc<OnceLock<Vec<Handle<Server>>>> = Arc::default();
+    let group = program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers());
+    let of_all = group.serve_and_run(
+        {
+            let run = Arc::clone(run);
+            move |ctx| run.server(ctx)
+        },
+        {
+            let (run, all, reports) = (Arc::clone(run), Arc::clone(&all), reports.clone());
+            move |own, ctx| {
+                let (run, all, reports) = (Arc::clone(&run), Arc::clone(&all), reports.clone());
+                async move {
+                    let all = all.get().map(Vec::as_slice).unwrap_or_default();
+                    Ok(run.work(ctx, Holders::Workers(&own, all), &reports).await?)
+                }
+            }
+        },
+    );
+    all.get_or_init(|| of_all).clone()
 }
 
 /// What is there before the program is.

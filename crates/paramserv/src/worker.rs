@@ -173,7 +173,7 @@ impl Worker {
             });
         }
         tally.times.traffic.pulled += pulled.bytes;
-        tally.times.traffic.plain_pulled += size_of_val(&pulled.values[..]) as u64;
+        tally.times.traffic.plain_pulled += pulled.plain_bytes;
         self.record(Span { bytes: pulled.bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
         Ok(Some((pulled, compact)))
     }
@@ -229,7 +229,7 @@ impl Worker {
 
     /// Hands the gradient to the servers.
     async fn push(&mut self, clock: u64, outcome: Outcome, tally: &mut Tally) -> Result<(), Halt> {
-        let plain = outcome.gradient.plain_bytes();
+        let plain = self.exchange.plain_bytes(&outcome.gradient);
         let too_large = |TooLarge(value)| Error::TooLarge { value, round: clock, worker: self.rank };
         let gradient = self.computation.pack(outcome.gradient).map_err(too_large)?;
         let position = |bytes: u64| {

@@ -8,7 +8,7 @@ use syncline_learn::{Logistic, Mlp, Softmax};
 use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Policy, Rule, Trained};
 use syncline_program::Executor;
 
-const MODES: [&str; 10] = [
+const MODES: [&str; 12] = [
     "bsp",
     "asp",
     "ssp:0",
@@ -19,6 +19,8 @@ const MODES: [&str; 10] = [
     "local:3",
     "diloco:3",
     "hogwild",
+    "allreduce",
+    "allreduce:tree",
 ];
 const FREQUENCIES: [&str; 3] = ["batch", "batches:3", "epoch"];
 /// Workers and servers.
@@ -63,11 +65,12 @@ fn what_makes_sense_trains_on_threads_and_in_virtual_time() {
             }
             for (workers, servers) in ARCHITECTURES {
                 number += 1;
-                if sync.heeds_arrival() && servers > 1 {
+                if (sync.heeds_arrival() || sync.collective().is_some()) && servers > 1 {
                     continue;
                 }
                 let run = || {
-                    let run = training(number, sync).workers(workers).servers(servers);
+                    let run = training(number, sync).workers(workers);
+                    let run = if sync.collective().is_some() { run } else { run.servers(servers) };
                     if sync.every().is_some() { run } else { run.every(every) }
                 };
                 let about = format!("{mode} {frequency} {workers} x {servers}, training {number}");

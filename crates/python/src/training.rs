@@ -88,7 +88,6 @@ impl Spec {
             (read::<Policy>(&self.sync)?, read::<Every>(&self.every)?, read::<Fold>(&self.fold)?);
         let mut run = ParamServ::new(model, samples(rows).map_err(|error| error.to_string())?)
             .workers(self.workers)
-            .servers(self.servers)
             .sync(sync)
             .optimizer(self.optimizer()?)
             .schedule(read::<Schedule>(&self.schedule)?)
@@ -99,6 +98,9 @@ impl Spec {
             .without_shuffling()
             .on_worker_loss(on_loss);
         // What nobody asked for does not contradict a policy that says it itself.
+        if sync.collective().is_none() || self.servers != 1 {
+            run = run.servers(self.servers);
+        }
         if sync.every().is_none() || every != Every::default() {
             run = run.every(every);
         }

@@ -6,10 +6,11 @@
 //! what is predicted is what runs.
 //!
 //! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`,
-//!   `local:8`, `diloco:16`, `hogwild`).
+//!   `local:8`, `diloco:16`, `hogwild`, `allreduce`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient; [`mod@fold`]: also where some of them may be bad.
+//! - [`Collective`]: how members come to a sum without a server.
 //! - [`Optimizer`]: the server's step, on dense and on sparse gradients; [`Schedule`]: how its rate changes over a run.
 //! - [`Machine`]: a gate with the books of its members, and how far they have come as a [`Snapshot`].
 //!
@@ -38,6 +39,7 @@
 
 mod apply;
 pub mod assign;
+mod collective;
 mod error;
 mod event;
 pub mod fold;
@@ -51,6 +53,7 @@ mod time;
 
 pub use apply::{Optimizer, OptimizerState, Rule, Schedule, SparseGradient};
 pub use assign::Every;
+pub use collective::{Collective, Move};
 pub use error::Error;
 pub use event::{Act, Event};
 pub use fold::{Fold, fold};

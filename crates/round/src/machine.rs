@@ -277,6 +277,31 @@ impl Snapshot {
         self.policy
     }
 
+    /// What machines of one policy say, each of other members, as one; nothing without any.
+    ///
+    /// ```
+    /// use syncline_round::{Machine, Member, Policy, Selection, Snapshot};
+    ///
+    /// let all = Machine::new(Policy::Bsp, 3)?.snapshot(Policy::Bsp, Selection::All);
+    /// let each = [2, 0, 1].map(|member| all.only(Member::new(member)));
+    /// assert_eq!(Snapshot::join(each), Some(all));
+    /// # Ok::<(), syncline_round::Error>(())
+    /// ```
+    pub fn join(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next()?;
+        parts.for_each(|part| all.members.extend(part.members));
+        all.members.sort_unstable_by_key(|(member, _)| *member);
+        Some(all)
+    }
+
+    /// What it says of one member.
+    #[must_use]
+    pub fn only(&self, member: Member) -> Self {
+        let members = self.members.iter().copied().filter(|(other, _)| *other == member).collect();
+        Self { members, ..self.clone() }
+    }
+
     /// The machine as it was, with nobody at work.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Deadline, Error, Every, Fold, Least, Optimizer, Rule, Staleness, Steps};
+use crate::{Collective, Deadline, Error, Every, Fold, Least, Optimizer, Rule, Staleness, Steps};
 
 /// When a member may go on, and what a round waits for.
 ///
@@ -66,6 +66,12 @@ pub enum Policy {
     },
     /// Hogwild! (Niu et al., NIPS 2011): nobody waits, and workers step the shared parameters without a lock.
     Hogwild,
+    /// Without servers: as [`Bsp`](Self::Bsp), but each worker has all parameters, the workers sum their gradients among
+    /// themselves, and each takes the same step.
+    Allreduce {
+        /// How they come to the sum.
+        by: Collective,
+    },
 }
 
 /// The outer step of [`Policy::Diloco`]: the rate and the momentum that its authors found best in all of their runs.
@@ -76,7 +82,7 @@ impl Policy {
     /// The names a user can give.
     pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
          without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), local:STEPS (such as local:8), \
-         diloco:STEPS (such as diloco:16) and hogwild";
+         diloco:STEPS (such as diloco:16), hogwild, and without servers allreduce, allreduce:tree and allreduce:direct";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
@@ -85,7 +91,12 @@ impl Policy {
 
     /// Whether a round waits for all, so that nobody works while it is folded.
     pub fn waits_for_all(self) -> bool {
-        matches!(self, Self::Bsp | Self::Local { .. } | Self::Diloco { .. })
+        matches!(self, Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. })
+    }
+
+    /// How members come to the sum of what they have where there are no servers.
+    pub fn collective(self) -> Option<Collective> {
+        if let Self::Allreduce { by } = self { Some(by) } else { None }
     }
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
@@ -121,7 +132,7 @@ impl Policy {
     /// How many gradients an update folds, at least.
     pub fn gradients(self, members: usize) -> usize {
         match self {
-            Self::Bsp | Self::Local { .. } | Self::Diloco { .. } => members,
+            Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. } => members,
             Self::Asp | Self::Ssp { .. } | Self::Hogwild => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
             Self::Quorum { least, .. } => least.members(),
@@ -178,6 +189,9 @@ impl FromStr for Policy {
             None if text == "bsp" => Ok(Self::Bsp),
             None if text == "asp" => Ok(Self::Asp),
             None if text == "hogwild" => Ok(Self::Hogwild),
+            None if text == "allreduce" => Ok(Self::Allreduce { by: Collective::Ring }),
+            Some(("allreduce", "tree")) => Ok(Self::Allreduce { by: Collective::Tree }),
+            Some(("allreduce", "direct")) => Ok(Self::Allreduce { by: Collective::Direct }),
             Some(("local", steps)) => Ok(Self::Local { steps: Steps::new(number(steps)? as usize)? }),
             Some(("diloco", steps)) => Ok(Self::Diloco { steps: Steps::new(number(steps)? as usize)? }),
             Some(("ssp", bound)) => Ok(Self::Ssp { bound: Staleness::new(number(bound)?) }),
@@ -212,6 +226,9 @@ impl fmt::Display for Policy {
             Self::Local { steps } => write!(f, "local:{steps}"),
             Self::Diloco { steps } => write!(f, "diloco:{steps}"),
             Self::Hogwild => f.write_str("hogwild"),
+            Self::Allreduce { by: Collective::Ring } => f.write_str("allreduce"),
+            Self::Allreduce { by: Collective::Tree } => f.write_str("allreduce:tree"),
+            Self::Allreduce { by: Collective::Direct } => f.write_str("allreduce:direct"),
         }
     }
 }
@@ -250,6 +267,9 @@ mod tests {
             "local:8",
             "diloco:16",
             "hogwild",
+            "allreduce",
+            "allreduce:tree",
+            "allreduce:direct",
         ] {
             assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
         }
@@ -281,6 +301,8 @@ mod tests {
             "local:x",
             "diloco:-1",
             "hogwild:2",
+            "allreduce:",
+            "allreduce:2",
         ] {
             let message = text.parse::<Policy>().unwrap_err().to_string();
             assert!(message.contains("ssp:BOUND") && message.contains("bsp, asp"), "{message}");
@@ -290,6 +312,20 @@ mod tests {
         assert!(
             message("quorum:2,").contains("such as 50ms") && message("quorum:2,50").contains("such as 50ms")
         );
+    }
+
+    #[test]
+    fn without_servers_all_wait_for_all() {
+        for (text, by) in [("allreduce", Collective::Ring), ("allreduce:tree", Collective::Tree)] {
+            let policy: Policy = text.parse().unwrap();
+            assert_eq!(policy.collective(), Some(by));
+            assert!(policy.waits_for_all() && !policy.folds_alone() && !policy.heeds_arrival());
+            assert_eq!(
+                (policy.gradients(5), policy.every(), policy.fold(), policy.outer()),
+                (5, None, None, None)
+            );
+        }
+        assert_eq!(Policy::Bsp.collective(), None);
     }
 
     #[test]

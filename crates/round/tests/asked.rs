@@ -139,6 +139,7 @@ fn policies(members: usize) -> Vec<Policy> {
         "local:4",
         "diloco:16",
         "hogwild",
+        "allreduce",
     ];
     let named = names.map(|name| name.parse::<Policy>().unwrap());
     named.into_iter().filter(|policy| policy.check(members).is_ok()).collect()
@@ -162,7 +163,7 @@ proptest! {
     #[test]
     fn any_order(
         members in 1usize..9,
-        policy in 0usize..11,
+        policy in 0usize..12,
         draws in prop::collection::vec(0usize..1000, 1..200),
     ) {
         let policies = policies(members);

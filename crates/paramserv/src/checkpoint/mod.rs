@@ -22,7 +22,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use syncline_round::Snapshot;
+use syncline_round::{Member, Snapshot};
 use syncline_wire::Tensor;
 
 use crate::{
@@ -128,6 +128,33 @@ impl Checkpoint {
             rest.statistics.push(state.statistics);
         }
         Some(Self { parameters, moments, memories, rest })
+    }
+
+    /// Puts together what all workers know that hold all parameters themselves, in their order; `None` without any, or where they
+    /// are not at the same round.
+    pub(crate) fn join_replicas(
+        states: Vec<ShardState>,
+        record: SavedRecord,
+        elapsed: Duration,
+    ) -> Option<Self> {
+        let statistics = states.iter().map(|state| state.statistics.clone()).collect();
+        let machine = Snapshot::join(states.iter().map(|state| state.machine.clone()))?;
+        let place = |(worker, state): (usize, &ShardState)| state.positions.get(worker).copied();
+        let positions = states.iter().enumerate().map(place).collect::<Option<_>>()?;
+        let mut rounds = machine.members().iter().map(|(_, round)| *round);
+        let first = rounds.next()?;
+        if rounds.any(|round| round != first) {
+            return None;
+        }
+        // All hold the same parameters, and their optimisers remember the same (ALL-1).
+        let all = Self::join(states.into_iter().take(1).collect(), record, elapsed)?;
+        Some(Self { rest: Rest { machine, positions, statistics, ..all.rest }, ..all })
+    }
+
+    /// What one of so many workers knows that holds all parameters itself.
+    pub(crate) fn replica(&self, worker: usize, workers: usize) -> ShardState {
+        let state = self.shard(worker, workers, 0..self.parameters.len());
+        ShardState { machine: state.machine.only(Member::new(worker as u32)), ..state }
     }
 
     /// The part of one of so many servers.

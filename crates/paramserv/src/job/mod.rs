@@ -258,6 +258,12 @@ impl TrainJob {
         toml::to_string(self).map_err(wrong)
     }
 
+    /// Workers and servers.
+    pub fn nodes(&self) -> usize {
+        let has_servers = self.sync.is_none_or(|sync| sync.collective().is_none());
+        self.workers.unwrap_or(1) + if has_servers { self.servers.unwrap_or(1) } else { 0 }
+    }
+
     /// With relative paths taken from this folder. Standard input (`-`) stays what it is.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {

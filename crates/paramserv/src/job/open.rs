@@ -66,7 +66,6 @@ impl TrainJob {
         self.decide(&spec, &train);
         let run = ParamServ::new(model, train)
             .workers(self.workers.unwrap_or(1))
-            .servers(self.servers.unwrap_or(1))
             .sync(self.sync.unwrap_or(Policy::Bsp))
             .every(self.every.unwrap_or_default())
             .fold(self.fold.unwrap_or_default())
@@ -78,6 +77,7 @@ impl TrainJob {
             .seed(seed)
             .on_worker_loss(self.on_worker_loss.unwrap_or_default())
             .identified_by("model", format!("{spec} dropout {dropout}"));
+        let run = self.servers.into_iter().fold(run, ParamServ::servers);
         let run = validation.into_iter().fold(run, ParamServ::validation);
         let run = self.further(run);
         Ok(OpenJob { run, executor, job: self, model: spec, schema, notes })
@@ -104,7 +104,9 @@ impl TrainJob {
         self.epochs.get_or_insert_with(|| enough_epochs(rows));
         let workers = *self.workers.get_or_insert_with(|| rows.min(2));
         self.batch.get_or_insert_with(|| usual_batch(spec, rows, workers));
-        self.servers.get_or_insert(1);
+        if sync.collective().is_none() {
+            self.servers.get_or_insert(1);
+        }
         self.fold.get_or_insert_with(|| sync.fold().unwrap_or_default());
         self.schedule.get_or_insert(syncline_round::Schedule::COSINE);
         self.partition.get_or_insert(syncline_data::Partition::Random);

@@ -41,9 +41,8 @@ impl Report {
             plural(s.parameters as u64, "parameter")
         ));
         page.line(&format!(
-            "{} and {} on {}, {}, every {}, batch {}, {} lr {} {}{}",
-            plural(s.workers as u64, "worker"),
-            plural(s.servers as u64, "server"),
+            "{} on {}, {}, every {}, batch {}, {} lr {} {}{}",
+            nodes(s),
             s.on,
             s.sync,
             s.every,
@@ -61,8 +60,20 @@ impl Report {
         let speed = count(self.samples_per_s.max(0.0).round() as u64);
         page.gap().line(&format!("{speed} samples/s, {} in all", seconds(self.wall_s)));
         page.heading("where the time went").table(&workers(&self.workers));
-        page.gap().table(&servers(self)).gap();
+        if self.settings.servers > 0 {
+            page.gap().table(&servers(self));
+        }
+        page.gap();
         self.findings.iter().for_each(|finding| _ = page.bullet(finding));
+    }
+}
+
+/// Workers, and servers where there are some.
+fn nodes(settings: &Settings) -> String {
+    let workers = plural(settings.workers as u64, "worker");
+    match settings.servers {
+        0 => workers,
+        servers => format!("{workers} and {}", plural(servers as u64, "server")),
     }
 }
 
@@ -222,9 +233,10 @@ fn time_shares(report: &Report) -> String {
         100.0 * report.workers.iter().map(part).sum::<f64>() / total.max(1e-9)
     };
     format!(
-        "the workers spent {:.0} % of their time computing, {:.0} % exchanging with the servers and {:.0} % waiting for one another",
+        "the workers spent {:.0} % of their time computing, {:.0} % exchanging with {} and {:.0} % waiting for one another",
         share(|worker| worker.compute_s),
         share(|worker| worker.push_s + worker.pull_s),
+        if report.settings.servers > 0 { "the servers" } else { "each other" },
         share(|worker| worker.wait_s + worker.wait_end_s),
     )
 }

@@ -15,6 +15,7 @@
 //! A server of a run that goes on, or one that was started again, knows nothing until it is told by
 //! [`restore`](protocol::Shard::restore), and lets workers wait until then.
 
+mod replica;
 mod state;
 
 use std::{
@@ -30,10 +31,10 @@ use syncline_wire::{Call, ServiceError, Tensor, service};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
+    allreduce::{Handed, Mail},
     compression::{Format, Packed, TooLarge},
     gradient::{Gradient, Values},
     hogwild::Hogwild,
-    hold::Hold,
     parameters::Parameters,
     protocol::{
         self, Memory, Position, ServerStatistics, ShardState, Standing, Started, Taken, Ticket, Turn,
@@ -41,6 +42,7 @@ use crate::{
     seats::Seats,
 };
 
+use replica::Replica;
 pub(crate) use state::Pace;
 use state::{Before, State};
 
@@ -56,6 +58,8 @@ pub(crate) struct Server {
     hogwild: Option<Hogwild>,
     /// How parameters are sent.
     pulled: Option<Format>,
+    /// Where it is one worker's own: what the others hand over to that one.
+    mail: Option<Mail>,
     state: Mutex<State>,
 }
 
@@ -83,6 +87,8 @@ pub(crate) struct Parts {
     pub is_blank: bool,
     /// Whether a worker may have to do a round again that is folded here.
     pub keeps_last: bool,
+    /// What is handed over to the one worker whose own it is, where it is that.
+    pub mail: Option<Mail>,
 }
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
@@ -120,7 +126,7 @@ impl Server {
     /// A server of these parts.
     pub(crate) fn new(ctx: &Context, parts: Parts) -> Self {
         let Parts { shard, policy, machine, fold, optimizer, parameters, full, pace, recorder, .. } = parts;
-        let (clock, workers) = (ctx.clock().clone(), machine.present());
+        let (clock, workers) = (ctx.clock().clone(), full.len());
         let statistics = ServerStatistics {
             parameters: shard.len() as u64,
             last_arrivals: vec![0; workers],
@@ -140,6 +146,7 @@ impl Server {
             held: (0..workers).map(|_| None).collect(),
             seats: Seats::new(workers, pace.rounds, parts.asks_memory),
             hold: None,
+            replica: parts.mail.as_ref().map(|_| Replica { rank: ctx.rank(), wishes: Default::default() }),
             parked: (0..workers).map(|_| None).collect(),
             closed: false,
             failed: None,
@@ -150,8 +157,8 @@ impl Server {
             node: ctx.rank() as u32,
         };
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
-        let (hogwild, pulled) = (parts.hogwild, parts.pulled);
-        Self { ctx: ctx.clone(), clock, shard, history, hogwild, pulled, state: Mutex::new(state) }
+        let (hogwild, pulled, mail) = (parts.hogwild, parts.pulled, parts.mail);
+        Self { ctx: ctx.clone(), clock, shard, history, hogwild, pulled, mail, state: Mutex::new(state) }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -204,6 +211,10 @@ impl Server {
         if state.seats.is_within(next) && state.hold.as_ref().is_some_and(|hold| hold.holds(next)) {
             if state.seats.lacks_memory(worker.index()) {
                 return Ok(Start::Now(Word::Tell));
+            }
+            if state.is_over() {
+                state.closed = true;
+                return Ok(Start::Now(Word::Over));
             }
             let (open, opened) = oneshot::channel();
             state.parked[worker.index()] = Some(Held { pull, open });
@@ -386,6 +397,7 @@ impl Server {
         }
         if let Event::Give { member, .. } = event
             && !state.policy.folds_alone()
+            && state.replica.is_none()
         {
             state.statistics.last_arrivals[member.index()] += 1;
         }
@@ -495,16 +507,14 @@ impl protocol::Shard for Server {
     }
 
     async fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        state.answer_all(|| Word::Over);
+        self.state().close();
     }
 
     async fn hold(&self, from: u64) -> Result<(), ServiceError> {
         let (all, told) = oneshot::channel();
         {
             let mut state = self.state();
-            state.hold.get_or_insert(Hold::new(from)).wait(from, all);
+            state.hold_from(from, all);
             state.look_whether_all_are_held();
         }
         told.await.map_err(|_| ServiceError::new("the hold was ended before all were held"))
@@ -512,7 +522,7 @@ impl protocol::Shard for Server {
 
     async fn release(&self, next: Option<u64>) {
         let mut state = self.state();
-        state.hold = next.map(Hold::new);
+        state.end_hold(next);
         let parked: Vec<_> = state.parked.iter_mut().filter_map(Option::take).collect();
         drop(state);
         for Held { open, .. } in parked {
@@ -535,7 +545,17 @@ impl protocol::Shard for Server {
         }
         // Under the lock, so that nobody takes up this state as one of the history before.
         self.history.send_replace(Some(history));
+        if let Some(mail) = &self.mail {
+            mail.begin(history);
+        }
         Ok(())
+    }
+
+    async fn hand(&self, handed: Handed) -> Result<(), ServiceError> {
+        match &self.mail {
+            Some(mail) => mail.put(handed),
+            None => Err(ServiceError::new("parts of a sum are for workers, and this is a server")),
+        }
     }
 
     async fn parameters(&self) -> Tensor<f32> {

@@ -6,7 +6,7 @@ use syncline_round::{Act, Fold, Machine, Member, OptimizerState, Policy, Round, 
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{ServiceError, Tensor};
 
-use super::{Go, Held, Pull, Released, Word};
+use super::{Go, Held, Pull, Released, Word, replica::Replica};
 use crate::{
     gradient::{Gradient, check_indices},
     hold::Hold,
@@ -36,6 +36,8 @@ pub(super) struct State {
     /// Workers that are held for a cut wait apart from the gate, which has not heard of them.
     pub hold: Option<Hold>,
     pub parked: Vec<Option<Held>>,
+    /// Where it is one worker's own.
+    pub replica: Option<Replica>,
     /// No round is started any more.
     pub closed: bool,
     /// Why no round can close any more.
@@ -141,10 +143,13 @@ impl State {
 
     /// Tells who waits for everybody to be held, if that is so.
     pub(super) fn look_whether_all_are_held(&mut self) {
-        let Self { hold, seats, held, parked, .. } = self;
+        let Self { hold, seats, held, parked, replica, .. } = self;
         if let Some(hold) = hold {
             let is_held = |worker: usize| held[worker].is_some() || parked[worker].is_some();
-            hold.tell_if_all(seats.len(), |worker| is_held(worker) || seats.is_done(worker));
+            let is_elsewhere = |worker| replica.as_ref().is_some_and(|replica| replica.rank != worker);
+            hold.tell_if_all(seats.len(), |worker| {
+                is_elsewhere(worker) || is_held(worker) || seats.is_done(worker)
+            });
         }
     }
 
@@ -197,6 +202,11 @@ impl State {
         self.kept.iter_mut().for_each(|kept| *kept = None);
         self.seats.restore(&machine, &positions, memories);
         self.hold = None;
+        if let Some(replica) = &mut self.replica {
+            // What was agreed on is forgotten by those who were not lost as well.
+            replica.wishes = Default::default();
+            self.closed = false;
+        }
         self.statistics = ServerStatistics { clock_error: self.statistics.clock_error, ..statistics };
         self.statistics.parameters = self.shard.len() as u64;
         self.statistics.last_arrivals.resize(self.seats.len(), 0);

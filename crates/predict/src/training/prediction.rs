@@ -60,6 +60,7 @@ impl JobProfile {
     /// [`Error::TooFar`] beyond eight times the workers of the trace, [`Error::CannotTell`] where the trace does not
     /// hold what the question needs.
     pub fn predict(&self, question: &Question) -> Result<Prediction, Error> {
+        self.check_exchange(question)?;
         self.predict_without(question, Without::Nothing)
     }
 

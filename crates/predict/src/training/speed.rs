@@ -98,6 +98,7 @@ impl JobProfile {
             rounds: ROUNDS,
             ..self.question()?
         };
+        self.check_exchange(&question)?;
         let round_s = self.answer(&Case { network_s, ..Case::of(&question) })?.round_s;
         Ok(round_s.map_inverse(self.samples_per_cycle(&question) * workers as f64))
     }

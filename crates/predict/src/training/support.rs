@@ -57,6 +57,23 @@ impl JobProfile {
         Ok(())
     }
 
+    /// Refuses an exchange of another kind than that of the trace.
+    pub(crate) fn check_exchange(&self, question: &Question) -> Result<(), Error> {
+        let (own, asked) = (self.measured.policy()?, question.sync);
+        let why = if own.collective() != asked.collective() {
+            format!(
+                "the trace is of {own}, and says nothing of what workers exchange under {asked}: record a run of that"
+            )
+        } else if asked.collective().is_some() && question.servers > 1 {
+            format!("under {asked} there are no servers: leave them out")
+        } else if asked.collective().is_some() && self.measured.workers == 1 && question.workers > 1 {
+            "one worker alone has nobody to exchange with: record a run of two at least".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::CannotTell { why })
+    }
+
     /// Refuses another batch where what a sample costs is not known.
     pub(crate) fn check_batch(&self, question: &Question) -> Result<(), Error> {
         let own = self.question()?;

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use syncline_queueing::sim::Random;
-use syncline_round::{Every, Member, Round};
+use syncline_round::{Every, Member, Policy, Round};
 
 use super::question::Epoch;
 use super::setup::Injected;
@@ -116,7 +116,7 @@ impl<'a> World<'a> {
             machine,
             random,
             tail,
-            exchange_s: exchange_s + network_s,
+            exchange_s: exchange_s * longer(profile, question.workers) + network_s,
         }
     }
 
@@ -224,6 +224,16 @@ impl Surroundings for World<'_> {
         let wakes = &self.profile.serving.wakes_s;
         if wakes.is_empty() { 0.0 } else { wakes[self.random.random_range(0..wakes.len())] }
     }
+}
+
+/// How much longer a worker of so many exchanges than one of the traced run: with servers as long, with each other as much more
+/// as passes each one's line.
+fn longer(profile: &JobProfile, workers: usize) -> f64 {
+    let own = profile.measured.policy().ok().and_then(Policy::collective);
+    own.map_or(1.0, |by| match by.vectors(profile.measured.workers) {
+        0.0 => 1.0,
+        traced => by.vectors(workers) / traced,
+    })
 }
 
 /// Batches in a full round of the traced run.

@@ -6,7 +6,7 @@ use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 /// One of the gates that policies name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AnyGate {
-    /// Of [`Policy::Bsp`], [`Policy::Local`] and [`Policy::Diloco`].
+    /// Of [`Policy::Bsp`], [`Policy::Local`], [`Policy::Diloco`] and [`Policy::Allreduce`].
     Bsp(Bsp),
     /// Of [`Policy::Asp`] and [`Policy::Hogwild`].
     Asp(Asp),
@@ -28,8 +28,8 @@ impl AnyGate {
 
     fn from_round(open: Round, policy: Policy, select: Selection) -> Self {
         match policy {
-            // Who takes steps of its own waits for the others after them as after one.
-            Policy::Bsp | Policy::Local { .. } | Policy::Diloco { .. } => {
+            // Who takes steps of its own waits for the others after them as after one, and a sum is there once all are in it.
+            Policy::Bsp | Policy::Local { .. } | Policy::Diloco { .. } | Policy::Allreduce { .. } => {
                 Self::Bsp(Bsp::from_round(open, select))
             }
             // The lock is the servers' matter: whether it is there, nobody waits.

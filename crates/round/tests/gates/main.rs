@@ -37,11 +37,17 @@ fn bsp_and_asp() {
     }
 }
 
-/// By their names: that the steps between exchanges, and a lock or none, are not the gate's matter.
+/// By their names: that the steps between exchanges, a lock or none, and servers or none, are not the gate's matter.
 #[test]
-fn local_steps_and_hogwild() {
-    let rules =
-        [("local:1", Rule::All), ("local:8", Rule::All), ("diloco:16", Rule::All), ("hogwild", Rule::Alone)];
+fn local_steps_hogwild_and_allreduce() {
+    let rules = [
+        ("local:1", Rule::All),
+        ("local:8", Rule::All),
+        ("diloco:16", Rule::All),
+        ("hogwild", Rule::Alone),
+        ("allreduce", Rule::All),
+        ("allreduce:tree", Rule::All),
+    ];
     for (name, rule) in rules {
         let policy: Policy = name.parse().unwrap();
         for members in 1..=3 {

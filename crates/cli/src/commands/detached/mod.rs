@@ -60,7 +60,7 @@ pub fn script(
     let command = std::iter::once(resume.get_program()).chain(resume.get_args());
     Ok(executor.batch_script(&Batch {
         name: folder.file_name().unwrap_or("train".as_ref()).to_string_lossy().into_owned(),
-        nodes: job.workers.unwrap_or(1) + job.servers.unwrap_or(1),
+        nodes: job.nodes(),
         command: command.map(OsString::from).collect(),
         output: folder.join(OUTPUT),
     }))

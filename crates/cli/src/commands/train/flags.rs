@@ -113,14 +113,15 @@ pub struct Args {
     /// Workers, who share the rows [default: 2, or 1 for one row]
     #[arg(long, help_heading = "Parameter server")]
     workers: Option<usize>,
-    /// Servers, who share the parameters [default: 1]
+    /// Servers, who share the parameters [default: 1, none under allreduce]
     #[arg(long, help_heading = "Parameter server")]
     servers: Option<usize>,
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
     /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST),
     /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same),
     /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
-    /// outer Nesterov step), hogwild (never, and without a lock) [default: bsp]
+    /// outer Nesterov step), hogwild (never, and without a lock); and without servers allreduce (for all; they sum gradients among
+    /// themselves in a ring), allreduce:tree (for few parameters) and allreduce:direct (to the bits of bsp) [default: bsp]
     #[arg(long, visible_alias = "code", help_heading = "Parameter server")]
     sync: Option<Policy>,
     /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]

@@ -82,7 +82,12 @@ impl Plan {
         };
         let every =
             options.every.as_deref().map_or(Ok(vec![own.every]), |text| list::named("--every", text))?;
-        let policies = list::policies(options.sync.as_deref().unwrap_or("bsp,ssp:1..3,asp"))?;
+        let policies = match &options.sync {
+            Some(text) => list::policies(text)?,
+            // What servers would cost is not in a trace without.
+            None if own.sync.collective().is_some() => vec![own.sync],
+            None => list::policies("bsp,ssp:1..3,asp")?,
+        };
         let lengths = [workers.len(), servers.len(), batches.len(), every.len(), policies.len()];
         if lengths.iter().product::<usize>() > MOST {
             let why = format!("the lists combine to more than {MOST} predictions: ask for fewer at once");

@@ -128,6 +128,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         TrainJob { run_dir: Some(run), ..TrainJob::read(args.folder.join(JOB))? }
     };
-    let servers = if args.servers > 0 { Some(args.servers) } else { job.servers };
+    let has_servers = job.sync.is_none_or(|sync| sync.collective().is_none());
+    let servers = if args.servers > 0 && has_servers { Some(args.servers) } else { job.servers };
     run_job(TrainJob { servers, ..job }, Manner { goes_on, ..Manner::default() })
 }

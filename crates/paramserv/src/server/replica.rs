@@ -1,0 +1,96 @@
+//! A server of all parameters that is one worker's own: what it does otherwise than one that several workers share.
+//!
+//! Its gate has one member, whose gradients are the sums of all workers'. It is held, closed and released together with the other
+//! replicas: at a round that the first of them says ([`accord`](crate::allreduce)).
+
+use tokio::sync::oneshot;
+
+use super::{Server, Word as Told, state::State};
+use crate::{
+    allreduce::{Mail, Wishes, Word},
+    hold::Hold,
+};
+
+/// What a replica knows besides.
+#[derive(Debug)]
+pub(super) struct Replica {
+    /// Whose it is.
+    pub rank: usize,
+    pub wishes: Wishes,
+}
+
+impl Replica {
+    /// Whether what comes after a round is decided here.
+    fn decides(&self) -> bool {
+        self.rank == 0
+    }
+}
+
+impl Server {
+    /// What others have handed over to its worker; nothing where there are several workers.
+    pub(crate) fn mail(&self) -> Option<&Mail> {
+        self.mail.as_ref()
+    }
+
+    /// What the first worker says is to come after a round.
+    pub(crate) fn word_after(&self, round: u64) -> Word {
+        self.state().replica.as_ref().map_or(Word::GoOn, |replica| replica.wishes.word_after(round))
+    }
+
+    /// Takes in what all have agreed on for after a round, and who arrived last in it.
+    pub(crate) fn agree(&self, round: u64, word: Word, last: u32) {
+        let mut state = self.state();
+        if let Some(count) = state.statistics.last_arrivals.get_mut(last as usize) {
+            *count += 1;
+        }
+        match word {
+            Word::GoOn => {}
+            Word::Over => state.closed = true,
+            Word::Hold => {
+                if let Some(replica) = &mut state.replica {
+                    replica.wishes.hold_from = None;
+                }
+                state.hold.get_or_insert(Hold::new(Hold::NEVER)).hold_from(round + 1);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Starts no round any more; a replica none after the one that all agree on.
+    pub(super) fn close(&mut self) {
+        let is_held = |rank: usize| self.parked[rank].is_some();
+        let at_once = self.replica.as_ref().is_none_or(|replica| is_held(replica.rank));
+        if let Some(replica) = &mut self.replica {
+            replica.wishes.over = true;
+        }
+        if at_once {
+            self.closed = true;
+            self.answer_all(|| Told::Over);
+        }
+    }
+
+    /// Holds from a round on, and tells `all` when everybody is held; a replica holds from the round on that all agree on.
+    pub(super) fn hold_from(&mut self, from: u64, all: oneshot::Sender<()>) {
+        match &mut self.replica {
+            None => self.hold.get_or_insert(Hold::new(from)).hold_from(from),
+            Some(replica) if replica.decides() => replica.wishes.hold_from = Some(from),
+            Some(_) => {}
+        }
+        self.hold.get_or_insert(Hold::new(Hold::NEVER)).wait(all);
+    }
+
+    /// Ends the hold, until that from `next` on.
+    pub(super) fn end_hold(&mut self, next: Option<u64>) {
+        self.hold = next.filter(|_| self.replica.is_none()).map(Hold::new);
+        if let Some(replica) = self.replica.as_mut().filter(|replica| replica.decides()) {
+            replica.wishes.hold_from = next;
+        }
+    }
+
+    /// Whether a worker that is to be held is told instead that no round comes: the others of its run, which are held before the same
+    /// round, are told so too.
+    pub(super) fn is_over(&self) -> bool {
+        self.replica.as_ref().is_some_and(|replica| replica.wishes.over)
+    }
+}
