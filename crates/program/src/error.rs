@@ -42,6 +42,16 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A group cannot have so many nodes.
+    #[error("group `{label}` cannot have {size} nodes there: {why}")]
+    Size {
+        /// Its label.
+        label: String,
+        /// How many.
+        size: usize,
+        /// Why not.
+        why: String,
+    },
     /// A program without any node would do nothing.
     #[error("program `{0}` has no node and no driver; add one")]
     EmptyProgram(String),
@@ -110,8 +120,8 @@ pub enum Error {
     UnknownNode(String),
     /// A text is no fault of a simulation.
     #[error(
-        "`{0}` is no fault; write `kill worker/1 3s`, `drop A>B #3`, `duplicate A>B #3`, `delay A>B #3 5ms` or \
-         `partition A>B 1s..2s`, where A and B are a node (worker/0), a group (worker) or *, and #3 is the third message \
+        "`{0}` is no fault; write `kill worker/1 3s`, `scale worker 6 3s`, `drop A>B #3`, `duplicate A>B #3`, \
+         `delay A>B #3 5ms` or `partition A>B 1s..2s`, where A and B are a node (worker/0), a group (worker) or *, and #3 is the third message \
          from one node to another; a time range may stand in its place"
     )]
     Fault(String),
@@ -171,6 +181,9 @@ pub enum Error {
         /// What is missing.
         why: String,
     },
+    /// A running program refuses what it was asked for: why.
+    #[error("{0}")]
+    Refused(String),
     /// A run file cannot be written.
     #[error(transparent)]
     Trace(#[from] syncline_trace::Error),

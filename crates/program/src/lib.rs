@@ -91,6 +91,7 @@ pub use life::failure::{Cause, Failure};
 pub use life::ledger::{Account, Ledger};
 pub use life::policy::OnFailure;
 pub use life::roster::{Presence, Roster, State};
+pub use life::wish::Wish;
 pub use node::context::Context;
 pub use node::peer::{CallFailure, Peer};
 pub use syncline_runtime::{Clock, Cost, Task};

@@ -28,8 +28,9 @@ use crate::life::failure::Cause;
 use crate::life::ledger::{Account, Books, Ledger};
 use crate::life::roster::{Roster, State};
 use crate::life::supervisor::Event;
+use crate::life::wish::{Wish, Wishes};
 use crate::node::body::NodeEnd;
-use crate::{Clock, Interrupt, NodeId, NodeName};
+use crate::{Clock, Error, Interrupt, NodeId, NodeName};
 
 /// What a node says or asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +61,10 @@ pub(crate) enum Request {
     Ledger,
     /// "I have come to my end, with this value."
     Ended { node: NodeId, outcome: Outcome, value: Vec<u8> },
+    /// "Please have this node be there."
+    Wake { node: NodeName },
+    /// "How many nodes of this group are wished to be there, once that is another wish than the one of this number?"
+    Wished { label: String, known: u64 },
     /// "Please stop the program."
     Stop,
 }
@@ -83,6 +88,8 @@ pub(crate) enum Reply {
     Roster(Roster),
     /// What has passed.
     Ledger(Ledger),
+    /// How many nodes are wished to be there.
+    Wish(Wish),
     /// There is no such node or group; these there are.
     Unknown { known: String },
     /// The program stops, so it will never happen.
@@ -107,6 +114,8 @@ pub(crate) enum News {
     Event(Event),
     /// The engine wants the program to come to its end.
     Notice(Interrupt),
+    /// So many nodes of this group are to be there.
+    Wished(String, usize),
     /// A node's body ended in another process, which lives on for a moment.
     Reported(NodeId, NodeEnd),
     /// A node of this process is gone.
@@ -122,6 +131,8 @@ pub(crate) struct Board {
     /// What nodes yielded that ran to their end.
     pub(crate) values: BTreeMap<NodeName, Vec<u8>>,
     pub(crate) stopping: bool,
+    /// How many nodes of each group that grows and shrinks are wished to be there.
+    pub(crate) wishes: Wishes,
 }
 
 /// The service.
@@ -175,6 +186,46 @@ impl Control {
         let mut board = self.board.subscribe();
         match board.wait_for(|board| board.stopping || board.roster != *known).await {
             Ok(board) if !board.stopping => Reply::Roster(board.roster.clone()),
+            _ => Reply::Stopped,
+        }
+    }
+
+    /// Has a node of a group that grows and shrinks be there.
+    fn wake(&self, node: NodeName) -> Reply {
+        self.post(|board| {
+            if board.wishes.get(node.label().as_str()).is_some() {
+                board.roster.awaits(&node);
+                // What it yields is what it yields last.
+                board.values.remove(&node);
+            }
+        });
+        self.tell(News::Event(Event::Woken(node)))
+    }
+
+    /// Wishes for so many nodes of a group to be there; the wish before.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where that cannot be.
+    pub(crate) fn wish(&self, label: &str, size: usize) -> Result<Wish, Error> {
+        let mut wished = Err(Error::Stopped);
+        self.board.send_if_modified(|board| {
+            if !board.stopping {
+                wished = board.wishes.wish(label, size);
+            }
+            wished.is_ok()
+        });
+        wished
+    }
+
+    /// The wish for a group that is not the one of this number.
+    async fn wished(&self, label: &str, known: u64) -> Reply {
+        let after = |board: &Board| board.wishes.get(label).filter(|wish| wish.number != known);
+        let mut board = self.board.subscribe();
+        let Some(_) = board.borrow().wishes.get(label) else {
+            return Reply::Unknown { known: self.labels() };
+        };
+        match board.wait_for(|board| board.stopping || after(board).is_some()).await {
+            Ok(board) if !board.stopping => after(&board).map_or(Reply::Stopped, Reply::Wish),
             _ => Reply::Stopped,
         }
     }
@@ -234,7 +285,7 @@ impl Control {
             return Reply::Unknown { known: self.labels() };
         }
         let over = |board: &Board, state: State| match state {
-            State::Finished | State::Failed => true,
+            State::Finished | State::Failed | State::Resting => true,
             // One that was enough of its kind, in a colocation whose work is done.
             State::Stopped => !board.stopping,
             State::Waiting | State::Starting | State::Running => false,
@@ -290,6 +341,8 @@ impl Service for Control {
             Request::Ended { node, outcome, value } => {
                 self.tell(News::Reported(node, NodeEnd { outcome, value, error: None }))
             }
+            Request::Wake { node } => self.wake(node),
+            Request::Wished { label, known } => self.wished(&label, known).await,
             Request::Stop => self.tell(News::Event(Event::StopAsked)),
         })
     }

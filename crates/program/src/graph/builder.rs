@@ -38,11 +38,37 @@ pub struct Builder<'a, T> {
     policy: Option<OnFailure>,
     resources: Option<Resources>,
     uses: Vec<crate::NodeName>,
+    present: Option<usize>,
 }
 
 impl<'a, T: Send + 'static> Builder<'a, T> {
     pub(crate) fn new(program: &'a mut Program<T>, label: &str, count: usize) -> Self {
-        Self { program, label: label.to_owned(), count, policy: None, resources: None, uses: Vec::new() }
+        let (policy, resources, present) = (None, None, None);
+        Self { program, label: label.to_owned(), count, policy, resources, uses: Vec::new(), present }
+    }
+
+    /// The group grows and shrinks: so many of its nodes, the first ones, are there at the start, and the others rest. Whoever of
+    /// the group runs to its end rests from then on, and the driver [wakes](Context::wake) whom it needs, as when somebody
+    /// [wishes](Context::wished) for more.
+    ///
+    /// ```
+    /// use syncline_program::{Executor, Program, launch};
+    ///
+    /// let mut program = Program::new("relay");
+    /// let ran = program.group("runner", 3).present(1).run(async |ctx| Ok(ctx.rank()));
+    /// let program = program.driver(async move |ctx| {
+    ///     for next in ["runner/1", "runner/2"] {
+    ///         ctx.finished("runner").await?;
+    ///         ctx.wake(&next.parse()?).await?;
+    ///     }
+    ///     Ok(ran.all(&ctx).await?)
+    /// });
+    /// assert_eq!(launch(program, Executor::threads())?.wait()?, [0, 1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn present(mut self, count: usize) -> Self {
+        self.present = Some(count);
+        self
     }
 
     /// What happens when a node of the group fails; by default the program stops.
@@ -119,7 +145,7 @@ impl<'a, T: Send + 'static> Builder<'a, T> {
     }
 
     fn add(self, kind: Kind, service: &str, body: &Body, runs: bool) -> Vec<crate::NodeName> {
-        let Self { program, label, count, policy, resources, uses } = self;
+        let Self { program, label, count, policy, resources, uses, present } = self;
         let names = program.add(&label, kind, service, count, body);
         // A group that was refused is not there; launching says why.
         if let Some(group) = program.group_mut(&label) {
@@ -129,6 +155,7 @@ impl<'a, T: Send + 'static> Builder<'a, T> {
             }
             group.uses.extend(uses);
             group.runs |= runs;
+            group.present = present.or(group.present);
         }
         names
     }

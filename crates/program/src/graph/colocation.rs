@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::outline::{GroupOutline, Kind};
 use super::program::{Body, Group};
+use crate::life::member::Attendance;
 use crate::{Error, Label, NodeName, OnFailure, Program, Resources};
 
 /// Groups that are to share a process, as the graph has them.
@@ -164,6 +165,7 @@ pub(crate) struct Unit {
     pub(crate) works: bool,
     pub(crate) policy: OnFailure,
     pub(crate) resources: Arc<Resources>,
+    pub(crate) attendance: Attendance,
 }
 
 /// All that is to be started, in the order of the groups; a colocation stands where the first of its groups would.
@@ -179,6 +181,7 @@ pub(crate) fn units(groups: &[Group], colocations: &[Shared]) -> Vec<Unit> {
                 works: group.works(),
                 policy: group.policy,
                 resources: Arc::clone(&group.resources),
+                attendance: group.attendance(name.rank()),
             })),
             Some(shared) if begun.insert(&shared.label) => units.extend(layout.units_of(shared)),
             Some(_) => {}
@@ -287,6 +290,9 @@ impl<'a> Layout<'a> {
             (Some(group), _) if group.kind == Kind::Here => {
                 return Err(format!("`{part}` lives in the launcher on every executor"));
             }
+            (Some(group), _) if group.present.is_some() => {
+                return Err(format!("`{part}` grows and shrinks, and what shares a process is always there"));
+            }
             (Some(group), _) => group.policy != OnFailure::Stop || *group.resources != Resources::NONE,
             (None, Some(inner)) => inner.policy.is_some() || inner.resources.is_some() || inner.by_rank,
             (None, None) => {
@@ -341,6 +347,7 @@ impl<'a> Layout<'a> {
                 body: Body::Crew(Arc::new(crew)),
                 policy: shared.policy.unwrap_or_default(),
                 resources: Arc::clone(&resources),
+                attendance: Attendance::Always,
             }
         };
         match shared.by_rank {

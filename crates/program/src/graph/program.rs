@@ -14,6 +14,8 @@ use super::builder::Builder;
 use super::colocation::{self, Colocation, Crew, Shared, Unit};
 use super::outline::{self, GroupOutline, Kind, Outline};
 use super::picture::Graph;
+use crate::life::member::Attendance;
+use crate::life::wish::Wishes;
 use crate::node::context::Groups;
 use crate::node::directory::Object;
 use crate::{Context, Error, Handle, Label, NodeName, NodeResult, OnFailure, Resources};
@@ -83,6 +85,8 @@ pub(crate) struct Group {
     pub(crate) uses: Vec<NodeName>,
     /// Whether its services have a part of their own, which ends them.
     pub(crate) runs: bool,
+    /// How many of its nodes are there at the start, where it grows and shrinks.
+    pub(crate) present: Option<usize>,
 }
 
 /// Where a program's value comes from.
@@ -341,6 +345,12 @@ impl<T: Send + 'static> Program<T> {
         sizes.into_iter().map(|(label, size, resources)| (label, (size, resources))).collect()
     }
 
+    /// The groups that grow and shrink, and how they begin.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let begin = |group: &Group| Some((group.label.clone(), group.nodes.len(), group.present?));
+        Wishes::new(self.groups.iter().filter_map(begin))
+    }
+
     /// Puts a colocation into the program.
     pub(super) fn share(&mut self, shared: Shared) -> Colocation<'_> {
         self.colocations.push(shared);
@@ -377,6 +387,7 @@ impl<T: Send + 'static> Program<T> {
             }
             None => {
                 self.undefined().map_or(Ok(()), |name| Err(Error::Undefined(name)))?;
+                self.groups.iter().try_for_each(Group::check_size)?;
                 colocation::check(&self.groups, &self.colocations)
             }
         }
@@ -431,7 +442,27 @@ impl Group {
             resources,
             uses: Vec::new(),
             runs: false,
+            present: None,
         }
+    }
+
+    /// Whether its node of this rank is there.
+    pub(super) fn attendance(&self, rank: usize) -> Attendance {
+        match self.present {
+            None => Attendance::Always,
+            Some(present) if rank < present => Attendance::FromStart,
+            Some(_) => Attendance::Woken,
+        }
+    }
+
+    /// Refuses a size that it cannot begin with.
+    fn check_size(&self) -> Result<(), Error> {
+        let (most, size) = (self.nodes.len(), self.present.unwrap_or(1));
+        if (1..=most).contains(&size) {
+            return Ok(());
+        }
+        let why = format!("it may have from 1 to {most}");
+        Err(Error::Size { label: self.label.to_string(), size, why })
     }
 
     /// Whether its nodes have work of their own that ends.

@@ -136,13 +136,13 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     let meeting = yard.as_ref().map(|yard| &yard.meeting);
     let mut cast = Cast::new(stage.clone());
     let mut members = Vec::new();
-    for Unit { name, body, works, policy, resources } in program.units() {
+    for Unit { name, body, works, policy, resources, attendance } in program.units() {
         let role = if works { Role::Plain } else { Role::Service };
         if cast.add(&name, &body, &resources, meeting) {
-            members.push(Member::new(name, role, policy));
+            members.push(Member::new(name, role, policy).attending(attendance));
         }
     }
-    let name = program.name().to_owned();
+    let (name, wishes) = (program.name().to_owned(), program.wishes());
     // The graph's own hold on services ends here: what is left of them goes with their nodes.
     let value = match program.into_source() {
         Yield::Nothing(value) => Slot::new(Mutex::new(Some(value))),
@@ -155,8 +155,10 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     };
     let parts: Vec<_> = members.iter().flat_map(|member| cast.parts_of(member)).collect();
     if let Some(world) = &stage.world {
-        world.check(&parts.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
-        parts.iter().for_each(|(name, role)| world.expect(name, *role));
+        world.check(&parts.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), &wishes)?;
+        let there = members.iter().filter(|member| !member.has_ended());
+        let there = there.flat_map(|member| cast.parts_of(member));
+        there.for_each(|(name, role)| world.expect(&name, role));
     }
     let plan = Plan {
         program: name.clone(),
@@ -233,5 +235,6 @@ fn stage<T: Send + 'static>(
     let units = program.units().into_iter().filter(|unit| matches!(unit.body, Body::Crew(_)));
     let nodes = program.all_nodes().cloned().chain(units.map(|unit| unit.name)).collect();
     let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone(), edges));
+    control.post(|board| board.wishes = program.wishes());
     Stage { clock, stop: Stop::new(), home, control, news, waits: Waits::default(), world }
 }

@@ -129,6 +129,16 @@ impl<T> Run<T> {
         }
     }
 
+    /// Wishes for so many nodes of a group that [grows and shrinks](crate::Builder::present) to be there; the driver decides
+    /// what becomes of it.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where that cannot be, [`Error::Stopped`] once the program has been stopped.
+    pub fn wish(&self, label: &str, size: usize) -> Result<(), Error> {
+        let hold = self.hold.as_ref().ok_or(Error::Stopped)?;
+        hold.control.wish(label, size).map(drop)
+    }
+
     /// Every node and how it is now; nobody, once the program has been waited for.
     pub fn roster(&self) -> Roster {
         self.hold.as_ref().map(|hold| hold.control.roster()).unwrap_or_default()

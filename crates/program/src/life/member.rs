@@ -16,12 +16,25 @@ pub(crate) enum Role {
     Driver,
 }
 
+/// Whether a node is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attendance {
+    /// From the start to the end.
+    Always,
+    /// From the start; its group grows and shrinks.
+    FromStart,
+    /// Once it is woken; its group grows and shrinks.
+    Woken,
+}
+
 /// A node's part in the life of the program.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) id: NodeId,
     pub(crate) role: Role,
     pub(crate) policy: OnFailure,
+    /// Whether it rests when it has come to its end, and may be woken then.
+    pub(crate) may_rest: bool,
     /// When its process was started, until it joins.
     pub(crate) starting: Option<Duration>,
     /// When its process last gave a sign of life; threads give none.
@@ -46,16 +59,37 @@ pub(crate) enum Fate {
     Lost,
     /// It is gone for good: whether it ran to its end.
     Ended { finished: bool },
+    /// It is not there, and may be woken: whether it was there before.
+    Resting { lived: bool },
 }
 
 impl Member {
     pub(crate) fn new(name: NodeName, role: Role, policy: OnFailure) -> Self {
         let id = NodeId::first(name);
-        Self { id, role, policy, starting: None, heard: None, is_idle: false, told: false, fate: Fate::Alive }
+        Self {
+            id,
+            role,
+            policy,
+            may_rest: false,
+            starting: None,
+            heard: None,
+            is_idle: false,
+            told: false,
+            fate: Fate::Alive,
+        }
+    }
+
+    /// With this attendance.
+    pub(crate) fn attending(self, attendance: Attendance) -> Self {
+        match attendance {
+            Attendance::Always => self,
+            Attendance::FromStart => Self { may_rest: true, ..self },
+            Attendance::Woken => Self { may_rest: true, fate: Fate::Resting { lived: false }, ..self },
+        }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.fate, Fate::Ended { .. })
+        matches!(self.fate, Fate::Ended { .. } | Fate::Resting { .. })
     }
 
     /// Whether its process may be waited for and listened to.
@@ -65,10 +99,28 @@ impl Member {
 
     /// Makes it the next incarnation, which is about to be started.
     pub(crate) fn begin_anew(&mut self) -> NodeId {
-        let Self { role, policy, .. } = *self;
+        let Self { role, policy, may_rest, .. } = *self;
         let id = self.id.next();
-        *self = Self { id: id.clone(), ..Self::new(id.name.clone(), role, policy) };
+        *self = Self { id: id.clone(), may_rest, ..Self::new(id.name.clone(), role, policy) };
         id
+    }
+
+    /// Wakes it if it rests, or is lost; the incarnation that is about to be started.
+    pub(crate) fn wake(&mut self) -> Option<NodeId> {
+        match self.fate {
+            _ if !self.may_rest => None,
+            Fate::Resting { lived: false } => {
+                self.fate = Fate::Alive;
+                Some(self.id.clone())
+            }
+            Fate::Resting { lived: true } | Fate::Ended { finished: false } => Some(self.begin_anew()),
+            // As soon as what is left of it is gone (SUP-7).
+            Fate::Lost => {
+                self.fate = Fate::Failed { restart: Duration::ZERO };
+                None
+            }
+            _ => None,
+        }
     }
 
     /// When something is to be done about it if nothing is heard until then.

@@ -3,7 +3,7 @@
 //! The [`supervisor`] takes events in and says what to do, by the [`policy`] of each group and the launcher's
 //! [`patience`]; [`exit`] tells what the end of a process means, [`failure`] how a node failed and who is to blame. The
 //! [`roster`] is what is known to all about every node, the [`ledger`] what has passed between them, [`stop`] the request to
-//! end as nodes see it, and [`stall`] tells when nothing moves any more.
+//! end as nodes see it, and [`stall`] tells when nothing moves any more. A [`wish`] is for a group to grow or to shrink.
 
 pub(crate) mod exit;
 pub(crate) mod failure;
@@ -16,3 +16,4 @@ pub(crate) mod roster;
 pub(crate) mod stall;
 pub(crate) mod stop;
 pub(crate) mod supervisor;
+pub(crate) mod wish;

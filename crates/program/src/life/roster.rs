@@ -16,6 +16,8 @@ use crate::{NodeId, NodeName};
 pub enum State {
     /// It has not been started yet, or waits to be started again.
     Waiting,
+    /// It is not wanted now, and may be started later: its group grows and shrinks.
+    Resting,
     /// It was started and has not reported yet.
     Starting,
     /// It runs.
@@ -39,6 +41,7 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Waiting => "waiting",
+            Self::Resting => "resting",
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Finished => "finished",
@@ -113,6 +116,20 @@ impl Roster {
         let same = node.incarnation == presence.incarnation;
         let address = presence.address.take().filter(|_| same && state == State::Running);
         *presence = Presence { incarnation: node.incarnation, state, address };
+    }
+
+    /// Puts down that a node which rests or is lost is to be started: whoever waits for the group's end waits for it, too.
+    pub(crate) fn awaits(&mut self, node: &NodeName) {
+        let Some(presence) = self.0.get_mut(node) else { return };
+        match presence.state {
+            State::Resting => presence.state = State::Waiting,
+            // What is still told of the lost one is of an earlier incarnation.
+            State::Failed => {
+                let incarnation = presence.incarnation + 1;
+                *presence = Presence { incarnation, state: State::Waiting, address: None };
+            }
+            _ => {}
+        }
     }
 
     /// Puts down where an incarnation listens.

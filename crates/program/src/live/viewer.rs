@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use syncline_wire::{Address, Client, Limits, Token};
+use syncline_wire::{Address, CallError, Client, Limits, Token};
 use tokio::runtime::Runtime;
 
 use super::snapshot::Snapshot;
@@ -70,6 +70,23 @@ impl Viewer {
         let snapshot = self.runtime.block_on(self.client.look());
         snapshot
             .map_err(|error| Error::NoWindow { directory: self.directory.clone(), why: error.to_string() })
+    }
+
+    /// Wishes for so many nodes of a group that grows and shrinks to be there; how many were wished for before. The
+    /// program's driver decides what becomes of it, which a later [look](Self::look) shows.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`] when the program has ended or does not answer, [`Error::Refused`] where it has no such group or not of
+    /// that size.
+    pub fn wish(&self, group: &str, size: usize) -> Result<usize, Error> {
+        let no_window = |error: syncline_wire::Error| Error::NoWindow {
+            directory: self.directory.clone(),
+            why: error.to_string(),
+        };
+        self.runtime.block_on(self.client.wish(group.to_owned(), size)).map_err(|error| match error {
+            CallError::Service(refused) => Error::Refused(refused.to_string()),
+            CallError::Wire(error) => no_window(error),
+        })
     }
 }
 

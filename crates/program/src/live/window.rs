@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::process::geteuid;
 use syncline_runtime::Waits;
-use syncline_wire::{Address, Limits, Listener, Token, service};
+use syncline_wire::{Address, Limits, Listener, ServiceError, Token, service};
 use tempfile::TempDir;
 
 use super::snapshot::{NodeView, Snapshot};
@@ -17,7 +17,7 @@ use crate::control::meeting::{self, PREFIX};
 use crate::control::standing::Standing;
 
 /// Rises when a [`Snapshot`] is written in another way.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Where viewers connect.
 pub(crate) const SOCKET: &str = "top.sock";
@@ -36,6 +36,8 @@ pub(crate) trait Window {
     async fn version(&self) -> u32;
     /// The program as it is now.
     async fn look(&self) -> Snapshot;
+    /// Wishes for so many nodes of a group to be there; how many were wished for before.
+    async fn wish(&self, group: String, size: usize) -> Result<usize, ServiceError>;
 }
 
 /// What can be seen.
@@ -51,6 +53,11 @@ pub(crate) struct View {
 impl Window for View {
     async fn version(&self) -> u32 {
         VERSION
+    }
+
+    async fn wish(&self, group: String, size: usize) -> Result<usize, ServiceError> {
+        let before = self.control.wish(&group, size);
+        Ok(before.map_err(|error| ServiceError::new(error.to_string()))?.size)
     }
 
     async fn look(&self) -> Snapshot {

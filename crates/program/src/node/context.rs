@@ -14,6 +14,7 @@ use crate::launch::interrupt::Interrupts;
 use crate::life::ledger::Ledger;
 use crate::life::roster::Roster;
 use crate::life::stop::Stop;
+use crate::life::wish::Wish;
 use crate::{Clock, Cost, Error, Interrupt, Label, NodeId, NodeName, Resources, Task};
 
 /// How long a service may take to answer at an address that it has announced, before the launcher is asked anew: it
@@ -240,6 +241,29 @@ impl Context {
     /// Whether the program has been asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.0.stop.is_requested()
+    }
+
+    /// Wants a node of a group that [grows and shrinks](crate::Builder::present) to be there: one that rests, or is lost, is started;
+    /// of another one nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Wire`] when the launcher cannot be reached.
+    pub async fn wake(&self, node: &NodeName) -> Result<(), Error> {
+        self.ask(&format!("waking {node}"), Request::Wake { node: node.clone() }).await.map(drop)
+    }
+
+    /// How many nodes of a group that [grows and shrinks](crate::Builder::present) somebody wishes to be there, once that is
+    /// another wish than the one of the number `known`. A program begins with the wish 0, for those who are there then.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`] for a group that neither grows nor shrinks, [`Error::Stopped`] when the program stops first.
+    pub async fn wished(&self, label: &str, known: u64) -> Result<Wish, Error> {
+        let request = Request::Wished { label: label.to_owned(), known };
+        match self.ask(&format!("waiting for a wish for the group `{label}`"), request).await? {
+            Reply::Wish(wish) => Ok(wish),
+            Reply::Unknown { known } => Err(Error::UnknownGroup { label: label.to_owned(), known }),
+            _ => Err(Error::Stopped),
+        }
     }
 
     /// Asks the whole program to stop.

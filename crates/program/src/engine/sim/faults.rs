@@ -28,6 +28,15 @@ pub enum SimFault {
         /// When, since the run's start.
         at: Duration,
     },
+    /// So many nodes of a group that grows and shrinks are wished to be there.
+    Scale {
+        /// The group's label.
+        group: String,
+        /// How many.
+        size: usize,
+        /// When, since the run's start.
+        at: Duration,
+    },
     /// Something happens to messages.
     Network(Fault),
 }
@@ -40,8 +49,14 @@ impl FromStr for SimFault {
             let (node, at) = text.strip_prefix("kill ")?.trim().split_once(' ')?;
             Some(Self::Kill { node: node.parse().ok()?, at: parse_duration(at.trim())? })
         };
+        let scale = || {
+            let mut words = text.strip_prefix("scale ")?.split_whitespace();
+            let (group, size, at) = (words.next()?, words.next()?, words.next()?);
+            let at = parse_duration(at).filter(|_| words.next().is_none())?;
+            Some(Self::Scale { group: group.to_owned(), size: size.parse().ok()?, at })
+        };
         let network = || text.parse().map(Self::Network).ok();
-        kill().or_else(network).ok_or_else(|| Error::Fault(text.to_owned()))
+        kill().or_else(scale).or_else(network).ok_or_else(|| Error::Fault(text.to_owned()))
     }
 }
 
@@ -49,6 +64,7 @@ impl fmt::Display for SimFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill { node, at } => write!(f, "kill {node} {}", write_duration(*at)),
+            Self::Scale { group, size, at } => write!(f, "scale {group} {size} {}", write_duration(*at)),
             Self::Network(fault) => write!(f, "{fault}"),
         }
     }
@@ -60,7 +76,13 @@ mod tests {
 
     #[test]
     fn a_script_is_read_and_nonsense_refused_with_the_forms() {
-        for text in ["kill worker/1 3s", "drop a/0>b #3", "delay *>b 1s..2s 5ms", "partition a>* 0ns..1ms"] {
+        for text in [
+            "kill worker/1 3s",
+            "scale worker 6 3s",
+            "drop a/0>b #3",
+            "delay *>b 1s..2s 5ms",
+            "partition a>* 0ns..1ms",
+        ] {
             assert_eq!(text.parse::<SimFault>().unwrap().to_string(), text);
         }
         for text in [
@@ -71,6 +93,9 @@ mod tests {
             "kill worker/1 3",
             "kill worker/1 exp:3s",
             "burn a",
+            "scale worker 6",
+            "scale worker six 3s",
+            "scale worker 6 3s 4s",
         ] {
             let said = text.parse::<SimFault>().unwrap_err().to_string();
             assert!(said.contains("kill worker/1 3s") && said.contains("drop"), "{said}");

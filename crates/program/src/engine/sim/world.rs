@@ -14,6 +14,7 @@ use crate::engine::Work;
 use crate::graph::colocation::Berthed;
 use crate::life::failure::Cause;
 use crate::life::member::Role;
+use crate::life::wish::Wishes;
 use crate::node::body::{self, NodeEnd};
 use crate::node::crew::Ended;
 use crate::{Error, NodeId, NodeName};
@@ -38,7 +39,7 @@ impl World {
         let sim = Sim::with_cost(setup.seed, setup.cost);
         let of_network = setup.faults.iter().filter_map(|fault| match fault {
             SimFault::Network(fault) => Some(fault.clone()),
-            SimFault::Kill { .. } => None,
+            SimFault::Kill { .. } | SimFault::Scale { .. } => None,
         });
         let net = Net::new(sim.clone(), setup.network.clone(), of_network.collect());
         if let Some(listener) = setup.listener.clone() {
@@ -47,13 +48,13 @@ impl World {
         Self { sim, net, faults: setup.faults.clone(), alive: Arc::default(), units: Arc::default() }
     }
 
-    /// Refuses a script that kills a node which the program does not have.
-    pub(crate) fn check(&self, nodes: &[NodeName]) -> Result<(), Error> {
-        let stranger = self.faults.iter().find_map(|fault| match fault {
-            SimFault::Kill { node, .. } if !nodes.contains(node) => Some(node.to_string()),
-            _ => None,
-        });
-        stranger.map_or(Ok(()), |node| Err(Error::UnknownNode(node)))
+    /// Refuses a script that kills a node which the program does not have, or wishes for what cannot be.
+    pub(crate) fn check(&self, nodes: &[NodeName], wishes: &Wishes) -> Result<(), Error> {
+        self.faults.iter().try_for_each(|fault| match fault {
+            SimFault::Kill { node, .. } if !nodes.contains(node) => Err(Error::UnknownNode(node.to_string())),
+            SimFault::Scale { group, size, .. } => wishes.clone().wish(group, *size).map(drop),
+            _ => Ok(()),
+        })
     }
 
     /// What the node of `name` stands on.
@@ -105,16 +106,25 @@ impl World {
     pub(crate) fn let_go_wrong(&self, news: &UnboundedSender<News>) {
         let launcher = self.sim.enter(LAUNCHER);
         for fault in &self.faults {
-            let SimFault::Kill { node, at } = fault.clone() else { continue };
-            let (world, news) = (self.clone(), news.clone());
+            let (world, news, fault) = (self.clone(), news.clone(), fault.clone());
             self.sim.spawn(launcher, async move {
-                world.sim.clock().sleep_until(at).await;
-                // One that is gone at that time has nothing to be killed.
-                let Some(id) = world.incarnation(&node) else { return };
-                if world.bury(&id) {
-                    // SIGKILL, as everywhere. After the launcher's loop nobody is interested.
-                    let killed = Outcome::Failed(Cause::Killed(9));
-                    let _ = news.send(News::Ended(id, NodeEnd::of(killed)));
+                // After the launcher's loop nobody is interested in what is told.
+                match fault {
+                    SimFault::Kill { node, at } => {
+                        world.sim.clock().sleep_until(at).await;
+                        // One that is gone at that time has nothing to be killed.
+                        let Some(id) = world.incarnation(&node) else { return };
+                        if world.bury(&id) {
+                            // SIGKILL, as everywhere.
+                            let killed = Outcome::Failed(Cause::Killed(9));
+                            let _ = news.send(News::Ended(id, NodeEnd::of(killed)));
+                        }
+                    }
+                    SimFault::Scale { group, size, at } => {
+                        world.sim.clock().sleep_until(at).await;
+                        let _ = news.send(News::Wished(group, size));
+                    }
+                    SimFault::Network(_) => {}
                 }
             });
         }

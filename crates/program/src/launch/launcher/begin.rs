@@ -18,6 +18,7 @@ use crate::engine::threads::Threads;
 use crate::launch::cast::Stage;
 use crate::launch::executor::Sink;
 use crate::launch::signals::Signals;
+use crate::life::roster::State;
 use crate::life::stall::Stall;
 use crate::live::window::{Open, View};
 use crate::node::body;
@@ -75,11 +76,11 @@ impl Launcher {
             None => Box::new(Threads::default()),
         };
         let mut launcher = Self {
+            pending: cast.first(true).into_iter().filter(|node| !supervisor.rests(&node.name)).collect(),
             stage,
             supervisor,
             news,
             signals: None,
-            pending: cast.first(true).into(),
             cast,
             here,
             away: None,
@@ -95,6 +96,7 @@ impl Launcher {
             panes: None,
             meeting: None,
         };
+        launcher.put_down_resting();
         let begun = launcher.try_begin(program.clone(), processes, sink).await;
         match begun {
             Ok(()) => launcher.open_window(program, executor).await,
@@ -118,7 +120,16 @@ impl Launcher {
                 self.pending.pop_front();
             }
         }
-        self.cast.first(false).iter().try_for_each(|node| self.start(node))
+        let mut here = self.cast.first(false);
+        here.retain(|node| !self.supervisor.rests(&node.name));
+        here.iter().try_for_each(|node| self.start(node))
+    }
+
+    /// Puts down who is not there yet.
+    fn put_down_resting(&self) {
+        let all = self.cast.first(true).into_iter().chain(self.cast.first(false));
+        all.filter(|node| self.supervisor.rests(&node.name))
+            .for_each(|node| self.put_down(&node, State::Resting));
     }
 
     /// Lets others look in. In virtual time there is nothing to be seen before all is over.

@@ -259,6 +259,12 @@ impl Launcher {
                 let heeded = self.stage.home.interrupts.are_heeded();
                 !known && self.decide(Event::Interrupted { by, heeded })
             }
+            News::Wished(label, size) => {
+                if let Err(error) = self.stage.control.wish(&label, size) {
+                    self.say(&error.to_string());
+                }
+                false
+            }
             News::Ended(node, end) => self.ended(node, end),
             News::Exited(node, exit) => {
                 let seen = self.seen.get(&node.name).cloned().unwrap_or_default();

@@ -87,8 +87,12 @@ impl Launcher {
         match outcome {
             Outcome::Failed(cause) => self.decide(Event::Failed(node.clone(), cause)),
             Outcome::Finished => {
+                // What rests can be woken when it is gone, and not before.
+                let rests = self.supervisor.is_to_rest(&node.name);
                 self.stage.control.post(|board| {
-                    board.roster.set(node, State::Finished);
+                    if !rests {
+                        board.roster.set(node, State::Finished);
+                    }
                     // Its process tells its end twice: when its body has ended, and when itself has.
                     board.values.entry(node.name.clone()).or_insert(value);
                 });
@@ -105,6 +109,10 @@ impl Launcher {
         let lives = self.cast.lives(&node);
         if let Some(trace) = &mut self.trace {
             lives.iter().for_each(|name| trace.ends(name, self.stage.clock.now()));
+        }
+        if self.supervisor.rests(&node.name) {
+            self.put_down(&node, State::Resting);
+            return over;
         }
         let all = self.cast.mates(&node).into_iter().map(|(mate, _)| mate).chain([node]);
         self.stage.control.post(|board| {

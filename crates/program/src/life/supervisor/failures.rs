@@ -1,4 +1,4 @@
-//! What becomes of a node that fails or ends, and of the program with it (SUP-1, 2, 4, 7, 8).
+//! What becomes of a node that fails or ends, and of the program with it (SUP-1, 2, 4, 7, 8, 9).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Action, End, GRACE, Phase, Supervisor};
 use crate::life::failure::Cause;
 use crate::life::member::{Fate, Member, Role};
 use crate::life::remark::Remark;
-use crate::{Label, NodeId, OnFailure};
+use crate::{Label, NodeId, NodeName, OnFailure};
 
 impl Supervisor {
     pub(super) fn failed(&mut self, now: Duration, node: NodeId, cause: Cause) -> Vec<Action> {
@@ -51,7 +51,9 @@ impl Supervisor {
     /// Whether all of a group are lost and none has finished.
     fn is_last_of_group(&self, label: &Label) -> bool {
         let mut group = self.members.values().filter(|member| member.id.name.label() == label);
-        group.all(|member| matches!(member.fate, Fate::Lost | Fate::Ended { finished: false }))
+        let is_gone =
+            |fate| matches!(fate, Fate::Lost | Fate::Ended { finished: false } | Fate::Resting { .. });
+        group.all(|member| is_gone(member.fate))
     }
 
     pub(super) fn fail(&mut self, now: Duration, node: NodeId, cause: Cause) -> Vec<Action> {
@@ -75,13 +77,25 @@ impl Supervisor {
             member.fate = Fate::Restarts { at: now + restart };
             return Vec::new();
         }
-        member.fate = Fate::Ended { finished };
+        member.fate = match finished && running && member.may_rest {
+            true => Fate::Resting { lived: true },
+            false => Fate::Ended { finished },
+        };
         let done = finished || !running || self.members[&node.name].policy == OnFailure::GoOn;
         if self.members.values().all(Member::has_ended) {
             self.phase = Phase::Over;
             return vec![Action::Finish];
         }
         if done && self.is_complete() { self.stop(now, End::Finished) } else { Vec::new() }
+    }
+
+    /// Starts a node that rests or is lost, as soon as its earlier incarnation is gone.
+    pub(super) fn woken(&mut self, node: &NodeName) -> Vec<Action> {
+        if !self.is_running() {
+            return Vec::new();
+        }
+        let woken = self.members.get_mut(node).and_then(Member::wake);
+        woken.into_iter().map(Action::Start).collect()
     }
 
     /// What is left of a node only serves.

@@ -12,6 +12,8 @@
 //! - SUP-7: a node is started again only when its earlier incarnation is gone, so that no two of them run at once; what
 //!   is told of an earlier incarnation changes nothing.
 //! - SUP-8: the failure of the last node of a group stops the program, also where it may go on without some.
+//! - SUP-9: of a group that grows and shrinks a node that runs to its end rests, and is started again when it is woken; one
+//!   that rests keeps nothing from its end.
 
 mod ending;
 mod failures;
@@ -61,6 +63,8 @@ pub(crate) enum Event {
     },
     /// All work of a node is done; what is left of it only serves others.
     Idle(NodeId),
+    /// The driver wants a node to be there that rests or is lost.
+    Woken(NodeName),
     /// Somebody in the program, or the holder of the run, asked for the end.
     StopAsked,
     /// The holder of the run has gone: there is nobody to be polite for.
@@ -164,6 +168,7 @@ impl Supervisor {
             Event::Failed(node, cause) => self.failed(now, node, cause),
             Event::Ended { node, finished } => self.ended(now, &node, finished),
             Event::Idle(node) => self.idle(now, &node),
+            Event::Woken(node) => self.woken(&node),
             Event::StopAsked => self.stop(now, End::Asked),
             // With nobody to ask politely first, the stop is all there is to do.
             Event::Abandoned => self.stop_at_once(now, End::Asked),
@@ -214,6 +219,16 @@ impl Supervisor {
     /// Whether this is the incarnation of its node that counts.
     pub(crate) fn is_current(&self, node: &NodeId) -> bool {
         self.members.get(&node.name).is_some_and(|member| member.id == *node)
+    }
+
+    /// Whether the node is not there, and may be woken.
+    pub(crate) fn rests(&self, node: &NodeName) -> bool {
+        self.members.get(node).is_some_and(|member| matches!(member.fate, Fate::Resting { .. }))
+    }
+
+    /// Whether the node rests once it is gone, should it run to its end.
+    pub(crate) fn is_to_rest(&self, node: &NodeName) -> bool {
+        self.is_running() && self.members.get(node).is_some_and(|member| member.may_rest)
     }
 
     /// How many processes have been started and have not reported yet.

@@ -291,3 +291,40 @@ fn sup_4_a_colocation_whose_work_is_done_counts_as_done_though_it_serves_on() {
     assert_eq!(program.on(ms(5), Event::Idle(worker(0).next())), [Action::Stop]);
     assert!(program.is_well());
 }
+
+#[test]
+fn sup_9_who_has_run_to_its_end_rests_until_it_is_woken() {
+    use crate::life::member::Attendance;
+    let elastic = |policy: OnFailure| {
+        let mut nodes = vec![member(driver(), Role::Driver, OnFailure::Stop)];
+        let there = [Attendance::FromStart, Attendance::FromStart, Attendance::Woken];
+        let all = (0..3).zip(there);
+        nodes.extend(all.map(|(rank, there)| member(worker(rank), Role::Plain, policy).attending(there)));
+        Supervisor::new(nodes, PATIENCE)
+    };
+    let mut program = elastic(OnFailure::GoOn);
+    assert!(program.rests(&worker(2).name) && program.left().len() == 3);
+    assert_eq!(program.on(ms(1), Event::Woken(worker(2).name)), [Action::Start(worker(2))]);
+    assert_eq!(program.on(ms(1), Event::Woken(worker(2).name)), [], "it is there");
+    assert_eq!(program.on(ms(2), gone(worker(0), true)), []);
+    assert!(program.rests(&worker(0).name));
+    assert_eq!(program.on(ms(3), Event::Woken(worker(0).name)), [Action::Start(worker(0).next())]);
+    // Who is lost comes again when it is woken, as soon as what is left of it is gone.
+    program.on(ms(4), killed(&worker(1)));
+    assert_eq!(program.on(ms(4), Event::Woken(worker(1).name)), []);
+    program.on(ms(5), gone(worker(1), false));
+    assert_eq!(program.on(ms(5), Event::Tick), [Action::Start(worker(1).next())]);
+    program.on(ms(6), killed(&worker(2)));
+    program.on(ms(6), gone(worker(2), false));
+    assert_eq!(program.on(ms(7), Event::Woken(worker(2).name)), [Action::Start(worker(2).next())]);
+    // Those that rest do not count: the last of the others is the last.
+    program.on(ms(8), gone(worker(0).next(), true));
+    program.on(ms(8), gone(worker(1).next(), true));
+    assert_eq!(program.on(ms(9), killed(&worker(2).next())), [Action::Stop]);
+    assert_eq!(program.on(ms(9), Event::Woken(worker(0).name)), [], "nobody is started any more");
+
+    let mut program = elastic(OnFailure::Stop);
+    assert_eq!(program.on(ms(1), gone(driver(), true)), [Action::Stop]);
+    program.on(ms(2), gone(worker(0), true));
+    assert_eq!(program.on(ms(2), gone(worker(1), true)), [Action::Finish], "nobody waits for who rests");
+}
