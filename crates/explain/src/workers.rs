@@ -114,11 +114,23 @@ fn described(info: &RunInfo) -> String {
         0 => String::new(),
         workers => {
             let workers = plural(workers.into(), "worker");
-            match info.servers {
-                0 => format!("{workers}, {}", info.sync),
-                servers => format!("{workers}, {}, {}", plural(servers.into(), "server"), info.sync),
-            }
+            let nodes = match info.servers {
+                0 => workers,
+                servers => format!("{workers}, {}", plural(servers.into(), "server")),
+            };
+            format!("{nodes}, {}{}", info.sync, there(info))
         }
+    }
+}
+
+/// How many of the workers were there at once, where that was not always all of them.
+fn there(info: &RunInfo) -> String {
+    let attendance = info.training().attendance;
+    let counts = || attendance.iter().map(|stretch| stretch.workers.len());
+    match (counts().min(), counts().max()) {
+        (Some(least), Some(most)) if least < most => format!(", {least} to {most} of them there at once"),
+        (Some(all), _) if all < info.workers as usize => format!(", {all} of them there"),
+        _ => String::new(),
     }
 }
 

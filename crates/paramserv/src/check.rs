@@ -27,6 +27,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
     policy(run)?;
     compression(run)?;
     partition(run)?;
+    elastic(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -232,6 +233,43 @@ fn partition(run: &ParamServ) -> Result<(), Error> {
     run.partition
         .check(run.data.targets(), groups.max(1))
         .map_err(|why| Error::Contradiction(why.to_string()))
+}
+
+/// Whether workers may come and go.
+fn elastic(run: &ParamServ) -> Result<(), Error> {
+    let Some(there) = run.elastic else { return Ok(()) };
+    if !(1..=run.workers).contains(&there) {
+        let must =
+            format!("so many of the {} workers are there at the start: at least 1, at most all", run.workers);
+        return Err(out_of_range("elastic", there, must));
+    }
+    match run.sync {
+        Policy::Bsp | Policy::Asp | Policy::Ssp { .. } | Policy::Hogwild => Ok(()),
+        sync if sync.outer().is_some() => Ok(()),
+        sync if sync.collective().is_some() => {
+            let must = format!(
+                "under {sync} each worker holds the parameters, and what it holds does not pass to others: use --sync bsp"
+            );
+            Err(out_of_range("elastic", there, must))
+        }
+        sync => {
+            let must = format!(
+                "under {sync} a round does not wait for all, and would drop what a worker does that has the work of two: use \
+                 --sync bsp, asp, ssp:BOUND, local:STEPS, diloco:STEPS or hogwild"
+            );
+            Err(out_of_range("elastic", there, must))
+        }
+    }
+}
+
+/// Whether a handle that is to scale the run has something to scale.
+pub(crate) fn fits_scaling(is_scaled: bool, elastic: Option<usize>) -> Result<(), Error> {
+    if is_scaled && elastic.is_none() {
+        let why =
+            "a run is scaled only where its workers come and go: say `elastic`, with how many it begins";
+        return Err(Error::Contradiction(why.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether there is anything to be made shorter, and in this way.

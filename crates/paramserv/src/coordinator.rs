@@ -15,9 +15,10 @@ use syncline_wire::{ServiceError, Tensor, service};
 use tokio::sync::watch;
 
 use crate::{
+    attendance::{Attendance, Take},
+    deal::{Deal, Duty},
     patience::{Patience, SavedPatience},
     protocol::{self, EpochEnd, WorkerTimes},
-    stand_ins::StandIns,
 };
 
 /// How far a run is, for whoever watches.
@@ -88,6 +89,8 @@ pub(crate) struct Record {
     history: u32,
     /// How long the run had lasted when this process began to go on with it.
     earlier: Duration,
+    /// Who was there when.
+    pub attendance: Attendance,
 }
 
 /// What is kept of a record beside a checkpoint.
@@ -98,6 +101,7 @@ pub(crate) struct SavedRecord {
     dropped: Vec<u64>,
     samples: u64,
     pub patience: Option<SavedPatience>,
+    attendance: Attendance,
 }
 
 /// The service that workers report to.
@@ -107,12 +111,13 @@ pub(crate) struct Coordinator {
     enough: watch::Sender<bool>,
     /// Which worker cannot do its work, and why.
     hopeless: watch::Sender<Option<(u32, String)>>,
-    stand_ins: watch::Sender<StandIns>,
+    deal: watch::Sender<Deal>,
 }
 
 impl Coordinator {
+    /// Of a run of so many workers, of whom the first `there` are there at the start.
     pub(crate) fn new(
-        workers: usize,
+        (workers, there): (usize, usize),
         epochs: u32,
         patience: Option<u32>,
         total_samples: u64,
@@ -132,12 +137,13 @@ impl Coordinator {
             on_progress,
             history: 0,
             earlier: Duration::ZERO,
+            attendance: Attendance::default(),
         };
         Self {
             record: Mutex::new(record),
             enough: watch::Sender::new(false),
             hopeless: watch::Sender::new(None),
-            stand_ins: watch::Sender::new(StandIns::new(workers)),
+            deal: watch::Sender::new(Deal::new(workers, there)),
         }
     }
 
@@ -154,12 +160,12 @@ impl Coordinator {
     /// Returns once nothing is left of anybody's work, where workers say so.
     pub(crate) async fn all_done(&self) {
         // The sender lives in `self`, so the channel cannot close under this borrow.
-        let _ = self.stand_ins.subscribe().wait_for(StandIns::are_done).await;
+        let _ = self.deal.subscribe().wait_for(Deal::are_done).await;
     }
 
     /// Lets workers end that were there in case all had to go back.
     pub(crate) fn dismiss(&self) {
-        self.stand_ins.send_modify(StandIns::dismiss);
+        self.deal.send_modify(Deal::dismiss);
     }
 
     /// All went back to what was saved, in the history of this number.
@@ -167,14 +173,30 @@ impl Coordinator {
         let mut record = self.record();
         record.restore(history, saved);
         // Under the lock, so that nothing that was done in the history before comes in between (COORD-2).
-        self.stand_ins.send_modify(StandIns::anew);
+        self.deal.send_modify(Deal::anew);
     }
 
-    /// Takes in that these workers are lost for good; says who does their work.
+    /// Takes in that these workers are lost for good; says who does which shares of the work now.
     pub(crate) fn lost(&self, workers: &[u32]) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
-        self.stand_ins.send_modify(|all| found = all.lost(workers));
+        self.deal.send_modify(|deal| found = deal.lost(workers));
         found
+    }
+
+    /// The first so many workers are wanted, and no others.
+    pub(crate) fn wants(&self, workers: usize) {
+        self.deal.send_modify(|deal| deal.wants(workers));
+    }
+
+    /// What a worker is to do next, if there is something.
+    fn next_duty(&self, worker: u32, at: &[u32], leaving: &[u32]) -> Option<Duty> {
+        let mut duty = None;
+        // Who is told to leave is away from then on, which others need not hear of.
+        self.deal.send_if_modified(|deal| {
+            duty = deal.duty(worker, at, leaving);
+            false
+        });
+        duty
     }
 
     /// Returns once the run has trained for long enough, which may be never.
@@ -198,12 +220,14 @@ impl Record {
             dropped: self.dropped.clone(),
             samples: self.progress.samples,
             patience: self.patience.as_ref().map(Patience::save),
+            attendance: self.attendance.clone(),
         }
     }
 
     /// Begins anew from what was saved, in the history of this number.
     fn restore(&mut self, history: u32, saved: SavedRecord) {
-        let SavedRecord { epochs, workers, dropped, samples, patience } = saved;
+        let SavedRecord { epochs, workers, dropped, samples, patience, attendance } = saved;
+        self.attendance = attendance;
         self.history = history;
         self.progress.samples = samples;
         self.epochs = epochs;
@@ -319,17 +343,30 @@ impl protocol::Progresses for Coordinator {
         self.hopeless.send_replace(Some((worker, why)));
     }
 
-    async fn duty(&self, worker: u32, at: Vec<u32>) -> Option<u32> {
-        let mut all = self.stand_ins.subscribe();
-        let told = all.wait_for(|all| all.is_over() || all.further(worker, &at).is_some()).await;
-        // The sender lives in `self`, so the channel cannot close under this borrow.
-        told.ok().and_then(|all| all.further(worker, &at))
+    async fn duty(&self, worker: u32, at: Vec<u32>, leaving: Vec<u32>) -> Duty {
+        self.deal.send_if_modified(|deal| deal.hears(worker, &at));
+        let mut changes = self.deal.subscribe();
+        loop {
+            if let Some(duty) = self.next_duty(worker, &at, &leaving) {
+                return duty;
+            }
+            // The sender lives in `self`, so the channel cannot close under this borrow.
+            if changes.changed().await.is_err() {
+                return Duty::Leave;
+            }
+        }
+    }
+
+    async fn takes(&self, worker: u32, share: u32, round: u64, at: Duration) {
+        let mut record = self.record();
+        let at = at + record.earlier;
+        record.attendance.take(Take { round, at, share, worker });
     }
 
     async fn done(&self, worker: u32, history: u32) {
         let record = self.record();
         if record.history == history {
-            self.stand_ins.send_modify(|all| all.done(worker));
+            self.deal.send_modify(|deal| deal.done(worker));
         }
     }
 }

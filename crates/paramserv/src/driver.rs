@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, State};
-use syncline_trace::{ClockOffset, RunFile};
+use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster};
+use syncline_trace::{Attended, ClockOffset, RunFile};
 
 use crate::{
-    Error,
+    Error, Scaling, Stretch,
     checkpoint::Checkpoint,
     coordinator::Coordinator,
     keeper::{CheckpointReport, Due, Keeper},
@@ -16,6 +16,7 @@ use crate::{
     protocol::{ServerStatistics, ShardClient},
     run::Run,
     server::Server,
+    staff::{Staff, Wishes},
     way::Way,
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Orders {
     /// What the run goes on from.
     pub resumed: Option<Checkpoint>,
     pub on_remark: Option<OnRemark>,
+    /// By which the program says how many workers are to be there.
+    pub scaling: Option<Scaling>,
 }
 
 /// What the driver brings home.
@@ -93,7 +96,8 @@ struct Drive {
     /// When the rest is no longer waited for.
     deadline: Option<Duration>,
     closed: bool,
-    lost: Vec<u32>,
+    staff: Staff,
+    wishes: Wishes,
     losses: Vec<String>,
     on_remark: Option<OnRemark>,
 }
@@ -106,6 +110,8 @@ enum News {
     Enough,
     Held(Result<(), Error>),
     Roster(Roster),
+    /// So many workers are to be there.
+    Wished(usize),
     /// A checkpoint is due.
     Due,
     /// The trace is to be flushed, or the deadline has come.
@@ -114,7 +120,7 @@ enum News {
 
 /// Sees the run to its end, and collects the parameters.
 pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
-    let Orders { run, servers, coordinator, trace, keeper, resumed, on_remark } = orders;
+    let Orders { run, servers, coordinator, trace, keeper, resumed, on_remark, scaling } = orders;
     // Processes of the run's own are not in this one's books.
     let is_alone = |file: &mut RunFile| file.info_mut().training().on.is_some_and(|on| on == "threads");
     let mut trace = Trace { file: trace, error: None };
@@ -125,6 +131,8 @@ pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
     }
     let mut drive = Drive {
         known: vec![0; ways.len()],
+        staff: Staff::new(run.rows.len(), run.elastic),
+        wishes: Wishes::new(ctx.clone(), run.elastic.is_some(), scaling),
         ctx,
         run,
         servers: ways,
@@ -136,7 +144,6 @@ pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
         interrupted: None,
         deadline: None,
         closed: false,
-        lost: Vec::new(),
         losses: Vec::new(),
         on_remark,
     };
@@ -162,7 +169,7 @@ impl Drive {
     /// the run or it has trained for long enough.
     async fn attend(&mut self) -> Result<(), Error> {
         let (ctx, coordinator) = (self.ctx.clone(), Arc::clone(&self.coordinator));
-        let they_stay = self.run.on_loss.goes_on() || self.run.has_replicas();
+        let they_stay = self.run.deals() || self.run.has_replicas();
         let finished = finished(&ctx, &coordinator, they_stay);
         let (hopeless, interrupt, enough) = (coordinator.hopeless(), ctx.interrupted(), coordinator.enough());
         tokio::pin!(finished, hopeless, interrupt, enough);
@@ -170,8 +177,7 @@ impl Drive {
         let mut roster = Roster::default();
         loop {
             self.begin_due_cut();
-            let (due_at, patience, heeds_losses) =
-                (self.waits_for_due(), self.patience(), self.run.on_loss.goes_on());
+            let (due_at, patience, heeds_roster) = (self.waits_for_due(), self.patience(), self.run.deals());
             let news = tokio::select! {
                 biased;
                 result = &mut finished => {
@@ -182,7 +188,8 @@ impl Drive {
                 by = &mut interrupt, if self.interrupted.is_none() => News::Interrupted(by),
                 () = &mut enough, if !heard_enough => News::Enough,
                 held = held(&mut self.holding) => News::Held(held),
-                changed = changed(&ctx, &roster, heeds_losses) => News::Roster(changed?),
+                changed = changed(&ctx, &roster, heeds_roster) => News::Roster(changed?),
+                wished = self.wishes.next() => News::Wished(wished),
                 () = due(&ctx, due_at) => News::Due,
                 () = until_next_flush(&ctx, patience) => News::Tick,
             };
@@ -204,6 +211,7 @@ impl Drive {
                     self.see_to_losses(&now).await?;
                     roster = now;
                 }
+                News::Wished(size) => self.scale(size, &ctx.roster().await?).await?,
                 News::Due => self.begin_cut(0),
                 News::Tick if self.patience().is_zero() && self.closed => return Ok(()),
                 News::Tick if self.patience().is_zero() => {
@@ -326,20 +334,45 @@ impl Drive {
         }
     }
 
-    /// Workers that are lost for good are stood in for; where a server was started again, all go back.
-    async fn see_to_losses(&mut self, roster: &Roster) -> Result<(), Error> {
-        let failed = |(name, presence): (&syncline_program::NodeName, &syncline_program::Presence)| {
-            (presence.state == State::Failed).then(|| name.rank() as u32)
-        };
-        let lost: Vec<u32> = roster.group("worker").filter_map(failed).collect();
-        let news: Vec<u32> = lost.iter().copied().filter(|worker| !self.lost.contains(worker)).collect();
-        if !news.is_empty() {
-            self.lost.extend(&news);
-            for (worker, by) in self.coordinator.lost(&news) {
-                self.tell_loss(format!(
-                    "worker {by} does the work of worker {worker} as well, which was lost"
-                ));
+    /// Has so many workers be there, and no others.
+    async fn scale(&mut self, size: usize, roster: &Roster) -> Result<(), Error> {
+        if self.closed || self.interrupted.is_some() {
+            return Ok(());
+        }
+        let before = match self.staff.resize(size) {
+            Ok(before) => before,
+            Err(why) => {
+                self.remark(&why);
+                return Ok(());
             }
+        };
+        let called = self.staff.called_for(roster);
+        if size == before && called.is_empty() {
+            return Ok(());
+        }
+        let all = self.run.rows.len();
+        self.remark(&format!("{size} of {all} workers are to be there; it was {before}"));
+        self.coordinator.wants(size);
+        for node in called {
+            self.ctx.wake(&node).await?;
+        }
+        Ok(())
+    }
+
+    /// The work of workers that are lost for good is dealt to others, who is wanted and has left is called back, and where a
+    /// server was started again, all go back.
+    async fn see_to_losses(&mut self, roster: &Roster) -> Result<(), Error> {
+        let lost = self.staff.newly_lost(roster);
+        if !lost.is_empty() {
+            for (share, by) in self.coordinator.lost(&lost) {
+                self.tell_loss(match self.run.elastic {
+                    None => format!("worker {by} does the work of worker {share} as well, which was lost"),
+                    Some(_) => format!("worker {by} does share {share} of the work, whose worker was lost"),
+                });
+            }
+        }
+        for node in self.staff.missing(roster) {
+            self.ctx.wake(&node).await?;
         }
         let incarnations: BTreeMap<usize, u32> = roster
             .group(self.run.holders())
@@ -449,6 +482,7 @@ impl Drive {
             let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
             let setup = file.info_mut().setup.get_or_insert_default();
             setup.load = passed;
+            setup.attendance = attended(&coordinator);
             setup.traffic = setup.compress.is_some().then(|| traffic(&coordinator));
             Ok(())
         });
@@ -520,6 +554,17 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
 fn names(label: &str, nodes: &[usize]) -> String {
     let names: Vec<_> = nodes.iter().map(|node| format!("{label} {node}")).collect();
     names.join(" and ")
+}
+
+/// Who was there when.
+fn attended(coordinator: &Coordinator) -> Vec<Attended> {
+    let record = coordinator.record();
+    let told = |stretch: Stretch| Attended {
+        from_round: stretch.from_round,
+        from_ns: (stretch.from_s * 1e9).round() as u64,
+        workers: stretch.workers,
+    };
+    record.attendance.stretches(record.workers.len()).into_iter().map(told).collect()
 }
 
 /// What all workers have exchanged.

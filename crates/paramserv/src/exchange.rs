@@ -165,6 +165,8 @@ pub(crate) struct Exchange {
     own: Vec<f32>,
     /// Where there are no servers: with whom the one server, which is the worker's own, comes to its gradients.
     peers: Option<Peers>,
+    /// Whether it may stay awake for a gate: not while its thread has other work to do.
+    pub is_eager: bool,
 }
 
 /// Why a worker does not go on as it was about to.
@@ -195,7 +197,8 @@ impl Exchange {
         servers: Vec<Way>,
         shards: Vec<Range<usize>>,
     ) -> Self {
-        Self { worker, run_clock, servers, shards, standings: Vec::new(), own: Vec::new(), peers: None }
+        let standings = Vec::new();
+        Self { worker, run_clock, servers, shards, standings, own: Vec::new(), peers: None, is_eager: true }
     }
 
     /// The exchange of a worker who holds all of so many parameters itself, with its peers.
@@ -274,8 +277,8 @@ impl Exchange {
         let summed = self.sum().await?;
         let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, memory));
         let calls = all(calls);
-        let started =
-            if self.is_next_door() { eagerly(&self.run_clock, calls).await? } else { calls.await? };
+        let eager = self.is_eager && self.is_next_door();
+        let started = if eager { eagerly(&self.run_clock, calls).await? } else { calls.await? };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
@@ -349,6 +352,15 @@ impl Exchange {
             Ok(()) => Ok(Some(started)),
             Err(what) => Err(Halt::Failed(Error::Protocol { server, what })),
         }
+    }
+
+    /// Leaves with the first server what is remembered before round `next`, for whoever takes the work up. Where a server has that
+    /// round already, which is done again for others, nothing can be said.
+    pub(crate) async fn leave(&self, next: u64, memory: Memory) -> Result<(), Halt> {
+        if self.standings.iter().any(|standing| standing.next > next) {
+            return Ok(());
+        }
+        self.tell(0, memory).await
     }
 
     /// Tells a server what the worker remembers.

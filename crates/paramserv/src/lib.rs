@@ -30,6 +30,7 @@
 //! where the time went. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
 
 mod allreduce;
+mod attendance;
 mod batches;
 mod calibration;
 mod check;
@@ -39,6 +40,7 @@ mod comparison;
 mod compression;
 mod computation;
 mod coordinator;
+mod deal;
 mod delay;
 mod driver;
 mod duties;
@@ -58,15 +60,17 @@ mod protocol;
 mod report;
 mod run;
 mod run_folder;
+mod scaling;
 mod seats;
 mod server;
 mod shards;
-mod stand_ins;
+mod staff;
 mod suspect;
 mod train;
 mod way;
 mod worker;
 
+pub use attendance::Stretch;
 pub use checkpoint::{CheckpointEvery, Checkpoints, Found, newest_checkpoint};
 pub use class_weight::ClassWeight;
 pub use comparison::{
@@ -83,6 +87,7 @@ pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, writ
 pub use run_folder::{
     Differences, RunFolder, RunLine, RunRecord, RunState, differences, write_comparison, write_list,
 };
+pub use scaling::Scaling;
 pub use syncline_data::{Partition, Weights};
 pub use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule, Staleness};
 pub use syncline_runtime::parse_duration;

@@ -9,7 +9,7 @@ use syncline_round::{OptimizerState, Snapshot};
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
-use crate::{allreduce::Handed, compression::Packed, gradient::Gradient};
+use crate::{allreduce::Handed, compression::Packed, deal::Duty, gradient::Gradient};
 
 /// One shard of the parameters. A worker has at most one pull and one push under way at each server.
 ///
@@ -210,9 +210,12 @@ pub(crate) trait Progresses {
     /// A worker has failed, and would fail again: why.
     async fn hopeless(&self, worker: u32, why: String);
 
-    /// Whose work this worker is to do, beyond that which it is at: its own, or that of one that is lost. Answered when there
-    /// is some, and with nothing once nobody's work is left.
-    async fn duty(&self, worker: u32, at: Vec<u32>) -> Option<u32>;
+    /// What a worker is to do next that works at these shares, and is about to let go of some of them. Answered when there is
+    /// something.
+    async fn duty(&self, worker: u32, at: Vec<u32>, leaving: Vec<u32>) -> Duty;
+
+    /// A worker has taken up a share, at this round and time.
+    async fn takes(&self, worker: u32, share: u32, round: u64, at: Duration);
 
     /// Nothing is left to be done of this worker's work in this history of the run.
     async fn done(&self, worker: u32, history: u32);

@@ -12,7 +12,7 @@ use syncline_data::{Dataset, Targets};
 use syncline_learn::{Metrics, Model, Score};
 
 use crate::{
-    ParamServ,
+    ParamServ, Stretch,
     calibration::cores,
     coordinator::{EpochTally, Record},
     driver::Outcome,
@@ -40,6 +40,8 @@ pub struct Report {
     pub resumed_at_round: Option<u64>,
     /// What was lost on the way and what became of it, in sentences.
     pub losses: Vec<String>,
+    /// Who was there when, where workers come and go, or others do the work of those that are lost.
+    pub attendance: Vec<Stretch>,
     /// What its checkpoints have cost, where there were any.
     pub checkpoints: Option<CheckpointReport>,
     /// How good the trained model is.
@@ -114,6 +116,8 @@ pub struct Settings {
     pub on: String,
     /// Injected delays.
     pub inject: Vec<String>,
+    /// How many workers were there at the start, where they come and go.
+    pub elastic: Option<usize>,
 }
 
 /// One epoch. Accuracy is there for classes, RMSE for numbers; validation where rows were held out.
@@ -275,6 +279,7 @@ impl Report {
             interrupted: outcome.interrupted.map(|interrupt| interrupt.to_string()),
             resumed_at_round: resumed,
             losses: outcome.losses.clone(),
+            attendance: record.attendance.stretches(record.workers.len()),
             checkpoints: outcome.checkpoint.2.clone(),
             metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),

@@ -22,7 +22,7 @@ use crate::{
     checkpoint::{Checkpoint, Rest},
     computation::{Computation, Pull, Recipe},
     coordinator::Coordinator,
-    duties::Duties,
+    duties::{Duties, Grip},
     exchange::Exchange,
     hogwild::Hogwild,
     loss::OnWorkerLoss,
@@ -30,7 +30,7 @@ use crate::{
     server::{Pace, Parts, Server},
     shards::shards,
     way::Way,
-    worker::{Plan, Worker},
+    worker::{Held, Plan, Worker},
 };
 
 /// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
@@ -63,6 +63,8 @@ pub(crate) struct Run {
     /// Spans that each node may keep: none without a trace.
     spans: usize,
     pub on_loss: OnWorkerLoss,
+    /// How many workers are there at the start, where they come and go.
+    pub elastic: Option<usize>,
     /// Whether a server can be lost and come back.
     pub follows: bool,
     /// Whether the run goes on from a checkpoint.
@@ -137,6 +139,7 @@ impl Run {
             plan,
             spans: if settings.trace.is_some() { SPANS } else { 0 },
             on_loss: settings.on_loss,
+            elastic: settings.elastic,
             follows: settings.on_loss.goes_on() && (apart || settings.sync.collective().is_some()),
             resumes: settings.resume.is_some(),
         }
@@ -174,7 +177,7 @@ impl Run {
             // A replica's step is part of its worker's time.
             recorder: Recorder::new(if self.has_replicas() { 0 } else { self.spans }),
             pulled: self.recipe.compression.pull,
-            asks_memory: self.recipe.keeps_memory || self.recipe.compression.keeps_residual(),
+            asks_memory: self.asks_memory(),
             is_blank: self.resumes || ctx.incarnation() > 0,
             keeps_last: self.on_loss.goes_on()
                 && self.shards.len() > 1
@@ -207,6 +210,16 @@ impl Run {
         // Nobody has asked, so that there is nothing to do.
         machine.on(Time::START, Event::Join(Member::new(rank as u32)), &mut Vec::new())?;
         Ok(machine)
+    }
+
+    /// Whether workers remember something from round to round.
+    fn asks_memory(&self) -> bool {
+        self.recipe.keeps_memory || self.recipe.compression.keeps_residual()
+    }
+
+    /// Whether who does whose work may change, so that workers stay until they are told to leave.
+    pub(crate) fn deals(&self) -> bool {
+        self.on_loss.goes_on() || self.elastic.is_some()
     }
 
     /// With what, and at which pace, servers step.
@@ -249,17 +262,21 @@ impl Run {
         coordinator: &Handle<Coordinator>,
     ) -> Result<(), Error> {
         let rank = ctx.rank();
-        let work =
-            async |worker: u32| self.worker(&ctx, worker as usize, holders, coordinator).await?.run().await;
-        if !self.on_loss.goes_on() && !self.has_replicas() {
-            return work(rank as u32).await.map(drop);
+        if !self.deals() && !self.has_replicas() {
+            return self.worker(&ctx, rank, holders, coordinator).await?.run().await.map(drop);
         }
         let duties = Duties { rank: rank as u32, coordinator: coordinator.connect(&ctx).await? };
-        match self.on_loss.goes_on() {
-            true => duties.run(work).await,
+        if !self.deals() {
             // What it holds is asked for when all are done.
-            false => duties.stay(work(rank as u32).await?).await,
+            let worked = self.worker(&ctx, rank, holders, coordinator).await?.run().await?;
+            return duties.stay(worked).await;
         }
+        let work = async |share: u32, grip: Grip| {
+            let worker = self.worker(&ctx, share as usize, holders, coordinator).await?;
+            let held = Some(Held { grip, keeps_memory: self.asks_memory() });
+            Worker { held, ..worker }.run().await
+        };
+        duties.run(work).await
     }
 
     /// Samples of a full round of a worker, by which shorter ones count less. The sum of the gradients
@@ -294,6 +311,7 @@ impl Run {
             plan: self.plan.clone(),
             pull,
             recorder: Recorder::new(self.spans),
+            held: None,
             ctx: ctx.clone(),
         })
     }

@@ -31,7 +31,7 @@ use crate::{Error, Progress, TrainJob, job::JOB, newest_checkpoint};
 
 pub use table::{Differences, RunLine, differences, write_comparison, write_list};
 
-/// Held by the run that writes.
+/// Held by the run that writes; says which process that is.
 const LOCK: &str = ".lock";
 const LOG: &str = "log";
 const OUTCOME: &str = "outcome.json";
@@ -94,6 +94,8 @@ pub struct RunRecord {
     pub path: PathBuf,
     /// How far the run is.
     pub state: RunState,
+    /// The process that runs it, on its machine, while it goes on.
+    pub pid: Option<u32>,
     /// What it was to do.
     pub job: TrainJob,
     /// When it was begun (UTC), as its log has it.
@@ -113,7 +115,9 @@ impl RunFolder {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(failed("make the folder", path))?;
         let path = path.canonicalize().map_err(failed("find the folder", path))?;
-        let lock = File::create(path.join(LOCK)).map_err(failed("write to", &path))?;
+        // Not emptied before it is held: whoever holds it has written there who it is.
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK));
+        let mut lock = lock.map_err(failed("write to", &path))?;
         let occupied = |by: String| Error::RunFolder { path: path.clone(), by };
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => occupied("another run writes there now".to_owned()),
@@ -125,6 +129,8 @@ impl RunFolder {
                 "it has an earlier run; `syncline runs resume {shown}` goes on with that one"
             )));
         }
+        let told = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+        told.map_err(failed("write to", &path))?;
         let log = OpenOptions::new().create(true).append(true).open(path.join(LOG));
         let log = log.map_err(failed("write to", &path.join(LOG)))?;
         Ok(Self { path, log, _lock: lock })
@@ -279,8 +285,11 @@ impl RunRecord {
         let begun = log.split_whitespace().next().map(str::to_owned);
         let report = fs::read(path.join(REPORT_JSON)).ok();
         let checkpoints = job.checkpoint.clone().unwrap_or_else(|| path.join(CHECKPOINTS));
+        let state = state(path)?;
+        let pid = fs::read_to_string(path.join(LOCK)).ok().filter(|_| state == RunState::Running);
         Ok(Self {
-            state: state(path)?,
+            pid: pid.and_then(|pid| pid.parse().ok()),
+            state,
             begun,
             checkpoint: newest_checkpoint(&checkpoints).ok().map(|found| found.round),
             report: report.and_then(|report| serde_json::from_slice(&report).ok()),
@@ -345,7 +354,8 @@ mod tests {
         first.begin(&job()).unwrap();
         let said = RunFolder::hold(&path, true).unwrap_err().to_string();
         assert!(said.contains("another run writes there now"), "{said}");
-        assert_eq!(RunRecord::read(&path).unwrap().state, RunState::Running);
+        let record = RunRecord::read(&path).unwrap();
+        assert_eq!((record.state, record.pid), (RunState::Running, Some(std::process::id())));
         drop(first);
         assert_eq!(RunRecord::read(&path).unwrap().state, RunState::Killed, "it ended without a word");
         let said = RunFolder::hold(&path, false).unwrap_err().to_string();

@@ -13,7 +13,7 @@ use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use crate::{
-    Checkpoints, ClassWeight, Compression, Delay, Error, OnWorkerLoss, Progress, Report,
+    Checkpoints, ClassWeight, Compression, Delay, Error, OnWorkerLoss, Progress, Report, Scaling,
     calibration::{Calibration, cores},
     check,
     checkpoint::{Checkpoint, Folder, Identity, newest},
@@ -51,6 +51,8 @@ pub struct ParamServ {
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) resume: Option<PathBuf>,
     pub(crate) on_loss: OnWorkerLoss,
+    pub(crate) elastic: Option<usize>,
+    scaling: Option<Scaling>,
     /// What else a run that goes on must have in common with the earlier one.
     identity: Vec<(String, String)>,
     on_progress: Option<OnProgress>,
@@ -110,6 +112,8 @@ impl ParamServ {
             checkpoints: None,
             resume: None,
             on_loss: OnWorkerLoss::Stop,
+            elastic: None,
+            scaling: None,
             identity: Vec::new(),
             on_progress: None,
             on_remark: None,
@@ -264,6 +268,25 @@ impl ParamServ {
         Self { on_loss, ..self }
     }
 
+    /// Begins with the first `there` of the [workers](ParamServ::workers) only; the others join, and any but one leave, while the
+    /// run goes on: by [`scaled_by`](ParamServ::scaled_by), `syncline scale`, or in virtual time by a fault such as `scale worker 3
+    /// 2s`.
+    ///
+    /// The work stays cut into a share for each of the workers, with its rows, its batches and its seat at the gate; the shares
+    /// are dealt to those who are there, and pass from hand to hand between two rounds. So batches, steps and learning rates are
+    /// those of all workers, each row is trained on once an epoch, and under BSP the model is the same to the last bit, whoever
+    /// came and went.
+    #[must_use]
+    pub fn elastic(self, there: usize) -> Self {
+        Self { elastic: Some(there), ..self }
+    }
+
+    /// Lets this handle say how many workers are to be there, where the run is [elastic](ParamServ::elastic).
+    #[must_use]
+    pub fn scaled_by(self, scaling: &Scaling) -> Self {
+        Self { scaling: Some(scaling.clone()), ..self }
+    }
+
     /// Something else in which a run must be the same to go on from its checkpoints, such as the name of the model.
     #[must_use]
     pub fn identified_by(mut self, name: &str, value: impl ToString) -> Self {
@@ -350,6 +373,7 @@ impl ParamServ {
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
         self.check()?;
         check::place(self.sync, &executor)?;
+        check::fits_scaling(self.scaling.is_some(), self.elastic)?;
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);
         if let Some(weight) = self.class_weight.clone() {
@@ -459,6 +483,7 @@ impl ParamServ {
             seed: self.seed,
             on: format!("{executor:#}"),
             inject: self.delays.iter().map(ToString::to_string).collect(),
+            elastic: self.elastic,
         }
     }
 
@@ -478,8 +503,9 @@ impl ParamServ {
         let total = (self.data.rows() * copies) as u64 * u64::from(self.epochs);
         let (on_progress, on_remark) = (self.on_progress.take(), self.on_remark.take());
         let deviation = self.data.target_scale().deviation;
+        let scaling = self.scaling.take();
         let coordinator = Arc::new(Coordinator::new(
-            self.workers,
+            (self.workers, self.elastic.unwrap_or(self.workers)),
             self.epochs,
             self.patience,
             total,
@@ -506,7 +532,7 @@ impl ParamServ {
         let round = resumed.as_ref().map_or(0, Checkpoint::round);
         let keeper = folder.map(|folder| Keeper::new(folder, run.pace(), round, from));
         let record = Arc::clone(&coordinator);
-        let orders = Orders { run, servers, coordinator: record, trace, keeper, resumed, on_remark };
+        let orders = Orders { run, servers, coordinator: record, trace, keeper, resumed, on_remark, scaling };
         let program = program.driver(move |ctx| async move { drive(ctx, orders).await });
         Ok((program, coordinator))
     }
@@ -570,7 +596,9 @@ fn servers_and_workers(
             let run = Arc::clone(run);
             move |ctx| run.server(ctx)
         });
-    program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers()).run({
+    let workers = program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers());
+    let workers = run.elastic.into_iter().fold(workers, |workers, there| workers.present(there));
+    workers.run({
         let (run, servers, reports) = (Arc::clone(run), servers.clone(), reports.clone());
         move |ctx| {
             let (run, servers, reports) = (Arc::clone(&run), servers.clone(), reports.clone());

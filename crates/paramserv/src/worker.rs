@@ -20,6 +20,7 @@ use crate::{
     compression::TooLarge,
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
+    duties::{Grip, Worked},
     exchange::{Exchange, Halt, Pulled},
     protocol::{EpochEnd, Position, ProgressesClient, WorkerTimes},
 };
@@ -41,6 +42,15 @@ pub(crate) struct Worker {
     pub plan: Plan,
     pub pull: Pull,
     pub recorder: Recorder,
+    /// Where its work may pass to another node.
+    pub held: Option<Held>,
+}
+
+/// Work that a node does until it is to let go of it.
+pub(crate) struct Held {
+    pub grip: Grip,
+    /// Whether what the work remembers is handed over.
+    pub keeps_memory: bool,
 }
 
 /// What all workers have in common.
@@ -77,15 +87,19 @@ struct Tally {
 }
 
 impl Worker {
-    /// Works until the last epoch has ended; returns the history of the run in which it has.
-    pub(crate) async fn run(mut self) -> Result<u32, Error> {
+    /// Works until the last epoch has ended, or the work is to pass to another node.
+    pub(crate) async fn run(mut self) -> Result<Worked, Error> {
         let mut known = None;
         loop {
+            if self.is_to_let_go() {
+                return Ok(Worked::LetGo);
+            }
             let (history, next, position, memory) = self.exchange.take_up().await?;
             self.computation.recall(memory, known.replace(history) != Some(history))?;
             let mut tally = self.tally(history, position);
+            self.tell_taken(next).await?;
             match self.rounds(next, &mut tally).await {
-                Ok(()) => return Ok(history),
+                Ok(worked) => return Ok(worked),
                 Err(Halt::Anew) => {}
                 Err(Halt::Failed(error)) => return Err(error),
             }
@@ -103,15 +117,41 @@ impl Worker {
         tally
     }
 
+    /// Whether the work is to pass to another node.
+    fn is_to_let_go(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.grip.is_loose())
+    }
+
+    /// Tells who does this work from this round on, where that may change.
+    async fn tell_taken(&self, next: u64) -> Result<(), Error> {
+        if self.held.is_some() {
+            self.coordinator.takes(self.ctx.rank() as u32, self.rank, next, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the work to another node, between two rounds: with the servers is all that there is to know of it.
+    async fn hand_over(&mut self, next: u64, tally: &mut Tally) -> Result<(), Halt> {
+        if self.held.as_ref().is_some_and(|held| held.keeps_memory) {
+            self.exchange.leave(next, self.computation.memory()).await?;
+        }
+        Ok(self.tell_progress(tally).await?)
+    }
+
     /// Works from round `next` on.
-    async fn rounds(&mut self, mut next: u64, tally: &mut Tally) -> Result<(), Halt> {
+    async fn rounds(&mut self, mut next: u64, tally: &mut Tally) -> Result<Worked, Halt> {
         loop {
             // Calls of this process may always be ready: without this the runtime could never stop the worker.
             consume_budget().await;
             self.ctx.check().map_err(Error::from)?;
+            if self.is_to_let_go() {
+                self.hand_over(next, tally).await?;
+                return Ok(Worked::LetGo);
+            }
             let Some((pulled, touched)) = self.pull(next, tally).await? else {
                 self.computation.end(None);
-                return Ok(self.report_cut(tally).await?);
+                self.report_cut(tally).await?;
+                return Ok(Worked::Done(tally.history));
             };
             let clock = pulled.clock;
             while tally.epoch < self.plan.epochs
@@ -122,7 +162,7 @@ impl Worker {
             if tally.epoch == self.plan.epochs {
                 let whole = touched.is_none().then_some(&pulled.values[..]);
                 self.computation.end(whole);
-                return Ok(());
+                return Ok(Worked::Done(tally.history));
             }
             let (computation, shards) = (&mut self.computation, self.exchange.shards());
             let work = || computation.run(clock, &pulled.values, touched, shards);
@@ -158,6 +198,7 @@ impl Worker {
             }
         };
         let touched = compact.as_ref().map(|compact| &compact.touched);
+        self.exchange.is_eager = self.held.as_ref().is_none_or(|held| held.grip.is_alone());
         let Self { exchange, computation, .. } = self;
         let Some(pulled) = exchange.pull(next, touched, &|| computation.memory()).await? else {
             return Ok(None);
@@ -292,7 +333,12 @@ impl Worker {
         if now - tally.reported < PROGRESS && !self.recorder.is_filling() {
             return Ok(());
         }
-        tally.reported = now;
+        self.tell_progress(tally).await
+    }
+
+    /// Tells what it has done since the last time.
+    async fn tell_progress(&mut self, tally: &mut Tally) -> Result<(), Error> {
+        tally.reported = tally.lap;
         let score = std::mem::take(&mut tally.recent);
         self.coordinator.progress(score, self.recorder.drain()).await?;
         self.lap(tally);

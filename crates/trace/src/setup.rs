@@ -48,6 +48,9 @@ pub struct TrainingSetup {
     pub on: Option<String>,
     /// Injected delays, one each.
     pub inject: Vec<String>,
+    /// Who was there when, where workers came and went; the spans of a round's work are those of the worker whose share it is,
+    /// whoever does it.
+    pub attendance: Vec<Attended>,
     /// Cores of the machine, or of a simulation as many as it has nodes.
     pub cores: Option<u64>,
     /// What the machine does to workers that share it, where that was measured.
@@ -75,11 +78,24 @@ impl Default for TrainingSetup {
             traffic: None,
             on: None,
             inject: Vec::new(),
+            attendance: Vec::new(),
             cores: None,
             calibration: None,
             load: None,
         }
     }
+}
+
+/// A stretch of a run in which the same workers did its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attended {
+    /// Its first round.
+    pub from_round: u64,
+    /// When it began, since the run's start.
+    pub from_ns: u64,
+    /// The workers.
+    pub workers: Vec<u32>,
 }
 
 /// Bytes of values and coordinates that all workers exchanged, as they were sent and as the same would have been at 32 bits each.
@@ -146,6 +162,7 @@ impl TrainingSetup {
             traffic: None,
             on: text("on"),
             inject: inject.split_whitespace().map(str::to_owned).collect(),
+            attendance: Vec::new(),
             cores: value(settings, "cores"),
             calibration: Calibrated::of_settings(settings),
             load: MachineLoad::of_settings(settings),

@@ -13,6 +13,7 @@ mod mcp;
 mod predict;
 mod queue;
 mod runs;
+mod scale;
 mod schedule;
 mod top;
 mod trace;
@@ -32,6 +33,7 @@ pub enum Command {
     Attach(detached::AttachArgs),
     Logs(detached::LogsArgs),
     Stop(detached::StopArgs),
+    Scale(scale::Args),
     Federate(Box<federate::Args>),
     Evaluate(evaluate::Args),
     Apply(apply::Args),
@@ -57,6 +59,7 @@ impl Command {
             Self::Attach(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Stop(args) => args.run(),
+            Self::Scale(args) => scale::run(&args),
             Self::Federate(args) => federate::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Apply(args) => apply::run(args),

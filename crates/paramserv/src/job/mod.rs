@@ -155,6 +155,9 @@ pub struct TrainJob {
     /// How many workers share the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
+    /// How many of the workers are there at the start, where they come and go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elastic: Option<usize>,
     /// How many servers share the parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub servers: Option<usize>,
@@ -322,6 +325,7 @@ impl TrainJob {
             batch: over.batch.or(self.batch),
             shuffle: over.shuffle.or(self.shuffle),
             workers: over.workers.or(self.workers),
+            elastic: over.elastic.or(self.elastic),
             servers: over.servers.or(self.servers),
             sync: over.sync.or(self.sync),
             every: over.every.or(self.every),
@@ -386,6 +390,7 @@ patience = 2
 batch = 7
 shuffle = false
 workers = 3
+elastic = 2
 servers = 2
 sync = "quorum:2,50ms"
 every = "batches:4"

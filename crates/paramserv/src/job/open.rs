@@ -2,7 +2,7 @@
 
 use syncline_data::{Dataset, Schema};
 use syncline_learn::{ModelSpec, SavedModel};
-use syncline_program::Executor;
+use syncline_program::{Executor, SimFault};
 use syncline_round::{Every, Optimizer, Policy, Rule};
 
 use super::{
@@ -133,6 +133,7 @@ impl TrainJob {
     /// What a run has only where it was asked for.
     fn further(&self, run: ParamServ) -> ParamServ {
         let run = if self.shuffle == Some(false) { run.without_shuffling() } else { run };
+        let run = self.elastic.into_iter().fold(run, ParamServ::elastic);
         let run = self.clip.into_iter().fold(run, ParamServ::clip);
         let run = self.patience.into_iter().fold(run, ParamServ::patience);
         let run = self.class_weight.iter().cloned().fold(run, ParamServ::class_weight);
@@ -158,6 +159,11 @@ impl TrainJob {
         if self.checkpoint.is_none() && (self.checkpoint_every.is_some() || self.keep.is_some()) {
             return Err(contradiction(
                 "--checkpoint-every and --keep are of checkpoints: add --checkpoint FOLDER",
+            ));
+        }
+        if self.elastic.is_none() && self.fault.iter().any(|fault| matches!(fault, SimFault::Scale { .. })) {
+            return Err(contradiction(
+                "a fault that scales workers needs some that come and go: add --elastic, with how many are there at the start",
             ));
         }
         if on.is_sim() {

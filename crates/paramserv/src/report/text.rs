@@ -70,7 +70,8 @@ impl Report {
 
 /// Workers, and servers where there are some.
 fn nodes(settings: &Settings) -> String {
-    let workers = plural(settings.workers as u64, "worker");
+    let all = plural(settings.workers as u64, "worker");
+    let workers = settings.elastic.map_or(all.clone(), |there| format!("{there} of {all}"));
     match settings.servers {
         0 => workers,
         servers => format!("{workers} and {}", plural(servers as u64, "server")),
@@ -196,6 +197,7 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings.extend(late(report));
     findings.extend(compressed(report));
     findings.extend(resumed(report));
+    findings.extend(attendance(report));
     findings.extend(report.losses.iter().cloned());
     findings.extend(checkpoints(report));
     findings
@@ -218,6 +220,39 @@ fn compressed(report: &Report) -> Option<String> {
 fn resumed(report: &Report) -> Option<String> {
     let round = report.resumed_at_round?;
     Some(format!("the run went on from a checkpoint at round {round}; figures are of the whole run"))
+}
+
+/// Stretches told in full; of more, the first and the last.
+const STRETCHES_TOLD: usize = 6;
+
+/// Who was there when, if that has changed.
+fn attendance(report: &Report) -> Option<String> {
+    let [first, later @ ..] = &report.attendance[..] else { return None };
+    if later.is_empty() {
+        return None;
+    }
+    let left_out = later.len().saturating_sub(STRETCHES_TOLD);
+    let told = later.iter().skip(left_out).map(|stretch| {
+        let (round, who) = (stretch.from_round, numbers(&stretch.workers));
+        format!("from round {round} on {} ({who})", stretch.workers.len())
+    });
+    let begun = format!(
+        "{} did the work at first ({})",
+        plural(first.workers.len() as u64, "worker"),
+        numbers(&first.workers)
+    );
+    let between = (left_out > 0).then(|| format!("{} passed over", plural(left_out as u64, "change")));
+    Some(std::iter::once(begun).chain(between).chain(told).collect::<Vec<_>>().join(", "))
+}
+
+/// Numbers in ascending order, neighbours together: `0-3, 5`.
+fn numbers(all: &[u32]) -> String {
+    let runs = all.chunk_by(|one, next| one + 1 == *next).map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        [only] => only.to_string(),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(", ")
 }
 
 fn checkpoints(report: &Report) -> Option<String> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use syncline_round::Policy;
-use syncline_trace::{MachineLoad, Phase, Run, Span};
+use syncline_trace::{Attended, MachineLoad, Phase, Run, Span};
 
 use super::busy::Busy;
 use super::machine::Machine;
@@ -157,7 +157,7 @@ impl Cycles {
     /// The cycles of a training run's trace.
     ///
     /// # Errors
-    /// [`Error::NoRounds`] if it is not one.
+    /// [`Error::NoRounds`] if it is not one, [`Error::CannotTell`] where workers did the work of several.
     pub fn of(run: &Run) -> Result<Self, Error> {
         let served = |span: &&Span| matches!(span.phase, Phase::Apply | Phase::Fold);
         let busy = Busy::new(run.spans.iter().filter(served).map(seconds));
@@ -183,6 +183,12 @@ impl Cycles {
         let computing: f64 = of_phase(Phase::Compute).map(|(start, end)| end - start).sum();
         let any = Busy::new(of_phase(Phase::Compute)).total();
         let told = run.info.training();
+        let shared = |stretch: &Attended| stretch.workers.len() < nodes.len();
+        if told.attendance.iter().any(shared) {
+            let why = "some workers did the work of several, whose times are not those of workers that have one core each: trace a \
+                       run in which all are there to the end";
+            return Err(Error::CannotTell { why: why.to_owned() });
+        }
         let setup = Setup { workers: nodes.len(), ..Setup::of(run, &told) };
         let found = Self {
             concurrency: if any > 0.0 { computing / any } else { 1.0 },

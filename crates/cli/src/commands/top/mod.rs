@@ -82,7 +82,7 @@ fn list(json: bool) -> Result<(), Failure> {
 }
 
 /// The one program of this name, process or directory.
-fn find(name: &str) -> Result<Viewer, Failure> {
+pub fn find(name: &str) -> Result<Viewer, Failure> {
     if name.contains('/') {
         return Viewer::open(Path::new(name)).map_err(Failure::failed);
     }

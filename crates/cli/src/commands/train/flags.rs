@@ -113,6 +113,11 @@ pub struct Args {
     /// Workers, who share the rows [default: 2, or 1 for one row]
     #[arg(long, help_heading = "Parameter server")]
     workers: Option<usize>,
+    /// Begin with so many of the workers; the others join and leave while the run goes on, by `syncline scale`. The work stays
+    /// cut into a share for each worker, dealt to those who are there: under bsp the model does not depend on who was
+    /// [default: all are there, to the end]
+    #[arg(long, value_name = "WORKERS", help_heading = "Parameter server")]
+    elastic: Option<usize>,
     /// Servers, who share the parameters [default: 1, none under allreduce]
     #[arg(long, help_heading = "Parameter server")]
     servers: Option<usize>,
@@ -156,8 +161,8 @@ pub struct Args {
     /// measured]
     #[arg(long, value_name = "COST", help_heading = "Virtual time")]
     compute: Option<Cost>,
-    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "drop worker/0>server #3" or "partition *>server
-    /// 1s..2s"; may be repeated
+    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "drop worker/0>server #3", "partition *>server
+    /// 1s..2s", or with --elastic "scale worker 6 3s"; may be repeated
     #[arg(long, value_name = "FAULT", help_heading = "Virtual time")]
     fault: Vec<SimFault>,
     /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
@@ -230,6 +235,7 @@ impl Args {
             batch: self.batch,
             shuffle: self.no_shuffle.map(|not| !not),
             workers: self.workers,
+            elastic: self.elastic,
             servers: self.servers,
             sync: self.sync,
             every: self.every,
