@@ -156,6 +156,11 @@ pub struct GradientStaleness {
 impl GradientStaleness {
     /// Read from a run's trace; nothing if it has no gradients.
     pub fn of(run: &Run) -> Option<Self> {
+        // Without servers a worker steps along gradients of the parameters that it has.
+        let has_none = run.info.workers > 0 && run.info.servers == 0;
+        if has_none && run.spans.iter().any(|span| span.phase == Phase::Push) {
+            return Some(Self { mean: 0.0, max: 0 });
+        }
         let is_server = |span: &&Span| span.phase == Phase::Apply;
         let first_server = run.spans.iter().filter(is_server).map(|span| span.node).min()?;
         let steps = run.spans.iter().filter(is_server).filter(|span| span.node == first_server);

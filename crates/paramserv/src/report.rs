@@ -48,7 +48,7 @@ pub struct Report {
     pub metrics: TrainedMetrics,
     /// Where each worker's time went.
     pub workers: Vec<WorkerReport>,
-    /// What each server did.
+    /// What each server did, where there are some.
     pub servers: Vec<ServerReport>,
     /// The run in words.
     pub findings: Vec<String>,
@@ -76,7 +76,7 @@ pub struct Settings {
     pub parameters: usize,
     /// Workers.
     pub workers: usize,
-    /// Servers.
+    /// Servers; 0 where workers hold all parameters themselves.
     pub servers: usize,
     /// The synchronisation policy.
     pub sync: String,

@@ -43,8 +43,11 @@ fn run(model: impl Model, (train, held_out): (Dataset, Dataset)) -> ParamServ {
     ParamServ::new(model, train).validation(held_out).batch(16).epochs(3)
 }
 
+/// What is trained, as often as it is asked for.
+type Training = Box<dyn Fn() -> ParamServ>;
+
 /// All that decides a step, each once at least.
-fn variants() -> Vec<(&'static str, Box<dyn Fn() -> ParamServ>)> {
+fn variants() -> Vec<(&'static str, Training)> {
     let mlp = || run(Mlp::new(&[6, 8, 3]).with_dropout(0.2), dense());
     let softmax = || run(Softmax::new(6, 3), dense());
     let of = Optimizer::plain;

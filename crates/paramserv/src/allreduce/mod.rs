@@ -166,6 +166,12 @@ impl Peers {
             word: (self.rank == 0).then(|| self.own.word_after(round)),
             last: Arrival { at: began, worker: self.rank },
         };
+        let key = |from: Member, part: usize, whole: bool| Key {
+            round,
+            from: from.index() as u32,
+            part: part as u32,
+            whole,
+        };
         let mut received = 0;
         let mut sends = Sends::new();
         for step in &self.moves {
@@ -174,26 +180,26 @@ impl Peers {
                     let values = parts[part].clone();
                     let handed = Handed {
                         history: self.history,
-                        key: Key { round, from: self.rank, part: part as u32, whole },
+                        key: key(Member::new(self.rank), part, whole),
                         heard,
                         values,
                     };
                     sends.push(Box::pin(self.send(to, handed)));
                 }
                 Move::Add { from, part } => {
-                    let came = self.receive(round, from, part, false, &mut heard, &mut sends).await?;
+                    let came = self.receive(key(from, part, false), &mut heard, &mut sends).await?;
                     received += bytes(&self.cuts[part]);
                     self.add(&mut parts[part], &came);
                 }
                 Move::Take { from, part } => {
-                    parts[part] = self.receive(round, from, part, true, &mut heard, &mut sends).await?;
+                    parts[part] = self.receive(key(from, part, true), &mut heard, &mut sends).await?;
                     received += bytes(&self.cuts[part]);
                 }
                 Move::Fold { part } => {
                     let mut came = Vec::new();
                     for from in (0..self.ways.len() as u32).filter(|from| *from != self.rank) {
                         let from = Member::new(from);
-                        came.push(self.receive(round, from, part, false, &mut heard, &mut sends).await?);
+                        came.push(self.receive(key(from, part, false), &mut heard, &mut sends).await?);
                         received += bytes(&self.cuts[part]);
                     }
                     came.insert(self.rank as usize, parts[part].clone());
@@ -224,18 +230,9 @@ impl Peers {
     }
 
     /// Waits for a part from another worker, while what was sent goes its way.
-    async fn receive(
-        &self,
-        round: u64,
-        from: Member,
-        part: usize,
-        whole: bool,
-        heard: &mut Heard,
-        sends: &mut Sends<'_>,
-    ) -> Result<Tensor<f32>, Halt> {
-        let key = Key { round, from: from.index() as u32, part: part as u32, whole };
+    async fn receive(&self, key: Key, heard: &mut Heard, sends: &mut Sends<'_>) -> Result<Tensor<f32>, Halt> {
         let Some(mail) = self.own.mail() else { return Err(Halt::Anew) };
-        let gate = || ("allreduce".to_owned(), vec![format!("worker/{}", from.index())]);
+        let gate = || ("allreduce".to_owned(), vec![format!("worker/{}", key.from)]);
         let came = self.ctx.wait_at(gate, mail.take(self.history, key));
         tokio::pin!(came);
         loop {
