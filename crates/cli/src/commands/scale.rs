@@ -22,12 +22,13 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Have workers join a training run that goes on, or leave it
 ///
-/// For runs that were started with --elastic. Workers are counted from 0, and the first so many are there: those that are missing,
-/// also because they were lost, are started, and the others hand over what they have between two rounds and end. Under
-/// --sync bsp the model does not depend on it, to the last bit.
+/// For runs that were started with --elastic. Workers are counted from 0, and
+/// the first so many are there: those that are missing, also because they were
+/// lost, are started, and the others hand over what they have between two rounds
+/// and end. Under --sync bsp the model does not depend on it, to the last bit.
 ///
 /// Examples:
-///   syncline train data.csv --workers 8 --elastic 4 --epochs 500 --on processes --run-dir runs/first
+///   syncline train data.csv --workers 8 --elastic 4 --run-dir runs/first
 ///   syncline scale runs/first --workers 6
 ///   syncline scale train --workers 2 --json
 #[derive(clap::Args)]
