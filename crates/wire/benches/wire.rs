@@ -5,6 +5,8 @@
 //! in flight it writes 16 messages as one. Over TCP it sets TCP_NODELAY and keeps the system's congestion control. Raw and
 //! wire take turns, so that a busy machine disturbs both; the ratios are the medians of the turns' ratios.
 //!
+//! With the feature `tls` the wire goes over TLS as well, as between hosts, beside the same raw socket in the clear.
+//!
 //! `--quick` takes few turns; a word chooses the cases whose name contains it (`-- "1 MiB, TCP"`).
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
@@ -26,6 +28,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const SMALL: usize = 32;
 const MIB: usize = 1 << 20;
 const IN_FLIGHT: usize = 16;
+
+/// The schemes of the wire's addresses on the network.
+const ON_LOOPBACK: &[&str] = if cfg!(feature = "tls") { &["tcp", "tls"] } else { &["tcp"] };
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,7 +73,7 @@ impl Loads for Load {
     }
 }
 
-/// Listens on four sockets in `directory` until the parent closes the standard input, where it first wrote the token.
+/// Listens on all its sockets in `directory` until the parent closes the standard input, where it first wrote the token.
 async fn serve(directory: &Path) -> Result<()> {
     let mut token = String::new();
     std::io::stdin().read_line(&mut token)?;
@@ -78,8 +83,13 @@ async fn serve(directory: &Path) -> Result<()> {
     let raw_tcp = TcpListener::bind("127.0.0.1:0").await?;
     let unix =
         Listener::bind(&Address::Unix(directory.join("wire")), token.clone(), Limits::default()).await?;
-    let tcp = Listener::bind(&"tcp:127.0.0.1:0".parse()?, token, Limits::default()).await?;
-    println!("{} {}", raw_tcp.local_addr()?, tcp.address());
+    let mut ways = Vec::new();
+    for scheme in ON_LOOPBACK {
+        let address = format!("{scheme}:127.0.0.1:0").parse()?;
+        ways.push(Listener::bind(&address, token.clone(), Limits::default()).await?);
+    }
+    let addresses: Vec<_> = ways.iter().map(|listener| listener.address().to_string()).collect();
+    println!("{} {}", raw_tcp.local_addr()?, addresses.join(" "));
     std::io::stdout().flush()?;
     std::thread::spawn(|| {
         // Ends with the parent, however that ends.
@@ -98,7 +108,11 @@ async fn serve(directory: &Path) -> Result<()> {
         }
         std::io::Result::Ok(())
     });
-    tokio::join!(unix.serve(Arc::clone(&load)), tcp.serve(load));
+    for listener in ways {
+        let load = Arc::clone(&load);
+        tokio::spawn(async move { listener.serve(load).await });
+    }
+    unix.serve(load).await;
     Ok(())
 }
 
@@ -154,7 +168,8 @@ struct Peer {
     process: Child,
     directory: tempfile::TempDir,
     raw_tcp: String,
-    tcp: String,
+    /// One for each scheme.
+    ways: Vec<String>,
     token: Token,
 }
 
@@ -172,19 +187,21 @@ impl Peer {
         writeln!(stdin, "{}", token.to_hex())?;
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().ok_or("no standard output")?).read_line(&mut line)?;
-        let (raw_tcp, tcp) = line.trim().split_once(' ').ok_or("the second process did not start")?;
-        let (raw_tcp, tcp) = (raw_tcp.to_owned(), tcp.to_owned());
-        Ok(Peer { process, directory, raw_tcp, tcp, token })
+        let mut addresses = line.split_whitespace().map(str::to_owned);
+        let raw_tcp = addresses.next().ok_or("the second process did not start")?;
+        Ok(Peer { process, directory, raw_tcp, ways: addresses.collect(), token })
     }
 
-    async fn routes(&self) -> Result<[Route; 2]> {
+    async fn routes(&self) -> Result<Vec<Route>> {
         let path = |name| self.directory.path().join(name);
         let unix = Client::connect(&Address::Unix(path("wire")), &self.token, &Limits::default()).await?;
-        let tcp = Client::connect(&self.tcp.parse()?, &self.token, &Limits::default()).await?;
-        Ok([
-            Route { name: "Unix", raw: RawAddress::Unix(path("raw")), client: unix },
-            Route { name: "TCP", raw: RawAddress::Tcp(self.raw_tcp.parse()?), client: tcp },
-        ])
+        let mut routes = vec![Route { name: "Unix", raw: RawAddress::Unix(path("raw")), client: unix }];
+        for (scheme, address) in ON_LOOPBACK.iter().zip(&self.ways) {
+            let client = Client::connect(&address.parse()?, &self.token, &Limits::default()).await?;
+            let name = if *scheme == "tls" { "TLS" } else { "TCP" };
+            routes.push(Route { name, raw: RawAddress::Tcp(self.raw_tcp.parse()?), client });
+        }
+        Ok(routes)
     }
 }
 
@@ -226,7 +243,9 @@ async fn measure(turns: usize, chosen: &str) -> Result<()> {
     }
     for route in peer.routes().await? {
         for case in CASES.iter().filter(|case| route.title(case).contains(chosen)) {
-            report(&route.title(case), case, &compare(&route, case, turns).await?);
+            // The raw peer does not encrypt: over TLS there is no goal.
+            let goal = case.goal.filter(|_| route.name != "TLS");
+            report(&route.title(case), &Case { goal, ..*case }, &compare(&route, case, turns).await?);
         }
     }
     Ok(())
