@@ -11,7 +11,7 @@ use crate::{Error, Label};
 /// So many nodes of a group are wished to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
-    /// The how-manieth wish for the group it is; that with which the program began is 0.
+    /// Which wish for the group it is; that with which the program began is 0.
     pub number: u64,
     /// How many nodes.
     pub size: usize,
