@@ -259,9 +259,8 @@ impl Drive {
 
     /// Has the workers held from this round on.
     fn begin_cut(&mut self, round: u64) {
-        // Each replica holds its own worker.
-        let holding = if self.run.has_replicas() { self.servers.len() } else { 1 };
-        let holding = self.servers[..holding].to_vec();
+        let holding = (0..self.servers.len()).filter(|&server| self.run.holds(server));
+        let holding: Vec<_> = holding.map(|server| self.servers[server].clone()).collect();
         self.holding = Some(Box::pin(async move {
             let held = holding
                 .iter()
@@ -404,6 +403,7 @@ impl Drive {
 
     /// Puts all servers, and what is known of the epochs, where a checkpoint is: a new history begins.
     async fn put_at(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let next = self.keeper.as_ref().and_then(|keeper| keeper.round_after(checkpoint.round()));
         'anew: loop {
             self.history += 1;
             let history = self.history;
@@ -413,8 +413,8 @@ impl Drive {
                     true => checkpoint.replica(server, self.servers.len()),
                     false => checkpoint.shard(server, self.servers.len(), self.run.shards[server].clone()),
                 };
-                let way = &self.servers[server];
-                let told = way.ask(async |client| client.restore(history, state).await).await;
+                let (way, hold) = (&self.servers[server], next.filter(|_| self.run.holds(server)));
+                let told = way.ask(async |client| client.restore(history, state, hold).await).await;
                 if unless_lost(told)?.is_none() {
                     continue 'anew;
                 }

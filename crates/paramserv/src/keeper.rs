@@ -66,14 +66,15 @@ impl Keeper {
 
     /// When the next one is due.
     pub(crate) fn due(&self) -> Due {
-        let rounds = match self.folder.settings().every {
-            CheckpointEvery::Time(time) => return Due::At(self.last + time),
-            CheckpointEvery::Rounds(rounds) => rounds,
-            CheckpointEvery::Epochs(epochs) => u64::from(epochs).saturating_mul(self.pace.rounds_per_epoch),
-        };
-        let next = (self.round / rounds).saturating_add(1).saturating_mul(rounds);
-        // With the last round the run is over.
-        if next < self.pace.rounds { Due::Round(next) } else { Due::Never }
+        match self.folder.settings().every {
+            CheckpointEvery::Time(time) => Due::At(self.last + time),
+            _ => self.round_after(self.round).map_or(Due::Never, Due::Round),
+        }
+    }
+
+    /// The round before which one is due after that before this round.
+    pub(crate) fn round_after(&self, round: u64) -> Option<u64> {
+        self.folder.settings().every.round_after(round, self.pace)
     }
 
     /// Takes in that one is taken, at this time and before this round.

@@ -56,8 +56,8 @@ pub(crate) trait Shard {
     /// All that this server knows; what there is only while all workers are held fits what the others know.
     async fn save(&self) -> ShardState;
 
-    /// Begins, or begins anew, from such a state: the history of this number.
-    async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError>;
+    /// Begins, or begins anew, from such a state: the history of this number. From round `hold` on workers are held, if that is known.
+    async fn restore(&self, history: u32, state: ShardState, hold: Option<u64>) -> Result<(), ServiceError>;
 
     /// Takes what another worker hands over of the sum of a round, where each worker holds all parameters itself.
     async fn hand(&self, handed: Handed) -> Result<(), ServiceError>;

@@ -69,6 +69,8 @@ pub(crate) struct Run {
     pub follows: bool,
     /// Whether the run goes on from a checkpoint.
     pub resumes: bool,
+    /// Before which round the first checkpoint of a run from its beginning is due.
+    first_cut: Option<u64>,
 }
 
 impl Run {
@@ -142,6 +144,7 @@ impl Run {
             elastic: settings.elastic,
             follows: settings.on_loss.goes_on() && (apart || settings.sync.collective().is_some()),
             resumes: settings.resume.is_some(),
+            first_cut: settings.checkpoints.and_then(|checkpoints| checkpoints.every.round_after(0, pace)),
         }
     }
 
@@ -187,6 +190,7 @@ impl Run {
                 .sync
                 .collective()
                 .map(|by| Mail::new(by, ctx.rank(), self.rows.len(), self.shards[ctx.rank()].len())),
+            first_hold: self.first_cut.filter(|_| self.holds(ctx.rank())),
         };
         Ok(Server::new(ctx, parts))
     }
@@ -194,6 +198,11 @@ impl Run {
     /// Whether there are no servers, and each worker holds all parameters.
     pub(crate) fn has_replicas(&self) -> bool {
         self.sync.collective().is_some()
+    }
+
+    /// Whether workers are held at this server for a cut: at the first, and each replica holds its own worker.
+    pub(crate) fn holds(&self, server: usize) -> bool {
+        server == 0 || self.has_replicas()
     }
 
     /// The label of those who hold the parameters.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::Error;
+use crate::{Error, server::Pace};
 
 /// How often a checkpoint is taken.
 ///
@@ -30,6 +30,18 @@ impl CheckpointEvery {
 
     /// The longest time between two.
     const LONGEST: f64 = 1e6;
+
+    /// The round before which one is due, where the last was before this one; nothing where that is a matter of time, or the run is
+    /// over by then.
+    pub(crate) fn round_after(self, last: u64, pace: Pace) -> Option<u64> {
+        let rounds = match self {
+            Self::Time(_) => return None,
+            Self::Rounds(rounds) => rounds,
+            Self::Epochs(epochs) => u64::from(epochs).saturating_mul(pace.rounds_per_epoch),
+        };
+        let next = (last / rounds).saturating_add(1).saturating_mul(rounds);
+        (next < pace.rounds).then_some(next)
+    }
 }
 
 impl Default for CheckpointEvery {

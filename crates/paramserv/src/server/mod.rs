@@ -89,6 +89,8 @@ pub(crate) struct Parts {
     pub keeps_last: bool,
     /// What is handed over to the one worker whose own it is, where it is that.
     pub mail: Option<Mail>,
+    /// The round from which on workers are held: known before the first of them begins, since the driver might ask too late.
+    pub first_hold: Option<u64>,
 }
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
@@ -133,7 +135,7 @@ impl Server {
             clock_error: clock.error(),
             ..ServerStatistics::default()
         };
-        let state = State {
+        let mut state = State {
             shard: shard.clone(),
             policy,
             machine,
@@ -156,6 +158,7 @@ impl Server {
             recorder,
             node: ctx.rank() as u32,
         };
+        state.end_hold(parts.first_hold);
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
         let (hogwild, pulled, mail) = (parts.hogwild, parts.pulled, parts.mail);
         Self { ctx: ctx.clone(), clock, shard, history, hogwild, pulled, mail, state: Mutex::new(state) }
@@ -536,9 +539,10 @@ impl protocol::Shard for Server {
         state.save(self.current(&state))
     }
 
-    async fn restore(&self, history: u32, state: ShardState) -> Result<(), ServiceError> {
+    async fn restore(&self, history: u32, state: ShardState, hold: Option<u64>) -> Result<(), ServiceError> {
         let mut own = self.state();
         own.restore(state)?;
+        own.end_hold(hold);
         if let Some(hogwild) = &self.hogwild {
             hogwild.write(own.parameters.current());
             own.parameters = Parameters::new(Vec::new());
