@@ -50,6 +50,8 @@ pub struct Wishes {
     pub wait: Option<u32>,
     /// How many seconds a pod has after a request to end.
     pub grace: Option<u32>,
+    /// How often a launcher that the cluster has started is started again when it did not succeed.
+    pub retries: Option<u32>,
 }
 
 /// A taint that is no hindrance.
@@ -76,7 +78,7 @@ pub struct Volume {
 
 /// All options, as a message lists them.
 const OPTIONS: &str = "image, pull, binary, directory, namespace, context, service-account, node-selector, toleration, \
-     priority-class, runtime-class, cpu, memory, gpu-resource, volume, pull-secret, label, annotation, queue, wait and grace";
+     priority-class, runtime-class, cpu, memory, gpu-resource, volume, pull-secret, label, annotation, queue, wait, grace and retries";
 
 impl Wishes {
     /// Takes an option in.
@@ -103,6 +105,7 @@ impl Wishes {
             "queue" => put(name, &mut self.queue, dns(name, value)?),
             "wait" => put(name, &mut self.wait, seconds(name, value)?),
             "grace" => put(name, &mut self.grace, seconds(name, value)?),
+            "retries" => put(name, &mut self.retries, count(name, value)?),
             "node-selector" => also(&mut self.node_selector, pair(name, value)?),
             "label" => also(&mut self.labels, label(value)?),
             "annotation" => also(&mut self.annotations, pair(name, value)?),
@@ -189,6 +192,10 @@ fn quantity(name: &str, value: &str, such_as: &str) -> Result<String, String> {
         true => Ok(value.to_owned()),
         false => Err(format!("`{name}={}` is no quantity, such as {such_as}", value.escape_debug())),
     }
+}
+
+fn count(name: &str, value: &str) -> Result<u32, String> {
+    value.parse().map_err(|_| format!("`{name}={}` is no count, such as 5", value.escape_debug()))
 }
 
 fn seconds(name: &str, value: &str) -> Result<u32, String> {
@@ -286,7 +293,7 @@ mod tests {
 
     const ALL: &str = "image=reg:5000/team/train:1,pull=IfNotPresent,binary=/app/train,directory=/work,namespace=ml,\
         service-account=trainer,priority-class=low,runtime-class=gvisor,cpu=500m,memory=2Gi,\
-        gpu-resource=amd.com/gpu,queue=team,wait=60,grace=5,node-selector=disk=ssd,toleration=gpu=true:NoSchedule,\
+        gpu-resource=amd.com/gpu,queue=team,wait=60,grace=5,retries=4,node-selector=disk=ssd,toleration=gpu=true:NoSchedule,\
         toleration=spot:NoExecute,toleration=any,volume=data:/data:ro,volume=work:/work,pull-secret=reg,\
         label=team=ml,annotation=example.com/why=a b";
 
@@ -322,6 +329,7 @@ mod tests {
             ("memory=2GB", "such as 512Mi"),
             ("memory=é", "such as 512Mi"),
             ("wait=soon", "no number of seconds"),
+            ("retries=often", "no count"),
             ("node-selector=ssd", "node-selector=KEY=VALUE"),
             ("label=team=a b", "cannot be the value of a label"),
             ("label=/x=1", "is no name"),

@@ -85,6 +85,10 @@ fn what_kubectl_applies() {
         wishes: wishes("image=train:1,volume=data:/data,namespace=ml"),
     };
     assert_snapshot("manifest.yaml", &launcher::manifest(&plan).unwrap());
+    // A launcher that did not succeed is left to its user, unless it is wished for.
+    let retries = |plan: &Plan| launcher::job(plan).unwrap().spec.unwrap().backoff_limit;
+    let wished = Plan { wishes: wishes("image=train:1,retries=4"), ..plan.clone() };
+    assert_eq!((retries(&plan), retries(&wished)), (Some(0), Some(4)));
     let without = Plan { wishes: Wishes::default(), ..plan };
     assert!(matches!(launcher::manifest(&without), Err(Error::NoImage)));
 }

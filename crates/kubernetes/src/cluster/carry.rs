@@ -34,6 +34,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// For so long after the end of its output a pod's own end is waited for: a kubelet tells of it within a second or two.
 const LAST_STATE: Duration = Duration::from_secs(15);
 
+/// For so long where the connection broke without a word of the container's end: who is silent then is the machine, and the launcher is to hear
+/// of that before it blames a node that missed another.
+const AFTER_BREAK: Duration = Duration::from_secs(4);
+
+/// For so long after the end of its output what else there is of it.
+const PROMPT: Duration = Duration::from_secs(1);
+
 /// An empty line is sent so often, since what lies between may close connections on which nothing moves.
 const SIGN: Duration = Duration::from_secs(60);
 
@@ -175,6 +182,8 @@ impl Carrier {
         let Some(mut input) = attached.stdin() else { return End::Lost };
         let status = attached.take_status();
         let mut copies = tokio::spawn(both(copy(attached.stdout(), output), copy(attached.stderr(), errors)));
+        // Where the connection breaks, the streams beside it have no end.
+        let mut connection = tokio::spawn(attached.join());
         let (mut sign, mut look) = (every(SIGN), every(LOOK_AFTER));
         loop {
             tokio::select! {
@@ -184,15 +193,16 @@ impl Carrier {
                     Some(piece) => drop(input.write_all(&piece).await),
                     None => return End::Lost,
                 },
-                said = &mut copies => {
-                    let was_silent = said.is_ok_and(|bytes| bytes == 0);
+                _ = &mut connection => {
+                    let said = timeout(PROMPT, &mut copies).await;
+                    let was_silent = said.is_ok_and(|said| said.is_ok_and(|bytes| bytes == 0));
                     // Kubernetes says by a status that the container has ended; a connection that breaks has none.
                     let told = match status {
-                        Some(status) => status.await.is_some(),
+                        Some(status) => matches!(timeout(PROMPT, status).await, Ok(Some(_))),
                         None => false,
                     };
                     if was_silent {
-                        self.say_log().await;
+                        let _ = timeout(PROMPT, self.say_log()).await;
                     }
                     return self.last_state(told).await;
                 }
@@ -238,7 +248,8 @@ impl Carrier {
                 }
             }
         };
-        match timeout(LAST_STATE, ended).await {
+        let patience = if was_told { LAST_STATE } else { AFTER_BREAK };
+        match timeout(patience, ended).await {
             Ok(End::Code(_)) if !was_told => End::Lost,
             Ok(end) => end,
             Err(_) => End::Lost,

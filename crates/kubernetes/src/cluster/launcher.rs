@@ -33,7 +33,7 @@ pub fn job(plan: &Plan) -> Result<Job, Error> {
         },
         spec: Some(JobSpec {
             // What a launcher that failed is to do again its user decides.
-            backoff_limit: Some(0),
+            backoff_limit: Some(wishes.retries.map_or(0, |retries| retries.try_into().unwrap_or(i32::MAX))),
             ttl_seconds_after_finished: Some(KEPT),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
