@@ -82,7 +82,7 @@ pub struct Decoded {
 /// let part = [10.0, 20.0, 30.0]; // what each part comes to
 /// let work = |worker: usize| code.assignment(worker).iter().map(|share| share.coefficient * part[share.part]).sum();
 /// let quick: Vec<(usize, [f64; 1])> = [5, 1, 2].map(|worker| (worker, [work(worker)])).into();
-/// assert!(code.decodable(&[5, 1, 2]) && code.suffices() == 4, "these three do, any four would");
+/// assert!(code.decodable(&[5, 1, 2]) && code.suffices() == 5, "these three do, any five would");
 /// let answers: Vec<_> = quick.iter().map(|(worker, values)| Answer { worker: *worker, values }).collect();
 /// assert_eq!(code.decode(&answers, Precision::Double)?.values, part);
 /// # Ok::<(), syncline_coded::Error>(())

@@ -242,7 +242,8 @@ fn classes(survey: &Survey) -> Result<TargetKind, (String, String)> {
 fn canonical(survey: &Survey) -> Option<Vec<String>> {
     survey.spelt()?;
     let numeric = is_numeric(survey);
-    let named = survey.spellings.keys().filter(|text| !numeric || crate::table::plain(text).is_some());
+    let stands_for_nothing = |text: &[u8]| matches!(Notation::default().read(text), Written::Placeholder(_));
+    let named = survey.spellings.keys().filter(|text| !numeric || !stands_for_nothing(text));
     let mut names: Vec<String> = named.map(|text| name(text, numeric)).collect();
     names.sort_unstable();
     names.dedup();

@@ -56,8 +56,8 @@ use crate::{
 
 /// An online scheduler.
 ///
-/// One of your own is compared like those that there are. This one starts whatever came last, on as many workers as the job asks for
-/// at least, wherever there is room:
+/// One of your own is compared like those that there are. This one starts whatever came last, on as many workers as there is room
+/// for:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -77,7 +77,11 @@ use crate::{
 ///         let mut allocation = Allocation::present(state);
 ///         let waiting = state.active().filter(|job| job.status == Status::Pending);
 ///         for job in waiting.collect::<Vec<_>>().into_iter().rev() {
-///             Packing::Anywhere.place(&mut allocation, &job.job, job.job.workers.min);
+///             let sizes = job.job.workers.min..=job.job.workers.max;
+///             let placed = sizes.rev().find(|&size| Packing::Anywhere.place(&mut allocation, &job.job, size));
+///             if placed.is_none() {
+///                 break;
+///             }
 ///         }
 ///         allocation.decisions(state)
 ///     }
