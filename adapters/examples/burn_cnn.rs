@@ -46,7 +46,7 @@ impl Stripes {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = || Burn::new(Device::flex(), Stripes::new, SIDE * SIDE, Stripes::forward);
-    let (train, held_out) = stripes(1500, 7).split(0.2, 7)?;
+    let (train, held_out) = stripes(1500, 7)?.split(0.2, 7)?;
     let run = ParamServ::new(network().under(CrossEntropy)?, train)
         .validation(held_out)
         .workers(4)

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = network.under(CrossEntropy)?;
     let layout = model.layout().clone();
 
-    let (train, held_out) = stripes(1500, 7).split(0.2, 7)?;
+    let (train, held_out) = stripes(1500, 7)?.split(0.2, 7)?;
     let run = ParamServ::new(model, train)
         .validation(held_out)
         .workers(4)

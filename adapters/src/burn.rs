@@ -136,7 +136,10 @@ impl<M: Module + Sync + 'static> Network for Burn<M> {
     }
 
     fn backward(&mut self, derivatives: &[f32], gradient: &mut [f32]) -> Result<()> {
-        let Some(outputs) = self.outputs.take() else { return Ok(gradient.fill(0.0)) };
+        let Some(outputs) = self.outputs.take() else {
+            gradient.fill(0.0);
+            return Ok(());
+        };
         let data = TensorData::new(derivatives.to_vec(), outputs.dims());
         let derivatives = Tensor::<2>::from_data(data, &self.device);
         let found = (outputs * derivatives).sum().backward();

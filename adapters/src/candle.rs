@@ -143,7 +143,10 @@ impl Network for Candle {
     }
 
     fn backward(&mut self, derivatives: &[f32], gradient: &mut [f32]) -> Result<()> {
-        let Some(outputs) = self.outputs.take() else { return Ok(gradient.fill(0.0)) };
+        let Some(outputs) = self.outputs.take() else {
+            gradient.fill(0.0);
+            return Ok(());
+        };
         let derivatives = Tensor::from_slice(derivatives, outputs.shape(), &Device::Cpu)?;
         let found = (outputs * derivatives)?.sum_all()?.backward()?;
         for (tensor, (_, variable)) in self.layout.tensors().iter().zip(self.variables.all()) {

@@ -1,7 +1,7 @@
 //! Generated images: stripes that run across, down or aslant, which no single pixel tells.
 
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
-use syncline_data::{Dataset, Dense, Features, Targets};
+use syncline_data::{Dataset, Dense, Features, Result, Targets};
 
 /// Pixels of an image's side.
 pub const SIDE: usize = 12;
@@ -9,7 +9,10 @@ pub const SIDE: usize = 12;
 pub const CLASSES: usize = 3;
 
 /// So many images, drawn by a seed: stripes four pixels apart, wherever they begin, under noise.
-pub fn stripes(images: usize, seed: u64) -> Dataset {
+///
+/// # Errors
+/// None: each image has all its pixels, and a label.
+pub fn stripes(images: usize, seed: u64) -> Result<Dataset> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for _ in 0..images {
@@ -23,6 +26,6 @@ pub fn stripes(images: usize, seed: u64) -> Dataset {
         labels.push(label as u32);
     }
     let names = ["across", "down", "aslant"].map(String::from).into();
-    let features = Features::Dense(Dense::new(pixels, SIDE * SIDE).expect("whole rows"));
-    Dataset::new(features, Targets::Class { labels, names }).expect("a label for each image")
+    let features = Features::Dense(Dense::new(pixels, SIDE * SIDE)?);
+    Dataset::new(features, Targets::Class { labels, names })
 }
