@@ -177,15 +177,37 @@ fn rows(start: &[u8], delimiter: u8, escapes: bool) -> Vec<ByteRecord> {
 
 fn delimiter_of(start: &[u8]) -> u8 {
     const CANDIDATES: [u8; 5] = [b'\t', b';', b'|', b',', b' '];
-    let agreeing = |delimiter: &&u8| {
-        let rows = rows(start, **delimiter, has_escapes(start, **delimiter));
-        let Some((cells, same)) = usual_cells(&rows) else { return false };
-        // All of a few rows; of many, one in ten may be torn. A header may lack its first cell.
+    let agreement = |delimiter: u8| Agreement::of(&rows(start, delimiter, has_escapes(start, delimiter)));
+    match CANDIDATES.into_iter().find(|&delimiter| agreement(delimiter) != Agreement::None) {
+        // A tab before the last cell of a table of blanks, as some write a text there, or in its header alone.
+        Some(b'\t') if agreement(b'\t') != Agreement::All && agreement(b' ') == Agreement::All => b' ',
+        Some(delimiter) => delimiter,
+        None => most_frequent(start),
+    }
+}
+
+/// Which of some rows have one number of cells, at least two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Agreement {
+    All,
+    /// Nine in ten, since of many rows some may be torn, or all but a header that lacks a cell.
+    Most,
+    None,
+}
+
+impl Agreement {
+    fn of(rows: &[ByteRecord]) -> Agreement {
+        let Some((cells, same)) = usual_cells(rows) else { return Agreement::None };
         let others = rows.len() - same;
         let short = rows.first().is_some_and(|first| first.len() + 1 == cells);
-        cells > 1 && (others == 0 || others == 1 && short && rows.len() > 2 || others * 10 <= rows.len())
-    };
-    CANDIDATES.iter().find(agreeing).copied().unwrap_or_else(|| most_frequent(start))
+        match others {
+            _ if cells < 2 => Agreement::None,
+            0 => Agreement::All,
+            1 if short && rows.len() > 2 => Agreement::Most,
+            _ if others * 10 <= rows.len() => Agreement::Most,
+            _ => Agreement::None,
+        }
+    }
 }
 
 /// How many cells most rows have, and how many do; of as many the number that comes later, since titles come first. (The last row
@@ -285,6 +307,9 @@ mod tests {
             ("a\tb\n1, or 2\t3\n", b'\t', 2),
             ("a|b\n1|2\n", b'|', 2),
             ("a b  c\n1  2 3\n", b' ', 3),
+            ("mpg weight name\n18.0  3504.\t\"ford torino\"\n15.0  3693.\t\"buick skylark\"\n", b' ', 3),
+            ("a\tb c\td\n1 2. 3\t\"x y\"\n4 5. 6\t\"z\"\n", b' ', 4),
+            ("a\tb\nr1\t1\t2\nr2\t3\t4\n", b'\t', 3),
             ("name,y\n\"Smith, John\",1\nJane Doe,2\n", b',', 2),
             ("# written by hand\n# on a Sunday\na,b,c\n1,2,3\n", b',', 3),
         ] {
