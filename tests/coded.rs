@@ -72,6 +72,8 @@ fn a_coded_shuffle_pays_by_what_a_multicast_is_worth() {
     assert_eq!((&all["pays"], &all["coded_packets"]), (&true.into(), &each["coded_packets"]));
     assert!((2.85..2.95).contains(&all["gain"].as_f64().unwrap()), "{all}");
     fails("queue shuffle --workers 17 --rows 8000 --held 0.5", 2, &["number of workers", "16"]);
+    fails("queue shuffle --workers 8 --rows 7 --held 0.5", 2, &["number of rows", "between 8 and"]);
+    fails("queue shuffle --workers 8 --rows 99999999999 --held 0.5", 2, &["number of rows", "10000000"]);
     fails("queue shuffle --workers 8 --rows 8000 --held 1.5", 2, &["share", "between 0 and 1"]);
     fails("queue shuffle --workers 8 --rows 8000 --held 0.5 --multicast 4:4,2:2", 2, &["2:1.99,4:4.02"]);
 }

@@ -186,6 +186,7 @@ impl From<candle_core::Error> for Error {
 /// Variables by name, drawn when a layer asks for them: the same for the same seed, whoever else draws.
 #[derive(Clone)]
 struct Variables {
+    /// Shared with the builder that the layers ask, which candle wants to be usable by several threads; only one ever is at it.
     drawn: Arc<Mutex<BTreeMap<String, Var>>>,
     seed: u64,
 }
@@ -199,42 +200,40 @@ impl Variables {
 
     /// Values for a variable of this shape.
     fn values(&self, shape: &Shape, name: &str, init: Init) -> candle_core::Result<Vec<f32>> {
-        let mut generator = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ fnv1a(name));
+        let generator = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ fnv1a(name));
         let count = shape.elem_count();
-        let uniform =
-            |low: f64, high: f64| Uniform::new_inclusive(low, high).map_err(candle_core::Error::wrap);
-        let normal =
-            |mean: f64, deviation: f64| Normal::new(mean, deviation).map_err(candle_core::Error::wrap);
-        let mut draw = |distribution: &dyn Fn(&mut Xoshiro256PlusPlus) -> f64| {
-            (0..count).map(|_| distribution(&mut generator) as f32).collect()
-        };
-        Ok(match init {
-            Init::Const(value) => vec![value as f32; count],
-            Init::Uniform { lo, up } => {
-                let even = uniform(lo, up)?;
-                draw(&|generator| even.sample(generator))
-            }
-            Init::Randn { mean, stdev } => {
-                let bell = normal(mean, stdev)?;
-                draw(&|generator| bell.sample(generator))
-            }
-            // He, Zhang, Ren and Sun 2015.
+        match init {
+            Init::Const(value) => Ok(vec![value as f32; count]),
+            Init::Uniform { lo, up } => evenly(generator, count, lo, up),
+            Init::Randn { mean, stdev } => normally(generator, count, mean, stdev),
+            // He, Zhang, Ren and Sun 2015; an even distribution of this deviation reaches sqrt(3) times as far.
             Init::Kaiming { dist, fan, non_linearity } => {
                 let deviation = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
+                let bound = 3f64.sqrt() * deviation;
                 match dist {
-                    NormalOrUniform::Normal => {
-                        let bell = normal(0.0, deviation)?;
-                        draw(&|generator| bell.sample(generator))
-                    }
-                    NormalOrUniform::Uniform => {
-                        let bound = 3f64.sqrt() * deviation;
-                        let even = uniform(-bound, bound)?;
-                        draw(&|generator| even.sample(generator))
-                    }
+                    NormalOrUniform::Normal => normally(generator, count, 0.0, deviation),
+                    NormalOrUniform::Uniform => evenly(generator, count, -bound, bound),
                 }
             }
-        })
+        }
     }
+}
+
+/// So many numbers between two, all as likely.
+fn evenly(generator: Xoshiro256PlusPlus, count: usize, low: f64, high: f64) -> candle_core::Result<Vec<f32>> {
+    let even = Uniform::new_inclusive(low, high).map_err(candle_core::Error::wrap)?;
+    Ok(even.sample_iter(generator).take(count).map(|value| value as f32).collect())
+}
+
+/// So many numbers of a normal distribution.
+fn normally(
+    generator: Xoshiro256PlusPlus,
+    count: usize,
+    mean: f64,
+    deviation: f64,
+) -> candle_core::Result<Vec<f32>> {
+    let bell = Normal::new(mean, deviation).map_err(candle_core::Error::wrap)?;
+    Ok(bell.sample_iter(generator).take(count).map(|value| value as f32).collect())
 }
 
 impl SimpleBackend for Variables {

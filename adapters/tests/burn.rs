@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod images;
+mod training;
 
 use burn_core as burn;
 use burn_core::module::Module;
@@ -12,12 +13,13 @@ use burn_nn::{
     conv::{Conv2d, Conv2dConfig},
     pool::{MaxPool2d, MaxPool2dConfig},
 };
-use images::{CLASSES, SIDE, stripes};
+use images::{CLASSES, SIDE};
 use syncline_adapters::{Adapted, Burn, Error};
 use syncline_data::synthetic;
 use syncline_learn::{CrossEntropy, Model, Softmax};
-use syncline_paramserv::ParamServ;
+use syncline_paramserv::Policy;
 use syncline_program::Executor;
+use training::{accuracy, trained};
 
 #[derive(Module, Debug)]
 struct Stripes {
@@ -72,15 +74,9 @@ fn one_layer_has_the_gradient_of_softmax() {
 
 #[test]
 fn a_convolutional_network_learns_stripes_with_the_same_bits_on_every_executor() {
-    let (train, held_out) = stripes(600, 3).unwrap().split(0.25, 3).unwrap();
-    let run = |executor: Executor, servers: usize| {
-        let run = ParamServ::new(cnn(), train.clone()).validation(held_out.clone());
-        run.workers(2).servers(servers).batch(15).epochs(3).train(executor).unwrap()
-    };
-    let threads = run(Executor::threads(), 1);
-    let accuracy = threads.report().epochs[2].validation_accuracy.unwrap();
-    assert!(accuracy > 0.9, "{accuracy}");
-    assert_eq!(run(Executor::sim(1), 2).parameters, threads.parameters);
+    let threads = trained(cnn(), Policy::Bsp, 1, Executor::threads());
+    assert!(accuracy(&threads) > 0.9, "{}", accuracy(&threads));
+    assert_eq!(trained(cnn(), Policy::Bsp, 2, Executor::sim(1)).parameters, threads.parameters);
 
     let module = network().module(&threads.parameters).unwrap();
     let first: Vec<f32> = module.out.bias.unwrap().val().into_data().try_to_vec().unwrap();

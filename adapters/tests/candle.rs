@@ -3,17 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod images;
+mod training;
 
 use candle_core::Tensor;
 use candle_nn::{
     BatchNormConfig, Conv2dConfig, Module, ModuleT, VarBuilder, batch_norm, conv2d, group_norm, linear,
 };
-use images::{CLASSES, SIDE, stripes};
+use images::{CLASSES, SIDE};
 use syncline_adapters::{Adapted, Candle, Error};
 use syncline_data::{Dataset, Features, Targets, synthetic};
 use syncline_learn::{CrossEntropy, Model, Softmax, Squared};
-use syncline_paramserv::{ParamServ, Policy};
+use syncline_paramserv::Policy;
 use syncline_program::Executor;
+use training::{accuracy, trained};
 
 fn cnn() -> Adapted<CrossEntropy> {
     let build = |variables: VarBuilder<'_>| {
@@ -58,21 +60,10 @@ fn one_layer_has_the_gradient_of_softmax() {
 
 #[test]
 fn a_convolutional_network_learns_stripes_with_the_same_bits_on_every_executor() {
-    let (train, held_out) = stripes(600, 3).unwrap().split(0.25, 3).unwrap();
-    let run = |executor: Executor, servers: usize| {
-        let run = ParamServ::new(cnn(), train.clone()).validation(held_out.clone());
-        run.workers(2).servers(servers).batch(15).epochs(3).train(executor).unwrap()
-    };
-    let threads = run(Executor::threads(), 1);
-    let accuracy = threads.report().epochs[2].validation_accuracy.unwrap();
-    assert!(accuracy > 0.9, "{accuracy}");
-    assert_eq!(run(Executor::sim(1), 2).parameters, threads.parameters);
-    let asynchronous = ParamServ::new(cnn(), train.clone()).validation(held_out.clone());
-    let asynchronous = asynchronous.workers(2).sync(Policy::Asp).batch(15).epochs(3);
-    assert!(
-        asynchronous.train(Executor::threads()).unwrap().report().epochs[2].validation_accuracy.unwrap()
-            > 0.8
-    );
+    let threads = trained(cnn(), Policy::Bsp, 1, Executor::threads());
+    assert!(accuracy(&threads) > 0.9, "{}", accuracy(&threads));
+    assert_eq!(trained(cnn(), Policy::Bsp, 2, Executor::sim(1)).parameters, threads.parameters);
+    assert!(accuracy(&trained(cnn(), Policy::Asp, 1, Executor::threads())) > 0.8);
 }
 
 #[test]

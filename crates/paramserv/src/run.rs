@@ -17,7 +17,7 @@ use syncline_trace::Recorder;
 
 use crate::{
     Error, ParamServ,
-    allreduce::{Mail, Peers, Shares},
+    allreduce::{Mail, Peers, Weighting},
     batches::Batches,
     checkpoint::{Checkpoint, Rest},
     computation::{Computation, Pull, Recipe},
@@ -344,16 +344,16 @@ impl Run {
                         false => Some(Way::new(ctx, replica, self.follows).await?),
                     });
                 }
-                let peers = Peers::new(ctx, own, ways, self.shares());
+                let peers = Peers::new(ctx, own, ways, self.weighting());
                 Ok(Exchange::among(peers, worker, clock, own, self.shards[rank].len()))
             }
         }
     }
 
     /// By what each worker's gradients count.
-    fn shares(&self) -> Shares {
+    fn weighting(&self) -> Weighting {
         let workers = 0..self.rows.len();
-        Shares {
+        Weighting {
             fold: self.recipe.fold,
             batches: workers.clone().map(|worker| self.batches(worker, 0..self.rows[worker].len())).collect(),
             full: workers.map(|worker| self.full(worker)).sum(),

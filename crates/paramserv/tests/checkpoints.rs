@@ -3,39 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::{fs, path::Path, time::Duration};
 
+use support::{bits, every, files, losses, sim};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Logistic, Mlp, Model, Softmax};
-use syncline_paramserv::{Checkpoints, Error, Every, Optimizer, ParamServ, Policy, Rule, Trained};
+use syncline_paramserv::{Checkpoints, Error, Every, Optimizer, ParamServ, Policy, Rule};
 use syncline_program::{Cost, Executor};
-
-fn sim(seed: u64) -> Executor {
-    Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap()).compute("exp:1ms".parse().unwrap())
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
-}
-
-/// The losses of all epochs, to the last bit.
-fn losses(trained: &Trained) -> Vec<(u64, Option<u64>)> {
-    let epochs = trained.report().epochs.iter();
-    epochs.map(|epoch| (epoch.train_loss.to_bits(), epoch.validation_loss.map(f64::to_bits))).collect()
-}
-
-/// Checkpoints every so many rounds, of which all are kept.
-fn every(folder: &Path, rounds: u64) -> Checkpoints {
-    Checkpoints::in_folder(folder).every(format!("rounds:{rounds}").parse().unwrap()).keeping(1000)
-}
-
-/// The checkpoints in a folder, oldest first.
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "checkpoint"));
-    files.sort();
-    files
-}
 
 /// What is trained: 4 epochs of 8 rounds and a shorter one.
 fn training(name: &str) -> ParamServ {

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::{fs, path::PathBuf};
 
+use support::{bits, sim};
 use syncline_data::{Dataset, Dense, Features, Targets, synthetic};
 use syncline_learn::{Linear, Logistic, Mlp};
 use syncline_paramserv::{
@@ -15,14 +18,6 @@ use syncline_program::{Cost, Executor};
 const DENSE: [&str; 6] =
     ["bf16", "f16", "int8", "push=topk:0.05", "push=topk:0.1,pull=bf16", "push=int8,pull=f16"];
 const SPARSE: [&str; 4] = ["bf16", "f16", "push=topk:0.3", "push=topk:0.5,pull=bf16"];
-
-fn sim(seed: u64) -> Executor {
-    Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap()).compute("exp:1ms".parse().unwrap())
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
-}
 
 fn compression(text: &str) -> Compression {
     if text == "none" { Compression::default() } else { text.parse().unwrap() }

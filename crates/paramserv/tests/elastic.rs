@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
+mod support;
 
+use support::{bits, every, faulty, losses};
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
-use syncline_paramserv::{Checkpoints, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Scaling, Trained};
+use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Scaling, Trained};
 use syncline_program::Executor;
 
 const EPOCHS: u32 = 3;
@@ -17,23 +18,6 @@ fn training() -> ParamServ {
     let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
     let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
     run.optimizer(Optimizer::plain(Rule::Adam)).workers(WORKERS).batch(8).epochs(EPOCHS)
-}
-
-/// A simulation of some 30 ms to 100 ms in which this happens.
-fn sim(seed: u64, faults: &[String]) -> Executor {
-    let executor = Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap());
-    let executor = executor.compute("exp:1ms".parse().unwrap()).on_output(|_, _| {});
-    faults.iter().fold(executor, |executor, fault| executor.fault(fault.parse().unwrap()))
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
-}
-
-/// The losses of all epochs, to the last bit.
-fn losses(trained: &Trained) -> Vec<(u64, Option<u64>)> {
-    let epochs = trained.report().epochs.iter();
-    epochs.map(|epoch| (epoch.train_loss.to_bits(), epoch.validation_loss.map(f64::to_bits))).collect()
 }
 
 /// A number that looks random, below `below`.
@@ -59,10 +43,6 @@ fn assert_each_row_once(trained: &Trained, about: &str) {
     assert_eq!(samples, u64::from(EPOCHS) * report.settings.rows as u64, "{about}");
 }
 
-fn every(folder: &Path, rounds: u64) -> Checkpoints {
-    Checkpoints::in_folder(folder).every(format!("rounds:{rounds}").parse().unwrap())
-}
-
 /// How often who was there changed.
 fn stretches(trained: &Trained) -> usize {
     trained.report().attendance.len()
@@ -76,7 +56,7 @@ fn whoever_comes_and_goes_changes_not_a_bit_under_bsp() {
         let (servers, there) = (1 + (number % 2) as usize, 1 + drawn(number, 7, WORKERS as u64) as usize);
         let faults = changes(number);
         let about = format!("{there} of {WORKERS}, {servers} servers, {faults:?}");
-        let run = training().servers(servers).elastic(there).train(sim(number, &faults));
+        let run = training().servers(servers).elastic(there).train(faulty(number, &faults));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{about}");
         assert_eq!(losses(&run), losses(&whole), "{about}");
@@ -91,7 +71,8 @@ fn whoever_comes_and_goes_changes_not_a_bit_under_bsp() {
 fn the_same_seed_gives_the_same_run_to_the_last_byte() {
     for number in 0..20 {
         let run = || {
-            let run = training().elastic(2).sync("asp".parse().unwrap()).train(sim(number, &changes(number)));
+            let run =
+                training().elastic(2).sync("asp".parse().unwrap()).train(faulty(number, &changes(number)));
             let run = run.unwrap();
             (bits(&run), serde_json::to_string(run.report()).unwrap())
         };
@@ -121,7 +102,7 @@ fn kills_among_the_changes_are_survived_too() {
         let about = format!("{on_loss}, {faults:?}");
         let run =
             training().servers(2).elastic(3).on_worker_loss(on_loss).checkpoint(every(folder.path(), 3));
-        let run = match run.train(sim(number, &faults)) {
+        let run = match run.train(faulty(number, &faults)) {
             Ok(run) => run,
             // Both kills may strike all who are there.
             Err(error) if on_loss == OnWorkerLoss::Redistribute => {
@@ -147,7 +128,7 @@ fn under_every_policy_that_allows_it_each_row_is_trained_on_once_an_epoch() {
         let about = format!("{sync}, {faults:?}");
         let run = training().sync(policy).servers(1 + (number % 2) as usize).elastic(2);
         let run = if policy == Policy::Hogwild { run.optimizer(Optimizer::plain(Rule::Sgd)) } else { run };
-        let run = run.train(sim(number, &faults)).unwrap_or_else(|error| panic!("{about}: {error}"));
+        let run = run.train(faulty(number, &faults)).unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_each_row_once(&run, &about);
         // What a worker's own optimiser remembers is handed over.
         match sync {
@@ -164,7 +145,7 @@ fn what_pushes_have_left_out_is_handed_over_as_well() {
     let whole = training().train(Executor::threads()).unwrap();
     for number in 0..50 {
         let run =
-            training().servers(1 + (number % 2) as usize).elastic(2).train(sim(number, &changes(number)));
+            training().servers(1 + (number % 2) as usize).elastic(2).train(faulty(number, &changes(number)));
         assert_eq!(bits(&run.unwrap()), bits(&whole), "{:?}", changes(number));
     }
 }
@@ -175,11 +156,11 @@ fn a_run_that_grew_goes_on_from_its_checkpoints_with_whomever() {
     for number in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let run = training().elastic(2).checkpoint(every(folder.path(), 5).keeping(100));
-        run.train(sim(number, &changes(number))).unwrap();
+        run.train(faulty(number, &changes(number))).unwrap();
         // Each time with others: some of them, all of them, and none who could leave.
         let again = training().resume(folder.path());
         let again = match number % 3 {
-            0 => again.elastic(4).train(sim(number, &changes(number + 1))),
+            0 => again.elastic(4).train(faulty(number, &changes(number + 1))),
             1 => again.train(Executor::threads()),
             _ => again.elastic(1).train(Executor::threads()),
         };
@@ -211,7 +192,7 @@ fn a_program_scales_its_run_on_threads_and_the_report_says_who_was_there() {
 
 #[test]
 fn what_cannot_be_is_refused_with_the_reason() {
-    let said = |run: ParamServ| run.train(sim(1, &[])).unwrap_err().to_string();
+    let said = |run: ParamServ| run.train(faulty(1, &[])).unwrap_err().to_string();
     assert!(said(training().elastic(0)).contains("at least 1"));
     assert!(said(training().elastic(6)).contains("of the 5 workers"));
     for sync in ["backup:1", "quorum:2", "repetition:0"] {
@@ -219,8 +200,8 @@ fn what_cannot_be_is_refused_with_the_reason() {
         assert!(said(workers.elastic(2)).contains("does not wait for all"), "{sync}");
     }
     assert!(said(training().scaled_by(&Scaling::default())).contains("say `elastic`"));
-    let scaled = training().train(sim(1, &["scale worker 2 1ms".to_owned()]));
+    let scaled = training().train(faulty(1, &["scale worker 2 1ms".to_owned()]));
     assert!(scaled.unwrap_err().to_string().contains("the nodes that it began with"));
-    let scaled = training().elastic(2).train(sim(1, &["scale worker 6 1ms".to_owned()]));
+    let scaled = training().elastic(2).train(faulty(1, &["scale worker 6 1ms".to_owned()]));
     assert!(scaled.unwrap_err().to_string().contains("from 1 to 5"));
 }

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
+mod support;
 
+use support::{bits, every, faulty, losses};
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
-use syncline_paramserv::{Checkpoints, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
+use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
 use syncline_program::Executor;
 
 const EPOCHS: u32 = 3;
@@ -16,23 +17,6 @@ fn training() -> ParamServ {
     let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
     let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
     run.optimizer(Optimizer::plain(Rule::Adam)).workers(3).batch(16).epochs(EPOCHS)
-}
-
-/// A simulation of some 40 ms in which this goes wrong.
-fn sim(seed: u64, faults: &[String]) -> Executor {
-    let executor = Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap());
-    let executor = executor.compute("exp:1ms".parse().unwrap()).on_output(|_, _| {});
-    faults.iter().fold(executor, |executor, fault| executor.fault(fault.parse().unwrap()))
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
-}
-
-/// The losses of all epochs, to the last bit.
-fn losses(trained: &Trained) -> Vec<(u64, Option<u64>)> {
-    let epochs = trained.report().epochs.iter();
-    epochs.map(|epoch| (epoch.train_loss.to_bits(), epoch.validation_loss.map(f64::to_bits))).collect()
 }
 
 /// A moment of the run, from its start to a little after its end.
@@ -51,10 +35,6 @@ fn assert_each_row_once(trained: &Trained, about: &str) {
     assert_eq!(samples, u64::from(EPOCHS) * report.settings.rows as u64, "{about}");
 }
 
-fn every(folder: &Path, rounds: u64) -> Checkpoints {
-    Checkpoints::in_folder(folder).every(format!("rounds:{rounds}").parse().unwrap())
-}
-
 #[test]
 fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
     let whole = training().train(Executor::threads()).unwrap();
@@ -64,7 +44,7 @@ fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
         let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
         let fault = format!("kill worker/{} {}us", number % 3, moment(number));
         let about = format!("{fault}, {on_loss}, {servers} servers");
-        let run = training().servers(servers).on_worker_loss(on_loss).train(sim(number, &[fault]));
+        let run = training().servers(servers).on_worker_loss(on_loss).train(faulty(number, &[fault]));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{about}");
         assert_eq!(losses(&run), losses(&whole), "{about}");
@@ -90,7 +70,7 @@ fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
         let run = training(number).servers(servers).on_worker_loss(OnWorkerLoss::Restart);
         // Now and then without checkpoints: then all go back to the beginning.
         let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 4)) };
-        let run = run.train(sim(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
+        let run = run.train(faulty(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_eq!(bits(&run), bits(whole), "{about}");
         assert_eq!(losses(&run), losses(whole), "{about}");
         assert_each_row_once(&run, &about);
@@ -112,7 +92,7 @@ fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
         let about = format!("{sync}, {fault}, {on_loss}, {servers} servers");
         let run = training().sync(policy).servers(servers).on_worker_loss(on_loss);
         let run = if policy == Policy::Hogwild { run.optimizer(Optimizer::plain(Rule::Sgd)) } else { run };
-        let run = run.checkpoint(every(folder.path(), 4)).train(sim(number, &[fault]));
+        let run = run.checkpoint(every(folder.path(), 4)).train(faulty(number, &[fault]));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
         if policy.heeds_arrival() {
             // Who comes late has trained in vain, as without a loss.
@@ -137,7 +117,7 @@ fn several_losses_in_one_run_are_survived_too() {
         ];
         let on_loss = if number % 2 == 0 { OnWorkerLoss::Redistribute } else { OnWorkerLoss::Restart };
         let run = training().servers(2).on_worker_loss(on_loss).checkpoint(every(folder.path(), 3));
-        let run = run.train(sim(number, &faults)).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
+        let run = run.train(faulty(number, &faults)).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{faults:?}");
         assert_each_row_once(&run, &format!("{faults:?}"));
     }
@@ -146,9 +126,9 @@ fn several_losses_in_one_run_are_survived_too() {
 #[test]
 fn a_loss_ends_the_run_where_that_is_wanted_and_when_nobody_is_left() {
     let fault = ["kill worker/1 9ms".to_owned()];
-    let said = training().train(sim(1, &fault)).unwrap_err().to_string();
+    let said = training().train(faulty(1, &fault)).unwrap_err().to_string();
     assert!(said.contains("worker/1 was killed by signal 9"), "{said}");
     let all: Vec<String> = (0..3).map(|worker| format!("kill worker/{worker} {}ms", 5 + worker)).collect();
-    let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(sim(1, &all));
+    let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(1, &all));
     assert!(run.unwrap_err().to_string().contains("was killed by signal 9"));
 }

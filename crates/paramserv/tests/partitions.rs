@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
+use support::{bits, sim};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Linear, Softmax};
 use syncline_paramserv::{Checkpoints, Optimizer, ParamServ, Partition, Policy, Rule, Trained};
@@ -9,18 +12,10 @@ use syncline_program::Executor;
 
 const EPOCHS: u32 = 3;
 
-fn sim(seed: u64) -> Executor {
-    Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap()).compute("exp:1ms".parse().unwrap())
-}
-
 fn training(partition: &str) -> ParamServ {
     let run = ParamServ::new(Softmax::new(6, 3), synthetic::blobs(410, 6, 3, 7));
     let sgd = Optimizer::new(Rule::Sgd, 0.1).unwrap();
     run.optimizer(sgd).workers(3).batch(16).epochs(EPOCHS).partition(partition.parse().unwrap())
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
 }
 
 fn samples(trained: &Trained) -> Vec<u64> {

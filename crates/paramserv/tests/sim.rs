@@ -6,11 +6,14 @@
     reason = "a test measures real time and may panic"
 )]
 
+mod support;
+
 use std::time::{Duration, Instant};
 
+use support::bits;
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
-use syncline_paramserv::{ParamServ, Policy, Staleness, Trained};
+use syncline_paramserv::{ParamServ, Policy, Staleness};
 use syncline_program::{Cost, Executor};
 
 fn training(workers: usize, sync: Policy) -> ParamServ {
@@ -22,10 +25,6 @@ fn training(workers: usize, sync: Policy) -> ParamServ {
 fn sim(seed: u64) -> Executor {
     let network = "1Gbit/50us/10us".parse().unwrap();
     Executor::sim(seed).network(network).compute("exp:3ms".parse().unwrap())
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]

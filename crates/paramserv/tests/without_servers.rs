@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{fs, path::Path, time::Duration};
+mod support;
 
+use std::time::Duration;
+
+use support::{bits, every, faulty, files, losses};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Logistic, Mlp, Model, Softmax};
 use syncline_paramserv::{
-    Checkpoints, Every, Fold, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Schedule, Trained,
+    Checkpoints, Every, Fold, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Schedule,
 };
 use syncline_program::Executor;
 
@@ -15,23 +18,6 @@ const KINDS: [&str; 3] = ["allreduce", "allreduce:tree", "allreduce:direct"];
 
 fn policy(name: &str) -> Policy {
     name.parse().unwrap()
-}
-
-/// A simulation, in which this may go wrong.
-fn sim(seed: u64, faults: &[String]) -> Executor {
-    let executor = Executor::sim(seed).network("1Gbit/50us/10us".parse().unwrap());
-    let executor = executor.compute("exp:1ms".parse().unwrap()).on_output(|_, _| {});
-    faults.iter().fold(executor, |executor, fault| executor.fault(fault.parse().unwrap()))
-}
-
-fn bits(trained: &Trained) -> Vec<u32> {
-    trained.parameters.iter().map(|value| value.to_bits()).collect()
-}
-
-/// The losses of all epochs, to the last bit.
-fn losses(trained: &Trained) -> Vec<(u64, Option<u64>)> {
-    let epochs = trained.report().epochs.iter();
-    epochs.map(|epoch| (epoch.train_loss.to_bits(), epoch.validation_loss.map(f64::to_bits))).collect()
 }
 
 /// 293 dense rows, which no number of workers shares evenly, and a part held out.
@@ -114,13 +100,15 @@ fn all_1_each_way_has_its_own_bits_wherever_it_runs_and_whoever_is_slow() {
                 let about = format!("{kind}, {workers} workers, training {number}");
                 let whole = training().train(Executor::threads()).unwrap();
                 let slow = training().inject("worker=0:2ms".parse().unwrap());
-                for other in [sim(1, &[]), sim(2, &[])].map(|executor| training().train(executor).unwrap()) {
+                for other in
+                    [faulty(1, &[]), faulty(2, &[])].map(|executor| training().train(executor).unwrap())
+                {
                     assert_eq!((bits(&other), losses(&other)), (bits(&whole), losses(&whole)), "{about}");
                 }
                 let slow = slow.epochs(1).train(Executor::threads()).unwrap();
                 assert_eq!(
                     bits(&slow),
-                    bits(&training().epochs(1).train(sim(3, &[])).unwrap()),
+                    bits(&training().epochs(1).train(faulty(3, &[])).unwrap()),
                     "{about}, slow"
                 );
                 let (first, last) = (&whole.report().epochs[0], &whole.report().epochs[2]);
@@ -137,7 +125,7 @@ fn in_a_ring_each_worker_sends_and_receives_the_least_that_is_possible() {
     for (workers, kind) in [(2, "allreduce"), (4, "allreduce"), (8, "allreduce"), (4, "allreduce:direct")] {
         let data = synthetic::blobs(workers * 4 * 16, 31, 64, 7);
         let run = ParamServ::new(Softmax::new(31, 64), data).batch(16).epochs(2);
-        let run = run.workers(workers).sync(policy(kind)).train(sim(1, &[])).unwrap();
+        let run = run.workers(workers).sync(policy(kind)).train(faulty(1, &[])).unwrap();
         let least = (2 * (workers - 1) * parameters / workers * 4 * rounds) as u64;
         for worker in &run.report().workers {
             let sent = [worker.pushed_bytes, worker.uncompressed_pushed_bytes];
@@ -178,19 +166,6 @@ fn in_virtual_time_a_round_takes_what_the_lines_do() {
     }
 }
 
-/// Checkpoints every so many rounds, of which all are kept.
-fn every(folder: &Path, rounds: u64) -> Checkpoints {
-    Checkpoints::in_folder(folder).every(format!("rounds:{rounds}").parse().unwrap()).keeping(1000)
-}
-
-/// The checkpoints in a folder, oldest first.
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "checkpoint"));
-    files.sort();
-    files
-}
-
 fn training(kind: &str) -> ParamServ {
     run(Mlp::new(&[6, 8, 3]), dense()).optimizer(Optimizer::plain(Rule::Adam)).workers(3).sync(policy(kind))
 }
@@ -201,12 +176,13 @@ fn a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits_wherever_it_was_
         let whole = training(kind).train(Executor::threads()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let cut = training(kind).checkpoint(every(folder.path(), 4));
-        let cut = if number == 1 { cut.train(sim(5, &[])) } else { cut.train(Executor::threads()) }.unwrap();
+        let cut =
+            if number == 1 { cut.train(faulty(5, &[])) } else { cut.train(Executor::threads()) }.unwrap();
         assert_eq!(bits(&cut), bits(&whole), "{kind}: checkpoints change nothing");
         let files = files(folder.path());
         assert!(files.len() >= 3, "{kind}: {} checkpoints", files.len());
         for (number, file) in files.iter().enumerate() {
-            let executor = if number % 2 == 0 { sim(number as u64, &[]) } else { Executor::threads() };
+            let executor = if number % 2 == 0 { faulty(number as u64, &[]) } else { Executor::threads() };
             let again = training(kind).resume(file).train(executor).unwrap();
             assert_eq!((bits(&again), losses(&again)), (bits(&whole), losses(&whole)), "{}", file.display());
             let samples: u64 = again.report().workers.iter().map(|worker| worker.samples).sum();
@@ -217,11 +193,11 @@ fn a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits_wherever_it_was_
     let whole = training("allreduce").train(Executor::threads()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let by_time = Checkpoints::in_folder(folder.path()).every("seconds:0.005".parse().unwrap()).keeping(1000);
-    training("allreduce").checkpoint(by_time).train(sim(3, &[])).unwrap();
+    training("allreduce").checkpoint(by_time).train(faulty(3, &[])).unwrap();
     let cuts = files(folder.path());
     assert!(cuts.len() > 1, "{cuts:?}");
     for cut in cuts {
-        let again = training("allreduce").resume(&cut).train(sim(4, &[])).unwrap();
+        let again = training("allreduce").resume(&cut).train(faulty(4, &[])).unwrap();
         assert_eq!(bits(&again), bits(&whole), "{}", cut.display());
     }
 }
@@ -230,7 +206,7 @@ fn a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits_wherever_it_was_
 fn a_run_that_has_trained_for_long_enough_has_the_parameters_of_its_best_epoch() {
     let run = |kind: &str| training(kind).patience(1).epochs(30).schedule(Schedule::default());
     let bsp = run("bsp").train(Executor::threads()).unwrap();
-    for executor in [Executor::threads(), sim(1, &[]), sim(2, &[])] {
+    for executor in [Executor::threads(), faulty(1, &[]), faulty(2, &[])] {
         let summed = run("allreduce:direct").train(executor).unwrap();
         assert_eq!(bits(&summed), bits(&bsp));
         assert_eq!(summed.report().best_epoch, bsp.report().best_epoch);
@@ -251,7 +227,7 @@ fn a_worker_killed_at_any_moment_takes_all_back_and_changes_not_a_bit() {
         let run = training(kind).on_worker_loss(OnWorkerLoss::Restart);
         // Now and then without checkpoints: then all go back to the beginning.
         let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 4)) };
-        let run = run.train(sim(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
+        let run = run.train(faulty(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_eq!((bits(&run), losses(&run)), (bits(whole), losses(whole)), "{about}");
         let samples: u64 = run.report().workers.iter().map(|worker| worker.samples).sum();
         assert_eq!(samples, 3 * run.report().settings.rows as u64, "{about}: each row once an epoch");
@@ -269,7 +245,7 @@ fn several_losses_are_survived_too() {
         let faults: Vec<_> =
             (0..4).map(|other| format!("kill worker/{} {}us", (number + other) % 3, at(other))).collect();
         let run = training("allreduce").on_worker_loss(OnWorkerLoss::Restart);
-        let run = run.checkpoint(every(folder.path(), 3)).train(sim(number, &faults));
+        let run = run.checkpoint(every(folder.path(), 3)).train(faulty(number, &faults));
         let run = run.unwrap_or_else(|error| panic!("{faults:?}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{faults:?}");
     }
@@ -278,7 +254,8 @@ fn several_losses_are_survived_too() {
 #[test]
 fn without_a_restart_the_loss_of_a_worker_ends_the_run_and_is_named() {
     for kind in KINDS {
-        let error = training(kind).train(sim(1, &["kill worker/2 4ms".to_owned()])).unwrap_err().to_string();
+        let error =
+            training(kind).train(faulty(1, &["kill worker/2 4ms".to_owned()])).unwrap_err().to_string();
         assert!(error.contains("worker/2"), "{kind}: {error}");
     }
 }
@@ -295,7 +272,7 @@ fn a_loss_that_is_no_number_names_who_has_seen_it() {
 
 #[test]
 fn who_is_slow_is_who_the_others_wait_for() {
-    let slow = training("allreduce").inject("worker=1:5ms".parse().unwrap()).train(sim(1, &[])).unwrap();
+    let slow = training("allreduce").inject("worker=1:5ms".parse().unwrap()).train(faulty(1, &[])).unwrap();
     let report = slow.report();
     let rounds = report.workers[0].rounds;
     assert!(report.workers[1].last_arrivals > rounds * 9 / 10, "{:?}", report.workers);
@@ -312,7 +289,7 @@ fn who_is_slow_is_who_the_others_wait_for() {
 fn a_trace_has_the_meetings_of_all_workers_and_their_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.parquet");
-    let run = training("allreduce").trace(&path).train(sim(1, &[])).unwrap();
+    let run = training("allreduce").trace(&path).train(faulty(1, &[])).unwrap();
     let trace = syncline_trace::read(&path).unwrap();
     assert_eq!((trace.info.workers, trace.info.servers), (3, 0));
     let names: Vec<_> = trace.info.nodes.iter().map(|node| node.name.clone()).collect();

@@ -7,6 +7,9 @@ use super::MOST_WORKERS;
 use crate::error::within;
 use crate::{Error, Result};
 
+/// Rows at most of which expected numbers are told: a sum has as many terms as a worker has rows.
+const MOST_ROWS: usize = 10_000_000;
+
 /// One row for each that its next owner lacks: q (1 - 1 / n) (1 - p).
 ///
 /// # Errors
@@ -44,9 +47,10 @@ pub fn coded(workers: usize, rows: usize, share: f64) -> Result<f64> {
 /// The terms of [`coded`]: how many workers a packet is for, and how many such packets there are.
 ///
 /// # Errors
-/// Unless there are 2 to 16 workers and the share lies between 0 and 1.
+/// Unless there are 2 to 16 workers, a row for each and at most ten million, and the share lies between 0 and 1.
 pub fn coded_by_size(workers: usize, rows: usize, share: f64) -> Result<Vec<(usize, f64)>> {
     check(workers, share)?;
+    within("the number of rows", rows, workers, MOST_ROWS)?;
     let n = workers as f64;
     let mut sets = n;
     let mut terms = Vec::new();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What comes after a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Word {
+pub(crate) enum Next {
     /// The next one.
     #[default]
     GoOn,
@@ -30,8 +30,8 @@ pub(crate) struct Arrival {
 /// What a worker has heard in a round, of others or through others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heard {
-    /// What the first worker says, once that is known.
-    pub word: Option<Word>,
+    /// What comes next, as the first worker says, once that is known.
+    pub next: Option<Next>,
     /// The last of those who are known to have arrived.
     pub last: Arrival,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Heard {
 impl Heard {
     /// Takes in what another has heard.
     pub(crate) fn hear(&mut self, other: &Self) {
-        self.word = self.word.or(other.word);
+        self.next = self.next.or(other.next);
         self.last = self.last.max(other.last);
     }
 }
@@ -55,11 +55,11 @@ pub(crate) struct Wishes {
 
 impl Wishes {
     /// What is to come after a round.
-    pub(crate) fn word_after(&self, round: u64) -> Word {
+    pub(crate) fn next_after(&self, round: u64) -> Next {
         match self {
-            Self { over: true, .. } => Word::Over,
-            Self { hold_from: Some(from), .. } if round + 1 >= *from => Word::Hold,
-            _ => Word::GoOn,
+            Self { over: true, .. } => Next::Over,
+            Self { hold_from: Some(from), .. } if round + 1 >= *from => Next::Hold,
+            _ => Next::GoOn,
         }
     }
 }
@@ -71,22 +71,22 @@ mod tests {
     #[test]
     fn a_wish_comes_true_with_the_first_round_that_can_tell_of_it() {
         let mut wishes = Wishes::default();
-        assert_eq!(wishes.word_after(7), Word::GoOn);
+        assert_eq!(wishes.next_after(7), Next::GoOn);
         wishes.hold_from = Some(9);
-        assert_eq!((wishes.word_after(7), wishes.word_after(8), wishes.word_after(20)), {
-            (Word::GoOn, Word::Hold, Word::Hold)
+        assert_eq!((wishes.next_after(7), wishes.next_after(8), wishes.next_after(20)), {
+            (Next::GoOn, Next::Hold, Next::Hold)
         });
         wishes.over = true;
-        assert_eq!(wishes.word_after(7), Word::Over);
+        assert_eq!(wishes.next_after(7), Next::Over);
     }
 
     #[test]
     fn who_was_last_and_what_the_first_says_are_heard_through_others() {
         let at = |ms, worker| Arrival { at: Duration::from_millis(ms), worker };
-        let mut heard = Heard { word: None, last: at(5, 1) };
-        heard.hear(&Heard { word: None, last: at(9, 2) });
-        heard.hear(&Heard { word: Some(Word::Hold), last: at(1, 0) });
-        heard.hear(&Heard { word: None, last: at(7, 3) });
-        assert_eq!(heard, Heard { word: Some(Word::Hold), last: at(9, 2) });
+        let mut heard = Heard { next: None, last: at(5, 1) };
+        heard.hear(&Heard { next: None, last: at(9, 2) });
+        heard.hear(&Heard { next: Some(Next::Hold), last: at(1, 0) });
+        heard.hear(&Heard { next: None, last: at(7, 3) });
+        assert_eq!(heard, Heard { next: Some(Next::Hold), last: at(9, 2) });
     }
 }

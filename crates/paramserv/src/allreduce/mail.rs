@@ -139,7 +139,7 @@ mod tests {
 
     fn handed(history: u32, round: u64, from: u32, part: u32, values: usize) -> Handed {
         let key = Key { round, from, part, whole: false };
-        let heard = Heard { word: None, last: Arrival { at: Duration::ZERO, worker: from } };
+        let heard = Heard { next: None, last: Arrival { at: Duration::ZERO, worker: from } };
         Handed { history, key, heard, values: vec![1.0; values].into() }
     }
 

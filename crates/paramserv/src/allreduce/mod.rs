@@ -22,7 +22,7 @@ use syncline_program::Context;
 use syncline_round::{Fold, Member, Move, fold};
 use syncline_wire::{Pool, Tensor};
 
-pub(crate) use accord::{Arrival, Heard, Wishes, Word};
+pub(crate) use accord::{Arrival, Heard, Next, Wishes};
 pub(crate) use mail::{Handed, Key, Mail};
 
 use crate::{
@@ -48,7 +48,7 @@ pub(crate) struct Peers {
     moves: Vec<Move>,
     /// Which parameters each part has.
     cuts: Vec<Range<usize>>,
-    shares: Shares,
+    weighting: Weighting,
     pool: Pool<f32>,
     history: u32,
     begun: Option<Begun>,
@@ -64,7 +64,7 @@ struct Begun {
 }
 
 /// By what a worker's gradients count: everybody knows how many rows each has in a round.
-pub(crate) struct Shares {
+pub(crate) struct Weighting {
     pub fold: Fold,
     /// By worker.
     pub batches: Vec<Batches>,
@@ -73,7 +73,7 @@ pub(crate) struct Shares {
     pub rounds_per_epoch: u64,
 }
 
-impl Shares {
+impl Weighting {
     /// The weight of a worker's gradient in a round, and the samples of all.
     fn of(&self, worker: u32, round: u64) -> (f32, u64) {
         let rows = |batches: &Batches| batches.round(round % self.rounds_per_epoch).len() as u64;
@@ -98,7 +98,12 @@ type Sends<'a> = FuturesUnordered<futures_util::future::LocalBoxFuture<'a, Resul
 
 impl Peers {
     /// Those of the worker of `ctx`, whose own parameters `own` holds.
-    pub(crate) fn new(ctx: &Context, own: &Arc<Server>, ways: Vec<Option<Way>>, shares: Shares) -> Self {
+    pub(crate) fn new(
+        ctx: &Context,
+        own: &Arc<Server>,
+        ways: Vec<Option<Way>>,
+        weighting: Weighting,
+    ) -> Self {
         let (moves, cuts) = own.mail().map(Mail::plan).unwrap_or_default();
         let parameters = cuts.last().map_or(0, |last| last.end);
         Self {
@@ -108,7 +113,7 @@ impl Peers {
             ways,
             moves,
             cuts,
-            shares,
+            weighting,
             pool: Pool::new(parameters * size_of::<f32>() * BUFFERS),
             history: 0,
             begun: None,
@@ -137,7 +142,7 @@ impl Peers {
 
     /// Begins the sum of a round with this worker's gradient, which may have no values.
     pub(crate) fn begin(&mut self, round: u64, gradient: &Values, position: Position) {
-        let (weight, samples) = self.shares.of(self.rank, round);
+        let (weight, samples) = self.weighting.of(self.rank, round);
         let all = 0..self.cuts.last().map_or(0, |last| last.end);
         let dense = (weight != 0.0).then(|| gradient.dense(&all));
         let part = |cut: &Range<usize>| {
@@ -163,7 +168,7 @@ impl Peers {
         let Some(Begun { round, samples, mut parts, position }) = self.begun.take() else { return Ok(None) };
         let began = self.ctx.clock().now();
         let mut heard = Heard {
-            word: (self.rank == 0).then(|| self.own.word_after(round)),
+            next: (self.rank == 0).then(|| self.own.next_after(round)),
             last: Arrival { at: began, worker: self.rank },
         };
         let key = |from: Member, part: usize, whole: bool| Key {
@@ -216,7 +221,7 @@ impl Peers {
             mail.forget(self.history, round);
         }
         // By now the first worker has been heard (SUM-3).
-        self.own.agree(round, heard.word.unwrap_or_default(), heard.last.worker);
+        self.own.agree(round, heard.next.unwrap_or_default(), heard.last.worker);
         let gradient = Gradient { samples, values: Values::Dense(self.joined(parts)) };
         Ok(Some(Summed { round, gradient, position, held, received }))
     }

@@ -5,9 +5,9 @@
 
 use tokio::sync::oneshot;
 
-use super::{Server, Word as Told, state::State};
+use super::{Server, Word, state::State};
 use crate::{
-    allreduce::{Mail, Wishes, Word},
+    allreduce::{Mail, Next, Wishes},
     hold::Hold,
 };
 
@@ -33,20 +33,20 @@ impl Server {
     }
 
     /// What the first worker says is to come after a round.
-    pub(crate) fn word_after(&self, round: u64) -> Word {
-        self.state().replica.as_ref().map_or(Word::GoOn, |replica| replica.wishes.word_after(round))
+    pub(crate) fn next_after(&self, round: u64) -> Next {
+        self.state().replica.as_ref().map_or(Next::GoOn, |replica| replica.wishes.next_after(round))
     }
 
     /// Takes in what all have agreed on for after a round, and who arrived last in it.
-    pub(crate) fn agree(&self, round: u64, word: Word, last: u32) {
+    pub(crate) fn agree(&self, round: u64, next: Next, last: u32) {
         let mut state = self.state();
         if let Some(count) = state.statistics.last_arrivals.get_mut(last as usize) {
             *count += 1;
         }
-        match word {
-            Word::GoOn => {}
-            Word::Over => state.closed = true,
-            Word::Hold => {
+        match next {
+            Next::GoOn => {}
+            Next::Over => state.closed = true,
+            Next::Hold => {
                 if let Some(replica) = &mut state.replica {
                     replica.wishes.hold_from = None;
                 }
@@ -66,7 +66,7 @@ impl State {
         }
         if at_once {
             self.closed = true;
-            self.answer_all(|| Told::Over);
+            self.answer_all(|| Word::Over);
         }
     }
 
