@@ -190,6 +190,23 @@ fn who_is_slow_among_others_is_not_known_unless_it_is_said() {
 }
 
 #[test]
+fn where_every_worker_was_delayed_nothing_shows_how_long_another_takes() {
+    let noise = table(Distribution::uniform(0.0050, 0.0052).unwrap(), 9);
+    let work = |worker: usize, round: u64| noise(worker, round) + [0.004, 0.010][worker];
+    let settings = vec![("inject", "worker=0:4ms worker=1:10ms")];
+    let two = Made { settings, ..Made::new(2, 200, Some(0), &work) };
+    let (profile, _) = two.fitted();
+    let asked = |workers: usize| profile.predict(&Question { workers, ..profile.question().unwrap() });
+    let refused = asked(8).unwrap_err().to_string();
+    assert!(
+        refused.contains("each of the 2 workers of the trace has an injected delay of its own"),
+        "{refused}"
+    );
+    // Of fewer, it is known who they are.
+    near(asked(1).unwrap().round_s, 0.0091, 0.01);
+}
+
+#[test]
 fn an_interval_holds_the_run_that_it_was_fitted_on() {
     let noise = table(Distribution::exponential(1.0 / 0.002).unwrap(), 7);
     // What a busy machine does: time passes in which no worker does anything that is traced.

@@ -3,9 +3,11 @@
 //!
 //! [`objects`] cuts a file into its events, [`event`] reads one, [`kind`] says what it is, [`trace`] keeps of all only
 //! stretches of time. [`ranks`] makes one worker of each rank of a Kineto trace and of each device of JAX's or TensorFlow's;
-//! [`lanes`] makes one node of each thread of any other, explained like our own runs.
+//! [`horovod`] makes one of each rank that Horovod's timeline names; [`lanes`] makes one node of each thread of any other. Both
+//! are explained like our own runs.
 
 mod event;
+mod horovod;
 mod kind;
 mod lanes;
 mod names;
@@ -25,18 +27,34 @@ pub(crate) use trace::{Trace, read};
 
 /// The spans of the files of one run.
 pub(crate) fn spans(traces: Vec<Trace>) -> (RunInfo, Vec<Span>) {
-    if has_ranks(&traces) { ranks::spans(&ranks::assemble(traces)) } else { lanes::assemble(&traces) }
+    if has_ranks(&traces) {
+        return ranks::spans(&ranks::assemble(traces));
+    }
+    let (info, spans, _) = nodes(&traces);
+    (info, spans)
+}
+
+/// The nodes of traces without devices, and what a reader should know of how they were told.
+fn nodes(traces: &[Trace]) -> (RunInfo, Vec<Span>, Option<String>) {
+    match traces {
+        [trace] if horovod::wrote(trace) => horovod::assemble(trace),
+        _ => {
+            let (info, spans) = lanes::assemble(traces);
+            (info, spans, None)
+        }
+    }
 }
 
 /// The report of the files of one run, one file a rank; `None` if nothing in them takes time.
-pub(crate) fn report(traces: Vec<Trace>, source: String, damage: Damage) -> Option<Report> {
+pub(crate) fn report(traces: Vec<Trace>, source: String, mut damage: Damage) -> Option<Report> {
     if traces.iter().all(|trace| trace.slices.is_empty() && trace.launches.is_empty()) {
         return None;
     }
     if has_ranks(&traces) {
         return Some(ranks::report(&ranks::assemble(traces), source, damage));
     }
-    let (info, spans) = lanes::assemble(&traces);
+    let (info, spans, note) = nodes(&traces);
+    note.into_iter().for_each(|note| damage.note(note));
     Some(workers::report(&info, &spans, source, damage))
 }
 

@@ -38,7 +38,8 @@ impl JobProfile {
         let more = |fill: &[usize]| -> Vec<usize> {
             (0..workers).map(|at| if at < traced { at } else { fill[(at - traced) % fill.len()] }).collect()
         };
-        if !named.is_empty() && !others.is_empty() {
+        // Beyond the trace's there must be others; `check_question` has seen to that.
+        if !named.is_empty() && (workers <= traced || !others.is_empty()) {
             return vec![more(&others)];
         }
         let in_turn: Vec<usize> = (0..workers).map(|at| at % traced).collect();

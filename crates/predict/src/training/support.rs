@@ -14,6 +14,14 @@ impl JobProfile {
         if question.workers > FARTHEST * measured {
             return Err(Error::TooFar { asked: question.workers, measured, limit: FARTHEST });
         }
+        if question.workers > measured && (0..measured).all(|worker| self.measured.named.contains(&worker)) {
+            let why = format!(
+                "each of the {measured} workers of the trace has an injected delay of its own, so that none shows how long the \
+                 others of {} would take; record a run with one worker more, without a delay of its own",
+                question.workers
+            );
+            return Err(Error::CannotTell { why });
+        }
         if question.sync.heeds_arrival() && question.servers > 1 {
             let why = format!(
                 "under {} one server decides which gradients a round takes: ask for one",
