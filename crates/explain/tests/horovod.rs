@@ -85,6 +85,11 @@ fn ranks_wait_for_the_one_that_hands_in_last() {
     let wait = report.shares["wait"];
     assert!((wait - 0.75 * 30.0 / 88.0).abs() < 0.03, "{:?}", report.shares);
     assert!((report.shares["collective"] - 5.0 / 88.0).abs() < 0.01, "{:?}", report.shares);
+    assert!(
+        !report.verdict[0].contains(" 0.0 % moving data"),
+        "an exchange is no work: {}",
+        report.verdict[0]
+    );
     assert_eq!(report.sync_points[0].count, STEPS);
     assert_eq!(report.stragglers[0].who, "rank/2");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use syncline_terminal::unit::{milliseconds, plural};
+use syncline_terminal::unit::{factor, milliseconds, plural};
 
 use super::{Advice, Distribution, Report, Straggler, SyncPoint, calls, devices, tables, timeline};
 
@@ -276,7 +276,7 @@ fn stragglers(found: &[Straggler]) -> String {
             format!("{:?}", straggler.recurrence).to_lowercase(),
             escape(if straggler.who.is_empty() { "each time another" } else { &straggler.who }),
             clipped(&straggler.place),
-            format!("{:.2} x", straggler.factor),
+            factor(straggler.factor),
             format!("{} of {}", straggler.late, straggler.meetings),
             format!("{:.2}", straggler.idle_core_s),
             format!("{:.2}", straggler.excess_s),

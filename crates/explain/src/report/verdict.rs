@@ -1,7 +1,7 @@
 //! The verdict: what to know first, in plain words. Each sentence names a share of something and its cause; nothing is
 //! said that the figures do not carry.
 
-use syncline_terminal::unit::{digits, milliseconds, plural};
+use syncline_terminal::unit::{digits, factor, milliseconds, plural};
 
 use super::{Report, SyncKind, SyncPoint, calls, devices};
 
@@ -68,7 +68,6 @@ fn where_time_went(report: &Report) -> String {
         "shuffle_write",
         "deserialise",
         "serialise",
-        "collective",
         "evaluate",
         "fold",
         "apply",
@@ -86,7 +85,8 @@ fn where_time_went(report: &Report) -> String {
             percent(work),
         ),
         _ => {
-            let (waiting, moving) = (share(report, "wait"), share(report, "push") + share(report, "pull"));
+            let waiting = share(report, "wait");
+            let moving: f64 = ["push", "pull", "collective"].iter().map(|name| share(report, name)).sum();
             let rest = (1.0 - work - waiting - moving).max(0.0);
             format!(
                 "{} of {wall} was work, {} waiting for each other, {} moving data, {} something else (start-up, the \
@@ -261,8 +261,8 @@ fn stragglers(report: &Report) -> Vec<String> {
         .map(|found| {
             let place = if found.place.is_empty() { String::new() } else { format!(" at `{}`", found.place) };
             format!(
-                "{}{place} takes {:.1} x as long as the others, {:.2} s more in all ({} of {} times last): {}; the others waited {} core-seconds for it.",
-                found.who, found.factor, found.excess_s, found.late, found.meetings, found.cause, core_seconds(found.idle_core_s)
+                "{}{place} takes {} as long as the others, {:.2} s more in all ({} of {} times last): {}; the others waited {} core-seconds for it.",
+                found.who, factor(found.factor), found.excess_s, found.late, found.meetings, found.cause, core_seconds(found.idle_core_s)
             )
         })
         .collect()
