@@ -247,13 +247,8 @@ pub enum Error {
     #[error("snapshot: {0}")]
     Snapshot(String),
     /// A drawing that could not be made.
-    #[error("drawing {what}: {why}")]
-    Plot {
-        /// The figure.
-        what: String,
-        /// The cause.
-        why: String,
-    },
+    #[error(transparent)]
+    Plot(#[from] syncline_chart::Error),
 }
 
 fn after_colon(why: &str) -> String {

@@ -15,7 +15,7 @@
 //!
 //! Nothing here touches a clock, a socket or a thread; files only in the readers and in `report` and
 //! `replay`. It depends on microlp for linear programs (with the feature `highs` on HiGHS for integer
-//! programs), plotters for SVG figures, csv, parquet and serde_json for files, rand for seeded draws, and on
+//! programs), csv, parquet and serde_json for files, rand for seeded draws, and on
 //! `predict` for the profiles of measured jobs.
 //!
 //! ```

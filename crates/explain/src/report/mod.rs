@@ -2,7 +2,6 @@
 
 mod calls;
 mod devices;
-mod figure;
 mod html;
 mod tables;
 mod text;
@@ -30,7 +29,6 @@ pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow, LongestLaunch};
 pub use crate::flight::Hang;
 use crate::source::Damage;
 pub use calls::{Calls, EdgeRow};
-pub use figure::themed;
 pub use html::html;
 pub use text::{sync_text, text};
 pub(crate) use verdict::verdict;

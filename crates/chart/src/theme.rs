@@ -1,4 +1,4 @@
-//! What figures drawn elsewhere share with the page: they follow the reader's light or dark setting.
+//! Figures in black on white that follow the reader's light or dark setting.
 
 /// Rules for a figure in black on white. Presentation attributes give way to them where the reader prefers the dark.
 const STYLE: &str = "<style>@media(prefers-color-scheme:dark){svg rect[fill=\"#FFFFFF\"]{fill:#161616}svg text{fill:#dddddd}\
