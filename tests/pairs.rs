@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use support::{csv, fails, json, samples};
 
 /// Not as many for all workers: the last one has a round less under contiguous parts.
-const ROWS: u64 = 244;
+const ROWS: u64 = 225;
 const EPOCHS: u64 = 4;
 
 /// What is combined. An empty value is the default.
@@ -21,12 +21,14 @@ const FACTORS: [&[&str]; 6] = [
         "--sync ssp:1",
         "--sync backup:1",
         "--sync quorum:2,40ms",
-        "--sync repetition:2",
+        "--sync repetition:1",
         "--sync local:3",
         "--sync diloco:3",
         "--sync hogwild",
         "--sync allreduce",
         "--sync allreduce:tree",
+        "--sync hierarchical:2",
+        "--sync hierarchical:2,3",
     ],
     &["", "--every batches:2", "--every epoch"],
     &["", "--servers 1", "--servers 2", "--servers 3"],
@@ -36,7 +38,7 @@ const FACTORS: [&[&str]; 6] = [
         "--partition contiguous",
         "--partition round-robin",
         "--partition random",
-        "--partition weight:2,1,1",
+        "--partition weight:2,1,1,1",
         "--partition stratified",
         "--partition overlap-reshuffle",
     ],
@@ -52,10 +54,10 @@ fn refusal(one: &str, other: &str) -> Option<&'static str> {
     if is(&["hogwild"]) && other.starts_with("compress") {
         return Some("nothing travels");
     }
-    if is(&["allreduce"]) && other.starts_with("servers") {
+    if is(&["allreduce", "hierarchical"]) && other.starts_with("servers") {
         return Some("leave --servers out");
     }
-    if is(&["allreduce"]) && other.starts_with("compress") {
+    if is(&["allreduce", "hierarchical"]) && other.starts_with("compress") {
         return Some("leave --compress out");
     }
     if is(&["local", "diloco"]) && other.starts_with("every") {
@@ -129,7 +131,7 @@ fn every_pair_that_makes_sense_trains() {
         let options: Vec<_> = FACTORS.iter().zip(&chosen).map(|(values, &at)| values[at]).collect();
         let options = options.join(" ");
         let report = json(&format!(
-            "train {} --validation 0 --model mlp:8 --optimizer sgd --lr 0.02 --schedule constant --batch 8 --workers 3 \
+            "train {} --validation 0 --model mlp:8 --optimizer sgd --lr 0.02 --schedule constant --batch 8 --workers 4 \
              --epochs {EPOCHS} {options}",
             data.display()
         ));
@@ -145,7 +147,7 @@ fn every_pair_that_makes_sense_trains() {
         if options.contains("backup") || options.contains("quorum") || options.contains("repetition") {
             continue;
         }
-        let copies = if options.contains("overlap") { 3 } else { 1 };
+        let copies = if options.contains("overlap") { 4 } else { 1 };
         assert_eq!(samples(&report), copies * ROWS * EPOCHS, "{options}: each row once an epoch");
     }
 }
@@ -158,7 +160,7 @@ fn every_pair_that_makes_none_is_refused_with_the_reason() {
     for (one, other) in pairs() {
         if let Some(said) = refused((one, other)) {
             let options = format!("{} {}", FACTORS[one.0][one.1], FACTORS[other.0][other.1]);
-            fails(&format!("train {} --workers 3 {options}", data.display()), 2, &[said]);
+            fails(&format!("train {} --workers 4 {options}", data.display()), 2, &[said]);
             seen += 1;
         }
     }

@@ -307,18 +307,29 @@ impl Exchange {
         }))
     }
 
-    /// Ends the sum of the round before, where workers sum themselves, and steps along it. Returns how long the last of all let
-    /// this worker wait, and the bytes that came.
+    /// Ends the sum of the round before, where workers sum themselves, and steps along it; then that of the groups' models, where
+    /// they exchange after it. Returns how long the last of all let this worker wait, and the bytes that came.
     async fn sum(&mut self) -> Result<Option<(Duration, u64)>, Halt> {
         let Some(peers) = &mut self.peers else { return Ok(None) };
         let clock = self.run_clock.clone();
-        let finished = match peers.are_local() && !clock.is_virtual() {
+        let eager = peers.are_local() && !clock.is_virtual();
+        let finished = match eager {
             true => eagerly(&clock, peers.finish()).await?,
             false => peers.finish().await?,
         };
-        let Some(Summed { round, gradient, position, held, received }) = finished else { return Ok(None) };
-        self.push_to(0, round, gradient, position).await?;
-        Ok(Some((held, received)))
+        let mut waited_and_came = None;
+        if let Some(Summed { round, gradient, position, held, received }) = finished {
+            self.push_to(0, round, gradient, position).await?;
+            waited_and_came = Some((held, received));
+        }
+        let Some(peers) = &mut self.peers else { return Ok(waited_and_came) };
+        let averaged = match eager {
+            true => eagerly(&clock, peers.average()).await?,
+            false => peers.average().await?,
+        };
+        let Some((held, received)) = averaged else { return Ok(waited_and_came) };
+        let (before, came) = waited_and_came.unwrap_or_default();
+        Ok(Some((before + held, came + received)))
     }
 
     /// One server's part of a pull.
@@ -410,7 +421,7 @@ impl Exchange {
     fn begin_sum(&mut self, round: u64, gradient: &Push, position: impl FnOnce(u64) -> Position) -> u64 {
         let values = self.part(0, gradient);
         let Some(peers) = &mut self.peers else { return 0 };
-        let bytes = peers.sent_bytes();
+        let bytes = peers.sent_bytes(round);
         peers.begin(round, &values, position(bytes));
         bytes
     }

@@ -109,6 +109,11 @@ impl Memory {
         let (moments, steps) = optimizer.memory();
         Self { steps, moments: moments.map(|moment| moment.to_vec().into()), residual: Tensor::default() }
     }
+
+    /// What the optimiser of a server that is one worker's own remembers.
+    pub(crate) fn of_server(state: &ShardState) -> Self {
+        Self { steps: state.steps, moments: state.moments.clone(), residual: Tensor::default() }
+    }
 }
 
 /// How far a worker is, apart from its round.

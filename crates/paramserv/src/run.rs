@@ -17,7 +17,7 @@ use syncline_trace::Recorder;
 
 use crate::{
     Error, ParamServ,
-    allreduce::{Mail, Peers, Weighting},
+    allreduce::{Groups, Mail, Peers, Weighting},
     batches::Batches,
     checkpoint::{Checkpoint, Rest},
     computation::{Computation, Pull, Recipe},
@@ -344,7 +344,8 @@ impl Run {
                         false => Some(Way::new(ctx, replica, self.follows).await?),
                     });
                 }
-                let peers = Peers::new(ctx, own, ways, self.weighting());
+                let groups = Groups::of(self.sync, own, self.rows.len(), self.plan.rounds_per_epoch);
+                let peers = Peers::new(ctx, own, ways, self.weighting(), groups);
                 Ok(Exchange::among(peers, worker, clock, own, self.shards[rank].len()))
             }
         }
@@ -356,7 +357,7 @@ impl Run {
         Weighting {
             fold: self.recipe.fold,
             batches: workers.clone().map(|worker| self.batches(worker, 0..self.rows[worker].len())).collect(),
-            full: workers.map(|worker| self.full(worker)).sum(),
+            full: workers.map(|worker| self.full(worker)).collect(),
             rounds_per_epoch: self.plan.rounds_per_epoch,
         }
     }

@@ -35,6 +35,14 @@ pub enum Collective {
     /// In as many parts as members, each of which is summed by its own member in the order of members, as a server of a
     /// bulk-synchronous run would: to the same bits. Each sends as much as in a ring, in 2 steps, to all others at once.
     Direct,
+    /// In groups, between which a line is slow (as BlueConnect has it, Cho et al. 2019): each member of a group sums a share of the
+    /// parts over its group, then with those of the other groups who have the same share, and hands it round in the group. So what
+    /// a group sends to others is one vector's worth, whatever its size. Members 0 to `group` - 1 are a group, and so on;
+    /// where that is no divisor of the members it is [`Direct`](Self::Direct).
+    Nested {
+        /// How many members are a group.
+        group: u32,
+    },
 }
 
 /// What a member does next. What is received is awaited; what is sent is not.
@@ -74,17 +82,17 @@ impl Collective {
     /// Into how many parts vectors are cut, for so many members.
     pub fn parts(self, members: usize) -> usize {
         match self {
-            Self::Ring | Self::Direct => members.max(1),
+            Self::Ring | Self::Direct | Self::Nested { .. } => members.max(1),
             Self::Tree => 1,
         }
     }
 
-    /// How many vectors' time on a line that is as fast both ways a sum takes, latencies apart: of a ring and straight ways
-    /// 2 (k - 1) / k, of a tree two for each of its levels.
+    /// How many vectors' time on a line that is as fast both ways a sum takes, latencies apart: of a ring, straight ways and
+    /// groups 2 (k - 1) / k, of a tree two for each of its levels.
     pub fn vectors(self, members: usize) -> f64 {
         let members = members.max(1);
         match self {
-            Self::Ring | Self::Direct => 2.0 * (members - 1) as f64 / members as f64,
+            Self::Ring | Self::Direct | Self::Nested { .. } => 2.0 * (members - 1) as f64 / members as f64,
             Self::Tree => 2.0 * f64::from(members.next_power_of_two().ilog2()),
         }
     }
@@ -99,7 +107,32 @@ impl Collective {
             Self::Ring => ring(own, members),
             Self::Tree => tree(own, members),
             Self::Direct => direct(own, members),
+            Self::Nested { group } => match Place::of(own, members, group) {
+                Some(place) => [place.add_up_in_group(), place.add_up_across(), place.hand_round()].concat(),
+                None => direct(own, members),
+            },
         }
+    }
+
+    /// What a member of a group does for the sum of its group alone, in the parts of [`Nested`](Self::Nested); for that of all
+    /// where there are no groups.
+    pub fn moves_in_group(self, member: Member, members: usize) -> Vec<Move> {
+        match self.place(member, members) {
+            Some(place) => [place.add_up_in_group(), place.hand_round()].concat(),
+            None => self.moves(member, members),
+        }
+    }
+
+    /// What a member of a group does for the sum over groups of what all members of a group have alike; nothing where there are
+    /// no groups.
+    pub fn moves_across(self, member: Member, members: usize) -> Vec<Move> {
+        let place = self.place(member, members);
+        place.map_or_else(Vec::new, |place| [place.add_up_across(), place.hand_round()].concat())
+    }
+
+    fn place(self, member: Member, members: usize) -> Option<Place> {
+        let Self::Nested { group } = self else { return None };
+        if member.index() < members { Place::of(member.index(), members, group) } else { None }
     }
 
     /// The parts that a member sends, each as often as it does.
@@ -164,6 +197,98 @@ fn tree(own: usize, members: usize) -> Vec<Move> {
         }
     }
     moves
+}
+
+/// A member of a group among groups.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Members of a group.
+    size: usize,
+    groups: usize,
+    group: usize,
+    /// Which of its group.
+    rank: usize,
+}
+
+impl Place {
+    /// Nothing where the members are not whole groups.
+    fn of(own: usize, members: usize, group: u32) -> Option<Self> {
+        let size = group as usize;
+        let is_whole = size > 0 && members.is_multiple_of(size);
+        is_whole.then(|| Self { size, groups: members / size, group: own / size, rank: own % size })
+    }
+
+    fn member(&self, group: usize, rank: usize) -> Member {
+        member(group * self.size + rank)
+    }
+
+    /// The part that a member sums over all: those of one rank lie together, so that they are the share of that rank in each group.
+    fn part(&self, group: usize, rank: usize) -> usize {
+        rank * self.groups + group
+    }
+
+    /// The others of the group in turn, each beginning with another.
+    fn mates(self) -> impl Iterator<Item = usize> {
+        (1..self.size).map(move |step| (self.rank + step) % self.size)
+    }
+
+    /// The other groups likewise.
+    fn others(self) -> impl Iterator<Item = usize> {
+        (1..self.groups).map(move |step| (self.group + step) % self.groups)
+    }
+
+    /// Each member adds up the share of its rank over its group.
+    fn add_up_in_group(self) -> Vec<Move> {
+        let handed_in = self.mates().flat_map(|mate| {
+            let to = self.member(self.group, mate);
+            (0..self.groups).map(move |group| Move::Send { to, part: self.part(group, mate), whole: false })
+        });
+        let added = (0..self.size).filter(|&mate| mate != self.rank).flat_map(|mate| {
+            let from = self.member(self.group, mate);
+            (0..self.groups).map(move |group| Move::Add { from, part: self.part(group, self.rank) })
+        });
+        handed_in.chain(added).collect()
+    }
+
+    /// Those of one rank add up their share over all groups, a part each, and hand it round among themselves.
+    fn add_up_across(self) -> Vec<Move> {
+        let own = self.part(self.group, self.rank);
+        let handed_in = self.others().map(|other| Move::Send {
+            to: self.member(other, self.rank),
+            part: self.part(other, self.rank),
+            whole: false,
+        });
+        let added = (0..self.groups)
+            .filter(|&other| other != self.group)
+            .map(|other| Move::Add { from: self.member(other, self.rank), part: own });
+        let handed_out = self.others().map(|other| Move::Send {
+            to: self.member(other, self.rank),
+            part: own,
+            whole: true,
+        });
+        let taken = self.others().map(|other| Move::Take {
+            from: self.member(other, self.rank),
+            part: self.part(other, self.rank),
+        });
+        handed_in.chain(added).chain(handed_out).chain(taken).collect()
+    }
+
+    /// Each member hands the share of its rank to the others of its group.
+    fn hand_round(self) -> Vec<Move> {
+        let handed_out = self.mates().flat_map(|mate| {
+            let to = self.member(self.group, mate);
+            (0..self.groups).map(move |group| Move::Send {
+                to,
+                part: self.part(group, self.rank),
+                whole: true,
+            })
+        });
+        let taken = self.mates().flat_map(|mate| {
+            let from = self.member(self.group, mate);
+            (0..self.groups).map(move |group| Move::Take { from, part: self.part(group, mate) })
+        });
+        handed_out.chain(taken).collect()
+    }
 }
 
 /// Each part goes straight to the member who sums it, and from there straight to all.

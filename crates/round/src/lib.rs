@@ -6,7 +6,7 @@
 //! what is predicted is what runs.
 //!
 //! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`,
-//!   `local:8`, `diloco:16`, `hogwild`, `allreduce`).
+//!   `local:8`, `diloco:16`, `hogwild`, `allreduce`, `hierarchical:4,8`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient; [`mod@fold`]: also where some of them may be bad.

@@ -72,6 +72,16 @@ pub enum Policy {
         /// How they come to the sum.
         by: Collective,
     },
+    /// Without servers, in groups: workers sum their gradients within their group and take a step after every round, and after
+    /// every `period` rounds the groups exchange (hierarchical local SGD: Lin et al., ICLR 2020). With a period of one round the
+    /// sum goes on over all groups before the step, as under [`Bsp`](Self::Bsp); with a longer one each group steps by itself, and
+    /// all go on from the mean of the groups' models. What an optimiser remembers stays with its group.
+    Hierarchical {
+        /// How many workers are a group.
+        group: u32,
+        /// How many rounds lie between exchanges of groups.
+        period: Steps,
+    },
 }
 
 /// The outer step of [`Policy::Diloco`]: the rate and the momentum that its authors found best in all of their runs.
@@ -82,7 +92,8 @@ impl Policy {
     /// The names a user can give.
     pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
          without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), local:STEPS (such as local:8), \
-         diloco:STEPS (such as diloco:16), hogwild, and without servers allreduce, allreduce:tree and allreduce:direct";
+         diloco:STEPS (such as diloco:16), hogwild, and without servers allreduce, allreduce:tree, allreduce:direct and \
+         hierarchical:GROUP,PERIOD (such as hierarchical:4,8; with groups that exchange every round hierarchical:4)";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
@@ -91,12 +102,30 @@ impl Policy {
 
     /// Whether a round waits for all, so that nobody works while it is folded.
     pub fn waits_for_all(self) -> bool {
-        matches!(self, Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. })
+        match self {
+            Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. } => true,
+            // After each period; in between the groups do not see of each other what they step.
+            Self::Hierarchical { .. } => true,
+            _ => false,
+        }
     }
 
     /// How members come to the sum of what they have where there are no servers.
     pub fn collective(self) -> Option<Collective> {
-        if let Self::Allreduce { by } = self { Some(by) } else { None }
+        match self {
+            Self::Allreduce { by } => Some(by),
+            Self::Hierarchical { group, .. } => Some(Collective::Nested { group }),
+            _ => None,
+        }
+    }
+
+    /// How many rounds lie between exchanges of groups, where they are more than one: in between each group has parameters of
+    /// its own.
+    pub fn period(self) -> Option<Steps> {
+        match self {
+            Self::Hierarchical { period, .. } if period.count().get() > 1 => Some(period),
+            _ => None,
+        }
     }
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
@@ -137,6 +166,8 @@ impl Policy {
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
             Self::Quorum { least, .. } => least.members(),
             Self::Repetition { .. } => (members / self.copies()).max(1),
+            Self::Hierarchical { group, .. } if self.period().is_some() => members.min(group as usize),
+            Self::Hierarchical { .. } => members,
         }
     }
 
@@ -151,7 +182,8 @@ impl Policy {
     /// Whether it can be kept by so many members.
     ///
     /// # Errors
-    /// Without members, when every member would be a spare one, or with fewer than the quorum.
+    /// Without members, when every member would be a spare one, with fewer than the quorum, or when they are not several whole
+    /// groups.
     pub fn check(self, members: usize) -> Result<(), Error> {
         if members == 0 {
             return Err(Error::OutOfRange { what: "workers", got: "0".into(), must: "at least 1" });
@@ -174,6 +206,15 @@ impl Policy {
                     must: "one less than a divisor of the number of workers",
                 })
             }
+            Self::Hierarchical { group, .. }
+                if members <= group as usize || !members.is_multiple_of(group as usize) =>
+            {
+                Err(Error::OutOfRange {
+                    what: "the workers of a group under hierarchical",
+                    got: group.to_string(),
+                    must: "a divisor of the number of workers, of which there are several groups",
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -194,6 +235,18 @@ impl FromStr for Policy {
             Some(("allreduce", "direct")) => Ok(Self::Allreduce { by: Collective::Direct }),
             Some(("local", steps)) => Ok(Self::Local { steps: Steps::new(number(steps)? as usize)? }),
             Some(("diloco", steps)) => Ok(Self::Diloco { steps: Steps::new(number(steps)? as usize)? }),
+            Some(("hierarchical", groups)) => {
+                let (group, period) = groups.split_once(',').unwrap_or((groups, "1"));
+                let (group, period) = (number(group)?, Steps::new(number(period)? as usize)?);
+                match group {
+                    0 | 1 => Err(Error::OutOfRange {
+                        what: "the workers of a group under hierarchical",
+                        got: group.to_string(),
+                        must: "at least 2: where each exchanges with all, that is allreduce or local:STEPS",
+                    }),
+                    _ => Ok(Self::Hierarchical { group, period }),
+                }
+            }
             Some(("ssp", bound)) => Ok(Self::Ssp { bound: Staleness::new(number(bound)?) }),
             Some(("backup", spare)) => Ok(Self::Backup { spare: number(spare)? }),
             Some(("quorum", quorum)) => {
@@ -229,6 +282,11 @@ impl fmt::Display for Policy {
             Self::Allreduce { by: Collective::Ring } => f.write_str("allreduce"),
             Self::Allreduce { by: Collective::Tree } => f.write_str("allreduce:tree"),
             Self::Allreduce { by: Collective::Direct } => f.write_str("allreduce:direct"),
+            Self::Allreduce { by: Collective::Nested { group } } => write!(f, "hierarchical:{group}"),
+            Self::Hierarchical { group, period } if period.count().get() == 1 => {
+                write!(f, "hierarchical:{group}")
+            }
+            Self::Hierarchical { group, period } => write!(f, "hierarchical:{group},{period}"),
         }
     }
 }
@@ -270,6 +328,8 @@ mod tests {
             "allreduce",
             "allreduce:tree",
             "allreduce:direct",
+            "hierarchical:4",
+            "hierarchical:2,8",
         ] {
             assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
         }
@@ -303,6 +363,10 @@ mod tests {
             "hogwild:2",
             "allreduce:",
             "allreduce:2",
+            "hierarchical",
+            "hierarchical:x",
+            "hierarchical:2,",
+            "hierarchical:2,3,4",
         ] {
             let message = text.parse::<Policy>().unwrap_err().to_string();
             assert!(message.contains("ssp:BOUND") && message.contains("bsp, asp"), "{message}");
@@ -326,6 +390,27 @@ mod tests {
             );
         }
         assert_eq!(Policy::Bsp.collective(), None);
+    }
+
+    #[test]
+    fn groups_are_several_and_whole_and_their_period_decides_what_an_update_folds() {
+        let (each, eighth): (Policy, Policy) =
+            ("hierarchical:2,1".parse().unwrap(), "hierarchical:2,8".parse().unwrap());
+        assert_eq!(each.to_string(), "hierarchical:2");
+        assert_eq!((each.gradients(6), eighth.gradients(6)), (6, 2));
+        assert_eq!((each.period(), eighth.period()), (None, Some(Steps::new(8).unwrap())));
+        for policy in [each, eighth] {
+            assert_eq!(policy.collective(), Some(Collective::Nested { group: 2 }));
+            assert!(policy.waits_for_all() && !policy.folds_alone() && !policy.heeds_arrival());
+            assert!(policy.check(4).is_ok());
+            for members in [1, 2, 5] {
+                assert!(policy.check(members).unwrap_err().to_string().contains("several groups"));
+            }
+        }
+        let message = |text: &str| text.parse::<Policy>().unwrap_err().to_string();
+        assert!(
+            message("hierarchical:1").contains("at least 2") && message("hierarchical:2,0").contains("steps")
+        );
     }
 
     #[test]

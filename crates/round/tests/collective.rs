@@ -47,15 +47,24 @@ struct At {
     heard: BTreeSet<usize>,
 }
 
-/// Lets members do their moves one at a time, whose turn it is chosen by `draw`; panics where none can go on before the end.
-fn run(collective: Collective, members: usize, mut draw: impl FnMut(usize) -> usize) -> Vec<At> {
-    let mut all: Vec<At> = (0..members)
-        .map(|own| At {
-            moves: collective.moves(Member::new(own as u32), members).into_iter(),
-            parts: vec![Sum::Of(own); collective.parts(members)],
-            heard: BTreeSet::from([own]),
-        })
-        .collect();
+/// Lets members sum all that they have.
+fn run(collective: Collective, members: usize, draw: impl FnMut(usize) -> usize) -> Vec<At> {
+    let beginning = |own: usize| At {
+        moves: collective.moves(Member::new(own as u32), members).into_iter(),
+        parts: vec![Sum::Of(own); collective.parts(members)],
+        heard: BTreeSet::from([own]),
+    };
+    play(collective, members, (0..members).map(beginning).collect(), draw)
+}
+
+/// Lets members do their moves one at a time, whose turn it is chosen by `draw`, to a sum of so many; panics where none can go on before the end.
+fn play(
+    collective: Collective,
+    of: usize,
+    mut all: Vec<At>,
+    mut draw: impl FnMut(usize) -> usize,
+) -> Vec<At> {
+    let members = all.len();
     let mut mail: BTreeMap<(usize, usize, usize, bool), Message> = BTreeMap::new();
     loop {
         let is_there = |own: usize, next: &Move| match *next {
@@ -93,7 +102,7 @@ fn run(collective: Collective, members: usize, mut draw: impl FnMut(usize) -> us
             }
             Move::Take { from, part } => {
                 let (sum, heard) = mail.remove(&(own, from.index(), part, true)).unwrap();
-                assert_eq!(sum.members().len(), members, "the whole sum is said to be whole");
+                assert_eq!(sum.members().len(), of, "the whole sum is said to be whole");
                 at.parts[part] = sum;
                 at.heard.extend(heard);
             }
@@ -145,6 +154,104 @@ fn sum_1_to_3_all_have_the_same_sum_of_all_and_have_heard_of_all_in_any_order() 
             }
         }
     }
+}
+
+/// Sizes of groups, and how many there are.
+fn nests() -> impl Iterator<Item = (usize, usize)> {
+    (1..=5).flat_map(|size| (1..=5).map(move |groups| (size, groups)))
+}
+
+fn nested(size: usize) -> Collective {
+    Collective::Nested { group: size as u32 }
+}
+
+fn sorted(sum: &Sum) -> Vec<usize> {
+    let mut members = sum.members();
+    members.sort_unstable();
+    members
+}
+
+#[test]
+fn sum_1_to_3_groups_have_the_same_sum_of_all_and_have_heard_of_all_in_any_order() {
+    for (size, groups) in nests() {
+        let (collective, members) = (nested(size), size * groups);
+        let first = run(collective, members, |_| 0);
+        for part in &first[0].parts {
+            assert_eq!(sorted(part), (0..members).collect::<Vec<_>>(), "SUM-1: {groups} of {size}");
+        }
+        for seed in 0..20 {
+            for at in run(collective, members, drawn(seed)) {
+                assert_eq!(at.parts, first[0].parts, "SUM-1 and SUM-2: {groups} of {size}");
+                assert_eq!(at.heard.len(), members, "SUM-3: {groups} of {size}");
+            }
+        }
+    }
+}
+
+/// First each group by itself, then what its members have alike over all groups.
+#[test]
+fn groups_sum_by_themselves_and_then_what_they_have_alike() {
+    for (size, groups) in nests() {
+        let (collective, members) = (nested(size), size * groups);
+        for seed in 0..20 {
+            let of_groups = |own: usize| At {
+                moves: collective.moves_in_group(Member::new(own as u32), members).into_iter(),
+                parts: vec![Sum::Of(own); members],
+                heard: BTreeSet::from([own]),
+            };
+            let summed = play(collective, size, (0..members).map(of_groups).collect(), drawn(seed));
+            for (own, at) in summed.iter().enumerate() {
+                let first = own / size * size;
+                let mates: Vec<_> = (first..first + size).collect();
+                assert!(at.parts.iter().all(|part| sorted(part) == mates), "{groups} of {size}");
+                assert_eq!(at.parts, summed[first].parts, "SUM-2 within a group");
+                assert_eq!(at.heard, mates.into_iter().collect(), "SUM-3 within a group");
+            }
+            let across = |own: usize| At {
+                moves: collective.moves_across(Member::new(own as u32), members).into_iter(),
+                parts: vec![Sum::Of(own / size); members],
+                heard: BTreeSet::from([own]),
+            };
+            let all = play(collective, groups, (0..members).map(across).collect(), drawn(seed));
+            for at in &all {
+                let every: Vec<_> = (0..groups).collect();
+                assert!(at.parts.iter().all(|part| sorted(part) == every), "{groups} of {size}");
+                assert_eq!(at.parts, all[0].parts, "SUM-2");
+                assert!(at.heard.contains(&0) || groups == 1, "SUM-3: of the first, who decides");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_group_sends_one_vector_to_the_others_whatever_its_size() {
+    for (size, groups) in nests().filter(|(size, groups)| size * groups > 1) {
+        let (collective, members) = (nested(size), size * groups);
+        let outward = |moves: Vec<Move>, own: usize| {
+            let to = moves.into_iter().filter_map(|step| match step {
+                Move::Send { to, .. } => Some(to.index()),
+                _ => None,
+            });
+            to.filter(|to| to / size != own / size).count()
+        };
+        for group in 0..groups {
+            let of_group = group * size..(group + 1) * size;
+            let sent = |moves: &dyn Fn(Member) -> Vec<Move>| -> usize {
+                of_group.clone().map(|own| outward(moves(Member::new(own as u32)), own)).sum()
+            };
+            // 2 (k - 1) / k vectors of `members` parts, k the groups.
+            let least = 2 * (groups - 1) * size;
+            assert_eq!(sent(&|own| collective.moves(own, members)), least, "{groups} of {size}");
+            assert_eq!(sent(&|own| collective.moves_across(own, members)), least);
+            assert_eq!(sent(&|own| collective.moves_in_group(own, members)), 0);
+        }
+        let all: usize =
+            (0..members).map(|own| collective.sent(Member::new(own as u32), members).count()).sum();
+        assert_eq!(all, 2 * (members - 1) * members, "in all as much as straight ways");
+    }
+    // Members that are no whole groups go straight ways.
+    let own = Member::new(1);
+    assert_eq!(nested(2).moves(own, 5), Collective::Direct.moves(own, 5));
 }
 
 /// Values whose sum depends on the order.

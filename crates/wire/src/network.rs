@@ -7,6 +7,7 @@
 //! arrive in the order in which they were sent, as on a connection, whatever the jitter.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
@@ -25,6 +26,14 @@ use syncline_runtime::{parse_duration, write_duration};
 pub struct Network {
     pub(crate) line: LinkModel,
     pub(crate) apart: Vec<(Party, Party, LinkModel)>,
+    pub(crate) hosts: Option<Hosts>,
+}
+
+/// How many nodes of a group stand on a host each: the first so many on the first, and so on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    group: String,
+    nodes: NonZeroUsize,
 }
 
 /// A line or a link.
@@ -46,7 +55,30 @@ impl Network {
 
     /// A network in which every node has this line.
     pub fn of(line: LinkModel) -> Self {
-        Self { line, apart: Vec::new() }
+        Self { line, ..Self::default() }
+    }
+
+    /// Puts so many nodes of a group on each host, whose line they share.
+    ///
+    /// ```
+    /// use syncline_wire::Network;
+    /// let network: Network = "100Mbit/1ms,hosts=worker:4".parse()?;
+    /// let hosts = ["worker/3", "worker/4", "server/0"].map(|node| network.host(node));
+    /// assert_eq!(hosts, [Some(0), Some(1), None]);
+    /// # Ok::<(), syncline_wire::NetworkError>(())
+    /// ```
+    #[must_use]
+    pub fn hosting(mut self, group: impl Into<String>, nodes: NonZeroUsize) -> Self {
+        self.hosts = Some(Hosts { group: group.into(), nodes });
+        self
+    }
+
+    /// The number of the host on which the node of this name stands with others of its group; nothing where it has a line of
+    /// its own.
+    pub fn host(&self, node: &str) -> Option<usize> {
+        let Hosts { group, nodes } = self.hosts.as_ref()?;
+        let rank: usize = node.strip_prefix(group.as_str())?.strip_prefix('/')?.parse().ok()?;
+        Some(rank / nodes.get())
     }
 
     /// Gives two parties a link of their own, both ways.
@@ -72,7 +104,7 @@ pub enum NetworkError {
     /// It is no network.
     #[error(
         "`{0}` is no network; write BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as `10Gbit/50us` or \
-         `100Mbit/2ms/500us`, or `ideal`"
+         `100Mbit/2ms/500us`, or `ideal`; with `,hosts=worker:4` behind it four workers each share a line"
     )]
     Network(String),
     /// It is no fault.
@@ -91,6 +123,11 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let parse = || {
+            if let Some((network, hosts)) = text.split_once(",hosts=") {
+                let (group, nodes) = hosts.split_once(':')?;
+                let network = network.parse::<Self>().ok().filter(|network| network.hosts.is_none())?;
+                return (!group.is_empty()).then_some(network.hosting(group, nodes.parse().ok()?));
+            }
             if text == "ideal" {
                 return Some(Self::ideal());
             }
@@ -123,6 +160,9 @@ impl fmt::Display for Network {
         }
         if self.line.jitter > Duration::ZERO {
             write!(f, "/{}", write_duration(self.line.jitter))?;
+        }
+        if let Some(Hosts { group, nodes }) = &self.hosts {
+            write!(f, ",hosts={group}:{nodes}")?;
         }
         if self.apart.is_empty() { Ok(()) } else { write!(f, " and {} links apart", self.apart.len()) }
     }
@@ -262,7 +302,9 @@ mod tests {
 
     #[test]
     fn networks_are_read_and_written_alike() {
-        for text in ["ideal", "10Gbit/50us", "2.5Mbit/1ms/100us", "64kbit/300ms"] {
+        for text in
+            ["ideal", "10Gbit/50us", "2.5Mbit/1ms/100us", "64kbit/300ms", "1Gbit/50us/10us,hosts=worker:4"]
+        {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
         for text in [
@@ -274,6 +316,10 @@ mod tests {
             "NaNbit/1us",
             "1Gbit/1us/1us/1us",
             "-1Gbit/1us",
+            "1Gbit/1us,hosts=worker",
+            "1Gbit/1us,hosts=worker:0",
+            "1Gbit/1us,hosts=:2",
+            "1Gbit/1us,hosts=worker:2,hosts=worker:2",
         ] {
             assert!(text.parse::<Network>().unwrap_err().to_string().contains("10Gbit/50us"), "{text}");
         }

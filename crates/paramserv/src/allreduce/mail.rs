@@ -14,10 +14,19 @@ use tokio::sync::Notify;
 use super::Heard;
 use crate::shards::shards;
 
+/// What is summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Summand {
+    Gradients,
+    /// The models of groups.
+    Models,
+}
+
 /// Which part of which sum it is, and who sends it: no two messages of a history have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub round: u64,
+    pub of: Summand,
     pub from: u32,
     pub part: u32,
     /// Whether nothing is to be added to it.
@@ -61,9 +70,28 @@ impl Mail {
         }
     }
 
-    /// What its worker does in a round, and which parameters each part has.
-    pub(crate) fn plan(&self) -> (Vec<Move>, Vec<Range<usize>>) {
-        (self.collective.moves(Member::new(self.rank as u32), self.workers), self.cuts.clone())
+    /// Whose it is.
+    pub(crate) fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// What its worker does in a round for the sum of all, or of its group where that steps by itself.
+    pub(crate) fn moves(&self, groups_step: bool) -> Vec<Move> {
+        let own = Member::new(self.rank as u32);
+        match groups_step {
+            true => self.collective.moves_in_group(own, self.workers),
+            false => self.collective.moves(own, self.workers),
+        }
+    }
+
+    /// What its worker does for the sum of the groups' models.
+    pub(crate) fn moves_across(&self) -> Vec<Move> {
+        self.collective.moves_across(Member::new(self.rank as u32), self.workers)
+    }
+
+    /// Which parameters each part has.
+    pub(crate) fn cuts(&self) -> Vec<Range<usize>> {
+        self.cuts.clone()
     }
 
     /// A panic under the lock has failed the call and with it the program.
@@ -138,7 +166,7 @@ mod tests {
     }
 
     fn handed(history: u32, round: u64, from: u32, part: u32, values: usize) -> Handed {
-        let key = Key { round, from, part, whole: false };
+        let key = Key { round, of: Summand::Gradients, from, part, whole: false };
         let heard = Heard { next: None, last: Arrival { at: Duration::ZERO, worker: from } };
         Handed { history, key, heard, values: vec![1.0; values].into() }
     }
@@ -151,11 +179,11 @@ mod tests {
     #[test]
     fn messages_are_found_by_what_they_are_in_any_order_until_their_round_is_over() {
         let mail = mail();
-        let cuts = mail.plan().1;
+        let cuts = mail.cuts();
         let length = |part: usize| cuts[part].len();
         mail.put(handed(0, 1, 2, 0, length(0))).unwrap();
         mail.put(handed(0, 0, 2, 1, length(1))).unwrap();
-        let key = |round, part| Key { round, from: 2, part, whole: false };
+        let key = |round, part| Key { round, of: Summand::Gradients, from: 2, part, whole: false };
         assert!(ready(mail.take(0, key(0, 0))).is_none(), "it has not come");
         assert_eq!(ready(mail.take(0, key(0, 1))).flatten().map(|came| came.values.len()), Some(length(1)));
         mail.forget(0, 0);
@@ -167,8 +195,8 @@ mod tests {
     #[test]
     fn all_3_of_an_earlier_history_nothing_is_taken_and_of_a_later_one_nothing_is_lost() {
         let mail = mail();
-        let length = mail.plan().1[0].len();
-        let key = Key { round: 5, from: 1, part: 0, whole: false };
+        let length = mail.cuts()[0].len();
+        let key = Key { round: 5, of: Summand::Gradients, from: 1, part: 0, whole: false };
         mail.put(handed(0, 5, 1, 0, length)).unwrap();
         mail.put(handed(1, 5, 1, 0, length)).unwrap();
         mail.begin(1);
@@ -181,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_no_part_is_refused() {
         let mail = mail();
-        let length = mail.plan().1[0].len();
+        let length = mail.cuts()[0].len();
         for wrong in [handed(0, 0, 3, 0, length), handed(0, 0, 1, 3, length), handed(0, 0, 1, 0, length + 1)]
         {
             assert!(mail.put(wrong).unwrap_err().to_string().contains("does not exist"));

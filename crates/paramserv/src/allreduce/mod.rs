@@ -11,23 +11,28 @@
 //! - ALL-2: whether a next round is begun the first worker alone [decides](accord), and all hear of it within the sum: so nobody
 //!   waits for the part of somebody who does not begin.
 //! - ALL-3: what is of a history that was given up is not taken into a sum.
+//!
+//! Where [groups](groups) step by themselves, ALL-1 holds within a group, and ALL-2 for the rounds in which they exchange.
 
 mod accord;
+mod groups;
 mod mail;
+mod weighting;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use syncline_program::Context;
-use syncline_round::{Fold, Member, Move, fold};
+use syncline_round::{Member, Move, fold};
 use syncline_wire::{Pool, Tensor};
 
 pub(crate) use accord::{Arrival, Heard, Next, Wishes};
-pub(crate) use mail::{Handed, Key, Mail};
+pub(crate) use groups::Groups;
+pub(crate) use mail::{Handed, Key, Mail, Summand};
+pub(crate) use weighting::Weighting;
 
 use crate::{
     Error,
-    batches::Batches,
     exchange::Halt,
     gradient::{Gradient, Values},
     protocol::{Position, ShardClient},
@@ -45,10 +50,13 @@ pub(crate) struct Peers {
     own: Arc<Server>,
     /// The ways to all, by worker; nothing for its own.
     ways: Vec<Option<Way>>,
+    /// What is done for the sum of a round's gradients.
     moves: Vec<Move>,
     /// Which parameters each part has.
     cuts: Vec<Range<usize>>,
     weighting: Weighting,
+    /// Where groups step by themselves.
+    groups: Option<Groups>,
     pool: Pool<f32>,
     history: u32,
     begun: Option<Begun>,
@@ -61,26 +69,6 @@ struct Begun {
     samples: u64,
     parts: Vec<Tensor<f32>>,
     position: Position,
-}
-
-/// By what a worker's gradients count: everybody knows how many rows each has in a round.
-pub(crate) struct Weighting {
-    pub fold: Fold,
-    /// By worker.
-    pub batches: Vec<Batches>,
-    /// Samples of all workers' full round; 0 where rounds are not shortened.
-    pub full: u64,
-    pub rounds_per_epoch: u64,
-}
-
-impl Weighting {
-    /// The weight of a worker's gradient in a round, and the samples of all.
-    fn of(&self, worker: u32, round: u64) -> (f32, u64) {
-        let rows = |batches: &Batches| batches.round(round % self.rounds_per_epoch).len() as u64;
-        let samples: Vec<u64> = self.batches.iter().map(rows).collect();
-        let weights = self.fold.weights(&samples, self.full);
-        (weights.get(worker as usize).copied().unwrap_or_default(), samples.iter().sum())
-    }
 }
 
 /// A round that is summed.
@@ -97,14 +85,16 @@ pub(crate) struct Summed {
 type Sends<'a> = FuturesUnordered<futures_util::future::LocalBoxFuture<'a, Result<(), Error>>>;
 
 impl Peers {
-    /// Those of the worker of `ctx`, whose own parameters `own` holds.
+    /// Those of the worker of `ctx`, whose own parameters `own` holds; `groups` where they step by themselves.
     pub(crate) fn new(
         ctx: &Context,
         own: &Arc<Server>,
         ways: Vec<Option<Way>>,
         weighting: Weighting,
+        groups: Option<Groups>,
     ) -> Self {
-        let (moves, cuts) = own.mail().map(Mail::plan).unwrap_or_default();
+        let moves = own.mail().map(|mail| mail.moves(groups.is_some())).unwrap_or_default();
+        let cuts = own.mail().map(Mail::cuts).unwrap_or_default();
         let parameters = cuts.last().map_or(0, |last| last.end);
         Self {
             ctx: ctx.clone(),
@@ -114,6 +104,7 @@ impl Peers {
             moves,
             cuts,
             weighting,
+            groups,
             pool: Pool::new(parameters * size_of::<f32>() * BUFFERS),
             history: 0,
             begun: None,
@@ -127,13 +118,17 @@ impl Peers {
 
     /// Takes in which history the run is in; what was begun before is given up.
     pub(crate) fn take_up(&mut self, history: u32) {
+        if let Some(groups) = self.groups.as_mut().filter(|_| history != self.history) {
+            groups.give_up();
+        }
         self.history = history;
         self.begun = None;
     }
 
-    /// Bytes of values that the sum of a round sends from here.
-    pub(crate) fn sent_bytes(&self) -> u64 {
-        let sent = self.moves.iter().filter_map(|step| match step {
+    /// Bytes of values that the sums of a round send from here.
+    pub(crate) fn sent_bytes(&self, round: u64) -> u64 {
+        let across = self.groups.as_ref().map_or(&[][..], |groups| groups.moves_after(round));
+        let sent = self.moves.iter().chain(across).filter_map(|step| match step {
             Move::Send { part, .. } => Some(bytes(&self.cuts[*part])),
             _ => None,
         });
@@ -142,16 +137,26 @@ impl Peers {
 
     /// Begins the sum of a round with this worker's gradient, which may have no values.
     pub(crate) fn begin(&mut self, round: u64, gradient: &Values, position: Position) {
-        let (weight, samples) = self.weighting.of(self.rank, round);
+        let among = match &self.groups {
+            Some(groups) => groups.own(),
+            None => 0..self.ways.len(),
+        };
+        let (weight, samples) = self.weighting.of(self.rank, round, among);
         let all = 0..self.cuts.last().map_or(0, |last| last.end);
         let dense = (weight != 0.0).then(|| gradient.dense(&all));
+        let parts = self.parts(dense.as_deref().map(|dense| (dense, weight)));
+        self.begun = Some(Begun { round, samples, parts, position });
+    }
+
+    /// Values times a weight, cut in parts; nothing counts as zeros.
+    fn parts(&self, weighted: Option<(&[f32], f32)>) -> Vec<Tensor<f32>> {
         let part = |cut: &Range<usize>| {
             let mut part = self.pool.take(cut.len());
             // A buffer just taken has no other owner.
             let values = part.get_mut().unwrap_or_default();
-            match &dense {
-                Some(dense) => {
-                    let weighted = dense[cut.clone()].iter().map(|value| weight * value);
+            match weighted {
+                Some((all, weight)) => {
+                    let weighted = all[cut.clone()].iter().map(|value| weight * value);
                     values.iter_mut().zip(weighted).for_each(|(value, weighted)| *value = weighted);
                 }
                 // The zero that changes no bit of what it is added to.
@@ -159,52 +164,87 @@ impl Peers {
             }
             part
         };
-        let parts = self.cuts.iter().map(part).collect();
-        self.begun = Some(Begun { round, samples, parts, position });
+        self.cuts.iter().map(part).collect()
     }
 
     /// Ends the sum of the round that was begun, if one was, and takes in what was agreed on.
     pub(crate) async fn finish(&mut self) -> Result<Option<Summed>, Halt> {
-        let Some(Begun { round, samples, mut parts, position }) = self.begun.take() else { return Ok(None) };
+        let Some(Begun { round, samples, parts, position }) = self.begun.take() else { return Ok(None) };
         let began = self.ctx.clock().now();
+        let decides = self.rank == 0 && self.groups.is_none();
         let mut heard = Heard {
-            next: (self.rank == 0).then(|| self.own.next_after(round)),
+            next: decides.then(|| self.own.next_after(round)),
             last: Arrival { at: began, worker: self.rank },
         };
+        let (parts, received) = self.sum((round, Summand::Gradients), &self.moves, parts, &mut heard).await?;
+        let held = heard.last.at.min(self.ctx.clock().now()).saturating_sub(began);
+        let exchanges =
+            self.groups.as_mut().is_some_and(|groups| groups.stepped(round, began, held, heard.last));
+        if exchanges {
+            self.own.awaits_exchange(self.history);
+        } else {
+            self.end(round, &heard)?;
+        }
+        let gradient = Gradient { samples, values: Values::Dense(self.joined(parts)) };
+        Ok(Some(Summed { round, gradient, position, held, received }))
+    }
+
+    /// The sums of a round are there. By now the first worker has been heard (SUM-3); what it said in a history that has been
+    /// given up meanwhile counts no more.
+    fn end(&self, round: u64, heard: &Heard) -> Result<(), Halt> {
+        if let Some(mail) = self.own.mail() {
+            mail.forget(self.history, round);
+        }
+        let next = heard.next.unwrap_or_default();
+        match self.own.agree(self.history, round, next, heard.last.worker) {
+            true => Ok(()),
+            false => Err(Halt::Anew),
+        }
+    }
+
+    /// Does these moves with the parts of a vector; gives the sum, and how many bytes came.
+    async fn sum(
+        &self,
+        (round, of): (u64, Summand),
+        moves: &[Move],
+        mut parts: Vec<Tensor<f32>>,
+        heard: &mut Heard,
+    ) -> Result<(Vec<Tensor<f32>>, u64), Halt> {
         let key = |from: Member, part: usize, whole: bool| Key {
             round,
+            of,
             from: from.index() as u32,
             part: part as u32,
             whole,
         };
         let mut received = 0;
         let mut sends = Sends::new();
-        for step in &self.moves {
+        for step in moves {
             match *step {
                 Move::Send { to, part, whole } => {
                     let values = parts[part].clone();
                     let handed = Handed {
                         history: self.history,
                         key: key(Member::new(self.rank), part, whole),
-                        heard,
+                        heard: *heard,
                         values,
                     };
                     sends.push(Box::pin(self.send(to, handed)));
                 }
                 Move::Add { from, part } => {
-                    let came = self.receive(key(from, part, false), &mut heard, &mut sends).await?;
+                    let came = self.receive(key(from, part, false), heard, &mut sends).await?;
                     received += bytes(&self.cuts[part]);
                     self.add(&mut parts[part], &came);
                 }
                 Move::Take { from, part } => {
-                    parts[part] = self.receive(key(from, part, true), &mut heard, &mut sends).await?;
+                    parts[part] = self.receive(key(from, part, true), heard, &mut sends).await?;
                     received += bytes(&self.cuts[part]);
                 }
                 Move::Fold { part } => {
                     let mut came = Vec::new();
                     for from in (0..self.ways.len() as u32).filter(|from| *from != self.rank) {
                         let from = Member::new(from);
-                        came.push(self.receive(key(from, part, false), &mut heard, &mut sends).await?);
+                        came.push(self.receive(key(from, part, false), heard, &mut sends).await?);
                         received += bytes(&self.cuts[part]);
                     }
                     came.insert(self.rank as usize, parts[part].clone());
@@ -215,15 +255,7 @@ impl Peers {
         while let Some(sent) = sends.next().await {
             sent?;
         }
-        drop(sends);
-        let held = heard.last.at.min(self.ctx.clock().now()).saturating_sub(began);
-        if let Some(mail) = self.own.mail() {
-            mail.forget(self.history, round);
-        }
-        // By now the first worker has been heard (SUM-3).
-        self.own.agree(round, heard.next.unwrap_or_default(), heard.last.worker);
-        let gradient = Gradient { samples, values: Values::Dense(self.joined(parts)) };
-        Ok(Some(Summed { round, gradient, position, held, received }))
+        Ok((parts, received))
     }
 
     /// Hands a part to another worker.

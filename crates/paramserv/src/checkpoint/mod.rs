@@ -22,7 +22,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use syncline_round::{Member, Snapshot};
+use syncline_round::{Member, Policy, Snapshot};
 use syncline_wire::Tensor;
 
 use crate::{
@@ -146,15 +146,32 @@ impl Checkpoint {
         if rounds.any(|round| round != first) {
             return None;
         }
-        // All hold the same parameters, and their optimisers remember the same (ALL-1).
+        // What groups remember that step by themselves the first of each tells.
+        let memories = match groups_of(machine.policy()) {
+            Some(size) => states
+                .iter()
+                .enumerate()
+                .map(|(worker, state)| worker.is_multiple_of(size).then(|| Memory::of_server(state)))
+                .collect(),
+            None => Vec::new(),
+        };
+        // All hold the same parameters, and their optimisers remember the same (ALL-1), or those of a group (GROUP-1).
         let all = Self::join(states.into_iter().take(1).collect(), record, elapsed)?;
-        Some(Self { rest: Rest { machine, positions, statistics, ..all.rest }, ..all })
+        Some(Self { memories, rest: Rest { machine, positions, statistics, ..all.rest }, ..all })
     }
 
     /// What one of so many workers knows that holds all parameters itself.
     pub(crate) fn replica(&self, worker: usize, workers: usize) -> ShardState {
         let state = self.shard(worker, workers, 0..self.parameters.len());
-        ShardState { machine: state.machine.only(Member::new(worker as u32)), ..state }
+        let machine = state.machine.only(Member::new(worker as u32));
+        let first = groups_of(machine.policy()).map(|size| worker / size * size);
+        let remembered = first.and_then(|first| self.memories.get(first)?.clone());
+        let Memory { steps, moments, .. } = remembered.unwrap_or_else(|| Memory {
+            steps: state.steps,
+            moments: state.moments.clone(),
+            ..Memory::default()
+        });
+        ShardState { machine, steps, moments, memories: Vec::new(), ..state }
     }
 
     /// The part of one of so many servers.
@@ -195,5 +212,13 @@ impl Checkpoint {
             && remembered.all(|length| length == 0 || length == parameters)
             && self.rest.positions.len() == workers
             && self.rest.machine.members().len() == workers
+    }
+}
+
+/// Workers of a group, where groups have optimisers of their own.
+fn groups_of(policy: Policy) -> Option<usize> {
+    match policy {
+        Policy::Hierarchical { group, .. } if policy.period().is_some() => Some(group.max(1) as usize),
+        _ => None,
     }
 }

@@ -148,7 +148,7 @@ impl Server {
             held: (0..workers).map(|_| None).collect(),
             seats: Seats::new(workers, pace.rounds, parts.asks_memory),
             hold: None,
-            replica: parts.mail.as_ref().map(|_| Replica { rank: ctx.rank(), wishes: Default::default() }),
+            replica: parts.mail.as_ref().map(|_| Replica::new(ctx.rank())),
             parked: (0..workers).map(|_| None).collect(),
             closed: false,
             failed: None,

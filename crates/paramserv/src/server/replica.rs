@@ -3,6 +3,7 @@
 //! Its gate has one member, whose gradients are the sums of all workers'. It is held, closed and released together with the other
 //! replicas: at a round that the first of them says ([`accord`](crate::allreduce)).
 
+use syncline_wire::Tensor;
 use tokio::sync::oneshot;
 
 use super::{Server, Word, state::State};
@@ -17,9 +18,16 @@ pub(super) struct Replica {
     /// Whose it is.
     pub rank: usize,
     pub wishes: Wishes,
+    /// Whether its worker has stepped with its group, and is still to exchange with others.
+    pub is_between: bool,
 }
 
 impl Replica {
+    /// That of this worker, at the beginning of a history.
+    pub(super) fn new(rank: usize) -> Self {
+        Self { rank, wishes: Wishes::default(), is_between: false }
+    }
+
     /// Whether what comes after a round is decided here.
     fn decides(&self) -> bool {
         self.rank == 0
@@ -32,14 +40,49 @@ impl Server {
         self.mail.as_ref()
     }
 
+    /// The parameters of the one worker whose own they are, as they are now.
+    pub(crate) fn own_parameters(&self) -> Tensor<f32> {
+        self.current(&self.state())
+    }
+
+    /// Its worker is about to step with its group, and then exchanges with others: what is here by itself before that nobody is to
+    /// save (GROUP-2).
+    pub(crate) fn awaits_exchange(&self, history: u32) {
+        let mut state = self.state();
+        if self.is_in(history) {
+            state.replica.iter_mut().for_each(|replica| replica.is_between = true);
+        }
+    }
+
+    /// Puts other parameters, as many, in their place, after the exchange; whether this history is still the one that counts.
+    pub(crate) fn adopt(&self, history: u32, values: &[f32]) -> bool {
+        let mut state = self.state();
+        if !self.is_in(history) {
+            return false;
+        }
+        state.parameters.update(|parameters| parameters.copy_from_slice(values));
+        state.replica.iter_mut().for_each(|replica| replica.is_between = false);
+        state.look_whether_all_are_held();
+        true
+    }
+
+    /// Whether this is the history that counts. Another one begins under the lock of the state.
+    fn is_in(&self, history: u32) -> bool {
+        *self.history.borrow() == Some(history)
+    }
+
     /// What the first worker says is to come after a round.
     pub(crate) fn next_after(&self, round: u64) -> Next {
         self.state().replica.as_ref().map_or(Next::GoOn, |replica| replica.wishes.next_after(round))
     }
 
-    /// Takes in what all have agreed on for after a round, and who arrived last in it.
-    pub(crate) fn agree(&self, round: u64, next: Next, last: u32) {
+    /// Takes in what all have agreed on for after a round, and who arrived last in it; whether this history is still the one that
+    /// counts.
+    pub(crate) fn agree(&self, history: u32, round: u64, next: Next, last: u32) -> bool {
         let mut state = self.state();
+        if !self.is_in(history) {
+            return false;
+        }
         if let Some(count) = state.statistics.last_arrivals.get_mut(last as usize) {
             *count += 1;
         }
@@ -53,6 +96,7 @@ impl Server {
                 state.hold.get_or_insert(Hold::new(Hold::NEVER)).hold_from(round + 1);
             }
         }
+        true
     }
 }
 

@@ -147,8 +147,9 @@ impl State {
         if let Some(hold) = hold {
             let is_held = |worker: usize| held[worker].is_some() || parked[worker].is_some();
             let is_elsewhere = |worker| replica.as_ref().is_some_and(|replica| replica.rank != worker);
+            let is_between = replica.as_ref().is_some_and(|replica| replica.is_between);
             hold.tell_if_all(seats.len(), |worker| {
-                is_elsewhere(worker) || is_held(worker) || seats.is_done(worker)
+                is_elsewhere(worker) || is_held(worker) || !is_between && seats.is_done(worker)
             });
         }
     }
@@ -204,7 +205,7 @@ impl State {
         self.hold = None;
         if let Some(replica) = &mut self.replica {
             // What was agreed on is forgotten by those who were not lost as well.
-            replica.wishes = Default::default();
+            *replica = Replica::new(replica.rank);
             self.closed = false;
         }
         self.statistics = ServerStatistics { clock_error: self.statistics.clock_error, ..statistics };

@@ -68,7 +68,8 @@ impl JobProfile {
     /// Refuses an exchange of another kind than that of the trace.
     pub(crate) fn check_exchange(&self, question: &Question) -> Result<(), Error> {
         let (own, asked) = (self.measured.policy()?, question.sync);
-        let why = if own.collective() != asked.collective() {
+        let without_servers = own.collective().or(asked.collective()).is_some();
+        let why = if without_servers && own != asked {
             format!(
                 "the trace is of {own}, and says nothing of what workers exchange under {asked}: record a run of that"
             )

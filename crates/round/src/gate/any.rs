@@ -1,6 +1,6 @@
 //! The gate of a policy that is named at run time.
 
-use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Quorum, Ssp};
+use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Hierarchical, Quorum, Ssp};
 use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 
 /// One of the gates that policies name.
@@ -18,10 +18,12 @@ pub enum AnyGate {
     Quorum(Quorum),
     /// Of [`Policy::Repetition`].
     Repetition(FirstOfEach),
+    /// Of [`Policy::Hierarchical`].
+    Hierarchical(Hierarchical),
 }
 
 impl AnyGate {
-    /// The policy's gate, without members. A selection has an effect where rounds close: elsewhere everybody takes part.
+    /// The policy's gate, without members. A selection has an effect where rounds close for all at once: elsewhere everybody takes part.
     pub fn new(policy: Policy, select: Selection) -> Self {
         Self::from_round(Round::ZERO, policy, select)
     }
@@ -42,6 +44,9 @@ impl AnyGate {
             Policy::Repetition { stragglers } => {
                 Self::Repetition(FirstOfEach::from_round(open, stragglers, select))
             }
+            Policy::Hierarchical { group, period } => {
+                Self::Hierarchical(Hierarchical::from_round(open, group, period))
+            }
         }
     }
 
@@ -59,6 +64,7 @@ impl AnyGate {
         match &mut gate {
             Self::Asp(gate) => members.iter().for_each(|&(member, round)| gate.place(member, round)),
             Self::Ssp(gate) => gate.place(members)?,
+            Self::Hierarchical(gate) => gate.place(members),
             // Nobody has asked yet, so that nobody goes.
             closing => members
                 .iter()
@@ -78,6 +84,7 @@ impl Gate for AnyGate {
             Self::Backup(gate) => gate.on(now, event, acts),
             Self::Quorum(gate) => gate.on(now, event, acts),
             Self::Repetition(gate) => gate.on(now, event, acts),
+            Self::Hierarchical(gate) => gate.on(now, event, acts),
         }
     }
 
@@ -89,6 +96,7 @@ impl Gate for AnyGate {
             Self::Backup(gate) => gate.at(member),
             Self::Quorum(gate) => gate.at(member),
             Self::Repetition(gate) => gate.at(member),
+            Self::Hierarchical(gate) => gate.at(member),
         }
     }
 
@@ -100,6 +108,7 @@ impl Gate for AnyGate {
             Self::Backup(gate) => gate.least(),
             Self::Quorum(gate) => gate.least(),
             Self::Repetition(gate) => gate.least(),
+            Self::Hierarchical(gate) => gate.least(),
         }
     }
 }

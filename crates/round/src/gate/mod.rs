@@ -5,7 +5,8 @@
 //!
 //! - GATE-1: every round that was given in is answered exactly once: by a fold that names its member, or as late. The
 //!   answer may come with a later event.
-//! - GATE-2 (gates whose rounds close): nobody starts a round before the one before it has been folded, or has failed.
+//! - GATE-2 (gates whose rounds close): nobody starts a round before the one before it has been folded, or has failed; in a gate
+//!   of gates that is the group's own round.
 //! - GATE-3 (SSP): nobody starts round c before every member has finished round c - bound - 1.
 //! - GATE-4: while enough members are there, somebody works or may start, or a time is waited for: no deadlock.
 //! - GATE-5: a fold lists its members in ascending order, whatever the order of arrival.
@@ -17,6 +18,7 @@ mod asp;
 mod backup;
 mod bsp;
 mod first_of_each;
+mod hierarchical;
 mod k_of_n;
 mod quorum;
 mod ratio;
@@ -28,6 +30,7 @@ pub use asp::Asp;
 pub use backup::Backup;
 pub use bsp::Bsp;
 pub use first_of_each::FirstOfEach;
+pub use hierarchical::Hierarchical;
 pub use k_of_n::{KOfN, Order};
 pub use quorum::Quorum;
 pub use ratio::{Ratio, RatioBounds};

@@ -2,6 +2,8 @@
 
 use syncline_round::{Act, Member, Round};
 
+use crate::nest::Nest;
+
 /// What a gate promises beyond what all do.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {
@@ -19,6 +21,9 @@ pub enum Rule {
     Quorum(usize, bool),
     /// A round is over with one of each group of the first size; so many groups there are.
     EachOf(usize, usize),
+    /// A round of a group of the first size is over when all who work at it have given, and the last one of so many rounds when
+    /// all groups have come there.
+    Nested(usize, u64),
 }
 
 impl Rule {
@@ -67,11 +72,18 @@ pub struct Books {
     begun: bool,
     /// Who asked and was not let go, in that order.
     asked: Vec<usize>,
+    /// The rounds of groups, where they have their own.
+    nest: Option<Nest>,
 }
 
 impl Books {
-    pub fn new(members: usize) -> Self {
+    pub fn new(members: usize, rule: Rule) -> Self {
+        let nest = match rule {
+            Rule::Nested(size, period) => Some(Nest::new(members, size, period)),
+            _ => None,
+        };
         Self {
+            nest,
             at: vec![At::Idle; members],
             given: vec![None; members],
             next: vec![0; members],
@@ -92,11 +104,17 @@ impl Books {
         self.next[member] = slowest.map(|other| self.next[other]).min().unwrap_or(u64::MAX);
         self.at[member] = At::Idle;
         self.missed[member] = self.begun.then_some(self.open);
+        if let Some(nest) = &mut self.nest {
+            nest.join(member);
+        }
     }
 
     pub fn leave(&mut self, member: usize) {
         self.at[member] = At::Away;
         self.asked.retain(|&other| other != member);
+        if let Some(nest) = &mut self.nest {
+            return nest.leave(&self.at, &self.given, member);
+        }
         if !self.at.contains(&At::Working(self.open)) && !self.given.contains(&Some(self.open)) {
             self.begun = false;
             // Nobody has anything of the round: it opens again, for all who are there.
@@ -141,7 +159,8 @@ impl Books {
                 Act::WakeAt(_) => assert!(matches!(rule, Rule::Quorum(_, true))),
             }
         }
-        assert!(folds <= 1, "one event ends one round");
+        // The last of a group that leaves may end its own round and that of all.
+        assert!(folds <= if self.nest.is_some() { 2 } else { 1 }, "one event ends one round");
         let order: Vec<_> = self.asked.iter().copied().filter(|member| let_go.contains(member)).collect();
         assert_eq!(let_go, order, "GATE-7");
         self.asked.retain(|member| !let_go.contains(member));
@@ -149,7 +168,9 @@ impl Books {
 
     fn go(&mut self, member: usize, round: u64, rule: Rule, rounds: u64) {
         assert_eq!(self.at[member], At::Held, "worker {member} was let go and had not asked");
-        if rule.closes_rounds() {
+        if let Some(nest) = &mut self.nest {
+            nest.go(member, round);
+        } else if rule.closes_rounds() {
             assert_eq!(round, self.open, "GATE-2: worker {member}");
             assert_ne!(self.missed[member], Some(round), "GATE-6: worker {member} joined after it began");
             self.begun = true;
@@ -172,6 +193,9 @@ impl Books {
             let given = self.given[member.index()].take();
             assert_eq!(given, Some(number), "GATE-1: a fold names what was given in its round, once");
         }
+        if let Some(nest) = &mut self.nest {
+            return nest.fold(number, members, &self.at, &self.given);
+        }
         if !rule.closes_rounds() {
             assert_eq!(members.len(), 1);
             return;
@@ -191,7 +215,7 @@ impl Books {
                     let heard: Vec<usize> = members.iter().map(|member| member.index() / size).collect();
                     assert_eq!(heard, (0..groups).collect::<Vec<_>>(), "EACH-1");
                 }
-                Rule::Alone | Rule::Stale(_) => {}
+                Rule::Alone | Rule::Stale(_) | Rule::Nested(..) => {}
             }
         }
         self.open += 1;
@@ -203,6 +227,7 @@ impl Books {
         if !rule.closes_rounds() {
             assert!(self.given.iter().all(Option::is_none), "GATE-1");
         }
-        assert!(self.given.iter().flatten().all(|&round| round >= self.open), "GATE-1");
+        let open = self.nest.as_ref().map_or(self.open, Nest::first_open);
+        assert!(self.given.iter().flatten().all(|&round| round >= open), "GATE-1");
     }
 }

@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod books;
+mod nest;
 mod protocol;
 mod walk;
 
 use books::Rule;
 use syncline_round::{
-    AnyGate, Least, Policy, Selection, Staleness,
-    gate::{Asp, Backup, Bsp, FirstOfEach, KOfN, Order, Quorum, Ssp},
+    AnyGate, Least, Policy, Selection, Staleness, Steps,
+    gate::{Asp, Backup, Bsp, FirstOfEach, Hierarchical, KOfN, Order, Quorum, Ssp},
     select::Sample,
 };
 use walk::{Size, walk};
@@ -108,6 +109,33 @@ fn first_of_each() {
     for changes in 0..=1 {
         let size = Size { members: 4, rounds: 2, changes };
         walk(FirstOfEach::new(1, ALL), Rule::EachOf(2, 2), size);
+    }
+}
+
+#[test]
+fn hierarchical() {
+    for (members, group) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)] {
+        for period in 1..=3 {
+            for size in sizes(members) {
+                let gate = Hierarchical::new(group, Steps::new(period).unwrap());
+                walk(gate, Rule::Nested(group as usize, period as u64), size);
+            }
+        }
+    }
+    for (period, changes) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+        let size = Size { members: 4, rounds: 2, changes };
+        walk(Hierarchical::new(2, Steps::new(period).unwrap()), Rule::Nested(2, period as u64), size);
+    }
+}
+
+/// It is the gate of bulk-synchronous training where groups exchange every round.
+#[test]
+fn a_gate_of_gates_with_periods_of_one_round_is_bsp() {
+    for members in 1..=3 {
+        for group in 1..=members as u32 {
+            let size = Size { members, rounds: 3, changes: 0 };
+            walk(Hierarchical::new(group, Steps::new(1).unwrap()), Rule::All, size);
+        }
     }
 }
 

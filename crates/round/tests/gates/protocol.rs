@@ -183,6 +183,32 @@ fn a_machine_goes_on_from_what_was_saved() {
 }
 
 #[test]
+fn groups_go_on_where_each_was() {
+    let policy: Policy = "hierarchical:2,3".parse().unwrap();
+    let mut before = Machine::new(policy, 4).unwrap();
+    let mut period = |groups: &[u32], rounds: std::ops::Range<u64>| {
+        for round in rounds {
+            for index in groups.iter().flat_map(|group| [2 * group, 2 * group + 1]) {
+                acts(&mut before, Event::Ask(member(index)));
+            }
+            for index in groups.iter().flat_map(|group| [2 * group, 2 * group + 1]) {
+                acts(&mut before, give(index, round));
+            }
+        }
+        let mut after = before.snapshot(policy, Selection::All).machine().unwrap();
+        let round = |act: &Act| match act {
+            Act::Go { round, .. } => round.number(),
+            other => panic!("{other:?}"),
+        };
+        (0..4).map(|index| round(&acts(&mut after, Event::Ask(member(index)))[0])).collect::<Vec<_>>()
+    };
+    assert_eq!(period(&[0], 0..2), [2, 2, 0, 0], "each in its own round of the period");
+    assert_eq!(period(&[1], 0..1), [2, 2, 1, 1]);
+    assert_eq!(period(&[0], 2..3), [0, 0, 1, 1], "whose period others have not ended does it again");
+    assert_eq!(period(&[1], 1..3), [3, 3, 3, 3], "all in the next one");
+}
+
+#[test]
 fn a_snapshot_that_cannot_be_is_refused() {
     let read =
         |text: &str| serde_json::from_str::<Snapshot>(text).unwrap().machine().unwrap_err().to_string();

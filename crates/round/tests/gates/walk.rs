@@ -104,7 +104,7 @@ impl<G: Gate + Clone> State<G> {
 /// Visits every state that can be reached.
 pub fn walk<G: Gate + Clone + Eq + Hash + Debug>(gate: G, rule: Rule, size: Size) {
     let machine = Machine::of(gate.clone(), size.members).unwrap();
-    let books = Books::new(size.members);
+    let books = Books::new(size.members, rule);
     let mut stack = vec![State { machine, books, now: Time::START, changes: size.changes }];
     let mut seen = HashSet::new();
     while let Some(state) = stack.pop() {

@@ -90,6 +90,11 @@ impl Net {
         self.state().together.push(node);
     }
 
+    /// The host on which the model puts the node of this name together with others.
+    pub fn host_of(&self, name: &str) -> Option<usize> {
+        self.0.model.host(name)
+    }
+
     /// Puts `node` on the machine of `host`: between all that are there messages take no time, and nothing that happens to the
     /// network strikes them; with others they share its line.
     pub fn put_at(&self, node: Node, host: Node) {

@@ -118,7 +118,7 @@ pub struct Args {
     /// [default: all are there, to the end]
     #[arg(long, value_name = "WORKERS", help_heading = "Parameter server")]
     elastic: Option<usize>,
-    /// Servers, who share the parameters [default: 1, none under allreduce]
+    /// Servers, who share the parameters [default: 1, none under allreduce and hierarchical]
     #[arg(long, help_heading = "Parameter server")]
     servers: Option<usize>,
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
@@ -126,7 +126,8 @@ pub struct Args {
     /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same),
     /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
     /// outer Nesterov step), hogwild (never, and without a lock); and without servers allreduce (for all; they sum gradients among
-    /// themselves in a ring), allreduce:tree (for few parameters) and allreduce:direct (to the bits of bsp) [default: bsp]
+    /// themselves in a ring), allreduce:tree (for few parameters), allreduce:direct (to the bits of bsp), and
+    /// hierarchical:GROUP,PERIOD (for the GROUP workers of one's group each round, for all after PERIOD rounds [1]) [default: bsp]
     #[arg(long, visible_alias = "code", help_heading = "Parameter server")]
     sync: Option<Policy>,
     /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]
@@ -154,7 +155,8 @@ pub struct Args {
     /// With --on ssh, slurm or kubernetes: let everything pass between hosts unencrypted, on a network that is trusted
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Parameter server")]
     insecure_network: Option<bool>,
-    /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us [default: ideal]
+    /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us. With
+    /// `,hosts=worker:4` behind it four workers each stand on a host and share its line [default: ideal]
     #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
     network: Option<Network>,
     /// With --on sim: what the gradient of a batch costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:

@@ -91,6 +91,9 @@ impl World {
     pub(crate) fn start(&self, id: NodeId, role: Role, work: Work, ended: Ended) {
         let is_shared = self.units().contains_key(&id.name);
         let node = if is_shared { self.sim.enter(&id.name.to_string()) } else { self.enter(&id) };
+        if let Some(host) = self.net.host_of(&id.name.to_string()).filter(|_| !is_shared) {
+            self.net.put_at(node, self.sim.enter(&format!("(host {host})")));
+        }
         self.alive().insert(id.name.clone(), (id.clone(), role));
         let world = self.clone();
         self.sim.spawn_local(node, move || {
