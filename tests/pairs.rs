@@ -39,6 +39,7 @@ const FACTORS: [&[&str]; 6] = [
         "--partition round-robin",
         "--partition random",
         "--partition weight:2,1,1,1",
+        "--partition weight:measured",
         "--partition stratified",
         "--partition overlap-reshuffle",
     ],
@@ -65,6 +66,11 @@ fn refusal(one: &str, other: &str) -> Option<&'static str> {
     }
     if is(&["backup", "quorum", "repetition"]) && ["servers 2", "servers 3"].contains(&other) {
         return Some("one server must decide");
+    }
+    if is(&["asp", "ssp", "backup", "quorum", "repetition", "hogwild"])
+        && other == "partition weight:measured"
+    {
+        return Some("come to the end of an epoch at different times");
     }
     if is(&["repetition"]) && other.starts_with("partition weight") {
         return Some("the workers of a group do the same");

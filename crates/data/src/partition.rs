@@ -30,6 +30,8 @@ pub enum Partition {
     Random,
     /// A permutation drawn by the seed, cut in proportion to a weight for each worker.
     Weight(Weights),
+    /// As `Random` at first, and then by how fast the workers are found to be: whoever trains deals the rows out anew.
+    Measured,
     /// As many rows of each class for every worker, to one: the folds of a stratified k-fold. Each worker's rows are in an
     /// order drawn by the seed.
     Stratified,
@@ -81,6 +83,11 @@ impl Weights {
         (share.round() as usize).max(1)
     }
 
+    /// How many of so many rows each gets.
+    pub fn counts(&self, rows: usize) -> Vec<usize> {
+        self.cuts(rows).windows(2).map(|cut| cut[1] - cut[0]).collect()
+    }
+
     /// Where so many rows are cut: one more than there are workers. Each gets its share to a row, and one row at least where there
     /// are enough.
     fn cuts(&self, rows: usize) -> Vec<usize> {
@@ -101,8 +108,7 @@ impl Weights {
 
 impl Partition {
     /// The names a user can give.
-    const VALID: &'static str =
-        "contiguous, round-robin, random, weight:SHARE,SHARE and so on, stratified, overlap-reshuffle";
+    const VALID: &'static str = "contiguous, round-robin, random, weight:SHARE,SHARE and so on, weight:measured, stratified, overlap-reshuffle";
 
     /// Whether rows with these targets can be divided among so many workers.
     ///
@@ -125,7 +131,9 @@ impl Partition {
     pub fn is_drawn(&self) -> bool {
         match self {
             Self::Contiguous | Self::RoundRobin => false,
-            Self::Random | Self::Weight(_) | Self::Stratified | Self::OverlapReshuffle => true,
+            Self::Random | Self::Weight(_) | Self::Measured | Self::Stratified | Self::OverlapReshuffle => {
+                true
+            }
         }
     }
 
@@ -148,7 +156,7 @@ impl Partition {
                     .collect()
             }
             Self::RoundRobin => (0..workers).map(|k| (k..rows).step_by(workers).collect()).collect(),
-            Self::Random => {
+            Self::Random | Self::Measured => {
                 let order = permutation(rows, seed);
                 (0..workers).map(|k| order[k * rows / workers..(k + 1) * rows / workers].to_vec()).collect()
             }
@@ -190,6 +198,7 @@ impl fmt::Display for Partition {
             Self::Contiguous => f.write_str("contiguous"),
             Self::RoundRobin => f.write_str("round-robin"),
             Self::Random => f.write_str("random"),
+            Self::Measured => f.write_str("weight:measured"),
             Self::Stratified => f.write_str("stratified"),
             Self::OverlapReshuffle => f.write_str("overlap-reshuffle"),
             Self::Weight(weights) => {
@@ -209,6 +218,7 @@ impl FromStr for Partition {
             "contiguous" => Ok(Self::Contiguous),
             "round-robin" => Ok(Self::RoundRobin),
             "random" => Ok(Self::Random),
+            "weight:measured" => Ok(Self::Measured),
             "stratified" => Ok(Self::Stratified),
             "overlap-reshuffle" => Ok(Self::OverlapReshuffle),
             _ => {
@@ -261,6 +271,8 @@ mod tests {
         let Partition::Weight(weights) = weight(&[2.0, 1.0, 1.0]) else { panic!("weights") };
         assert_eq!([0, 1, 2].map(|worker| weights.share(worker, 64)), [96, 48, 48]);
         assert_eq!(Weights::new(vec![1000.0, 1.0]).unwrap().share(1, 4), 1, "nobody has none");
+        assert_eq!(weights.counts(1024), [512, 256, 256]);
+        assert_eq!(Partition::Measured.rows(&real(9), 2, 7), Partition::Random.rows(&real(9), 2, 7));
     }
 
     #[test]
@@ -271,6 +283,7 @@ mod tests {
             "random",
             "weight:2,1,1",
             "weight:0.5,1.25",
+            "weight:measured",
             "stratified",
             "overlap-reshuffle",
         ] {

@@ -229,10 +229,41 @@ fn partition(run: &ParamServ) -> Result<(), Error> {
         let must = format!("under {} the workers of a group do the same: use --partition random", run.sync);
         return Err(out_of_range("partition", &run.partition, must));
     }
+    if run.partition == Partition::Measured {
+        measured_partition(run)?;
+    }
     let groups = run.workers / run.sync.copies().max(1);
     run.partition
         .check(run.data.targets(), groups.max(1))
         .map_err(|why| Error::Contradiction(why.to_string()))
+}
+
+/// Whether rows can be dealt out by how fast workers are.
+fn measured_partition(run: &ParamServ) -> Result<(), Error> {
+    let refused = |must: String| Err(out_of_range("partition", &run.partition, must));
+    if run.workers == 1 {
+        return refused("one worker alone has all rows: leave --partition out".to_owned());
+    }
+    if !run.sync.waits_for_all() {
+        return refused(format!(
+            "under {} workers come to the end of an epoch at different times, and rows are dealt out there to all at once: use \
+             --sync bsp, local:STEPS or diloco:STEPS, or weights of your own, as in weight:2,1",
+            run.sync
+        ));
+    }
+    if run.elastic.is_some() || run.on_loss == OnWorkerLoss::Redistribute {
+        return refused(
+            "where one worker does the work of several, how fast that is says nothing of the next epoch: use --partition random, \
+             or leave out --elastic and --on-worker-loss redistribute"
+                .to_owned(),
+        );
+    }
+    if run.epochs == 1 {
+        return refused(
+            "rows are dealt out by speed from the second epoch on, and there is one only".to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// Whether workers may come and go.

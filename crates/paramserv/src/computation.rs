@@ -148,6 +148,17 @@ impl Computation {
         }
     }
 
+    /// Takes up other rows, from the beginning of an epoch on.
+    pub(crate) fn deal(&mut self, data: Arc<Dataset>, batches: Batches) {
+        self.order = self
+            .order
+            .take()
+            .map(|_| Order::new(self.recipe.seed, self.worker, self.recipe.rows_are_drawn, batches.rows()));
+        self.compacted = (0..batches.rounds()).map(|_| None).collect();
+        self.prepared = None;
+        (self.data, self.batches) = (data, batches);
+    }
+
     /// The rows of a round of the run.
     fn prepare(&mut self, clock: u64) -> &mut Prepared {
         let stale = self.prepared.as_ref().is_none_or(|prepared| prepared.clock != clock);
@@ -372,6 +383,12 @@ impl Computation {
     pub(crate) fn batches_of(&self, clock: u64) -> usize {
         let round = self.batches.round(clock % self.recipe.pace.rounds_per_epoch);
         self.batches.within(round).count()
+    }
+
+    /// How many rows each batch of a round has in the mean, over what a batch of the run has.
+    pub(crate) fn batch_share(&self, clock: u64, batch: usize) -> f64 {
+        let round = self.batches.round(clock % self.recipe.pace.rounds_per_epoch);
+        round.len() as f64 / (self.batches_of(clock).max(1) * batch) as f64
     }
 
     /// Tells the model that there is no further round.

@@ -18,6 +18,7 @@ use crate::{
     attendance::{Attendance, Take},
     deal::{Deal, Duty},
     patience::{Patience, SavedPatience},
+    portions::{Dealer, Portions},
     protocol::{self, EpochEnd, WorkerTimes},
 };
 
@@ -102,6 +103,7 @@ pub(crate) struct SavedRecord {
     samples: u64,
     pub patience: Option<SavedPatience>,
     attendance: Attendance,
+    portions: Portions,
 }
 
 /// The service that workers report to.
@@ -112,12 +114,15 @@ pub(crate) struct Coordinator {
     /// Which worker cannot do its work, and why.
     hopeless: watch::Sender<Option<(u32, String)>>,
     deal: watch::Sender<Deal>,
+    /// Who decides how many rows each has.
+    dealer: Dealer,
 }
 
 impl Coordinator {
     /// Of a run of so many workers, of whom the first `there` are there at the start.
     pub(crate) fn new(
         (workers, there): (usize, usize),
+        rows: usize,
         epochs: u32,
         patience: Option<u32>,
         total_samples: u64,
@@ -144,6 +149,7 @@ impl Coordinator {
             enough: watch::Sender::new(false),
             hopeless: watch::Sender::new(None),
             deal: watch::Sender::new(Deal::new(workers, there)),
+            dealer: Dealer::new(rows, workers),
         }
     }
 
@@ -170,10 +176,16 @@ impl Coordinator {
 
     /// All went back to what was saved, in the history of this number.
     pub(crate) fn restore(&self, history: u32, saved: SavedRecord) {
+        self.dealer.restore(history, saved.portions.clone());
         let mut record = self.record();
         record.restore(history, saved);
         // Under the lock, so that nothing that was done in the history before comes in between (COORD-2).
         self.deal.send_modify(Deal::anew);
+    }
+
+    /// What is kept of its books in a checkpoint.
+    pub(crate) fn save(&self) -> SavedRecord {
+        SavedRecord { portions: self.dealer.save(), ..self.record().save() }
     }
 
     /// Takes in that these workers are lost for good; says who does which shares of the work now.
@@ -213,7 +225,7 @@ impl Coordinator {
 
 impl Record {
     /// What is kept of it in a checkpoint.
-    pub(crate) fn save(&self) -> SavedRecord {
+    fn save(&self) -> SavedRecord {
         SavedRecord {
             epochs: self.epochs.clone(),
             workers: self.workers.clone(),
@@ -221,12 +233,13 @@ impl Record {
             samples: self.progress.samples,
             patience: self.patience.as_ref().map(Patience::save),
             attendance: self.attendance.clone(),
+            portions: Portions::default(),
         }
     }
 
     /// Begins anew from what was saved, in the history of this number.
     fn restore(&mut self, history: u32, saved: SavedRecord) {
-        let SavedRecord { epochs, workers, dropped, samples, patience, attendance } = saved;
+        let SavedRecord { epochs, workers, dropped, samples, patience, attendance, .. } = saved;
         self.attendance = attendance;
         self.history = history;
         self.progress.samples = samples;
@@ -336,7 +349,12 @@ impl protocol::Progresses for Coordinator {
     }
 
     async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError> {
+        self.dealer.is_cut();
         self.record().take(end, false)
+    }
+
+    async fn portions(&self, worker: u32, history: u32, epoch: u32, times: WorkerTimes) -> Vec<u64> {
+        self.dealer.portions(worker, history, epoch, times).await
     }
 
     async fn hopeless(&self, worker: u32, why: String) {

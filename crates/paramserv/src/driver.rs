@@ -286,10 +286,7 @@ impl Drive {
         for server in &self.servers {
             states.push(server.ask(async |client| client.save().await).await?);
         }
-        let (record, elapsed) = {
-            let record = self.coordinator.record();
-            (record.save(), record.earlier() + now)
-        };
+        let (record, elapsed) = (self.coordinator.save(), self.coordinator.record().earlier() + now);
         // One that was started again in between has told nothing.
         let told = match self.run.has_replicas() {
             true => Checkpoint::join_replicas(states, record, elapsed),

@@ -27,6 +27,7 @@ use tokio::task::coop::has_budget_remaining;
 use crate::{
     Error,
     allreduce::{Peers, Summed},
+    batches::Batches,
     compression::{Format, Packed, TooLarge},
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
@@ -232,6 +233,13 @@ impl Exchange {
     /// What a gradient would be at 32 bits, where it could be sent otherwise.
     pub(crate) fn plain_bytes(&self, gradient: &Push) -> Option<u64> {
         gradient.plain_bytes().filter(|_| self.peers.is_none())
+    }
+
+    /// Takes in the batches of all workers from an epoch on.
+    pub(crate) fn deal(&mut self, epoch: u64, batches: Vec<Batches>) {
+        if let Some(peers) = &mut self.peers {
+            peers.deal(epoch, batches);
+        }
     }
 
     /// Which parameters each server holds.

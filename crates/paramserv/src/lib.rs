@@ -56,6 +56,7 @@ mod loss;
 mod order;
 mod parameters;
 mod patience;
+mod portions;
 mod protocol;
 mod report;
 mod run;

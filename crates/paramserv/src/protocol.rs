@@ -212,6 +212,10 @@ pub(crate) trait Progresses {
     /// The run was ended early, and the worker has stopped within this epoch.
     async fn cut(&self, end: EpochEnd) -> Result<(), ServiceError>;
 
+    /// How many rows each worker has in an epoch, where that is decided by how fast they are: answered when all have come to its
+    /// beginning, with these times.
+    async fn portions(&self, worker: u32, history: u32, epoch: u32, times: WorkerTimes) -> Vec<u64>;
+
     /// A worker has failed, and would fail again: why.
     async fn hopeless(&self, worker: u32, why: String);
 

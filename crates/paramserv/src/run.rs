@@ -26,6 +26,7 @@ use crate::{
     exchange::Exchange,
     hogwild::Hogwild,
     loss::OnWorkerLoss,
+    portions::Dealt,
     protocol::{Position, ServerStatistics},
     server::{Pace, Parts, Server},
     shards::shards,
@@ -69,6 +70,8 @@ pub(crate) struct Run {
     pub follows: bool,
     /// Whether the run goes on from a checkpoint.
     pub resumes: bool,
+    /// Whether rows are dealt out anew in each epoch, by how fast workers are.
+    deals_by_speed: bool,
     /// Before which round the first checkpoint of a run from its beginning is due.
     first_cut: Option<u64>,
 }
@@ -111,6 +114,8 @@ impl Run {
             delays: settings.delays,
             keep_epochs: settings.patience.is_some(),
             copies,
+            batch: matches!(settings.partition, Partition::Weight(_) | Partition::Measured)
+                .then_some(settings.batch),
         };
         let pace = Pace {
             schedule: settings.schedule,
@@ -144,6 +149,7 @@ impl Run {
             elastic: settings.elastic,
             follows: settings.on_loss.goes_on() && (apart || settings.sync.collective().is_some()),
             resumes: settings.resume.is_some(),
+            deals_by_speed: settings.partition == Partition::Measured,
             first_cut: settings.checkpoints.and_then(|checkpoints| checkpoints.every.round_after(0, pace)),
         }
     }
@@ -292,6 +298,8 @@ impl Run {
     /// of several batches is shorter by itself where there are fewer of them.
     fn full(&self, worker: usize) -> u64 {
         match self.every {
+            // Rounds are of one length, to a row of each worker.
+            Every::Batch if self.deals_by_speed => 0,
             Every::Batch => self.batches(worker, 0..self.rows[worker].len()).full() as u64,
             Every::Batches(_) | Every::Epoch => 0,
         }
@@ -321,7 +329,19 @@ impl Run {
             pull,
             recorder: Recorder::new(self.spans),
             held: None,
+            dealt: self.dealt(),
             ctx: ctx.clone(),
+        })
+    }
+
+    /// How rows are dealt out anew in each epoch, where they are.
+    fn dealt(&self) -> Option<Dealt> {
+        self.deals_by_speed.then(|| Dealt {
+            all: Arc::clone(&self.data),
+            seed: self.plan.seed,
+            batch: self.batches.first().copied().unwrap_or(1),
+            every: self.every,
+            rounds_per_epoch: self.plan.rounds_per_epoch,
         })
     }
 
@@ -359,6 +379,7 @@ impl Run {
             batches: workers.clone().map(|worker| self.batches(worker, 0..self.rows[worker].len())).collect(),
             full: workers.map(|worker| self.full(worker)).collect(),
             rounds_per_epoch: self.plan.rounds_per_epoch,
+            before: None,
         }
     }
 
@@ -380,7 +401,10 @@ impl Run {
 
     /// The batches of a worker with these rows.
     fn batches(&self, worker: usize, rows: Range<usize>) -> Batches {
-        Batches::new(rows, self.batches[worker], self.every)
+        match self.deals_by_speed {
+            true => Batches::evenly(rows, self.batches[worker], self.every, self.plan.rounds_per_epoch),
+            false => Batches::new(rows, self.batches[worker], self.every),
+        }
     }
 
     /// A worker's model and data.

@@ -10,7 +10,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use syncline_data::Dataset;
 use syncline_learn::Score;
-use syncline_program::{Context, Cost};
+use syncline_program::Context;
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::Client;
 use tokio::task::coop::consume_budget;
@@ -22,6 +22,7 @@ use crate::{
     coordinator::Coordinator,
     duties::{Grip, Worked},
     exchange::{Exchange, Halt, Pulled},
+    portions::Dealt,
     protocol::{EpochEnd, Position, ProgressesClient, WorkerTimes},
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Worker {
     pub recorder: Recorder,
     /// Where its work may pass to another node.
     pub held: Option<Held>,
+    /// Where rows are dealt out anew in each epoch.
+    pub dealt: Option<Dealt>,
 }
 
 /// Work that a node does until it is to let go of it.
@@ -65,6 +68,8 @@ pub(crate) struct Plan {
     pub keep_epochs: bool,
     /// Batches of the run's size in one of a worker: under a code by repetition it has those of its whole group.
     pub copies: usize,
+    /// Rows of a batch of the run, where those of a worker may be others: in virtual time they cost as much more or less.
+    pub batch: Option<usize>,
 }
 
 /// What changes from round to round.
@@ -84,6 +89,8 @@ struct Tally {
     lap: Duration,
     /// Injected beyond what the delays said.
     overslept: Duration,
+    /// In which epoch's rows it is, where they are dealt out anew.
+    dealt: Option<u64>,
 }
 
 impl Worker {
@@ -148,6 +155,7 @@ impl Worker {
                 self.hand_over(next, tally).await?;
                 return Ok(Worked::LetGo);
             }
+            self.deal(next, tally).await?;
             let Some((pulled, touched)) = self.pull(next, tally).await? else {
                 self.computation.end(None);
                 self.report_cut(tally).await?;
@@ -164,9 +172,10 @@ impl Worker {
                 self.computation.end(whole);
                 return Ok(Worked::Done(tally.history));
             }
+            let times = self.batch_share(clock);
             let (computation, shards) = (&mut self.computation, self.exchange.shards());
             let work = || computation.run(clock, &pulled.values, touched, shards);
-            let outcome = self.ctx.compute(Cost::Measured, work).await;
+            let outcome = self.ctx.compute_times(times, work).await;
             self.charge_further_batches(clock).await;
             self.exchange.release(pulled.values);
             self.check(&outcome, clock)?;
@@ -177,6 +186,30 @@ impl Worker {
             self.report_progress(tally).await?;
             next = clock + 1;
         }
+    }
+
+    /// Takes up the rows that this worker has in the epoch of round `next`, where they are dealt out anew.
+    async fn deal(&mut self, next: u64, tally: &mut Tally) -> Result<(), Error> {
+        let epoch = next / self.plan.rounds_per_epoch;
+        if self.dealt.is_none() || epoch >= u64::from(self.plan.epochs) || tally.dealt == Some(epoch) {
+            return Ok(());
+        }
+        let asked = self.coordinator.portions(self.rank, tally.history, epoch as u32, tally.times);
+        let counts = asked.await?;
+        // For the slowest, as at the gate.
+        let (start, end) = self.lap(tally);
+        tally.times.wait += end - start;
+        self.record(self.span(Phase::Wait, next, start, end));
+        let Some(dealt) = &self.dealt else { return Ok(()) };
+        let rows: Vec<usize> = counts.iter().map(|&count| count as usize).collect();
+        let batches: Vec<_> = rows.iter().map(|&rows| dealt.batches(rows)).collect();
+        let own = self.rank as usize;
+        self.computation.deal(Arc::new(dealt.rows(self.rank, &counts)), batches[own].clone());
+        self.exchange.deal(epoch, batches);
+        tally.dealt = Some(epoch);
+        // Copying rows is neither waiting nor fetching.
+        self.lap(tally);
+        Ok(())
     }
 
     /// Fetches the parameters of round `next`, or of the later one that the gate says: all of them, or those of the
@@ -224,9 +257,15 @@ impl Worker {
         if !self.ctx.clock().is_virtual() {
             return;
         }
+        let times = self.batch_share(clock);
         for _ in 1..self.computation.batches_of(clock) * self.plan.copies {
-            self.ctx.compute(Cost::Measured, || ()).await;
+            self.ctx.compute_times(times, || ()).await;
         }
+    }
+
+    /// What a batch of a round costs in virtual time, over what one of the run does.
+    fn batch_share(&self, clock: u64) -> f64 {
+        self.plan.batch.map_or(1.0, |batch| self.computation.batch_share(clock, batch))
     }
 
     /// Refuses to go on from a loss or a gradient that is no number, and to let others have it.

@@ -54,11 +54,16 @@ impl Ground {
     /// Does `work` and lets its `cost` pass. A node computes one thing at a time: on a virtual clock work that comes while
     /// it is busy begins when it no longer is.
     pub async fn compute<T>(&self, cost: Cost, work: impl FnOnce() -> T) -> T {
+        self.compute_times(1.0, cost, work).await
+    }
+
+    /// As [`compute`](Self::compute), so many times the cost; what is measured is as long as it is.
+    pub async fn compute_times<T>(&self, times: f64, cost: Cost, work: impl FnOnce() -> T) -> T {
         let Some((sim, node)) = &self.place else { return work() };
         let cost = sim.cost_or(cost);
         let begun = machine_now();
         let done = work();
-        let end = sim.charge(*node, cost, || begun.elapsed());
+        let end = sim.charge(*node, cost, times, || begun.elapsed());
         self.clock.sleep_until(Duration::from_nanos(end)).await;
         done
     }

@@ -33,6 +33,7 @@ pub(crate) use weighting::Weighting;
 
 use crate::{
     Error,
+    batches::Batches,
     exchange::Halt,
     gradient::{Gradient, Values},
     protocol::{Position, ShardClient},
@@ -114,6 +115,11 @@ impl Peers {
     /// Whether all workers live in this process.
     pub(crate) fn are_local(&self) -> bool {
         self.ways.iter().flatten().all(Way::is_local)
+    }
+
+    /// Takes in the batches of all workers from an epoch on.
+    pub(crate) fn deal(&mut self, epoch: u64, batches: Vec<Batches>) {
+        self.weighting.deal(epoch, batches);
     }
 
     /// Takes in which history the run is in; what was begun before is given up.

@@ -14,9 +14,20 @@ pub(crate) struct Weighting {
     /// Samples of each worker's full round; 0 where rounds are not shortened.
     pub full: Vec<u64>,
     pub rounds_per_epoch: u64,
+    /// Where rows are dealt out anew in each epoch: from which one on those batches are, and those of before.
+    pub before: Option<(u64, Vec<Batches>)>,
 }
 
 impl Weighting {
+    /// Takes in the batches of all workers from an epoch on. What was done in the one before is still to be weighed.
+    pub(super) fn deal(&mut self, epoch: u64, batches: Vec<Batches>) {
+        let before = std::mem::replace(&mut self.batches, batches);
+        // Who begins an epoch anew is told the same once more.
+        if self.before.as_ref().is_none_or(|(from, _)| *from != epoch) {
+            self.before = Some((epoch, before));
+        }
+    }
+
     /// The weight of a worker's gradient in a round among these workers, of whom it is one, and the samples of all of them.
     pub(super) fn of(&self, worker: u32, round: u64, among: Range<usize>) -> (f32, u64) {
         let samples: Vec<u64> = among.clone().map(|worker| self.samples(worker, round)).collect();
@@ -41,7 +52,11 @@ impl Weighting {
     }
 
     fn samples(&self, worker: usize, round: u64) -> u64 {
-        self.batches[worker].round(round % self.rounds_per_epoch).len() as u64
+        let batches = match &self.before {
+            Some((epoch, before)) if round / self.rounds_per_epoch < *epoch => before,
+            _ => &self.batches,
+        };
+        batches[worker].round(round % self.rounds_per_epoch).len() as u64
     }
 }
 
@@ -55,7 +70,7 @@ mod tests {
         // Of 5 rounds of 4 rows the last worker has 3.
         let rows = [20, 20, 20, 12];
         let batches = rows.map(|rows| Batches::new(0..rows, 4, Every::Batch)).to_vec();
-        Weighting { fold: Fold::Mean, batches, full: vec![4; 4], rounds_per_epoch: 5 }
+        Weighting { fold: Fold::Mean, batches, full: vec![4; 4], rounds_per_epoch: 5, before: None }
     }
 
     #[test]
@@ -65,6 +80,15 @@ mod tests {
         assert_eq!(weighting.of(1, 0, 0..2), (0.5, 8));
         assert_eq!(weighting.of(3, 9, 2..4), (0.0, 4), "it has no rows left");
         assert_eq!(weighting.of(2, 9, 2..4), (0.5, 4), "and the step is so much shorter");
+    }
+
+    #[test]
+    fn rows_that_are_dealt_out_anew_count_from_their_epoch_on() {
+        let mut weighting = Weighting { full: vec![0; 4], ..weighting() };
+        let dealt = [10, 30, 20, 12].map(|rows| Batches::evenly(0..rows, 4, Every::Batch, 5));
+        weighting.deal(1, dealt.to_vec());
+        assert_eq!(weighting.of(1, 4, 0..2), (0.5, 8), "the last round of the epoch before");
+        assert_eq!(weighting.of(1, 5, 0..2), (0.75, 8));
     }
 
     #[test]

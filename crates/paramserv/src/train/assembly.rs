@@ -131,6 +131,7 @@ impl ParamServ {
         let scaling = self.scaling.take();
         let coordinator = Arc::new(Coordinator::new(
             (self.workers, self.elastic.unwrap_or(self.workers)),
+            self.data.rows(),
             self.epochs,
             self.patience,
             total,

@@ -134,6 +134,12 @@ impl Context {
         self.0.ground.compute(cost, work).await
     }
 
+    /// As [`compute`](Self::compute), for work that is so many times what the executor's cost of computing stands for: half a batch,
+    /// say. Where that cost is measured the work takes as long as it takes.
+    pub async fn compute_times<T>(&self, times: f64, work: impl FnOnce() -> T) -> T {
+        self.0.ground.compute_times(times, Cost::Measured, work).await
+    }
+
     /// Waits for `event`, which others bring about by coming to the gate, barrier or queue called `gate`: `nodes` are those
     /// on whom it depends, as far as they are known. Where nothing can go on any more, the report of the deadlock says so;
     /// `gate` is asked then, and not before.

@@ -117,7 +117,13 @@ impl Sim {
     }
 
     /// Occupies the node's core from when it is free, and tells when that ends, in nanoseconds.
-    pub(crate) fn charge(&self, node: Node, cost: Cost, measured: impl FnOnce() -> Duration) -> u64 {
+    pub(crate) fn charge(
+        &self,
+        node: Node,
+        cost: Cost,
+        times: f64,
+        measured: impl FnOnce() -> Duration,
+    ) -> u64 {
         let mut cores = self.0.cores.lock().unwrap_or_else(PoisonError::into_inner);
         while cores.len() <= node.index() {
             // Seeds that differ by the node alone are mixed by the generator's own seeding.
@@ -127,8 +133,8 @@ impl Sim {
         let core = &mut cores[node.index()];
         let time = match cost {
             Cost::Measured => measured(),
-            Cost::Given(time) => time,
-            Cost::Drawn(spread) => spread.draw(&mut core.random),
+            Cost::Given(time) => time.mul_f64(times),
+            Cost::Drawn(spread) => spread.draw(&mut core.random).mul_f64(times),
         };
         core.busy_until = core.busy_until.max(self.0.agenda.now()).saturating_add(nanoseconds(time));
         core.busy_until

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE|FILE", help_heading = "Data")]
     validation: Option<Validation>,
     /// How rows are dealt out to workers: contiguous, round-robin, random, weight:SHARE,SHARE.. (a share for each worker, whose
-    /// batches are in proportion too), stratified (as many of each class for every worker) or overlap-reshuffle (all rows for
+    /// batches are in proportion too), weight:measured (by how fast each was in the epoch before), stratified (as many of each class for every worker) or overlap-reshuffle (all rows for
     /// each, in an order of its own) [default: random]
     #[arg(long, help_heading = "Data")]
     partition: Option<Partition>,
