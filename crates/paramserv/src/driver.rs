@@ -480,7 +480,9 @@ impl Drive {
             let setup = file.info_mut().setup.get_or_insert_default();
             setup.load = passed;
             setup.attendance = attended(&coordinator);
-            setup.traffic = setup.compress.is_some().then(|| traffic(&coordinator));
+            let traffic = traffic(&coordinator);
+            let is_shorter = traffic.pulled_bytes < traffic.uncompressed_pulled_bytes;
+            setup.traffic = (setup.compress.is_some() || is_shorter).then_some(traffic);
             Ok(())
         });
         let Trace { file: trace, error: trace_error } = trace;

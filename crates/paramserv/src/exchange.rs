@@ -164,6 +164,8 @@ pub(crate) struct Exchange {
     standings: Vec<Standing>,
     /// The worker's own vector between uses; empty until it is needed.
     own: Vec<f32>,
+    /// Where servers tell what has changed: what each has told.
+    told: Option<Vec<Tensor<f32>>>,
     /// Where there are no servers: with whom the one server, which is the worker's own, comes to its gradients.
     peers: Option<Peers>,
     /// Whether it may stay awake for a gate: not while its thread has other work to do.
@@ -198,8 +200,23 @@ impl Exchange {
         servers: Vec<Way>,
         shards: Vec<Range<usize>>,
     ) -> Self {
-        let standings = Vec::new();
-        Self { worker, run_clock, servers, shards, standings, own: Vec::new(), peers: None, is_eager: true }
+        Self {
+            worker,
+            run_clock,
+            servers,
+            shards,
+            standings: Vec::new(),
+            own: Vec::new(),
+            told: None,
+            peers: None,
+            is_eager: true,
+        }
+    }
+
+    /// The same of a worker whom servers of other processes tell what has changed.
+    pub(crate) fn hearing_changes(self) -> Self {
+        let told = (!self.is_local()).then(|| vec![Tensor::default(); self.servers.len()]);
+        Self { told, ..self }
     }
 
     /// The exchange of a worker who holds all of so many parameters itself, with its peers.
@@ -294,7 +311,14 @@ impl Exchange {
             return Err(Halt::Failed(Error::Protocol { server, what }));
         }
         let held = started.iter().map(|started| started.held).max().unwrap_or_default();
-        let bytes = started.iter().map(|started| started.values.bytes()).sum();
+        let coordinates = |changed: &Tensor<u32>| size_of_val(&changed[..]) as u64;
+        let bytes = started
+            .iter()
+            .map(|started| started.values.bytes() + started.changed.as_ref().map_or(0, coordinates))
+            .sum();
+        if touched.is_none() {
+            self.take_in_changes(&mut started)?;
+        }
         let values = match &mut started[..] {
             [Started { values: Packed::F32(only), .. }] => Parameters::Shared(std::mem::take(only)),
             _ => {
@@ -313,6 +337,30 @@ impl Exchange {
                 Pulled { clock, held: waited + held, values, bytes, plain_bytes: bytes }
             }
         }))
+    }
+
+    /// Puts what has changed into what each server had told, so that all of it is there.
+    fn take_in_changes(&mut self, started: &mut [Started]) -> Result<(), Halt> {
+        let Some(told) = &mut self.told else { return Ok(()) };
+        for (server, (told, started)) in told.iter_mut().zip(started).enumerate() {
+            let Packed::F32(values) = &mut started.values else { continue };
+            if let Some(changed) = started.changed.take() {
+                if changed.iter().any(|&place| place as usize >= told.len()) {
+                    let what = format!("it sent changes of parameters that are not among its {}", told.len());
+                    return Err(Halt::Failed(Error::Protocol { server, what }));
+                }
+                // The last round's parameters are let go of by now: this copies nothing.
+                let mut all = std::mem::take(told);
+                if all.get_mut().is_none() {
+                    all = all.to_vec().into();
+                }
+                let whole = all.get_mut().unwrap_or_default();
+                changed.iter().zip(&values[..]).for_each(|(&place, value)| whole[place as usize] = *value);
+                *values = all;
+            }
+            *told = values.clone();
+        }
+        Ok(())
     }
 
     /// Ends the sum of the round before, where workers sum themselves, and steps along it; then that of the groups' models, where
@@ -352,15 +400,23 @@ impl Exchange {
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
         let standing = &self.standings[server];
         let (ticket, again) = (standing.ticket, (next < standing.next).then_some(next));
+        let hears_changes = self.told.is_some();
         let started = loop {
             let indices = indices.clone();
-            let asked = self.servers[server].ask(async |client| client.pull(ticket, again, indices).await);
+            let asked = self.servers[server]
+                .ask(async |client| client.pull(ticket, again, indices, hears_changes).await);
             match asked.await? {
                 Turn::Go(started) => break started,
                 Turn::Over => return Ok(None),
                 Turn::Anew => return Err(Halt::Anew),
                 Turn::Tell => self.tell(server, memory()).await?,
             }
+        };
+        // Of all those that have changed, where this worker knows the others.
+        let all = self.told.as_ref().map_or(0, |told| told[server].len());
+        let expected = match &started.changed {
+            Some(changed) if indices.is_none() && all == expected => changed.len(),
+            _ => expected,
         };
         let sent = started.values.len();
         let fits = started.values.check().and_then(|()| match sent == expected {

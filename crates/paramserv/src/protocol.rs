@@ -22,12 +22,14 @@ pub(crate) trait Shard {
     async fn take_up(&self, worker: u32) -> Result<Standing, ServiceError>;
 
     /// Starts the worker's next round: answered when the gate lets it go on, with the values of these coordinates, or of
-    /// all. A worker that does a round `again`, which this server has and another one lacks, gets what it had then.
+    /// all; to one that `hears_changes`, and so has kept what it had before, those of all that have changed since. A worker that does
+    /// a round `again`, which this server has and another one lacks, gets what it had then.
     async fn pull(
         &self,
         ticket: Ticket,
         again: Option<u64>,
         touched: Option<Tensor<u32>>,
+        hears_changes: bool,
     ) -> Result<Turn, ServiceError>;
 
     /// Takes the gradient of a round and does what the gate says with it; one that it has already is left alone. It also
@@ -155,6 +157,8 @@ pub(crate) struct Started {
     pub clock: u64,
     /// How long the gate held it.
     pub held: Duration,
+    /// Where it asked for all, and is sent those only that have changed since it last did: which, in ascending order.
+    pub changed: Option<Tensor<u32>>,
     /// The parameters that it asked for.
     pub values: Packed,
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use syncline_data::{Dataset, Partition};
+use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
 use syncline_program::{Context, Handle, NodeResult};
 use syncline_round::{
@@ -186,6 +186,7 @@ impl Run {
             // A replica's step is part of its worker's time.
             recorder: Recorder::new(if self.has_replicas() { 0 } else { self.spans }),
             pulled: self.recipe.compression.pull,
+            tells_changes: self.tells_changes(),
             asks_memory: self.asks_memory(),
             is_blank: self.resumes || ctx.incarnation() > 0,
             keeps_last: self.on_loss.goes_on()
@@ -199,6 +200,15 @@ impl Run {
             first_hold: self.first_cut.filter(|_| self.holds(ctx.rank())),
         };
         Ok(Server::new(ctx, parts))
+    }
+
+    /// Whether servers tell workers of other processes what has changed: over sparse rows, of which few parameters are stepped in a
+    /// round. What is sent in a shorter format is no exact value, and without a lock others step meanwhile.
+    fn tells_changes(&self) -> bool {
+        matches!(self.data.features(), Features::Sparse(_))
+            && self.recipe.compression.pull.is_none()
+            && self.sync != Policy::Hogwild
+            && !self.has_replicas()
     }
 
     /// Whether there are no servers, and each worker holds all parameters.
@@ -354,7 +364,8 @@ impl Run {
                 for server in servers {
                     ways.push(Way::new(ctx, server, self.follows).await?);
                 }
-                Ok(Exchange::new(worker, clock, ways, self.shards.clone()))
+                let exchange = Exchange::new(worker, clock, ways, self.shards.clone());
+                Ok(if self.tells_changes() { exchange.hearing_changes() } else { exchange })
             }
             Holders::Workers(own, all) => {
                 let mut ways = Vec::new();

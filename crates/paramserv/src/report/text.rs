@@ -203,17 +203,21 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings
 }
 
-/// What compression has saved.
+/// What compression has saved, or sending only what has changed.
 fn compressed(report: &Report) -> Option<String> {
-    let compress = report.settings.compress.as_ref()?;
     let sum = |of: fn(&WorkerReport) -> u64| report.workers.iter().map(of).sum::<u64>() as f64;
     let told = |sent: f64, plain: f64| {
         format!("{} instead of {} ({:.1} %)", bytes(sent), bytes(plain), 100.0 * sent / plain.max(1.0))
     };
+    let (pulled, plain) = (sum(|worker| worker.pulled_bytes), sum(|worker| worker.uncompressed_pulled_bytes));
+    let Some(compress) = report.settings.compress.as_ref() else {
+        let changes = || format!("pulls were {}: only what had changed was sent", told(pulled, plain));
+        return (pulled < plain).then(changes);
+    };
     Some(format!(
         "{compress}: pushes were {}, pulls {}",
         told(sum(|worker| worker.pushed_bytes), sum(|worker| worker.uncompressed_pushed_bytes)),
-        told(sum(|worker| worker.pulled_bytes), sum(|worker| worker.uncompressed_pulled_bytes)),
+        told(pulled, plain),
     ))
 }
 

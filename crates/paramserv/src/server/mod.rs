@@ -17,6 +17,7 @@
 
 mod replica;
 mod state;
+mod told;
 
 use std::{
     ops::Range,
@@ -45,6 +46,7 @@ use crate::{
 use replica::Replica;
 pub(crate) use state::Pace;
 use state::{Before, State};
+use told::{LastTold, Sent};
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
@@ -58,6 +60,8 @@ pub(crate) struct Server {
     hogwild: Option<Hogwild>,
     /// How parameters are sent.
     pulled: Option<Format>,
+    /// What workers were told, where they are sent what has changed since.
+    told: Option<LastTold>,
     /// Where it is one worker's own: what the others hand over to that one.
     mail: Option<Mail>,
     state: Mutex<State>,
@@ -80,6 +84,8 @@ pub(crate) struct Parts {
     pub pace: Pace,
     /// How parameters are sent; nothing where that is as they are.
     pub pulled: Option<Format>,
+    /// Whether workers that ask for it are sent what has changed since they last pulled all of them.
+    pub tells_changes: bool,
     pub recorder: Recorder,
     /// Whether a worker says what it remembers before it is held for a cut.
     pub asks_memory: bool,
@@ -161,7 +167,18 @@ impl Server {
         state.end_hold(parts.first_hold);
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
         let (hogwild, pulled, mail) = (parts.hogwild, parts.pulled, parts.mail);
-        Self { ctx: ctx.clone(), clock, shard, history, hogwild, pulled, mail, state: Mutex::new(state) }
+        let told = parts.tells_changes.then(|| LastTold::new(workers));
+        Self {
+            ctx: ctx.clone(),
+            clock,
+            shard,
+            history,
+            hogwild,
+            pulled,
+            told,
+            mail,
+            state: Mutex::new(state),
+        }
     }
 
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
@@ -170,7 +187,12 @@ impl Server {
     }
 
     /// Waits until the gate lets the worker start its next round.
-    async fn next_round(&self, ticket: Ticket, indices: Option<Tensor<u32>>) -> Result<Turn, ServiceError> {
+    async fn next_round(
+        &self,
+        ticket: Ticket,
+        indices: Option<Tensor<u32>>,
+        hears_changes: bool,
+    ) -> Result<Turn, ServiceError> {
         let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
         let asked = self.clock.now();
         let mut held = Duration::ZERO;
@@ -196,7 +218,12 @@ impl Server {
                 (Some(whole), None, _) => whole,
                 (None, None, indices) => self.state().read(indices.as_deref().unwrap_or_default())?,
             };
-            return Ok(Turn::Go(Started { clock: round.number(), held, values: self.packed(&values)? }));
+            let Sent { changed, values } = match &self.told {
+                Some(told) if pull == Pull::Whole && hears_changes => told.send(ticket, values),
+                _ => Sent { changed: None, values },
+            };
+            let values = self.packed(&values)?;
+            return Ok(Turn::Go(Started { clock: round.number(), held, changed, values }));
         }
     }
 
@@ -468,16 +495,21 @@ impl protocol::Shard for Server {
         ticket: Ticket,
         again: Option<u64>,
         touched: Option<Tensor<u32>>,
+        hears_changes: bool,
     ) -> Result<Turn, ServiceError> {
         if let Some(clock) = again {
             let state = self.state();
             if state.seats.knows(ticket) && clock < state.seats.next(ticket.worker as usize) {
                 let values = state.read_again(clock, touched.as_deref())?;
                 drop(state);
-                return Ok(Turn::Go(Started { clock, held: Duration::ZERO, values: self.packed(&values)? }));
+                if let Some(told) = &self.told {
+                    told.forget(ticket.worker);
+                }
+                let (held, changed, values) = (Duration::ZERO, None, self.packed(&values)?);
+                return Ok(Turn::Go(Started { clock, held, changed, values }));
             }
         }
-        self.next_round(ticket, touched).await
+        self.next_round(ticket, touched, hears_changes).await
     }
 
     async fn push(
