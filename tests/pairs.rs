@@ -1,4 +1,4 @@
-//! Mode x frequency x servers x place x compression x partition, pair by pair: every two values that make sense together are in one run
+//! Mode x frequency x servers x standbys x place x compression x partition, pair by pair: every two values that make sense together are in one run
 //! that trains at least, and every two that make none are refused.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -14,7 +14,7 @@ const ROWS: u64 = 225;
 const EPOCHS: u64 = 4;
 
 /// What is combined. An empty value is the default.
-const FACTORS: [&[&str]; 6] = [
+const FACTORS: [&[&str]; 7] = [
     &[
         "--sync bsp",
         "--sync asp",
@@ -32,6 +32,7 @@ const FACTORS: [&[&str]; 6] = [
     ],
     &["", "--every batches:2", "--every epoch"],
     &["", "--servers 1", "--servers 2", "--servers 3"],
+    &["", "--replicas 1 --on-worker-loss restart"],
     &["--on threads", "--on processes", "--on sim --network 1Gbit/50us --compute exp:1ms"],
     &["", "--compress bf16", "--compress int8", "--compress push=topk:0.2,pull=f16"],
     &[
@@ -49,6 +50,13 @@ const FACTORS: [&[&str]; 6] = [
 fn refusal(one: &str, other: &str) -> Option<&'static str> {
     let (one, other) = (one.trim_start_matches("--"), other.trim_start_matches("--"));
     let is = |sync: &[&str]| sync.iter().any(|name| one.starts_with(&format!("sync {name}")));
+    if one.starts_with("replicas") && other == "on threads" {
+        return Some("those on threads cannot");
+    }
+    if is(&["hogwild", "allreduce"]) && other.starts_with("replicas") {
+        // Of the two reasons the place, which is threads where none is named, is told first.
+        return Some("those on threads cannot");
+    }
     if is(&["hogwild"]) && other == "on processes" {
         return Some("share memory");
     }

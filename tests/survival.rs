@@ -84,8 +84,9 @@ fn strike(run: &Child, node: &str, name: &str) {
     }
 }
 
-/// Moments between 0 and 1.5 s, the same every time.
-fn moments(count: u64) -> impl Iterator<Item = (u64, Duration)> {
+/// So many moments between 0 and 1.5 s, the same every time; ten in the long tests (`SYNCLINE_LONG`).
+fn moments(usual: u64) -> impl Iterator<Item = (u64, Duration)> {
+    let count = if std::env::var_os("SYNCLINE_LONG").is_some() { 10 } else { usual };
     (0..count).map(|number| (number, Duration::from_millis(number * 389 % 1500)))
 }
 
@@ -152,20 +153,62 @@ fn killed_workers_and_servers_change_nothing_of_the_result() {
 }
 
 #[test]
+fn killed_servers_with_standbys_take_nothing_with_them() {
+    let training = Training::new();
+    let whole = training.whole();
+    for (number, moment) in moments(3) {
+        let policy = if number % 2 == 0 { "restart" } else { "redistribute" };
+        let victims: &[&str] =
+            [&["server/1"][..], &["server/0"], &["standby/0", "server/1"], &["server/0", "worker/2"]]
+                [number as usize % 4];
+        let save = format!("{number}.safetensors");
+        let further = format!("--on processes --replicas 1 --on-worker-loss {policy} --json");
+        let run = start(&training.checkpointed(&save, &further));
+        training.wait_for_checkpoint(&save, moment);
+        victims.iter().for_each(|victim| strike(&run, victim, "KILL"));
+        let output = run.wait_with_output().unwrap();
+        let about = format!("{victims:?}, {policy}, {moment:?}: {}", stderr(&output));
+        assert!(output.status.success(), "{about}");
+        assert!(training.model(&save) == whole, "{about}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(samples(&report), 100 * 720, "each row once an epoch: {about}");
+        let losses: Vec<&str> =
+            report["losses"].as_array().unwrap().iter().map(|loss| loss.as_str().unwrap()).collect();
+        let told = |part: &str| losses.iter().any(|loss| loss.contains(part));
+        assert!(told("nothing is done again") && !told("went back"), "{about}");
+    }
+}
+
+#[test]
+fn a_server_that_is_lost_with_its_standby_is_taken_back_to_the_last_checkpoint() {
+    let training = Training::new();
+    let whole = training.whole();
+    let save = "both.safetensors";
+    let run = start(&training.checkpointed(save, "--on processes --replicas 1 --on-worker-loss restart"));
+    training.wait_for_checkpoint(save, Duration::from_millis(300));
+    ["standby/1", "server/1"].iter().for_each(|victim| strike(&run, victim, "KILL"));
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("went back to round"), "{}", stderr(&output));
+    assert!(training.model(save) == whole);
+}
+
+#[test]
 fn a_frozen_worker_is_replaced() {
     let training = Training::new();
     let whole = training.whole();
-    for (policy, victim) in [("restart", "worker/1"), ("redistribute", "worker/0")] {
-        let save = format!("{policy}.safetensors");
+    for (number, moment) in moments(2) {
+        let (policy, victim) = [("restart", "worker/1"), ("redistribute", "worker/0")][number as usize % 2];
+        let save = format!("{number}.safetensors");
         let further = format!("--on processes --silence 1500ms --on-worker-loss {policy}");
         let run = start(&training.checkpointed(&save, &further));
-        training.wait_for_checkpoint(&save, Duration::from_millis(100));
+        training.wait_for_checkpoint(&save, moment);
         strike(&run, victim, "STOP");
         let output = run.wait_with_output().unwrap();
         let said = stderr(&output);
         assert!(output.status.success(), "{said}");
-        assert!(said.contains(&format!("{victim} was not heard of for")), "{said}");
-        assert!(training.model(&save) == whole, "{policy}");
+        assert!(said.contains(&format!("{victim} was not heard of for")), "{victim}, {moment:?}: {said}");
+        assert!(training.model(&save) == whole, "{policy}, {moment:?}");
     }
 }
 
@@ -178,6 +221,9 @@ fn what_makes_no_sense_is_refused() {
     fails("train --checkpoint x --keep 0", 2, &["--keep"]);
     fails("train --checkpoint x --checkpoint-every 60", 2, &["seconds:S"]);
     fails("train --on-worker-loss pray", 2, &["redistribute"]);
+    fails("train --replicas 1 --on processes", 2, &["--on-worker-loss restart"]);
+    fails("train --replicas 1 --on-worker-loss restart", 2, &["those on threads cannot"]);
+    fails("train --replicas 2 --on processes --on-worker-loss restart", 2, &["one standby at most"]);
     let first = training.arguments(
         "a.safetensors",
         &format!("--checkpoint {} --checkpoint-every epochs:30", folder.display()),

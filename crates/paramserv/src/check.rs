@@ -28,6 +28,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
     compression(run)?;
     partition(run)?;
     elastic(run)?;
+    standbys(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -63,7 +64,7 @@ fn nodes(run: &ParamServ) -> Result<(), Error> {
         let must = format!("there are only {parameters} parameters to share among servers");
         return Err(out_of_range("servers", servers, must));
     }
-    if run.workers + servers > MOST_NODES {
+    if run.workers + servers * (1 + run.replicas.min(1)) > MOST_NODES {
         let must = format!("with {servers} servers that is more than {MOST_NODES} nodes on one machine");
         return Err(out_of_range("workers", run.workers, must));
     }
@@ -291,6 +292,47 @@ fn elastic(run: &ParamServ) -> Result<(), Error> {
             Err(out_of_range("elastic", there, must))
         }
     }
+}
+
+/// Whether servers may have standbys.
+fn standbys(run: &ParamServ) -> Result<(), Error> {
+    let (replicas, sync) = (run.replicas, run.sync);
+    let refused = |must: String| Err(out_of_range("replicas", replicas, must));
+    if replicas == 0 {
+        return Ok(());
+    }
+    if replicas > 1 {
+        return refused(
+            "each server has one standby at most, which is told all anew when it is lost itself".to_owned(),
+        );
+    }
+    if sync.collective().is_some() {
+        return refused(format!(
+            "under --sync {sync} there are no servers, each worker holds all parameters: leave --replicas out, or use --sync bsp"
+        ));
+    }
+    if sync == Policy::Hogwild {
+        let must = "under hogwild parameters are stepped in the memory that workers share, past what a server could tell a standby: \
+                    leave --replicas out, or use --sync asp";
+        return refused(must.to_owned());
+    }
+    if run.on_loss == OnWorkerLoss::Stop {
+        let must =
+            "a lost server ends the run where a loss stops it: add --on-worker-loss restart or redistribute";
+        return refused(must.to_owned());
+    }
+    Ok(())
+}
+
+/// Whether servers can be lost where the nodes are to run, so that standbys are of use.
+pub(crate) fn place_standbys(replicas: usize, executor: &Executor) -> Result<(), Error> {
+    if replicas > 0 && !(executor.has_processes() || executor.is_sim()) {
+        return Err(Error::Contradiction(format!(
+            "--replicas is for servers that can be lost apart from the launching process, and those on {executor} cannot: add --on \
+             processes, or leave it out"
+        )));
+    }
+    Ok(())
 }
 
 /// Whether a handle that is to scale the run has something to scale.

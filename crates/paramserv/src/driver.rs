@@ -1,11 +1,14 @@
 //! The driver: it writes the trace and the checkpoints while the workers work, so that none of them waits for the disk, sees to
 //! what is lost, and brings the parameters home when the workers are done.
 
-use std::{collections::BTreeMap, future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster};
 use syncline_trace::{Attended, ClockOffset, RunFile};
 
+mod recovery;
+
+use self::recovery::Known;
 use crate::{
     Error, Scaling, Stretch,
     checkpoint::Checkpoint,
@@ -84,8 +87,7 @@ struct Drive {
     ctx: Context,
     run: Arc<Run>,
     servers: Vec<Way>,
-    /// Which incarnation of each server knows where the run is.
-    known: Vec<u32>,
+    known: Known,
     history: u32,
     coordinator: Arc<Coordinator>,
     trace: Trace,
@@ -130,7 +132,7 @@ pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
         ways.push(Way::new(&ctx, server, run.follows).await?);
     }
     let mut drive = Drive {
-        known: vec![0; ways.len()],
+        known: Known::new(ways.len(), run.has_standbys),
         staff: Staff::new(run.rows.len(), run.elastic),
         wishes: Wishes::new(ctx.clone(), run.elastic.is_some(), scaling),
         ctx,
@@ -273,14 +275,15 @@ impl Drive {
     async fn all_held(&mut self, held: Result<(), Error>) -> Result<(), Error> {
         self.holding = None;
         // A lost server is told of by the roster: then all go back, and who was held goes with them.
-        if unless_lost(held)?.is_none() || unless_lost(self.take_checkpoint().await)?.is_none() {
+        if unless_lost(held)?.is_none() || unless_lost(self.take_checkpoint().await)? != Some(true) {
             return Ok(());
         }
         if self.interrupted.is_some() { self.close().await } else { Ok(()) }
     }
 
-    /// Takes a checkpoint of workers that are held, and lets them go on before it is written.
-    async fn take_checkpoint(&mut self) -> Result<(), Error> {
+    /// Takes a checkpoint of workers that are held, and lets them go on before it is written. Whether there was one to take: of servers
+    /// that all know where the run is.
+    async fn take_checkpoint(&mut self) -> Result<bool, Error> {
         let now = self.ctx.clock().now();
         let mut states = Vec::new();
         for server in &self.servers {
@@ -293,13 +296,14 @@ impl Drive {
             false => Checkpoint::join(states, record, elapsed),
         };
         let told = told.filter(|_| self.all_are_known());
-        let Some((keeper, checkpoint)) = self.keeper.as_mut().zip(told) else { return Ok(()) };
+        let Some((keeper, checkpoint)) = self.keeper.as_mut().zip(told) else { return Ok(false) };
         keeper.takes(now, checkpoint.round());
         if self.interrupted.is_none() {
             let next = if let Due::Round(next) = keeper.due() { Some(next) } else { None };
             let holding = if self.run.has_replicas() { &self.servers[..] } else { &self.servers[..1] };
             for server in holding {
-                server.ask(async |client| client.release(next).await).await?;
+                // One that is lost now holds nobody, and what was taken before stands.
+                unless_lost(server.ask(async |client| client.release(next).await).await)?;
             }
         }
         let released = self.ctx.clock().now();
@@ -309,25 +313,7 @@ impl Drive {
         if let Some(why) = failed {
             self.remark(&format!("no checkpoint at round {}: {why}", checkpoint.round()));
         }
-        Ok(())
-    }
-
-    /// Whether every server that was asked knows where the run is: none was started again unnoticed.
-    fn all_are_known(&self) -> bool {
-        self.servers.iter().zip(&self.known).all(|(server, known)| server.incarnation() == *known)
-    }
-
-    /// Waits until it is told which server was lost, and has all go back.
-    async fn recover(&mut self) -> Result<(), Error> {
-        let mut roster = self.ctx.roster().await?;
-        let before = self.history;
-        loop {
-            self.see_to_losses(&roster).await?;
-            if self.history > before {
-                return Ok(());
-            }
-            roster = self.ctx.roster_after(&roster).await?;
-        }
+        Ok(true)
     }
 
     /// Has so many workers be there, and no others.
@@ -353,72 +339,6 @@ impl Drive {
             self.ctx.wake(&node).await?;
         }
         Ok(())
-    }
-
-    /// The work of workers that are lost for good is dealt to others, who is wanted and has left is called back, and where a
-    /// server was started again, all go back.
-    async fn see_to_losses(&mut self, roster: &Roster) -> Result<(), Error> {
-        let lost = self.staff.newly_lost(roster);
-        if !lost.is_empty() {
-            for (share, by) in self.coordinator.lost(&lost) {
-                self.tell_loss(match self.run.elastic {
-                    None => format!("worker {by} does the work of worker {share} as well, which was lost"),
-                    Some(_) => format!("worker {by} does share {share} of the work, whose worker was lost"),
-                });
-            }
-        }
-        for node in self.staff.missing(roster) {
-            self.ctx.wake(&node).await?;
-        }
-        let incarnations: BTreeMap<usize, u32> = roster
-            .group(self.run.holders())
-            .map(|(name, presence)| (name.rank(), presence.incarnation))
-            .collect();
-        let is_new = |server: usize| incarnations.get(&server).is_some_and(|now| *now > self.known[server]);
-        let restarted: Vec<usize> = (0..self.servers.len()).filter(|&server| is_new(server)).collect();
-        if restarted.is_empty() {
-            return Ok(());
-        }
-        self.holding = None;
-        let checkpoint = match self.keeper.as_ref().and_then(Keeper::read) {
-            Some(checkpoint) => checkpoint?,
-            None => self.run.beginning()?,
-        };
-        self.put_at(&checkpoint).await?;
-        match (self.closed, self.interrupted) {
-            (true, _) => self.close().await?,
-            (false, Some(_)) if self.keeper.is_some() => self.begin_cut(0),
-            _ => {}
-        }
-        let (round, names) = (checkpoint.round(), names(self.run.holders(), &restarted));
-        self.keeper.iter_mut().for_each(|keeper| keeper.went_back(round));
-        self.tell_loss(format!(
-            "{names} was lost: all went back to round {round}, and do again what they had done since"
-        ));
-        Ok(())
-    }
-
-    /// Puts all servers, and what is known of the epochs, where a checkpoint is: a new history begins.
-    async fn put_at(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let next = self.keeper.as_ref().and_then(|keeper| keeper.round_after(checkpoint.round()));
-        'anew: loop {
-            self.history += 1;
-            let history = self.history;
-            self.coordinator.restore(history, checkpoint.rest.record.clone());
-            for server in 0..self.servers.len() {
-                let state = match self.run.has_replicas() {
-                    true => checkpoint.replica(server, self.servers.len()),
-                    false => checkpoint.shard(server, self.servers.len(), self.run.shards[server].clone()),
-                };
-                let (way, hold) = (&self.servers[server], next.filter(|_| self.run.holds(server)));
-                let told = way.ask(async |client| client.restore(history, state, hold).await).await;
-                if unless_lost(told)?.is_none() {
-                    continue 'anew;
-                }
-                self.known[server] = way.incarnation();
-            }
-            return Ok(());
-        }
     }
 
     fn tell_loss(&mut self, loss: String) {
@@ -547,12 +467,6 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
         return pending().await;
     }
     ctx.clock().sleep(patience).await;
-}
-
-/// Nodes of a label by name.
-fn names(label: &str, nodes: &[usize]) -> String {
-    let names: Vec<_> = nodes.iter().map(|node| format!("{label} {node}")).collect();
-    names.join(" and ")
 }
 
 /// Who was there when.

@@ -11,6 +11,7 @@
 //! Without servers the one server is the worker's own, and gradients come to it by way of the [other workers](crate::allreduce).
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     ops::{Deref, Range},
     pin::pin,
@@ -21,7 +22,7 @@ use std::{
 
 use futures_util::future::try_join_all;
 use syncline_program::Clock as RunClock;
-use syncline_wire::{Client, Tensor};
+use syncline_wire::{CallError, Client, ServiceError, Tensor};
 use tokio::task::coop::has_budget_remaining;
 
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
     compression::{Format, Packed, TooLarge},
     computation::CompactRound,
     gradient::{Gradient, Rows, Values},
-    protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Turn},
+    protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Ticket, Turn},
     server::Server,
     way::Way,
 };
@@ -160,8 +161,10 @@ pub(crate) struct Exchange {
     run_clock: RunClock,
     servers: Vec<Way>,
     shards: Vec<Range<usize>>,
+    /// In which history of the run it has taken up its work.
+    history: u32,
     /// Where the worker stands at each server; empty before it has taken up its work.
-    standings: Vec<Standing>,
+    places: Vec<Cell<Place>>,
     /// The worker's own vector between uses; empty until it is needed.
     own: Vec<f32>,
     /// Where servers tell what has changed: what each has told.
@@ -170,6 +173,20 @@ pub(crate) struct Exchange {
     peers: Option<Peers>,
     /// Whether it may stay awake for a gate: not while its thread has other work to do.
     pub is_eager: bool,
+}
+
+/// Where a worker stands at a server.
+#[derive(Clone, Copy)]
+struct Place {
+    ticket: Ticket,
+    /// The first round that the server had not got when this was said.
+    next: u64,
+}
+
+impl From<&Standing> for Place {
+    fn from(standing: &Standing) -> Self {
+        Self { ticket: standing.ticket, next: standing.next }
+    }
 }
 
 /// Why a worker does not go on as it was about to.
@@ -205,7 +222,8 @@ impl Exchange {
             run_clock,
             servers,
             shards,
-            standings: Vec::new(),
+            history: 0,
+            places: Vec::new(),
             own: Vec::new(),
             told: None,
             peers: None,
@@ -280,7 +298,8 @@ impl Exchange {
                     let (history, next, position) = (last.history, last.next, last.position);
                     let memory = standings.first_mut().and_then(|first| first.memory.take());
                     let taken_up = (history, next, position, memory);
-                    self.standings = standings;
+                    self.history = history;
+                    self.places = standings.iter().map(|standing| Cell::new(standing.into())).collect();
                     self.peers.iter_mut().for_each(|peers| peers.take_up(history));
                     return Ok(taken_up);
                 }
@@ -398,13 +417,12 @@ impl Exchange {
     ) -> Result<Option<Started>, Halt> {
         let indices = touched.map(|touched| touched.shards[server].1.clone());
         let expected = indices.as_ref().map_or(self.shards[server].len(), |indices| indices.len());
-        let standing = &self.standings[server];
-        let (ticket, again) = (standing.ticket, (next < standing.next).then_some(next));
         let hears_changes = self.told.is_some();
         let started = loop {
-            let indices = indices.clone();
-            let asked = self.servers[server]
-                .ask(async |client| client.pull(ticket, again, indices, hears_changes).await);
+            let asked = self.ask(server, async |client, place| {
+                let again = (next < place.next).then_some(next);
+                client.pull(place.ticket, again, indices.clone(), hears_changes).await
+            });
             match asked.await? {
                 Turn::Go(started) => break started,
                 Turn::Over => return Ok(None),
@@ -432,7 +450,7 @@ impl Exchange {
     /// Leaves with the first server what is remembered before round `next`, for whoever takes the work up. Where a server has that
     /// round already, which is done again for others, nothing can be said.
     pub(crate) async fn leave(&self, next: u64, memory: Memory) -> Result<(), Halt> {
-        if self.standings.iter().any(|standing| standing.next > next) {
+        if self.places.iter().any(|place| place.get().next > next) {
             return Ok(());
         }
         self.tell(0, memory).await
@@ -440,8 +458,9 @@ impl Exchange {
 
     /// Tells a server what the worker remembers.
     async fn tell(&self, server: usize, memory: Memory) -> Result<(), Halt> {
-        let ticket = self.standings[server].ticket;
-        match self.servers[server].ask(async |client| client.remember(ticket, memory).await).await? {
+        let told =
+            self.ask(server, async |client, place| client.remember(place.ticket, memory.clone()).await);
+        match told.await? {
             Taken::Yes => Ok(()),
             Taken::Anew => Err(Halt::Anew),
         }
@@ -498,11 +517,49 @@ impl Exchange {
         gradient: Gradient,
         position: Position,
     ) -> Result<(), Halt> {
-        let (way, ticket) = (&self.servers[server], self.standings[server].ticket);
-        match way.ask(async |client| client.push(ticket, clock, gradient, position).await).await? {
+        let taken = self.ask(server, async |client, place| match clock < place.next {
+            true => Ok(Taken::Yes),
+            false => client.push(place.ticket, clock, gradient.clone(), position).await,
+        });
+        match taken.await? {
             Taken::Yes => Ok(()),
             Taken::Anew => Err(Halt::Anew),
         }
+    }
+
+    /// Asks a server in this worker's name. Where it is lost, and what takes its place knows all that it knew, that one is asked
+    /// instead: the worker does nothing again.
+    async fn ask<R>(
+        &self,
+        server: usize,
+        ask: impl AsyncFn(&Client<Server>, Place) -> Result<R, CallError<ServiceError>>,
+    ) -> Result<R, Halt> {
+        loop {
+            let place = self.places[server].get();
+            match self.servers[server].ask(async |client| ask(client, place).await).await {
+                // On the heap, since it is seldom.
+                Err(Error::Program(syncline_program::Error::PeerLost(_))) => {
+                    Box::pin(self.find_again(server)).await?;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    /// Waits for what takes the place of a server that was lost, and asks it where this worker stands.
+    async fn find_again(&self, server: usize) -> Result<(), Halt> {
+        let worker = self.worker;
+        let standing = loop {
+            match self.servers[server].ask(async |client| client.take_up(worker).await).await {
+                Err(Error::Program(syncline_program::Error::PeerLost(_))) => {}
+                answer => break answer?,
+            }
+        };
+        if standing.history != self.history {
+            return Err(Halt::Anew);
+        }
+        self.places[server].set(Place::from(&standing));
+        Ok(())
     }
 
     /// What one server gets of a gradient.

@@ -9,7 +9,13 @@ use syncline_round::{OptimizerState, Snapshot};
 use syncline_trace::Span;
 use syncline_wire::{Call, ServiceError, Tensor, service};
 
-use crate::{allreduce::Handed, compression::Packed, deal::Duty, gradient::Gradient};
+use crate::{
+    allreduce::Handed,
+    compression::Packed,
+    deal::Duty,
+    gradient::Gradient,
+    server::{Entry, Whole},
+};
 
 /// One shard of the parameters. A worker has at most one pull and one push under way at each server.
 ///
@@ -60,6 +66,20 @@ pub(crate) trait Shard {
 
     /// Begins, or begins anew, from such a state: the history of this number. From round `hold` on workers are held, if that is known.
     async fn restore(&self, history: u32, state: ShardState, hold: Option<u64>) -> Result<(), ServiceError>;
+
+    /// Begins in the place of a server that was lost, from what its standby knows; whether that knows it. From round `hold` on
+    /// workers are held, if that is known.
+    async fn take_over(&self, hold: Option<u64>) -> Result<bool, ServiceError>;
+
+    /// Takes in, as the standby of this incarnation of a server, what that has taken in: entries from number `first` on. Whether that
+    /// follows on what is known here.
+    async fn follow(&self, primary: u32, first: u64, entries: Vec<Entry>) -> Result<bool, ServiceError>;
+
+    /// Takes in, as a standby, all that its server knows before the entry of this number.
+    async fn learn(&self, primary: u32, next: u64, whole: Whole) -> Result<(), ServiceError>;
+
+    /// What a standby knows, for the incarnation that takes its server's place; nothing where it knows nothing itself.
+    async fn hand_over(&self, primary: u32) -> Result<Option<Whole>, ServiceError>;
 
     /// Takes what another worker hands over of the sum of a round, where each worker holds all parameters itself.
     async fn hand(&self, handed: Handed) -> Result<(), ServiceError>;

@@ -118,6 +118,8 @@ pub struct Settings {
     pub inject: Vec<String>,
     /// How many workers were there at the start, where they come and go.
     pub elastic: Option<usize>,
+    /// How many standbys each server had.
+    pub replicas: usize,
 }
 
 /// One epoch. Accuracy is there for classes, RMSE for numbers; validation where rows were held out.

@@ -68,6 +68,8 @@ pub(crate) struct Run {
     pub elastic: Option<usize>,
     /// Whether a server can be lost and come back.
     pub follows: bool,
+    /// Whether each server has a standby, which knows all that it knows.
+    pub has_standbys: bool,
     /// Whether the run goes on from a checkpoint.
     pub resumes: bool,
     /// Whether rows are dealt out anew in each epoch, by how fast workers are.
@@ -148,6 +150,7 @@ impl Run {
             on_loss: settings.on_loss,
             elastic: settings.elastic,
             follows: settings.on_loss.goes_on() && (apart || settings.sync.collective().is_some()),
+            has_standbys: settings.replicas > 0,
             resumes: settings.resume.is_some(),
             deals_by_speed: settings.partition == Partition::Measured,
             first_cut: settings.checkpoints.and_then(|checkpoints| checkpoints.every.round_after(0, pace)),
@@ -158,7 +161,17 @@ impl Run {
         self.model.lock().unwrap_or_else(PoisonError::into_inner).boxed_clone()
     }
 
-    pub(crate) fn server(&self, ctx: &Context) -> NodeResult<Server> {
+    /// A server of this node's rank, with the way to its standby where it has one.
+    pub(crate) fn server(&self, ctx: &Context, standby: Option<Way>) -> NodeResult<Server> {
+        Ok(Server::new(ctx, Parts { standby, ..self.parts(ctx)? }))
+    }
+
+    /// The standby of the server of this node's rank: the same, but that nobody is held there and nothing recorded.
+    pub(crate) fn standby(&self, ctx: &Context) -> NodeResult<Server> {
+        Ok(Server::new(ctx, Parts { recorder: Recorder::new(0), first_hold: None, ..self.parts(ctx)? }))
+    }
+
+    fn parts(&self, ctx: &Context) -> NodeResult<Parts> {
         let shard = self.shards[ctx.rank()].clone();
         let model = self.model();
         let within = |range: Range<usize>| {
@@ -172,7 +185,7 @@ impl Run {
             Policy::Hogwild => (Vec::new(), Some(Hogwild::new(&initial, optimizer, regularised.clone()))),
             _ => (initial, None),
         };
-        let parts = Parts {
+        Ok(Parts {
             shard: shard.clone(),
             policy: self.sync,
             machine: self.machine(ctx.rank())?,
@@ -198,8 +211,8 @@ impl Run {
                 .collective()
                 .map(|by| Mail::new(by, ctx.rank(), self.rows.len(), self.shards[ctx.rank()].len())),
             first_hold: self.first_cut.filter(|_| self.holds(ctx.rank())),
-        };
-        Ok(Server::new(ctx, parts))
+            standby: None,
+        })
     }
 
     /// Whether servers tell workers of other processes what has changed: over sparse rows, of which few parameters are stepped in a

@@ -32,6 +32,8 @@ struct Seat {
     position: Position,
     /// What it remembers.
     memory: Option<Memory>,
+    /// Whether it has been let into a round, if into any, by another server than this one.
+    is_guest: bool,
 }
 
 impl Seats {
@@ -101,6 +103,16 @@ impl Seats {
     /// Takes in that it starts this round, or hears that there is none.
     pub(crate) fn starts(&mut self, worker: usize, round: u64) {
         self.seats[worker].is_done = round >= self.rounds;
+    }
+
+    /// The state came from elsewhere, and with it the workers, whom this server has not let into their rounds.
+    pub(crate) fn came_from_elsewhere(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.is_guest = true);
+    }
+
+    /// Whether a worker is yet to ask here; once.
+    pub(crate) fn asks(&mut self, worker: usize) -> bool {
+        std::mem::take(&mut self.seats[worker].is_guest)
     }
 
     /// Whether a round is one to be worked at.

@@ -45,6 +45,7 @@ pub struct ParamServ {
     pub(crate) resume: Option<PathBuf>,
     pub(crate) on_loss: OnWorkerLoss,
     pub(crate) elastic: Option<usize>,
+    pub(crate) replicas: usize,
     scaling: Option<Scaling>,
     /// What else a run that goes on must have in common with the earlier one.
     identity: Vec<(String, String)>,
@@ -106,6 +107,7 @@ impl ParamServ {
             resume: None,
             on_loss: OnWorkerLoss::Stop,
             elastic: None,
+            replicas: 0,
             scaling: None,
             identity: Vec::new(),
             on_progress: None,
@@ -274,6 +276,17 @@ impl ParamServ {
         Self { elastic: Some(there), ..self }
     }
 
+    /// Gives each server so many standbys, none or one: a node that knows all that the server knows, so that nothing is lost with a
+    /// server and nothing done again. Each gradient travels a second time, from the server to its standby, before its worker goes
+    /// on.
+    ///
+    /// It is for servers that can be lost: on processes, on hosts or in virtual time, where a loss does not end the run
+    /// ([`on_worker_loss`](ParamServ::on_worker_loss)).
+    #[must_use]
+    pub fn replicas(self, replicas: usize) -> Self {
+        Self { replicas, ..self }
+    }
+
     /// Lets this handle say how many workers are to be there, where the run is [elastic](ParamServ::elastic).
     #[must_use]
     pub fn scaled_by(self, scaling: &Scaling) -> Self {
@@ -349,6 +362,7 @@ impl ParamServ {
     ) -> Result<Option<String>, Error> {
         self.check()?;
         check::place(self.sync, executor)?;
+        check::place_standbys(self.replicas, executor)?;
         // Nothing is to be written.
         self.trace = None;
         let settings = self.settings(executor);
@@ -366,6 +380,7 @@ impl ParamServ {
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
         self.check()?;
         check::place(self.sync, &executor)?;
+        check::place_standbys(self.replicas, &executor)?;
         check::fits_scaling(self.scaling.is_some(), self.elastic)?;
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);

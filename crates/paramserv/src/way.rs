@@ -18,9 +18,14 @@ impl Way {
     /// The way to a server from the node of `ctx`.
     pub(crate) async fn new(ctx: &Context, server: &Handle<Server>, follows: bool) -> Result<Self, Error> {
         Ok(match follows {
-            true => Self::Following(server.peer(ctx)),
+            true => Self::following(ctx, server),
             false => Self::Direct(server.connect(ctx).await?),
         })
+    }
+
+    /// The way to a server that may be lost.
+    pub(crate) fn following(ctx: &Context, server: &Handle<Server>) -> Self {
+        Self::Following(server.peer(ctx))
     }
 
     /// Whether the server lives in this process.

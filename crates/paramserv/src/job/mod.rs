@@ -161,6 +161,9 @@ pub struct TrainJob {
     /// How many servers share the parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub servers: Option<usize>,
+    /// How many standbys each server has: none or one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<usize>,
     /// When workers wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<Policy>,
@@ -327,6 +330,7 @@ impl TrainJob {
             workers: over.workers.or(self.workers),
             elastic: over.elastic.or(self.elastic),
             servers: over.servers.or(self.servers),
+            replicas: over.replicas.or(self.replicas),
             sync: over.sync.or(self.sync),
             every: over.every.or(self.every),
             fold: over.fold.or(self.fold),
@@ -392,6 +396,7 @@ shuffle = false
 workers = 3
 elastic = 2
 servers = 2
+replicas = 1
 sync = "quorum:2,50ms"
 every = "batches:4"
 fold = "sum"

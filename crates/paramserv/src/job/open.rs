@@ -11,7 +11,10 @@ use super::{
     data::Loaded,
     defaults::{enough_epochs, suitable, usual_batch, usual_l2, usual_rate},
 };
-use crate::{Checkpoints, Error, ParamServ, check::place};
+use crate::{
+    Checkpoints, Error, ParamServ,
+    check::{place, place_standbys},
+};
 
 /// A job whose data have been read.
 pub struct OpenJob {
@@ -134,6 +137,7 @@ impl TrainJob {
     fn further(&self, run: ParamServ) -> ParamServ {
         let run = if self.shuffle == Some(false) { run.without_shuffling() } else { run };
         let run = self.elastic.into_iter().fold(run, ParamServ::elastic);
+        let run = self.replicas.into_iter().fold(run, ParamServ::replicas);
         let run = self.clip.into_iter().fold(run, ParamServ::clip);
         let run = self.patience.into_iter().fold(run, ParamServ::patience);
         let run = self.class_weight.iter().cloned().fold(run, ParamServ::class_weight);
@@ -150,6 +154,7 @@ impl TrainJob {
     fn executor(&self) -> Result<Executor, Error> {
         let on = self.on.as_deref().cloned().unwrap_or_else(Executor::threads);
         place(self.sync.unwrap_or(Policy::Bsp), &on)?;
+        place_standbys(self.replicas.unwrap_or_default(), &on)?;
         let insecure = self.insecure_network == Some(true);
         if insecure && !on.is_on_hosts() {
             return Err(contradiction(

@@ -74,7 +74,16 @@ fn nodes(settings: &Settings) -> String {
     let workers = settings.elastic.map_or(all.clone(), |there| format!("{there} of {all}"));
     match settings.servers {
         0 => workers,
-        servers => format!("{workers} and {}", plural(servers as u64, "server")),
+        servers => format!("{workers} and {}{}", plural(servers as u64, "server"), standbys(settings)),
+    }
+}
+
+/// That servers have standbys, where they do.
+fn standbys(settings: &Settings) -> &'static str {
+    match (settings.replicas, settings.servers) {
+        (0, _) => "",
+        (_, 1) => " with a standby",
+        _ => ", each with a standby",
     }
 }
 

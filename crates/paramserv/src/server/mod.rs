@@ -13,11 +13,13 @@
 //! Under [`Policy::Hogwild`] only its books are kept under the lock: parameters are [read and stepped](Hogwild) without.
 //!
 //! A server of a run that goes on, or one that was started again, knows nothing until it is told by
-//! [`restore`](protocol::Shard::restore), and lets workers wait until then.
+//! [`restore`](protocol::Shard::restore), or to begin from what its [standby](self::standby) knows, and lets workers wait until then.
 
 mod replica;
+mod standby;
 mod state;
 mod told;
+mod turns;
 
 use std::{
     ops::Range,
@@ -41,12 +43,15 @@ use crate::{
         self, Memory, Position, ServerStatistics, ShardState, Standing, Started, Taken, Ticket, Turn,
     },
     seats::Seats,
+    way::Way,
 };
 
 use replica::Replica;
+pub(crate) use standby::{Entry, Whole};
+use standby::{Followed, Given, Outbox, Standby, What};
 pub(crate) use state::Pace;
 use state::{Before, State};
-use told::{LastTold, Sent};
+use told::LastTold;
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
@@ -64,6 +69,8 @@ pub(crate) struct Server {
     told: Option<LastTold>,
     /// Where it is one worker's own: what the others hand over to that one.
     mail: Option<Mail>,
+    /// Where another node is to know all that must not be lost.
+    standby: Option<Standby>,
     state: Mutex<State>,
 }
 
@@ -97,6 +104,8 @@ pub(crate) struct Parts {
     pub mail: Option<Mail>,
     /// The round from which on workers are held: known before the first of them begins, since the driver might ask too late.
     pub first_hold: Option<u64>,
+    /// The way to its standby, where it has one.
+    pub standby: Option<Way>,
 }
 
 /// What a worker needs to go on: its round and, if it asked for the whole shard, the parameters, so that the workers
@@ -163,11 +172,14 @@ impl Server {
             statistics,
             recorder,
             node: ctx.rank() as u32,
+            outbox: parts.standby.as_ref().map(|_| Outbox::default()),
+            followed: Followed::default(),
         };
         state.end_hold(parts.first_hold);
         let history = watch::Sender::new((!parts.is_blank).then_some(0));
         let (hogwild, pulled, mail) = (parts.hogwild, parts.pulled, parts.mail);
         let told = parts.tells_changes.then(|| LastTold::new(workers));
+        let standby = parts.standby.map(Standby::new);
         Self {
             ctx: ctx.clone(),
             clock,
@@ -177,6 +189,7 @@ impl Server {
             pulled,
             told,
             mail,
+            standby,
             state: Mutex::new(state),
         }
     }
@@ -184,115 +197,6 @@ impl Server {
     /// A panic under the lock has failed the call and with it the program: nobody relies on the state after it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the gate lets the worker start its next round.
-    async fn next_round(
-        &self,
-        ticket: Ticket,
-        indices: Option<Tensor<u32>>,
-        hears_changes: bool,
-    ) -> Result<Turn, ServiceError> {
-        let pull = if indices.is_some() { Pull::Coordinates } else { Pull::Whole };
-        let asked = self.clock.now();
-        let mut held = Duration::ZERO;
-        loop {
-            let word = match self.start(ticket, pull)? {
-                Start::Now(word) => word,
-                Start::Later { opened, wake } => {
-                    let word = self.ctx.wait_at(|| self.gate_and_missing(), self.held(opened, wake)).await?;
-                    held = self.clock.now() - asked;
-                    word
-                }
-            };
-            let (round, whole) = match word {
-                Word::Go(go) => go,
-                Word::Over => return Ok(Turn::Over),
-                Word::Anew => return Ok(Turn::Anew),
-                Word::Ask => continue,
-                Word::Tell => return Ok(Turn::Tell),
-            };
-            let values = match (whole, &self.hogwild, &indices) {
-                (_, Some(hogwild), Some(indices)) => hogwild.read_at(indices)?,
-                (_, Some(hogwild), None) => hogwild.read(),
-                (Some(whole), None, _) => whole,
-                (None, None, indices) => self.state().read(indices.as_deref().unwrap_or_default())?,
-            };
-            let Sent { changed, values } = match &self.told {
-                Some(told) if pull == Pull::Whole && hears_changes => told.send(ticket, values),
-                _ => Sent { changed: None, values },
-            };
-            let values = self.packed(&values)?;
-            return Ok(Turn::Go(Started { clock: round.number(), held, changed, values }));
-        }
-    }
-
-    /// Asks the machine for the worker's next round, unless the worker is to be held for a cut.
-    fn start(&self, ticket: Ticket, pull: Pull) -> Result<Start, ServiceError> {
-        let worker = Member::new(ticket.worker);
-        let mut state = self.state();
-        if state.closed {
-            return Ok(Start::Now(Word::Over));
-        }
-        if !state.seats.knows(ticket) {
-            return Ok(Start::Now(Word::Anew));
-        }
-        let next = state.next(worker);
-        if state.seats.is_within(next) && state.hold.as_ref().is_some_and(|hold| hold.holds(next)) {
-            if state.seats.lacks_memory(worker.index()) {
-                return Ok(Start::Now(Word::Tell));
-            }
-            if state.is_over() {
-                state.closed = true;
-                return Ok(Start::Now(Word::Over));
-            }
-            let (open, opened) = oneshot::channel();
-            state.parked[worker.index()] = Some(Held { pull, open });
-            state.look_whether_all_are_held();
-            return Ok(Start::Later { opened, wake: None });
-        }
-        let Told { own, released } = self.tell(&mut state, Event::Ask(worker), None)?;
-        let start = match own {
-            Some(round) => {
-                state.seats.starts(worker.index(), round.number());
-                Start::Now(Word::Go(state.go(round, pull)))
-            }
-            None => {
-                let (open, opened) = oneshot::channel();
-                state.held[worker.index()] = Some(Held { pull, open });
-                Start::Later { opened, wake: state.machine.wakes_at() }
-            }
-        };
-        state.look_whether_all_are_held();
-        drop(state);
-        let_go(released);
-        Ok(start)
-    }
-
-    /// Waits until the gate opens, and lets its deadline come.
-    async fn held(
-        &self,
-        mut opened: oneshot::Receiver<Word>,
-        mut wake: Option<Time>,
-    ) -> Result<Word, ServiceError> {
-        while let Some(due) = wake {
-            let left = due.since_start().saturating_sub(self.clock.now());
-            if let Ok(word) = self.clock.timeout(left, &mut opened).await {
-                return word.map_err(|_| self.stopped());
-            }
-            wake = self.due()?;
-        }
-        opened.await.map_err(|_| self.stopped())
-    }
-
-    /// Tells the machine that time has passed; returns when it wants to be told next.
-    fn due(&self) -> Result<Option<Time>, ServiceError> {
-        let mut state = self.state();
-        let Told { released, .. } = self.tell(&mut state, Event::Due, None)?;
-        let wake = state.machine.wakes_at();
-        drop(state);
-        let_go(released);
-        Ok(wake)
     }
 
     /// Parameters as they are sent.
@@ -305,21 +209,6 @@ impl Server {
         Packed::pack(self.pulled, values).map_err(too_large)
     }
 
-    /// Why the gate opens for nobody any more.
-    fn stopped(&self) -> ServiceError {
-        match &self.state().failed {
-            Some(error) => ServiceError::new(error.to_string()),
-            None => ServiceError::new("the server stopped while the gate held this worker"),
-        }
-    }
-
-    /// The gate, and the workers for whom it may be waiting: those whom it does not hold.
-    fn gate_and_missing(&self) -> (String, Vec<String>) {
-        let state = self.state();
-        let names = state.machine.missing().map(|worker| format!("worker/{}", worker.index())).collect();
-        (format!("gate {}", state.policy), names)
-    }
-
     /// Takes a gradient where nobody waits: the parameters are stepped along it first, on the thread of its worker and without the
     /// lock, so that who finds in the books that it was handed in finds the step too (HOG-2).
     fn take_in_passing(
@@ -329,15 +218,15 @@ impl Server {
         round: u64,
         gradient: Gradient,
         position: Position,
-    ) -> Result<Taken, ServiceError> {
+    ) -> Result<(Taken, Released), ServiceError> {
         let worker = ticket.worker as usize;
         let (weight, factor) = {
             let state = self.state();
             if !state.seats.knows(ticket) {
-                return Ok(Taken::Anew);
+                return Ok((Taken::Anew, Vec::new()));
             }
             if round < state.seats.next(worker) {
-                return Ok(Taken::Yes);
+                return Ok((Taken::Yes, Vec::new()));
             }
             let weights = state.fold.weights(&[gradient.samples], state.full[worker]);
             (weights.first().copied().unwrap_or_default(), state.pace.factor(round))
@@ -354,47 +243,45 @@ impl Server {
         state.note_step(round, gradient.samples, start, end);
         drop(state);
         // The books need not keep what has been stepped along.
-        self.take(ticket, round, Gradient { values: Values::Empty, ..gradient }, position)
+        let gradient = Gradient { values: Values::Empty, ..gradient };
+        self.take(ticket, round, (gradient.values.clone(), gradient), position)
     }
 
-    /// Takes a gradient and does what the machine says with it.
+    /// Takes a gradient, whose values were sent like this, and does what the machine says with it.
     fn take(
         &self,
         ticket: Ticket,
         round: u64,
-        gradient: Gradient,
+        (sent, gradient): (Values, Gradient),
         position: Position,
-    ) -> Result<Taken, ServiceError> {
-        let worker = ticket.worker as usize;
+    ) -> Result<(Taken, Released), ServiceError> {
+        let worker = ticket.worker;
         let mut state = self.state();
         if !state.seats.knows(ticket) {
-            return Ok(Taken::Anew);
+            return Ok((Taken::Anew, Vec::new()));
         }
-        if round < state.seats.next(worker) {
+        if round < state.seats.next(worker as usize) {
             // Done again for another server (SEAT-2).
-            return Ok(Taken::Yes);
+            return Ok((Taken::Yes, Vec::new()));
         }
-        state.statistics.pushes += 1;
-        let given = Event::Give { member: Member::new(ticket.worker), round: Round::new(round) };
-        let Told { released, .. } = self.tell(&mut state, given, Some(gradient))?;
-        state.seats.given(worker, round);
-        state.seats.stands(worker, position);
+        let (at, samples) = (self.clock.now().into(), gradient.samples);
+        let as_sent = || Gradient { samples, values: sent };
+        state.note(at, || What::Given(Box::new(Given { worker, round, gradient: as_sent(), position })));
+        let Told { released, .. } = self.give(&mut state, at, (worker, round), gradient, position)?;
         state.look_whether_all_are_held();
-        // The others find the lock free.
-        drop(state);
-        let_go(released);
-        Ok(Taken::Yes)
+        Ok((Taken::Yes, released))
     }
 
     /// Tells the machine, and does what it says.
     fn tell(
         &self,
         state: &mut State,
+        at: Time,
         event: Event,
         gradient: Option<Gradient>,
     ) -> Result<Told, ServiceError> {
         let mut acts = std::mem::take(&mut state.acts);
-        let told = state.machine.on(self.clock.now().into(), event, &mut acts);
+        let told = state.machine.on(at, event, &mut acts);
         if let Event::Give { member, .. } = event
             && told.is_ok()
         {
@@ -403,8 +290,14 @@ impl Server {
         let (mut own, mut released) = (None, Vec::new());
         for act in acts.drain(..) {
             match act {
-                Act::Fold { round, members } => self.fold(state, event, round, &members),
-                Act::Late(member) => state.drop_late(member),
+                Act::Fold { round, members } => {
+                    state.note_matters();
+                    self.fold(state, event, round, &members);
+                }
+                Act::Late(member) => {
+                    state.note_matters();
+                    state.drop_late(member);
+                }
                 Act::Go { member, round } if event == Event::Ask(member) => own = Some(round),
                 Act::Go { member, round } => state.release(member, round, &mut released),
                 // A worker is not told to stop in the middle of a round; whoever is held knows when it is to look again.
@@ -450,16 +343,6 @@ impl Server {
     }
 }
 
-/// Whether a worker may go on.
-enum Start {
-    Now(Word),
-    Later {
-        opened: oneshot::Receiver<Word>,
-        /// When the gate may open by itself.
-        wake: Option<Time>,
-    },
-}
-
 /// Whom the machine lets go.
 struct Told {
     /// The round of the worker that has just asked.
@@ -468,26 +351,22 @@ struct Told {
     released: Released,
 }
 
-/// Lets workers go on; without the lock, which they will want.
-fn let_go(released: Released) {
-    for (open, go) in released {
-        // A worker that no longer listens has failed, which its own node reports.
-        let _ = open.send(Word::Go(go));
-    }
-}
-
 #[service]
 impl protocol::Shard for Server {
     async fn take_up(&self, worker: u32) -> Result<Standing, ServiceError> {
         self.state().seats.check(worker)?;
         // The sender lives in `self`, so the channel cannot close under this borrow.
         let _ = self.history.subscribe().wait_for(Option::is_some).await;
-        let mut state = self.state();
-        let history = self.history.borrow().unwrap_or_default();
-        // What held an earlier process of this worker holds nobody any more.
-        state.held[worker as usize] = None;
-        state.parked[worker as usize] = None;
-        Ok(state.seats.take_up(worker, history))
+        let standing = {
+            let mut state = self.state();
+            let history = self.history.borrow().unwrap_or_default();
+            // What held an earlier process of this worker holds nobody any more.
+            state.held[worker as usize] = None;
+            state.parked[worker as usize] = None;
+            state.seats.take_up(worker, history)
+        };
+        self.forward().await?;
+        Ok(standing)
     }
 
     async fn pull(
@@ -520,24 +399,31 @@ impl protocol::Shard for Server {
         gradient: Gradient,
         position: Position,
     ) -> Result<Taken, ServiceError> {
+        let sent = gradient.values.clone();
         let gradient =
             Gradient { values: gradient.values.unpacked().map_err(ServiceError::new)?, ..gradient };
         // What a worker of this process hands over was made for this shard.
         if !call.is_local() {
             gradient.check(self.shard.len()).map_err(ServiceError::new)?;
         }
-        match &self.hogwild {
-            Some(hogwild) => self.take_in_passing(hogwild, ticket, clock, gradient, position),
-            None => self.take(ticket, clock, gradient, position),
-        }
+        let (taken, released) = match &self.hogwild {
+            Some(hogwild) => self.take_in_passing(hogwild, ticket, clock, gradient, position)?,
+            None => self.take(ticket, clock, (sent, gradient), position)?,
+        };
+        self.let_go(released).await?;
+        Ok(taken)
     }
 
     async fn remember(&self, ticket: Ticket, memory: Memory) -> Result<Taken, ServiceError> {
-        let mut state = self.state();
-        if !state.seats.knows(ticket) {
-            return Ok(Taken::Anew);
+        {
+            let mut state = self.state();
+            if !state.seats.knows(ticket) {
+                return Ok(Taken::Anew);
+            }
+            state.note(self.clock.now().into(), || What::Remembered(ticket.worker, memory.clone()));
+            state.seats.remember(ticket.worker as usize, memory);
         }
-        state.seats.remember(ticket.worker as usize, memory);
+        self.forward().await?;
         Ok(Taken::Yes)
     }
 
@@ -572,19 +458,38 @@ impl protocol::Shard for Server {
     }
 
     async fn restore(&self, history: u32, state: ShardState, hold: Option<u64>) -> Result<(), ServiceError> {
-        let mut own = self.state();
-        own.restore(state)?;
-        own.end_hold(hold);
-        if let Some(hogwild) = &self.hogwild {
-            hogwild.write(own.parameters.current());
-            own.parameters = Parameters::new(Vec::new());
+        {
+            let mut own = self.state();
+            own.restore(state)?;
+            own.end_hold(hold);
+            own.tell_all_anew();
+            if let Some(hogwild) = &self.hogwild {
+                hogwild.write(own.parameters.current());
+                own.parameters = Parameters::new(Vec::new());
+            }
+            // Under the lock, so that nobody takes up this state as one of the history before.
+            self.history.send_replace(Some(history));
+            if let Some(mail) = &self.mail {
+                mail.begin(history);
+            }
         }
-        // Under the lock, so that nobody takes up this state as one of the history before.
-        self.history.send_replace(Some(history));
-        if let Some(mail) = &self.mail {
-            mail.begin(history);
-        }
-        Ok(())
+        self.forward().await
+    }
+
+    async fn take_over(&self, hold: Option<u64>) -> Result<bool, ServiceError> {
+        self.begin_from_standby(hold).await
+    }
+
+    async fn follow(&self, primary: u32, first: u64, entries: Vec<Entry>) -> Result<bool, ServiceError> {
+        self.take_in(primary, first, entries)
+    }
+
+    async fn learn(&self, primary: u32, next: u64, whole: Whole) -> Result<(), ServiceError> {
+        self.learn_whole(primary, next, whole)
+    }
+
+    async fn hand_over(&self, primary: u32) -> Result<Option<Whole>, ServiceError> {
+        self.told_to(primary)
     }
 
     async fn hand(&self, handed: Handed) -> Result<(), ServiceError> {

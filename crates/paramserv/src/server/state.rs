@@ -6,7 +6,7 @@ use syncline_round::{Act, Fold, Machine, Member, OptimizerState, Policy, Round, 
 use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::{ServiceError, Tensor};
 
-use super::{Go, Held, Pull, Released, Word, replica::Replica};
+use super::{Followed, Go, Held, Outbox, Pull, Released, Word, replica::Replica};
 use crate::{
     gradient::{Gradient, check_indices},
     hold::Hold,
@@ -49,6 +49,10 @@ pub(super) struct State {
     pub recorder: Recorder,
     /// Its number in the trace.
     pub node: u32,
+    /// What its standby is yet to be told, where it has one.
+    pub outbox: Option<Outbox>,
+    /// What it knows of its server, where it is a standby.
+    pub followed: Followed,
 }
 
 /// The parameters before the last fold.
@@ -56,6 +60,18 @@ pub(super) struct State {
 pub(super) struct Before {
     round: Option<Round>,
     values: Tensor<f32>,
+}
+
+impl Before {
+    /// These parameters were there before this round was folded.
+    pub(super) fn of(round: Round, values: Tensor<f32>) -> Self {
+        Self { round: Some(round), values }
+    }
+
+    /// The round, if there is one, and what was there before.
+    pub(super) fn told(&self) -> Option<(u64, Tensor<f32>)> {
+        self.round.map(|round| (round.number(), self.values.clone()))
+    }
 }
 
 /// What decides the learning rate of a round.
@@ -76,9 +92,14 @@ impl Pace {
 impl State {
     /// Drops a gradient whose round is over.
     pub(super) fn drop_late(&mut self, worker: Member) {
-        self.statistics.late += 1;
         let gradient = self.kept[worker.index()].take();
-        self.statistics.late_samples += gradient.map_or(0, |gradient| gradient.samples);
+        self.came_too_late(gradient.map_or(0, |gradient| gradient.samples));
+    }
+
+    /// A gradient on so many samples came too late.
+    pub(super) fn came_too_late(&mut self, samples: u64) {
+        self.statistics.late += 1;
+        self.statistics.late_samples += samples;
     }
 
     /// Where no round can close any more nobody is held any longer.
@@ -219,7 +240,7 @@ impl State {
     pub(super) fn step(&mut self, round: Round, gradients: &[Gradient], full: u64) {
         let samples: Vec<u64> = gradients.iter().map(|gradient| gradient.samples).collect();
         if let Some(before) = &mut self.before {
-            *before = Before { round: Some(round), values: self.parameters.current().clone() };
+            *before = Before::of(round, self.parameters.current().clone());
         }
         if samples.iter().all(|&samples| samples == 0) {
             return;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use syncline_data::{Dataset, Partition};
-use syncline_program::{Executor, Handle, Program};
+use syncline_program::{Context, Executor, Handle, Program};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use super::ParamServ;
@@ -21,6 +21,7 @@ use crate::{
     report::Settings,
     run::{Holders, Run},
     server::Server,
+    way::Way,
 };
 
 impl ParamServ {
@@ -109,6 +110,7 @@ impl ParamServ {
             on: format!("{executor:#}"),
             inject: self.delays.iter().map(ToString::to_string).collect(),
             elastic: self.elastic,
+            replicas: self.replicas,
         }
     }
 
@@ -217,10 +219,12 @@ fn servers_and_workers(
     reports: &Handle<Coordinator>,
     apart: bool,
 ) -> Vec<Handle<Server>> {
+    // Servers are to know their standbys, which come last: placements fill host after host, and it is of no use that both are on one.
+    let standbys: Arc<OnceLock<Vec<Handle<Server>>>> = Arc::default();
     let servers =
         program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
-            let run = Arc::clone(run);
-            move |ctx| run.server(ctx)
+            let (run, standbys) = (Arc::clone(run), Arc::clone(&standbys));
+            move |ctx| run.server(ctx, standby_of(&standbys, ctx))
         });
     let workers = program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers());
     let workers = run.elastic.into_iter().fold(workers, |workers, there| workers.present(there));
@@ -231,7 +235,19 @@ fn servers_and_workers(
             async move { Ok(run.work(ctx, Holders::Servers(&servers), &reports).await?) }
         }
     });
+    if run.has_standbys {
+        let group = program.group("standby", run.shards.len()).on_failure(run.on_loss.of_servers(apart));
+        let run = Arc::clone(run);
+        let all = group.serve(move |ctx| run.standby(ctx));
+        standbys.get_or_init(|| all);
+    }
     servers
+}
+
+/// The way from a server's node to its standby, where there is one.
+fn standby_of(standbys: &OnceLock<Vec<Handle<Server>>>, ctx: &Context) -> Option<Way> {
+    let standby = standbys.get()?.get(ctx.rank())?;
+    Some(Way::following(ctx, standby))
 }
 
 /// Adds workers that hold all parameters themselves; gives what holds them.
@@ -242,7 +258,7 @@ fn replicas(program: &mut Program, run: &Arc<Run>, reports: &Handle<Coordinator>
     let of_all = group.serve_and_run(
         {
             let run = Arc::clone(run);
-            move |ctx| run.server(ctx)
+            move |ctx| run.server(ctx, None)
         },
         {
             let (run, all, reports) = (Arc::clone(run), Arc::clone(&all), reports.clone());

@@ -22,6 +22,11 @@ pub fn faulty(seed: u64, faults: &[String]) -> Executor {
     faults.iter().fold(executor, |executor, fault| executor.fault(fault.parse().unwrap()))
 }
 
+/// At how many moments something is killed: usually so many, and as many as the second in the long tests (`SYNCLINE_LONG`).
+pub fn moments(usual: u64, long: u64) -> u64 {
+    if std::env::var_os("SYNCLINE_LONG").is_some() { long } else { usual }
+}
+
 /// The parameters, to the last bit.
 pub fn bits(trained: &Trained) -> Vec<u32> {
     trained.parameters.iter().map(|value| value.to_bits()).collect()

@@ -38,6 +38,11 @@ pub struct SurvivalArgs {
     /// redistribute (another one does them as well) [default: stop]
     #[arg(long, value_name = "POLICY", help_heading = "Checkpoints and losses")]
     on_worker_loss: Option<OnWorkerLoss>,
+    /// Standbys of each server, 0 or 1: a node that knows all that the server knows, so that nothing is lost with a server and nothing
+    /// done again, for the price that each gradient travels twice; with --on-worker-loss restart or redistribute, and servers that are
+    /// processes or simulated [default: 0; a lost server takes all back to the last checkpoint]
+    #[arg(long, value_name = "COUNT", help_heading = "Checkpoints and losses")]
+    replicas: Option<usize>,
 }
 
 impl SurvivalArgs {
@@ -49,6 +54,7 @@ impl SurvivalArgs {
             keep: self.keep,
             resume: self.resume,
             on_worker_loss: self.on_worker_loss,
+            replicas: self.replicas,
             ..job
         }
     }
