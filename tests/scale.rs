@@ -109,6 +109,50 @@ fn whoever_was_killed_comes_again_when_as_many_are_asked_for() {
 }
 
 #[test]
+fn whoever_is_killed_while_workers_come_and_go_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    csv(folder.path(), 900);
+    succeeded(&arguments(folder.path(), "whole", "--json"));
+    let model = |name: &str| fs::read(folder.path().join(name).join("model.safetensors")).unwrap();
+    let count = if std::env::var_os("SYNCLINE_LONG").is_some() { 10 } else { 2 };
+    for number in 0..count {
+        let moment = Duration::from_millis(number * 389 % 1500);
+        let (policy, victim) = [("redistribute", "worker/0"), ("restart", "worker/1")][number as usize % 2];
+        // Whoever is sent away may be the one that was killed.
+        let (more, fewer) = ([4, 3][number as usize / 2 % 2], [1, 2][number as usize % 2]);
+        let about = format!("{victim} after {moment:?}, {policy}, to {more} and {fewer}");
+        let name = number.to_string();
+        let options =
+            format!("--elastic 2 --on processes --on-worker-loss {policy} --inject all:20ms --json");
+        let run = start(&arguments(folder.path(), &name, &options));
+        let at = folder.path().join(&name);
+        let at = at.to_str().unwrap();
+        wait_for("the run to begin", || fs::metadata(format!("{at}/progress.jsonl")).ok().map(drop));
+        let grown = start(&format!("scale {at} --workers {more}"));
+        std::thread::sleep(moment);
+        kill(&run, victim);
+        grown.wait_with_output().unwrap();
+        let shrunk = start(&format!("scale {at} --workers {fewer}"));
+        std::thread::sleep(moment / 4);
+        kill(&run, "worker/1");
+        shrunk.wait_with_output().unwrap();
+        let output = run.wait_with_output().unwrap();
+        assert!(output.status.success(), "{about}: {}", stderr(&output));
+        assert!(model(&name) == model("whole"), "{about}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(samples(&report), 60 * 720, "{about}: each row once an epoch");
+    }
+}
+
+/// Kills a node's process, if it is there.
+fn kill(run: &Child, node: &str) {
+    if let Some((pid, _)) = children(run.id()).iter().find(|(_, running)| running == node) {
+        // It may end in this very moment.
+        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    }
+}
+
+#[test]
 fn what_cannot_be_scaled_says_why() {
     let folder = tempfile::tempdir().unwrap();
     csv(folder.path(), 900);

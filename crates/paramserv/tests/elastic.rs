@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{bits, every, faulty, losses};
+use support::{bits, every, faulty, losses, moments};
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
 use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Scaling, Trained};
@@ -83,7 +83,7 @@ fn the_same_seed_gives_the_same_run_to_the_last_byte() {
 #[test]
 fn kills_among_the_changes_are_survived_too() {
     let whole = training().train(Executor::threads()).unwrap();
-    for number in 0..200u64 {
+    for number in 0..moments(200, 1000) {
         let folder = tempfile::tempdir().unwrap();
         let mut faults = changes(number);
         let at = |what: u64| drawn(number, what, 50_000);

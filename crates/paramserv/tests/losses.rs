@@ -1,11 +1,13 @@
-//! Workers and servers that are killed in virtual time: what the policies promise, at a thousand moments. On processes the
+//! Workers and servers that are killed in virtual time: what the policies promise, at whatever moment. On processes the
 //! same is tested through the command.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
-use support::{bits, every, faulty, losses};
+use std::{collections::BTreeSet, fs};
+
+use support::{bits, every, faulty, files, losses, moments};
 use syncline_data::synthetic;
 use syncline_learn::Softmax;
 use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
@@ -39,7 +41,7 @@ fn assert_each_row_once(trained: &Trained, about: &str) {
 fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
     let whole = training().train(Executor::threads()).unwrap();
     let mut struck = 0;
-    for number in 0..500 {
+    for number in 0..moments(500, 1000) {
         let servers = 1 + (number % 2) as usize;
         let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
         let fault = format!("kill worker/{} {}us", number % 3, moment(number));
@@ -61,7 +63,7 @@ fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
     let training = |number: u64| training().sync(syncs[number as usize / 2 % 2]);
     let wholes = [0, 2].map(|number| training(number).train(Executor::threads()).unwrap());
     let mut struck = 0;
-    for number in 0..250 {
+    for number in 0..moments(250, 1000) {
         let whole = &wholes[number as usize / 2 % 2];
         let servers = 1 + (number % 2) as usize;
         let folder = tempfile::tempdir().unwrap();
@@ -80,9 +82,37 @@ fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
 }
 
 #[test]
+fn a_launcher_killed_at_any_moment_loses_one_interval_at_most() {
+    let whole = training().train(Executor::threads()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    training().servers(2).checkpoint(every(folder.path(), 2)).train(faulty(1, &[])).unwrap();
+    let written = files(folder.path());
+    let mut from = BTreeSet::new();
+    for number in 0..moments(50, 1000) {
+        // What there is when it is killed: the checkpoints up to some moment, and half of one that it was writing.
+        let at = (number * 7919) as usize % (written.len() - 1);
+        let left = tempfile::tempdir().unwrap();
+        let kept = left.path().join(written[at].file_name().unwrap());
+        fs::copy(&written[at], &kept).unwrap();
+        let next = fs::read(&written[at + 1]).unwrap();
+        fs::write(left.path().join(written[at + 1].file_name().unwrap()), &next[..next.len() / 2]).unwrap();
+        let servers = 1 + (number % 3) as usize;
+        let run = training().servers(servers).on_worker_loss(OnWorkerLoss::Restart).resume(left.path());
+        // Whoever goes on loses a worker as well.
+        let fault = format!("kill worker/{} {}us", number % 3, moment(number));
+        let run = run.train(faulty(number, &[fault])).unwrap();
+        let about = format!("{}, {servers} servers", kept.display());
+        assert_eq!((bits(&run), losses(&run)), (bits(&whole), losses(&whole)), "{about}");
+        assert_each_row_once(&run, &about);
+        from.extend(run.report().resumed_at_round);
+    }
+    assert!(from.len() > 3, "from rounds {from:?} only");
+}
+
+#[test]
 fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
     let syncs = ["asp", "ssp:1", "backup:1", "quorum:2,20ms", "local:2", "diloco:2", "hogwild"];
-    for (number, sync) in (0..250u64).zip(syncs.into_iter().cycle()) {
+    for (number, sync) in (0..moments(250, 1000)).zip(syncs.into_iter().cycle()) {
         let policy: Policy = sync.parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let servers = if policy.heeds_arrival() { 1 } else { 1 + (number % 2) as usize };
@@ -106,7 +136,7 @@ fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
 #[test]
 fn several_losses_in_one_run_are_survived_too() {
     let whole = training().train(Executor::threads()).unwrap();
-    for number in 0..60u64 {
+    for number in 0..moments(60, 1000) {
         let folder = tempfile::tempdir().unwrap();
         let at = |other: u64| moment(number + 31 * other);
         let faults = [
