@@ -98,6 +98,10 @@ impl Deal {
     /// A worker tells that it is there, and at which shares it works. Returns whether that changes anything.
     pub(crate) fn hears(&mut self, worker: u32, at: &[u32]) -> bool {
         let Some(hand) = self.hands.get_mut(worker as usize) else { return false };
+        // What was under way when its process was lost comes after that is known, and would hold its share for ever.
+        if hand.presence == Presence::Lost {
+            return false;
+        }
         let comes = hand.presence == Presence::Awaited;
         let changes = comes || hand.at != at;
         hand.at = at.to_vec();

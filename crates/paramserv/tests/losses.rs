@@ -154,6 +154,17 @@ fn several_losses_in_one_run_are_survived_too() {
 }
 
 #[test]
+fn a_worker_that_is_lost_as_it_begins_is_stood_in_for() {
+    let whole = training().train(Executor::threads()).unwrap();
+    for number in 0..300u64 {
+        let fault = [format!("kill worker/{} {}us", number % 3, 60 + number)];
+        let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(number, &fault));
+        let run = run.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(bits(&run), bits(&whole), "{fault:?}");
+    }
+}
+
+#[test]
 fn a_loss_ends_the_run_where_that_is_wanted_and_when_nobody_is_left() {
     let fault = ["kill worker/1 9ms".to_owned()];
     let said = training().train(faulty(1, &fault)).unwrap_err().to_string();

@@ -51,8 +51,9 @@ fn a_server_killed_at_any_moment_takes_nothing_with_it() {
     for number in 0..runs {
         let run = with_standbys(number);
         let fault = format!("kill server/{} {}us", number % (1 + number % 2), moment(number));
-        let run =
-            run.train(faulty(number, &[fault.clone()])).unwrap_or_else(|error| panic!("{fault}: {error}"));
+        let run = run
+            .train(faulty(number, std::slice::from_ref(&fault)))
+            .unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{fault}");
         assert_eq!(losses(&run), losses(&whole), "{fault}");
         assert_eq!(
