@@ -7,6 +7,9 @@
 
 use crate::{Error, Result};
 
+/// Workers of a code at most: sums over all of them are made one by one.
+pub(crate) const MOST_WORKERS: usize = 1 << 16;
+
 /// One part of the work that a worker gets, and the weight that the part's answer has in the worker's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {

@@ -1,7 +1,7 @@
 //! Copies: the work is cut into n / r blocks, each held by r workers; the first answer of each block counts. One
 //! copy is the uncoded round, which waits for all.
 
-use crate::code::{in_worker_order, workers_of};
+use crate::code::{MOST_WORKERS, in_worker_order, workers_of};
 use crate::error::within;
 use crate::{Answer, Code, Decoded, Error, Precision, Result, Share, Yields};
 
@@ -18,7 +18,7 @@ impl Replicate {
     /// # Errors
     /// Unless the copies are at least 1 and divide the number of workers.
     pub fn new(workers: usize, copies: usize) -> Result<Self> {
-        within("the number of workers", workers, 1, usize::MAX)?;
+        within("the number of workers", workers, 1, MOST_WORKERS)?;
         within("the number of copies", copies, 1, workers)?;
         if !workers.is_multiple_of(copies) {
             let must = format!("a divisor of the {workers} workers");

@@ -6,6 +6,7 @@
 use statrs::function::beta::beta_reg;
 use syncline_queueing::{Distribution, OrderStatistic, harmonic, harmonic_squares};
 
+use crate::code::MOST_WORKERS;
 use crate::error::{positive, within};
 use crate::{Error, Repetition, Replicate, Result};
 
@@ -91,7 +92,7 @@ impl ShiftedExponential {
     /// # Errors
     /// Unless s < n.
     pub fn cyclic(self, n: usize, s: usize) -> Result<f64> {
-        within("the number of workers", n, 1, usize::MAX)?;
+        within("the number of workers", n, 1, MOST_WORKERS)?;
         within("the number of stragglers", s, 0, n - 1)?;
         Ok((s + 1) as f64 / n as f64 * (1.0 + (harmonic(n) - harmonic(s)) / self.mu))
     }
@@ -143,7 +144,7 @@ pub fn mds_of(whole_job: &Distribution, n: usize, k: usize) -> Result<f64> {
 }
 
 fn check(n: usize, k: usize) -> Result<()> {
-    within("the number of workers", n, 1, usize::MAX)?;
+    within("the number of workers", n, 1, MOST_WORKERS)?;
     within("the number of answers needed", k, 1, n)
 }
 

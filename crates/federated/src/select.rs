@@ -60,6 +60,9 @@ impl Selection {
     }
 }
 
+/// Clients at most of a round that is planned.
+const MOST_CLIENTS: usize = 1 << 20;
+
 /// max(ceil(share x available), least), at most all.
 ///
 /// # Errors
@@ -106,11 +109,19 @@ pub fn quorum_probability(selected: usize, quorum: usize, dropout: f64) -> Resul
 pub fn over_selection(quorum: usize, dropout: f64, confidence: f64) -> Result<usize> {
     between("the dropout", dropout, 0.0, 1.0 - 1e-6)?;
     between("the confidence", confidence, 0.0, 1.0 - 1e-12)?;
-    let mut selected = quorum;
-    while quorum_probability(selected, quorum, dropout)? < confidence {
-        selected += 1;
+    within("the quorum", quorum, 0, MOST_CLIENTS)?;
+    let is_enough =
+        |selected: usize| Ok::<_, Error>(quorum_probability(selected, quorum, dropout)? >= confidence);
+    // More clients are never less likely to suffice: the least number lies where doubling passes it.
+    let (mut few, mut many) = (quorum, quorum.max(1));
+    while !is_enough(many)? {
+        (few, many) = (many, 2 * many);
     }
-    Ok(selected)
+    while few < many {
+        let middle = few + (many - few) / 2;
+        if is_enough(middle)? { many = middle } else { few = middle + 1 }
+    }
+    Ok(many)
 }
 
 /// E\[time until `quorum` of `selected` clients have answered\], their times Exp(rate): (H_m - H_(m - k)) / rate.

@@ -360,3 +360,129 @@ fn real_numbers_come_back_within_their_quantisation() {
         assert!((got - expected).abs() < 3.0 * 8.0 / 65535.0, "{got} {expected}");
     }
 }
+
+/// What a hostile client may make of its message.
+fn corrupted(message: &FromClient) -> Vec<FromClient> {
+    match message {
+        FromClient::Advertised(keys) => {
+            let mut of_another = *keys;
+            of_another.client ^= 1;
+            vec![
+                FromClient::Advertised(of_another),
+                FromClient::Masked(Vec::new()),
+                FromClient::Sealed(Vec::new()),
+            ]
+        }
+        FromClient::Sealed(all) => {
+            let changed = |change: fn(&mut Vec<syncline_federated::secure::Sealed>)| {
+                let mut all = all.clone();
+                change(&mut all);
+                FromClient::Sealed(all)
+            };
+            vec![
+                changed(Vec::clear),
+                changed(|all| all.truncate(1)),
+                changed(|all| all.push(all[0].clone())),
+                changed(|all| all[1] = all[0].clone()),
+                changed(|all| all[0].to = all[0].from),
+                changed(|all| all[0].from = all[0].to),
+                changed(|all| all[0].to = u32::MAX),
+                changed(|all| all[0].bytes.clear()),
+                changed(|all| all[0].bytes.extend([0; 4096])),
+                changed(|all| *all = vec![all[0].clone(); 10_000]),
+            ]
+        }
+        FromClient::Masked(packed) => {
+            let longer = [&packed[..], &[0]].concat();
+            vec![
+                FromClient::Masked(Vec::new()),
+                FromClient::Masked(packed[1..].to_vec()),
+                FromClient::Masked(longer),
+            ]
+        }
+        FromClient::Revealed(all) => {
+            let changed = |change: fn(&mut Vec<syncline_federated::secure::Revealed>)| {
+                let mut all = all.clone();
+                change(&mut all);
+                FromClient::Revealed(all)
+            };
+            vec![
+                changed(Vec::clear),
+                changed(|all| _ = all.pop()),
+                changed(|all| all.push(all[0].clone())),
+                changed(|all| all[0].of = all[1].of),
+                changed(|all| all[0].of = u32::MAX),
+            ]
+        }
+    }
+}
+
+#[test]
+fn hostile_messages_at_every_stage_are_refused_and_change_nothing() {
+    let (clients, elements) = (6u32, 10);
+    let mut round = round(clients, 5, 3, elements);
+    for _ in 0..STAGES {
+        let Outcome::Send(messages) = round.server.advance().unwrap() else { panic!() };
+        for (to, message) in messages {
+            let client = &mut round.clients[to as usize - 10];
+            if let FromServer::Setup(setup) = &message {
+                for (elements, ring_bits, threshold, neighbours) in [
+                    (usize::MAX, setup.ring_bits, setup.threshold, setup.neighbours.clone()),
+                    (setup.elements, 0, setup.threshold, setup.neighbours.clone()),
+                    (setup.elements, u32::MAX, setup.threshold, setup.neighbours.clone()),
+                    (setup.elements, setup.ring_bits, 0, setup.neighbours.clone()),
+                    (setup.elements, setup.ring_bits, usize::MAX, setup.neighbours.clone()),
+                    (setup.elements, setup.ring_bits, setup.threshold, Vec::new()),
+                    (setup.elements, setup.ring_bits, setup.threshold, vec![to; 5]),
+                ] {
+                    let lie = syncline_federated::secure::Setup {
+                        round: 1,
+                        neighbours,
+                        threshold,
+                        elements,
+                        ring_bits,
+                    };
+                    assert!(client.step(FromServer::Setup(lie.clone())).is_err(), "{lie:?}");
+                }
+            }
+            let answer = client.step(message).unwrap();
+            for lie in corrupted(&answer) {
+                let told = round.server.receive(to, lie.clone()).unwrap_err();
+                assert!(matches!(told, Error::Refused { from, .. } if from == to), "{told}");
+                assert!(round.server.receive(u32::MAX, lie).is_err(), "a stranger");
+            }
+            round.server.receive(to, answer).unwrap();
+        }
+    }
+    let Outcome::Sum { numbers, clients: of } = round.server.advance().unwrap() else { panic!() };
+    assert_eq!((of.len(), numbers), (clients as usize, round.plain_sum(&of, elements)));
+}
+
+#[test]
+fn a_false_share_ends_the_round_and_never_makes_a_wrong_sum() {
+    // Of a live client's own mask, or of the key of one that dropped out; more shares come than are needed.
+    for dropped in [None, Some(12)] {
+        let mut round = round(6, 5, 3, 10);
+        for stage in 0..STAGES {
+            let Outcome::Send(messages) = round.server.advance().unwrap() else { panic!() };
+            for (to, message) in messages {
+                if stage >= 2 && dropped == Some(to) {
+                    continue;
+                }
+                let mut answer = round.clients[to as usize - 10].step(message).unwrap();
+                if let FromClient::Revealed(shares) = &mut answer
+                    && to == 10
+                {
+                    let place = shares.iter().position(|share| Some(share.of) == dropped).unwrap_or(0);
+                    let another = (place + 1) % shares.len();
+                    shares[place].share = shares[another].share.clone();
+                }
+                round.server.receive(to, answer).unwrap();
+            }
+        }
+        let told = round.server.advance().unwrap_err().to_string();
+        let liar = dropped.unwrap_or(11);
+        assert!(told.contains(&format!("client {liar}")) && told.contains("contradict"), "{told}");
+        assert!(round.server.advance().unwrap_err().to_string().contains("over"));
+    }
+}

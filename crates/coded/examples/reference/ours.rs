@@ -273,9 +273,9 @@ fn liars(row: &Row, effort: Effort) -> Result<Ours, String> {
 }
 
 fn threshold(row: &Row) -> Result<Ours, String> {
-    let (p, q) = (row.count("p")?, row.count("q")?);
+    let p = row.count("p")?;
     let answers = match row.text("code")? {
-        "polynomial" => polynomial::polynomial_threshold(p, q),
+        "polynomial" => polynomial::polynomial_threshold(p, row.count("q")?),
         "matdot" => polynomial::matdot_threshold(p),
         code => return Err(format!("code '{code}' is not known")),
     };

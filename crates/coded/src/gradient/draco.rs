@@ -2,7 +2,7 @@
 //! at least s + 1 gave, bit for bit; so members must add their parts in the same order and with the same kernels.
 //! (Chen et al., arXiv 1803.09877.)
 
-use crate::code::{in_worker_order, workers_of};
+use crate::code::{MOST_WORKERS, in_worker_order, workers_of};
 use crate::error::within;
 use crate::{Answer, Code, Decoded, Error, Precision, Repetition, Result, Share, Yields};
 
@@ -19,7 +19,7 @@ impl Draco {
     /// # Errors
     /// Unless 2 * liars + 1 divides the number of workers.
     pub fn new(workers: usize, liars: usize) -> Result<Self> {
-        within("the number of workers", workers, 1, usize::MAX)?;
+        within("the number of workers", workers, 1, MOST_WORKERS)?;
         within("the number of liars", liars, 0, (workers - 1) / 2)?;
         let size = 2 * liars + 1;
         if !workers.is_multiple_of(size) {

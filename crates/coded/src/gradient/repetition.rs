@@ -3,7 +3,7 @@
 //! Exact to the bit when the members of a group add their parts in the same order, and usually decodable before n -
 //! s answers. The default gradient code.
 
-use crate::code::{in_worker_order, workers_of};
+use crate::code::{MOST_WORKERS, in_worker_order, workers_of};
 use crate::error::within;
 use crate::{Answer, Code, Decoded, Error, Precision, Result, Share, Yields};
 
@@ -20,7 +20,7 @@ impl Repetition {
     /// # Errors
     /// Unless `stragglers + 1` divides the number of workers.
     pub fn new(workers: usize, stragglers: usize) -> Result<Self> {
-        within("the number of workers", workers, 1, usize::MAX)?;
+        within("the number of workers", workers, 1, MOST_WORKERS)?;
         within("the number of stragglers", stragglers, 0, workers - 1)?;
         if !workers.is_multiple_of(stragglers + 1) {
             let must = format!("one less than a divisor of the {workers} workers (or take a cyclic code)");

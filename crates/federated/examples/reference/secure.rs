@@ -63,6 +63,10 @@ fn masked(row: &Row) -> Result<Ours, String> {
         "none" => Vec::new(),
         list => list.split(',').map(number).collect::<Result<Vec<f64>, String>>()?,
     };
+    let clients = inputs.len();
+    if own.len() != clients || pairs.iter().any(|(adds, subtracts, _)| *adds.max(subtracts) >= clients) {
+        return Err(format!("self and pairs are not of the {clients} clients that have inputs"));
+    }
     let is_live = |client: usize| !dropped.contains(&(client as f64));
     let mut sum = 0;
     for (client, (input, own)) in inputs.iter().zip(&own).enumerate().filter(|(client, _)| is_live(*client)) {

@@ -103,7 +103,7 @@ impl Client {
             return self.refused("the neighbours are not others in increasing order");
         }
         // SEC-3: else a lying server could split the live clients and have both halves unmasked.
-        if 2 * setup.threshold <= count || setup.threshold > count || count > usize::from(u16::MAX) {
+        if setup.threshold <= count / 2 || setup.threshold > count || count > usize::from(u16::MAX) {
             return self
                 .refused(format!("a threshold of {} of {count} neighbours is not safe", setup.threshold));
         }

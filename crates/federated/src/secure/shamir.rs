@@ -78,24 +78,41 @@ pub(super) fn split(
     shares
 }
 
+/// False shares that are always found, where so many more than the threshold came.
+const FOUND: usize = 8;
+
 /// The secret of at least `threshold` shares.
 ///
+/// Shares beyond the threshold prove the others: x^p f(x) is 0 at 0, and as long as there are more shares than its degree that is
+/// what they interpolate to. Up to as many false shares as powers p are tried cannot cancel out in all of them, whatever they are (their
+/// coefficients are a Vandermonde matrix). Just the threshold of shares fits any secret.
+///
 /// # Errors
-/// When there are fewer, or two of the same place.
+/// When there are fewer, two of the same place, or they contradict each other.
 pub(super) fn rebuild(shares: &[&Share], threshold: usize) -> Result<[u8; 32]> {
     if shares.len() < threshold {
         let reason = format!("{} shares of a secret came, {threshold} are needed", shares.len());
         return Err(Error::SumFailed { reason });
     }
-    let shares = &shares[..threshold];
-    let weights = weights(&shares.iter().map(|share| share.at).collect::<Vec<_>>())?;
+    let mut weights = weights(&shares.iter().map(|share| share.at).collect::<Vec<_>>())?;
+    let at_zero = |weights: &[u16], word: usize| {
+        let terms =
+            shares.iter().zip(weights).map(|(share, weight)| field::product(*weight, share.words[word]));
+        terms.fold(0, |sum, term| sum ^ term)
+    };
     let mut secret = [0; 32];
     for (word, bytes) in secret.chunks_exact_mut(2).enumerate() {
-        let value = shares
-            .iter()
-            .zip(&weights)
-            .fold(0, |sum, (share, weight)| sum ^ field::product(*weight, share.words[word]));
-        bytes.copy_from_slice(&value.to_le_bytes());
+        bytes.copy_from_slice(&at_zero(&weights, word).to_le_bytes());
+    }
+    for _ in 0..(shares.len() - threshold).min(FOUND) {
+        for (weight, share) in weights.iter_mut().zip(shares) {
+            *weight = field::product(*weight, share.at);
+        }
+        if (0..WORDS).any(|word| at_zero(&weights, word) != 0) {
+            secret.zeroize();
+            let reason = "its shares contradict each other: at least one is false".to_owned();
+            return Err(Error::SumFailed { reason });
+        }
     }
     Ok(secret)
 }
@@ -135,6 +152,16 @@ mod tests {
             let some: Vec<&Share> = shares.iter().filter(|share| share.at as usize != skip + 1).collect();
             assert_eq!(rebuild(&some, 3).unwrap(), secret);
             assert_ne!(rebuild(&some[..2], 2).unwrap(), secret, "two of three say nothing");
+        }
+        let all: Vec<&Share> = shares.iter().collect();
+        assert_eq!(rebuild(&all, 3).unwrap(), secret);
+        // One or two false ones of five, of which three are enough.
+        for (one, other) in [(0, 0), (1, 4), (2, 3)] {
+            let mut lies = shares.clone();
+            lies[one].words[5] ^= 0x0101;
+            lies[other].words[5] ^= 0x0202;
+            let said = rebuild(&lies.iter().collect::<Vec<_>>(), 3).unwrap_err().to_string();
+            assert!(said.contains("contradict each other"), "{said}");
         }
         assert!(rebuild(&[&shares[0]], 3).is_err());
         assert!(rebuild(&[&shares[0], &shares[0], &shares[1]], 3).is_err());
