@@ -124,6 +124,76 @@ fn two_slow_workers_of_six_are_not_waited_for() {
 }
 
 #[test]
+fn mds_trains_a_linear_model_as_one_worker_with_all_rows_would_and_waits_for_no_straggler() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 300);
+    let trained =
+        |arguments: &str| json(&format!("train {} --epochs 40 --seed 3 {arguments}", data.display()));
+    // Where a margin is 1 the hinge has a kink, and rounding decides the side.
+    for (model, tolerance) in [("softmax", 1e-4), ("svm", 1e-3)] {
+        let plain = trained(&format!("--model {model} --workers 1 --batch 300"));
+        let slow = "--on sim --compute 10ms --inject worker=1:90ms --inject worker=4:90ms";
+        let coded = trained(&format!("--model {model} --workers 5 --code mds:3 {slow}"));
+        let loss = |run: &serde_json::Value| run["epochs"][39]["train_loss"].as_f64().unwrap();
+        let apart = (loss(&plain) - loss(&coded)).abs() / loss(&plain);
+        assert!(apart < tolerance, "{model}: {} {}", loss(&plain), loss(&coded));
+        // 40 steps of two products of 10 ms each, though two of five are ten times slower.
+        let wall = coded["wall_s"].as_f64().unwrap();
+        assert!((0.8..0.85).contains(&wall), "{model}: {wall}");
+        let products = &coded["coded"];
+        assert_eq!(products["products"], 80, "{products}");
+        let answered: Vec<u64> =
+            products["answered"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).collect();
+        assert_eq!(answered, [80, 0, 80, 80, 0]);
+        assert!(products["worst_condition"].as_f64().unwrap() >= 1.0);
+        assert!(products["thrown_away_s"].as_f64().unwrap() > 0.5, "{products}");
+        assert_eq!(coded["workers"].as_array().unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn mds_is_the_same_on_threads_and_processes_and_its_trace_tells_who_was_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trace) = (csv(folder.path(), 300), folder.path().join("run.parquet"));
+    let trained = |arguments: &str| {
+        json(&format!(
+            "train {} --epochs 20 --workers 4 --code mds:3 --inject worker=2:60ms {arguments}",
+            data.display()
+        ))
+    };
+    let threads = trained(&format!("--trace {}", trace.display()));
+    let processes = trained("--on processes");
+    let loss = |run: &serde_json::Value| run["epochs"][19]["train_loss"].as_f64().unwrap();
+    assert!((loss(&threads) / loss(&processes) - 1.0).abs() < 1e-4);
+    let cancelled = threads["coded"]["cancelled"].as_u64().unwrap();
+    assert!(cancelled > 20, "{threads}");
+    let report = String::from_utf8(run(&format!("trace report {}", trace.display())).stdout).unwrap();
+    assert!(report.contains("condition number") && report.contains("told to stop"), "{report}");
+    fails(&format!("predict {} --workers 8", trace.display()), 1, &["mds", "--code"]);
+    fails(&format!("predict {} --code mds:*", trace.display()), 1, &["coded already", "bsp"]);
+}
+
+#[test]
+fn what_mds_cannot_do_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 60);
+    let refused = |arguments: &str, why: &[&str]| {
+        fails(&format!("train {} --workers 4 {arguments}", data.display()), 2, why);
+    };
+    refused("--code mds:5", &["mds is 5", "at most the number of workers"]);
+    refused("--code mds", &["mds:NEEDED"]);
+    refused("--code mds:3 --model mlp:8", &["linear", "repetition"]);
+    refused("--code mds:3 --batch 8", &["batch is 8", "all"]);
+    refused("--code mds:3 --partition contiguous", &["partition", "blocks"]);
+    refused("--code mds:3 --no-shuffle", &["no-shuffle"]);
+    refused("--code mds:3 --every epoch", &["every is epoch"]);
+    refused("--code mds:3 --compress bf16", &["compress"]);
+    refused("--code mds:3 --elastic 2", &["elastic"]);
+    refused("--code mds:3 --on processes --on-worker-loss restart", &["on-worker-loss"]);
+    refused("--code mds:3 --servers 2", &["one server"]);
+}
+
+#[test]
 fn what_repetition_cannot_do_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = csv(folder.path(), 60);

@@ -45,7 +45,7 @@ pub use code::{Answer, Code, Decoded, Precision, Share, Yields};
 pub use error::{Error, Result};
 pub use generator::Generator;
 pub use gradient::{Cyclic, Draco, Repetition, exact_probability, expected_answers};
-pub use matrix::{RowBlocks, encode};
+pub use matrix::{Matrix, RowBlocks, combine, encode};
 pub use mds::Mds;
 pub use replicate::Replicate;
 

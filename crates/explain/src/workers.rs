@@ -18,7 +18,7 @@ use crate::analysis::timeline::{Stretch, TimelineBuilder};
 use crate::analyst::sync_points;
 use crate::calls::calls;
 use crate::invariants;
-use crate::report::{ClockNote, Iterations, Machine, Report, verdict};
+use crate::report::{ClockNote, DecodedProducts, Iterations, Machine, Report, verdict};
 use crate::source::Damage;
 
 /// Milliseconds of nanoseconds.
@@ -98,6 +98,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         slack,
         distributions: task_times(&lanes).finish(),
         machine: machine(info),
+        decoded: DecodedProducts::of(info),
         clocks: clocks(info),
         calls: calls(info, wall_ns),
         timeline: timeline(spans, wall_ns, &name),

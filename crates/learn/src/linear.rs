@@ -117,6 +117,14 @@ impl<L: Loss> Model for LinearModel<L> {
         Some((score, &self.buffer))
     }
 
+    fn affine_outputs(&self) -> Option<usize> {
+        Some(self.outputs)
+    }
+
+    fn derive(&mut self, outputs: &mut [f32], batch: &Batch<'_>) -> Option<Score> {
+        Some(model::differentiate(self.loss, outputs, self.outputs, batch))
+    }
+
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {
         self.forward(parameters, batch)
     }

@@ -58,6 +58,20 @@ pub trait Model: Send + 'static {
         None
     }
 
+    /// How many outputs a row has, for a model that is an affine map of the features under a loss: parameters are a row of so many
+    /// weights for each feature, and then a row of biases. Whoever has the outputs by other means asks
+    /// [`derive`](Model::derive) for the rest. `None`: it is no such model.
+    fn affine_outputs(&self) -> Option<usize> {
+        None
+    }
+
+    /// Turns the outputs of all rows of a batch, row after row, into the derivatives of the batch's mean loss by them; the score
+    /// as of [`Model::gradient`]. `None` where there are no [such outputs](Model::affine_outputs).
+    fn derive(&mut self, outputs: &mut [f32], batch: &Batch<'_>) -> Option<Score> {
+        let _ = (outputs, batch);
+        None
+    }
+
     /// The score of a batch, without a gradient.
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score;
 
@@ -136,6 +150,14 @@ impl Model for Box<dyn Model> {
 
     fn factors(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Option<(Score, &[f32])> {
         (**self).factors(parameters, batch)
+    }
+
+    fn affine_outputs(&self) -> Option<usize> {
+        (**self).affine_outputs()
+    }
+
+    fn derive(&mut self, outputs: &mut [f32], batch: &Batch<'_>) -> Option<Score> {
+        (**self).derive(outputs, batch)
     }
 
     fn score(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Score {

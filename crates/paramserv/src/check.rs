@@ -3,7 +3,7 @@
 
 use syncline_data::{Dataset, Features, Partition, Targets};
 use syncline_program::Executor;
-use syncline_round::{Fold, Policy};
+use syncline_round::{Every, Fold, Policy};
 use syncline_terminal::unit::plural;
 
 use crate::{Error, OnWorkerLoss, ParamServ};
@@ -13,6 +13,9 @@ const MOST_EPOCHS: u32 = 1_000_000;
 
 /// Workers and servers at most: each is a thread or a process of this machine.
 const MOST_NODES: usize = 1024;
+
+/// Workers at most that hold coded blocks: a good code of more takes minutes to find.
+const MOST_CODED: usize = 64;
 
 /// Refuses what cannot work.
 pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
@@ -29,6 +32,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
     partition(run)?;
     elastic(run)?;
     standbys(run)?;
+    coded(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -331,6 +335,68 @@ pub(crate) fn place_standbys(replicas: usize, executor: &Executor) -> Result<(),
             "--replicas is for servers that can be lost apart from the launching process, and those on {executor} cannot: add --on \
              processes, or leave it out"
         )));
+    }
+    Ok(())
+}
+
+/// What there is not where workers hold coded blocks, and no rows.
+fn coded(run: &ParamServ) -> Result<(), Error> {
+    let sync = run.sync;
+    if sync.coded().is_none() {
+        return Ok(());
+    }
+    let without_effect = |what, got: String, why: &str| {
+        let must =
+            format!("under --sync {sync} {why}: leave it out, or use --sync bsp or repetition:STRAGGLERS");
+        Err(out_of_range(what, got, must))
+    };
+    if cfg!(not(feature = "coded")) {
+        return Err(Error::Contradiction(format!("--sync {sync} needs the feature `coded` of this crate")));
+    }
+    if run.model.affine_outputs().is_none() {
+        return Err(Error::Contradiction(format!(
+            "--sync {sync} codes products of the rows, so that the model must be linear: use --model linear, logistic, softmax or \
+             svm, or a code for any model, --sync repetition:STRAGGLERS"
+        )));
+    }
+    if matches!(run.data.features(), Features::Sparse(_)) {
+        return Err(Error::Contradiction(format!(
+            "--sync {sync} adds up rows, and sums of sparse rows are not sparse: use --sync bsp or repetition:STRAGGLERS"
+        )));
+    }
+    if run.workers > MOST_CODED {
+        let must = format!(
+            "under --sync {sync} it must be at most {MOST_CODED}: for more no code is found in reasonable time that loses few digits"
+        );
+        return Err(out_of_range("workers", run.workers, must));
+    }
+    let rows = run.data.rows();
+    if run.batch < rows {
+        let why = format!("a step is made of all {rows} rows");
+        return without_effect("batch", run.batch.to_string(), &why);
+    }
+    if run.exchanges() != Every::Batch {
+        return without_effect("every", run.exchanges().to_string(), "each step is an exchange");
+    }
+    if run.folds() != Fold::Mean {
+        return without_effect("fold", run.folds().to_string(), "answers are decoded");
+    }
+    if run.partition != Partition::Random {
+        return without_effect("partition", run.partition.to_string(), "workers hold blocks of all rows");
+    }
+    if !run.shuffle {
+        return without_effect("no-shuffle", "given".to_owned(), "a step is made of all rows, in any order");
+    }
+    if !run.compression.is_none() {
+        return without_effect(
+            "compress",
+            run.compression.to_string(),
+            "answers are decoded from all their digits",
+        );
+    }
+    if run.on_loss != OnWorkerLoss::Stop {
+        let why = "a worker that is started again has nothing to go on from, and as many as are not needed may be slow, not lost";
+        return without_effect("on-worker-loss", run.on_loss.to_string(), why);
     }
     Ok(())
 }

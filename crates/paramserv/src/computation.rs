@@ -413,7 +413,7 @@ const SCORED: usize = 256;
 
 /// Shortens a gradient that is longer than `most` to that length, so that no batch makes a huge step (Pascanu, Mikolov and
 /// Bengio 2013).
-fn clip(gradient: &mut [f32], most: Option<f32>) {
+pub(crate) fn clip(gradient: &mut [f32], most: Option<f32>) {
     let Some(most) = most else { return };
     let length = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
     if length > f64::from(most) {

@@ -3,7 +3,7 @@
 
 use std::{future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster};
+use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, Values};
 use syncline_trace::{Attended, ClockOffset, RunFile};
 
 mod recovery;
@@ -12,6 +12,7 @@ use self::recovery::Known;
 use crate::{
     Error, Scaling, Stretch,
     checkpoint::Checkpoint,
+    coded::CodedRecord,
     coordinator::Coordinator,
     keeper::{CheckpointReport, Due, Keeper},
     load::Load,
@@ -44,6 +45,8 @@ pub(crate) struct Orders {
     pub on_remark: Option<OnRemark>,
     /// By which the program says how many workers are to be there.
     pub scaling: Option<Scaling>,
+    /// What the lead of a coded run will tell.
+    pub led: Option<Values<CodedRecord>>,
 }
 
 /// What the driver brings home.
@@ -60,6 +63,8 @@ pub(crate) struct Outcome {
     pub checkpoint: (Option<PathBuf>, Option<Error>, Option<CheckpointReport>),
     /// What was lost on the way, in sentences.
     pub losses: Vec<String>,
+    /// What the products of a coded run came to.
+    pub coded: Option<CodedRecord>,
 }
 
 /// The run file. One that can no longer be written is given up; the training goes on.
@@ -122,7 +127,7 @@ enum News {
 
 /// Sees the run to its end, and collects the parameters.
 pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
-    let Orders { run, servers, coordinator, trace, keeper, resumed, on_remark, scaling } = orders;
+    let Orders { run, servers, coordinator, trace, keeper, resumed, on_remark, scaling, led } = orders;
     // Processes of the run's own are not in this one's books.
     let is_alone = |file: &mut RunFile| file.info_mut().training().on.is_some_and(|on| on == "threads");
     let mut trace = Trace { file: trace, error: None };
@@ -162,8 +167,17 @@ pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
         }
         drive.recover().await?;
     };
+    // A lead that did not come to its end in time tells nothing.
+    let coded = match led.filter(|_| !drive.patience().is_zero()) {
+        Some(led) => led.all(&drive.ctx).await?.pop(),
+        None => None,
+    };
+    if coded.is_some() {
+        // The last spans came with the lead's end.
+        drive.flush_trace().await?;
+    }
     drive.coordinator.dismiss();
-    Ok(drive.come_home(parameters, statistics, load))
+    Ok(drive.come_home(parameters, statistics, load, coded))
 }
 
 impl Drive {
@@ -172,7 +186,7 @@ impl Drive {
     async fn attend(&mut self) -> Result<(), Error> {
         let (ctx, coordinator) = (self.ctx.clone(), Arc::clone(&self.coordinator));
         let they_stay = self.run.deals() || self.run.has_replicas();
-        let finished = finished(&ctx, &coordinator, they_stay);
+        let finished = finished(&ctx, &coordinator, self.run.workers(), they_stay);
         let (hopeless, interrupt, enough) = (coordinator.hopeless(), ctx.interrupted(), coordinator.enough());
         tokio::pin!(finished, hopeless, interrupt, enough);
         let mut heard_enough = false;
@@ -384,7 +398,13 @@ impl Drive {
     }
 
     /// Completes the trace, and says how it went.
-    fn come_home(self, parameters: Vec<f32>, servers: Vec<ServerStatistics>, load: Option<Load>) -> Outcome {
+    fn come_home(
+        self,
+        parameters: Vec<f32>,
+        servers: Vec<ServerStatistics>,
+        load: Option<Load>,
+        coded: Option<CodedRecord>,
+    ) -> Outcome {
         let Self { mut trace, run, coordinator, keeper, interrupted, losses, .. } = self;
         let checkpoint = keeper.map(Keeper::into_last).unwrap_or_default();
         let best = coordinator
@@ -395,18 +415,22 @@ impl Drive {
             .map(|best| best.parameters.to_vec());
         let parameters = best.unwrap_or(parameters);
         trace.write(|file| {
-            describe_nodes(file, &coordinator, if run.has_replicas() { &[] } else { &servers });
+            // Workers that hold coded blocks tell nothing of their clocks.
+            if coded.is_none() {
+                describe_nodes(file, &coordinator, if run.has_replicas() { &[] } else { &servers });
+            }
             let passed = load.zip(Load::now()).and_then(|(before, now)| now.since(before));
             let setup = file.info_mut().setup.get_or_insert_default();
             setup.load = passed;
             setup.attendance = attended(&coordinator);
+            setup.decoded = coded.as_ref().map(|coded| coded.decoded.clone());
             let traffic = traffic(&coordinator);
             let is_shorter = traffic.pulled_bytes < traffic.uncompressed_pulled_bytes;
             setup.traffic = (setup.compress.is_some() || is_shorter).then_some(traffic);
             Ok(())
         });
         let Trace { file: trace, error: trace_error } = trace;
-        Outcome { parameters, servers, interrupted, trace, trace_error, checkpoint, losses }
+        Outcome { parameters, servers, interrupted, trace, trace_error, checkpoint, losses, coded }
     }
 }
 
@@ -420,12 +444,17 @@ impl Outcome {
 }
 
 /// Returns when the workers are done. Where a loss does not end the run they say so, and stay until they are dismissed.
-async fn finished(ctx: &Context, coordinator: &Coordinator, they_stay: bool) -> Result<(), Error> {
+async fn finished(
+    ctx: &Context,
+    coordinator: &Coordinator,
+    workers: &str,
+    they_stay: bool,
+) -> Result<(), Error> {
     if they_stay {
         coordinator.all_done().await;
         return Ok(());
     }
-    Ok(ctx.finished("worker").await?)
+    Ok(ctx.finished(workers).await?)
 }
 
 /// What was answered, or nothing where the server is gone.

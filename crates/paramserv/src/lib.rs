@@ -27,7 +27,7 @@
 //! The map: [`ParamServ`] builds the program of `server`s, `worker`s, the `coordinator` and the `driver`, each of which `run`
 //! makes from the same settings; `exchange` is a worker's side
 //! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
-//! where the time went. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
+//! where the time went; `coded` has gradients made by coded products. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
 
 mod allreduce;
 mod attendance;
@@ -36,6 +36,7 @@ mod calibration;
 mod check;
 mod checkpoint;
 mod class_weight;
+mod coded;
 mod comparison;
 mod compression;
 mod computation;

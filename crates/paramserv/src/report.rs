@@ -14,6 +14,7 @@ use syncline_learn::{Metrics, Model, Score};
 use crate::{
     ParamServ, Stretch,
     calibration::cores,
+    coded::{CodedRecord, CodedWorker},
     coordinator::{EpochTally, Record},
     driver::Outcome,
     keeper::CheckpointReport,
@@ -44,6 +45,8 @@ pub struct Report {
     pub attendance: Vec<Stretch>,
     /// What its checkpoints have cost, where there were any.
     pub checkpoints: Option<CheckpointReport>,
+    /// What the products of coded blocks came to, where workers held such.
+    pub coded: Option<CodedReport>,
     /// How good the trained model is.
     pub metrics: TrainedMetrics,
     /// Where each worker's time went.
@@ -182,6 +185,41 @@ pub struct WorkerReport {
     pub last_arrivals: u64,
 }
 
+/// What the products of coded blocks came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CodedReport {
+    /// Products, two a step.
+    pub products: u64,
+    /// From each request to the last answer that was needed.
+    pub waited_s: f64,
+    /// Decoding, on top.
+    pub decode_s: f64,
+    /// The largest condition number of a product's answers: by how much rounding errors may have grown.
+    pub worst_condition: f64,
+    /// Tasks at which a worker was told to stop.
+    pub cancelled: u64,
+    /// What workers had spent on those.
+    pub thrown_away_s: f64,
+    /// Answers that each worker gave.
+    pub answered: Vec<u64>,
+}
+
+impl CodedReport {
+    fn new(record: &CodedRecord) -> Self {
+        let all = &record.decoded;
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        Self {
+            products: all.products,
+            waited_s: seconds(all.waited_ns),
+            decode_s: seconds(all.decode_ns),
+            worst_condition: all.worst_condition,
+            cancelled: all.cancelled,
+            thrown_away_s: seconds(all.thrown_away_ns),
+            answered: record.workers.iter().map(|worker| worker.given).collect(),
+        }
+    }
+}
+
 /// What one server did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerReport {
@@ -283,11 +321,17 @@ impl Report {
             losses: outcome.losses.clone(),
             attendance: record.attendance.stretches(record.workers.len()),
             checkpoints: outcome.checkpoint.2.clone(),
+            coded: outcome.coded.as_ref().map(CodedReport::new),
             metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),
             servers: servers.iter().enumerate().take(servers_told).map(ServerReport::new).collect(),
             findings: Vec::new(),
         };
+        if let Some(coded) = &outcome.coded {
+            // The lead only asks and waits; the time that counts is that of those who multiply.
+            let workers = coded.workers.iter().enumerate();
+            report.workers = workers.map(|(index, did)| WorkerReport::of_coded(index, did, wall)).collect();
+        }
         report.findings = quality::findings(&report, judged.train.target_name());
         report.findings.extend(text::findings(&report));
         report
@@ -347,6 +391,31 @@ impl WorkerReport {
             evaluate_s: times.evaluate.as_secs_f64(),
             other_s: ended.saturating_sub(times.started).saturating_sub(known).as_secs_f64(),
             last_arrivals,
+        }
+    }
+}
+
+impl WorkerReport {
+    /// Of a worker that held coded blocks, in a run that took `wall`.
+    fn of_coded(worker: usize, did: &CodedWorker, wall: Duration) -> Self {
+        let known = did.computed + did.sent + did.waited;
+        Self {
+            worker,
+            rounds: did.given,
+            samples: did.rows,
+            pushed_bytes: 0,
+            uncompressed_pushed_bytes: 0,
+            pulled_bytes: 0,
+            uncompressed_pulled_bytes: 0,
+            compute_s: did.computed.as_secs_f64(),
+            injected_s: 0.0,
+            push_s: did.sent.as_secs_f64(),
+            pull_s: 0.0,
+            wait_s: did.waited.as_secs_f64(),
+            wait_end_s: 0.0,
+            evaluate_s: 0.0,
+            other_s: wall.saturating_sub(known).as_secs_f64(),
+            last_arrivals: 0,
         }
     }
 }

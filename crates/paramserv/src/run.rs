@@ -8,6 +8,8 @@ use std::{
 
 use syncline_data::{Dataset, Features, Partition};
 use syncline_learn::Model;
+#[cfg(feature = "coded")]
+use syncline_learn::Score;
 use syncline_program::{Context, Handle, NodeResult};
 use syncline_round::{
     AnyGate, Event, Every, Fold, Machine, Member, Optimizer, OptimizerState, Policy, Schedule, Selection,
@@ -33,6 +35,14 @@ use crate::{
     way::Way,
     worker::{Held, Plan, Worker},
 };
+#[cfg(feature = "coded")]
+use crate::{
+    coded::{CodedRecord, Holding, Lead},
+    protocol::ProgressesClient,
+};
+
+/// The label of the one worker that has others multiply coded blocks.
+pub(crate) const LEAD: &str = "lead";
 
 /// Spans that a node keeps between two messages to the coordinator: about 10 MiB.
 const SPANS: usize = 1 << 17;
@@ -74,13 +84,16 @@ pub(crate) struct Run {
     pub resumes: bool,
     /// Whether rows are dealt out anew in each epoch, by how fast workers are.
     deals_by_speed: bool,
+    /// Whether its one worker has others multiply coded blocks.
+    is_led: bool,
     /// Before which round the first checkpoint of a run from its beginning is due.
     first_cut: Option<u64>,
 }
 
 impl Run {
-    /// `apart`: whether servers are not part of the launching process.
-    pub(crate) fn new(settings: ParamServ, apart: bool) -> Self {
+    /// `apart`: whether servers are not part of the launching process; `is_led`: whether its one worker has others multiply coded
+    /// blocks.
+    pub(crate) fn new(settings: ParamServ, apart: bool, is_led: bool) -> Self {
         // Under a code by repetition the workers of a group do what one worker of a run with as many workers as groups
         // would do: the same rows, in batches that hold those of all parts of the group, in the same order.
         let copies = settings.sync.copies();
@@ -153,6 +166,7 @@ impl Run {
             has_standbys: settings.replicas > 0,
             resumes: settings.resume.is_some(),
             deals_by_speed: settings.partition == Partition::Measured,
+            is_led,
             first_cut: settings.checkpoints.and_then(|checkpoints| checkpoints.every.round_after(0, pace)),
         }
     }
@@ -232,6 +246,11 @@ impl Run {
     /// Whether workers are held at this server for a cut: at the first, and each replica holds its own worker.
     pub(crate) fn holds(&self, server: usize) -> bool {
         server == 0 || self.has_replicas()
+    }
+
+    /// The label of those who go through the rounds.
+    pub(crate) fn workers(&self) -> &'static str {
+        if self.is_led { LEAD } else { "worker" }
     }
 
     /// The label of those who hold the parameters.
@@ -317,6 +336,28 @@ impl Run {
         duties.run(work).await
     }
 
+    /// Does the work of the lead of a coded run; tells what its products came to.
+    #[cfg(feature = "coded")]
+    pub(crate) async fn lead(
+        &self,
+        ctx: Context,
+        servers: &[Handle<Server>],
+        holding: Holding,
+        coordinator: &Handle<Coordinator>,
+    ) -> NodeResult<CodedRecord> {
+        let mut worker = self.worker(&ctx, 0, Holders::Servers(servers), coordinator).await?;
+        let (model, data, clip) = (self.model(), Arc::clone(&self.data), self.recipe.clip);
+        let recorder = Recorder::new(self.spans);
+        worker.lead = Some(Lead::new(&ctx, holding, self.shards.len(), model, data, clip, recorder).await?);
+        // Held-out rows are looked at where the parameters are.
+        worker.node = 0;
+        worker.run().await?;
+        let Some(lead) = worker.lead.take() else { return Ok(CodedRecord::default()) };
+        let (record, spans) = lead.end().await?;
+        worker.coordinator.progress(Score::default(), spans).await?;
+        Ok(record)
+    }
+
     /// Samples of a full round of a worker, by which shorter ones count less. The sum of the gradients
     /// of several batches is shorter by itself where there are fewer of them.
     fn full(&self, worker: usize) -> u64 {
@@ -353,6 +394,8 @@ impl Run {
             recorder: Recorder::new(self.spans),
             held: None,
             dealt: self.dealt(),
+            #[cfg(feature = "coded")]
+            lead: None,
             ctx: ctx.clone(),
         })
     }

@@ -15,6 +15,8 @@ use syncline_trace::{Phase, Recorder, Span};
 use syncline_wire::Client;
 use tokio::task::coop::consume_budget;
 
+#[cfg(feature = "coded")]
+use crate::coded::Lead;
 use crate::{
     Delay, Error,
     compression::TooLarge,
@@ -47,6 +49,9 @@ pub(crate) struct Worker {
     pub held: Option<Held>,
     /// Where rows are dealt out anew in each epoch.
     pub dealt: Option<Dealt>,
+    /// Where its gradients are made of coded products.
+    #[cfg(feature = "coded")]
+    pub lead: Option<Lead>,
 }
 
 /// Work that a node does until it is to let go of it.
@@ -95,7 +100,7 @@ struct Tally {
 
 impl Worker {
     /// Works until the last epoch has ended, or the work is to pass to another node.
-    pub(crate) async fn run(mut self) -> Result<Worked, Error> {
+    pub(crate) async fn run(&mut self) -> Result<Worked, Error> {
         let mut known = None;
         loop {
             if self.is_to_let_go() {
@@ -172,10 +177,7 @@ impl Worker {
                 self.computation.end(whole);
                 return Ok(Worked::Done(tally.history));
             }
-            let times = self.batch_share(clock);
-            let (computation, shards) = (&mut self.computation, self.exchange.shards());
-            let work = || computation.run(clock, &pulled.values, touched, shards);
-            let outcome = self.ctx.compute_times(times, work).await;
+            let outcome = self.outcome(clock, &pulled.values, touched).await?;
             self.charge_further_batches(clock).await;
             self.exchange.release(pulled.values);
             self.check(&outcome, clock)?;
@@ -250,6 +252,23 @@ impl Worker {
         tally.times.traffic.plain_pulled += pulled.plain_bytes;
         self.record(Span { bytes: pulled.bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
         Ok(Some((pulled, compact)))
+    }
+
+    /// Computes a round from what was pulled.
+    async fn outcome(
+        &mut self,
+        clock: u64,
+        pulled: &[f32],
+        touched: Option<Arc<CompactRound>>,
+    ) -> Result<Outcome, Error> {
+        #[cfg(feature = "coded")]
+        if let Some(lead) = &mut self.lead {
+            return lead.gradient(clock, pulled).await;
+        }
+        let times = self.batch_share(clock);
+        let (computation, shards) = (&mut self.computation, self.exchange.shards());
+        let work = || computation.run(clock, pulled, touched, shards);
+        Ok(self.ctx.compute_times(times, work).await)
     }
 
     /// Where virtual time says what computing costs, that is the cost of one batch.
@@ -361,7 +380,7 @@ impl Worker {
             validation,
             at,
             times: tally.times,
-            spans: self.recorder.drain(),
+            spans: self.spans(),
             dropped: self.recorder.dropped(),
         }
     }
@@ -379,7 +398,8 @@ impl Worker {
     async fn tell_progress(&mut self, tally: &mut Tally) -> Result<(), Error> {
         tally.reported = tally.lap;
         let score = std::mem::take(&mut tally.recent);
-        self.coordinator.progress(score, self.recorder.drain()).await?;
+        let spans = self.spans();
+        self.coordinator.progress(score, spans).await?;
         self.lap(tally);
         Ok(())
     }
@@ -402,7 +422,20 @@ impl Worker {
     }
 
     fn record(&mut self, span: Span) {
+        // What a lead exchanges with the server stands for nobody's time: its workers have theirs.
+        #[cfg(feature = "coded")]
+        if self.lead.is_some() && span.phase != Phase::Evaluate {
+            return;
+        }
         self.recorder.record(span);
+    }
+
+    /// What was recorded since the last message.
+    fn spans(&mut self) -> Vec<Span> {
+        let spans = self.recorder.drain();
+        #[cfg(feature = "coded")]
+        let spans = spans.into_iter().chain(self.lead.iter_mut().flat_map(Lead::drain)).collect();
+        spans
     }
 }
 

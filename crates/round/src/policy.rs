@@ -52,6 +52,13 @@ pub enum Policy {
         /// How many of a group may be slow.
         stragglers: u32,
     },
+    /// A code of linear work (Lee et al., arXiv 1512.02673): the matrix of all rows is cut into `needed` blocks, each worker holds a
+    /// combination of them, and a round closes with any `needed` answers, from which the products of all blocks are decoded; the
+    /// others are told to stop. It is bulk-synchronous training on all rows at once, for linear models.
+    Mds {
+        /// How many answers a round needs.
+        needed: Least,
+    },
     /// Local SGD (Stich, ICLR 2019): each worker takes so many steps of its own, then all wait for one another and go on from
     /// the mean of their models. What an optimiser remembers stays with its worker.
     Local {
@@ -91,7 +98,7 @@ const OUTER_MOMENTUM: f32 = 0.9;
 impl Policy {
     /// The names a user can give.
     pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
-         without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), local:STEPS (such as local:8), \
+         without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), mds:NEEDED (such as mds:3), local:STEPS (such as local:8), \
          diloco:STEPS (such as diloco:16), hogwild, and without servers allreduce, allreduce:tree, allreduce:direct and \
          hierarchical:GROUP,PERIOD (such as hierarchical:4,8; with groups that exchange every round hierarchical:4)";
 
@@ -130,7 +137,12 @@ impl Policy {
 
     /// Whether it depends on the order of arrival whose work counts: then one gate must decide for all servers.
     pub fn heeds_arrival(self) -> bool {
-        matches!(self, Self::Backup { .. } | Self::Quorum { .. } | Self::Repetition { .. })
+        matches!(self, Self::Backup { .. } | Self::Quorum { .. } | Self::Repetition { .. } | Self::Mds { .. })
+    }
+
+    /// How many answers of coded products a round needs, where workers hold coded blocks and not rows.
+    pub fn coded(self) -> Option<Least> {
+        if let Self::Mds { needed } = self { Some(needed) } else { None }
     }
 
     /// How often members exchange, where that is the policy's own matter: they then take a step of their own after each batch.
@@ -164,7 +176,7 @@ impl Policy {
             Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. } => members,
             Self::Asp | Self::Ssp { .. } | Self::Hogwild => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
-            Self::Quorum { least, .. } => least.members(),
+            Self::Quorum { least, .. } | Self::Mds { needed: least } => least.members(),
             Self::Repetition { .. } => (members / self.copies()).max(1),
             Self::Hierarchical { group, .. } if self.period().is_some() => members.min(group as usize),
             Self::Hierarchical { .. } => members,
@@ -197,6 +209,11 @@ impl Policy {
             Self::Quorum { least, .. } if least.members() > members => Err(Error::OutOfRange {
                 what: "quorum",
                 got: least.to_string(),
+                must: "at most the number of workers",
+            }),
+            Self::Mds { needed } if needed.members() > members => Err(Error::OutOfRange {
+                what: "mds",
+                got: needed.to_string(),
                 must: "at most the number of workers",
             }),
             Self::Repetition { stragglers } if !members.is_multiple_of(self.copies()) => {
@@ -256,6 +273,7 @@ impl FromStr for Policy {
                 };
                 Ok(Self::Quorum { least: Least::new(number(least)?)?, deadline })
             }
+            Some(("mds", needed)) => Ok(Self::Mds { needed: Least::new(number(needed)?)? }),
             Some(("repetition", stragglers)) => {
                 // A group has one member more, which must be a number too.
                 let stragglers = number(stragglers)?;
@@ -274,6 +292,7 @@ impl fmt::Display for Policy {
             Self::Ssp { bound } => write!(f, "ssp:{bound}"),
             Self::Backup { spare } => write!(f, "backup:{spare}"),
             Self::Repetition { stragglers } => write!(f, "repetition:{stragglers}"),
+            Self::Mds { needed } => write!(f, "mds:{needed}"),
             Self::Quorum { least, deadline: None } => write!(f, "quorum:{least}"),
             Self::Quorum { least, deadline: Some(deadline) } => write!(f, "quorum:{least},{deadline}"),
             Self::Local { steps } => write!(f, "local:{steps}"),
@@ -321,6 +340,7 @@ mod tests {
             "quorum:3",
             "quorum:2,50ms",
             "repetition:2",
+            "mds:7",
             "local:1",
             "local:8",
             "diloco:16",
@@ -341,6 +361,19 @@ mod tests {
         assert_eq!((policy.copies(), policy.gradients(6)), (2, 3));
         assert!(policy.check(6).is_ok());
         assert!(policy.check(5).unwrap_err().to_string().contains("divisor"));
+    }
+
+    #[test]
+    fn a_code_needs_no_more_answers_than_there_are_workers() {
+        let policy: Policy = "mds:3".parse().unwrap();
+        assert_eq!(
+            (policy.gradients(5), policy.copies(), policy.coded().map(Least::members)),
+            (3, 1, Some(3))
+        );
+        assert!(policy.check(3).is_ok() && policy.heeds_arrival() && !policy.waits_for_all());
+        assert!(policy.check(2).unwrap_err().to_string().contains("at most the number of workers"));
+        assert!("mds:0".parse::<Policy>().unwrap_err().to_string().contains("at least 1"));
+        assert!("mds:x".parse::<Policy>().unwrap_err().to_string().contains("mds:NEEDED"));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct TrainingSetup {
     /// Who was there when, where workers came and went; the spans of a round's work are those of the worker whose share it is,
     /// whoever does it.
     pub attendance: Vec<Attended>,
+    /// What was decoded, where workers held coded blocks and not rows.
+    pub decoded: Option<Decoded>,
     /// Cores of the machine, or of a simulation as many as it has nodes.
     pub cores: Option<u64>,
     /// What the machine does to workers that share it, where that was measured.
@@ -79,6 +81,7 @@ impl Default for TrainingSetup {
             on: None,
             inject: Vec::new(),
             attendance: Vec::new(),
+            decoded: None,
             cores: None,
             calibration: None,
             load: None,
@@ -96,6 +99,44 @@ pub struct Attended {
     pub from_ns: u64,
     /// The workers.
     pub workers: Vec<u32>,
+}
+
+/// Products that were decoded from the answers of some workers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Decoded {
+    /// How many.
+    pub products: u64,
+    /// Tasks that were not waited for, whose workers were told to stop.
+    pub cancelled: u64,
+    /// Time that workers had spent on those.
+    pub thrown_away_ns: u64,
+    /// Time from each request to the last answer that was needed.
+    pub waited_ns: u64,
+    /// Time that decodes took on top.
+    pub decode_ns: u64,
+    /// The largest condition number of the answers of a product: by how much rounding errors may have grown.
+    pub worst_condition: f64,
+    /// The first products, one by one.
+    pub each: Vec<DecodedProduct>,
+}
+
+/// One product that was decoded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DecodedProduct {
+    /// The round that it was needed for.
+    pub round: u64,
+    /// Whose answers it was decoded from, in ascending order.
+    pub answered: Vec<u32>,
+    /// Their condition number.
+    pub condition: f64,
+    /// Time from the request to the last of them.
+    pub waited_ns: u64,
+    /// Time that the decode took on top.
+    pub decode_ns: u64,
+    /// Workers that were told to stop.
+    pub cancelled: u32,
 }
 
 /// Bytes of values and coordinates that all workers exchanged, as they were sent and as the same would have been at 32 bits each.
@@ -163,6 +204,7 @@ impl TrainingSetup {
             on: text("on"),
             inject: inject.split_whitespace().map(str::to_owned).collect(),
             attendance: Vec::new(),
+            decoded: None,
             cores: value(settings, "cores"),
             calibration: Calibrated::of_settings(settings),
             load: MachineLoad::of_settings(settings),

@@ -10,30 +10,37 @@ use syncline_round::{Act, Event, Least, Machine, Member, Round, Selection};
 use syncline_wire::{ServiceError, Tensor, service};
 use tokio::sync::{oneshot, watch};
 
-use super::{Product, Totals};
+use super::{Product, Task, Totals};
 use crate::{Answer, Code, Precision};
 
 /// A round's work.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Work {
     pub round: u64,
+    /// Which of the matrices is to be multiplied.
+    pub matrix: u32,
+    /// By how many vectors, which lie one after the other.
+    pub width: u32,
     pub x: Tensor<f64>,
 }
 
 /// What workers and the driver ask.
 #[service]
 pub trait Asks {
-    /// The next round of a worker, once there is one; nothing when all is done. `thrown_away` is what it spent on work that was
-    /// not wanted any more, since it asked last.
-    async fn next(&self, worker: u32, thrown_away: Duration) -> Result<Option<Work>, ServiceError>;
+    /// Into how many parts each matrix is cut, and which of them, with which coefficients, a worker holds.
+    async fn assigned(&self, worker: u32) -> Result<(u32, Vec<(u32, f64)>), ServiceError>;
+    /// The next round of a worker, once there is one; nothing when all is done. `last` is what it did before.
+    async fn next(&self, worker: u32, last: Option<Task>) -> Result<Option<Work>, ServiceError>;
     /// Whether a round still waits for answers.
     async fn wants(&self, round: u64) -> bool;
     /// Returns when a round waits for answers no more.
     async fn over(&self, round: u64);
     /// A worker's answer.
     async fn give(&self, worker: u32, round: u64, answer: Tensor<f64>) -> Result<(), ServiceError>;
-    /// A product.
-    async fn multiply(&self, x: Tensor<f64>) -> Result<Product, ServiceError>;
+    /// The product of a matrix and so many vectors, which lie one after the other.
+    async fn multiply(&self, matrix: u32, width: u32, x: Tensor<f64>) -> Result<Product, ServiceError>;
+    /// What workers have done since this was asked last.
+    async fn tasks(&self) -> Vec<Task>;
     /// Nothing comes any more.
     async fn close(&self);
     /// What all products took.
@@ -43,8 +50,9 @@ pub trait Asks {
 /// The service behind a coded matrix.
 pub struct Desk {
     ctx: Context,
-    /// Rows and columns of the matrix.
-    shape: [usize; 2],
+    /// Rows and columns of each matrix.
+    shapes: Vec<[usize; 2]>,
+    keeps_tasks: bool,
     /// The vector of the open round; what waits for it is told.
     posted: watch::Sender<Posted>,
     state: Mutex<State>,
@@ -53,8 +61,8 @@ pub struct Desk {
 /// What is to be worked at.
 #[derive(Clone, Default)]
 struct Posted {
-    /// The round, once its vector is there.
-    work: Option<(u64, Tensor<f64>)>,
+    /// The round's, once its vectors are there.
+    work: Option<Work>,
     closed: bool,
 }
 
@@ -68,13 +76,15 @@ struct State {
     /// Who waits for the open round's result, and since when.
     asked: Option<(oneshot::Sender<Result<Product, ServiceError>>, Duration)>,
     totals: Totals,
+    tasks: Vec<Task>,
 }
 
 impl Desk {
     pub(super) fn new(
         ctx: Context,
         code: Box<dyn Code + Send>,
-        shape: [usize; 2],
+        shapes: Vec<[usize; 2]>,
+        keeps_tasks: bool,
     ) -> Result<Self, syncline_round::Error> {
         let workers = code.workers();
         let least = Least::new(u32::try_from(code.suffices()).unwrap_or(u32::MAX))?;
@@ -87,8 +97,15 @@ impl Desk {
             held: (0..workers).map(|_| None).collect(),
             asked: None,
             totals: Totals::default(),
+            tasks: Vec::new(),
         };
-        Ok(Self { ctx, shape, posted: watch::Sender::new(Posted::default()), state: Mutex::new(state) })
+        Ok(Self {
+            ctx,
+            shapes,
+            keeps_tasks,
+            posted: watch::Sender::new(Posted::default()),
+            state: Mutex::new(state),
+        })
     }
 
     /// A panic under the lock has failed the program: nobody relies on the state after it.
@@ -130,7 +147,11 @@ impl Desk {
     fn fold(&self, state: &mut State, answered: Vec<usize>, cancelled: usize) {
         let answers: Vec<Tensor<f64>> =
             answered.iter().filter_map(|worker| state.answers[*worker].take()).collect();
-        self.posted.send_modify(|posted| posted.work = None);
+        let mut rows = 0;
+        self.posted.send_modify(|posted| {
+            let work = posted.work.take();
+            rows = work.map_or(0, |work| self.shapes[work.matrix as usize][0] * work.width as usize);
+        });
         state.totals.cancelled += cancelled as u64;
         let Some((asked, since)) = state.asked.take() else { return };
         let clock = self.ctx.clock();
@@ -139,7 +160,7 @@ impl Desk {
             answered.iter().zip(&answers).map(|(&worker, values)| Answer { worker, values }).collect();
         let product = match state.code.decode(&list, Precision::Double) {
             Ok(mut decoded) => {
-                decoded.values.truncate(self.shape[0]);
+                decoded.values.truncate(rows);
                 state.totals.products += 1;
                 Ok(Product {
                     values: decoded.values,
@@ -172,46 +193,63 @@ impl Desk {
         Ok(self.ctx.wait_at(gate, opened).await.ok())
     }
 
-    /// The vector of a round, once it is there; nothing of a round that is over.
-    async fn vector(&self, round: u64) -> Option<Tensor<f64>> {
+    /// The work of a round, once it is there; nothing of a round that is over.
+    async fn work(&self, round: u64) -> Option<Work> {
         let mut posted = self.posted.subscribe();
         let is_due =
-            |posted: &Posted| posted.closed || posted.work.as_ref().is_some_and(|(open, _)| *open >= round);
+            |posted: &Posted| posted.closed || posted.work.as_ref().is_some_and(|work| work.round >= round);
         let gate = || ("a vector to multiply".to_owned(), Vec::new());
         // What is there is copied before anything else is waited for: a look at it is a lock.
         let look = async { posted.wait_for(is_due).await.ok().and_then(|found| found.work.clone()) };
-        let (open, x) = self.ctx.wait_at(gate, look).await?;
-        (open == round).then_some(x)
+        self.ctx.wait_at(gate, look).await.filter(|work| work.round == round)
     }
 }
 
 #[service]
 impl Asks for Desk {
-    async fn next(&self, worker: u32, thrown_away: Duration) -> Result<Option<Work>, ServiceError> {
+    async fn assigned(&self, worker: u32) -> Result<(u32, Vec<(u32, f64)>), ServiceError> {
+        let state = self.state();
+        if worker as usize >= state.code.workers() {
+            return Err(ServiceError::new(format!("there is no worker {worker}")));
+        }
+        let shares = state.code.assignment(worker as usize);
+        let shares = shares.iter().map(|share| (share.part as u32, share.coefficient)).collect();
+        Ok((state.code.parts() as u32, shares))
+    }
+
+    async fn next(&self, worker: u32, last: Option<Task>) -> Result<Option<Work>, ServiceError> {
         if worker as usize >= self.state().held.len() {
             return Err(ServiceError::new(format!("there is no worker {worker}")));
         }
-        self.state().totals.thrown_away += thrown_away;
+        if let Some(task) = last {
+            let mut state = self.state();
+            if !task.given {
+                state.totals.thrown_away += task.ended.saturating_sub(task.begun);
+            }
+            if self.keeps_tasks {
+                state.tasks.push(task);
+            }
+        }
         loop {
             if self.posted.borrow().closed {
                 return Ok(None);
             }
             let Some(round) = self.admitted(worker).await? else { return Ok(None) };
-            if let Some(x) = self.vector(round).await {
-                return Ok(Some(Work { round, x }));
+            if let Some(work) = self.work(round).await {
+                return Ok(Some(work));
             }
         }
     }
 
     async fn wants(&self, round: u64) -> bool {
         let posted = self.posted.borrow();
-        !posted.closed && posted.work.as_ref().is_some_and(|(open, _)| *open == round)
+        !posted.closed && posted.work.as_ref().is_some_and(|work| work.round == round)
     }
 
     async fn over(&self, round: u64) {
         let mut posted = self.posted.subscribe();
         let is_over =
-            |posted: &Posted| posted.closed || posted.work.as_ref().is_none_or(|(open, _)| *open != round);
+            |posted: &Posted| posted.closed || posted.work.as_ref().is_none_or(|work| work.round != round);
         let gate = || ("the end of a round of coded products".to_owned(), Vec::new());
         // The sender lives in `self`, so the channel cannot close under this borrow.
         let look = async { posted.wait_for(is_over).await.is_ok() };
@@ -229,10 +267,16 @@ impl Asks for Desk {
         Ok(())
     }
 
-    async fn multiply(&self, x: Tensor<f64>) -> Result<Product, ServiceError> {
-        if x.len() != self.shape[1] {
-            let why =
-                format!("{} numbers cannot be multiplied by a matrix of {} columns", x.len(), self.shape[1]);
+    async fn multiply(&self, matrix: u32, width: u32, x: Tensor<f64>) -> Result<Product, ServiceError> {
+        let Some([_, columns]) = self.shapes.get(matrix as usize).copied() else {
+            return Err(ServiceError::new(format!("there is no matrix {matrix}")));
+        };
+        if width == 0 || x.len() != columns * width as usize {
+            let numbers = x.len();
+            let why = match width {
+                1 => format!("{numbers} numbers cannot be multiplied by a matrix of {columns} columns"),
+                _ => format!("{numbers} numbers are not {width} vectors for a matrix of {columns} columns"),
+            };
             return Err(ServiceError::new(why));
         }
         let told = {
@@ -243,7 +287,7 @@ impl Asks for Desk {
             let (tell, told) = oneshot::channel();
             state.asked = Some((tell, self.ctx.clock().now()));
             let round = syncline_round::Gate::at(state.machine.gate(), Member::new(0)).number();
-            self.posted.send_modify(|posted| posted.work = Some((round, x)));
+            self.posted.send_modify(|posted| posted.work = Some(Work { round, matrix, width, x }));
             told
         };
         let gate = || ("answers of workers".to_owned(), Vec::new());
@@ -262,5 +306,9 @@ impl Asks for Desk {
 
     async fn totals(&self) -> Totals {
         self.state().totals
+    }
+
+    async fn tasks(&self) -> Vec<Task> {
+        std::mem::take(&mut self.state().tasks)
     }
 }

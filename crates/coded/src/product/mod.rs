@@ -14,9 +14,9 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use serde::{Deserialize, Serialize};
 use syncline_program::{Context, Handle, NodeResult, Program, Values};
-use syncline_wire::{Client, Tensor};
+use syncline_wire::{CallError, Client, ServiceError, Tensor};
 
-use crate::{Code, RowBlocks};
+use crate::{Code, Matrix, Result, RowBlocks};
 use desk::{AsksClient, Desk};
 
 /// A worker looks whether its answer is still wanted at least this often.
@@ -46,7 +46,32 @@ impl Delays {
     }
 }
 
-/// A coded matrix that a program's workers hold.
+/// How much longer a task takes than it computes: by its worker, which product it is, and how long it has computed.
+pub type Slower = dyn Fn(usize, u64, Duration) -> Duration + Send + Sync;
+
+/// How long the tasks of workers last, where that is not just what they compute on the machine's clock. In virtual time computing
+/// takes none without it.
+#[derive(Clone)]
+pub enum Pace {
+    /// As long as is drawn, whatever they compute.
+    Drawn(Delays),
+    /// As long as they compute, in virtual time by what the executor says computing costs, and then so much longer.
+    Charged(Arc<Slower>),
+}
+
+/// What workers hold coded blocks of.
+#[derive(Clone)]
+pub struct Held {
+    /// The matrices, all coded alike.
+    pub matrices: Vec<Arc<dyn Matrix>>,
+    /// How long tasks last.
+    pub pace: Option<Pace>,
+    /// Whether the desk keeps what each worker did until it is [asked](Products::tasks).
+    pub keeps_tasks: bool,
+}
+
+/// Coded matrices that a program's workers hold.
+#[derive(Clone)]
 pub struct CodedMatrix {
     handle: Handle<Desk>,
     workers: Values<()>,
@@ -74,6 +99,23 @@ pub struct Product {
     pub decode: Duration,
     /// How many workers were told to stop.
     pub cancelled: usize,
+}
+
+/// One task of a worker, in times of the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Whose it was.
+    pub worker: u32,
+    /// Of which product, from 0.
+    pub product: u64,
+    /// When the worker asked for it.
+    pub asked: Duration,
+    /// When it began.
+    pub begun: Duration,
+    /// When it ended, or was cut short.
+    pub ended: Duration,
+    /// Whether it came to an answer.
+    pub given: bool,
 }
 
 /// What all products took.
@@ -117,15 +159,30 @@ pub fn hold<T: Send + 'static>(
     matrix: Arc<RowBlocks>,
     delays: Option<Delays>,
 ) -> CodedMatrix {
-    let count = code.workers();
-    let (of_desk, rows) = (code.clone(), Arc::clone(&matrix));
+    let workers = code.workers();
+    let pace = delays.map(Pace::Drawn);
+    let held = Held { matrices: vec![matrix], pace, keeps_tasks: false };
+    hold_all(program, label, workers, move || Ok(Box::new(code.clone())), held)
+}
+
+/// As [`hold`], for several matrices that are coded alike. The code, which is for so many `workers`, is made by the desk alone:
+/// the search for a good one may take a while.
+pub fn hold_all<T: Send + 'static>(
+    program: &mut Program<T>,
+    label: &str,
+    workers: usize,
+    code: impl Fn() -> Result<Box<dyn Code + Send>> + Send + Sync + 'static,
+    held: Held,
+) -> CodedMatrix {
+    let shapes: Vec<_> = held.matrices.iter().map(|matrix| [matrix.rows(), matrix.columns()]).collect();
+    let keeps_tasks = held.keeps_tasks;
     let handle = program.service(&format!("{label}-desk"), move |ctx| {
-        Ok(Desk::new(ctx.clone(), Box::new(of_desk.clone()), [rows.rows(), rows.columns()])?)
+        Ok(Desk::new(ctx.clone(), code()?, shapes.clone(), keeps_tasks)?)
     });
-    let (desk, code) = (handle.clone(), Arc::new(code));
-    let workers = program.group(label, count).uses(std::slice::from_ref(&handle)).run(async move |ctx| {
+    let desk = handle.clone();
+    let workers = program.group(label, workers).uses(std::slice::from_ref(&handle)).run(async move |ctx| {
         let client = desk.connect(&ctx).await?;
-        worker::run(&ctx, &client, &*code, &matrix, delays).await
+        worker::run(&ctx, &client, &held).await
     });
     CodedMatrix { handle, workers }
 }
@@ -147,7 +204,38 @@ impl Products {
     /// # Errors
     /// When x has not as many numbers as the matrix columns, a product is under way, or what came would be decoded badly.
     pub async fn multiply(&self, x: Vec<f64>) -> NodeResult<Product> {
-        Ok(self.client.multiply(Tensor::from(x)).await?)
+        Ok(self.multiply_by(0, 1, x).await?)
+    }
+
+    /// The product of one of the matrices and `width` vectors, which lie one after the other in `x`: for each row of the matrix one
+    /// number for each vector.
+    ///
+    /// # Errors
+    /// As [`multiply`](Self::multiply), and when there is no such matrix.
+    pub async fn multiply_by(
+        &self,
+        matrix: usize,
+        width: usize,
+        x: Vec<f64>,
+    ) -> std::result::Result<Product, CallError<ServiceError>> {
+        self.client.multiply(matrix as u32, width as u32, Tensor::from(x)).await
+    }
+
+    /// What workers have done since this was asked last, where that is [kept](Held::keeps_tasks); of the task that one is at
+    /// nothing is known yet.
+    ///
+    /// # Errors
+    /// When the desk cannot be reached.
+    pub async fn tasks(&self) -> std::result::Result<Vec<Task>, syncline_wire::Error> {
+        self.client.tasks().await
+    }
+
+    /// Lets the workers go home, without waiting for them.
+    ///
+    /// # Errors
+    /// When the desk cannot be reached.
+    pub async fn close(&self) -> std::result::Result<(), syncline_wire::Error> {
+        self.client.close().await
     }
 
     /// Lets the workers go home, and tells what all products took.
@@ -155,7 +243,7 @@ impl Products {
     /// # Errors
     /// When a worker has failed.
     pub async fn end(self) -> NodeResult<Totals> {
-        self.client.close().await?;
+        self.close().await?;
         self.workers.all(&self.ctx).await?;
         Ok(self.client.totals().await?)
     }

@@ -1,6 +1,7 @@
 //! The report: what a trace tells a person, as data, as text and as a page.
 
 mod calls;
+mod decoded;
 mod devices;
 mod html;
 mod tables;
@@ -29,6 +30,7 @@ pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow, LongestLaunch};
 pub use crate::flight::Hang;
 use crate::source::Damage;
 pub use calls::{Calls, EdgeRow};
+pub use decoded::DecodedProducts;
 pub use html::html;
 pub use text::{sync_text, text};
 pub(crate) use verdict::verdict;
@@ -147,6 +149,9 @@ pub struct Report {
     /// What else used the machine, if the run recorded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,
+    /// What was decoded, where workers held coded blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<DecodedProducts>,
     /// Nodes' clock offsets, if the trace states them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockNote>,

@@ -3,7 +3,7 @@
 
 use syncline_terminal::unit::{digits, factor, milliseconds, plural};
 
-use super::{Report, SyncKind, SyncPoint, calls, devices};
+use super::{Report, SyncKind, SyncPoint, calls, decoded, devices};
 
 /// Shares below this are not worth a sentence.
 const WORTH: f64 = 0.03;
@@ -23,6 +23,7 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     sentences.extend(lost_events(report));
     sentences.extend(unfinished(report));
     sentences.extend(waiting(report));
+    sentences.extend(decoded::sentence(report));
     sentences.extend(polling(report));
     sentences.extend(stragglers(report));
     sentences.extend(narrow(report));

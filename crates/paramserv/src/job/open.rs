@@ -9,7 +9,7 @@ use super::{
     Silence, TrainJob,
     choice::Choice,
     data::Loaded,
-    defaults::{enough_epochs, suitable, usual_batch, usual_l2, usual_rate},
+    defaults::{CODED_STEPS, enough_epochs, line, suitable, usual_batch, usual_l2, usual_rate},
 };
 use crate::{
     Checkpoints, Error, ParamServ,
@@ -55,6 +55,8 @@ impl TrainJob {
         let Loaded { schema, train, validation, mut notes } = self.load(&validation, seed)?;
         let spec = match &self.model {
             Some(spec) => spec.clone(),
+            // Coded products are of linear models.
+            None if self.sync.is_some_and(|sync| sync.coded().is_some()) => line(&train),
             None => match self.choose(&train, seed)? {
                 Some(Choice { spec, note }) => {
                     notes.push(note);
@@ -104,9 +106,10 @@ impl TrainJob {
         self.lr.get_or_insert_with(|| usual_rate(rule, spec));
         self.l1.get_or_insert(0.0);
         self.l2.get_or_insert_with(|| usual_l2(spec, train));
-        self.epochs.get_or_insert_with(|| enough_epochs(rows));
+        let is_coded = sync.coded().is_some();
+        self.epochs.get_or_insert_with(|| if is_coded { CODED_STEPS } else { enough_epochs(rows) });
         let workers = *self.workers.get_or_insert_with(|| rows.min(2));
-        self.batch.get_or_insert_with(|| usual_batch(spec, rows, workers));
+        self.batch.get_or_insert_with(|| if is_coded { rows } else { usual_batch(spec, rows, workers) });
         if sync.collective().is_none() {
             self.servers.get_or_insert(1);
         }

@@ -200,6 +200,7 @@ impl WorkerReport {
 /// The run in sentences: what the workers did, who was waited for, and what went wrong without failing.
 pub(super) fn findings(report: &Report) -> Vec<String> {
     let mut findings = vec![time_shares(report)];
+    findings.extend(decoded(report));
     findings.extend(last_to_arrive(report));
     findings.extend(last_to_end(report));
     findings.extend(injected(report));
@@ -210,6 +211,31 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings.extend(report.losses.iter().cloned());
     findings.extend(checkpoints(report));
     findings
+}
+
+/// What the products of coded blocks came to, and who was waited for least.
+fn decoded(report: &Report) -> Option<String> {
+    let coded = report.coded.as_ref().filter(|coded| coded.products > 0)?;
+    let each = |time: f64| seconds(time / coded.products as f64);
+    let least = coded.answered.iter().enumerate().min_by_key(|(_, answers)| **answers)?;
+    let computed: f64 = report.workers.iter().map(|worker| worker.compute_s).sum();
+    let thrown_away = match coded.cancelled {
+        0 => "nobody was told to stop".to_owned(),
+        cancelled => format!(
+            "{} told to stop ({} of work, {:.0} % of all), worker {} most often",
+            plural(cancelled, "task"),
+            seconds(coded.thrown_away_s),
+            100.0 * coded.thrown_away_s / computed.max(1e-9),
+            least.0
+        ),
+    };
+    Some(format!(
+        "{} were decoded: each waited {} for answers and took {} to decode, with a condition number of {} at most; {thrown_away}",
+        plural(coded.products, "product"),
+        each(coded.waited_s),
+        each(coded.decode_s),
+        loss(coded.worst_condition),
+    ))
 }
 
 /// What compression has saved, or sending only what has changed.

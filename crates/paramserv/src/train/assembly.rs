@@ -7,10 +7,14 @@ use std::{
 };
 
 use syncline_data::{Dataset, Partition};
+#[cfg(feature = "coded")]
+use syncline_program::Values;
 use syncline_program::{Context, Executor, Handle, Program};
 use syncline_trace::{Node, RunFile, RunInfo, TrainingSetup};
 
 use super::ParamServ;
+#[cfg(feature = "coded")]
+use crate::coded::{CodedRecord, Coding};
 use crate::{
     Error,
     calibration::{Calibration, cores},
@@ -43,7 +47,9 @@ impl ParamServ {
             if let Some(difference) = identity.difference(&then) {
                 return Err(Error::Differs { path: at.path, difference });
             }
-            if !checkpoint.fits(settings.parameters, settings.workers) {
+            // Under a code one worker leads, whoever multiplies.
+            let workers = if self.sync.coded().is_some() { 1 } else { settings.workers };
+            if !checkpoint.fits(settings.parameters, workers) {
                 let reason = "its parts do not fit together".to_owned();
                 return Err(Error::Checkpoint { path: at.path, reason });
             }
@@ -123,6 +129,12 @@ impl ParamServ {
         apart: bool,
     ) -> Result<(Program<Outcome>, Arc<Coordinator>), Error> {
         let mut trace = self.trace_file(settings, is_sim)?;
+        #[cfg(feature = "coded")]
+        let coding = Coding::of(&mut self);
+        #[cfg(feature = "coded")]
+        let is_led = coding.is_some();
+        #[cfg(not(feature = "coded"))]
+        let is_led = false;
         let copies = match self.partition {
             Partition::OverlapReshuffle => self.workers,
             _ => self.sync.copies(),
@@ -144,23 +156,29 @@ impl ParamServ {
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
-        let run = Arc::new(Run::new(self, apart));
-        // What the machine does to workers that share it says nothing about a simulation.
-        if let Some(trace) = trace.as_mut().filter(|_| !is_sim)
+        let run = Arc::new(Run::new(self, apart, is_led));
+        // What the machine does to workers that share it says nothing about a simulation, nor what gradients do about blocks.
+        if let Some(trace) = trace.as_mut().filter(|_| !is_sim && !is_led)
             && let Some(calibration) = Calibration::of(&run)
         {
             trace.info_mut().setup.get_or_insert_default().calibration = Some(calibration.told());
         }
         let reports = program.service_here("coordinator", Arc::clone(&coordinator));
-        let servers = match run.has_replicas() {
-            true => replicas(&mut program, &run, &reports),
-            false => servers_and_workers(&mut program, &run, &reports, apart),
+        #[cfg(feature = "coded")]
+        let led = coding.map(|coding| servers_and_lead(&mut program, &run, &reports, apart, coding));
+        #[cfg(not(feature = "coded"))]
+        let led = None;
+        let (servers, led) = match led {
+            Some((servers, led)) => (servers, Some(led)),
+            None if run.has_replicas() => (replicas(&mut program, &run, &reports), None),
+            None => (servers_and_workers(&mut program, &run, &reports, apart), None),
         };
         let Begun { folder, resumed, from } = begun;
         let round = resumed.as_ref().map_or(0, Checkpoint::round);
         let keeper = folder.map(|folder| Keeper::new(folder, run.pace(), round, from));
         let record = Arc::clone(&coordinator);
-        let orders = Orders { run, servers, coordinator: record, trace, keeper, resumed, on_remark, scaling };
+        let orders =
+            Orders { run, servers, coordinator: record, trace, keeper, resumed, on_remark, scaling, led };
         let program = program.driver(move |ctx| async move { drive(ctx, orders).await });
         Ok((program, coordinator))
     }
@@ -212,6 +230,41 @@ impl ParamServ {
     }
 }
 
+/// The standbys of all servers, which come last in a program: placements fill host after host, and it is of no use that both are on
+/// one.
+type Standbys = Arc<OnceLock<Vec<Handle<Server>>>>;
+
+/// Adds the servers, which are to know their standbys.
+fn servers(program: &mut Program, run: &Arc<Run>, apart: bool, standbys: &Standbys) -> Vec<Handle<Server>> {
+    program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
+        let (run, standbys) = (Arc::clone(run), Arc::clone(standbys));
+        move |ctx| run.server(ctx, standby_of(&standbys, ctx))
+    })
+}
+
+/// Adds a server, workers that hold coded blocks, and who leads them; gives the server, and what the lead will tell.
+#[cfg(feature = "coded")]
+fn servers_and_lead(
+    program: &mut Program,
+    run: &Arc<Run>,
+    reports: &Handle<Coordinator>,
+    apart: bool,
+    coding: Coding,
+) -> (Vec<Handle<Server>>, Values<CodedRecord>) {
+    // A run that ends with what is lost has no standbys.
+    let servers = servers(program, run, apart, &Standbys::default());
+    let holding = coding.hold(program);
+    let led = program.group(run.workers(), 1).run({
+        let (run, servers, reports) = (Arc::clone(run), servers.clone(), reports.clone());
+        move |ctx| {
+            let (run, servers, reports) = (Arc::clone(&run), servers.clone(), reports.clone());
+            let holding = holding.clone();
+            async move { run.lead(ctx, &servers, holding, &reports).await }
+        }
+    });
+    (servers, led)
+}
+
 /// Adds servers, and workers that share them; gives the servers.
 fn servers_and_workers(
     program: &mut Program,
@@ -219,13 +272,8 @@ fn servers_and_workers(
     reports: &Handle<Coordinator>,
     apart: bool,
 ) -> Vec<Handle<Server>> {
-    // Servers are to know their standbys, which come last: placements fill host after host, and it is of no use that both are on one.
-    let standbys: Arc<OnceLock<Vec<Handle<Server>>>> = Arc::default();
-    let servers =
-        program.group("server", run.shards.len()).on_failure(run.on_loss.of_servers(apart)).serve({
-            let (run, standbys) = (Arc::clone(run), Arc::clone(&standbys));
-            move |ctx| run.server(ctx, standby_of(&standbys, ctx))
-        });
+    let standbys = Standbys::default();
+    let servers = servers(program, run, apart, &standbys);
     let workers = program.group("worker", run.rows.len()).on_failure(run.on_loss.of_workers());
     let workers = run.elastic.into_iter().fold(workers, |workers, there| workers.present(there));
     workers.run({

@@ -208,7 +208,7 @@ impl<S: Surroundings> Loop<'_, S> {
                     self.go(member, round, wake_s);
                 }
                 Act::Late(_) => self.progress.late += self.copies,
-                // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
+                // A policy that tells a worker to stop is not asked about, and the machine itself knows when it wants to be woken.
                 Act::Cancel { .. } | Act::WakeAt(_) => {}
             }
         }

@@ -29,6 +29,12 @@ impl JobProfile {
             );
             return Err(Error::CannotTell { why });
         }
+        if question.sync.coded().is_some() || self.measured.policy()?.coded().is_some() {
+            let why = "under mds workers multiply coded blocks, and a trace of batches says nothing of what those cost, nor one of \
+                       blocks of what batches do; for a run under bsp `--code mds:*` says what waiting for the first would be worth"
+                .to_owned();
+            return Err(Error::CannotTell { why });
+        }
         if question.workers == 0 || question.servers == 0 {
             return Err(Error::CannotTell { why: "there is at least one worker and one server".to_owned() });
         }

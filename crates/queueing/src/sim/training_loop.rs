@@ -28,6 +28,8 @@ pub struct TrainingLoop {
     machine: Machine,
     /// For how many gradients one counts.
     copies: u64,
+    /// For how many a whole round counts, where answers are decoded.
+    decoded: Option<u64>,
     working: BinaryHeap<Finish>,
     /// Workers that have not asked for their first round.
     fresh: u32,
@@ -71,6 +73,7 @@ impl TrainingLoop {
         Ok(Self {
             machine,
             copies: policy.copies() as u64,
+            decoded: policy.coded().map(|_| workers as u64),
             working: BinaryHeap::new(),
             fresh,
             progress: LoopProgress::default(),
@@ -115,19 +118,28 @@ impl TrainingLoop {
 
     /// Tells the machine, and does what it says; whether it goes on.
     fn tell_at(&mut self, now: Time, event: Event, size: &mut impl FnMut(Member, Round) -> f64) -> bool {
-        let Self { machine, copies, working, progress, acts, .. } = self;
-        let goes_on = machine.on(now, event, acts).is_ok();
+        let Self { machine, copies, decoded, working, progress, acts, .. } = self;
+        let mut goes_on = machine.on(now, event, acts).is_ok();
+        let mut cancelled = Vec::new();
         for act in acts.drain(..) {
             match act {
                 Act::Go { member, round } => {
                     let time = progress.time + size(member, round);
                     working.push(Finish { time, worker: member, round });
                 }
-                Act::Fold { members, .. } => progress.folded += members.len() as u64 * *copies,
+                Act::Fold { members, .. } => {
+                    progress.folded += decoded.unwrap_or(members.len() as u64 * *copies);
+                }
                 Act::Late(_) => progress.late += *copies,
-                // No policy tells a worker to stop, and the machine itself knows when it wants to be woken.
-                Act::Cancel { .. } | Act::WakeAt(_) => {}
+                Act::Cancel { member, .. } => cancelled.push(member),
+                // The machine itself knows when it wants to be woken.
+                Act::WakeAt(_) => {}
             }
+        }
+        // Who is told to stop asks at once for its next round.
+        for worker in cancelled {
+            self.working.retain(|finish| finish.worker != worker);
+            goes_on &= self.tell_at(now, Event::Ask(worker), size);
         }
         goes_on
     }
@@ -135,8 +147,9 @@ impl TrainingLoop {
 
 /// Time per `workers` folded gradients, that is per batch of each worker, in the long run; `plan.jobs` counts what is folded.
 ///
-/// `size` is the time that a worker takes for a batch: under a policy of local steps a round has several, one after the other,
-/// and what one of them takes longer another may take less.
+/// `size` is the time that a worker takes for a batch: under a policy of local steps, and under a code by repetition, a round has
+/// several, one after the other, and what one of them takes longer another may take less. Under an (n, k) code a worker's coded
+/// block takes n / k times as long as its batch would.
 ///
 /// ```
 /// use syncline_queueing::{Distribution, sim::{Plan, time_per_round}};
@@ -152,11 +165,13 @@ impl TrainingLoop {
 pub fn time_per_round(policy: Policy, workers: usize, size: &Distribution, plan: &Plan) -> Result<Interval> {
     plan.check()?;
     let steps = policy.every().map_or(1, |every| every.batches(1));
+    let batches = steps * policy.copies();
+    let block = policy.coded().map_or(1.0, |needed| workers as f64 / needed.members() as f64);
     let mut times = Vec::with_capacity(plan.replications);
     for replication in 0..plan.replications {
         let mut random = stream(plan.seed, replication as u64);
         let mut training = TrainingLoop::new(policy, workers)?;
-        let mut draw = |_: Member, _: Round| (0..steps).map(|_| size.draw(&mut random)).sum();
+        let mut draw = |_: Member, _: Round| (0..batches).map(|_| block * size.draw(&mut random)).sum();
         let before = training.advance(plan.jobs_each() / 5, &mut draw);
         let after = training.advance(plan.jobs_each(), &mut draw);
         let folded = (after.folded - before.folded) as f64;
@@ -169,6 +184,24 @@ pub fn time_per_round(policy: Policy, workers: usize, size: &Distribution, plan:
 mod tests {
     use super::*;
     use crate::sim::StaleLoop;
+
+    #[test]
+    fn codes_take_what_order_statistics_say() -> Result<()> {
+        let plan = Plan { jobs: 200_000, ..Plan::default() };
+        let of = |policy: &str, workers: usize| {
+            time_per_round(policy.parse().unwrap(), workers, &Distribution::exponential(1.0)?, &plan)
+        };
+        // The third of four exponential times of 4 / 3 each, and the later of two sums of two.
+        for (policy, workers, exact) in
+            [("mds:3", 4, 4.0 / 3.0 * (1.0 / 4.0 + 1.0 / 3.0 + 1.0 / 2.0)), ("mds:1", 1, 1.0)]
+        {
+            let found = of(policy, workers)?;
+            assert!((found.value - exact).abs() < 5.0 * found.error.max(1e-3), "{policy}: {found:?} {exact}");
+        }
+        let (one, two) = (of("repetition:1", 2)?.value, of("repetition:0", 1)?.value);
+        assert!(one > 1.1 * two && one < 2.0 * two, "the first of two who each do two batches: {one} {two}");
+        Ok(())
+    }
 
     #[test]
     fn the_gate_and_the_recursion_give_the_same_times() -> Result<()> {

@@ -1,6 +1,6 @@
 //! The gate of a policy that is named at run time.
 
-use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Hierarchical, Quorum, Ssp};
+use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Hierarchical, KOfN, Order, Quorum, Ssp};
 use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 
 /// One of the gates that policies name.
@@ -20,6 +20,8 @@ pub enum AnyGate {
     Repetition(FirstOfEach),
     /// Of [`Policy::Hierarchical`].
     Hierarchical(Hierarchical),
+    /// Of [`Policy::Mds`].
+    Mds(KOfN),
 }
 
 impl AnyGate {
@@ -41,6 +43,8 @@ impl AnyGate {
             Policy::Quorum { least, deadline } => {
                 Self::Quorum(Quorum::from_round(open, least, deadline, select))
             }
+            // The answers of the others would add nothing.
+            Policy::Mds { needed } => Self::Mds(KOfN::from_round(open, needed, Order::Cancel, select)),
             Policy::Repetition { stragglers } => {
                 Self::Repetition(FirstOfEach::from_round(open, stragglers, select))
             }
@@ -85,6 +89,7 @@ impl Gate for AnyGate {
             Self::Quorum(gate) => gate.on(now, event, acts),
             Self::Repetition(gate) => gate.on(now, event, acts),
             Self::Hierarchical(gate) => gate.on(now, event, acts),
+            Self::Mds(gate) => gate.on(now, event, acts),
         }
     }
 
@@ -97,6 +102,7 @@ impl Gate for AnyGate {
             Self::Quorum(gate) => gate.at(member),
             Self::Repetition(gate) => gate.at(member),
             Self::Hierarchical(gate) => gate.at(member),
+            Self::Mds(gate) => gate.at(member),
         }
     }
 
@@ -109,6 +115,7 @@ impl Gate for AnyGate {
             Self::Quorum(gate) => gate.least(),
             Self::Repetition(gate) => gate.least(),
             Self::Hierarchical(gate) => gate.least(),
+            Self::Mds(gate) => gate.least(),
         }
     }
 }

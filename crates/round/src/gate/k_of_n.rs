@@ -34,7 +34,11 @@ pub struct KOfN {
 impl KOfN {
     /// Waits for `k` of a round.
     pub fn new(k: Least, order: Order, select: Selection) -> Self {
-        Self { k: k.members(), order, rounds: Rounds::new(Round::ZERO, select) }
+        Self::from_round(Round::ZERO, k, order, select)
+    }
+
+    pub(crate) fn from_round(open: Round, k: Least, order: Order, select: Selection) -> Self {
+        Self { k: k.members(), order, rounds: Rounds::new(open, select) }
     }
 
     /// After a change of who is there.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use serde::Serialize;
+use syncline::round::Policy;
 use syncline_coded::planner::from_run;
 use syncline_predict::{Check, Cycles, Machines, Question};
 
@@ -117,6 +118,13 @@ pub fn run(args: &Args, trace: &Path) -> Result<(), Failure> {
     let run = syncline::trace::read(trace).map_err(Failure::failed)?;
     let cycles = Cycles::of(&run).map_err(Failure::failed)?;
     if let Some(Codes::Mds) = options.code {
+        if run.info.sync.parse().is_ok_and(|sync: Policy| sync.coded().is_some()) {
+            let why = format!(
+                "the tasks of this run are coded already ({}): ask about a run under bsp",
+                run.info.sync
+            );
+            return Err(Failure::Failed(why));
+        }
         return coded(args, &cycles);
     }
     let check = Check::of(&cycles).map_err(Failure::failed)?;

@@ -124,6 +124,7 @@ pub struct Args {
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
     /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST),
     /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same),
+    /// mds:NEEDED (a code of linear models: for any NEEDED workers, who hold coded blocks of all rows; each epoch is one step),
     /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
     /// outer Nesterov step), hogwild (never, and without a lock); and without servers allreduce (for all; they sum gradients among
     /// themselves in a ring), allreduce:tree (for few parameters), allreduce:direct (to the bits of bsp), and
