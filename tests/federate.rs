@@ -233,3 +233,54 @@ fn what_makes_no_sense_is_refused_with_a_remedy() {
         fails(&format!("federate {arguments}"), code, parts);
     }
 }
+
+/// The bytes of the model that a run saves.
+fn saved(folder: &std::path::Path, arguments: &str) -> Vec<u8> {
+    let path = folder.join("model.safetensors");
+    let output = run(&format!("federate {arguments} --save {}", path.display()));
+    assert!(output.status.success(), "{arguments}: {}", stderr(&output));
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn on_threads_and_processes_the_model_is_that_of_virtual_time_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for strategy in ["avg", "scaffold"] {
+        let asked = format!("--clients 7 --select 5 --rounds 4 --deal dirichlet:0.5 --strategy {strategy}");
+        let simulated = saved(folder.path(), &asked);
+        for on in ["--on threads --nodes 3", "--on processes"] {
+            assert_eq!(saved(folder.path(), &format!("{asked} {on}")), simulated, "{strategy} {on}");
+        }
+    }
+}
+
+#[test]
+fn without_rounds_and_with_deadlines_clients_work_on_threads_too() {
+    let trace = tempfile::tempdir().unwrap();
+    let file = trace.path().join("run.parquet");
+    let run_of = |rest: &str| json(&format!("federate --clients 8 --rounds 6 --on threads {rest}"));
+    let buffered = run_of(&format!("--strategy fedbuff --buffer 3 --select 4 --trace {}", file.display()));
+    assert_eq!(buffered["rounds"].as_array().unwrap().len(), 6);
+    assert!(buffered["totals"]["counted"].as_u64().unwrap() >= 18, "{buffered}");
+    assert!(file.exists());
+    let quorum = run_of("--select 6 --quorum 4");
+    let (counted, late) = (&quorum["totals"]["counted"], &quorum["totals"]["late"]);
+    assert_eq!(
+        counted.as_u64().unwrap(),
+        4 * quorum["totals"]["folded_rounds"].as_u64().unwrap(),
+        "{quorum}"
+    );
+    assert!(late.as_u64().is_some());
+}
+
+#[test]
+fn what_is_of_virtual_time_is_refused_on_threads() {
+    fails("federate --on threads --speeds exp", 2, &["--speeds"]);
+    fails("federate --on threads --dropout 0.1", 2, &["--dropout"]);
+    fails("federate --on threads --secure-sum all", 2, &["secure sum", "virtual time"]);
+    fails("federate --on threads --stragglers 0.5 --partial drop", 2, &["virtual time"]);
+    fails("federate --on sim", 2, &["--on sim"]);
+    fails("federate --nodes 3", 2, &["--on"]);
+    fails("federate --on threads --clients 3 --nodes 4", 2, &["number of nodes", "4"]);
+    fails("federate --on hogwarts", 2, &["hogwarts"]);
+}

@@ -93,6 +93,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A program whose nodes compute for clients failed.
+    #[error("{0}")]
+    Program(String),
     /// A secure sum that can no longer succeed. Nothing was revealed.
     #[error("the secure sum failed: {reason}")]
     SumFailed {

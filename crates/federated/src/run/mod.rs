@@ -1,4 +1,4 @@
-//! A federated run in virtual time: clients with rows of their own train one model, and a report says who waited for
+//! A federated run, in virtual time or, with the feature `program`, on nodes of a program: clients with rows of their own train one model, and a report says who waited for
 //! whom, what travelled, what was given away, and how fair the model is.
 //!
 //! The gate of a round is the machine of `syncline-round`, the clock the virtual one of `syncline-runtime`; folds, rules,
@@ -24,6 +24,8 @@
 mod books;
 mod compression;
 mod device;
+#[cfg(feature = "program")]
+mod live;
 mod report;
 mod robust;
 mod round;
@@ -212,6 +214,17 @@ impl Federation {
     /// When the model diverges, too many rounds in a row fail, or a fold cannot be had.
     pub fn simulate(self) -> Result<Trained> {
         simulation::run(self)
+    }
+
+    /// Runs it on so many nodes of a program, each of which has the rows of some clients and computes for them: on threads, processes or
+    /// hosts. Who is slow or lost is then no setting. Where all are waited for, the model is that of [`simulate`](Self::simulate), to
+    /// the bit.
+    ///
+    /// # Errors
+    /// As of `simulate`, when a setting is of virtual time only, or the program fails. Nodes that fail are clients that are lost.
+    #[cfg(feature = "program")]
+    pub fn run_on(self, nodes: usize, on: syncline_program::Executor) -> Result<Trained> {
+        live::run(self, nodes, on)
     }
 
     fn first_parameters(&self) -> Vec<f32> {

@@ -7,6 +7,7 @@ use syncline::{
     data::Input,
     learn::ModelSpec,
     paramserv::{TrainJob, Validation},
+    program::Executor,
     runtime::{parse_duration, write_duration},
 };
 use syncline_federated::{
@@ -23,13 +24,14 @@ use crate::{
 ///
 /// Each round selects clients, who train the server's model on their own rows for a while; their answers are folded into the
 /// next model. How fast devices and lines are is given, so a run of days takes seconds, and the same seed gives the same
-/// report. Without DATA rows are generated.
+/// report. With --on they compute on threads, processes or hosts instead. Without DATA rows are generated.
 ///
 /// Examples:
 ///   syncline federate --clients 100 --select 10 --deal dirichlet:0.3
 ///   syncline federate hospitals/*.csv --clients files --label outcome --strategy scaffold --rounds 100
 ///   syncline federate visits.csv --clients column:hospital --label outcome --quorum 8 --deadline 30s --speeds exp
 ///   syncline federate --clients 1000 --select poisson:0.05 --dp-epsilon 4 --dp-clip 0.5
+///   syncline federate hospitals/*.csv --clients files --label outcome --on processes --nodes 4
 ///   syncline federate --clients 50 --select 20 --dropout 0.1 --quorum 12 --secure-sum 14
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -220,7 +222,18 @@ struct PrivacyArgs {
 /// What clients run on, and what happens to them.
 #[derive(clap::Args)]
 struct DeviceArgs {
-    /// Virtual time of one local step on a device of factor 1 [default: 10ms]
+    /// Compute on threads, processes or hosts, as in `train --on`, in place of virtual time: then devices are as fast as they are
+    #[arg(
+        long,
+        value_name = "EXECUTOR",
+        conflicts_with_all = ["step_time", "speeds", "jitter", "network", "dropout"],
+        help_heading = "Devices"
+    )]
+    on: Option<Executor>,
+    /// With --on: over how many nodes the clients are spread, who have their rows and compute for them [default: 2]
+    #[arg(long, value_name = "NODES", requires = "on", help_heading = "Devices")]
+    nodes: Option<usize>,
+    /// Virtual time of one local step on a device of factor 1 [default: 1ms]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Devices")]
     step_time: Option<Duration>,
     /// How much slower each device is, for good: equal, uniform:LOW..HIGH, exp or lognormal:SIGMA [default: equal]
@@ -301,6 +314,16 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 impl Args {
+    /// On how many nodes of what so many clients compute; nothing in virtual time.
+    pub fn place(&self, clients: usize) -> Result<Option<(usize, Executor)>, Failure> {
+        let Some(on) = self.devices.on.clone() else { return Ok(None) };
+        if on.has_processes() && self.data.iter().any(|path| path.as_os_str() == "-") {
+            let why = "standard input can be read once, and each process reads the data: give a file, or --on threads";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        Ok(Some((self.devices.nodes.unwrap_or_else(|| clients.min(2)), on)))
+    }
+
     /// The model that is asked for, where one is.
     pub fn model(&self) -> Option<ModelSpec> {
         self.local.model.clone()

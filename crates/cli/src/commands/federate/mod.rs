@@ -4,7 +4,7 @@ mod flags;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use syncline::learn::SavedModel;
+use syncline::{learn::SavedModel, program::is_child};
 use syncline_federated::{Error, Federation, Report, RoundReport, suitable};
 use syncline_terminal::{Detail, unit};
 
@@ -34,17 +34,24 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         [&args.save, &args.trace, &args.plot].into_iter().flatten().map(|path| path.as_path()).collect();
     let inputs = args.inputs();
     check_distinct(&outputs, &inputs.iter().map(|path| path.as_path()).collect::<Vec<_>>())?;
-    outputs.iter().try_for_each(|path| check_writable(path))?;
+    // A child process of the run is one of its nodes, and writes nothing.
+    if !is_child() {
+        outputs.iter().try_for_each(|path| check_writable(path))?;
+    }
     let settings = args.settings()?;
     let clients = args.source()?.open()?;
     let spec = args.model().unwrap_or_else(|| suitable(&clients.data));
     let model = spec.build(&clients.data)?;
     let (schema, notes) = (clients.schema.clone(), clients.notes.clone());
+    let place = args.place(clients.rows.len())?;
     let bar = progress_bar(args.json, settings.rounds);
     let shown = bar.clone();
     let run = Federation::of(model, clients, settings)?.on_round(move |round, _| show(&shown, round));
     let run = args.trace.iter().fold(run, Federation::trace);
-    let trained = run.simulate();
+    let trained = match place {
+        None => run.simulate(),
+        Some((nodes, on)) => run.run_on(nodes, on),
+    };
     bar.finish_and_clear();
     let trained = trained?;
     let (model, data) = (spec.to_string(), args.named());
@@ -78,7 +85,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// On a terminal, which round it is.
 fn progress_bar(json: bool, rounds: u64) -> ProgressBar {
-    if json || screen::detail() == Detail::Quiet {
+    if is_child() || json || screen::detail() == Detail::Quiet {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(rounds);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
-use super::{Job, News, Simulation};
+use super::{Ground, Job, News, Simulation};
 use crate::run::books::Stretch;
 use crate::run::device::stream;
 use crate::run::settings::{Late, Partial};
@@ -25,7 +25,7 @@ impl Simulation {
             .collect()
     }
 
-    /// Gives a client work: from now on it is a timer.
+    /// Gives a client work.
     pub(super) fn give_out(&mut self, client: usize, number: u64, version: u64) -> u64 {
         let (settings, parameters) = (&self.settings, self.server.model().len());
         let all = all_steps(settings, self.federation.rows[client].len());
@@ -57,13 +57,20 @@ impl Simulation {
         };
         let start = self.clock.now();
         let job = Job { task, version, start, course, lost_after, down, up };
-        let (id, tell, clock) = (self.given_out, self.tell.clone(), self.clock.clone());
-        let end = start.saturating_add(seconds(lost_after.unwrap_or(course.answered)));
-        self.sim.spawn(self.node, async move {
-            clock.sleep_until(end).await;
-            // The run may be over.
-            let _ = tell.send(News { job: id, is_lost: lost_after.is_some() });
-        });
+        let id = self.given_out;
+        match &self.ground {
+            Ground::Virtual { sim, node, .. } => {
+                let (tell, clock) = (self.tell.clone(), self.clock.clone());
+                let end = start.saturating_add(seconds(lost_after.unwrap_or(course.answered)));
+                sim.spawn(*node, async move {
+                    clock.sleep_until(end).await;
+                    // The run may be over.
+                    let _ = tell.send(News { job: id, is_lost: lost_after.is_some() });
+                });
+            }
+            #[cfg(feature = "program")]
+            Ground::Live(desk) => desk.give(id, &job.task),
+        }
         self.books.totals.down_bytes += down;
         self.jobs.insert(id, job);
         self.given_out += 1;
@@ -116,6 +123,7 @@ impl Simulation {
         if self.settings.late == Late::Next {
             return Some(job);
         }
+        self.ground.forget(&job.task);
         self.books.totals.late += 1;
         None
     }

@@ -1,6 +1,7 @@
-//! The driver on the virtual clock: a task for each client that works, and one for the server, who waits for their news.
+//! The server's side of a run: it gives work out, and waits for news of it. On the virtual clock there is a task for each client that
+//! works; elsewhere (`live`) nodes of a program do the work.
 //!
-//! Idle clients are numbers in a list. A client at work is a timer and a note of what it was sent; its steps are computed
+//! Idle clients are numbers in a list. In virtual time a client at work is a timer and a note of what it was sent; its steps are computed
 //! when its answer is folded (WORK-1), so what is lost, late or dropped costs nothing.
 
 mod clients;
@@ -23,19 +24,48 @@ use super::report::RoundReport;
 use super::server::{Folded, Server};
 use super::settings::Settings;
 use super::sum::noise_source;
-use super::work::{Task, Workshop};
+use super::work::{Reply, Task, Workshop};
 use super::{Federation, Trained, has_classes, score};
 use crate::{Error, Result};
 
 /// Steps of the scheduler between two looks whether the run is over.
 const STEPS: usize = 1 << 16;
 
-/// What a client's task tells the server.
+/// What the server is told of a client at work.
 #[derive(Clone, Copy, Debug)]
-struct News {
+pub(super) struct News {
     /// The number that its work was given.
-    job: u64,
-    is_lost: bool,
+    pub job: u64,
+    pub is_lost: bool,
+}
+
+/// Where clients work.
+pub(super) enum Ground {
+    /// On the virtual clock, each a timer.
+    Virtual { sim: Sim, node: Node, workshop: Box<Workshop> },
+    /// On nodes of a program.
+    #[cfg(feature = "program")]
+    Live(std::sync::Arc<super::live::Desk>),
+}
+
+impl Ground {
+    /// The answers of some tasks, in their order.
+    fn replies(&mut self, tasks: &[Task]) -> Result<Vec<Reply>> {
+        match self {
+            Self::Virtual { workshop, .. } => workshop.replies(tasks),
+            #[cfg(feature = "program")]
+            Self::Live(desk) => Ok(desk.take(tasks)),
+        }
+    }
+
+    /// A task whose answer counts nowhere.
+    fn forget(&self, task: &Task) {
+        match self {
+            Self::Virtual { .. } => _ = task,
+            #[cfg(feature = "program")]
+            Self::Live(desk) => desk.forget(task),
+        }
+    }
 }
 
 /// A client at work.
@@ -56,10 +86,8 @@ struct Simulation {
     federation: Federation,
     settings: Settings,
     server: Server,
-    workshop: Workshop,
+    ground: Ground,
     books: Books,
-    sim: Sim,
-    node: Node,
     clock: Clock,
     tell: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
@@ -75,53 +103,24 @@ struct Simulation {
     ended_early: Option<String>,
 }
 
-/// Runs a federation to its end.
-pub(super) fn run(mut federation: Federation) -> Result<Trained> {
-    let settings = federation.settings.clone();
-    let first = federation.first_parameters();
-    let samples: Vec<usize> = federation.rows.iter().map(Vec::len).collect();
-    let server = Server::new(
-        &settings,
-        &first,
-        &samples,
-        noise_source(&settings, 0xc1),
-        std::mem::take(&mut federation.own),
-    )?;
+/// Runs a federation in virtual time to its end.
+pub(super) fn run(federation: Federation) -> Result<Trained> {
+    let settings = &federation.settings;
     let workshop = Workshop::new(
         &*federation.model,
         Arc::clone(&federation.data),
         Arc::clone(&federation.rows),
         settings.clone(),
-        noise_source(&settings, 0xc2),
+        noise_source(settings, 0xc2),
     );
-    let at_once = settings.chosen(samples.len())?;
     let sim = Sim::new(settings.seed);
-    let node = sim.enter("clients");
-    let (tell, news) = mpsc::unbounded_channel();
-    let books = Books::new(federation.trace.is_some());
-    let clock = sim.clock();
-    let simulation = Simulation {
-        federation,
-        settings,
-        server,
-        workshop,
-        books,
-        sim: sim.clone(),
-        node,
-        clock,
-        tell,
-        news,
-        jobs: BTreeMap::new(),
-        answered: Vec::new(),
-        at_once,
-        given_out: 0,
-        bytes: [0; 2],
-        ended_early: None,
-    };
+    let (clock, (tell, news)) = (sim.clock(), mpsc::unbounded_channel());
+    let ground =
+        Ground::Virtual { node: sim.enter("clients"), workshop: Box::new(workshop), sim: sim.clone() };
     let (done, mut scheduler) = (Rc::new(RefCell::new(None)), Scheduler::new(sim.clone()));
     let told = Rc::clone(&done);
     scheduler.spawn(sim.enter("server"), async move {
-        let result = simulation.complete().await;
+        let result = complete(federation, ground, clock, tell, news).await;
         *told.borrow_mut() = Some(result);
     });
     loop {
@@ -136,6 +135,45 @@ pub(super) fn run(mut federation: Federation) -> Result<Trained> {
     }
 }
 
+/// Sees a federation to its end, whose clients work on this ground and tell of it.
+pub(super) async fn complete(
+    mut federation: Federation,
+    ground: Ground,
+    clock: Clock,
+    tell: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedReceiver<News>,
+) -> Result<Trained> {
+    let settings = federation.settings.clone();
+    let first = federation.first_parameters();
+    let samples: Vec<usize> = federation.rows.iter().map(Vec::len).collect();
+    let server = Server::new(
+        &settings,
+        &first,
+        &samples,
+        noise_source(&settings, 0xc1),
+        std::mem::take(&mut federation.own),
+    )?;
+    let at_once = settings.chosen(samples.len())?;
+    let books = Books::new(federation.trace.is_some());
+    let run = Simulation {
+        federation,
+        settings,
+        server,
+        ground,
+        books,
+        clock,
+        tell,
+        news,
+        jobs: BTreeMap::new(),
+        answered: Vec::new(),
+        at_once,
+        given_out: 0,
+        bytes: [0; 2],
+        ended_early: None,
+    };
+    run.complete().await
+}
+
 impl Simulation {
     async fn complete(mut self) -> Result<Trained> {
         match self.settings.strategy.has_rounds() {
@@ -143,6 +181,23 @@ impl Simulation {
             false => self.updates().await?,
         }
         self.finish()
+    }
+
+    /// The next news of clients; nothing when none can come.
+    async fn heard(&mut self) -> Option<News> {
+        let news = self.news.recv().await?;
+        #[cfg(feature = "program")]
+        if let (Ground::Live(desk), Some(job)) = (&self.ground, self.jobs.get_mut(&news.job)) {
+            // What took how long is known only now.
+            let now = self.clock.now();
+            let cut = now.saturating_sub(job.start).as_secs_f64();
+            job.course = desk.course(&job.task, job.start, now).unwrap_or(Course {
+                pulled: cut,
+                computed: cut,
+                answered: cut,
+            });
+        }
+        Some(news)
     }
 
     fn folded(&mut self, tasks: &[Task], folded: &Folded, report: &mut RoundReport) {

@@ -67,7 +67,10 @@ impl Simulation {
             Closed::Folded(places) => self.fold(number, first_job, &chosen, &places, carried, &mut report)?,
             Closed::Failed(reason) => {
                 report.failed = Some(reason);
-                self.books.totals.late += carried.drain(..).len() as u64;
+                for job in carried.drain(..) {
+                    self.ground.forget(&job.task);
+                    self.books.totals.late += 1;
+                }
             }
         }
         self.put_away();
@@ -79,7 +82,8 @@ impl Simulation {
     /// Answers of a round that failed: they came, and to nothing.
     fn put_away(&mut self) {
         for id in std::mem::take(&mut self.answered) {
-            if self.jobs.remove(&id).is_some() {
+            if let Some(job) = self.jobs.remove(&id) {
+                self.ground.forget(&job.task);
                 self.books.totals.late += 1;
             }
         }
@@ -93,7 +97,7 @@ impl Simulation {
         let busy = self.jobs.len();
         if busy > 0 {
             // Somebody comes back in time.
-            if let Some(news) = self.news.recv().await {
+            if let Some(news) = self.heard().await {
                 self.late(news);
             }
         }
@@ -114,9 +118,10 @@ impl Simulation {
             let heard = match due {
                 Some(due) => {
                     let left = due.saturating_sub(self.clock.now());
-                    self.clock.timeout(left, self.news.recv()).await.ok().flatten()
+                    let clock = self.clock.clone();
+                    clock.timeout(left, self.heard()).await.ok().flatten()
                 }
-                None => self.news.recv().await,
+                None => self.heard().await,
             };
             let now = self.clock.now();
             let closed = match heard {
@@ -164,9 +169,9 @@ impl Simulation {
         let mut tasks: Vec<Task> = jobs.into_iter().map(|job| job.task).collect();
         tasks.sort_by_key(|task| task.client);
         let gone = others(chosen, &tasks);
-        let workshop = &mut self.workshop;
+        let ground = &mut self.ground;
         let dropped = Dropped { clients: &gone, round: number };
-        let folded = self.server.fold(&tasks, dropped, &mut |tasks| workshop.replies(tasks));
+        let folded = self.server.fold(&tasks, dropped, &mut |tasks| ground.replies(tasks));
         match folded {
             Ok(folded) => self.folded(&tasks, &folded, report),
             Err(error @ (Error::NoAnswers { .. } | Error::TooFew { .. } | Error::SumFailed { .. })) => {

@@ -21,7 +21,7 @@ impl Simulation {
             (0, RoundReport { round: 1, ..Default::default() }, Vec::new());
         let mut useless = 0u64;
         while version < self.settings.rounds {
-            let Some(news) = self.news.recv().await else { break };
+            let Some(news) = self.heard().await else { break };
             let Some(job) = self.jobs.remove(&news.job) else { continue };
             self.work_done(&job, news.is_lost.then(|| self.clock.now()));
             let age = version - job.version;
@@ -29,6 +29,7 @@ impl Simulation {
             if news.is_lost {
                 report.lost += 1;
             } else if self.settings.most_stale.is_some_and(|most| age > most) {
+                self.ground.forget(&job.task);
                 report.late += 1;
                 self.books.totals.late += 1;
             } else {
@@ -59,7 +60,7 @@ impl Simulation {
 
     /// One answer without rounds; whether the model moved.
     fn mix(&mut self, job: &Job, age: u64, report: &mut RoundReport) -> Result<bool> {
-        let replies = self.workshop.replies(std::slice::from_ref(&job.task))?;
+        let replies = self.ground.replies(std::slice::from_ref(&job.task))?;
         let Some(reply) = replies.into_iter().next() else { return Ok(false) };
         let folded = self.server.take(&job.task, reply, age)?;
         let (counted, bad) = (report.counted + folded.counted, report.bad + folded.bad.len());

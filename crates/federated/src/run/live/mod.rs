@@ -1,0 +1,145 @@
+//! The same runs on threads, processes and hosts: clients' rows are on nodes of a program, each of which computes for some of them, and
+//! the server is the driver.
+//!
+//! Gates, folds, rules and reports are those of a simulation, and an answer depends on its task alone (WORK-1); so where all are waited for,
+//! the model is the same to the bit. What takes how long, and who is lost, is then the machine's matter and no setting.
+
+mod desk;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use syncline_data::Dataset;
+use syncline_learn::Model;
+use syncline_program::{Context, Cost, Executor, Handle, NodeResult, OnFailure, Program, State, launch};
+use tokio::sync::mpsc;
+
+use super::settings::{Partial, Settings};
+use super::simulation::{Ground, News, complete};
+use super::sum::noise_source;
+use super::work::Workshop;
+use super::{Federation, Trained};
+use crate::error::within;
+use crate::{Error, Result};
+
+pub(super) use desk::Desk;
+use desk::{Answered, AsksClient};
+
+/// The label of the nodes that compute for clients.
+const CLIENTS: &str = "client";
+
+/// What every node knows.
+struct Shared {
+    /// Models need not be shareable between threads; each node clones its own.
+    model: Mutex<Box<dyn Model>>,
+    data: Arc<Dataset>,
+    rows: Arc<Vec<Vec<u32>>>,
+    settings: Settings,
+}
+
+/// Runs a federation on so many nodes to its end.
+pub(super) fn run(federation: Federation, nodes: usize, on: Executor) -> Result<Trained> {
+    check(&federation.settings, &on)?;
+    within("the number of nodes", nodes, 1, federation.rows.len())?;
+    let shared = Arc::new(Shared {
+        model: Mutex::new(federation.model.boxed_clone()),
+        data: Arc::clone(&federation.data),
+        rows: Arc::clone(&federation.rows),
+        // Nodes share the cores.
+        settings: Settings { threads: 1, ..federation.settings.clone() },
+    });
+    let (tell, news) = mpsc::unbounded_channel();
+    let desk = Arc::new(Desk::new(nodes, tell.clone()));
+    let mut program = Program::new("federate");
+    program.fingerprint(format!("{:?} {nodes}", federation.settings).as_bytes());
+    program.fingerprint(&federation.data.digest().to_le_bytes());
+    let handle = program.service_here("desk", Arc::clone(&desk));
+    program.group(CLIENTS, nodes).on_failure(OnFailure::GoOn).run(move |ctx| {
+        let (shared, handle) = (Arc::clone(&shared), handle.clone());
+        async move { work(&ctx, &shared, &handle).await }
+    });
+    let program = program.driver(async move |ctx| Ok(drive(&ctx, federation, desk, tell, news).await));
+    let failed = |error: syncline_program::Error| Error::Program(error.to_string());
+    launch(program, on).map_err(failed)?.wait().map_err(failed)?
+}
+
+/// Refuses what is of virtual time only.
+fn check(settings: &Settings, on: &Executor) -> Result<()> {
+    let refused =
+        |what: &str, why: &str| Err(Error::Settings(format!("{what} {why}: leave it out, or the executor")));
+    if on.is_sim() {
+        return refused("--on sim", "is what a run without an executor is");
+    }
+    if settings.devices != Settings::default().devices {
+        return refused(
+            "how fast devices and lines are",
+            "is a setting in virtual time, and elsewhere as it is",
+        );
+    }
+    if settings.dropout > 0.0 || settings.stragglers > 0.0 && settings.partial == Partial::Drop {
+        return refused("who is lost", "is a setting in virtual time, and elsewhere whoever fails");
+    }
+    if settings.secure.is_some() {
+        return refused("a secure sum", "is played in virtual time only");
+    }
+    Ok(())
+}
+
+/// The server's side, in the launching process.
+async fn drive(
+    ctx: &Context,
+    federation: Federation,
+    desk: Arc<Desk>,
+    tell: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedReceiver<News>,
+) -> Result<Trained> {
+    let ground = Ground::Live(Arc::clone(&desk));
+    let trained = tokio::select! {
+        biased;
+        trained = complete(federation, ground, ctx.clock().clone(), tell, news) => trained,
+        failed = watch(ctx, &desk) => Err(failed),
+    };
+    desk.close();
+    trained
+}
+
+/// Tells the server which nodes are lost, and with them the work that they were at.
+async fn watch(ctx: &Context, desk: &Desk) -> Error {
+    let failed = |error: syncline_program::Error| Error::Program(error.to_string());
+    let mut lost = BTreeSet::new();
+    let mut roster = match ctx.roster().await {
+        Ok(roster) => roster,
+        Err(error) => return failed(error),
+    };
+    loop {
+        for (name, presence) in roster.group(CLIENTS) {
+            if presence.state == State::Failed && lost.insert(name.rank()) {
+                desk.lose(name.rank());
+            }
+        }
+        roster = match ctx.roster_after(&roster).await {
+            Ok(roster) => roster,
+            Err(error) => return failed(error),
+        };
+    }
+}
+
+/// A node: it computes for the clients that it has.
+async fn work(ctx: &Context, shared: &Shared, desk: &Handle<Desk>) -> NodeResult<()> {
+    let desk = desk.connect(ctx).await?;
+    let Shared { model, data, rows, settings } = shared;
+    let model = model.lock().unwrap_or_else(PoisonError::into_inner).boxed_clone();
+    // Clients of different nodes must not have the same noise.
+    let noise = noise_source(settings, 0xc2 ^ ((ctx.rank() as u64 + 1) << 16));
+    let mut workshop = Workshop::new(&*model, Arc::clone(data), Arc::clone(rows), settings.clone(), noise);
+    while let Some(assigned) = desk.next(ctx.rank() as u32).await? {
+        let (job, task) = (assigned.job, assigned.into_task());
+        let begun = ctx.clock().now();
+        let replies = ctx.compute(Cost::Measured, || workshop.replies(std::slice::from_ref(&task))).await?;
+        let ended = ctx.clock().now();
+        for reply in replies {
+            desk.answer(Answered::new(job, reply, begun, ended)).await?;
+        }
+    }
+    Ok(())
+}
