@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """The same FedAvg on the same clients by `syncline federate` and by Flower's simulation: accuracy, time and memory as ratios.
 
-    scripts/against_flower.py [path of the syncline binary] [--clients 20] [--rounds 20] [--rows 200]
+    scripts/against_flower.py [path of the syncline binary] [--clients 20] [--rounds 20] [--rows 200] [--secure NEIGHBOURS]
+
+With --secure both sum by SecAgg+ with so many neighbours a client, 22 bits a value, and bytes are told too: Flower's are those of the
+contents of all messages between server and clients, as it serialises them, ours are counted as messages are made.
 
 Needs pip packages: flwr[simulation], numpy. Each client has a CSV file of its own; both train softmax regression from zeros with
 the same rate, batch and passes over the rows, all clients in every round, and both are judged on the same held-out file. Rows are
@@ -52,12 +55,28 @@ def read(path):
     return x, np.array([int(row[-1][1:]) for row in table])
 
 
-def flower(folder, clients, rounds):
+def counting(folder):
+    """What notes the bytes of each message that a client of Flower gets and sends."""
+    from flwr.common.serde import recorddict_to_proto
+
+    def count(message, context, call_next):
+        down = recorddict_to_proto(message.content).ByteSize()
+        reply = call_next(message, context)
+        up = recorddict_to_proto(reply.content).ByteSize() if reply.has_content() else 0
+        with open(folder / f"bytes-{context.node_id}", "a") as file:
+            file.write(f"{down} {up}\n")
+        return reply
+
+    return count
+
+
+def flower(folder, clients, rounds, secure):
     """Runs Flower's simulation in this process and prints the accuracy."""
     import numpy as np
     from flwr.client import ClientApp, NumPyClient
+    from flwr.client.mod import secaggplus_mod
     from flwr.common import ndarrays_to_parameters
-    from flwr.server import ServerApp, ServerAppComponents, ServerConfig
+    from flwr.server import LegacyContext, ServerApp, ServerAppComponents, ServerConfig
     from flwr.server.strategy import FedAvg
     from flwr.simulation import run_simulation
 
@@ -80,14 +99,15 @@ def flower(folder, clients, rounds):
                 shares[np.arange(len(rows)), self.y[rows]] -= 1
                 weights -= RATE * self.x[rows].T @ shares / len(rows)
                 bias -= RATE * shares.mean(axis=0)
-            return [weights, bias], len(self.y), {}
+            # Weights above SecAgg+'s largest would be cut; all clients have equally many rows.
+            return [weights, bias], 1 if secure else len(self.y), {}
 
     def judge(_round, parameters, _config):
         weights, bias = parameters
         accuracies.append(float(((held_out[0] @ weights + bias).argmax(axis=1) == held_out[1]).mean()))
         return 0.0, {"accuracy": accuracies[-1]}
 
-    def server(_context):
+    def components():
         start = [np.zeros((FEATURES, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
         strategy = FedAvg(
             fraction_fit=1.0,
@@ -96,18 +116,38 @@ def flower(folder, clients, rounds):
             evaluate_fn=judge,
             initial_parameters=ndarrays_to_parameters(start),
         )
-        return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=rounds))
+        return strategy, ServerConfig(num_rounds=rounds)
 
     def client(context):
         return Client(int(context.node_config["partition-id"])).to_client()
 
+    if secure:
+        app = ServerApp()
+
+        @app.main()
+        def main(grid, context):
+            from flwr.server.workflow import DefaultWorkflow, SecAggPlusWorkflow
+
+            strategy, config = components()
+            context = LegacyContext(context=context, config=config, strategy=strategy)
+            sums = SecAggPlusWorkflow(secure + 1, secure * 2 // 3 + 1, max_weight=1.0, clipping_range=1.0)
+            DefaultWorkflow(fit_workflow=sums)(grid, context)
+    else:
+
+        def server(_context):
+            strategy, config = components()
+            return ServerAppComponents(strategy=strategy, config=config)
+
+        app = ServerApp(server_fn=server)
     run_simulation(
-        server_app=ServerApp(server_fn=server),
-        client_app=ClientApp(client_fn=client),
+        server_app=app,
+        client_app=ClientApp(client_fn=client, mods=[counting(folder), *([secaggplus_mod] if secure else [])]),
         num_supernodes=clients,
         backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
     )
-    print(json.dumps({"accuracy": accuracies[-1]}))
+    noted = [line.split() for file in folder.glob("bytes-*") for line in file.read_text().splitlines()]
+    down, up = (sum(int(pair[at]) for pair in noted) for at in (0, 1))
+    print(json.dumps({"accuracy": accuracies[-1], "down": down, "up": up}))
 
 
 def tree(root):
@@ -166,10 +206,11 @@ def main():
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--secure", type=int, default=0, metavar="NEIGHBOURS")
     parser.add_argument("--flower", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.flower:
-        return flower(Path(arguments.flower), arguments.clients, arguments.rounds)
+        return flower(Path(arguments.flower), arguments.clients, arguments.rounds, arguments.secure)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, arguments.clients, arguments.rows)
@@ -177,17 +218,26 @@ def main():
         ours = [os.path.abspath(arguments.binary), "federate", *files, "--clients", "files", "--no-standardize", "--json"]
         ours += ["--validation", str(folder / "held-out.csv"), "--rounds", str(arguments.rounds)]
         ours += ["--lr", str(RATE), "--batch", str(BATCH)]
-        theirs = [sys.executable, __file__, "--flower", name]
+        if arguments.secure:
+            neighbours = "all" if arguments.secure == arguments.clients - 1 else str(arguments.secure)
+            ours += ["--secure-sum", neighbours, "--secure-bits", "22"]
+        theirs = [sys.executable, __file__, "--flower", name, "--secure", str(arguments.secure)]
         theirs += ["--clients", str(arguments.clients), "--rounds", str(arguments.rounds)]
         own_s, own_mib, out = measure(ours)
-        own = json.loads(out)["validation"]["accuracy"]
+        own = json.loads(out)
         flower_s, flower_mib, out = measure(theirs)
-        other = json.loads(out.strip().splitlines()[-1])["accuracy"]
-    print(f"{arguments.clients} clients of {arguments.rows} rows, {arguments.rounds} rounds")
-    print(f"{'':10} {'accuracy':>9} {'seconds':>9} {'MiB':>9}")
-    print(f"{'syncline':10} {own:9.4f} {own_s:9.2f} {own_mib:9.0f}")
-    print(f"{'Flower':10} {other:9.4f} {flower_s:9.2f} {flower_mib:9.0f}")
-    print(f"{'ratio':10} {other - own:+9.4f} {flower_s / own_s:9.1f} {flower_mib / own_mib:9.1f}")
+        other = json.loads(out.strip().splitlines()[-1])
+    each = arguments.clients * arguments.rounds
+    (own_down, own_up) = (own["totals"][name] / each for name in ("down_bytes", "up_bytes"))
+    (other_down, other_up), own = (other["down"] / each, other["up"] / each), own["validation"]["accuracy"]
+    other = other["accuracy"]
+    how = f", SecAgg+ with {arguments.secure} neighbours" if arguments.secure else ""
+    print(f"{arguments.clients} clients of {arguments.rows} rows, {arguments.rounds} rounds{how}")
+    print(f"{'':10} {'accuracy':>9} {'seconds':>9} {'MiB':>9} {'bytes up':>9} {'bytes down':>10}  (a client and round)")
+    print(f"{'syncline':10} {own:9.4f} {own_s:9.2f} {own_mib:9.0f} {own_up:9.0f} {own_down:10.0f}")
+    print(f"{'Flower':10} {other:9.4f} {flower_s:9.2f} {flower_mib:9.0f} {other_up:9.0f} {other_down:10.0f}")
+    ratios = [flower_s / own_s, flower_mib / own_mib, other_up / own_up, other_down / own_down]
+    print(f"{'ratio':10} {other - own:+9.4f}" + "".join(f" {ratio:9.1f}" for ratio in ratios))
 
 
 if __name__ == "__main__":
