@@ -16,12 +16,13 @@ mod matrices;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use syncline_trace::{Decoded, DecodedProduct};
+use syncline_trace::Decoded;
 
 #[cfg(feature = "coded")]
 pub(crate) use lead::{Coding, Holding, Lead};
 
 /// Products that are told one by one: those of two thousand steps.
+#[cfg(feature = "coded")]
 const TOLD: usize = 4096;
 
 /// What the products of a run came to.
@@ -49,13 +50,14 @@ pub(crate) struct CodedWorker {
     pub ended: Duration,
 }
 
+#[cfg(feature = "coded")]
 impl CodedRecord {
     pub(crate) fn new(workers: usize) -> Self {
         Self { decoded: Decoded::default(), workers: vec![CodedWorker::default(); workers] }
     }
 
     /// Takes in a product.
-    pub(crate) fn take(&mut self, product: DecodedProduct) {
+    pub(crate) fn take(&mut self, product: syncline_trace::DecodedProduct) {
         let all = &mut self.decoded;
         all.products += 1;
         all.cancelled += u64::from(product.cancelled);
