@@ -91,9 +91,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// `apart`: whether servers are not part of the launching process; `is_led`: whether its one worker has others multiply coded
-    /// blocks.
-    pub(crate) fn new(settings: ParamServ, apart: bool, is_led: bool) -> Self {
+    /// `apart`: whether servers are not part of the launching process.
+    pub(crate) fn new(settings: ParamServ, apart: bool) -> Self {
         // Under a code by repetition the workers of a group do what one worker of a run with as many workers as groups
         // would do: the same rows, in batches that hold those of all parts of the group, in the same order.
         let copies = settings.sync.copies();
@@ -166,9 +165,14 @@ impl Run {
             has_standbys: settings.replicas > 0,
             resumes: settings.resume.is_some(),
             deals_by_speed: settings.partition == Partition::Measured,
-            is_led,
+            is_led: false,
             first_cut: settings.checkpoints.and_then(|checkpoints| checkpoints.every.round_after(0, pace)),
         }
+    }
+
+    /// The same where the one worker has others multiply coded blocks.
+    pub(crate) fn led(self, is_led: bool) -> Self {
+        Self { is_led, ..self }
     }
 
     fn model(&self) -> Box<dyn Model> {

@@ -156,7 +156,7 @@ impl ParamServ {
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
         program.fingerprint(&self.data.digest().to_le_bytes());
-        let run = Arc::new(Run::new(self, apart, is_led));
+        let run = Arc::new(Run::new(self, apart).led(is_led));
         // What the machine does to workers that share it says nothing about a simulation, nor what gradients do about blocks.
         if let Some(trace) = trace.as_mut().filter(|_| !is_sim && !is_led)
             && let Some(calibration) = Calibration::of(&run)
