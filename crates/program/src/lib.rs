@@ -69,7 +69,7 @@ mod node;
 pub mod ready;
 
 pub use engine::hosts::slurm::batch::Batch;
-pub use engine::processes::restart::{started_by, this_program};
+pub use engine::processes::restart::{interpreted_by, started_by, this_program};
 pub use engine::sim::faults::SimFault;
 pub use error::{BoxError, Error, NodeResult};
 pub use graph::builder::Builder;

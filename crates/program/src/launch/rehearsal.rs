@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::executor::Place;
 use crate::engine::hosts::rehearsal::Company;
+use crate::engine::processes::restart;
 use crate::graph::program::Body;
 use crate::{Error, Executor, Program};
 
@@ -37,5 +38,6 @@ pub fn rehearse<T: Send + 'static>(
     let Place::Hosts(site) = &executor.place else { return Ok(None) };
     let away = program.units().into_iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
     let nodes = away.map(|unit| (unit.name, unit.resources)).collect();
+    let arguments = restart::words_with(arguments);
     site.rehearse(&Company { program: program.name(), nodes, arguments: &arguments }).map(Some)
 }

@@ -18,7 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::control::role;
 use crate::engine::processes::memory::Victims;
 use crate::engine::processes::process::Group;
-use crate::engine::processes::way;
+use crate::engine::processes::{restart, way};
 use crate::life::exit::Exit;
 
 /// Marks a process as an agent.
@@ -58,7 +58,7 @@ fn run() -> io::Result<i32> {
     }
     let (asked, asks) = io::pipe()?;
     signal_hook::low_level::pipe::register(SIGTERM, asks)?;
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(restart::started_from()?);
     command.args(env::args_os().skip(1)).process_group(0).stdin(Stdio::piped());
     command.env_remove(AGENT).env_remove(POSITIONS);
     if let Ok(positions) = env::var(POSITIONS) {

@@ -56,10 +56,37 @@ const OPTIONS: [&str; 6] = [
 pub(super) struct Ssh {
     placement: Placement,
     connections: Connections,
-    /// Where the binary lies on every host, below the cache.
-    binary: PathBuf,
+    brought: Brought,
     directory: PathBuf,
     unreachable: Unreachable,
+}
+
+/// What starts nodes on every host.
+#[derive(Clone)]
+enum Brought {
+    /// This binary, of which a copy lies there below the cache.
+    Binary { own: PathBuf, there: PathBuf },
+    /// An interpreter with all that the program needs, which must be there at the same path.
+    Interpreter(PathBuf),
+}
+
+impl Brought {
+    fn of_this_program() -> Result<Self, Error> {
+        let own = way::this_binary("the first node")?;
+        if restart::is_said() {
+            return Ok(Self::Interpreter(own));
+        }
+        let there = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
+        Ok(Self::Binary { own, there })
+    }
+
+    /// As a word for the shell of a host.
+    fn word(&self) -> OsString {
+        match self {
+            Self::Binary { there, .. } => below_cache(there),
+            Self::Interpreter(path) => quoted(path),
+        }
+    }
 }
 
 /// Hosts to which nothing more is sent.
@@ -87,13 +114,13 @@ impl Unreachable {
 }
 
 impl Ssh {
-    /// Connects to all hosts at once and brings the binary where it is not. Hosts that cannot be used are left out, with
+    /// Connects to all hosts at once and brings the binary where it is not; an interpreter is only looked for. Hosts that cannot be used are left out, with
     /// the reason.
     pub(super) fn open(hosts: Vec<Host>, sink: &Sink) -> Result<Opened, Error> {
         let connections = Connections::new()?;
-        let (own, binary) = own_binary()?;
+        let brought = Brought::of_this_program()?;
         let prepared: Vec<_> = thread::scope(|scope| {
-            let prepare = |host: &Host| connections.prepare(&host.name, &own, &binary);
+            let prepare = |host: &Host| connections.prepare(&host.name, &brought);
             let begun: Vec<_> = hosts.iter().map(|host| scope.spawn(move || prepare(host))).collect();
             begun
                 .into_iter()
@@ -111,7 +138,7 @@ impl Ssh {
         let toward = (connections.real_name(&first.name), ANY_PORT);
         let placement = Placement::new(usable);
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::clone(sink) };
-        let way = Self { placement, connections, binary, directory: directory()?, unreachable };
+        let way = Self { placement, connections, brought, directory: directory()?, unreachable };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
 
@@ -124,12 +151,12 @@ impl Ssh {
         listen: impl Fn(&[String], u16) -> Result<Ground, Error>,
     ) -> Result<String, Error> {
         let connections = Connections::new()?;
-        let (_, binary) = own_binary()?;
+        let brought = Brought::of_this_program()?;
         let names: Vec<_> = hosts.iter().map(|host| connections.real_name(&host.name)).collect();
         let ground = listen(&names, ANY_PORT)?;
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::new(|_, _| {}) };
         let (placement, directory) = (Placement::new(hosts), directory()?);
-        let mut way = Self { placement, connections, binary, directory, unreachable };
+        let mut way = Self { placement, connections, brought, directory, unreachable };
         let places = company.places(&mut way.placement)?;
         let mut text = company.told(&way.placement, &places);
         text.push_str(&format!("{ground}\n"));
@@ -157,7 +184,7 @@ impl Ssh {
         }
         words.extend(role.variables().iter().map(|(name, value)| assignment(name, value)));
         words.push(assignment(AGENT, "1"));
-        words.push(below_cache(&self.binary));
+        words.push(self.brought.word());
         words.extend(arguments.into_iter().map(quoted));
         // Whatever the user's shell is there, `sh` reads this.
         joined(["exec".into(), "sh".into(), "-c".into(), quoted(joined(words))])
@@ -174,7 +201,7 @@ impl Way for Ssh {
         let place = self.placement.place(&seat.id, &seat.needs)?;
         let arguments = match arguments {
             Some(arguments) => arguments.iter().map(OsString::from).collect(),
-            None => env::args_os().skip(1).collect(),
+            None => restart::words(),
         };
         let host = self.placement.host(&place).name.clone();
         let mut command = self.connections.to(&host);
@@ -190,18 +217,6 @@ impl Way for Ssh {
         };
         Ok(Start { command, host: at, share: Share::default(), told: Box::new(told) })
     }
-}
-
-/// This binary, and where it lies on every host, below the cache.
-fn own_binary() -> Result<(PathBuf, PathBuf), Error> {
-    if restart::is_said() {
-        let why =
-            "an interpreter runs this program, and only a binary of its own can be brought to hosts by ssh";
-        return Err(Error::NoHost(why.to_owned()));
-    }
-    let own = way::this_binary("the first node")?;
-    let there = place_of(&own).map_err(Error::system(format!("cannot read {}", own.display())))?;
-    Ok((own, there))
 }
 
 /// Where nodes work: where the launcher does.
@@ -301,12 +316,22 @@ impl Connections {
         Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
     }
 
-    /// Opens the connection, and sees to it that the binary is there.
-    fn prepare(&self, host: &str, own: &Path, there: &Path) -> Result<(), String> {
-        let look = joined(["test -x".into(), below_cache(there), "&& echo there || echo missing".into()]);
+    /// Opens the connection, and sees to it that what starts nodes is there.
+    fn prepare(&self, host: &str, brought: &Brought) -> Result<(), String> {
+        let word = brought.word();
+        let look = joined(["test -x".into(), word, "&& echo there || echo missing".into()]);
         if self.run(host, look, Stdio::null())? == "there" {
             return Ok(());
         }
+        let (own, there) = match brought {
+            Brought::Binary { own, there } => (own, there),
+            Brought::Interpreter(path) => {
+                return Err(format!(
+                    "there is no {}: the interpreter and the packages of the script must be at the same path on every host",
+                    path.display()
+                ));
+            }
+        };
         let binary = File::open(own).map_err(|error| format!("cannot read {}: {error}", own.display()))?;
         let target = below_cache(there);
         let folder = below_cache(there.parent().unwrap_or(there));

@@ -1,6 +1,5 @@
 //! How the process of a node comes to be.
 
-use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -76,9 +75,9 @@ impl Way for Here {
     }
 }
 
-/// Where this binary is.
+/// Where the binary is that this program is started with.
 pub(crate) fn this_binary(node: &str) -> Result<PathBuf, Error> {
-    env::current_exe().map_err(Error::system(format!("cannot start the process of {node}")))
+    restart::binary().map_err(Error::system(format!("cannot start the process of {node}")))
 }
 
 /// How a process of this machine ended, as the system tells it.

@@ -12,7 +12,6 @@ mod step;
 mod wishes;
 
 use std::collections::BTreeSet;
-use std::env;
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -32,6 +31,7 @@ use super::site::Opened;
 use crate::control::meeting::Ground;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::Share;
+use crate::engine::processes::restart;
 use crate::engine::processes::way::{Start, Way};
 use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
@@ -178,7 +178,7 @@ impl Way for Slurm {
         let place = allocation.placement.place(&seat.id, &seat.needs)?;
         let arguments: Vec<OsString> = match arguments {
             Some(arguments) => arguments.iter().map(OsString::from).collect(),
-            None => env::args_os().skip(1).collect(),
+            None => restart::words(),
         };
         let spot = allocation.spot(&place);
         let command = spot.step(&seat.needs, role, &arguments)?;
