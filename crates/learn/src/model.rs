@@ -107,11 +107,15 @@ pub trait Model: Send + 'static {
         let _ = round;
     }
 
-    /// Called by a worker that has no further round to do, with all parameters as they are then, where it has them: not when
-    /// the run was ended early. The worker ends when it returns.
+    /// Called where a worker's share of the work has no further round, with all parameters as they are then, where it has them:
+    /// not when the run was ended early.
     fn end(&mut self, parameters: Option<&[f32]>) {
         let _ = parameters;
     }
+
+    /// Called once by a worker's node that has nothing more to do: the run is over, or what it did has passed to others. The node
+    /// ends when it returns.
+    fn leave(&mut self) {}
 
     /// Whether gradients may be computed apart from a run, to measure what they cost. A model whose gradients come from
     /// outside has none then.
@@ -182,6 +186,10 @@ impl Model for Box<dyn Model> {
 
     fn end(&mut self, parameters: Option<&[f32]>) {
         (**self).end(parameters);
+    }
+
+    fn leave(&mut self) {
+        (**self).leave();
     }
 
     fn may_be_tried(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::{future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, Values};
+use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, State, Values};
 use syncline_trace::{Attended, ClockOffset, RunFile};
 
 mod recovery;
@@ -177,6 +177,9 @@ pub(crate) async fn drive(ctx: Context, orders: Orders) -> NodeResult<Outcome> {
         drive.flush_trace().await?;
     }
     drive.coordinator.dismiss();
+    if drive.run.deals() && !drive.run.has_replicas() && drive.interrupted.is_none() {
+        have_left(&drive.ctx).await?;
+    }
     Ok(drive.come_home(parameters, statistics, load, coded))
 }
 
@@ -455,6 +458,19 @@ async fn finished(
         return Ok(());
     }
     Ok(ctx.finished(workers).await?)
+}
+
+/// Returns when workers that were dismissed have left: whoever computes their gradients may have something to do at the end, for
+/// which the end of the driver would give it little time.
+async fn have_left(ctx: &Context) -> Result<(), Error> {
+    let mut roster = ctx.roster().await?;
+    while roster
+        .group("worker")
+        .any(|(_, presence)| !(presence.state.is_over() || presence.state == State::Resting))
+    {
+        roster = ctx.roster_after(&roster).await?;
+    }
+    Ok(())
 }
 
 /// What was answered, or nothing where the server is gone.

@@ -324,20 +324,31 @@ impl Run {
     ) -> Result<(), Error> {
         let rank = ctx.rank();
         if !self.deals() && !self.has_replicas() {
-            return self.worker(&ctx, rank, holders, coordinator).await?.run().await.map(drop);
+            self.worker(&ctx, rank, holders, coordinator).await?.run().await?;
+            self.model().leave();
+            return Ok(());
         }
         let duties = Duties { rank: rank as u32, coordinator: coordinator.connect(&ctx).await? };
         if !self.deals() {
             // What it holds is asked for when all are done.
             let worked = self.worker(&ctx, rank, holders, coordinator).await?.run().await?;
+            self.model().leave();
             return duties.stay(worked).await;
         }
         let work = async |share: u32, grip: Grip| {
             let worker = self.worker(&ctx, share as usize, holders, coordinator).await?;
             let held = Some(Held { grip, keeps_memory: self.asks_memory() });
-            Worker { held, ..worker }.run().await
+            let worked = Worker { held, ..worker }.run().await;
+            if self.has_replicas() {
+                self.model().leave();
+            }
+            worked
         };
-        duties.run(work).await
+        duties.run(work).await?;
+        if !self.has_replicas() {
+            self.model().leave();
+        }
+        Ok(())
     }
 
     /// Does the work of the lead of a coded run; tells what its products came to.
