@@ -2,6 +2,7 @@
 
     python examples/python/batching.py
     python examples/python/batching.py processes
+    python examples/python/batching.py sim
 """
 
 import sys

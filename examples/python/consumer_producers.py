@@ -2,6 +2,7 @@
 
     python examples/python/consumer_producers.py
     python examples/python/consumer_producers.py processes
+    python examples/python/consumer_producers.py sim
 """
 
 import sys

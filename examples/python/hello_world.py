@@ -2,6 +2,7 @@
 
     python examples/python/hello_world.py            # on threads
     python examples/python/hello_world.py processes
+    python examples/python/hello_world.py sim
 """
 
 import sys

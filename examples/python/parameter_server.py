@@ -2,6 +2,7 @@
 
     python examples/python/parameter_server.py
     python examples/python/parameter_server.py processes
+    python examples/python/parameter_server.py sim
 
 For training in earnest there is `syncline.join`, which has policies, optimisers and checkpoints (train_numpy.py).
 """

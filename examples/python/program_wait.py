@@ -2,10 +2,10 @@
 
     python examples/python/program_wait.py
     python examples/python/program_wait.py processes
+    python examples/python/program_wait.py sim
 """
 
 import sys
-import time
 
 import syncline
 
@@ -18,7 +18,7 @@ def works():
 
 
 def stops():
-    time.sleep(0.5)
+    syncline.this_node().sleep(0.5)
     print("now all stop")
     syncline.this_node().stop()
 

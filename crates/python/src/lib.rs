@@ -5,6 +5,7 @@
 //!   (`waiting`).
 //! - PY-2: nothing is decided here: documents are those of the command's `--json`, errors its sentences.
 
+mod arrays;
 mod command;
 mod errors;
 mod explaining;
@@ -14,7 +15,10 @@ mod nodes;
 mod outside;
 mod run_files;
 mod training;
+mod turns;
 mod waiting;
+
+use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
@@ -28,7 +32,7 @@ mod native {
     #[pymodule_export]
     use super::models::SavedFile;
     #[pymodule_export]
-    use super::nodes::{Caller, Node, Nodes, Running, Service};
+    use super::nodes::{Begun, Caller, Node, Nodes, Running, Service};
     #[pymodule_export]
     use super::run_files::read_run;
     #[pymodule_export]
@@ -37,6 +41,9 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let interpreter: PathBuf = module.py().import("sys")?.getattr("executable")?.extract()?;
+        // A process that holds a node on a host does nothing else of a script.
+        syncline::program::interpreted_by(interpreter);
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

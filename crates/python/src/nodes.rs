@@ -3,10 +3,11 @@
 //! A service is an object of Python behind one method: which of its methods is meant and the arguments are in the message, which
 //! Python makes and reads (`python/syncline/_message.py`); arrays travel beside it, as bytes that no serialiser touches.
 //! What Python does runs on threads of its own, so that a service can take several calls at once and no node's runtime is
-//! held up.
+//! held up; in virtual time these take turns (`turns`).
 
 use std::{
     future::{Future, poll_fn},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -19,12 +20,16 @@ use pyo3::{exceptions::PyKeyboardInterrupt, prelude::*, types::PyBytes};
 use serde::{Deserialize, Serialize};
 use syncline::{
     prelude::service,
-    program::{self, Context, Error, Executor, Handle, NodeResult, Program, Run},
-    wire::{Client, ServiceError, Tensor},
+    program::{self, Context, Error, Executor, Handle, NodeResult, Program, Run, Task},
+    wire::{self, CallError, Client, Network, ServiceError, Tensor},
 };
 use tokio::{runtime, sync::OnceCell, task};
 
-use crate::errors::{SynclineError, UsageError, failed};
+use crate::{
+    arrays::{array_of, tensor_of},
+    errors::{SynclineError, UsageError, failed},
+    turns::{self, Broken},
+};
 
 /// What is asked or answered.
 #[derive(Clone, Serialize, Deserialize)]
@@ -56,7 +61,7 @@ impl Object {
     async fn made(&self) -> Result<Arc<Py<PyAny>>, String> {
         let make = || async {
             let (make, node) = (Arc::clone(&self.make), Node::new(&self.ctx));
-            apart(move |py| Ok(Arc::new(make.call1(py, (node,))?))).await
+            apart(&self.ctx, move |py| Ok(Arc::new(make.call1(py, (node,))?))).await
         };
         self.made.get_or_try_init(make).await.cloned()
     }
@@ -66,10 +71,9 @@ impl Object {
 impl Methods for Object {
     async fn ask(&self, method: String, message: Message) -> Result<Message, ServiceError> {
         let object = self.made().await.map_err(ServiceError::new)?;
-        let called = apart(move |py| {
-            let Message { body, parts } = message;
-            let parts: Vec<_> = parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
-            let answer = object.call1(py, (method, PyBytes::new(py, &body), parts))?;
+        let called = apart(&self.ctx, move |py| {
+            let (body, parts) = got(py, message)?;
+            let answer = object.call1(py, (method, body, parts))?;
             message_of(answer.extract(py)?)
         });
         called.await.map_err(ServiceError::new)
@@ -83,17 +87,25 @@ type Got<'py> = (Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>);
 type Told<'py> = (Vec<u8>, Vec<PyReadonlyArray1<'py, u8>>);
 
 fn message_of((body, parts): Told<'_>) -> PyResult<Message> {
-    let tensor = |part: PyReadonlyArray1<'_, u8>| Ok(Tensor::from(part.as_slice()?.to_vec()));
-    let parts = parts.into_iter().map(tensor).collect::<PyResult<_>>()?;
+    let parts = parts.iter().map(tensor_of).collect::<PyResult<_>>()?;
     Ok(Message { body, parts })
+}
+
+fn got(py: Python<'_>, message: Message) -> PyResult<Got<'_>> {
+    let parts = message.parts.into_iter().map(|part| array_of(py, part)).collect::<PyResult<_>>()?;
+    Ok((PyBytes::new(py, &message.body), parts))
 }
 
 /// What Python gives, on a thread of its own; what it raises as a sentence.
 async fn apart<T: Send + 'static>(
+    ctx: &Context,
     work: impl FnOnce(Python<'_>) -> PyResult<T> + Send + 'static,
 ) -> Result<T, String> {
-    let done = task::spawn_blocking(|| Python::attach(|py| work(py).map_err(|error| error.to_string())));
-    done.await.unwrap_or_else(|error| Err(error.to_string()))
+    let work = || Python::attach(|py| work(py).map_err(|error| error.to_string()));
+    if ctx.clock().is_virtual() {
+        return turns::in_turns(ctx.name(), work).await?;
+    }
+    task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// A node, as its body in Python sees it.
@@ -101,22 +113,38 @@ async fn apart<T: Send + 'static>(
 #[derive(Clone)]
 pub(crate) struct Node {
     ctx: Context,
-    runtime: runtime::Handle,
+    /// The node's own; nothing in virtual time.
+    runtime: Option<runtime::Handle>,
 }
 
 impl Node {
-    /// Within the node's runtime.
+    /// Within the node's runtime, where it has one.
     fn new(ctx: &Context) -> Self {
-        Self { ctx: ctx.clone(), runtime: runtime::Handle::current() }
+        let runtime = (!ctx.clock().is_virtual()).then(runtime::Handle::current);
+        Self { ctx: ctx.clone(), runtime }
     }
 
     /// Waits on this thread, which is not the runtime's, without the interpreter's lock.
     ///
     /// # Errors
-    /// When the node is gone: a runtime that is shut down panics in whoever still waits by it.
-    fn wait<T: Send>(&self, py: Python<'_>, future: impl Future<Output = T> + Send) -> PyResult<T> {
-        let wait = AssertUnwindSafe(|| self.runtime.block_on(future));
-        py.detach(|| catch_unwind(wait)).map_err(|_| SynclineError::new_err("the program has stopped"))
+    /// When the node is gone: a runtime that is shut down panics in whoever still waits by it. In virtual time also on threads that the
+    /// node's own code has started.
+    fn wait<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> PyResult<T> {
+        let wait = AssertUnwindSafe(|| match &self.runtime {
+            Some(runtime) => Ok(runtime.block_on(future)),
+            None => turns::wait(future),
+        });
+        match py.detach(|| catch_unwind(wait)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Broken::Elsewhere)) => Err(UsageError::new_err(
+                "in virtual time only a node's own thread can call and wait: use `client.futures` in place of threads",
+            )),
+            Ok(Err(Broken::Gone)) | Err(_) => Err(SynclineError::new_err("the program has stopped")),
+        }
     }
 }
 
@@ -144,19 +172,39 @@ impl Node {
 
     /// Asks the whole program to stop.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait(py, self.ctx.stop())?.map_err(failed)
+        let ctx = self.ctx.clone();
+        self.wait(py, async move { ctx.stop().await })?.map_err(failed)
+    }
+
+    /// Waits until the program is asked to stop.
+    fn wait_for_stop(&self, py: Python<'_>) -> PyResult<()> {
+        let ctx = self.ctx.clone();
+        self.wait(py, async move { ctx.stopped().await })
+    }
+
+    /// Whether time is virtual.
+    #[getter]
+    fn is_virtual(&self) -> bool {
+        self.ctx.clock().is_virtual()
+    }
+
+    /// Seconds since the program began.
+    fn now(&self) -> f64 {
+        self.ctx.clock().now().as_secs_f64()
     }
 
     /// Whether the program is asked to stop within so many seconds.
     fn stopped_within(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let time =
             Duration::try_from_secs_f64(seconds).map_err(|error| UsageError::new_err(error.to_string()))?;
-        self.wait(py, self.ctx.stopped_within(time))
+        let ctx = self.ctx.clone();
+        self.wait(py, async move { ctx.stopped_within(time).await })
     }
 
     /// A client of a service.
     fn connect(&self, py: Python<'_>, service: &Service) -> PyResult<Caller> {
-        let client = self.wait(py, service.0.connect(&self.ctx))?.map_err(failed)?;
+        let (ctx, service) = (self.ctx.clone(), service.0.clone());
+        let client = self.wait(py, async move { service.connect(&ctx).await })?.map_err(failed)?;
         Ok(Caller { client, node: self.clone() })
     }
 }
@@ -191,9 +239,45 @@ impl Caller {
         parts: Vec<PyReadonlyArray1<'py, u8>>,
     ) -> PyResult<Got<'py>> {
         let message = message_of((body, parts))?;
-        let answer = self.node.wait(py, self.client.ask(method, message))?.map_err(failed)?;
-        let parts = answer.parts.iter().map(|part| PyArray1::from_slice(py, part)).collect();
-        Ok((PyBytes::new(py, &answer.body), parts))
+        let client = self.client.clone();
+        got(py, self.node.wait(py, async move { client.ask(method, message).await })?.map_err(failed)?)
+    }
+
+    /// Calls a method, and goes on meanwhile.
+    fn begin(
+        &self,
+        py: Python<'_>,
+        method: String,
+        body: Vec<u8>,
+        parts: Vec<PyReadonlyArray1<'_, u8>>,
+    ) -> PyResult<Begun> {
+        let message = message_of((body, parts))?;
+        let (ctx, client) = (self.node.ctx.clone(), self.client.clone());
+        #[expect(clippy::async_yields_async, reason = "the call goes on, and is waited for later")]
+        let call = async move { ctx.spawn(async move { client.ask(method, message).await }) };
+        let task = self.node.wait(py, call)?;
+        Ok(Begun { task: Mutex::new(Some(task)), node: self.node.clone() })
+    }
+}
+
+/// How a call ends.
+type Answer = Result<Message, CallError<ServiceError>>;
+
+/// A call whose answer is still to come.
+#[pyclass(frozen, module = "syncline._native")]
+pub(crate) struct Begun {
+    /// Nothing once somebody has waited.
+    task: Mutex<Option<Task<Answer>>>,
+    node: Node,
+}
+
+#[pymethods]
+impl Begun {
+    /// Waits for the answer: once.
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Got<'py>> {
+        let task = mem::take(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner));
+        let task = task.ok_or_else(|| UsageError::new_err("the answer has been waited for already"))?;
+        got(py, self.node.wait(py, task)?.map_err(failed)?.map_err(failed)?)
     }
 }
 
@@ -252,21 +336,37 @@ impl Nodes {
     }
 
     /// Launches the program. In the process of a node it does not return.
-    fn launch(&mut self, py: Python<'_>, on: &str) -> PyResult<Running> {
-        let executor = match on {
-            "threads" => Executor::threads(),
-            "processes" => Executor::processes(),
-            other => {
-                let why = format!("a program runs on `threads` or `processes`, not on `{other}`");
-                return Err(UsageError::new_err(why));
-            }
-        };
+    ///
+    /// `seed` and `network` are of virtual time.
+    #[pyo3(signature = (on, seed=None, network=None))]
+    fn launch(
+        &mut self,
+        py: Python<'_>,
+        on: &str,
+        seed: Option<u64>,
+        network: Option<&str>,
+    ) -> PyResult<Running> {
+        let executor = executor(on, seed, network).map_err(UsageError::new_err)?;
         self.program()?;
         let program = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let program = program.ok_or_else(|| failed("the program is gone"))?;
         let run = py.detach(|| program::launch(program, executor)).map_err(raised)?;
         Ok(Running(Mutex::new(Some(run))))
     }
+}
+
+/// Where a program is to run.
+fn executor(on: &str, seed: Option<u64>, network: Option<&str>) -> Result<Executor, String> {
+    let executor: Executor = on.parse().map_err(|error: Error| error.to_string())?;
+    if !executor.is_sim() && (seed.is_some() || network.is_some()) {
+        return Err(format!("`seed` and `network` are of virtual time, on `sim`, and not on `{on}`"));
+    }
+    let executor = seed.into_iter().fold(executor, Executor::seed);
+    let network: Option<Network> = match network {
+        Some(text) => Some(text.parse().map_err(|error: wire::NetworkError| error.to_string())?),
+        None => None,
+    };
+    Ok(network.into_iter().fold(executor, Executor::network))
 }
 
 /// Runs a node's body in Python. A thread of Python cannot be ended, so the node takes care of its own end: it is not dropped when
@@ -282,7 +382,7 @@ async fn body(
         Poll::Ready(())
     })
     .await;
-    Ok(apart(move |py| work(py, node)).await?)
+    Ok(apart(ctx, move |py| work(py, node)).await?)
 }
 
 /// A program that has been launched.

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use syncline::{
     learn::Score,
     paramserv::{
-        CheckpointEvery, Checkpoints, Delay, Every, Fold, OnWorkerLoss, Optimizer, ParamServ, Partition,
-        Policy, Report, Rule, Schedule, Trained, parse_duration,
+        CheckpointEvery, Checkpoints, Compression, Delay, Every, Fold, OnWorkerLoss, Optimizer, ParamServ,
+        Partition, Policy, Report, Rule, Schedule, Trained, parse_duration,
     },
     program::{self, Executor},
 };
@@ -33,7 +33,7 @@ use syncline_terminal::{Page, Screen};
 use crate::{
     errors::{SynclineError, UsageError, of_command},
     lent::Lent,
-    outside::{Outside, Turn, samples},
+    outside::{Outside, Place as Step, Turn, samples},
 };
 
 /// How often signals are looked after while a step is waited for.
@@ -43,7 +43,10 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spec {
+    on: String,
+    insecure_network: bool,
     workers: usize,
+    elastic: Option<usize>,
     servers: usize,
     sync: String,
     every: String,
@@ -57,6 +60,7 @@ struct Spec {
     l2: f32,
     schedule: String,
     clip: Option<f32>,
+    compress: Option<String>,
     epochs: u32,
     steps_per_epoch: usize,
     batch_size: usize,
@@ -65,6 +69,7 @@ struct Spec {
     trace: Option<PathBuf>,
     checkpoint: Option<PathBuf>,
     checkpoint_every: Option<String>,
+    keep: Option<u16>,
     resume: Option<PathBuf>,
     on_worker_loss: String,
     silence: Option<String>,
@@ -73,20 +78,23 @@ struct Spec {
 impl Spec {
     /// The run that is asked for.
     fn run(&self, model: Outside) -> Result<ParamServ, String> {
-        let rows = self.workers.saturating_mul(self.steps_per_epoch).saturating_mul(self.batch_size);
+        let each = self.steps_per_epoch.saturating_mul(self.batch_size);
+        let rows = self.workers.saturating_mul(each);
         if rows == 0 || rows > MOST_SAMPLES {
             return Err(format!(
                 "workers * steps_per_epoch * batch_size is {rows}, and must be from 1 to {MOST_SAMPLES}"
             ));
         }
-        let on_loss = read::<OnWorkerLoss>(&self.on_worker_loss)?;
-        if on_loss == OnWorkerLoss::Redistribute {
-            let why = "the work of a script cannot be done by another worker, whose loop is elsewhere";
-            return Err(format!("{why}: use --on-worker-loss restart or stop"));
-        }
         let (sync, every, fold) =
             (read::<Policy>(&self.sync)?, read::<Every>(&self.every)?, read::<Fold>(&self.fold)?);
-        let mut run = ParamServ::new(model, samples(rows).map_err(|error| error.to_string())?)
+        if matches!(sync, Policy::Repetition { .. }) {
+            let why = "several workers compute the same batches there, and each script goes through its own";
+            return Err(format!(
+                "--sync {sync} is not for scripts: {why}; backup:1 does not wait for the slowest either"
+            ));
+        }
+        let samples = samples(self.workers, each).map_err(|error| error.to_string())?;
+        let mut run = ParamServ::new(model, samples)
             .workers(self.workers)
             .sync(sync)
             .optimizer(self.optimizer()?)
@@ -96,7 +104,7 @@ impl Spec {
             .seed(self.seed)
             .partition(Partition::Contiguous)
             .without_shuffling()
-            .on_worker_loss(on_loss);
+            .on_worker_loss(read::<OnWorkerLoss>(&self.on_worker_loss)?);
         // What nobody asked for does not contradict a policy that says it itself.
         if sync.collective().is_none() || self.servers != 1 {
             run = run.servers(self.servers);
@@ -107,20 +115,40 @@ impl Spec {
         if sync.fold().is_none() || fold != Fold::default() {
             run = run.fold(fold);
         }
+        run = self.elastic.into_iter().fold(run, ParamServ::elastic);
         run = self.clip.into_iter().fold(run, ParamServ::clip);
+        if let Some(compression) = &self.compress {
+            run = run.compress(read::<Compression>(compression)?);
+        }
         run = self.trace.iter().fold(run, ParamServ::trace);
         run = self.resume.iter().fold(run, ParamServ::resume);
         for delay in &self.inject {
             run = run.inject(read::<Delay>(delay)?);
         }
-        if let Some(folder) = &self.checkpoint {
-            let mut checkpoints = Checkpoints::in_folder(folder);
-            if let Some(every) = &self.checkpoint_every {
-                checkpoints = checkpoints.every(read::<CheckpointEvery>(every)?);
+        let Some(folder) = &self.checkpoint else {
+            if self.checkpoint_every.is_some() || self.keep.is_some() {
+                return Err(
+                    "--checkpoint-every and --keep are of checkpoints: add --checkpoint FOLDER".to_owned()
+                );
             }
-            run = run.checkpoint(checkpoints);
+            return Ok(run);
+        };
+        let mut checkpoints = Checkpoints::in_folder(folder);
+        if let Some(every) = &self.checkpoint_every {
+            checkpoints = checkpoints.every(read::<CheckpointEvery>(every)?);
         }
-        Ok(run)
+        Ok(run.checkpoint(self.keep.into_iter().fold(checkpoints, |all, kept| all.keeping(kept.into()))))
+    }
+
+    /// Steps of a worker in a round and in an epoch.
+    fn steps(&self) -> Result<(u64, u64), String> {
+        let every = read::<Policy>(&self.sync)?.every().unwrap_or(read::<Every>(&self.every)?);
+        let of_round = match every {
+            Every::Batch => 1,
+            Every::Batches(count) => count.get(),
+            Every::Epoch => self.steps_per_epoch,
+        };
+        Ok((of_round as u64, self.steps_per_epoch as u64))
     }
 
     fn optimizer(&self) -> Result<Optimizer, String> {
@@ -145,6 +173,17 @@ impl Spec {
         if matches!(place, Place::Alone) {
             return Ok(Executor::threads());
         }
+        let on = read::<Executor>(&self.on)?;
+        if !on.has_processes() {
+            let why = "a script's workers are processes, because one interpreter does one thing at a time";
+            return Err(format!("--on {}: {why}; use processes, tmux, ssh:FILE or slurm", self.on));
+        }
+        if self.insecure_network && !on.is_on_hosts() {
+            return Err(
+                "--insecure-network is for nodes on several hosts: add --on ssh:FILE or slurm".to_owned()
+            );
+        }
+        let on = if self.insecure_network { on.insecure_network() } else { on };
         let heeds = self.on_worker_loss != "stop";
         let silence = match &self.silence {
             Some(text) => Some(
@@ -152,7 +191,7 @@ impl Spec {
             ),
             None => heeds.then_some(SILENCE),
         };
-        Ok(silence.into_iter().fold(Executor::processes(), Executor::silence_limit))
+        Ok(silence.into_iter().fold(on, Executor::silence_limit))
     }
 }
 
@@ -179,14 +218,20 @@ enum Place {
 type Ended = Result<Trained, Failure>;
 
 /// A worker's end of a run.
+#[derive(Default)]
 #[pyclass(module = "syncline._native")]
 pub(crate) struct Session {
     /// Nothing once the script has left.
     turns: Option<Mutex<Receiver<Turn>>>,
     lent: Option<Lent>,
-    round: u64,
+    /// The step that the script is at.
+    at: Step,
+    steps_per_round: u64,
+    steps_per_epoch: u64,
     /// Whether there are steps to come.
     goes_on: bool,
+    /// Whether the parameters are the run's last.
+    is_finished: bool,
     /// Whether the whole run lives in this process.
     is_alone: bool,
     node: Option<JoinHandle<Ended>>,
@@ -226,36 +271,29 @@ impl Session {
         // What cannot work is told here, not by a thread.
         spec.run(Outside::new(Arc::clone(&initial), sender.clone())).map_err(UsageError::new_err)?;
         spec.executor(&place).map_err(UsageError::new_err)?;
+        let steps = spec.steps().map_err(UsageError::new_err)?;
         match place {
             Place::Alone | Place::Worker => {
                 let is_alone = matches!(place, Place::Alone);
                 let node = move || train(&spec, &place, initial, sender);
                 let node = thread::Builder::new().name("syncline".to_owned()).spawn(node)?;
                 let turns = Some(Mutex::new(turns));
-                let session = Self {
+                let node = Some(node);
+                let (steps_per_round, steps_per_epoch) = steps;
+                Ok(Self {
                     turns,
-                    lent: None,
-                    round: 0,
+                    node,
                     goes_on: true,
                     is_alone,
-                    node: Some(node),
-                    report: None,
-                };
-                Ok(session)
+                    steps_per_round,
+                    steps_per_epoch,
+                    ..Self::default()
+                })
             }
             Place::Launcher | Place::Server => {
                 let trained = py.detach(|| train(&spec, &place, initial, sender));
                 let report = told(&trained.map_err(of_command)?)?;
-                let (turns, lent, node) = (None, None, None);
-                Ok(Self {
-                    turns,
-                    lent,
-                    round: 0,
-                    goes_on: false,
-                    is_alone: false,
-                    node,
-                    report: Some(report),
-                })
+                Ok(Self { report: Some(report), ..Self::default() })
             }
         }
     }
@@ -291,8 +329,8 @@ impl Session {
         }
         let turn = self.next_turn(py)?;
         let (lent, goes_on) = match turn {
-            Some(Turn::Step(round, lent)) => {
-                self.round = round;
+            Some(Turn::Step(at, lent)) => {
+                self.at = at;
                 (lent, true)
             }
             Some(Turn::Over(lent)) => (lent, false),
@@ -303,18 +341,27 @@ impl Session {
             }
         };
         let into = parameters.as_slice_mut()?;
-        // None where the run was ended early.
-        if into.len() == lent.parameters().len() {
+        // None where the run was ended early, or goes on without this worker.
+        let is_told = into.len() == lent.parameters().len();
+        if is_told {
             py.detach(|| into.copy_from_slice(lent.parameters()));
         }
-        (self.lent, self.goes_on) = (Some(lent), goes_on);
+        (self.lent, self.goes_on, self.is_finished) = (Some(lent), goes_on, is_told && !goes_on);
         Ok(goes_on)
     }
 
-    /// The round of the step that the script is at, from 0.
+    /// Where the script is, all from 0: the share of the work, the round in the run, the epoch, and the step in the epoch.
     #[getter]
-    fn round(&self) -> u64 {
-        self.round
+    fn at(&self) -> (usize, u64, u64, u64) {
+        let Step { share, round, step } = self.at;
+        let rounds = self.steps_per_epoch.div_ceil(self.steps_per_round);
+        (share, round, round / rounds, round % rounds * self.steps_per_round + step)
+    }
+
+    /// Whether the run is over and has brought its last parameters.
+    #[getter]
+    fn is_finished(&self) -> bool {
+        self.is_finished
     }
 
     /// The report of a run that is over, where this process has it: as text, and as JSON.

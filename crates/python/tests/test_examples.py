@@ -20,7 +20,7 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("on", ["threads", "processes"])
+@pytest.mark.parametrize("on", ["threads", "processes", "sim"])
 @pytest.mark.parametrize("name", SAID)
 def test_programs_do_what_they_say(name, on):
     done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py", on], capture_output=True, text=True, timeout=120)

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 
 import numpy
 import pytest
 
 import syncline
-from conftest import command
+from conftest import Lender, command
 
 # Rows of y = x w; each worker has its own, and tells the first one's result.
 SCRIPT = textwrap.dedent(
@@ -112,6 +113,105 @@ def worker_of(launcher, rank):
     return None
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--compress", "push=int8,pull=bf16"],
+        ["--compress", "push=topk:0.5"],
+        ["--sync", "local:4"],
+        ["--sync", "diloco:4"],
+        ["--sync", "allreduce"],
+        ["--sync", "backup:1"],
+        ["--sync", "asp"],
+    ],
+    ids=" ".join,
+)
+def test_policies_and_codecs_train_the_same_loop(script, tmp_path, options):
+    done = command("run", "--workers", 3, "--json", *options, script, tmp_path / "w.npy")
+    assert done.returncode == 0, done.stderr
+    assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=0.1)
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    name, value = options
+    assert report["settings"][name[2:]] == value, report["settings"]
+
+
+def test_a_run_goes_on_from_a_checkpoint(script, tmp_path):
+    folder = tmp_path / "checkpoints"
+    checkpoints = ["--checkpoint", folder, "--checkpoint-every", "epochs:1", "--keep", 2]
+    done = command("run", "--workers", 2, *checkpoints, script, tmp_path / "whole.npy")
+    assert done.returncode == 0 and len(list(folder.iterdir())) in (2, 3), (done, list(folder.iterdir()))
+    # The newest is of the end of an epoch before the last.
+    done = command("run", "--workers", 2, "--resume", folder, script, tmp_path / "again.npy")
+    assert done.returncode == 0, done.stderr
+    assert (result(tmp_path / "again.npy") == result(tmp_path / "whole.npy")).all()
+
+
+# As above, but its workers take the rows of whatever share they are told.
+DEALT = SCRIPT.replace("[rank::world]", "").replace(
+    "steps = 16", "steps = 16\ndef batches_of(share):\n    mine, its = x[share::world], y[share::world]\n"
+    "    return [(mine[i::steps], its[i::steps]) for i in range(steps)]"
+).replace("batches = [(x[i::steps], y[i::steps]) for i in range(steps)]", "batches = batches_of(0)").replace(
+    "worker.batches(batches)", "worker.batches(batches_of)"
+).replace("if worker.rank == 0:", "if worker.rank == 0 and worker.finished:")
+
+
+@pytest.fixture
+def dealt(tmp_path):
+    path = tmp_path / "dealt.py"
+    path.write_text(DEALT)
+    return path
+
+
+def begun(script, result_path, *options):
+    """A slow run of four workers, once one of them has come to its round 30."""
+    (result_path.parent / (result_path.name + ".slow")).touch()
+    arguments = ["run", "--workers", "4", *map(str, options), str(script), str(result_path)]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "syncline", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (result_path.parent / (result_path.name + ".reached1")).exists():
+        assert time.monotonic() < deadline and run.poll() is None, run.communicate()
+        time.sleep(0.05)
+    return run
+
+
+def test_workers_join_and_leave_and_change_no_bit(dealt, tmp_path):
+    done = command("run", "--workers", 4, dealt, tmp_path / "whole.npy")
+    assert done.returncode == 0, done.stderr
+    run = begun(dealt, tmp_path / "w.npy", "--elastic", 2)
+    assert worker_of(run.pid, 2) is None
+    for count in (4, 1):
+        scaled = command("scale", run.pid, "--workers", count)
+        assert scaled.returncode == 0, scaled.stderr
+    assert worker_of(run.pid, 3) is None and worker_of(run.pid, 0) is not None
+    said = "".join(run.communicate(timeout=120))
+    assert run.returncode == 0, said
+    assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all()
+    assert "worker 0 of 4 ends in epoch 10" in said and "1 of 4 workers are to be there; it was 4" in said
+
+
+def test_the_work_of_a_killed_worker_is_done_by_another(dealt, tmp_path):
+    done = command("run", "--workers", 4, dealt, tmp_path / "whole.npy")
+    assert done.returncode == 0, done.stderr
+    run = begun(dealt, tmp_path / "w.npy", "--on-worker-loss", "redistribute")
+    os.kill(worker_of(run.pid, 1), signal.SIGKILL)
+    said = "".join(run.communicate(timeout=120))
+    assert run.returncode == 0 and "does the work of worker 1 as well" in said, said
+    assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all()
+
+
+def test_who_does_not_ask_whose_work_it_is_is_told(tmp_path):
+    path = tmp_path / "blind.py"
+    path.write_text(
+        "import numpy, syncline\n"
+        "worker = syncline.join(numpy.zeros(2), steps_per_epoch=5)\n"
+        "while worker.goes_on: worker.step(numpy.ones(2))\n"
+    )
+    done = command("run", "--workers", 2, "--elastic", 1, path)
+    assert done.returncode == 1 and "has not asked whose" in done.stderr, done
+
+
 @pytest.mark.parametrize("policy", ["stop", "restart"])
 def test_a_killed_worker_follows_the_policy(script, tmp_path, policy):
     (tmp_path / "w.npy.slow").touch()
@@ -152,8 +252,24 @@ def test_what_cannot_work_is_told_at_once(script, tmp_path):
     assert done.returncode == 1 and "ended without calling syncline.join" in done.stderr
     done = command("run", "--workers", 2, "--sync", "bps", script, tmp_path / "w.npy")
     assert done.returncode == 2 and "bps" in done.stderr
-    done = command("run", "--workers", 2, "--on-worker-loss", "redistribute", script, tmp_path / "w.npy")
-    assert done.returncode == 2 and "cannot be done by another worker" in done.stderr
+    for options, says in [
+        (["--on-worker-loss", "redistribute"], "give `batches` a function"),
+        (["--elastic", 1], "give `batches` a function"),
+    ]:
+        done = command("run", "--workers", 2, *options, script, tmp_path / "w.npy")
+        assert done.returncode == 1 and says in done.stderr, done
+    for options, says in [
+        (["--elastic", 3], "elastic"),
+        (["--elastic", 1, "--sync", "backup:1"], "backup:1"),
+        (["--sync", "repetition:1"], "not for scripts"),
+        (["--on", "threads"], "--on threads"),
+        (["--on", "ssh"], "ssh:hosts.txt"),
+        (["--insecure-network"], "several hosts"),
+        (["--keep", 2], "--checkpoint FOLDER"),
+        (["--compress", "f8"], "f8"),
+    ]:
+        done = command("run", "--workers", 2, *options, script, tmp_path / "w.npy")
+        assert done.returncode == 2 and says in done.stderr, done
     with pytest.raises(syncline.UsageError, match="floating point numbers; this is an array of int64"):
         syncline.join(numpy.zeros(3, dtype="int64"), steps_per_epoch=1)
     with pytest.raises(syncline.UsageError, match="from 1 to"):
@@ -192,6 +308,34 @@ def test_arrays_may_stand_at_any_depth():
     other.close()
 
 
+def test_tensors_of_other_libraries_are_parameters_and_gradients_without_numpy():
+    weights = numpy.zeros((2, 3))
+    lends_for_writing = numpy.lib.NumpyVersion(numpy.__version__) >= "2.1.0"
+    if not lends_for_writing:
+        with pytest.raises(syncline.UsageError, match="NumPy 2.1 and later"):
+            syncline.join({"w": Lender(weights)}, steps_per_epoch=1)
+    parameters = {"w": Lender(weights) if lends_for_writing else weights}
+    worker = syncline.join(parameters, steps_per_epoch=2, optimizer="sgd", lr=1.0)
+    while worker.goes_on:
+        worker.step({"w": Lender(numpy.ones((2, 3), dtype="f4"))})
+    worker.close()
+    assert (weights == -2).all(), "changed where they lie"
+    numbers = numpy.zeros(3, dtype="f4")
+    numbers.flags.writeable = False
+    with pytest.raises(syncline.UsageError, match="for reading only"):
+        syncline.join(numbers, steps_per_epoch=1)
+
+
+def test_gradients_of_pytorch_and_jax_cross_into_arrays():
+    torch, jax = pytest.importorskip("torch"), pytest.importorskip("jax")
+    weights = {"a": torch.zeros(4), "b": numpy.zeros(2, dtype="f4")}
+    worker = syncline.join(weights, steps_per_epoch=3, optimizer="sgd", lr=1.0)
+    while worker.goes_on:
+        worker.step({"a": torch.ones(4), "b": jax.numpy.ones(2)})
+    worker.close()
+    assert weights["a"].tolist() == [-3] * 4 and weights["b"].tolist() == [-3] * 2
+
+
 def test_a_pytree_of_jax():
     jax = pytest.importorskip("jax")
     x = jax.random.normal(jax.random.key(1), (64, 4))
@@ -221,6 +365,41 @@ def test_a_run_without_finite_loss_ends():
     with pytest.raises(syncline.SynclineError, match="loss"):
         while worker.goes_on:
             worker.step(numpy.ones(1), loss=float("nan"))
+
+
+def test_how_far_a_loop_is_shows_in_a_notebook(monkeypatch):
+    lines = []
+
+    class Cell:
+        def update(self, told, raw):
+            lines.append(told["text/plain"])
+
+    class Shell:
+        kernel = None
+
+    ipython, display = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.get_ipython, ipython.display = Shell, display
+    display.display = lambda told, raw, display_id: Cell()
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    for progress in (None, False):
+        weights = numpy.zeros(2)
+        worker = syncline.join(weights, steps_per_epoch=3, epochs=2)
+        for number in worker.batches([0.3, 0.0, 0.0], progress=progress):
+            time.sleep(number)
+            worker.step(weights, loss=0.25)
+        worker.close()
+    assert [line.rpartition(",")[0] for line in lines] == [
+        "epoch 1 of 2, step 2 of 3, loss 0.25", "epoch 2 of 2, step 2 of 3, loss 0.25", "all of 2 epochs, loss 0.25",
+    ]
+
+
+def test_a_loader_that_is_too_short_is_told():
+    worker = syncline.join(numpy.zeros(2), steps_per_epoch=3)
+    with pytest.raises(syncline.UsageError, match="no batch for step 3 of epoch 0"):
+        for _ in worker.batches([1, 2]):
+            worker.step(numpy.ones(2))
+    worker.close()
 
 
 def test_local_steps_and_averages():

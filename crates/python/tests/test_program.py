@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 import syncline
+from conftest import Lender
 
 
 class Store:
@@ -80,7 +81,7 @@ def test_arrays_of_every_kind_travel_as_they_are(dtype, shape):
 
 
 def test_plain_values_keep_their_types():
-    value = {"a": [1, 2.5, None, True, "ü\0"], "b": (1, (2,)), "c": b"\0raw", "d": {}, "e": numpy.float32(0.5)}
+    value = {"a": [1, 2.5, None, True, "ü\0"], "b": (1, (2,)), "c": b"\0raw", "d": {}, "e": numpy.float32(0.5), "f": {1: 2, (3, "x"): None}}
     (back,), named = answer(lambda store: store.echo(value, key=[1]))
     assert back == value and type(back["b"]) is tuple and type(back["c"]) is bytes and named == {"key": [1]}
 
@@ -160,11 +161,163 @@ def test_what_makes_no_sense_is_refused():
         syncline.this_node()
     program = syncline.Program("once")
     program.node("only", lambda: None)
-    with pytest.raises(syncline.UsageError, match="not on `cloud`"):
+    with pytest.raises(syncline.UsageError, match="`cloud`"):
         program.launch("cloud")
+    with pytest.raises(syncline.UsageError, match="virtual time"):
+        program.launch("threads", seed=3)
+    with pytest.raises(syncline.UsageError, match="no network"):
+        program.launch("sim", network="fast")
     program.run()
     with pytest.raises(syncline.UsageError, match="launched already"):
         program.run()
+
+
+class Queue:
+    """Hands out what it was given; each call takes half a second."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def put(self, value, who):
+        node = syncline.this_node()
+        node.sleep(0.5)
+        self.seen.append((who, value, round(node.now(), 6)))
+        return value
+
+
+def simulated(seed, network=None):
+    """What a queue has seen of three nodes that call it in virtual time, and for how long the last of them took."""
+    seen = []
+    program = syncline.Program("simulated")
+    queue = program.service("queue", Queue, seen)
+
+    def work(queue):
+        node = syncline.this_node()
+        for number in range(3):
+            node.sleep(1 + node.rank)
+            assert queue.put(number, node.name) == number
+        futures = [queue.futures.put(number, node.name) for number in (10, 11)]
+        assert [future.result() for future in futures] == [10, 11] and all(future.done() for future in futures)
+
+    program.nodes("worker", 3, work, queue)
+    begun = time.monotonic()
+    program.run("sim", seed=seed, network=network)
+    return seen, time.monotonic() - begun
+
+
+def test_virtual_time_passes_without_waiting_and_the_same_seed_gives_the_same_run():
+    seen, took = simulated(3, "1Gbit/1ms")
+    assert took < 5 and len(seen) == 15
+    assert seen == simulated(3, "1Gbit/1ms")[0]
+    # 1 s, a call to the queue and half a second there.
+    assert seen[0][:2] == ("worker/0", 0) and 1.5 < seen[0][2] < 1.51
+    # Three times 3 s and a call with its answer; then two calls at once.
+    last = [moment for who, _, moment in seen if who == "worker/2"][-1]
+    assert 11 < last < 11.03
+    orders = {tuple(value for _, value, _ in simulated(seed)[0]) for seed in range(1, 6)}
+    assert len(orders) > 1, "the seed decides among what happens at the same time"
+
+
+def test_messages_take_their_time_on_a_modelled_network():
+    took = []
+
+    def ask(store):
+        node, array = syncline.this_node(), numpy.zeros(1_250_000, dtype="u1")
+        begun = node.now()
+        store.echo(array)
+        took.append(node.now() - begun)
+
+    program = syncline.Program("slow")
+    program.node("client", ask, program.service("store", Store))
+    program.run("sim", network="100Mbit/10ms")
+    # 10 Mbit there and back, and two latencies.
+    assert 0.22 <= took[0] < 0.23, took
+
+
+class Friend:
+    """Asks another one before it answers anybody."""
+
+    def __init__(self, others):
+        self.said = [other.hello() for other in others]
+
+    def hello(self):
+        return "hello"
+
+
+def test_a_deadlock_in_virtual_time_is_told_at_once():
+    program, others = syncline.Program("stuck"), []
+    first = program.service("first", Friend, others)
+    others.append(program.service("second", Friend, [first]))
+    program.node("client", lambda friend: friend.hello(), first)
+    with pytest.raises(syncline.SynclineError, match="circle of waits: first/0 waits for second/0 .*; second/0 waits for first/0"):
+        program.run("sim")
+
+
+def test_calls_are_batched_in_virtual_time():
+    sizes = []
+
+    class Roots:
+        @syncline.batched(size=4, timeout=0.5)
+        def root(self, numbers):
+            sizes.append(len(numbers))
+            return numpy.sqrt(numbers)
+
+    program = syncline.Program("batching")
+    roots = program.service("roots", Roots)
+    program.nodes("client", 8, lambda roots: roots.root(4.0), roots)
+    program.run("sim")
+    assert sizes == [4, 4]
+
+
+def test_only_the_threads_of_bodies_wait_in_virtual_time():
+    program = syncline.Program("threads")
+    told = []
+
+    def work(store):
+        def aside():
+            try:
+                store.all()
+            except syncline.UsageError as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=aside)
+        thread.start()
+        thread.join()
+
+    program.node("client", work, program.service("store", Store))
+    program.run("sim")
+    assert "futures" in told[0]
+
+
+def test_tensors_of_other_libraries_travel_as_arrays():
+    array = numpy.arange(6, dtype="i4").reshape(2, 3)
+    (back,), _ = answer(lambda store: store.echo(Lender(array)))
+    assert isinstance(back, numpy.ndarray) and (back == array).all() and back.dtype == array.dtype
+    torch = pytest.importorskip("torch")
+    (back,), _ = answer(lambda store: store.echo(torch.arange(3.0, requires_grad=True)))
+    assert back.tolist() == [0, 1, 2]
+    with pytest.raises(syncline.SynclineError, match="bring it to the CPU"):
+        answer(lambda store: store.echo(torch.zeros(3, dtype=torch.bfloat16)))
+
+
+@pytest.mark.parametrize("on", ["threads", "sim"])
+def test_large_arrays_are_whole_may_be_changed_and_are_nobody_elses(on):
+    def question(store):
+        array = numpy.arange(300_000, dtype="f8")
+        store.add(array)
+        array += 1
+        (first,), _ = store.echo(array)
+        first += 1
+        (second,), _ = store.echo(array)
+        kept = store.all()[2]
+        kept[:10] = -1
+        return array[-1], first[-1], second[-1], kept[-1], store.all()[2][0], [len(first), first.flags.aligned]
+
+    seen = []
+    program = syncline.Program("large")
+    program.node("client", ask, program.service("store", Store, 1, 2), seen, question)
+    program.run(on)
+    assert seen == [(300_000, 300_001, 300_000, 299_999, 0, [300_000, True])]
 
 
 SCRIPT = textwrap.dedent(
@@ -196,8 +349,10 @@ SCRIPT = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("on, said", [("threads", "1 producers, together"), ("processes", "3 producers, apart")])
-def test_the_same_program_runs_on_threads_and_processes(tmp_path, on, said):
+@pytest.mark.parametrize(
+    "on, said", [("threads", "1 producers, together"), ("sim", "1 producers, together"), ("processes", "3 producers, apart")]
+)
+def test_the_same_program_runs_on_threads_processes_and_in_virtual_time(tmp_path, on, said):
     script = tmp_path / "consumer_producers.py"
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, script, on], capture_output=True, text=True, timeout=120)

@@ -13,7 +13,7 @@ The parts:
 - :class:`syncline.Model`: a model that ``syncline train --save`` wrote, applied to a table.
 - :func:`syncline.run_file`: the spans of a run, as columns.
 - :func:`syncline.join`: a training loop of one's own, with servers between its steps.
-- :class:`syncline.Program`: programs of nodes and services, on threads and on processes.
+- :class:`syncline.Program`: programs of nodes and services, on threads, on processes, on hosts and in virtual time.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import threading
-import time
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
 from ._errors import UsageError
+from ._here import here
+
+if TYPE_CHECKING:
+    from ._program import Node
 
 
 class _Batch:
@@ -56,9 +59,12 @@ def batched(size: int, timeout: float = 0.01) -> Callable[[Callable[..., Any]], 
                     del self.__dict__[slot]
                     with batch.full:
                         batch.full.notify()
+            node = here()
             if is_first:
                 _gather(self, batch, lock, slot, size, timeout)
                 _answer(self, batch, method)
+            elif node is not None and node.is_virtual:
+                _pass_until(node, batch.done.is_set, timeout)
             batch.done.wait()
             if batch.error is not None:
                 raise batch.error
@@ -71,12 +77,22 @@ def batched(size: int, timeout: float = 0.01) -> Callable[[Callable[..., Any]], 
 
 def _gather(served: Any, batch: _Batch, lock: threading.Lock, slot: str, size: int, timeout: float) -> None:
     """Waits for others, and closes the batch."""
-    until = time.monotonic() + timeout
-    with batch.full:
-        batch.full.wait_for(lambda: len(batch.calls) >= size, max(0.0, until - time.monotonic()))
+    node = here()
+    if node is not None and node.is_virtual:
+        end = node.now() + timeout
+        _pass_until(node, lambda: len(batch.calls) >= size or node.now() >= end, timeout)
+    else:
+        with batch.full:
+            batch.full.wait_for(lambda: len(batch.calls) >= size, timeout)
     with lock:
         if served.__dict__.get(slot) is batch:
             del served.__dict__[slot]
+
+
+def _pass_until(node: Node, over: Callable[[], bool], timeout: float) -> None:
+    """Lets virtual time pass, in sixteenths of a batch's patience, until something is so: others go on only where this one waits."""
+    while not over() and not node.is_stopping:
+        node.sleep(max(timeout / 16, 1e-6))
 
 
 def _answer(served: Any, batch: _Batch, method: Callable[..., Any]) -> None:

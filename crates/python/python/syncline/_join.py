@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Optional, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Optional, TypeVar, Union
 
 from . import _native, _run
 from ._ask import Path, path
 from ._document import Document
 from ._errors import SynclineError, UsageError
 from ._parameters import parameters_of
+from ._progress import Progress, notebook
 
 Batch = TypeVar("Batch")
 
@@ -30,22 +31,17 @@ class Worker:
         """How many there are."""
         self.steps_per_epoch: int = spec["steps_per_epoch"]
         self._batch_size: int = spec["batch_size"]
+        self._epochs: int = spec["epochs"]
+        #: Whether its work passes from hand to hand, so that it may come to work at others' shares.
+        self._deals: bool = spec["elastic"] is not None or spec["on_worker_loss"] == "redistribute"
+        self._knows_share = False
+        self._loss: Optional[float] = None
         self._process = os.getpid()
         self._parameters = parameters_of(model)
         self._session = _native.Session.join(json.dumps(spec), place, self._parameters.values)
         self._goes_on = True
-        self._steps = 0
         if self._session.report is None:
             self._exchange(None, 0.0, 0)
-            self._steps = self._steps_before(spec["every"])
-
-    def _steps_before(self, every: str) -> int:
-        """How many steps lie before the round that this worker begins with: some where it goes on after a loss."""
-        name, _, count = every.partition(":")
-        steps = {"batch": 1, "epoch": self.steps_per_epoch}.get(name) or int(count)
-        rounds = -(-self.steps_per_epoch // steps)
-        epoch, within = divmod(self._session.round, rounds)
-        return epoch * self.steps_per_epoch + within * steps
 
     def _exchange(self, gradient: Any, loss: float, samples: int) -> None:
         self._goes_on = self._session.step(gradient, loss, samples, self._parameters.values)
@@ -62,32 +58,53 @@ class Worker:
         self._check_process()
         if not self._goes_on:
             return False
+        self._check_share()
         self._parameters.collect(gradients)
         # A tensor that still has its graph warns of becoming a number.
         number = 0.0 if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
+        self._loss = None if loss is None else number
         size = self._batch_size if samples is None else int(samples)
         self._exchange(self._parameters.gradient, number, size)
-        self._steps += 1
         return self._goes_on
 
-    def batches(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+    def batches(
+        self, loader: Union[Iterable[Batch], Callable[[int], Iterable[Batch]]], *, progress: Optional[bool] = None
+    ) -> Iterator[Batch]:
         """Goes through ``loader`` in every epoch that is left, for one :meth:`step` a batch. A worker that was started again goes on
-        where it was. A sampler with ``set_epoch`` is told the epoch."""
+        where it was. A sampler with ``set_epoch`` is told the epoch.
+
+        Where workers come and go, or do the work of others that were lost, give a function of the share that makes its loader:
+        it is called for each share that this worker comes to work at.
+
+        How far it is shows in a notebook, and with ``progress=True`` on a terminal as well; not with ``progress=False``."""
+        of_share = None if hasattr(loader, "__iter__") or not callable(loader) else loader
+        if of_share is None and self._deals:
+            raise UsageError(
+                "this worker may come to do the work of others: give `batches` a function that makes the loader of a share, such as"
+                " batches(lambda share: loader_of(share, worker.workers))"
+            )
+        self._knows_share = True
+        readers: dict[int, _Reader] = {}
+        shown = Progress() if progress or (progress is None and notebook() is not None) else None
         while self._goes_on:
-            set_epoch = getattr(getattr(loader, "sampler", None), "set_epoch", None)
-            if set_epoch is not None:
-                set_epoch(self.epoch)
-            done, before = self._steps % self.steps_per_epoch, self._steps
-            for number, batch in enumerate(loader):
-                if number < done:
-                    continue
-                if not self._goes_on or number == self.steps_per_epoch:
-                    break
-                yield batch
-            if self._goes_on and self._steps == before:
-                raise UsageError(
-                    f"no step was taken in epoch {self.epoch}: the loader has fewer than {done + 1} batches, or step() was not called"
-                )
+            share, _, epoch, step = self._session.at
+            if share not in readers or not readers[share].stands_at(epoch, step):
+                found: Any = loader if of_share is None else of_share(share)
+                readers[share] = _Reader(found, epoch, step)
+            before = self._session.at
+            yield readers[share].next()
+            if self._session.at == before and self._goes_on:
+                readers[share].passed += 1
+            if shown is not None:
+                shown.tell(self._told(), last=not self._goes_on)
+
+    def _told(self) -> str:
+        """How far it is."""
+        _, _, epoch, step = self._session.at
+        loss = "" if self._loss is None else f", loss {self._loss:.4g}"
+        if not self._goes_on:
+            return f"all of {self._epochs} epochs{loss}" if self.finished else f"left in epoch {epoch + 1} of {self._epochs}{loss}"
+        return f"epoch {epoch + 1} of {self._epochs}, step {step + 1} of {self.steps_per_epoch}{loss}"
 
     @property
     def model(self) -> Any:
@@ -101,14 +118,27 @@ class Worker:
         return self._goes_on
 
     @property
+    def finished(self) -> bool:
+        """Whether training is over and the model has its last parameters: not where the run was ended early, or goes on without this
+        worker."""
+        return self._session.is_finished
+
+    @property
+    def share(self) -> int:
+        """Of whose share of the work the next step is: this worker's :attr:`rank`, but where workers come and go, or do the work of
+        others that were lost. There are as many shares as :attr:`workers`."""
+        self._knows_share = True
+        return self._session.at[0]
+
+    @property
     def epoch(self) -> int:
         """The epoch of the next step, from 0."""
-        return self._steps // self.steps_per_epoch
+        return self._epochs if self._session.is_finished else self._session.at[2]
 
     @property
     def round(self) -> int:
         """The round of the next step, from 0."""
-        return self._session.round
+        return self._session.at[1]
 
     @property
     def report(self) -> Optional[Document]:
@@ -134,6 +164,44 @@ class Worker:
         if self._process != os.getpid():
             raise SynclineError("this process was forked from a worker's, and has no part in the run: step there")
 
+    def _check_share(self) -> None:
+        if not self._knows_share and self._session.at[0] != self.rank:
+            raise UsageError(
+                "this step is of the work of another worker, and the script has not asked whose: take its rows by `worker.share`, or by"
+                " worker.batches(lambda share: ...)"
+            )
+
+
+class _Reader:
+    """One pass through the batches of a share."""
+
+    def __init__(self, loader: Iterable[Any], epoch: int, step: int) -> None:
+        set_epoch = getattr(getattr(loader, "sampler", None), "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(epoch)
+        self._batches = iter(loader)
+        self._epoch = epoch
+        self._done = 0
+        #: Batches for which no step was taken.
+        self.passed = 0
+        while self._done < step:
+            self.next()
+
+    def stands_at(self, epoch: int, step: int) -> bool:
+        """Whether this step is of the batch that comes next."""
+        return epoch == self._epoch and step == self._done - self.passed
+
+    def next(self) -> Any:
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            raise UsageError(
+                f"the loader has no batch for step {self._done + 1} of epoch {self._epoch}: it has fewer than steps_per_epoch, or step()"
+                " was not called for each"
+            ) from None
+        self._done += 1
+        return batch
+
 
 def join(
     model: Any,
@@ -151,18 +219,23 @@ def join(
     l2: float = 0.0,
     schedule: str = "constant",
     clip: Optional[float] = None,
+    compress: Optional[str] = None,
     every: str = "batch",
     fold: str = "mean",
     seed: int = 1,
     trace: Optional[Path] = None,
+    checkpoint: Optional[Path] = None,
+    checkpoint_every: Optional[str] = None,
+    keep: Optional[int] = None,
+    resume: Optional[Path] = None,
 ) -> Worker:
     """Takes part in a training run as a worker: servers hold the parameters, and every :meth:`Worker.step` exchanges gradients for
-    new parameters, as the policy ``sync`` says (``bsp``, ``asp``, ``ssp:2``, ``backup:1`` ...).
+    new parameters, as the policy ``sync`` says (``bsp``, ``asp``, ``ssp:2``, ``backup:1``, ``local:8``, ``allreduce`` ...).
 
     ``model`` is a PyTorch module, whose gradients ``backward`` leaves in it; or arrays of NumPy (one, or lists and dictionaries of
     them), which are changed in place; or a pytree of JAX, which is new in :attr:`Worker.model` after each step.
     ``steps_per_epoch`` is how many steps each worker takes in an epoch, the same for all. The other
-    settings are those of ``syncline train``.
+    settings are those of ``syncline train``; what ``syncline run`` is told on the command line goes before what stands here.
 
     Started by ``syncline run --workers 4 train.py``, the script is one of four workers; started by ``python train.py`` it is the
     only one. What stands before ``join`` is done once in every process of the run, so it should do no more than prepare.
@@ -181,7 +254,10 @@ def join(
     if _joined is not None and _joined.goes_on and _run.launched is not None:
         raise UsageError("this process has joined a run already")
     spec: dict[str, Any] = {
+        "on": "processes",
+        "insecure_network": False,
         "workers": 1,
+        "elastic": None,
         "servers": 1,
         "sync": sync,
         "every": every,
@@ -195,15 +271,17 @@ def join(
         "l2": l2,
         "schedule": schedule,
         "clip": clip,
+        "compress": compress,
         "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,
         "batch_size": batch_size,
         "seed": seed,
         "inject": [],
         "trace": None if trace is None else path(trace),
-        "checkpoint": None,
-        "checkpoint_every": None,
-        "resume": None,
+        "checkpoint": None if checkpoint is None else path(checkpoint),
+        "checkpoint_every": checkpoint_every,
+        "keep": keep,
+        "resume": None if resume is None else path(resume),
         "on_worker_loss": "stop",
         "silence": None,
     }
@@ -217,5 +295,8 @@ def join(
         worker = Worker(model, spec, launched.place, launched.rank)
         if worker._session.report is not None:
             launched.over(worker._session.report)
+        if not worker.goes_on and not worker.finished:
+            # It comes too late to have any part in the run: nothing of the script is to be done with what it begins with.
+            worker.close()
     _joined = worker
     return worker

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ._dlpack import view_of
 from ._errors import UsageError
 
 #: The key of an object that stands for something that JSON does not have.
@@ -45,6 +46,8 @@ def unpack(body: bytes, parts: Parts, may_pickle: bool) -> Any:
             return parts[rest[0]].tobytes()
         if kind == "tuple":
             return tuple(rest[0])
+        if kind == "map":
+            return dict(rest[0])
         if kind == "pickle" and may_pickle:
             return pickle.loads(parts[rest[0]].tobytes())
         raise UsageError(f"the message holds `{kind}`, which this program does not take")
@@ -65,14 +68,18 @@ def _plain(value: Any, parts: Parts, may_pickle: bool) -> Any:
         return [_plain(item, parts, may_pickle) for item in value]
     if type(value) is tuple:
         return {_MARK: ["tuple", [_plain(item, parts, may_pickle) for item in value]]}
-    if type(value) is dict and all(type(key) is str and key != _MARK for key in value):
-        return {key: _plain(item, parts, may_pickle) for key, item in value.items()}
+    if type(value) is dict:
+        if all(type(key) is str and key != _MARK for key in value):
+            return {key: _plain(item, parts, may_pickle) for key, item in value.items()}
+        return {_MARK: ["map", [[_plain(key, parts, may_pickle), _plain(item, parts, may_pickle)] for key, item in value.items()]]}
+    if not may_pickle and (array := view_of(value)) is not None and not array.dtype.hasobject and array.dtype.names is None:
+        return _plain(array, parts, may_pickle)
     if may_pickle:
         return _beside(np.frombuffer(_pickled(value), dtype=np.uint8), parts, "pickle")
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     raise UsageError(
-        f"a value of the type {kind} cannot travel: arrays, bytes, numbers, texts, lists, tuples and dictionaries with texts as keys"
-        " can, and others where the program is made with pickle=True"
+        f"a value of the type {kind} cannot travel: arrays, tensors, bytes, numbers, texts, lists, tuples and dictionaries can,"
+        " and others where the program is made with pickle=True"
     )
 
 

@@ -9,9 +9,13 @@ from typing import Any, Optional, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ._dlpack import view_of
 from ._errors import UsageError
 
 Vector = npt.NDArray[np.float32]
+
+#: Whether NumPy may write to a tensor that lends its memory.
+_LENDS_FOR_WRITING = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 
 class Parameters(Protocol):
@@ -42,29 +46,55 @@ def parameters_of(model: Any) -> Parameters:
 
 
 class Arrays:
-    """Arrays of NumPy, in lists and dictionaries of any depth: they are changed in place."""
+    """Arrays of NumPy, and tensors whose memory NumPy can look at (DLPack), in lists and dictionaries of any depth: they are changed
+    in place. A single array of 32 bits is itself the vector that crosses."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self._arrays = dict(_leaves(model))
+        self._arrays = {name: _parameter(name, leaf) for name, leaf in _leaves(model)}
         if not self._arrays:
             raise UsageError("give a PyTorch module, or arrays: one, or lists and dictionaries of them")
-        for name, array in self._arrays.items():
-            if not (isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.floating)):
-                kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-                raise UsageError(f"parameters are arrays of floating point numbers; {name or 'this'} is {kind}")
-        self.values = np.empty(sum(array.size for array in self._arrays.values()), dtype=np.float32)
+        first = next(iter(self._arrays.values()))
+        self._is_itself = len(self._arrays) == 1 and first.dtype == np.float32 and first.flags.c_contiguous
+        if self._is_itself:
+            self.values = first.reshape(-1)
+        else:
+            self.values = np.empty(sum(array.size for array in self._arrays.values()), dtype=np.float32)
+            _put(self._arrays.values(), self.values)
         self.gradient = np.zeros_like(self.values)
-        _put(self._arrays.values(), self.values)
 
     def collect(self, gradients: Any) -> None:
         if gradients is None:
             raise UsageError("for arrays, a step takes the gradients: step(gradients)")
-        _put(_in_order(dict(_leaves(gradients)), self._arrays), self.gradient)
+        found = _in_order({name: _lent(leaf) for name, leaf in _leaves(gradients)}, self._arrays)
+        if self._is_itself:
+            self.gradient = np.ascontiguousarray(found[0], dtype=np.float32).reshape(-1)
+        else:
+            _put(found, self.gradient)
 
     def spread(self) -> None:
+        if self._is_itself:
+            return
         for array, values in zip(self._arrays.values(), _parts(self._arrays.values(), self.values)):
             np.copyto(array, values, casting="same_kind")
+
+
+def _parameter(name: str, leaf: Any) -> npt.NDArray[Any]:
+    """A parameter as an array that can be changed in place."""
+    array = view_of(leaf)
+    if array is None or not np.issubdtype(array.dtype, np.floating):
+        kind = type(leaf).__name__ if array is None else f"an array of {array.dtype}"
+        raise UsageError(f"parameters are arrays of floating point numbers; {name or 'this'} is {kind}")
+    if not array.flags.writeable:
+        hint = "" if isinstance(leaf, np.ndarray) or _LENDS_FOR_WRITING else "; NumPy 2.1 and later can also write to tensors that lend their memory"
+        raise UsageError(f"parameters are changed in place, and {name or 'this'} is for reading only: give a copy{hint}")
+    return array
+
+
+def _lent(leaf: Any) -> Any:
+    """A gradient without a copy, where it is a tensor."""
+    array = view_of(leaf)
+    return leaf if array is None else array
 
 
 class Pytree:
@@ -93,7 +123,7 @@ class Pytree:
         if gradients is None:
             raise UsageError("for arrays, a step takes the gradients: step(gradients)")
         found = dict(zip(self._names(gradients), self._jax.tree_util.tree_leaves(gradients)))
-        _put(map(np.asarray, _in_order(found, self._arrays)), self.gradient)
+        _put(map(np.asarray, map(_lent, _in_order(found, self._arrays))), self.gradient)
 
     def spread(self) -> None:
         numpy = self._jax.numpy

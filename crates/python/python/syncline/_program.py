@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,9 +12,8 @@ from typing import Any, Optional
 
 from . import _native
 from ._errors import SynclineError, UsageError
+from ._here import here, is_here
 from ._message import Parts, pack, unpack
-
-_here = threading.local()
 
 
 class RemoteError(SynclineError):
@@ -52,6 +50,19 @@ class Node:
         """How many nodes its group has."""
         return self._native.size
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether time is virtual: the program runs on ``sim``."""
+        return self._native.is_virtual
+
+    def now(self) -> float:
+        """Seconds since the program began; on ``sim`` of virtual time."""
+        return self._native.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass, on ``sim`` virtual time; less, where the program is asked to stop."""
+        self._native.stopped_within(seconds)
+
     def stop(self) -> None:
         """Asks the whole program to stop."""
         self._native.stop()
@@ -67,8 +78,7 @@ class Node:
 
     def wait_for_stop(self) -> None:
         """Returns when the program is asked to stop."""
-        while not self.stopped_within(3600.0):
-            pass
+        self._native.wait_for_stop()
 
 
 def this_node() -> Node:
@@ -76,7 +86,7 @@ def this_node() -> Node:
 
     Raises :class:`UsageError` elsewhere, as in threads that a node has started itself.
     """
-    node: Optional[Node] = getattr(_here, "node", None)
+    node = here()
     if node is None:
         raise UsageError("this code runs in no node of a program")
     return node
@@ -93,7 +103,7 @@ class Handle:
         return f"Handle({self._native.name!r})"
 
     def _connect(self, node: Node) -> Client:
-        return Client(node._native.connect(self._native), self._native.name, self._may_pickle)
+        return Client(node, node._native.connect(self._native), self._native.name, self._may_pickle)
 
 
 class Client:
@@ -102,7 +112,8 @@ class Client:
     Arrays travel as they are, other plain values by JSON. What a method raises is raised here as a :class:`RemoteError`.
     """
 
-    def __init__(self, native: _native.Caller, name: str, may_pickle: bool) -> None:
+    def __init__(self, node: Node, native: _native.Caller, name: str, may_pickle: bool) -> None:
+        self._node = node
         self._native = native
         self._name = name
         self._may_pickle = may_pickle
@@ -116,7 +127,12 @@ class Client:
         return functools.partial(self._call, method)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        body, parts = self._native.call(method, *pack([list(args), kwargs], self._may_pickle))
+        return self._answer(*self._native.call(method, *pack([list(args), kwargs], self._may_pickle)))
+
+    def _begin(self, method: str, *args: Any, **kwargs: Any) -> Future[Any]:
+        return _Begun(self, self._native.begin(method, *pack([list(args), kwargs], self._may_pickle)))
+
+    def _answer(self, body: bytes, parts: Parts) -> Any:
         kind, value = unpack(body, parts, self._may_pickle)
         if kind == "raised":
             raise RemoteError(*value)
@@ -129,16 +145,44 @@ class Client:
 
 
 class Futures:
-    """The methods of a client, called on threads."""
+    """The methods of a client, called on threads; in virtual time, where a node has but one, begun by it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="syncline-call")
+        self._pool = None if client._node.is_virtual else ThreadPoolExecutor(max_workers=64, thread_name_prefix="syncline-call")
 
     def __getattr__(self, method: str) -> Callable[..., Future[Any]]:
         if method.startswith("_"):
             raise AttributeError(method)
+        if self._pool is None:
+            return functools.partial(self._client._begin, method)
         return functools.partial(self._pool.submit, self._client._call, method)
+
+
+class _Begun(Future[Any]):
+    """A call in virtual time that goes on meanwhile: who asks for its result waits in virtual time."""
+
+    def __init__(self, client: Client, native: _native.Begun) -> None:
+        super().__init__()
+        self._client = client
+        self._native: Optional[_native.Begun] = native
+
+    def _wait(self) -> None:
+        native, self._native = self._native, None
+        if native is None:
+            return
+        try:
+            self.set_result(self._client._answer(*native.wait()))
+        except BaseException as error:
+            self.set_exception(error)
+
+    def result(self, timeout: Optional[float] = None) -> Any:
+        self._wait()
+        return super().result(timeout)
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+        self._wait()
+        return super().exception(timeout)
 
 
 class Program:
@@ -200,19 +244,34 @@ class Program:
         """Adds one node."""
         self.nodes(label, 1, function, *args, **kwargs)
 
-    def launch(self, on: str = "threads") -> Run:
-        """Starts the program on ``threads`` of this process, or on ``processes``. In the process of a node it does not return."""
-        if on == "processes":
+    def launch(self, on: str = "threads", *, seed: Optional[int] = None, network: Optional[str] = None) -> Run:
+        """Starts the program. In the process of a node it does not return.
+
+        ``on`` is ``threads`` (of this process), ``processes`` or ``tmux`` (of this machine), ``ssh:hosts.txt`` or ``slurm`` (of
+        hosts that have this interpreter and its packages at the same path), or ``sim``: virtual time, on one thread at a time. There a
+        program whose nodes do the same does the same again, step by step, and time passes by :meth:`Node.sleep` and on the
+        ``network`` only (such as ``1Gbit/100us``; by default messages take no time); ``seed`` decides among what happens at the
+        same time.
+
+        >>> def tick():
+        ...     this_node().sleep(3600)
+        ...     print(this_node().name, this_node().now())
+        >>> program = Program("ticks")
+        >>> program.node("clock", tick)
+        >>> program.run("sim")
+        clock/0 3600.0
+        """
+        if on not in ("threads", "sim"):
             _native.started_by(sys.executable, _this_script(), sys.argv[1:])
             if _native.enrol() is not None:
                 # Its lines are passed on one by one, and the process ends without the interpreter's last words.
                 for stream in (sys.stdout, sys.stderr):
                     stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        return Run(self._native.launch(on))
+        return Run(self._native.launch(on, seed, network))
 
-    def run(self, on: str = "threads") -> None:
+    def run(self, on: str = "threads", *, seed: Optional[int] = None, network: Optional[str] = None) -> None:
         """Launches the program and waits for its end."""
-        self.launch(on).wait()
+        self.launch(on, seed=seed, network=network).wait()
 
 
 class Run:
@@ -246,7 +305,7 @@ def _this_script() -> list[str]:
 
 def _made(node: Node, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """What a function gives in a node; what it raises is shown where it happened, and is the node's failure."""
-    _here.node = node
+    is_here(node)
     try:
         return function(*_connected(node, args), **_connected(node, kwargs))
     except BaseException as error:
@@ -255,7 +314,7 @@ def _made(node: Node, function: Callable[..., Any], args: Any, kwargs: Any) -> A
         traceback.print_exc()
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
     finally:
-        _here.node = None
+        is_here(None)
 
 
 def _connected(node: Node, value: Any) -> Any:
@@ -279,7 +338,7 @@ def _has_handles(value: Any) -> bool:
 
 def _serve(node: Node, served: Any, may_pickle: bool, method: str, body: bytes, parts: Parts) -> tuple[bytes, Parts]:
     """Calls a method of a served object."""
-    _here.node = node
+    is_here(node)
     try:
         if method.startswith("_") or method == "run" or not callable(getattr(type(served), method, None)):
             raise AttributeError(f"{type(served).__name__} has no public method `{method}`")
@@ -288,4 +347,4 @@ def _serve(node: Node, served: Any, may_pickle: bool, method: str, body: bytes, 
     except Exception as error:
         return pack(["raised", [type(error).__name__, str(error), traceback.format_exc()]], False)
     finally:
-        _here.node = None
+        is_here(None)

@@ -40,7 +40,9 @@ class Launched:
 
     def prepares(self) -> None:
         """Before the script begins: what it prints before it joins is said by workers only."""
-        variables = {"RANK": self.rank, "LOCAL_RANK": self.rank, "WORLD_SIZE": self.options["workers"]}
+        variables = {"RANK": self.rank, "WORLD_SIZE": self.options["workers"]}
+        if self.options["on"] in ("processes", "tmux"):
+            variables["LOCAL_RANK"] = self.rank
         os.environ.update((name, str(value)) for name, value in variables.items())
         if self.is_worker:
             # What a killed worker has said is not to be lost with it.
@@ -151,17 +153,31 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = found.add_argument
+    add(
+        "--on", default="processes", metavar="WHERE",
+        help="where the processes run: processes (of this machine), tmux (the same, each with a window), ssh:FILE (hosts that ssh reaches,"
+        " with this Python and package at the same path), or slurm [processes]",
+    )  # fmt: skip
+    add("--insecure-network", action="store_true", help="let everything pass between hosts unencrypted")
     add("--workers", type=int, default=1, metavar="N", help="how many processes run the script's loop [1]")
+    add(
+        "--elastic", type=int, metavar="N",
+        help="workers come and go: so many are there at the start, --workers at most, and `syncline scale` has others join or leave",
+    )  # fmt: skip
     add("--servers", type=int, default=1, metavar="N", help="how many processes share the parameters [1]")
     add("--sync", metavar="POLICY", help="when workers wait, in place of what the script says: bsp, asp, ssp:2, backup:1 ...")
+    add("--compress", metavar="CODECS", help="shorter messages: bf16, f16, or push=int8, push=topk:0.01 and the like, pull=bf16 ...")
     add("--trace", metavar="FILE", help="write what happened, for `syncline trace report` and `syncline predict`")
     add("--inject", action="append", metavar="DELAY", help="slow workers or rounds, such as worker=2:3x; may be repeated")
     add("--checkpoint", metavar="FOLDER", help="write checkpoints into this folder")
     add("--checkpoint-every", metavar="HOW-OFTEN", help="rounds:N, epochs:N or seconds:S [seconds:60]")
+    add("--keep", type=int, metavar="N", help="how many checkpoints are kept")
     add("--resume", metavar="FOLDER", help="go on from the newest whole checkpoint in this folder")
     add(
-        "--on-worker-loss", metavar="POLICY", help="when a worker is lost: stop, or restart (it goes on at the round where it was) [stop]"
-    )
+        "--on-worker-loss", metavar="POLICY",
+        help="when a worker is lost: stop, restart (it goes on at the round where it was), or redistribute (another does its work as well)"
+        " [stop]",
+    )  # fmt: skip
     add("--silence", metavar="TIME", help="count a process as lost that gives no sign of life for so long")
     add("--json", action="store_true", help="print the report as JSON")
     add("script", help="the script, which calls syncline.join")

@@ -1,0 +1,104 @@
+"""Scripts and programs on several hosts: two servers of SSH on this machine, each at a loopback address of its own."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+
+from conftest import command
+from test_join import SCRIPT as TRAIN
+from test_program import SCRIPT as PROGRAM
+
+HOSTS = {"left": "127.0.3.1", "right": "127.0.3.2"}
+
+
+class Farm:
+    """Hosts that ``ssh`` reaches, and what a command needs to use them."""
+
+    def __init__(self, folder, sshd):
+        self.folder = folder
+        for key in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
+        shutil.copy(folder / "user.pub", folder / "authorized")
+        with socket.socket() as free:
+            free.bind(("127.0.3.1", 0))
+            port = free.getsockname()[1]
+        client = (
+            f"Host *\nPort {port}\nIdentityFile {folder}/user\nUserKnownHostsFile {folder}/known\n"
+            "StrictHostKeyChecking no\nLogLevel ERROR\n"
+        )
+        self.servers = []
+        for host, address in HOSTS.items():
+            client += f"Host {host}\nHostName {address}\n"
+            settings = folder / f"sshd.{host}"
+            settings.write_text(
+                f"ListenAddress {address}\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+                "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
+            )
+            self.servers.append(subprocess.Popen([sshd, "-D", "-e", "-f", settings], stderr=subprocess.DEVNULL))
+        (folder / "client").write_text(client)
+        self.hosts = folder / "hosts.txt"
+        self.hosts.write_text("left slots=2\nright slots=2\n")
+        self.environment = {**os.environ, "SYNCLINE_SSH": f"ssh -F {folder}/client"}
+        for host in HOSTS:
+            deadline = time.monotonic() + 20
+            while subprocess.run(["ssh", "-F", folder / "client", host, "true"], stderr=subprocess.DEVNULL).returncode:
+                assert time.monotonic() < deadline, "sshd does not answer"
+                time.sleep(0.1)
+
+    def close(self):
+        for server in self.servers:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory):
+    sshd = next((path for path in ("/usr/sbin/sshd", "/usr/bin/sshd") if pathlib.Path(path).exists()), None)
+    if sshd is None or shutil.which("ssh") is None:
+        pytest.skip("there is no sshd on this machine")
+    # Where it separates its privileges, if it is root's.
+    if os.geteuid() == 0:
+        os.makedirs("/run/sshd", exist_ok=True)
+    farm = Farm(tmp_path_factory.mktemp("hosts"), sshd)
+    yield farm
+    farm.close()
+
+
+def test_a_script_trains_the_same_on_hosts(farm, tmp_path):
+    (tmp_path / "train.py").write_text(TRAIN)
+    for name, where in [("here", "processes"), ("there", f"ssh:{farm.hosts}")]:
+        done = command("run", "--on", where, "--workers", 2, "train.py", f"{name}.npy", cwd=tmp_path, env=farm.environment)
+        assert done.returncode == 0, done.stderr
+        assert "worker 1 of 2 ends in epoch 10" in done.stdout + done.stderr
+    assert (numpy.load(tmp_path / "there.npy") == numpy.load(tmp_path / "here.npy")).all()
+
+
+def test_a_program_runs_on_hosts(farm, tmp_path):
+    script = tmp_path / "consumer_producers.py"
+    script.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, script, f"ssh:{farm.hosts}"], capture_output=True, text=True, timeout=120, env=farm.environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 producers, apart" in done.stdout + done.stderr and done.stdout.splitlines()[-1] == "over", done
+
+
+def test_a_host_without_the_interpreter_is_told(farm, tmp_path):
+    (tmp_path / "train.py").write_text(TRAIN)
+    # As if this interpreter were somewhere where hosts have none.
+    script = tmp_path / "as_elsewhere.py"
+    script.write_text(
+        "import sys; sys.executable = '/nowhere/bin/python'\nfrom syncline import _run\n_run.main(sys.argv[1:])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, "--on", f"ssh:{farm.hosts}", tmp_path / "train.py", tmp_path / "w.npy"],
+        capture_output=True, text=True, timeout=120, env=farm.environment,
+    )
+    assert done.returncode == 1 and "must be at the same path on every host" in done.stderr, done
