@@ -5,7 +5,23 @@
 //! missing key, another type, a failure) is left to the full parser, so this is never more than a shortcut. A key cannot be
 //! found inside a text, because quotes in a text are escaped.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::event::{Ending, Metrics, StageKey, TaskEnd, TaskKind};
+
+/// A key, with the beginning of its value where that is given. What finds it is made once and not for every line.
+macro_rules! key {
+    ($name:literal) => {
+        key!($name, "")
+    };
+    ($name:literal, $value:literal) => {{
+        static KEY: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new(concat!("\"", $name, "\":", $value)));
+        &*KEY
+    }};
+}
 
 /// The end of a successful task; `None` if the line is anything else.
 pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
@@ -15,21 +31,21 @@ pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
     }
     let mut keys = Keys { line: end, at: 0 };
     let stage =
-        StageKey { id: keys.number(b"\"Stage ID\":")?, attempt: keys.number(b"\"Stage Attempt ID\":")? };
-    let kind = match keys.text(b"\"Task Type\":")? {
+        StageKey { id: keys.number(key!("Stage ID"))?, attempt: keys.number(key!("Stage Attempt ID"))? };
+    let kind = match keys.text(key!("Task Type"))? {
         "ResultTask" => TaskKind::Result,
         _ => TaskKind::ShuffleMap,
     };
-    keys.after(b"\"Task End Reason\":{\"Reason\":\"Success\"}")?;
-    let task = keys.number(b"\"Task ID\":")?;
-    let index = keys.number(b"\"Index\":")?;
-    let launched = keys.number(b"\"Launch Time\":")?;
-    let executor = keys.text(b"\"Executor ID\":")?.to_owned();
-    let speculative = keys.flag(b"\"Speculative\":")?;
-    let getting_result = keys.number(b"\"Getting Result Time\":")?;
-    let finished = keys.number(b"\"Finish Time\":")?;
-    let failed = keys.flag(b"\"Failed\":")?;
-    let killed = keys.flag(b"\"Killed\":")?;
+    keys.after(key!("Task End Reason", r#"{"Reason":"Success"}"#))?;
+    let task = keys.number(key!("Task ID"))?;
+    let index = keys.number(key!("Index"))?;
+    let launched = keys.number(key!("Launch Time"))?;
+    let executor = keys.text(key!("Executor ID"))?.to_owned();
+    let speculative = keys.flag(key!("Speculative"))?;
+    let getting_result = keys.number(key!("Getting Result Time"))?;
+    let finished = keys.number(key!("Finish Time"))?;
+    let failed = keys.flag(key!("Failed"))?;
+    let killed = keys.flag(key!("Killed"))?;
     let metrics = Some(metrics(&mut keys)?);
     if failed || killed {
         return None;
@@ -51,33 +67,33 @@ pub(super) fn task_end(line: &[u8]) -> Option<TaskEnd> {
 }
 
 fn metrics(keys: &mut Keys<'_>) -> Option<Metrics> {
-    keys.after(b"\"Task Metrics\":{")?;
+    keys.after(key!("Task Metrics", "{"))?;
     let mut metrics = Metrics {
-        deserialise: keys.number(b"\"Executor Deserialize Time\":")?,
-        deserialise_cpu_ns: keys.number(b"\"Executor Deserialize CPU Time\":")?,
-        run: keys.number(b"\"Executor Run Time\":")?,
-        cpu_ns: keys.number(b"\"Executor CPU Time\":")?,
+        deserialise: keys.number(key!("Executor Deserialize Time"))?,
+        deserialise_cpu_ns: keys.number(key!("Executor Deserialize CPU Time"))?,
+        run: keys.number(key!("Executor Run Time"))?,
+        cpu_ns: keys.number(key!("Executor CPU Time"))?,
         // Spark before 3.1 does not write it.
-        peak_memory: if keys.comes(b"\"Peak Execution Memory\":") {
-            keys.number(b"\"Peak Execution Memory\":")?
+        peak_memory: if keys.comes(key!("Peak Execution Memory")) {
+            keys.number(key!("Peak Execution Memory"))?
         } else {
             0
         },
-        gc: keys.number(b"\"JVM GC Time\":")?,
-        serialise: keys.number(b"\"Result Serialization Time\":")?,
-        memory_spilled: keys.number(b"\"Memory Bytes Spilled\":")?,
-        spilled: keys.number(b"\"Disk Bytes Spilled\":")?,
-        fetch_wait: keys.number(b"\"Fetch Wait Time\":")?,
-        remote_read: keys.number(b"\"Remote Bytes Read\":")?,
-        local_read: keys.number(b"\"Local Bytes Read\":")?,
-        records_read: keys.number(b"\"Total Records Read\":")?,
-        shuffle_written: keys.number(b"\"Shuffle Bytes Written\":")?,
-        shuffle_write_ns: keys.number(b"\"Shuffle Write Time\":")?,
-        shuffle_records_written: keys.number(b"\"Shuffle Records Written\":")?,
-        input_bytes: keys.number(b"\"Bytes Read\":")?,
-        input_records: keys.number(b"\"Records Read\":")?,
-        output_bytes: keys.number(b"\"Bytes Written\":")?,
-        output_records: keys.number(b"\"Records Written\":")?,
+        gc: keys.number(key!("JVM GC Time"))?,
+        serialise: keys.number(key!("Result Serialization Time"))?,
+        memory_spilled: keys.number(key!("Memory Bytes Spilled"))?,
+        spilled: keys.number(key!("Disk Bytes Spilled"))?,
+        fetch_wait: keys.number(key!("Fetch Wait Time"))?,
+        remote_read: keys.number(key!("Remote Bytes Read"))?,
+        local_read: keys.number(key!("Local Bytes Read"))?,
+        records_read: keys.number(key!("Total Records Read"))?,
+        shuffle_written: keys.number(key!("Shuffle Bytes Written"))?,
+        shuffle_write_ns: keys.number(key!("Shuffle Write Time"))?,
+        shuffle_records_written: keys.number(key!("Shuffle Records Written"))?,
+        input_bytes: keys.number(key!("Bytes Read"))?,
+        input_records: keys.number(key!("Records Read"))?,
+        output_bytes: keys.number(key!("Bytes Written"))?,
+        output_records: keys.number(key!("Records Written"))?,
     };
     metrics.spilled = metrics.spilled.saturating_add(metrics.memory_spilled);
     Some(metrics)
@@ -91,25 +107,25 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Goes behind the next `key`.
-    fn after(&mut self, key: &[u8]) -> Option<()> {
+    fn after(&mut self, key: &Finder<'static>) -> Option<()> {
         let rest = &self.line[self.at..];
         // Mostly the key is the next thing after a comma.
         let found = match rest.get(1..) {
-            Some(next) if next.starts_with(key) => 1,
-            _ => memchr::memmem::find(rest, key)?,
+            Some(next) if next.starts_with(key.needle()) => 1,
+            _ => key.find(rest)?,
         };
-        self.at += found + key.len();
+        self.at += found + key.needle().len();
         Some(())
     }
 
     /// Whether `key` is the next thing after a comma.
-    fn comes(&self, key: &[u8]) -> bool {
-        self.line.get(self.at + 1..).is_some_and(|next| next.starts_with(key))
+    fn comes(&self, key: &Finder<'static>) -> bool {
+        self.line.get(self.at + 1..).is_some_and(|next| next.starts_with(key.needle()))
     }
 
     /// A whole number that ends where a value ends; negative ones and those beyond any real count are left to the full
     /// parser.
-    fn number(&mut self, key: &[u8]) -> Option<i64> {
+    fn number(&mut self, key: &Finder<'static>) -> Option<i64> {
         self.after(key)?;
         let rest = &self.line[self.at..];
         let mut value = 0i64;
@@ -126,7 +142,7 @@ impl<'a> Keys<'a> {
         (digits > 0 && ends && value < 1 << 42).then_some(value)
     }
 
-    fn text(&mut self, key: &[u8]) -> Option<&'a str> {
+    fn text(&mut self, key: &Finder<'static>) -> Option<&'a str> {
         self.after(key)?;
         let rest = self.line.get(self.at..)?.strip_prefix(b"\"")?;
         let end = memchr::memchr2(b'"', b'\\', rest).filter(|&end| rest[end] == b'"')?;
@@ -134,7 +150,7 @@ impl<'a> Keys<'a> {
         std::str::from_utf8(&rest[..end]).ok()
     }
 
-    fn flag(&mut self, key: &[u8]) -> Option<bool> {
+    fn flag(&mut self, key: &Finder<'static>) -> Option<bool> {
         self.after(key)?;
         let rest = &self.line[self.at..];
         match rest {
