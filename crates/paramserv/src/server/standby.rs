@@ -267,7 +267,7 @@ impl Server {
     }
 
     /// Begins from what another server knew.
-    fn adopt(&self, state: &mut State, whole: Whole) -> Result<(), ServiceError> {
+    fn begin_from(&self, state: &mut State, whole: Whole) -> Result<(), ServiceError> {
         let Whole { at, history, state: known, pending, before } = whole;
         state.restore(known)?;
         for (worker, gradient) in pending {
@@ -292,7 +292,7 @@ impl Server {
         let Some(standby) = &self.standby else { return Ok(false) };
         let Some(whole) = self.asked_back(standby).await? else { return Ok(false) };
         let mut state = self.state();
-        self.adopt(&mut state, whole)?;
+        self.begin_from(&mut state, whole)?;
         state.end_hold(hold);
         state.outbox = Some(Outbox::default());
         Ok(true)
@@ -366,7 +366,7 @@ impl Server {
     pub(super) fn learn_whole(&self, primary: u32, next: u64, whole: Whole) -> Result<(), ServiceError> {
         let mut state = self.state();
         self.hear(&state, primary)?;
-        self.adopt(&mut state, whole)?;
+        self.begin_from(&mut state, whole)?;
         state.followed = Followed { primary, next };
         Ok(())
     }
@@ -379,7 +379,7 @@ impl Server {
             return Ok(None);
         }
         let whole = self.whole(&state);
-        self.adopt(&mut state, whole.clone())?;
+        self.begin_from(&mut state, whole.clone())?;
         state.followed = Followed { primary, next: 0 };
         Ok(Some(whole))
     }
