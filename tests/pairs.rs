@@ -53,7 +53,7 @@ fn refusal(one: &str, other: &str) -> Option<&'static str> {
     if one.starts_with("replicas") && other == "on threads" {
         return Some("those on threads cannot");
     }
-    if is(&["hogwild", "allreduce"]) && other.starts_with("replicas") {
+    if is(&["hogwild", "allreduce", "hierarchical"]) && other.starts_with("replicas") {
         // Of the two reasons the place, which is threads where none is named, is told first.
         return Some("those on threads cannot");
     }
