@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -50,11 +51,17 @@ pub async fn serve() -> Result<SocketAddr> {
     let load = LoadsServer::new(Load { parameters: vec![1; MOST].into() })
         .max_decoding_message_size(MOST)
         .max_encoding_message_size(MOST);
+    // As its own listener does.
+    let at_once = TcpListenerStream::new(listener).map(|stream| {
+        let stream = stream?;
+        stream.set_nodelay(true)?;
+        std::io::Result::Ok(stream)
+    });
     let server = Server::builder()
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .add_service(load)
-        .serve_with_incoming(TcpListenerStream::new(listener));
+        .serve_with_incoming(at_once);
     tokio::spawn(server);
     Ok(bound)
 }
