@@ -8,6 +8,7 @@ mod book;
 mod commands;
 mod failure;
 mod heard;
+mod help;
 mod interrupts;
 mod list;
 mod output;
@@ -16,7 +17,7 @@ mod tables;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, FromArgMatches, Parser};
 use syncline_terminal::escape;
 
 pub use failure::Failure;
@@ -86,7 +87,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
 
 fn read(arguments: impl Iterator<Item = OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     // Zero is no limit.
-    let command = Cli::command().term_width(screen::stdout().width().unwrap_or(0));
+    let command = help::command().term_width(screen::stdout().width().unwrap_or(0));
     let found = command.try_get_matches_from(arguments)?;
     Ok((Cli::from_arg_matches(&found)?, found))
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory, ValueHint};
+use clap::ValueHint;
 use clap_mangen::Man;
 
 use crate::{
-    Cli,
     failure::Failure,
+    help,
     output::{print_raw, wrote},
 };
 
@@ -30,7 +30,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut all = Cli::command().disable_help_subcommand(true);
+    let mut all = help::command().disable_help_subcommand(true);
     // Names the subcommands' pages `syncline-trace-report`, and hands them the options that all have.
     all.build();
     if let Some(folder) = &args.out {
