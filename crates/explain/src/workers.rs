@@ -175,10 +175,12 @@ fn shares(info: &RunInfo, lanes: &Lanes<'_>, servers: &Servers, wall_ns: u64) ->
         add(after, lanes.end.saturating_sub(covered));
         add("driver", wall_ns.saturating_sub(covered.max(lanes.end)));
     }
-    if lanes.by_node.is_empty() {
-        add("unknown", wall_ns.max(1));
+    let mut total: f64 = shares.values().sum();
+    if total == 0.0 {
+        // Nobody worked, or none of it took time.
+        shares.insert("unknown".to_owned(), 1.0);
+        total = 1.0;
     }
-    let total: f64 = shares.values().sum();
     shares.retain(|_, ns| *ns > 0.0);
     shares.values_mut().for_each(|ns| *ns /= total);
     shares

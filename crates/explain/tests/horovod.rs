@@ -102,6 +102,13 @@ fn nobody_is_named_where_all_take_as_long() {
 }
 
 #[test]
+fn a_timeline_without_time_is_sound() {
+    let text = "[\n{\"ph\": \"B\", \"name\": \"NEGOTIATE_ALLREDUCE\", \"ts\": 7, \"pid\": 1},\n{\"ph\": \"X\", \"name\": \"0\", \"ts\": 7, \
+                \"pid\": 1, \"dur\": 0},\n{\"ph\": \"E\", \"ts\": 7, \"pid\": 1},\n";
+    assert_eq!(report(text).shares["unknown"], 1.0);
+}
+
+#[test]
 fn cached_negotiations_tell_of_the_recorder_alone_and_that_is_said() {
     let report = report(&timeline(30_000, 2));
     assert_eq!(report.executors, 1);
