@@ -90,6 +90,11 @@ fn ranks_wait_for_the_one_that_hands_in_last() {
         "an exchange is no work: {}",
         report.verdict[0]
     );
+    assert!(
+        report.verdict.iter().any(|sentence| sentence.starts_with("Work is at most")),
+        "{:?}",
+        report.verdict
+    );
     assert_eq!(report.sync_points[0].count, STEPS);
     assert_eq!(report.stragglers[0].who, "rank/2");
 }
@@ -114,6 +119,7 @@ fn cached_negotiations_tell_of_the_recorder_alone_and_that_is_said() {
     assert_eq!(report.executors, 1);
     let wait = report.shares["wait"];
     assert!((wait - 30.0 / 88.0).abs() < 0.04, "{:?}", report.shares);
-    let note = report.damage.notes.join("\n");
+    assert!(report.damage.is_none(), "what was cached is no damage: {:?}", report.damage);
+    let note = report.verdict.join("\n");
     assert!(note.contains("76 of 80 negotiations") && note.contains("HOROVOD_CACHE_CAPACITY=0"), "{note}");
 }

@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{bits, every, faulty, files, losses};
+use support::{bits, every, faulty, files, losses, struck_by, went_back};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Mlp, Softmax};
 use syncline_paramserv::{Fold, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Schedule, Trained};
@@ -161,16 +161,10 @@ fn a_worker_killed_at_any_moment_takes_all_back_and_changes_not_a_bit() {
     let mut struck = 0;
     for number in 0..90u64 {
         let (kind, whole) = (KINDS[number as usize % 3], &wholes[number as usize % 3]);
-        let folder = tempfile::tempdir().unwrap();
         let fault = format!("kill worker/{} {}us", number / 3 % 6, number * 7919 % 24_000);
-        let about = format!("{fault}, {kind}");
-        let run = training(kind).on_worker_loss(OnWorkerLoss::Restart);
-        // Now and then without checkpoints: then all go back to the beginning.
-        let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 2)) };
-        let run = run.train(faulty(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
-        assert_eq!((bits(&run), losses(&run)), (bits(whole), losses(whole)), "{about}");
-        assert_eq!(samples(&run), rows(&run), "{about}: each row once an epoch");
-        struck += usize::from(run.report().losses.iter().any(|loss| loss.contains("went back to round")));
+        let run = struck_by(training(kind), whole, number, 2, fault);
+        assert_eq!(samples(&run), rows(&run), "{number}, {kind}: each row once an epoch");
+        struck += usize::from(went_back(&run));
     }
     assert!(struck > 45, "only {struck} of 90");
     let error = training(KINDS[1]).train(faulty(1, &["kill worker/2 4ms".to_owned()])).unwrap_err();

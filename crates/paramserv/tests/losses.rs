@@ -7,19 +7,9 @@ mod support;
 
 use std::{collections::BTreeSet, fs};
 
-use support::{bits, every, faulty, files, losses, moments};
-use syncline_data::synthetic;
-use syncline_learn::Softmax;
-use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
+use support::{EPOCHS, bits, every, faulty, files, losses, moments, short_run};
+use syncline_paramserv::{OnWorkerLoss, Optimizer, Policy, Rule, Trained};
 use syncline_program::Executor;
-
-const EPOCHS: u32 = 3;
-
-fn training() -> ParamServ {
-    let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
-    let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
-    run.optimizer(Optimizer::plain(Rule::Adam)).workers(3).batch(16).epochs(EPOCHS)
-}
 
 /// A moment of the run, from its start to a little after its end.
 fn moment(number: u64) -> u64 {
@@ -39,14 +29,14 @@ fn assert_each_row_once(trained: &Trained, about: &str) {
 
 #[test]
 fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     let mut struck = 0;
     for number in 0..moments(500, 1000) {
         let servers = 1 + (number % 2) as usize;
         let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
         let fault = format!("kill worker/{} {}us", number % 3, moment(number));
         let about = format!("{fault}, {on_loss}, {servers} servers");
-        let run = training().servers(servers).on_worker_loss(on_loss).train(faulty(number, &[fault]));
+        let run = short_run().servers(servers).on_worker_loss(on_loss).train(faulty(number, &[fault]));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{about}");
         assert_eq!(losses(&run), losses(&whole), "{about}");
@@ -60,7 +50,7 @@ fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
 fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
     // What workers remember goes back with all else.
     let syncs: [Policy; 2] = ["bsp".parse().unwrap(), "diloco:2".parse().unwrap()];
-    let training = |number: u64| training().sync(syncs[number as usize / 2 % 2]);
+    let training = |number: u64| short_run().sync(syncs[number as usize / 2 % 2]);
     let wholes = [0, 2].map(|number| training(number).train(Executor::threads()).unwrap());
     let mut struck = 0;
     for number in 0..moments(250, 1000) {
@@ -83,9 +73,9 @@ fn a_server_killed_at_any_moment_takes_all_back_by_one_interval_at_most() {
 
 #[test]
 fn a_launcher_killed_at_any_moment_loses_one_interval_at_most() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    training().servers(2).checkpoint(every(folder.path(), 2)).train(faulty(1, &[])).unwrap();
+    short_run().servers(2).checkpoint(every(folder.path(), 2)).train(faulty(1, &[])).unwrap();
     let written = files(folder.path());
     let mut from = BTreeSet::new();
     for number in 0..moments(50, 1000) {
@@ -97,7 +87,7 @@ fn a_launcher_killed_at_any_moment_loses_one_interval_at_most() {
         let next = fs::read(&written[at + 1]).unwrap();
         fs::write(left.path().join(written[at + 1].file_name().unwrap()), &next[..next.len() / 2]).unwrap();
         let servers = 1 + (number % 3) as usize;
-        let run = training().servers(servers).on_worker_loss(OnWorkerLoss::Restart).resume(left.path());
+        let run = short_run().servers(servers).on_worker_loss(OnWorkerLoss::Restart).resume(left.path());
         // Whoever goes on loses a worker as well.
         let fault = format!("kill worker/{} {}us", number % 3, moment(number));
         let run = run.train(faulty(number, &[fault])).unwrap();
@@ -120,7 +110,7 @@ fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
         let victim = if number % 5 == 0 { "server/0".to_owned() } else { format!("worker/{}", number % 3) };
         let fault = format!("kill {victim} {}us", moment(number));
         let about = format!("{sync}, {fault}, {on_loss}, {servers} servers");
-        let run = training().sync(policy).servers(servers).on_worker_loss(on_loss);
+        let run = short_run().sync(policy).servers(servers).on_worker_loss(on_loss);
         let run = if policy == Policy::Hogwild { run.optimizer(Optimizer::plain(Rule::Sgd)) } else { run };
         let run = run.checkpoint(every(folder.path(), 4)).train(faulty(number, &[fault]));
         let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
@@ -135,7 +125,7 @@ fn under_every_policy_each_row_is_trained_on_once_an_epoch_whoever_is_killed() {
 
 #[test]
 fn several_losses_in_one_run_are_survived_too() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     for number in 0..moments(60, 1000) {
         let folder = tempfile::tempdir().unwrap();
         let at = |other: u64| moment(number + 31 * other);
@@ -146,7 +136,7 @@ fn several_losses_in_one_run_are_survived_too() {
             format!("kill server/0 {}us", at(4)),
         ];
         let on_loss = if number % 2 == 0 { OnWorkerLoss::Redistribute } else { OnWorkerLoss::Restart };
-        let run = training().servers(2).on_worker_loss(on_loss).checkpoint(every(folder.path(), 3));
+        let run = short_run().servers(2).on_worker_loss(on_loss).checkpoint(every(folder.path(), 3));
         let run = run.train(faulty(number, &faults)).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{faults:?}");
         assert_each_row_once(&run, &format!("{faults:?}"));
@@ -155,10 +145,10 @@ fn several_losses_in_one_run_are_survived_too() {
 
 #[test]
 fn a_worker_that_is_lost_as_it_begins_is_stood_in_for() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     for number in 0..300u64 {
         let fault = [format!("kill worker/{} {}us", number % 3, 60 + number)];
-        let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(number, &fault));
+        let run = short_run().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(number, &fault));
         let run = run.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(bits(&run), bits(&whole), "{fault:?}");
     }
@@ -167,9 +157,9 @@ fn a_worker_that_is_lost_as_it_begins_is_stood_in_for() {
 #[test]
 fn a_loss_ends_the_run_where_that_is_wanted_and_when_nobody_is_left() {
     let fault = ["kill worker/1 9ms".to_owned()];
-    let said = training().train(faulty(1, &fault)).unwrap_err().to_string();
+    let said = short_run().train(faulty(1, &fault)).unwrap_err().to_string();
     assert!(said.contains("worker/1 was killed by signal 9"), "{said}");
     let all: Vec<String> = (0..3).map(|worker| format!("kill worker/{worker} {}ms", 5 + worker)).collect();
-    let run = training().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(1, &all));
+    let run = short_run().on_worker_loss(OnWorkerLoss::Redistribute).train(faulty(1, &all));
     assert!(run.unwrap_err().to_string().contains("was killed by signal 9"));
 }

@@ -5,23 +5,13 @@
 
 mod support;
 
-use support::{bits, every, faulty, losses, moments};
-use syncline_data::synthetic;
-use syncline_learn::Softmax;
+use support::{EPOCHS, bits, every, faulty, losses, moments, short_run};
 use syncline_paramserv::{OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Trained};
 use syncline_program::Executor;
 
-const EPOCHS: u32 = 3;
-
-fn training() -> ParamServ {
-    let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
-    let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
-    run.optimizer(Optimizer::plain(Rule::Adam)).workers(3).batch(16).epochs(EPOCHS)
-}
-
 fn with_standbys(number: u64) -> ParamServ {
     let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
-    training().servers(1 + (number % 2) as usize).replicas(1).on_worker_loss(on_loss)
+    short_run().servers(1 + (number % 2) as usize).replicas(1).on_worker_loss(on_loss)
 }
 
 /// A moment of the run, from its start to a little after its end.
@@ -45,7 +35,7 @@ fn told(trained: &Trained, what: &str) -> usize {
 
 #[test]
 fn a_server_killed_at_any_moment_takes_nothing_with_it() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     let mut struck = 0;
     let runs = moments(250, 1000);
     for number in 0..runs {
@@ -69,7 +59,7 @@ fn a_server_killed_at_any_moment_takes_nothing_with_it() {
 
 #[test]
 fn a_standby_killed_at_any_moment_is_told_all_and_stands_in_afterwards() {
-    let whole = training().train(Executor::threads()).unwrap();
+    let whole = short_run().train(Executor::threads()).unwrap();
     let (mut standbys, mut servers) = (0, 0);
     let runs = moments(100, 1000);
     for number in 0..runs {
@@ -97,7 +87,7 @@ fn a_standby_killed_at_any_moment_is_told_all_and_stands_in_afterwards() {
 #[test]
 fn under_every_policy_each_row_is_trained_on_once_an_epoch() {
     let syncs = ["asp", "ssp:1", "local:2", "diloco:2", "backup:1", "quorum:2,20ms", "repetition:2"];
-    let whole = |sync: &str| training().sync(sync.parse().unwrap()).train(Executor::threads()).unwrap();
+    let whole = |sync: &str| short_run().sync(sync.parse().unwrap()).train(Executor::threads()).unwrap();
     let (local, diloco) = (bits(&whole("local:2")), bits(&whole("diloco:2")));
     let mut struck = 0;
     for (number, sync) in (0..moments(140, 1400)).zip(syncs.into_iter().cycle()) {
@@ -129,7 +119,7 @@ fn checkpoints_workers_that_come_and_go_and_several_losses_go_with_it() {
         0 => run.compress("push=topk:0.2".parse().unwrap()),
         _ => run,
     };
-    let wholes = [0, 1].map(|number| compressed(training(), number).train(Executor::threads()).unwrap());
+    let wholes = [0, 1].map(|number| compressed(short_run(), number).train(Executor::threads()).unwrap());
     let mut taken_over = 0;
     let runs = moments(60, 1000);
     for number in 0..runs {
@@ -155,7 +145,7 @@ fn checkpoints_workers_that_come_and_go_and_several_losses_go_with_it() {
         taken_over += told(&run, "nothing is done again");
         if number % 15 == 0 {
             let again =
-                compressed(training(), number).resume(folder.path()).train(Executor::threads()).unwrap();
+                compressed(short_run(), number).resume(folder.path()).train(Executor::threads()).unwrap();
             assert_eq!(bits(&again), bits(whole), "{faults:?}, from the last checkpoint");
             let first = &support::files(folder.path())[0];
             let again = compressed(with_standbys(1), number)
@@ -187,11 +177,11 @@ fn what_can_have_no_standbys_is_refused() {
         let error = run.train(Executor::sim(1)).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(said), "{error}");
     };
-    refused(training().replicas(1), "add --on-worker-loss restart");
+    refused(short_run().replicas(1), "add --on-worker-loss restart");
     refused(with_standbys(0).replicas(2), "one standby at most");
     let plain = || with_standbys(0).optimizer(Optimizer::plain(Rule::Sgd));
     refused(plain().sync("hogwild".parse().unwrap()), "the memory that workers share");
-    let without = training().on_worker_loss(OnWorkerLoss::Restart).replicas(1);
+    let without = short_run().on_worker_loss(OnWorkerLoss::Restart).replicas(1);
     refused(without.sync("allreduce".parse().unwrap()), "there are no servers");
     let error = with_standbys(0).train(Executor::threads()).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("those on threads cannot"), "{error}");

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{bits, every, faulty, files, losses};
+use support::{bits, every, faulty, files, losses, struck_by, went_back};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Logistic, Mlp, Model, Softmax};
 use syncline_paramserv::{
@@ -221,17 +221,15 @@ fn a_worker_killed_at_any_moment_takes_all_back_and_changes_not_a_bit() {
     let mut struck = 0;
     for number in 0..240u64 {
         let (kind, whole) = (KINDS[number as usize % 3], &wholes[number as usize % 3]);
-        let folder = tempfile::tempdir().unwrap();
         let fault = format!("kill worker/{} {}us", number / 3 % 3, number * 7919 % 30_000);
-        let about = format!("{fault}, {kind}");
-        let run = training(kind).on_worker_loss(OnWorkerLoss::Restart);
-        // Now and then without checkpoints: then all go back to the beginning.
-        let run = if number % 5 == 0 { run } else { run.checkpoint(every(folder.path(), 4)) };
-        let run = run.train(faulty(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
-        assert_eq!((bits(&run), losses(&run)), (bits(whole), losses(whole)), "{about}");
+        let run = struck_by(training(kind), whole, number, 4, fault);
         let samples: u64 = run.report().workers.iter().map(|worker| worker.samples).sum();
-        assert_eq!(samples, 3 * run.report().settings.rows as u64, "{about}: each row once an epoch");
-        struck += usize::from(run.report().losses.iter().any(|loss| loss.contains("went back to round")));
+        assert_eq!(
+            samples,
+            3 * run.report().settings.rows as u64,
+            "{number}, {kind}: each row once an epoch"
+        );
+        struck += usize::from(went_back(&run));
     }
     assert!(struck > 120, "only {struck} of 240");
 }

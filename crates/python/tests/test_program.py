@@ -139,7 +139,8 @@ def test_a_program_is_stopped_from_within():
     assert sorted(ended) == ["waiting/0", "waiting/1"]
 
 
-def test_calls_are_batched():
+def roots_in_batches():
+    """A service of square roots, and the sizes of the batches that it was given."""
     sizes = []
 
     class Roots:
@@ -148,6 +149,11 @@ def test_calls_are_batched():
             sizes.append(len(numbers))
             return numpy.sqrt(numbers)
 
+    return Roots, sizes
+
+
+def test_calls_are_batched():
+    Roots, sizes = roots_in_batches()
     program = syncline.Program("batching")
     roots = program.service("roots", Roots)
     seen = []
@@ -254,14 +260,7 @@ def test_a_deadlock_in_virtual_time_is_told_at_once():
 
 
 def test_calls_are_batched_in_virtual_time():
-    sizes = []
-
-    class Roots:
-        @syncline.batched(size=4, timeout=0.5)
-        def root(self, numbers):
-            sizes.append(len(numbers))
-            return numpy.sqrt(numbers)
-
+    Roots, sizes = roots_in_batches()
     program = syncline.Program("batching")
     roots = program.service("roots", Roots)
     program.nodes("client", 8, lambda roots: roots.root(4.0), roots)

@@ -43,8 +43,8 @@ struct Step {
     done: u64,
 }
 
-/// The ranks' spans, in a run of as many workers, and what a reader should know.
-pub(super) fn assemble(trace: &Trace) -> (RunInfo, Vec<Span>, Option<String>) {
+/// The ranks' spans, in a run of as many workers, and what the timeline leaves open.
+pub(super) fn assemble(trace: &Trace) -> (RunInfo, Vec<Span>, Vec<String>) {
     let operations = operations(trace);
     let origin = trace.slices.iter().map(|slice| slice.start).min().unwrap_or(0);
     let named = operations.iter().filter(|operation| !operation.handed.is_empty()).count();
@@ -60,13 +60,19 @@ pub(super) fn assemble(trace: &Trace) -> (RunInfo, Vec<Span>, Option<String>) {
         ..RunInfo::default()
     };
     let spans = (0..).zip(&ranks).flat_map(|(node, &rank)| spans(node, rank, &steps, origin)).collect();
-    let note = (nameless > 0).then(|| {
-        format!(
-            "{nameless} of {} negotiations do not say which rank came when, because Horovod had cached them; set HOROVOD_CACHE_CAPACITY=0 for a run whose timeline is to say it",
+    let mut notes = vec![
+        "Work is at most what is told: until a rank has handed in its last tensor of a step it may have waited for an earlier one, \
+         which Horovod's timeline does not say."
+            .to_owned(),
+    ];
+    if nameless > 0 {
+        notes.push(format!(
+            "{nameless} of {} negotiations do not say which rank came when, because Horovod had cached them; set HOROVOD_CACHE_CAPACITY=0 \
+             for a run whose timeline is to say it.",
             operations.len()
-        )
-    });
-    (info, spans, note)
+        ));
+    }
+    (info, spans, notes)
 }
 
 /// In the order in which all ranks had handed them in.

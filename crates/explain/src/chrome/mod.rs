@@ -18,6 +18,7 @@ mod trace;
 
 use syncline_trace::{RunInfo, Span};
 
+use crate::report::verdict;
 use crate::source::Damage;
 use crate::{Report, workers};
 pub use ranks::kernels::KernelRow;
@@ -34,28 +35,28 @@ pub(crate) fn spans(traces: Vec<Trace>) -> (RunInfo, Vec<Span>) {
     (info, spans)
 }
 
-/// The nodes of traces without devices, and what a reader should know of how they were told.
-fn nodes(traces: &[Trace]) -> (RunInfo, Vec<Span>, Option<String>) {
+/// The nodes of traces without devices, and what the traces leave open.
+fn nodes(traces: &[Trace]) -> (RunInfo, Vec<Span>, Vec<String>) {
     match traces {
         [trace] if horovod::wrote(trace) => horovod::assemble(trace),
         _ => {
             let (info, spans) = lanes::assemble(traces);
-            (info, spans, None)
+            (info, spans, Vec::new())
         }
     }
 }
 
 /// The report of the files of one run, one file a rank; `None` if nothing in them takes time.
-pub(crate) fn report(traces: Vec<Trace>, source: String, mut damage: Damage) -> Option<Report> {
+pub(crate) fn report(traces: Vec<Trace>, source: String, damage: Damage) -> Option<Report> {
     if traces.iter().all(|trace| trace.slices.is_empty() && trace.launches.is_empty()) {
         return None;
     }
     if has_ranks(&traces) {
         return Some(ranks::report(&ranks::assemble(traces), source, damage));
     }
-    let (info, spans, note) = nodes(&traces);
-    note.into_iter().for_each(|note| damage.note(note));
-    Some(workers::report(&info, &spans, source, damage))
+    let (info, spans, notes) = nodes(&traces);
+    let report = Report { notes, ..workers::report(&info, &spans, source, damage) };
+    Some(Report { verdict: verdict(&report), ..report })
 }
 
 fn has_ranks(traces: &[Trace]) -> bool {

@@ -52,6 +52,9 @@ pub struct Report {
     pub complete: bool,
     /// What of the log could not be used.
     pub damage: Damage,
+    /// What the trace leaves open and how it was read nevertheless, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What to know first, in words, most important first.
     pub verdict: Vec<String>,
 

@@ -36,6 +36,7 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     if !report.complete {
         sentences.push("The log has no end: the run goes on, was killed, or the log was cut. All figures are up to its last event.".into());
     }
+    sentences.extend(report.notes.iter().cloned());
     sentences.extend(unreadable(report));
     sentences.extend(report.damage.notes.iter().map(|note| format!("{}.", capitalised(note))));
     sentences

@@ -8,8 +8,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use syncline_paramserv::{Checkpoints, Trained};
+use syncline_data::synthetic;
+use syncline_learn::Softmax;
+use syncline_paramserv::{Checkpoints, OnWorkerLoss, Optimizer, ParamServ, Rule, Trained};
 use syncline_program::Executor;
+
+/// Epochs of a [`short_run`].
+pub const EPOCHS: u32 = 3;
+
+/// Three workers on 240 rows, 60 held out, by Adam.
+pub fn short_run() -> ParamServ {
+    let (train, held_out) = synthetic::blobs(300, 6, 3, 7).split(0.2, 7).unwrap();
+    let run = ParamServ::new(Softmax::new(6, 3), train).validation(held_out);
+    run.optimizer(Optimizer::plain(Rule::Adam)).workers(3).batch(16).epochs(EPOCHS)
+}
+
+/// Trains with a fault, which is to change no bit of the `whole` run; with checkpoints every so many rounds, but now and then, by the
+/// number, without, so that all go back to the beginning.
+pub fn struck_by(run: ParamServ, whole: &Trained, number: u64, rounds: u64, fault: String) -> Trained {
+    let folder = tempfile::tempdir().unwrap();
+    let about = format!("{fault}, {}", whole.report().settings.sync);
+    let run = run.on_worker_loss(OnWorkerLoss::Restart);
+    let run = if number.is_multiple_of(5) { run } else { run.checkpoint(every(folder.path(), rounds)) };
+    let run = run.train(faulty(number, &[fault])).unwrap_or_else(|error| panic!("{about}: {error}"));
+    assert_eq!((bits(&run), losses(&run)), (bits(whole), losses(whole)), "{about}");
+    run
+}
+
+/// Whether a worker was lost while there was something to take back.
+pub fn went_back(run: &Trained) -> bool {
+    run.report().losses.iter().any(|loss| loss.contains("went back to round"))
+}
 
 /// A simulation in which a batch takes a millisecond on average.
 pub fn sim(seed: u64) -> Executor {
