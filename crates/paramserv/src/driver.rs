@@ -1,20 +1,26 @@
 //! The driver: it writes the trace and the checkpoints while the workers work, so that none of them waits for the disk, sees to
 //! what is lost, and brings the parameters home when the workers are done.
 
-use std::{future::pending, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
 
 use syncline_program::{Context, Handle, Interrupt, Ledger, NodeResult, Roster, State, Values};
-use syncline_trace::{Attended, ClockOffset, RunFile};
+use syncline_trace::RunFile;
 
+mod cuts;
 mod recovery;
+mod trace;
 
-use self::recovery::Known;
+use self::{
+    cuts::{Holding, held},
+    recovery::Known,
+    trace::{Trace, attended, describe_nodes, traffic},
+};
 use crate::{
-    Error, Scaling, Stretch,
+    Error, Scaling,
     checkpoint::Checkpoint,
     coded::CodedRecord,
     coordinator::Coordinator,
-    keeper::{CheckpointReport, Due, Keeper},
+    keeper::{CheckpointReport, Keeper},
     load::Load,
     patience::Patience,
     protocol::{ServerStatistics, ShardClient},
@@ -66,26 +72,6 @@ pub(crate) struct Outcome {
     /// What the products of a coded run came to.
     pub coded: Option<CodedRecord>,
 }
-
-/// The run file. One that can no longer be written is given up; the training goes on.
-struct Trace {
-    file: Option<RunFile>,
-    error: Option<syncline_trace::Error>,
-}
-
-impl Trace {
-    fn write(&mut self, write: impl FnOnce(&mut RunFile) -> Result<(), syncline_trace::Error>) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = write(file)
-        {
-            self.error = Some(error);
-            self.file = None;
-        }
-    }
-}
-
-/// The wait until all workers are held.
-type Holding = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
 /// A run on its way.
 struct Drive {
@@ -257,82 +243,6 @@ impl Drive {
         Ok(())
     }
 
-    /// When a checkpoint is due by the clock, if none is being taken.
-    fn waits_for_due(&self) -> Option<Duration> {
-        let keeper = self.keeper.as_ref().filter(|_| self.may_begin_cut())?;
-        if let Due::At(at) = keeper.due() { Some(at) } else { None }
-    }
-
-    fn may_begin_cut(&self) -> bool {
-        self.holding.is_none() && !self.closed && self.interrupted.is_none()
-    }
-
-    /// Has the workers held at the round before which a checkpoint is due.
-    fn begin_due_cut(&mut self) {
-        if self.may_begin_cut()
-            && let Some(Due::Round(round)) = self.keeper.as_ref().map(Keeper::due)
-        {
-            self.begin_cut(round);
-        }
-    }
-
-    /// Has the workers held from this round on.
-    fn begin_cut(&mut self, round: u64) {
-        let holding = (0..self.servers.len()).filter(|&server| self.run.holds(server));
-        let holding: Vec<_> = holding.map(|server| self.servers[server].clone()).collect();
-        self.holding = Some(Box::pin(async move {
-            let held = holding
-                .iter()
-                .map(|server| async move { server.ask(async |client| client.hold(round).await).await });
-            futures_util::future::try_join_all(held).await.map(drop)
-        }));
-    }
-
-    /// All workers are held, or that failed because the server is gone.
-    async fn all_held(&mut self, held: Result<(), Error>) -> Result<(), Error> {
-        self.holding = None;
-        // A lost server is told of by the roster: then all go back, and who was held goes with them.
-        if unless_lost(held)?.is_none() || unless_lost(self.take_checkpoint().await)? != Some(true) {
-            return Ok(());
-        }
-        if self.interrupted.is_some() { self.close().await } else { Ok(()) }
-    }
-
-    /// Takes a checkpoint of workers that are held, and lets them go on before it is written. Whether there was one to take: of servers
-    /// that all know where the run is.
-    async fn take_checkpoint(&mut self) -> Result<bool, Error> {
-        let now = self.ctx.clock().now();
-        let mut states = Vec::new();
-        for server in &self.servers {
-            states.push(server.ask(async |client| client.save().await).await?);
-        }
-        let (record, elapsed) = (self.coordinator.save(), self.coordinator.record().earlier() + now);
-        // One that was started again in between has told nothing.
-        let told = match self.run.has_replicas() {
-            true => Checkpoint::join_replicas(states, record, elapsed),
-            false => Checkpoint::join(states, record, elapsed),
-        };
-        let told = told.filter(|_| self.all_are_known());
-        let Some((keeper, checkpoint)) = self.keeper.as_mut().zip(told) else { return Ok(false) };
-        keeper.takes(now, checkpoint.round());
-        if self.interrupted.is_none() {
-            let next = if let Due::Round(next) = keeper.due() { Some(next) } else { None };
-            let holding = if self.run.has_replicas() { &self.servers[..] } else { &self.servers[..1] };
-            for server in holding {
-                // One that is lost now holds nobody, and what was taken before stands.
-                unless_lost(server.ask(async |client| client.release(next).await).await)?;
-            }
-        }
-        let released = self.ctx.clock().now();
-        let failed = keeper.write(&checkpoint).err();
-        keeper.cost.held_s += (released - now).as_secs_f64();
-        keeper.cost.writing_s += (self.ctx.clock().now() - released).as_secs_f64();
-        if let Some(why) = failed {
-            self.remark(&format!("no checkpoint at round {}: {why}", checkpoint.round()));
-        }
-        Ok(true)
-    }
-
     /// Has so many workers be there, and no others.
     async fn scale(&mut self, size: usize, roster: &Roster) -> Result<(), Error> {
         if self.closed || self.interrupted.is_some() {
@@ -482,14 +392,6 @@ fn unless_lost<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// The end of the wait for all to be held, if there is one.
-async fn held(holding: &mut Option<Holding>) -> Result<(), Error> {
-    match holding {
-        Some(holding) => holding.await,
-        None => pending().await,
-    }
-}
-
 /// Who is there once that is not what it was, where it matters.
 async fn changed(ctx: &Context, known: &Roster, matters: bool) -> Result<Roster, Error> {
     if matters { Ok(ctx.roster_after(known).await?) } else { pending().await }
@@ -512,41 +414,4 @@ async fn until_next_flush(ctx: &Context, patience: Duration) {
         return pending().await;
     }
     ctx.clock().sleep(patience).await;
-}
-
-/// Who was there when.
-fn attended(coordinator: &Coordinator) -> Vec<Attended> {
-    let record = coordinator.record();
-    let told = |stretch: Stretch| Attended {
-        from_round: stretch.from_round,
-        from_ns: (stretch.from_s * 1e9).round() as u64,
-        workers: stretch.workers,
-    };
-    record.attendance.stretches(record.workers.len()).into_iter().map(told).collect()
-}
-
-/// What all workers have exchanged.
-fn traffic(coordinator: &Coordinator) -> syncline_trace::Traffic {
-    let record = coordinator.record();
-    let mut sum = syncline_trace::Traffic::default();
-    for traffic in record.workers.iter().map(|times| times.traffic) {
-        sum.pushed_bytes += traffic.pushed;
-        sum.uncompressed_pushed_bytes += traffic.plain_pushed;
-        sum.pulled_bytes += traffic.pulled;
-        sum.uncompressed_pulled_bytes += traffic.plain_pulled;
-    }
-    sum
-}
-
-/// Completes the trace's head with what each node knows of its clock and of spans that it could not keep.
-fn describe_nodes(trace: &mut RunFile, coordinator: &Coordinator, servers: &[ServerStatistics]) {
-    let record = coordinator.record();
-    let servers = servers.iter().map(|server| (server.clock_error, server.dropped_spans));
-    let workers = record.workers.iter().zip(&record.dropped);
-    let workers = workers.map(|(times, &dropped)| (times.clock_error, dropped));
-    for (node, (error, dropped)) in trace.info_mut().nodes.iter_mut().zip(servers.chain(workers)) {
-        // Spans carry the run's time already.
-        node.clock = ClockOffset { offset_ns: 0, error_ns: error.as_nanos() as u64 };
-        node.dropped = dropped;
-    }
 }

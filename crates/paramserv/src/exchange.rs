@@ -8,7 +8,11 @@
 //! share. Between processes messages travel, and such a gradient is multiplied out first: its contributions are the same
 //! in the same order, so both ways give the same bits.
 //!
+//! What is handed over and how it is cut by server, `push` says.
+//!
 //! Without servers the one server is the worker's own, and gradients come to it by way of the [other workers](crate::allreduce).
+
+mod push;
 
 use std::{
     cell::Cell,
@@ -29,32 +33,14 @@ use crate::{
     Error,
     allreduce::{Peers, Summed},
     batches::Batches,
-    compression::{Format, Packed, TooLarge},
-    computation::CompactRound,
-    gradient::{Gradient, Rows, Values},
+    compression::Packed,
+    gradient::Gradient,
     protocol::{Memory, Position, ShardClient, Standing, Started, Taken, Ticket, Turn},
     server::Server,
     way::Way,
 };
 
-/// The coordinates that one round reads: over all parameters, and cut by server, counted from each shard's start.
-#[derive(Clone, Debug)]
-pub(crate) struct Touched {
-    shards: Vec<(Range<usize>, Tensor<u32>)>,
-}
-
-impl Touched {
-    /// Cuts sorted, unique coordinates by shard.
-    pub(crate) fn new(all: &[u32], shards: &[Range<usize>]) -> Self {
-        let cut = |shard: &Range<usize>| {
-            let at = |end: usize| all.partition_point(|&index| (index as usize) < end);
-            let within = at(shard.start)..at(shard.end);
-            let indices = all[within.clone()].iter().map(|index| index - shard.start as u32);
-            (within, indices.collect::<Vec<_>>().into())
-        };
-        Self { shards: shards.iter().map(cut).collect() }
-    }
-}
+pub(crate) use self::push::{Chosen, Push, Touched};
 
 /// The parameters of a round, as they were pulled: all of them, or those that were asked for, in order.
 pub(crate) enum Parameters {
@@ -72,72 +58,6 @@ impl Deref for Parameters {
             Self::Shared(tensor) => tensor,
             Self::Own(values) => values,
         }
-    }
-}
-
-/// A round's gradient.
-pub(crate) enum Push {
-    /// It stands on no samples.
-    Nothing,
-    /// A value for each parameter.
-    Whole(Tensor<f32>),
-    /// A value for each parameter that the round reads.
-    Touched(Arc<CompactRound>, Tensor<f32>),
-    /// The derivatives by the outputs of the rows.
-    Factors(Rows, Tensor<f32>),
-    /// A value for each parameter, in a shorter format.
-    Packed(Packed),
-    /// Likewise for each parameter that the round reads.
-    PackedTouched(Arc<CompactRound>, Packed),
-    /// A few values.
-    Chosen(Chosen),
-}
-
-/// Some values of a gradient, and where they stand among all parameters, in ascending order.
-pub(crate) struct Chosen {
-    pub places: Vec<u32>,
-    pub values: Vec<f32>,
-}
-
-impl Push {
-    /// The same in a shorter format.
-    pub(crate) fn packed(self, format: Format) -> Result<Self, TooLarge> {
-        Ok(match self {
-            Self::Whole(values) => Self::Packed(Packed::pack(Some(format), &values)?),
-            Self::Touched(round, values) => Self::PackedTouched(round, Packed::pack(Some(format), &values)?),
-            other => other,
-        })
-    }
-
-    /// The bytes of its values and coordinates at 32 bits each, where it has some that could be sent otherwise.
-    pub(crate) fn plain_bytes(&self) -> Option<u64> {
-        let bytes = match self {
-            Self::Whole(values) => size_of_val(&values[..]),
-            Self::Touched(_, values) => 2 * size_of_val(&values[..]),
-            _ => return None,
-        };
-        Some(bytes as u64)
-    }
-
-    /// Whether all of its values are numbers.
-    pub(crate) fn is_finite(&self) -> bool {
-        const EXPONENT: u32 = 0x7f80_0000;
-        let (Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values)) = self else {
-            return true;
-        };
-        // Without a way out of the loop, so that it goes over many values at a time.
-        !values.iter().fold(false, |found, value| found | (value.to_bits() & EXPONENT == EXPONENT))
-    }
-}
-
-impl Chosen {
-    /// Those of one shard, counted from its start.
-    fn within(&self, shard: &Range<usize>) -> Values {
-        let at = |end: usize| self.places.partition_point(|&place| (place as usize) < end);
-        let within = at(shard.start)..at(shard.end);
-        let places: Vec<u32> =
-            self.places[within.clone()].iter().map(|place| place - shard.start as u32).collect();
-        Values::Sparse(places.into(), self.values[within].to_vec().into())
     }
 }
 
@@ -491,7 +411,10 @@ impl Exchange {
         let count = self.servers.len();
         let turns = (0..count).map(|turn| (turn + self.worker as usize) % count);
         let parts: Vec<_> = turns
-            .map(|server| (server, Gradient { samples, values: self.part(server, &gradient) }))
+            .map(|server| {
+                let (shard, shares_rows) = (&self.shards[server], self.servers[server].is_local());
+                (server, Gradient { samples, values: gradient.part(server, shard, shares_rows) })
+            })
             .collect();
         drop(gradient);
         let bytes = parts.iter().map(|(_, part)| part.values.bytes()).sum();
@@ -502,7 +425,8 @@ impl Exchange {
 
     /// Lets the others have the worker's gradient with the next pull; returns the bytes that this will send.
     fn begin_sum(&mut self, round: u64, gradient: &Push, position: impl FnOnce(u64) -> Position) -> u64 {
-        let values = self.part(0, gradient);
+        // Its own server is in this process.
+        let values = gradient.part(0, &self.shards[0], true);
         let Some(peers) = &mut self.peers else { return 0 };
         let bytes = peers.sent_bytes(round);
         peers.begin(round, &values, position(bytes));
@@ -561,31 +485,6 @@ impl Exchange {
         self.places[server].set(Place::from(&standing));
         Ok(())
     }
-
-    /// What one server gets of a gradient.
-    fn part(&self, server: usize, gradient: &Push) -> Values {
-        match gradient {
-            Push::Nothing => Values::Empty,
-            Push::Whole(values) => Values::Dense(values.slice(self.shards[server].clone())),
-            Push::Touched(round, values) => {
-                let (within, indices) = &round.touched.shards[server];
-                Values::Sparse(indices.clone(), values.slice(within.clone()))
-            }
-            Push::Factors(rows, derivatives) if self.servers[server].is_local() => {
-                Values::Factors(rows.clone(), derivatives.clone())
-            }
-            Push::Factors(rows, derivatives) => {
-                let (indices, values) = multiplied_out(rows, derivatives, self.shards[server].clone());
-                Values::Sparse(indices.into(), values.into())
-            }
-            Push::Packed(values) => Values::Packed(values.slice(self.shards[server].clone())),
-            Push::PackedTouched(round, values) => {
-                let (within, indices) = &round.touched.shards[server];
-                Values::PackedSparse(indices.clone(), values.slice(within.clone()))
-            }
-            Push::Chosen(chosen) => chosen.within(&self.shards[server]),
-        }
-    }
 }
 
 /// What all calls yield, in order. A single one, the common case, is awaited where it stands.
@@ -596,18 +495,6 @@ async fn all<T>(
         Some(only) if calls.len() == 0 => Ok(vec![only.await?]),
         first => try_join_all(first.into_iter().chain(calls)).await,
     }
-}
-
-/// The coordinates and values of a gradient in factors, in the same order as its contributions.
-fn multiplied_out(rows: &Rows, derivatives: &[f32], shard: Range<usize>) -> (Vec<u32>, Vec<f32>) {
-    let (mut indices, mut values) = (Vec::new(), Vec::new());
-    if let Some(factors) = rows.factors(derivatives) {
-        factors.for_each_run(shard, |start, run, x| {
-            indices.extend((start as u32..).take(run.len()));
-            values.extend(run.iter().map(|d| x * d));
-        });
-    }
-    (indices, values)
 }
 
 /// How long a worker stays awake for another thread that may be about to open the gate. Going to sleep and being woken
