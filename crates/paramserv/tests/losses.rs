@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use support::{EPOCHS, bits, every, faulty, files, losses, moments, short_run};
 use syncline_paramserv::{OnWorkerLoss, Optimizer, Policy, Rule, Trained};
@@ -44,6 +44,50 @@ fn a_worker_killed_at_any_moment_changes_not_a_bit_under_bsp() {
         struck += usize::from(!run.report().losses.is_empty());
     }
     assert!(struck > 100, "only {struck} of 250 stand-ins");
+}
+
+/// Frozen for a while, for longer than is borne, or for good: it goes on where it was, or another does its work.
+#[test]
+fn a_worker_frozen_at_any_moment_changes_not_a_bit_under_bsp() {
+    let whole = short_run().train(Executor::threads()).unwrap();
+    let mut lost = 0;
+    let runs = moments(200, 1000);
+    for number in 0..runs {
+        let at = moment(number);
+        let servers = 1 + (number % 2) as usize;
+        let on_loss = if number % 4 < 2 { OnWorkerLoss::Restart } else { OnWorkerLoss::Redistribute };
+        let until = match number % 3 {
+            0 => format!("..{}us", at + 7_000),
+            1 => format!("..{}us", at + 90_000),
+            _ => String::new(),
+        };
+        let fault = format!("freeze worker/{} {at}us{until}", number / 3 % 3);
+        let about = format!("{fault}, {on_loss}, {servers} servers");
+        let borne = Duration::from_millis(25);
+        let on = faulty(number, &[fault]).silence_limit(borne);
+        let run = short_run().servers(servers).on_worker_loss(on_loss).train(on);
+        let run = run.unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert_eq!(bits(&run), bits(&whole), "{about}");
+        assert_eq!(losses(&run), losses(&whole), "{about}");
+        assert_each_row_once(&run, &about);
+        let is_lost = !run.report().losses.is_empty();
+        assert!(number % 3 != 0 || !is_lost, "{about}: {:?}", run.report().losses);
+        lost += u64::from(is_lost);
+    }
+    assert!(lost > runs / 8, "only {lost} of {runs} stand-ins");
+}
+
+#[test]
+fn who_is_frozen_for_good_ends_the_run_where_nothing_bounds_that() {
+    let fault = ["freeze worker/1 9ms".to_owned()];
+    let said = short_run().train(faulty(1, &fault)).unwrap_err().to_string();
+    assert!(
+        said.contains("worker/1") && said.contains("frozen for good") && said.contains("--silence"),
+        "{said}"
+    );
+    let server = ["freeze server/0 9ms..40ms".to_owned()];
+    let run = short_run().train(faulty(1, &server)).unwrap();
+    assert_eq!(bits(&run), bits(&short_run().train(Executor::threads()).unwrap()));
 }
 
 #[test]

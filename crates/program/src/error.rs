@@ -120,7 +120,7 @@ pub enum Error {
     UnknownNode(String),
     /// A text is no fault of a simulation.
     #[error(
-        "`{0}` is no fault; write `kill worker/1 3s`, `scale worker 6 3s`, `drop A>B #3`, `duplicate A>B #3`, \
+        "`{0}` is no fault; write `kill worker/1 3s`, `freeze worker/1 3s` or `freeze worker/1 3s..4s`, `scale worker 6 3s`, `drop A>B #3`, `duplicate A>B #3`, \
          `delay A>B #3 5ms` or `partition A>B 1s..2s`, where A and B are a node (worker/0), a group (worker) or *, and #3 is the third message \
          from one node to another; a time range may stand in its place"
     )]

@@ -254,6 +254,33 @@ fn c20_a_duplicate_runs_once_a_delay_delays_and_a_partition_heals() {
 }
 
 #[test]
+fn a_frozen_node_is_late_and_one_that_is_frozen_for_good_is_named() {
+    let (sum, frozen) = end_with("freeze worker/0 4ms..504ms").unwrap();
+    assert!(sum == 3 && frozen > 500 * MS, "{frozen:?}");
+    let (sum, frozen) = end_with("freeze counter/0 4ms..504ms").unwrap();
+    assert!(sum == 3 && frozen > 500 * MS, "{frozen:?}");
+    for node in ["worker/0", "counter/0"] {
+        let said = end_with(&format!("freeze {node} 4ms")).unwrap_err().to_string();
+        assert!(said.contains(&format!("{node} is frozen for good")), "{said}");
+    }
+    let stranger: SimFault = "freeze counter/7 5ms".parse().unwrap();
+    let said = launch(counting(1), Executor::sim(1).fault(stranger)).unwrap_err().to_string();
+    assert!(said.contains("`counter/7`"), "{said}");
+}
+
+#[test]
+fn a_fault_that_comes_when_all_is_over_is_told() {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = Arc::clone(&lines);
+    let fault: SimFault = "kill worker/0 3600s".parse().unwrap();
+    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS)).fault(fault);
+    let executor = executor.on_output(move |_, line| heard.lock().unwrap().push(line.to_owned()));
+    launch(counting(1), executor).unwrap().wait().unwrap();
+    let lines = lines.lock().unwrap();
+    assert!(lines.iter().any(|line| line.contains("nothing came of the fault `kill worker/0 ")), "{lines:?}");
+}
+
+#[test]
 fn a_lost_message_is_told_by_whom_and_for_what() {
     let said = end_with("drop counter>worker/0 #2").unwrap_err().to_string();
     assert!(

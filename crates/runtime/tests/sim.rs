@@ -89,6 +89,43 @@ fn a_killed_node_stops_where_it_waits_and_its_tasks_are_told_lost() {
 }
 
 #[test]
+fn a_frozen_node_does_nothing_until_it_is_thawed_and_then_all_in_order() {
+    let (sim, mut scheduler) = simulation(1);
+    let (frozen, other) = (ground(&sim, "a"), ground(&sim, "b"));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let ms = Duration::from_millis;
+    for (at, name) in [(3, "third"), (1, "first"), (2, "second"), (9, "later")] {
+        let (clock, seen) = (sim.clock(), Arc::clone(&seen));
+        frozen.spawn(async move {
+            clock.sleep(ms(at)).await;
+            seen.lock().unwrap().push((name, clock.now()));
+        });
+    }
+    let (clock, icy, node) = (sim.clock(), sim.clone(), sim.enter("a"));
+    other.spawn(async move {
+        clock.sleep(Duration::from_micros(500)).await;
+        icy.freeze(node);
+        clock.sleep_until(ms(5)).await;
+        icy.thaw(node);
+    });
+    assert_eq!(scheduler.turn(1000), Turn::Idle);
+    let expected = [("first", ms(5)), ("second", ms(5)), ("third", ms(5)), ("later", ms(9))];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    // Nobody thaws it: nothing will happen any more, and a kill ends it all the same.
+    let (clock, told) = (sim.clock(), ground(&sim, "a"));
+    let lost = told.spawn(async move { clock.sleep(ms(1)).await });
+    sim.freeze(node);
+    assert_eq!(scheduler.turn(1000), Turn::Idle);
+    sim.kill(node);
+    assert_eq!(scheduler.turn(1000), Turn::Idle);
+    drop(lost);
+    let (clock, anew) = (sim.clock(), Arc::clone(&seen));
+    told.spawn(async move { anew.lock().unwrap().push(("anew", clock.now())) });
+    assert_eq!(scheduler.turn(1000), Turn::Idle);
+    assert_eq!(seen.lock().unwrap().len(), 5, "a killed node is not frozen any more");
+}
+
+#[test]
 fn a_task_that_panics_ends_alone() {
     let (sim, mut scheduler) = simulation(1);
     let ground = ground(&sim, "a");

@@ -106,6 +106,17 @@ impl Sim {
         self.0.queue.arrive(Arrival::Kill(node));
     }
 
+    /// Lets no task of `node` do a step from now on, as `SIGSTOP` does with a process. What it sleeps for, or computes, comes to its end
+    /// meanwhile; what follows waits until [`thaw`](Self::thaw).
+    pub fn freeze(&self, node: Node) {
+        self.0.queue.arrive(Arrival::Freeze(node));
+    }
+
+    /// Lets the tasks of `node` go on, in the order in which they would have.
+    pub fn thaw(&self, node: Node) {
+        self.0.queue.arrive(Arrival::Thaw(node));
+    }
+
     /// Waits, in the runtime that drives the scheduler, until something from outside gives it work.
     pub async fn roused(&self) {
         let ready = |work| if work { Poll::Ready(()) } else { Poll::Pending };

@@ -29,6 +29,10 @@ pub(crate) enum Arrival {
     Task(Node, LocalTask),
     /// All tasks of this node end.
     Kill(Node),
+    /// No task of this node does a step until it is thawed.
+    Freeze(Node),
+    /// They go on.
+    Thaw(Node),
 }
 
 /// A task on its way to the scheduler's thread.

@@ -1,5 +1,6 @@
 //! The scheduler: it owns the tasks and does their steps, one after another.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -22,6 +23,8 @@ pub struct Scheduler {
     sim: Sim,
     tasks: Vec<Option<Step>>,
     free: Vec<usize>,
+    /// By the index of a frozen node: those of its tasks that were to go on, in that order.
+    frozen: BTreeMap<usize, Vec<usize>>,
 }
 
 /// A task.
@@ -35,7 +38,7 @@ struct Step {
 impl Scheduler {
     /// A scheduler for the tasks of `sim`, which has no other.
     pub fn new(sim: Sim) -> Self {
-        Self { sim, tasks: Vec::new(), free: Vec::new() }
+        Self { sim, tasks: Vec::new(), free: Vec::new(), frozen: BTreeMap::new() }
     }
 
     /// Starts a task of `node`.
@@ -65,7 +68,16 @@ impl Scheduler {
                     self.add(node, future);
                 }
             }
+            Arrival::Freeze(node) => {
+                self.frozen.entry(node.index()).or_default();
+            }
+            Arrival::Thaw(node) => {
+                // At once and in order: what came first over a connection is heard first, as by a process that goes on.
+                let held = self.frozen.remove(&node.index()).unwrap_or_default();
+                held.into_iter().for_each(|at| self.step(at));
+            }
             Arrival::Kill(node) => {
+                self.frozen.remove(&node.index());
                 for at in 0..self.tasks.len() {
                     if self.tasks[at].as_ref().is_some_and(|task| task.node == node) {
                         self.end(at);
@@ -89,6 +101,11 @@ impl Scheduler {
     fn step(&mut self, at: usize) {
         // One that was woken and ended meanwhile is no more.
         let Some(task) = &mut self.tasks[at] else { return };
+        // Its alarm stays set, so that it is held once however often it is woken.
+        if let Some(held) = self.frozen.get_mut(&task.node.index()) {
+            held.push(at);
+            return;
+        }
         task.alarm.reset();
         let mut context = Context::from_waker(&task.waker);
         // Unwind safe: after a panic the task is never polled again.

@@ -1,9 +1,10 @@
 //! What the nodes of one simulation have in common: the virtual clock, the network, and who has come to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use syncline_runtime::{Ground, Knot, Node, Sim};
+use syncline_runtime::{Ground, Knot, Link, Node, Sim};
 use syncline_wire::Net;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -14,6 +15,7 @@ use crate::engine::Work;
 use crate::graph::colocation::Berthed;
 use crate::life::failure::Cause;
 use crate::life::member::Role;
+use crate::life::supervisor::Event;
 use crate::life::wish::Wishes;
 use crate::node::body::{self, NodeEnd};
 use crate::node::crew::Ended;
@@ -30,6 +32,8 @@ pub(crate) struct World {
     faults: Vec<SimFault>,
     /// The nodes that have not come to their end.
     alive: Arc<Mutex<BTreeMap<NodeName, (NodeId, Role)>>>,
+    /// Those of them that do nothing.
+    frozen: Arc<Mutex<BTreeSet<NodeId>>>,
     /// In which colocation a node is.
     units: Arc<Mutex<BTreeMap<NodeName, NodeName>>>,
 }
@@ -39,19 +43,22 @@ impl World {
         let sim = Sim::with_cost(setup.seed, setup.cost);
         let of_network = setup.faults.iter().filter_map(|fault| match fault {
             SimFault::Network(fault) => Some(fault.clone()),
-            SimFault::Kill { .. } | SimFault::Scale { .. } => None,
+            SimFault::Kill { .. } | SimFault::Freeze { .. } | SimFault::Scale { .. } => None,
         });
         let net = Net::new(sim.clone(), setup.network.clone(), of_network.collect());
         if let Some(listener) = setup.listener.clone() {
             net.listen(move |line| listener.hear(line));
         }
-        Self { sim, net, faults: setup.faults.clone(), alive: Arc::default(), units: Arc::default() }
+        let (alive, frozen, units) = (Arc::default(), Arc::default(), Arc::default());
+        Self { sim, net, faults: setup.faults.clone(), alive, frozen, units }
     }
 
-    /// Refuses a script that kills a node which the program does not have, or wishes for what cannot be.
+    /// Refuses a script that strikes a node which the program does not have, or wishes for what cannot be.
     pub(crate) fn check(&self, nodes: &[NodeName], wishes: &Wishes) -> Result<(), Error> {
         self.faults.iter().try_for_each(|fault| match fault {
-            SimFault::Kill { node, .. } if !nodes.contains(node) => Err(Error::UnknownNode(node.to_string())),
+            SimFault::Kill { node, .. } | SimFault::Freeze { node, .. } if !nodes.contains(node) => {
+                Err(Error::UnknownNode(node.to_string()))
+            }
             SimFault::Scale { group, size, .. } => wishes.clone().wish(group, *size).map(drop),
             _ => Ok(()),
         })
@@ -123,6 +130,17 @@ impl World {
                             let _ = news.send(News::Ended(id, NodeEnd::of(killed)));
                         }
                     }
+                    SimFault::Freeze { node, at, until } => {
+                        world.sim.clock().sleep_until(at).await;
+                        let Some(id) = world.incarnation(&node) else { return };
+                        world.freeze(&id);
+                        let _ = news.send(News::Event(Event::Froze(id.clone())));
+                        let Some(until) = until else { return };
+                        world.sim.clock().sleep_until(until).await;
+                        if world.thaw(&id) {
+                            let _ = news.send(News::Event(Event::Thawed(id)));
+                        }
+                    }
                     SimFault::Scale { group, size, at } => {
                         world.sim.clock().sleep_until(at).await;
                         let _ = news.send(News::Wished(group, size));
@@ -133,11 +151,54 @@ impl World {
         }
     }
 
+    /// Those that were to strike a node after this time.
+    pub(crate) fn faults_after(&self, time: Duration) -> impl Iterator<Item = &SimFault> {
+        self.faults.iter().filter(move |fault| match fault {
+            SimFault::Kill { at, .. } | SimFault::Freeze { at, .. } | SimFault::Scale { at, .. } => {
+                *at > time
+            }
+            SimFault::Network(_) => false,
+        })
+    }
+
     /// The incarnation of a node that is alive; of one in a colocation, that of the whole.
     fn incarnation(&self, name: &NodeName) -> Option<NodeId> {
         let unit = self.units().get(name).cloned();
         let name = unit.as_ref().unwrap_or(name);
         self.alive().get(name).map(|(id, _)| id.clone())
+    }
+
+    /// Nothing of a node goes on, and it gives no sign of life.
+    fn freeze(&self, id: &NodeId) {
+        self.frozen().insert(id.clone());
+        self.parts(id).into_iter().for_each(|part| self.sim.freeze(part));
+    }
+
+    /// A frozen node goes on; false if it is not frozen any more, because it has been ended.
+    fn thaw(&self, id: &NodeId) -> bool {
+        let was_frozen = self.frozen().remove(id);
+        if was_frozen {
+            self.parts(id).into_iter().for_each(|part| self.sim.thaw(part));
+        }
+        was_frozen
+    }
+
+    /// Whether a node is frozen, so that it would hear nothing of a request.
+    pub(crate) fn is_frozen(&self, id: &NodeId) -> bool {
+        self.frozen().contains(id)
+    }
+
+    /// What a member consists of: a colocation of several nodes besides itself.
+    fn parts(&self, id: &NodeId) -> Vec<Node> {
+        let mates = self.mates(id).into_iter().map(|name| self.sim.enter(&name.to_string()));
+        mates.chain([self.sim.enter(&id.name.to_string())]).collect()
+    }
+
+    /// The nodes of a colocation.
+    fn mates(&self, unit: &NodeId) -> Vec<NodeName> {
+        let units = self.units();
+        let mates = units.iter().filter(|(_, of)| **of == unit.name);
+        mates.map(|(name, _)| name.clone()).collect()
     }
 
     /// A node and all its tasks end here; false if it had come to its end before.
@@ -148,13 +209,8 @@ impl World {
             there && all.remove(&id.name).is_some()
         };
         if alive {
-            let mates: Vec<_> = self
-                .units()
-                .iter()
-                .filter(|(_, unit)| **unit == id.name)
-                .map(|(name, _)| name.clone())
-                .collect();
-            for name in mates {
+            self.frozen().remove(id);
+            for name in self.mates(id) {
                 self.bury(&NodeId { name, ..id.clone() });
             }
             let node = self.sim.enter(&id.name.to_string());
@@ -165,8 +221,13 @@ impl World {
     }
 
     /// When nothing goes on: whether that is a deadlock, whom it is told of, and what it looks like. A program that only
-    /// waits to be stopped is none.
+    /// waits to be stopped is none. Of a node that is frozen for good nobody else hears anything any more.
     pub(crate) fn stuck(&self) -> Option<(NodeId, Knot)> {
+        if let Some(id) = self.frozen().first().cloned() {
+            let wait = "is frozen for good, and nothing bounds how long that is borne (--silence)".to_owned();
+            let links = vec![Link { node: id.to_string(), wait }];
+            return Some((id, Knot { is_circle: false, links }));
+        }
         let waits = self.sim.waits();
         let alive = self.alive().clone();
         let working = alive.values().filter(|(_, role)| *role != Role::Service).map(|(id, _)| id);
@@ -187,6 +248,11 @@ impl World {
     fn units(&self) -> MutexGuard<'_, BTreeMap<NodeName, NodeName>> {
         // As below.
         self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn frozen(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        // As below.
+        self.frozen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn alive(&self) -> MutexGuard<'_, BTreeMap<NodeName, (NodeId, Role)>> {

@@ -6,6 +6,7 @@ mod presence;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use syncline_runtime::write_duration;
 use tokio::sync::mpsc;
 
 pub(crate) use self::begin::start;
@@ -353,7 +354,20 @@ impl Launcher {
         }
     }
 
+    /// Says which faults of a simulation did nothing, because the program was over before: it might be taken for having survived them.
+    fn tell_idle_faults(&self) {
+        let Some(world) = self.stage.world.as_ref().filter(|_| self.supervisor.is_well()) else { return };
+        let over = self.stage.clock.now();
+        for fault in world.faults_after(over) {
+            self.say(&format!(
+                "nothing came of the fault `{fault}`: all was over after {}",
+                write_duration(over)
+            ));
+        }
+    }
+
     async fn finish(mut self) -> Ending {
+        self.tell_idle_faults();
         let here = std::mem::replace(&mut self.here, Box::new(Threads::default()));
         let mut words = here.bury(&|node| self.supervisor.has_ended(node)).await;
         for (node, why) in std::mem::take(&mut words.left) {

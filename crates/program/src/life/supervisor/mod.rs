@@ -52,6 +52,10 @@ pub(crate) enum Event {
     Joined(NodeId),
     /// A node's process has given a sign of life.
     Heard(NodeId),
+    /// A node of a simulation has stopped: its signs of life, which there go without saying, are missing from now on.
+    Froze(NodeId),
+    /// It goes on.
+    Thawed(NodeId),
     /// A node has failed; that it has ended comes separately.
     Failed(NodeId, Cause),
     /// A node is gone; `finished` if its body ran to its end, and not because of a stop.
@@ -163,6 +167,15 @@ impl Supervisor {
             }
             Event::Heard(node) => {
                 self.heard(now, node);
+                Vec::new()
+            }
+            Event::Froze(node) => {
+                self.current(&node, |member| member.heard = Some(now));
+                Vec::new()
+            }
+            Event::Thawed(node) => {
+                self.heard(now, node.clone());
+                self.current(&node, |member| member.heard = None);
                 Vec::new()
             }
             Event::Failed(node, cause) => self.failed(now, node, cause),

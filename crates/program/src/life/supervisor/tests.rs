@@ -172,6 +172,24 @@ fn sup_6_silence_is_told_once_and_fails_beyond_the_limit() {
 }
 
 #[test]
+fn sup_6_a_frozen_node_of_a_simulation_is_silent_until_it_goes_on() {
+    let mut program = program(true);
+    program.on(ms(0), Event::Joined(worker(1)));
+    assert_eq!(program.due(), None, "its signs of life go without saying");
+    program.on(ms(5_000), Event::Froze(worker(1)));
+    assert_eq!(program.due(), Some(ms(15_000)));
+    assert_eq!(program.on(ms(15_000), Event::Tick), []);
+    program.on(ms(16_000), Event::Thawed(worker(1)));
+    let told = [Remark::Silent(worker(1), ms(10_000)), Remark::HeardAgain(worker(1))];
+    assert_eq!(program.take_remarks(), told);
+    assert_eq!(program.due(), None);
+    program.on(ms(20_000), Event::Froze(worker(1)));
+    assert_eq!(program.on(ms(30_000), Event::Tick), []);
+    assert_eq!(program.on(ms(50_000), Event::Tick), [Action::Stop]);
+    assert_eq!(program.into_end().0, End::Failed(worker(1), Cause::Silent(ms(30_000))));
+}
+
+#[test]
 fn sup_6_a_launcher_that_was_away_blames_nobody() {
     let mut program = processes();
     assert_eq!(program.on(ms(3_600_000), Event::Tick), []);
