@@ -10,7 +10,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use support::command;
+use serde_json::Value;
+use support::{command, csv, json};
 
 /// Policies whose order of events differs most, with what strikes some of them.
 const RUNS: [&str; 5] = [
@@ -60,4 +61,48 @@ fn pinned(command: &Command) -> Command {
     let mut pinned = Command::new("taskset");
     pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
     pinned
+}
+
+/// Runs in virtual time, whose fourth worker takes three times as long: with equal shares it would decide.
+#[test]
+fn rows_that_follow_the_speeds_are_predicted_as_they_are_dealt_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 900);
+    let traced = |partition: &str, more: &str| {
+        let trace = folder.path().join("run.parquet");
+        json(&format!(
+            "train {} --on sim --compute exp:4ms --inject worker=3:3x --batch 8 --epochs 8 --partition {partition} {more} \
+             --trace {}",
+            data.display(),
+            trace.display()
+        ));
+        trace.display().to_string()
+    };
+    let near = |told: &Value, measured: &Value, about: &str| {
+        let ratio = told["run_s"][1].as_f64().unwrap() / measured["run"]["measured_run_s"].as_f64().unwrap();
+        assert!((ratio - 1.0).abs() < 0.1, "{about}: {ratio}, {told}, {}", measured["run"]);
+    };
+    let eight = json(&format!("predict {} --workers 8", traced("weight:measured", "--workers 8")));
+    let even = json(&format!("predict {} --workers 4", traced("random", "--workers 4")));
+    let trace = traced("weight:measured", "--workers 4");
+    let answer = json(&format!("predict {trace} --workers 4,8"));
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.05, "{}", answer["run"]);
+    near(&answer["predictions"][0], &answer, "the run itself");
+    near(&answer["predictions"][1], &eight, "eight workers, of whom one is slow");
+    let time_s = |answer: &Value| answer["run"]["measured_run_s"].as_f64().unwrap();
+    assert!(time_s(&answer) < 0.75 * time_s(&even), "or there would be nothing to predict: {answer}");
+    let asked = json(&format!("predict {trace} --workers 4 --sync asp"));
+    let why = asked["predictions"][0]["cannot_tell"].as_str().unwrap();
+    assert!(why.contains("dealt out by speed") && why.contains("even shares"), "{why}");
+
+    let weighed = traced("weight:3,3,3,1", "--workers 4");
+    let answer = json(&format!("predict {weighed} --workers 4,8 --sync bsp"));
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.05, "{}", answer["run"]);
+    near(&answer["predictions"][0], &answer, "by weights");
+    let why = answer["predictions"][1]["cannot_tell"].as_str().unwrap();
+    assert!(why.contains("weights of its 4 workers") && why.contains("weight:measured"), "{why}");
+
+    let overlapping = traced("overlap-reshuffle", "--workers 4");
+    let answer = json(&format!("predict {overlapping} --workers 4 --sync bsp"));
+    near(&answer["predictions"][0], &answer, "all rows at each worker");
 }

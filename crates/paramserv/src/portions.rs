@@ -1,9 +1,8 @@
 //! Rows by speed (`--partition weight:measured`): before each epoch but the first the rows are dealt out anew, to each worker as
 //! many as it gets through while the others get through theirs.
 //!
-//! How long a row takes a worker is what it has computed in the epoch that ended, per row, in the mean with what was known before, so
-//! that one slow epoch counts half. The rows of an epoch are cut into as many rounds for each worker, so that nobody runs out
-//! of rows before the others, and a round of all has as many rows as before.
+//! How fast each is, and whether it is worth it, `round`'s [`Speeds`] say, which predictions ask too. The rows of an epoch are cut into
+//! as many rounds for each worker, so that nobody runs out of rows before the others, and a round of all has as many rows as before.
 //!
 //! - PORTION-1: in an epoch each row is one worker's; how many each has is decided once and told to all, also to one that begins
 //!   anew.
@@ -14,16 +13,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use syncline_data::{Dataset, Weights, permutation};
-use syncline_round::Every;
+use syncline_round::{Every, assign::Speeds};
 use tokio::sync::watch;
 
 use crate::{batches::Batches, protocol::WorkerTimes};
-
-/// The longest that a row may take a worker over the shortest: with more, the slow one would hardly have a row.
-const UNLIKE: f64 = 999.0;
-
-/// Rows are dealt out anew where that shortens the epoch to this share at most: each time they are copied.
-const WORTH: f64 = 0.98;
 
 /// What is known of an epoch's rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,8 +25,7 @@ pub(crate) struct Portions {
     epoch: u32,
     /// How many rows each worker has.
     counts: Vec<u64>,
-    /// Seconds that a row takes each worker; 0 where that is not known.
-    row_s: Vec<f64>,
+    speeds: Speeds,
     /// What each had gone through when the epoch began, and how long it had computed.
     before: Vec<(u64, Duration)>,
 }
@@ -45,20 +37,17 @@ impl Portions {
         Self {
             epoch: 0,
             counts: (0..workers).map(|worker| cut(worker + 1) - cut(worker)).collect(),
-            row_s: vec![0.0; workers],
+            speeds: Speeds::unknown(workers),
             before: vec![(0, Duration::ZERO); workers],
         }
     }
 
     /// Goes on to the next epoch, to whose beginning the workers have come with these times.
     fn advance(&mut self, times: &[WorkerTimes]) {
-        for ((row_s, before), now) in self.row_s.iter_mut().zip(&mut self.before).zip(times) {
+        for (worker, (before, now)) in self.before.iter_mut().zip(times).enumerate() {
             let samples = now.samples.saturating_sub(before.0);
-            let spent_s = now.compute.saturating_sub(before.1).as_secs_f64();
-            if samples > 0 && spent_s > 0.0 {
-                let each_s = spent_s / samples as f64;
-                *row_s = if *row_s > 0.0 { (*row_s + each_s) / 2.0 } else { each_s };
-            }
+            let spent = now.compute.saturating_sub(before.1);
+            self.speeds.heard(worker, samples as f64, spent.as_secs_f64());
             *before = (now.samples, now.compute);
         }
         self.epoch += 1;
@@ -69,19 +58,12 @@ impl Portions {
 
     /// Counts with which an epoch would be worth so much shorter, if there are.
     fn better(&self) -> Option<Vec<u64>> {
-        let shortest = self.row_s.iter().copied().fold(f64::INFINITY, f64::min);
-        if shortest <= 0.0 {
-            return None;
-        }
-        let speeds = self.row_s.iter().map(|row_s| 1.0 / row_s.min(UNLIKE * shortest)).collect();
         let rows = self.counts.iter().sum::<u64>() as usize;
-        let counts = Weights::new(speeds).ok()?.counts(rows);
-        let counts: Vec<u64> = counts.into_iter().map(|count| count as u64).collect();
-        let epoch_s = |counts: &[u64]| {
-            let each = counts.iter().zip(&self.row_s).map(|(&count, row_s)| count as f64 * row_s);
-            each.fold(0.0, f64::max)
-        };
-        (epoch_s(&counts) <= WORTH * epoch_s(&self.counts)).then_some(counts)
+        let dealt = Weights::new(self.speeds.weights()?).ok()?.counts(rows);
+        let each: Vec<f64> = dealt.iter().map(|&count| count as f64).collect();
+        let before: Vec<f64> = self.counts.iter().map(|&count| count as f64).collect();
+        let counts = || dealt.iter().map(|&count| count as u64).collect();
+        self.speeds.is_worth(&each, &before).then(counts)
     }
 }
 

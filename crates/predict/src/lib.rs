@@ -43,6 +43,6 @@ pub use spark::{
 };
 pub use training::{
     Backup, Check, Common, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine,
-    Machines, PROFILE_FORMAT, Placement, Prediction, Question, Residuals, Serving, Setup, Sojourn, Stream,
-    StreamAnswer, SyncPrice, Tail, Variation,
+    Machines, PROFILE_FORMAT, Placement, Prediction, Question, Residuals, Serving, Setup, Shares, Sojourn,
+    Stream, StreamAnswer, SyncPrice, Tail, Variation,
 };

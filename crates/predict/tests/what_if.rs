@@ -5,7 +5,7 @@
 use syncline_predict::{Check, Cycle, Cycles, Error, JobProfile, Machines, Question};
 use syncline_queueing::sim::{TrainingLoop, stream};
 use syncline_queueing::{Distribution, harmonic};
-use syncline_trace::{Node, Phase, Run, RunInfo, Span};
+use syncline_trace::{Node, Phase, Run, RunInfo, Span, TrainingSetup};
 
 /// The trace of a bulk-synchronous run whose worker w takes `factor(w)` times an exponential second.
 fn trace(workers: u32, rounds: u64, factor: impl Fn(u32) -> f64) -> Run {
@@ -125,4 +125,73 @@ fn what_cannot_be_told_is_said() {
     assert!(matches!(profile.predict(&batch), Err(Error::CannotTell { .. })), "all batches have one size");
     let missing = vec![Cycle::new(1, 0, 0.0, 1.0)];
     assert!(matches!(Cycles::new(2, missing), Err(Error::NoRounds { .. })));
+}
+
+/// Six epochs of 800 rows that four workers were dealt by speed: a row takes 1 ms, and the last worker three times as long, give or
+/// take a twentieth.
+fn dealt_by_speed(partition: &str) -> Run {
+    let mut spans = Vec::new();
+    let mut now = 0.0;
+    for round in 0..120u64 {
+        let (mut longest, first) = (0.0f64, now);
+        for worker in 0..4u32 {
+            let samples = match (round < 20 && partition == "weight:measured", worker) {
+                (true, _) => 10,
+                (false, 3) => 4,
+                (false, _) => 12,
+            };
+            let noise = 0.95 + 0.1 * ((round * 7 + u64::from(worker) * 3) % 11) as f64 / 10.0;
+            let work = noise * samples as f64 * if worker == 3 { 3e-3 } else { 1e-3 };
+            let ns = |s: f64| (s * 1e9) as u64;
+            let span = Span::new(worker + 1, Phase::Compute, ns(first), ns(first + work));
+            spans.push(Span { round, records: samples, ..span });
+            longest = longest.max(work);
+        }
+        now += longest;
+    }
+    let setup = TrainingSetup {
+        rows: Some(800),
+        batch: Some(10),
+        epochs: Some(6),
+        partition: Some(partition.to_owned()),
+        inject: vec!["worker=3:3x".to_owned()],
+        ..TrainingSetup::default()
+    };
+    let nodes = std::iter::once("server/0".to_owned()).chain((0..4).map(|w| format!("worker/{w}")));
+    let info = RunInfo {
+        run: "dealt".into(),
+        workers: 4,
+        servers: 1,
+        sync: "bsp".into(),
+        nodes: nodes.map(Node::new).collect(),
+        setup: Some(setup),
+        ..RunInfo::default()
+    };
+    Run { info, spans }
+}
+
+#[test]
+fn rows_are_dealt_out_as_in_the_traced_run() {
+    let cycles = Cycles::of(&dealt_by_speed("weight:measured")).unwrap();
+    let check = Check::of(&cycles).unwrap();
+    assert!(check.error().abs() < 0.05 && check.run_error().abs() < 0.05, "{check:?}");
+    let profile = cycles.profile().unwrap();
+    let ask = |workers: usize, sync: &str| {
+        profile.predict(&question(&profile, workers, sync).whole(&profile.measured))
+    };
+    // Ten rounds of an epoch with even shares, and fifty in which seven quick ones and a slow one take as long; rounds wait for the
+    // slowest of the eight, which is a little over the mean.
+    let run_s = ask(8, "bsp").unwrap().run_s.value;
+    let law_s = 10.0 * 0.03 + 50.0 * 0.08 / (7.0 + 1.0 / 3.0);
+    assert!((0.99..1.06).contains(&(run_s / law_s)), "{run_s} of {law_s}");
+    let refused = ask(4, "asp").unwrap_err().to_string();
+    assert!(refused.contains("dealt out by speed"), "{refused}");
+    let kept = JobProfile::from_json(&profile.to_json().unwrap()).unwrap();
+    assert_eq!(kept, profile);
+
+    let weighed = Cycles::of(&dealt_by_speed("weight:3,3,3,1")).unwrap();
+    assert!(Check::of(&weighed).unwrap().error().abs() < 0.05);
+    let profile = weighed.profile().unwrap();
+    let refused = profile.predict(&question(&profile, 8, "bsp")).unwrap_err().to_string();
+    assert!(refused.contains("weights of its 4 workers"), "{refused}");
 }

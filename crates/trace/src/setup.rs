@@ -36,6 +36,8 @@ pub struct TrainingSetup {
     pub schedule: Option<String>,
     /// Whether each epoch has another order of rows.
     pub shuffle: Option<bool>,
+    /// Who gets which rows: `random`, `weight:2,1,1`, `weight:measured`.
+    pub partition: Option<String>,
     /// How gradients are combined.
     pub fold: Option<String>,
     /// What was done to make pushes and pulls shorter: `push=bf16,pull=bf16`; absent where nothing was.
@@ -74,6 +76,7 @@ impl Default for TrainingSetup {
             optimizer: None,
             schedule: None,
             shuffle: None,
+            partition: None,
             fold: None,
             compress: None,
             whole_push_bytes: None,
@@ -197,6 +200,7 @@ impl TrainingSetup {
             optimizer: text("optimizer"),
             schedule: text("schedule"),
             shuffle: value(settings, "shuffle"),
+            partition: None,
             fold: text("fold"),
             compress: None,
             whole_push_bytes: None,

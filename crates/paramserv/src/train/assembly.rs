@@ -195,6 +195,7 @@ impl ParamServ {
             optimizer: Some(settings.optimizer.clone()),
             schedule: Some(settings.schedule.clone()),
             shuffle: Some(settings.shuffle),
+            partition: Some(settings.partition.clone()),
             fold: Some(settings.fold.clone()),
             compress: settings.compress.clone(),
             whole_push_bytes: self.compression.whole_push_bytes(settings.parameters),

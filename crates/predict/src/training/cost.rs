@@ -8,6 +8,7 @@ use syncline_round::{Every, Policy};
 use super::cycles::{Cycle, Cycles};
 use super::line::Line;
 use super::setup::{Injected, Setup};
+use crate::Question;
 use crate::sample::{mean, median};
 
 /// What computing a gradient takes: `fixed + per_sample samples`, told apart only where rounds of different sizes were
@@ -27,7 +28,15 @@ pub struct Compute {
 
 impl Compute {
     pub(crate) fn fit(cycles: &Cycles, setup: &Setup) -> Self {
-        let all = || cycles.of_worker().iter().flatten();
+        match setup.shares.differ() {
+            true => Self::of_unlike(cycles.of_worker(), setup),
+            false => Self::of_like(cycles.of_worker(), setup),
+        }
+    }
+
+    /// Of workers whose full rounds have as many samples.
+    fn of_like(of_worker: &[Vec<Cycle>], setup: &Setup) -> Self {
+        let all = || of_worker.iter().flatten();
         let samples = all().map(|cycle| cycle.samples as f64).fold(0.0, f64::max);
         let is_full = |cycle: &Cycle| cycle.samples as f64 >= 0.98 * samples;
         let point = |cycle: &Cycle| (cycle.samples as f64, cycle.compute_s);
@@ -45,6 +54,33 @@ impl Compute {
         Self { full_s, samples, fixed_s, per_sample_s }
     }
 
+    /// Of workers with unlike shares, as a round of an even one: each is fitted by itself, because who is slow has the shorter rounds,
+    /// so that of all together a sample would seem to cost nothing.
+    fn of_unlike(of_worker: &[Vec<Cycle>], setup: &Setup) -> Self {
+        let each: Vec<Self> =
+            of_worker.iter().map(|list| Self::of_like(std::slice::from_ref(list), setup)).collect();
+        let largest = of_worker.iter().flatten().map(|cycle| cycle.samples).max().unwrap_or(0);
+        let rows = setup.rows_of(setup.workers);
+        let samples = Question::about(setup, 1).map_or(largest, |question| question.epoch(rows).full);
+        let (growth, samples) = (Growth::of(&each, setup.injected), samples.max(1) as f64);
+        // What a round of one length takes over one of another does not hang on how long they are.
+        let mean_s = mean(of_worker.iter().flatten().map(|cycle| cycle.compute_s));
+        let rough = growth.with(mean_s, samples);
+        let full_s = mean(of_worker.iter().flatten().map(|cycle| rough.full_of(cycle, setup.injected)));
+        growth.with(full_s, samples)
+    }
+
+    /// Seconds that a worker would have computed for a full round, from one that it computed.
+    pub(crate) fn full_of(&self, cycle: &Cycle, injected: Injected) -> f64 {
+        let of = |samples: f64| self.of(samples, injected);
+        let (own_s, full_s) = (of(cycle.samples as f64), of(self.samples));
+        match injected {
+            Injected::Delays => cycle.compute_s - own_s + full_s,
+            _ if own_s > 0.0 => cycle.compute_s * full_s / own_s,
+            _ => cycle.compute_s,
+        }
+    }
+
     /// Seconds a sample in a full round, everything included.
     pub fn each_s(&self) -> f64 {
         self.full_s / self.samples.max(1.0)
@@ -58,6 +94,44 @@ impl Compute {
             _ if injected == Injected::Delays && samples > 0.0 => self.full_s,
             _ => self.each_s() * samples,
         }
+    }
+}
+
+/// How the time of a round grows with its samples, where workers are not like each other.
+#[derive(Debug, Clone, Copy)]
+enum Growth {
+    /// The fixed part takes as long as so many samples: a slow worker is as much slower in both.
+    Scaled { fixed_samples: f64 },
+    /// So many seconds a sample: delays were injected, which come once a round, and are a worker's own.
+    Added { per_sample_s: f64 },
+    /// No worker has had rounds of other lengths.
+    Unknown,
+}
+
+impl Growth {
+    /// In the middle of those workers of whom it is known.
+    fn of(each: &[Compute], injected: Injected) -> Self {
+        let known =
+            || each.iter().filter_map(|own| Some((own.fixed_s?, own.per_sample_s.filter(|s| *s > 0.0)?)));
+        let found = if injected == Injected::Delays {
+            median(known().map(|(_, per_sample_s)| per_sample_s))
+                .map(|per_sample_s| Self::Added { per_sample_s })
+        } else {
+            median(known().map(|(fixed_s, per_sample_s)| fixed_s / per_sample_s))
+                .map(|fixed_samples| Self::Scaled { fixed_samples })
+        };
+        found.unwrap_or(Self::Unknown)
+    }
+
+    /// Where a full round of so many samples takes so long.
+    fn with(self, full_s: f64, samples: f64) -> Compute {
+        let per_sample_s = match self {
+            Self::Scaled { fixed_samples } => Some(full_s / (fixed_samples + samples)),
+            Self::Added { per_sample_s } => Some(per_sample_s.min(full_s / samples)),
+            Self::Unknown => None,
+        };
+        let fixed_s = per_sample_s.map(|each_s| (full_s - each_s * samples).max(0.0));
+        Compute { full_s, samples, fixed_s, per_sample_s }
     }
 }
 

@@ -178,13 +178,12 @@ impl JobProfile {
 
     /// Samples of a worker's round on average.
     pub(crate) fn samples_per_cycle(&self, question: &Question) -> f64 {
-        let epoch = question.epoch(self.measured.rows);
+        let rows = self.measured.rows_of(question.workers);
+        let epoch = question.epoch(rows);
         match () {
             () if question.batch == 0 => self.compute.samples,
             // Workers' shares differ by a row where they do not come out even.
-            () if self.measured.rows > 0 => {
-                self.measured.rows as f64 / (question.workers as f64 * epoch.rounds as f64)
-            }
+            () if self.measured.rows > 0 => rows as f64 / (question.workers as f64 * epoch.rounds as f64),
             () => epoch.mean(),
         }
     }

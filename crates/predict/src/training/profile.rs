@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cost::{Compute, Exchange, Serving};
-use super::cycles::Cycles;
+use super::cycles::{Cycle, Cycles};
 use super::machine::Machine;
 use super::setup::{Injected, Setup};
 use super::tail::Tail;
@@ -67,12 +67,14 @@ impl JobProfile {
         let exchange = Exchange::fit(cycles);
         let slower = machine.as_ref().map_or(1.0, |machine| machine.update_slowdown);
         // What a round would have taken with a full batch.
-        let full = |cycle: &super::Cycle| {
-            let of = |samples: f64| compute.of(samples, measured.injected);
-            cycle.work_s() - of(cycle.samples as f64) + of(compute.samples)
+        let full = |cycle: &Cycle| match measured.shares.differ() {
+            true => cycle.exchange_s() + compute.full_of(cycle, measured.injected),
+            false => {
+                let of = |samples: f64| compute.of(samples, measured.injected);
+                cycle.work_s() - of(cycle.samples as f64) + of(compute.samples)
+            }
         };
-        let rounds_of =
-            |list: &Vec<super::Cycle>| list.iter().map(|cycle| (cycle.round, full(cycle))).collect();
+        let rounds_of = |list: &Vec<Cycle>| list.iter().map(|cycle| (cycle.round, full(cycle))).collect();
         let works: Vec<Vec<(u64, f64)>> = cycles.of_worker().iter().map(rounds_of).collect();
         let (_, variation) = Variation::fit(&works);
         Ok(Self {
@@ -131,6 +133,9 @@ impl JobProfile {
         self.check_times()?;
         self.check_counts()?;
         self.check_variation()?;
+        if !self.measured.shares.is_sound(self.measured.workers) {
+            return wrong("measured.shares: there is a positive weight for each worker".into());
+        }
         if self.machine.as_ref().is_some_and(|machine| !machine.is_sound()) {
             return wrong(
                 "machine: there is at least one core, a slow-down is 1 or more, an error at most 1".into(),

@@ -56,7 +56,8 @@ impl Question {
         if setup.rows == 0 || setup.epochs == 0 || self.batch == 0 {
             return self;
         }
-        Self { rounds: self.epoch(setup.rows).rounds.saturating_mul(setup.epochs), ..self }
+        let rows = setup.rows_of(self.workers);
+        Self { rounds: self.epoch(rows).rounds.saturating_mul(setup.epochs), ..self }
     }
 
     /// How often workers exchange: as the policy says, where that is its matter.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syncline_round::{Every, Policy};
 use syncline_trace::{Phase, Run, TrainingSetup};
 
+use super::shares::Shares;
 use crate::Error;
 
 /// How a run was set up. Unknown numbers are 0, unknown texts empty.
@@ -24,6 +25,9 @@ pub struct Setup {
     pub every: String,
     /// Rows trained on in an epoch.
     pub rows: u64,
+    /// Who gets how many of them.
+    #[serde(skip_serializing_if = "Shares::is_even")]
+    pub shares: Shares,
     /// Bytes of all parameters, and so of a dense gradient.
     pub parameter_bytes: u64,
     /// Bytes of a dense gradient as it was sent, where it was sent in another format.
@@ -98,6 +102,7 @@ impl Setup {
             batch: told.batch.filter(|rows| *rows > 0).or(largest.max()).unwrap_or(0),
             every: told.every.clone().unwrap_or_default(),
             rows: told.rows.unwrap_or(0),
+            shares: told.partition.as_deref().map(Shares::of).unwrap_or_default(),
             parameter_bytes: told.parameters.unwrap_or(0).saturating_mul(size_of::<f32>() as u64),
             whole_push_bytes: told.whole_push_bytes,
             on: told.on.clone().unwrap_or_default(),
@@ -125,6 +130,14 @@ impl Setup {
             return Ok(Every::Batch);
         }
         self.every.parse().map_err(|_| unknown("update frequency", &self.every))
+    }
+
+    /// Rows that so many workers go through in an epoch, all together; 0 where the trace does not say.
+    pub(crate) fn rows_of(&self, workers: usize) -> u64 {
+        match self.shares {
+            Shares::All => self.rows.saturating_mul(workers as u64),
+            _ => self.rows,
+        }
     }
 
     /// Whether nodes share one process, so that parameters and gradients are handed over and not sent.

@@ -71,8 +71,9 @@ impl JobProfile {
         Ok(())
     }
 
-    /// Refuses an exchange of another kind than that of the trace.
+    /// Refuses an exchange of another kind than that of the trace, and shares that `train` would refuse.
     pub(crate) fn check_exchange(&self, question: &Question) -> Result<(), Error> {
+        self.measured.shares.check(question)?;
         let (own, asked) = (self.measured.policy()?, question.sync);
         let without_servers = own.collective().or(asked.collective()).is_some();
         let why = if without_servers && own != asked {
@@ -103,7 +104,7 @@ impl JobProfile {
             );
             return Err(Error::CannotTell { why });
         }
-        let full = question.epoch(self.measured.rows).full * copies;
+        let full = question.epoch(self.measured.rows_of(question.workers)).full * copies;
         let same =
             as_measured && copies == 1 || (full as f64 / self.compute.samples.max(1.0) - 1.0).abs() < 0.02;
         if question.batch > 0 && !same && self.compute.per_sample_s.is_none() {

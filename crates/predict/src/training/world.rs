@@ -6,6 +6,7 @@ use syncline_round::{Every, Member, Policy, Round};
 
 use super::question::Epoch;
 use super::setup::Injected;
+use super::shares::Dealt;
 use super::simulation::{Surroundings, Update};
 use super::variation::{Resample, TailUse};
 use crate::{JobProfile, Machine, Machines, Question};
@@ -74,6 +75,7 @@ pub(crate) struct World<'a> {
     machine: Option<Machine>,
     random: Random,
     epoch: Epoch,
+    dealt: Dealt,
     tail: TailUse,
     /// What a core that computes alone needs, over what was measured.
     alone: f64,
@@ -103,7 +105,8 @@ impl<'a> World<'a> {
             Without::Nothing | Without::Update => exchange.total_s(),
         };
         Self {
-            epoch: question.epoch(profile.measured.rows),
+            epoch: question.epoch(profile.measured.rows_of(question.workers)),
+            dealt: Dealt::new(&profile.measured.shares, question.workers),
             alone: machine.as_ref().map_or(1.0, |machine| machine.speed(profile.concurrency)),
             slower: machine.as_ref().map_or(1.0, |machine| machine.update_slowdown),
             updates: without != Without::Update,
@@ -174,6 +177,16 @@ impl World<'_> {
         if self.carried.together { 0.0 } else { self.of.draw(worker, &mut self.random, self.tail) }
     }
 
+    /// Samples of a round of a worker with an even share. Where shares follow the speeds all rounds of an epoch are as long.
+    fn even_samples(&self, round: u64) -> f64 {
+        if self.dealt.are_by_speed() { self.epoch.mean() } else { self.epoch.samples(round) as f64 }
+    }
+
+    /// In which epoch of the run a simulated round is.
+    fn epoch_of(&self, round: u64) -> u64 {
+        (self.thinned * round as f64 / self.epoch.rounds.max(1) as f64) as u64
+    }
+
     /// What the course of the run adds for a worker of the trace.
     fn course_s(&self, worker: usize, round: u64) -> f64 {
         let traced = self.profile.measured.rounds.max(self.profile.rounds as u64).max(1);
@@ -188,7 +201,8 @@ impl World<'_> {
 impl Surroundings for World<'_> {
     fn work_s(&mut self, worker: Member, round: Round) -> f64 {
         let (profile, question, round) = (self.profile, self.question, round.number());
-        let worker = self.carried.seats[worker.index()];
+        let at = worker.index();
+        let worker = self.carried.seats[at];
         let persistent_s =
             self.of.persistent(worker) + self.of.shift + self.course_s(worker, round) + self.shock_s(round);
         if question.batch == 0 {
@@ -196,8 +210,11 @@ impl Surroundings for World<'_> {
             return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)
                 + self.exchange_s;
         }
-        let samples = (self.epoch.samples(round) * question.sync.copies() as u64) as f64;
-        let batches = (samples / question.batch as f64).ceil().max(1.0) as u64;
+        let even = self.even_samples(round) * question.sync.copies() as f64;
+        // Whose share is larger has longer batches, not more of them.
+        let batches = (even / question.batch as f64).ceil().max(1.0) as u64;
+        let epoch = self.epoch_of(round);
+        let samples = even * self.dealt.share(at, epoch);
         let measured = batches_of(profile);
         let compute_s = self.compute_s(samples, batches);
         // Delays do not grow with the batch; what a machine adds does.
@@ -208,8 +225,9 @@ impl Surroundings for World<'_> {
             (draws, compute_s / draws as f64 / profile.compute.full_s)
         };
         let residual_s: f64 = (0..draws).map(|_| self.residual_s(worker)).sum();
-        let varied = compute_s + scale * (draws as f64 * persistent_s + residual_s);
-        self.alone * varied.max(0.0) + self.exchange_s
+        let varied_s = (compute_s + scale * (draws as f64 * persistent_s + residual_s)).max(0.0);
+        self.dealt.computed(at, samples, varied_s);
+        self.alone * varied_s + self.exchange_s
     }
 
     fn speed(&self, active: usize) -> f64 {

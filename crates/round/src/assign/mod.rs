@@ -3,11 +3,13 @@
 mod coded;
 mod local;
 mod part;
+mod speeds;
 
 pub use coded::Coded;
 pub use local::Every;
 pub use part::Parts;
 use serde::{Deserialize, Serialize};
+pub use speeds::Speeds;
 
 use crate::{Member, MemberSet};
 

@@ -1,7 +1,7 @@
 //! The table of predictions: every combination of what was asked for, and for each curve over the workers its knee.
 
 use serde::Serialize;
-use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question};
+use syncline_predict::{Check, Error, JobProfile, Machines, Prediction, Question, Shares};
 
 use super::{Options, Told, series, three};
 use crate::{commands::queue::sweep, failure::Failure, list};
@@ -84,8 +84,10 @@ impl Plan {
             options.every.as_deref().map_or(Ok(vec![own.every]), |text| list::named("--every", text))?;
         let policies = match &options.sync {
             Some(text) => list::policies(text)?,
-            // What servers would cost is not in a trace without.
-            None if own.sync.collective().is_some() => vec![own.sync],
+            // What servers would cost is not in a trace without, and rows are dealt out by speed where all wait for all.
+            None if own.sync.collective().is_some() || profile.measured.shares == Shares::BySpeed => {
+                vec![own.sync]
+            }
             None => list::policies("bsp,ssp:1..3,asp")?,
         };
         let lengths = [workers.len(), servers.len(), batches.len(), every.len(), policies.len()];
