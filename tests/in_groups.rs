@@ -73,6 +73,19 @@ fn groups_are_compared_explained_and_predicted_and_refused_with_the_remedy() {
         assert!(said.contains("says nothing of what workers exchange under"), "{said}");
     }
 
+    // The hosts of the simulated network are groups, as if they had been counted.
+    let of_hosts = |sync: &str| {
+        let save = folder.path().join("hosts.safetensors");
+        let network = "--on sim --compute 1ms --network 1Gbit/1ms,hosts=worker:2";
+        let told = json(&format!(
+            "train {data} --workers 4 --epochs 3 --sync {sync} {network} --save {}",
+            save.display()
+        ));
+        assert_eq!(told["settings"]["sync"], "hierarchical:2,3", "{sync}");
+        fs::read(save).unwrap()
+    };
+    assert!(of_hosts("hierarchical:host,3") == of_hosts("hierarchical:2,3"));
+
     let refused = |further: &str, part: &str| fails(&format!("train {data} {further}"), 2, &[part]);
     refused("--workers 4 --sync hierarchical:3", "a divisor of the number of workers");
     refused("--workers 2 --sync hierarchical:2", "several groups");
@@ -80,5 +93,10 @@ fn groups_are_compared_explained_and_predicted_and_refused_with_the_remedy() {
     refused("--workers 4 --sync hierarchical:two", "hierarchical:GROUP,PERIOD");
     refused("--workers 4 --sync hierarchical:2 --servers 2", "leave --servers out");
     refused("--workers 4 --sync hierarchical:2 --elastic 2", "does not pass to others");
+    refused("--workers 4 --sync hierarchical:host,3", "all 4 workers are on one");
+    refused("--sync hierarchical:host,3", "add --workers");
+    refused("--on slurm:nodes=2 --workers 4 --sync hierarchical:host,3", "hierarchical:4,3");
+    let uneven = "--on sim --network 1Gbit/1ms,hosts=worker:4";
+    refused(&format!("{uneven} --workers 6 --sync hierarchical:host,3"), "they have 4, 2");
     refused("--on sim --network 1Gbit/1ms,hosts=4", "hosts=worker:4");
 }

@@ -71,7 +71,7 @@ fn rows_that_follow_the_speeds_are_predicted_as_they_are_dealt_out() {
     let traced = |partition: &str, more: &str| {
         let trace = folder.path().join("run.parquet");
         json(&format!(
-            "train {} --on sim --compute exp:4ms --inject worker=3:3x --batch 8 --epochs 8 --partition {partition} {more} \
+            "train {} --on sim --compute uniform:3ms..5ms --inject worker=3:3x --batch 8 --epochs 8 --partition {partition} {more} \
              --trace {}",
             data.display(),
             trace.display()
@@ -86,7 +86,7 @@ fn rows_that_follow_the_speeds_are_predicted_as_they_are_dealt_out() {
     let even = json(&format!("predict {} --workers 4", traced("random", "--workers 4")));
     let trace = traced("weight:measured", "--workers 4");
     let answer = json(&format!("predict {trace} --workers 4,8"));
-    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.05, "{}", answer["run"]);
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.15, "{}", answer["run"]);
     near(&answer["predictions"][0], &answer, "the run itself");
     near(&answer["predictions"][1], &eight, "eight workers, of whom one is slow");
     let time_s = |answer: &Value| answer["run"]["measured_run_s"].as_f64().unwrap();
@@ -97,7 +97,7 @@ fn rows_that_follow_the_speeds_are_predicted_as_they_are_dealt_out() {
 
     let weighed = traced("weight:3,3,3,1", "--workers 4");
     let answer = json(&format!("predict {weighed} --workers 4,8 --sync bsp"));
-    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.05, "{}", answer["run"]);
+    assert!(answer["run"]["error"].as_f64().unwrap().abs() < 0.15, "{}", answer["run"]);
     near(&answer["predictions"][0], &answer, "by weights");
     let why = answer["predictions"][1]["cannot_tell"].as_str().unwrap();
     assert!(why.contains("weights of its 4 workers") && why.contains("weight:measured"), "{why}");

@@ -82,7 +82,7 @@ pub use compression::{Compression, Format, PushCodec};
 pub use coordinator::Progress;
 pub use delay::Delay;
 pub use error::Error;
-pub use job::{Delimiter, OpenJob, Silence, TrainJob, Validation, Written};
+pub use job::{Delimiter, OpenJob, Silence, TrainJob, Validation, WantedPolicy, Written};
 pub use keeper::CheckpointReport;
 pub use loss::OnWorkerLoss;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};

@@ -8,7 +8,9 @@ mod support;
 use support::{bits, every, faulty, files, losses, struck_by, went_back};
 use syncline_data::{Dataset, synthetic};
 use syncline_learn::{Mlp, Softmax};
-use syncline_paramserv::{Fold, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Schedule, Trained};
+use syncline_paramserv::{
+    Fold, OnWorkerLoss, Optimizer, ParamServ, Policy, Rule, Schedule, TrainJob, Trained, WantedPolicy,
+};
 use syncline_program::Executor;
 
 const KINDS: [&str; 3] = ["hierarchical:2", "hierarchical:2,3", "hierarchical:3,4"];
@@ -196,4 +198,60 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         refused(training(kind).workers(7), &["group", "several groups"]);
     }
     refused(training("hierarchical:6"), &["several groups"]);
+}
+
+fn wanted(text: &str) -> WantedPolicy {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_workers_of_a_host_are_a_group_where_it_is_known_who_they_are() {
+    for text in ["bsp", "hierarchical:4,8", "hierarchical:host", "hierarchical:host,8"] {
+        assert_eq!(wanted(text).to_string(), text);
+    }
+    for text in ["hierarchical:hosts", "hierarchical:host,", "hierarchical:host,0", "hierarchical:host,x"] {
+        assert!(text.parse::<WantedPolicy>().is_err(), "{text}");
+    }
+    assert!(!wanted("hierarchical:host").has_servers() && wanted("asp").has_servers());
+
+    let hosts = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(hosts.path(), "a slots=3\nb slots=3\n").unwrap();
+    let ssh: Executor = format!("ssh:{}", hosts.path().display()).parse().unwrap();
+    let by_host = wanted("hierarchical:host,5");
+    assert_eq!(by_host.policy(&ssh, 6).unwrap().to_string(), "hierarchical:3,5");
+    let refused = |on: &Executor, workers: usize, part: &str| {
+        let error = by_host.policy(on, workers).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(part), "{error}");
+    };
+    refused(&ssh, 4, "they have 3, 1");
+    refused(&ssh, 3, "are on one");
+    refused(&Executor::sim(1), 4, "a host of its own");
+    refused(&Executor::threads(), 4, "allreduce or local:5");
+    refused(&Executor::processes(), 4, "allreduce or local:5");
+    refused(&"slurm:nodes=2".parse().unwrap(), 4, "hierarchical:4,5");
+    assert_eq!(wanted("asp").policy(&ssh, 4).unwrap(), Policy::Asp);
+}
+
+#[test]
+fn a_job_by_hosts_trains_as_one_with_as_many_in_a_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..120).map(|row| format!("{},{},{}\n", row % 7, row % 5, row % 3 % 2)).collect();
+    std::fs::write(folder.path().join("rows.csv"), format!("a,b,label\n{rows}")).unwrap();
+    let job = |sync: &str| {
+        let text = format!(
+            "data = [\"rows.csv\"]\nlabel = \"label\"\nworkers = 4\nepochs = 3\nsync = \"{sync}\"\non = \"sim\"\n\
+             network = \"1Gbit/1ms,hosts=worker:2\"\ncompute = \"1ms\""
+        );
+        TrainJob::parse(&text, "job.toml").unwrap().within(folder.path())
+    };
+    let trained = |sync: &str| {
+        let open = job(sync).open().unwrap();
+        open.run.train(open.executor).unwrap()
+    };
+    let by_host = trained("hierarchical:host,3");
+    assert_eq!(by_host.report().settings.sync, "hierarchical:2,3");
+    assert_eq!(bits(&by_host), bits(&trained("hierarchical:2,3")));
+    let unknown = TrainJob { workers: None, ..job("hierarchical:host,3") }.open().err().unwrap().to_string();
+    assert!(unknown.contains("add --workers"), "{unknown}");
+    assert_eq!(job("hierarchical:host,3").nodes(), 4);
 }

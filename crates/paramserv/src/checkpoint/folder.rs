@@ -141,7 +141,9 @@ pub(crate) fn newest(path: &Path) -> Result<(Checkpoint, Identity, Found), Error
         }
     }
     let reason = match damaged.first() {
-        None => "there is no checkpoint here".to_owned(),
+        None => "there is no checkpoint here: a run takes its first one after what --checkpoint-every says, a minute by default, and \
+                 one that comes to its end before that has none to go on from; leave --resume out to begin anew"
+            .to_owned(),
         Some((path, reason)) => {
             format!("no checkpoint here is whole; {}: {reason}", syncline_terminal::path(path))
         }

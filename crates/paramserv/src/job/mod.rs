@@ -10,6 +10,7 @@ mod data;
 mod defaults;
 mod open;
 mod text;
+mod wanted;
 mod written;
 
 use std::{
@@ -21,13 +22,14 @@ use serde::{Deserialize, Serialize};
 use syncline_data::{Decimal, Header, Label, Missing, Partition, Task};
 use syncline_learn::ModelSpec;
 use syncline_program::{Cost, Executor, SimFault};
-use syncline_round::{Every, Fold, Policy, Rule, Schedule};
+use syncline_round::{Every, Fold, Rule, Schedule};
 use syncline_wire::Network;
 
 use crate::{CheckpointEvery, ClassWeight, Compression, Delay, Error, OnWorkerLoss};
 
 pub use data::Validation;
 pub use open::OpenJob;
+pub use wanted::WantedPolicy;
 pub use written::{Delimiter, Silence, Written};
 
 /// The usual name of a job's file.
@@ -166,7 +168,7 @@ pub struct TrainJob {
     pub replicas: Option<usize>,
     /// When workers wait.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync: Option<Policy>,
+    pub sync: Option<WantedPolicy>,
     /// How often workers exchange with the servers.
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Every>,
@@ -266,7 +268,7 @@ impl TrainJob {
 
     /// Workers and servers.
     pub fn nodes(&self) -> usize {
-        let has_servers = self.sync.is_none_or(|sync| sync.collective().is_none());
+        let has_servers = self.sync.is_none_or(WantedPolicy::has_servers);
         self.workers.unwrap_or(1) + if has_servers { self.servers.unwrap_or(1) } else { 0 }
     }
 

@@ -6,7 +6,7 @@ use syncline_program::{Executor, SimFault};
 use syncline_round::{Every, Optimizer, Policy, Rule};
 
 use super::{
-    Silence, TrainJob,
+    Silence, TrainJob, WantedPolicy,
     choice::Choice,
     data::Loaded,
     defaults::{CODED_STEPS, enough_epochs, line, suitable, usual_batch, usual_l2, usual_rate},
@@ -50,13 +50,14 @@ impl TrainJob {
 
     fn read_data(mut self) -> Result<OpenJob, Error> {
         let executor = self.executor()?;
+        self.settle_policy(&executor)?;
         let seed = *self.seed.get_or_insert(1);
         let validation = self.validation.get_or_insert_default().clone();
         let Loaded { schema, train, validation, mut notes } = self.load(&validation, seed)?;
         let spec = match &self.model {
             Some(spec) => spec.clone(),
             // Coded products are of linear models.
-            None if self.sync.is_some_and(|sync| sync.coded().is_some()) => line(&train),
+            None if self.policy().coded().is_some() => line(&train),
             None => match self.choose(&train, seed)? {
                 Some(Choice { spec, note }) => {
                     notes.push(note);
@@ -71,7 +72,7 @@ impl TrainJob {
         self.decide(&spec, &train);
         let run = ParamServ::new(model, train)
             .workers(self.workers.unwrap_or(1))
-            .sync(self.sync.unwrap_or(Policy::Bsp))
+            .sync(self.policy())
             .every(self.every.unwrap_or_default())
             .fold(self.fold.unwrap_or_default())
             .batch(self.batch.unwrap_or(64))
@@ -88,10 +89,29 @@ impl TrainJob {
         Ok(OpenJob { run, executor, job: self, model: spec, schema, notes })
     }
 
+    /// Makes the workers of a host groups, where that is asked for.
+    fn settle_policy(&mut self, on: &Executor) -> Result<(), Error> {
+        let Some(wanted @ WantedPolicy::ByHost { .. }) = self.sync else { return Ok(()) };
+        let Some(workers) = self.workers else {
+            return Err(contradiction(&format!("under {wanted} say how many there are: add --workers")));
+        };
+        self.sync = Some(wanted.policy(on, workers)?.into());
+        Ok(())
+    }
+
+    /// The policy; groups by host have been settled by then.
+    fn policy(&self) -> Policy {
+        match self.sync {
+            Some(WantedPolicy::Policy(policy)) => policy,
+            Some(WantedPolicy::ByHost { .. }) | None => Policy::Bsp,
+        }
+    }
+
     /// Settles what is left open, for this model and these rows.
     pub(super) fn decide(&mut self, spec: &ModelSpec, train: &Dataset) {
         let rows = train.rows();
-        let sync = *self.sync.get_or_insert(Policy::Bsp);
+        self.sync.get_or_insert(Policy::Bsp.into());
+        let sync = self.policy();
         let every = *self.every.get_or_insert_with(|| sync.every().unwrap_or_default());
         let usual = match (sync, every) {
             // It can be stepped along without a lock.
@@ -156,7 +176,7 @@ impl TrainJob {
     /// Where the nodes run, and how long the launcher bears their silence.
     fn executor(&self) -> Result<Executor, Error> {
         let on = self.on.as_deref().cloned().unwrap_or_else(Executor::threads);
-        place(self.sync.unwrap_or(Policy::Bsp), &on)?;
+        place(self.policy(), &on)?;
         place_standbys(self.replicas.unwrap_or_default(), &on)?;
         let insecure = self.insecure_network == Some(true);
         if insecure && !on.is_on_hosts() {
@@ -192,17 +212,22 @@ impl TrainJob {
 
     /// A run in virtual time.
     fn simulation(&self, on: Executor) -> Result<Executor, Error> {
-        if self.silence.is_some() {
+        let freezes = self.fault.iter().any(|fault| matches!(fault, SimFault::Freeze { .. }));
+        if self.silence.is_some() && !freezes {
             return Err(contradiction(
-                "--silence is for nodes that are processes: in virtual time none is silent",
+                "--silence is for nodes that are processes, and in virtual time for those that a fault freezes: add --on processes, or \
+                 --fault \"freeze worker/1 3s\"",
             ));
         }
         let network = self.network.clone().unwrap_or_default();
         let on = on.seed(self.seed.unwrap_or(1)).network(network).compute(self.compute.unwrap_or_default());
+        let heeds = freezes && self.on_worker_loss.unwrap_or_default().goes_on();
+        let limit = self.silence.or(heeds.then_some(Silence::USUAL));
+        let on = limit.into_iter().fold(on, |on, limit| on.silence_limit(limit.time()));
         Ok(self.fault.iter().cloned().fold(on, Executor::fault))
     }
 }
 
-fn contradiction(why: &str) -> Error {
+pub(super) fn contradiction(why: &str) -> Error {
     Error::Contradiction(why.to_owned())
 }

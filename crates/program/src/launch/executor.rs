@@ -1,5 +1,6 @@
 //! Where a program runs.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -147,6 +148,36 @@ impl Executor {
     /// Whether nodes are on hosts that the network connects.
     pub fn is_on_hosts(&self) -> bool {
         matches!(self.place, Place::Hosts(_))
+    }
+
+    /// How many of the nodes of a group, the only one that does not stay with the launcher, would stand on each host, host by host;
+    /// nothing where that is known only once there is room for them.
+    ///
+    /// ```
+    /// use syncline_program::Executor;
+    /// let on = Executor::sim(1).network("1Gbit/1ms,hosts=worker:4".parse()?);
+    /// assert_eq!(on.on_each_host("worker", 6)?, Some(vec![4, 2]));
+    /// assert_eq!(Executor::threads().on_each_host("worker", 6)?, Some(vec![6]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the file of hosts cannot be read, or names too little room.
+    pub fn on_each_host(&self, group: &str, nodes: usize) -> Result<Option<Vec<usize>>, Error> {
+        let names = || (0..nodes).map(|rank| format!("{group}/{rank}"));
+        match &self.place {
+            Place::Threads | Place::Processes(_) => Ok(Some(vec![nodes])),
+            Place::Sim(simulation) => {
+                // A node without a host has a line of its own.
+                let mut counts = BTreeMap::<(Option<usize>, usize), usize>::new();
+                for (rank, name) in names().enumerate() {
+                    let host = simulation.network.host(&name);
+                    *counts.entry((host, if host.is_some() { 0 } else { rank })).or_default() += 1;
+                }
+                Ok(Some(counts.into_values().collect()))
+            }
+            Place::Hosts(site) => site.on_each_host(names()),
+        }
     }
 
     /// On Slurm, outside of its jobs: the script with which `sbatch` has it start the launcher itself, so that nobody has to stay.

@@ -6,9 +6,12 @@ use clap::ValueHint;
 use syncline::{
     data::Partition,
     learn::ModelSpec,
-    paramserv::{ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, Written},
+    paramserv::{
+        ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, WantedPolicy,
+        Written,
+    },
     program::{Cost, Executor, SimFault},
-    round::{Fold, Policy, Rule},
+    round::{Fold, Rule},
     wire::Network,
 };
 
@@ -128,9 +131,10 @@ pub struct Args {
     /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
     /// outer Nesterov step), hogwild (never, and without a lock); and without servers allreduce (for all; they sum gradients among
     /// themselves in a ring), allreduce:tree (for few parameters), allreduce:direct (to the bits of bsp), and
-    /// hierarchical:GROUP,PERIOD (for the GROUP workers of one's group each round, for all after PERIOD rounds [1]) [default: bsp]
+    /// hierarchical:GROUP,PERIOD (for the GROUP workers of one's group each round, for all after PERIOD rounds [1]; with the word
+    /// host for GROUP the workers of a host are one) [default: bsp]
     #[arg(long, visible_alias = "code", help_heading = "Parameter server")]
-    sync: Option<Policy>,
+    sync: Option<WantedPolicy>,
     /// How often workers exchange with the servers: batch, batches:N or epoch [default: batch]
     #[arg(long, help_heading = "Parameter server")]
     every: Option<Every>,
@@ -164,7 +168,7 @@ pub struct Args {
     /// measured]
     #[arg(long, value_name = "COST", help_heading = "Virtual time")]
     compute: Option<Cost>,
-    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "drop worker/0>server #3", "partition *>server
+    /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "freeze worker/1 3s..4s", "drop worker/0>server #3", "partition *>server
     /// 1s..2s", or with --elastic "scale worker 6 3s"; may be repeated
     #[arg(long, value_name = "FAULT", help_heading = "Virtual time")]
     fault: Vec<SimFault>,

@@ -1,5 +1,6 @@
 //! Where on the network a program is to run, as the user says it, and what comes of that when it is opened.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, UdpSocket};
@@ -11,6 +12,7 @@ use syncline_kubernetes::wishes::Wishes;
 
 use super::hostfile;
 use super::kubernetes::{self, Kubernetes};
+use super::placement::Placement;
 use super::rehearsal::Company;
 use super::slurm::batch::Batch;
 use super::slurm::{self, Slurm};
@@ -19,7 +21,7 @@ use crate::control::meeting::Ground;
 use crate::engine::processes::way::Way;
 use crate::launch::executor::Sink;
 use crate::life::patience::Patience;
-use crate::{Error, Resources};
+use crate::{Error, NodeId, Resources};
 
 /// Hosts, and how they are reached. Written `ssh:FILE`, `slurm` or `kubernetes`, with options `,name=value` behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +162,24 @@ impl Site {
             )));
         }
         Ok(Farm { way, ground, remarks })
+    }
+
+    /// How many of these nodes would stand on each host that has any; nothing where others deal out the hosts.
+    ///
+    /// # Errors
+    /// Where the file of hosts cannot be read, or names too little room.
+    pub(crate) fn on_each_host(
+        &self,
+        nodes: impl Iterator<Item = String>,
+    ) -> Result<Option<Vec<usize>>, Error> {
+        let Kind::Ssh(file) = &self.kind else { return Ok(None) };
+        let mut placement = Placement::new(hostfile::read(file)?);
+        let mut counts = BTreeMap::<usize, usize>::new();
+        for name in nodes {
+            let place = placement.place(&NodeId::first(name.parse()?), &Resources::default())?;
+            *counts.entry(place.number()).or_default() += 1;
+        }
+        Ok(Some(counts.into_values().collect()))
     }
 
     /// What would be done to run these nodes, of which nothing is done.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 use serde_json::{Map, Value, json};
 use syncline::{
-    paramserv::{RunRecord, RunState, TrainJob},
+    paramserv::{RunRecord, RunState, TrainJob, WantedPolicy},
     program::is_child,
 };
 
@@ -128,7 +128,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         TrainJob { run_dir: Some(run), ..TrainJob::read(args.folder.join(JOB))? }
     };
-    let has_servers = job.sync.is_none_or(|sync| sync.collective().is_none());
+    let has_servers = job.sync.is_none_or(WantedPolicy::has_servers);
     let servers = if args.servers > 0 && has_servers { Some(args.servers) } else { job.servers };
     run_job(TrainJob { servers, ..job }, Manner { goes_on, ..Manner::default() })
 }
