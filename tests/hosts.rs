@@ -5,11 +5,17 @@
 
 mod support;
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Output, Stdio},
+    time::Duration,
+};
 
 use support::{
+    csv,
     farm::{Farm, free_port},
-    parent, run, signal, stderr, wait_for, write,
+    libsvm, parent, run, signal, stderr, wait_for, write,
 };
 
 const TRAIN: &str = "train --quiet --workers 3 --servers 2 --epochs 2";
@@ -30,6 +36,55 @@ fn a_model_is_the_same_on_hosts_as_on_threads() {
         assert_eq!(of(&saved), of(&at("threads.safetensors")), "{name}");
     }
     wait_for("the nodes' end", || farm.nodes().is_empty().then_some(()));
+}
+
+/// Trains on a file as it lies, here, and as one that only the launcher has, on hosts; both must leave the same model.
+fn is_the_same_lent(farm: &Farm, file: &Path, options: &str) -> Option<Output> {
+    let hosts = farm.hosts("left slots=2\nmiddle slots=2\nright slots=2\n");
+    let [here, lent] = ["here", "lent"].map(|name| farm.at(&format!("{name}.safetensors")));
+    let train = |data: &str, save: &Path| {
+        format!("train {data} --quiet --workers 3 --servers 2 --epochs 3 {options} --save {}", save.display())
+    };
+    let local = run(&train(&file.display().to_string(), &here));
+    assert!(local.status.success(), "{}", stderr(&local));
+    // Nobody but the launcher has a file of that name, or its folder.
+    let name = format!("only-here.{}", file.extension().unwrap().display());
+    let arguments = format!("{} --on ssh:{}", train(&name, &lent), hosts.display());
+    let output = farm.command_apart(&name, file, &arguments)?.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(fs::read(lent).unwrap(), fs::read(here).unwrap(), "{options}");
+    Some(output)
+}
+
+#[test]
+fn workers_on_hosts_without_the_file_are_lent_their_rows() {
+    let Some(farm) = Farm::on_loopback() else { return };
+    let animals = csv(&farm.at(""), 900);
+    let with_classes = "--partition stratified --class-weight balanced --validation 0.3";
+    let Some(_) = is_the_same_lent(&farm, &animals, with_classes) else { return };
+    let sparse = libsvm(&farm.at(""), 600, 5000);
+    is_the_same_lent(&farm, &sparse, "--partition contiguous --on-worker-loss restart --validation 0");
+    wait_for("the nodes' end", || farm.nodes().is_empty().then_some(()));
+    // What can be read only once is no less than a file.
+    let hosts = farm.hosts("left slots=2\nmiddle slots=2\n");
+    let [file, stream] = ["file", "stream"].map(|name| farm.at(&format!("{name}.safetensors")));
+    let train = |data: &str| format!("train {data} --quiet --workers 2 --epochs 2");
+    let here = run(&format!("{} --save {}", train(&animals.display().to_string()), file.display()));
+    assert!(here.status.success(), "{}", stderr(&here));
+    let there = format!("{} --on ssh:{} --save {}", train("-"), hosts.display(), stream.display());
+    let there = farm.command(&there).stdin(fs::File::open(&animals).unwrap()).output().unwrap();
+    assert!(there.status.success(), "{}", stderr(&there));
+    assert_eq!(fs::read(stream).unwrap(), fs::read(file).unwrap());
+    // Who needs all rows at each worker says what to do.
+    let measured = format!(
+        "train mine.csv --workers 2 --epochs 2 --partition weight:measured --on ssh:{}",
+        hosts.display()
+    );
+    let refused = farm.command_apart("mine.csv", &animals, &measured).unwrap().output().unwrap();
+    let message = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{message}");
+    let folded = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(folded.contains("this host has no mine.csv like the launcher's"), "{message}");
 }
 
 #[test]

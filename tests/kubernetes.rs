@@ -20,7 +20,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{command, processes, run, signal, stderr, wait_for, wait_within, write};
+use support::{
+    command, csv, job_file, processes, run, samples, signal, stderr, wait_for, wait_within, write,
+};
 use tempfile::TempDir;
 
 const TRAIN: &str = "train --quiet --workers 3 --servers 2 --epochs 2";
@@ -217,6 +219,21 @@ impl Cluster {
         self.train(arguments, "").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
 
+    /// Offers a folder of this machine as a volume of this name.
+    fn offer(&self, name: &str, folder: &Path) {
+        let room = json!({ "storage": "1Gi" });
+        self.apply(&json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": name },
+            "spec": { "capacity": room, "accessModes": ["ReadWriteMany"], "storageClassName": "",
+                      "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": folder } },
+        }));
+        self.apply(&json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": name },
+            "spec": { "accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name,
+                      "resources": { "requests": room } },
+        }));
+    }
+
     fn assert_empty(&self) {
         assert_eq!(self.pods(), Vec::<String>::new(), "pods are left");
         let all = self.kubectl(
@@ -274,8 +291,10 @@ type Step = (&'static str, fn(&Cluster));
 #[test]
 fn programs_in_pods() {
     let Some(cluster) = Cluster::start() else { return };
-    let steps: [Step; 13] = [
+    let steps: [Step; 15] = [
         ("a model is the same in pods as on threads", the_same_model),
+        ("a job file gives the same model, and rows are lent to pods without it", the_same_job),
+        ("a program of thirty-two pods", many_pods),
         ("a pod that is deleted is named, and nothing is left", a_deleted_pod),
         ("a node that is killed is named, and nothing is left", a_killed_node),
         ("nothing outlives its launcher, and no secret is in the open", a_killed_launcher),
@@ -310,6 +329,29 @@ fn the_same_model(cluster: &Cluster) {
         assert!(there.status.success(), "{}", stderr(&there));
         assert_eq!(fs::read(saved(name)).unwrap(), fs::read(saved("threads")).unwrap(), "{name}");
     }
+}
+
+/// Neither the file of the job nor its data are in the image.
+fn the_same_job(cluster: &Cluster) {
+    let job = job_file(cluster.folder.path());
+    let saved = |name: &str| cluster.at(&format!("job-{name}.safetensors"));
+    let here = run(&format!("train {} --quiet --save {}", job.display(), saved("here").display()));
+    assert!(here.status.success(), "{}", stderr(&here));
+    let train = format!("train {} --quiet --save {}", job.display(), saved("there").display());
+    let there = cluster.train(&train, "").output().unwrap();
+    assert!(there.status.success(), "{}", stderr(&there));
+    assert_eq!(fs::read(saved("there")).unwrap(), fs::read(saved("here")).unwrap());
+}
+
+fn many_pods(cluster: &Cluster) {
+    let data = csv(cluster.folder.path(), 3000);
+    let train =
+        format!("train {} --workers 30 --servers 2 --epochs 1 --model softmax --json", data.display());
+    let output = cluster.train(&train, "").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["workers"].as_array().unwrap().len(), 30);
+    assert_eq!(samples(&report), 2400);
 }
 
 fn a_deleted_pod(cluster: &Cluster) {
@@ -436,17 +478,7 @@ fn launched_there(cluster: &Cluster) {
 fn resumed_there(cluster: &Cluster) {
     let volume = cluster.at("volume");
     fs::create_dir(&volume).unwrap();
-    let room = json!({ "storage": "1Gi" });
-    cluster.apply(&json!({
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "data" },
-        "spec": { "capacity": room, "accessModes": ["ReadWriteMany"], "storageClassName": "",
-                  "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": volume } },
-    }));
-    cluster.apply(&json!({
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data" },
-        "spec": { "accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": "data",
-                  "resources": { "requests": room } },
-    }));
+    cluster.offer("data", &volume);
     let train = "train --quiet --workers 2 --servers 1 --epochs 12 --inject all:5ms";
     let whole = cluster.at("whole.safetensors");
     assert!(run(&format!("{train} --save {}", whole.display())).status.success());

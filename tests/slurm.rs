@@ -16,7 +16,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{command, parent, processes, run, stderr, wait_for, wait_within, write};
+use support::{command, farm::Farm, parent, processes, run, stderr, wait_for, wait_within, write};
 use tempfile::TempDir;
 
 /// A cluster of two nodes with four cores and two devices each, which ends with the value.
@@ -218,6 +218,31 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     assert!(told.contains("# n2, 2 of "), "{told}");
     succeeded(&within(&format!("--save {}", cluster.at("b.safetensors"))));
     assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
+    cluster.assert_empty();
+}
+
+#[test]
+fn one_job_file_gives_the_same_model_on_every_engine() {
+    let Some(cluster) = Cluster::start() else { return };
+    let job = support::job_file(cluster.folder.path());
+    let farm = Farm::on_loopback();
+    let hosts = farm.as_ref().map(|farm| farm.hosts("left slots=2\nmiddle slots=2\nright slots=2\n"));
+    let engines = ["threads", "processes", "sim", "slurm"].map(str::to_owned);
+    let engines = engines.into_iter().chain(hosts.map(|hosts| format!("ssh:{}", hosts.display())));
+    let mut models = Vec::new();
+    for engine in engines {
+        let saved = cluster.at("job.safetensors");
+        let train = format!("train {} --quiet --on {engine} --save {saved}", job.display());
+        let mut command = match &farm {
+            Some(farm) => farm.command(&train),
+            None => command(&train),
+        };
+        succeeded(&command.env("SLURM_CONF", cluster.at("slurm.conf")).output().unwrap());
+        models.push((engine, fs::read(saved).unwrap()));
+    }
+    for (engine, model) in &models {
+        assert_eq!(*model, models[0].1, "{engine}");
+    }
     cluster.assert_empty();
 }
 

@@ -85,6 +85,14 @@ pub fn libsvm(folder: &Path, rows: usize, features: usize) -> PathBuf {
     write(folder, "sparse.svm", &text)
 }
 
+/// A file of a job, and its data beside it: a network of which every engine must make the same, to the bit.
+pub fn job_file(folder: &Path) -> PathBuf {
+    csv(folder, 1200);
+    let job = "data = [\"animals.csv\"]\nlabel = \"kind\"\nmodel = \"mlp:16\"\nsync = \"bsp\"\nworkers = 3\nservers = 2\nepochs = 3\n\
+               batch = 32\noptimizer = \"adam\"\nseed = 7\n";
+    write(folder, "job.toml", job)
+}
+
 /// Writes a file.
 pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);

@@ -92,6 +92,44 @@ impl Dataset {
         self.weights.as_deref()
     }
 
+    /// A data set of these parts, whose columns have no names.
+    pub(crate) fn of_parts(
+        features: Features,
+        targets: Targets,
+        weights: Option<Vec<f32>>,
+        target_scale: TargetScale,
+    ) -> Dataset {
+        let (feature_names, target_name) = (Vec::new(), String::new());
+        Dataset { features, targets, feature_names, target_name, target_scale, weights }
+    }
+
+    /// Other rows of the same data set, whose names and scale they have; their weights are as they are there.
+    ///
+    /// # Errors
+    /// When the numbers of rows or of columns differ, or a label is not below the number of classes.
+    pub fn with_rows(
+        &self,
+        features: Features,
+        targets: Targets,
+        weights: Option<Vec<f32>>,
+    ) -> Result<Dataset> {
+        if features.columns() != self.columns() {
+            let (columns, here) = (features.columns(), self.columns());
+            return Err(Error::Shape(format!("rows of {columns} columns in data of {here}")));
+        }
+        if weights.as_ref().is_some_and(|weights| weights.len() != targets.rows()) {
+            return Err(Error::Shape(format!("not one weight for each of {} rows", targets.rows())));
+        }
+        let data =
+            Dataset::new(features, targets)?.named(self.feature_names.clone(), self.target_name.clone())?;
+        Ok(Dataset { target_scale: self.target_scale, weights, ..data })
+    }
+
+    /// Whether it says how many rows it has, and holds none of them: see [`Outline::hollow`](crate::Outline::hollow).
+    pub fn is_hollow(&self) -> bool {
+        self.features.rows() < self.targets.rows()
+    }
+
     /// Says what real targets stand for.
     pub(crate) fn with_target_scale(self, target_scale: TargetScale) -> Dataset {
         Dataset { target_scale, ..self }

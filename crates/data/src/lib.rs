@@ -31,6 +31,7 @@ mod error;
 mod features;
 mod format;
 mod input;
+mod outline;
 mod partition;
 mod scaling;
 mod schema;
@@ -45,6 +46,7 @@ pub use dataset::{Dataset, permutation};
 pub use error::{Error, Result};
 pub use features::{Csr, Dense, Features, MAX_COLUMNS};
 pub use input::{Input, expand};
+pub use outline::Outline;
 pub use partition::{Partition, Weights};
 pub use scaling::Scaling;
 pub use schema::{

@@ -137,6 +137,11 @@ impl Partition {
         }
     }
 
+    /// Whether who gets which rows depends on their classes.
+    pub fn heeds_classes(&self) -> bool {
+        *self == Self::Stratified
+    }
+
     /// The rows of each worker. `seed` is used where something is drawn.
     ///
     /// With more than one row per worker on average, every worker has rows, except under `Contiguous`, whose

@@ -46,7 +46,9 @@ impl ModelSpec {
     /// When it cannot learn from them: one class only, more than two for `logistic`, classes for `linear`, real targets
     /// for a classifier, or too many parameters.
     pub fn build(&self, data: &Dataset) -> Result<Box<dyn Model>> {
+        // Data without rows do not know their labels; who has them has looked.
         if let Targets::Class { labels, names } = data.targets()
+            && !data.is_hollow()
             && labels.iter().all(|label| Some(label) == labels.first())
         {
             let class = labels.first().map_or("", |&label| &names[label as usize]);

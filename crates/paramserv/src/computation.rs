@@ -31,7 +31,7 @@ use crate::{
     order::Order,
     protocol::Memory,
     server::Pace,
-    suspect::suspect,
+    suspect::{suspect, suspect_of_own},
 };
 
 /// Gradients under way at most: one is computed while another may still be in the servers' hands.
@@ -376,7 +376,10 @@ impl Computation {
     /// What in the data may be behind a round that gave no number.
     pub(crate) fn suspect(&mut self, clock: u64) -> Option<String> {
         let rows = self.prepare(clock).rows.clone();
-        suspect((&rows.data, rows.range), &self.all)
+        match self.all.is_hollow() {
+            true => suspect_of_own((&rows.data, rows.range), &self.data),
+            false => suspect((&rows.data, rows.range), &self.all),
+        }
     }
 
     /// How many batches a round of the run has.

@@ -27,7 +27,7 @@
 //! The map: [`ParamServ`] builds the program of `server`s, `worker`s, the `coordinator` and the `driver`, each of which `run`
 //! makes from the same settings; `exchange` is a worker's side
 //! of pull and push, `computation` what it does in between; `shards` and `batches` say who holds what; `report` tells
-//! where the time went; `coded` has gradients made by coded products. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
+//! where the time went; `coded` has gradients made by coded products; `lending` brings rows to workers that have no files. A [`TrainJob`] is a run as a value, of which a [`ParamServ`] is made.
 
 mod allreduce;
 mod attendance;
@@ -52,6 +52,7 @@ mod hogwild;
 mod hold;
 mod job;
 mod keeper;
+mod lending;
 mod load;
 mod loss;
 mod order;

@@ -27,6 +27,7 @@ use crate::{
     duties::{Duties, Grip},
     exchange::Exchange,
     hogwild::Hogwild,
+    lending::{self, Lender, Wanted},
     loss::OnWorkerLoss,
     portions::Dealt,
     protocol::{Position, ServerStatistics},
@@ -63,7 +64,9 @@ pub(crate) struct Run {
     data: Arc<Dataset>,
     validation: Option<Arc<Dataset>>,
     /// Each worker's rows.
-    pub rows: Vec<Vec<usize>>,
+    pub rows: Arc<[Vec<usize>]>,
+    /// Who lends rows to workers that have none.
+    pub lender: Option<Handle<Lender>>,
     pub shards: Vec<Range<usize>>,
     sync: Policy,
     every: Every,
@@ -152,7 +155,8 @@ impl Run {
             model: Mutex::new(settings.model),
             data: settings.data,
             validation: settings.validation,
-            rows,
+            rows: rows.into(),
+            lender: None,
             sync: settings.sync,
             every,
             batches,
@@ -173,6 +177,12 @@ impl Run {
     /// The same where the one worker has others multiply coded blocks.
     pub(crate) fn led(self, is_led: bool) -> Self {
         Self { is_led, ..self }
+    }
+
+    /// Who lends rows, in the process that has them.
+    pub(crate) fn lends(&self) -> Lender {
+        let rows = Arc::clone(&self.rows);
+        Lender { data: Arc::clone(&self.data), validation: self.validation.clone(), rows }
     }
 
     fn model(&self) -> Box<dyn Model> {
@@ -393,10 +403,9 @@ impl Run {
     ) -> Result<Worker, Error> {
         let exchange = self.exchange(ctx, rank, holders).await?;
         let pull = self.pull(&exchange);
-        let (data, rows) = self.rows_of(rank);
+        let (data, rows) = self.rows_of(ctx, rank).await?;
         let computation = self.computation(self.group(rank) as u32, data, self.batches(rank, rows));
-        let validation =
-            self.validation.as_ref().map(|data| (Arc::clone(data), self.judged_by(rank, data.rows())));
+        let validation = self.held_out_of(ctx, rank).await?;
         Ok(Worker {
             rank: rank as u32,
             node: if self.has_replicas() { rank } else { self.shards.len() + rank } as u32,
@@ -548,13 +557,47 @@ impl Run {
         }
     }
 
-    /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own.
-    fn rows_of(&self, worker: usize) -> (Arc<Dataset>, Range<usize>) {
+    /// A worker's rows as one range: of the common data where they lie together, else of a copy of its own, which is brought from
+    /// the launcher where there are no rows here.
+    async fn rows_of(&self, ctx: &Context, worker: usize) -> Result<(Arc<Dataset>, Range<usize>), Error> {
         let rows = &self.rows[worker];
+        if self.data.is_hollow() {
+            let own = self.borrow(ctx, &self.data, Wanted::Share(worker as u32), 0..rows.len()).await?;
+            return Ok((own, 0..rows.len()));
+        }
         let first = rows.first().copied().unwrap_or(0);
         if rows.iter().enumerate().all(|(offset, &row)| row == first + offset) {
-            return (Arc::clone(&self.data), first..first + rows.len());
+            return Ok((Arc::clone(&self.data), first..first + rows.len()));
         }
-        (Arc::new(self.data.select(rows)), 0..rows.len())
+        Ok((Arc::new(self.data.select(rows)), 0..rows.len()))
+    }
+
+    /// The rows held out, and which of them a worker looks at.
+    async fn held_out_of(
+        &self,
+        ctx: &Context,
+        worker: usize,
+    ) -> Result<Option<(Arc<Dataset>, Range<usize>)>, Error> {
+        let Some(data) = &self.validation else { return Ok(None) };
+        let judged = self.judged_by(worker, data.rows());
+        if !data.is_hollow() {
+            return Ok(Some((Arc::clone(data), judged)));
+        }
+        let rows = judged.len();
+        Ok(Some((self.borrow(ctx, data, Wanted::HeldOut, judged).await?, 0..rows)))
+    }
+
+    /// Rows of data that have none here, from the launcher.
+    async fn borrow(
+        &self,
+        ctx: &Context,
+        hollow: &Dataset,
+        wanted: Wanted,
+        rows: Range<usize>,
+    ) -> Result<Arc<Dataset>, Error> {
+        let lender = self.lender.as_ref().ok_or_else(|| {
+            syncline_program::Error::Handshake("there are no rows here, and nobody lends any".to_owned())
+        })?;
+        Ok(Arc::new(lending::borrow(ctx, lender, hollow, wanted, rows).await?))
     }
 }

@@ -14,6 +14,19 @@ const SAMPLE: usize = 1 << 20;
 
 /// What is suspect in these rows of a batch, or else in `all` rows: others' steps may have led astray. A sentence without its end.
 pub(crate) fn suspect(batch: (&Dataset, Range<usize>), all: &Dataset) -> Option<String> {
+    suspect_among(batch, all, |row| format!("in row {row} of the training data"))
+}
+
+/// As [`suspect`], for a worker that has its `own` rows only, whose numbers among all it does not know.
+pub(crate) fn suspect_of_own(batch: (&Dataset, Range<usize>), own: &Dataset) -> Option<String> {
+    suspect_among(batch, own, |_| "in a row of this worker".to_owned())
+}
+
+fn suspect_among(
+    batch: (&Dataset, Range<usize>),
+    all: &Dataset,
+    place: impl Fn(usize) -> String,
+) -> Option<String> {
     let sizes = Sizes::of(all);
     let in_rows = |data: &Dataset, rows: Range<usize>| {
         sizes.cell(data, rows.clone()).or_else(|| target(data, rows, all))
@@ -22,7 +35,7 @@ pub(crate) fn suspect(batch: (&Dataset, Range<usize>), all: &Dataset) -> Option<
         return Some(format!("in this batch {what}"));
     }
     match in_rows(all, 0..all.rows()) {
-        Some((row, what)) => Some(format!("in row {row} of the training data {what}")),
+        Some((row, what)) => Some(format!("{} {what}", place(row))),
         None => sizes.column(all),
     }
 }

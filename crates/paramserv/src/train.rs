@@ -15,6 +15,7 @@ use crate::{
     checkpoint::Checkpoint,
     coordinator::OnProgress,
     driver::{OnRemark, Outcome},
+    lending::Loan,
     report::Judged,
 };
 
@@ -47,6 +48,10 @@ pub struct ParamServ {
     pub(crate) elastic: Option<usize>,
     pub(crate) replicas: usize,
     scaling: Option<Scaling>,
+    /// What is told to processes that do not find the files of the data.
+    pub(crate) loan: Option<Loan>,
+    /// In such a process, which has data without rows: the digest of those that the launcher has.
+    borrows: Option<u64>,
     /// What else a run that goes on must have in common with the earlier one.
     identity: Vec<(String, String)>,
     on_progress: Option<OnProgress>,
@@ -109,6 +114,8 @@ impl ParamServ {
             elastic: None,
             replicas: 0,
             scaling: None,
+            loan: None,
+            borrows: None,
             identity: Vec::new(),
             on_progress: None,
             on_remark: None,
@@ -315,6 +322,21 @@ impl ParamServ {
         self
     }
 
+    /// Has the launcher lend rows to workers whose hosts have no files.
+    pub(crate) fn lending(self, loan: Loan) -> Self {
+        Self { loan: Some(loan), ..self }
+    }
+
+    /// In a process whose data have no rows, while the launcher's have this digest.
+    pub(crate) fn borrowing(self, digest: u64) -> Self {
+        Self { borrows: Some(digest), ..self }
+    }
+
+    /// The digest of the data that are trained on.
+    pub(crate) fn digest(&self) -> u64 {
+        self.borrows.unwrap_or_else(|| self.data.digest())
+    }
+
     /// How many servers there are.
     pub(crate) fn server_count(&self) -> usize {
         if self.sync.collective().is_some() { 0 } else { self.servers.unwrap_or(1) }
@@ -378,13 +400,16 @@ impl ParamServ {
     /// longer a number, a node fails, or the run is interrupted before its first step. Nothing of a failed run is left
     /// behind but its trace.
     pub fn train(mut self, executor: Executor) -> Result<Trained, Error> {
-        self.check()?;
+        // Who has no rows has the launcher's word for them.
+        if self.borrows.is_none() {
+            self.check()?;
+        }
         check::place(self.sync, &executor)?;
         check::place_standbys(self.replicas, &executor)?;
         check::fits_scaling(self.scaling.is_some(), self.elastic)?;
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);
-        if let Some(weight) = self.class_weight.clone() {
+        if let Some(weight) = self.class_weight.clone().filter(|_| self.borrows.is_none()) {
             self.data = weight.apply(self.data)?;
         }
         let settings = self.settings(&executor);

@@ -68,6 +68,7 @@ pub mod live;
 mod node;
 pub mod ready;
 
+pub use control::briefing::briefing;
 pub use engine::hosts::slurm::batch::Batch;
 pub use engine::processes::restart::{interpreted_by, started_by, this_program};
 pub use engine::sim::faults::SimFault;

@@ -8,9 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use syncline_data::{Dataset, Fitted, Input, Layout, Notation, ReadOptions, Schema, Task, expand, synthetic};
+use syncline_program::{Executor, is_child};
 
 use super::TrainJob;
-use crate::Error;
+use crate::{Error, lending::Loan};
 
 /// Rows and columns and classes of the generated set.
 const GENERATED: (usize, usize, usize) = (50_000, 128, 10);
@@ -82,6 +83,26 @@ impl TrainJob {
         Ok(Loaded { schema, train, validation, notes })
     }
 
+    /// What is told to processes on hosts that do not find the files; nothing where there are none, or one has a name that no file
+    /// of a job can hold.
+    pub(super) fn loan(&self) -> Result<Option<Loan>, Error> {
+        let Ok(job) = self.to_toml() else { return Ok(None) };
+        if self.data.is_empty() {
+            return Ok(None);
+        }
+        let held_out = match &self.validation {
+            Some(Validation::File(file)) => Some(file.clone()),
+            _ => None,
+        };
+        let paths = expand(&self.data)?.into_iter().chain(held_out);
+        let length = |path: &Path| {
+            let found = if Input::is_stream(path) { None } else { path.metadata().ok() };
+            found.map(|file| file.len())
+        };
+        let files = paths.map(|path| (path.clone(), length(&path))).collect();
+        Ok(Some(Loan { job, files }))
+    }
+
     /// How to read the files: as the user says, and for the labels that the model takes.
     ///
     /// # Errors
@@ -121,9 +142,10 @@ impl TrainJob {
         }
     }
 
-    /// Refuses streams for processes: each of them would have to read what only one can.
+    /// Refuses streams for processes: each of them would have to read what only one can. Those on hosts are lent the rows.
     fn check_streams(&self, validation: &Validation) -> Result<(), Error> {
-        let Some(executor) = self.on.as_ref().filter(|on| on.to_string() != "threads") else { return Ok(()) };
+        let is_read_once = |on: &Executor| on.is_on_hosts() && !is_child() || on.to_string() == "threads";
+        let Some(executor) = self.on.as_deref().filter(|on| !is_read_once(on)) else { return Ok(()) };
         let file = match validation {
             Validation::File(file) => Some(file),
             Validation::Share(_) => None,

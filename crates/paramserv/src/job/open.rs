@@ -1,6 +1,6 @@
 //! From a job to a run: reads the data, decides what was left open, and says so.
 
-use syncline_data::{Dataset, Schema};
+use syncline_data::{Dataset, Outline, Schema};
 use syncline_learn::{ModelSpec, SavedModel};
 use syncline_program::{Executor, SimFault};
 use syncline_round::{Every, Optimizer, Policy, Rule};
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Checkpoints, Error, ParamServ,
     check::{place, place_standbys},
+    lending::{Loan, Prospectus},
 };
 
 /// A job whose data have been read.
@@ -33,6 +34,15 @@ pub struct OpenJob {
 }
 
 impl OpenJob {
+    /// In a process of a run on hosts that does not find the files of the data as the launcher has them: the launcher's job, with
+    /// data without rows, of which its worker is lent what it needs. Nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the launcher cannot be asked, or the run is one whose workers need more than rows of their own.
+    pub fn lent() -> Result<Option<Self>, Error> {
+        Prospectus::for_this_process()?.map(TrainJob::borrow_data).transpose()
+    }
+
     /// What is kept of the run: the model, once it has parameters.
     pub fn saved_model(&self) -> SavedModel {
         SavedModel::new(self.model.clone(), self.schema.clone(), Vec::new())
@@ -45,10 +55,28 @@ impl TrainJob {
     /// # Errors
     /// When settings contradict each other, the data cannot be read, or the model cannot learn from them.
     pub fn open(self) -> Result<OpenJob, Error> {
-        self.into_folder().read_data()
+        let job = self.into_folder();
+        let is_on_hosts = job.on.as_deref().is_some_and(Executor::is_on_hosts);
+        match is_on_hosts.then(OpenJob::lent).transpose()?.flatten() {
+            Some(open) => Ok(open),
+            None => job.read_data(),
+        }
+    }
+
+    /// The job as the launcher has it, whose rows this process does not have.
+    fn borrow_data(prospectus: Prospectus) -> Result<OpenJob, Error> {
+        let job = Self::parse(&prospectus.loan.job, "the launcher's job")?;
+        prospectus.check(&job)?;
+        let Prospectus { loan, digest, train, validation } = prospectus;
+        let (train, validation) = (train.hollow()?, validation.map(Outline::hollow).transpose()?);
+        let model = job.model.clone().unwrap_or_else(|| suitable(&train));
+        let loaded = Loaded { schema: Schema::of(&train), train, validation, notes: Vec::new() };
+        let open = job.assemble(model, loaded, Some(loan))?;
+        Ok(OpenJob { run: open.run.borrowing(digest), ..open })
     }
 
     fn read_data(mut self) -> Result<OpenJob, Error> {
+        // What contradicts itself is told of before hours of reading.
         let executor = self.executor()?;
         self.settle_policy(&executor)?;
         let seed = *self.seed.get_or_insert(1);
@@ -67,9 +95,18 @@ impl TrainJob {
             },
         };
         self.model = Some(spec.clone());
-        let dropout = *self.dropout.get_or_insert(0.0);
-        let model = spec.build_with_dropout(&train, dropout).map_err(Error::Unsuitable)?;
+        self.dropout.get_or_insert(0.0);
         self.decide(&spec, &train);
+        let loan = if executor.is_on_hosts() { self.loan()? } else { None };
+        self.assemble(spec, Loaded { schema, train, validation, notes }, loan)
+    }
+
+    /// The run of a job that leaves nothing open.
+    fn assemble(self, spec: ModelSpec, loaded: Loaded, loan: Option<Loan>) -> Result<OpenJob, Error> {
+        let Loaded { schema, train, validation, notes } = loaded;
+        let executor = self.executor()?;
+        let (seed, dropout) = (self.seed.unwrap_or(1), self.dropout.unwrap_or_default());
+        let model = spec.build_with_dropout(&train, dropout).map_err(Error::Unsuitable)?;
         let run = ParamServ::new(model, train)
             .workers(self.workers.unwrap_or(1))
             .sync(self.policy())
@@ -83,6 +120,7 @@ impl TrainJob {
             .seed(seed)
             .on_worker_loss(self.on_worker_loss.unwrap_or_default())
             .identified_by("model", format!("{spec} dropout {dropout}"));
+        let run = loan.into_iter().fold(run, ParamServ::lending);
         let run = self.servers.into_iter().fold(run, ParamServ::servers);
         let run = validation.into_iter().fold(run, ParamServ::validation);
         let run = self.further(run);

@@ -22,6 +22,7 @@ use crate::{
     coordinator::Coordinator,
     driver::{Orders, Outcome, drive},
     keeper::Keeper,
+    lending::Prospectus,
     report::Settings,
     run::{Holders, Run},
     server::Server,
@@ -155,8 +156,17 @@ impl ParamServ {
 
         let mut program = Program::new("train");
         program.fingerprint(format!("{settings:?} {:?}", self.optimizer).as_bytes());
-        program.fingerprint(&self.data.digest().to_le_bytes());
-        let run = Arc::new(Run::new(self, apart).led(is_led));
+        let digest = self.digest();
+        program.fingerprint(&digest.to_le_bytes());
+        let loan = self.loan.take();
+        if let Some(loan) = loan.clone().filter(|_| !syncline_program::is_child()) {
+            program.brief(Prospectus::of(&self, loan, digest).to_bytes()?);
+        }
+        let mut run = Run::new(self, apart).led(is_led);
+        if loan.is_some() {
+            run.lender = Some(program.service_here("rows", Arc::new(run.lends())));
+        }
+        let run = Arc::new(run);
         // What the machine does to workers that share it says nothing about a simulation, nor what gradients do about blocks.
         if let Some(trace) = trace.as_mut().filter(|_| !is_sim && !is_led)
             && let Some(calibration) = Calibration::of(&run)

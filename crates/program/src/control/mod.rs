@@ -1,10 +1,12 @@
 //! The launcher's own service: nodes report to it, and ask it where others are and how far they have come.
 //!
 //! Nodes in the launching process call it directly, nodes in other processes over their control connection; so every
-//! executor speaks the same few requests. What binds a process to its launcher is here too: its [`role`] (environment)
+//! executor speaks the same few requests; what a process asks before it builds the program is its [`briefing`]. What binds a
+//! process to its launcher is here too: its [`role`] (environment)
 //! and its [`leash`] (standard input), which together are its [`enrolment`]; the [`member`] that takes its part, the
 //! [`pulse`] that shows that it is not frozen, and the [`meeting`] point.
 
+pub(crate) mod briefing;
 pub(crate) mod enrolment;
 pub(crate) mod leash;
 pub(crate) mod meeting;
@@ -14,7 +16,7 @@ pub(crate) mod role;
 pub(crate) mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,8 @@ use crate::{Clock, Error, Interrupt, NodeId, NodeName};
 pub(crate) enum Request {
     /// "I have started as this node and built this program."
     Hello { node: NodeId, outline: Outline },
+    /// "I have not built the program yet: what is to be known before that, from this byte on?"
+    Briefing { from: u64 },
     /// "I am alive, this waits there, and this has passed", said by a thread of the process that does nothing else.
     Alive { node: NodeId, standing: Standing, account: Account },
     /// "The engine asks me to end."
@@ -76,6 +80,8 @@ pub(crate) enum Reply {
     Done,
     /// The child built another program: this is the difference.
     Different(String),
+    /// A piece of the briefing, which has so many bytes in all.
+    Briefing { piece: Vec<u8>, whole: u64 },
     /// Time since the run's start.
     Time(Duration),
     /// Where a service listens, and which incarnation of it.
@@ -138,6 +144,8 @@ pub(crate) struct Board {
 /// The service.
 pub(crate) struct Control {
     outline: Outline,
+    /// What processes are told that ask before they build the program.
+    briefing: Arc<[u8]>,
     nodes: Vec<NodeName>,
     clock: Clock,
     board: watch::Sender<Board>,
@@ -151,6 +159,7 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(
         outline: Outline,
+        briefing: Arc<[u8]>,
         nodes: Vec<NodeName>,
         clock: Clock,
         news: mpsc::UnboundedSender<News>,
@@ -158,7 +167,7 @@ impl Control {
     ) -> Self {
         let (standings, books) = (Mutex::default(), Books::new(edges));
         let board = Board { roster: Roster::of(nodes.iter().cloned()), ..Board::default() };
-        Self { outline, nodes, clock, board: watch::Sender::new(board), news, standings, books }
+        Self { outline, briefing, nodes, clock, board: watch::Sender::new(board), news, standings, books }
     }
 
     /// Changes what is known to all.
@@ -317,6 +326,7 @@ impl Service for Control {
     async fn call(&self, _: &Call<'_>, request: Request) -> Result<Reply, Never> {
         Ok(match request {
             Request::Hello { node, outline } => self.hello(node, &outline),
+            Request::Briefing { from } => briefing::piece(&self.briefing, from),
             Request::Alive { node, standing, account } => {
                 self.books.enter(&node, account);
                 self.standings().insert(node.name.clone(), standing);

@@ -125,6 +125,7 @@ pub struct Program<T = ()> {
     source: Yield<T>,
     settings: u64,
     limits: Limits,
+    briefing: Arc<[u8]>,
     mistake: Option<Error>,
 }
 
@@ -138,6 +139,7 @@ impl Program {
             source: Yield::Nothing(()),
             settings: outline::EMPTY,
             limits: Limits::default(),
+            briefing: Arc::default(),
             mistake: None,
         }
     }
@@ -150,9 +152,9 @@ impl Program {
         T: Send + 'static,
         F: AsyncFnOnce(Context) -> NodeResult<T> + Send + 'static,
     {
-        let Self { name, groups, colocations, settings, limits, mistake, .. } = self;
+        let Self { name, groups, colocations, settings, limits, briefing, mistake, .. } = self;
         let source = Yield::Driver(Box::new(move |ctx| Box::pin(async move { body(ctx).await })));
-        Program { name, groups, colocations, source, settings, limits, mistake }
+        Program { name, groups, colocations, source, settings, limits, briefing, mistake }
     }
 }
 
@@ -220,6 +222,12 @@ impl<T: Send + 'static> Program<T> {
     /// Mixes `bytes` (settings, a digest of the data) into what launcher and processes compare before they run.
     pub fn fingerprint(&mut self, bytes: &[u8]) -> &mut Self {
         self.settings = outline::mix(self.settings, bytes);
+        self
+    }
+
+    /// In the launcher: what its processes are told that ask for their [`briefing`](crate::briefing), before they build the program.
+    pub fn brief(&mut self, bytes: impl Into<Arc<[u8]>>) -> &mut Self {
+        self.briefing = bytes.into();
         self
     }
 
@@ -333,6 +341,10 @@ impl<T: Send + 'static> Program<T> {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn briefing(&self) -> Arc<[u8]> {
+        Arc::clone(&self.briefing)
     }
 
     pub(crate) fn message_limits(&self) -> Limits {

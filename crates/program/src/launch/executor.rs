@@ -121,8 +121,8 @@ impl Executor {
     /// a pod each, of an image that has this program. Options follow, divided by commas: `listen=10.0.0.5` (the launcher's address), `ports=7000-7100` (those that may be used), and for Slurm
     /// its own, as in `slurm:partition=gpu,time=30`; for Kubernetes see `docs/book/kubernetes.md`.
     ///
-    /// A node takes as many slots of a host as it asks for [cores](crate::Resources::cpus). The working directory must exist on
-    /// every host. All that passes between hosts is encrypted, and only who knows the run's secret takes part.
+    /// A node takes as many slots of a host as it asks for [cores](crate::Resources::cpus). Nodes work in the launcher's working
+    /// directory where a host has it; hosts of SSH do without. All that passes between hosts is encrypted, and only who knows the run's secret takes part.
     ///
     /// # Errors
     /// [`Error::Site`] or [`Error::UnknownExecutor`] when the text says something else.

@@ -234,7 +234,9 @@ fn stage<T: Send + 'static>(
     // A colocation is one node to the launcher, beside those in it.
     let units = program.units().into_iter().filter(|unit| matches!(unit.body, Body::Crew(_)));
     let nodes = program.all_nodes().cloned().chain(units.map(|unit| unit.name)).collect();
-    let control = Arc::new(Control::new(program.outline(), nodes, clock.clone(), news.clone(), edges));
+    let briefing = program.briefing();
+    let control =
+        Arc::new(Control::new(program.outline(), briefing, nodes, clock.clone(), news.clone(), edges));
     control.post(|board| board.wishes = program.wishes());
     Stage { clock, stop: Stop::new(), home, control, news, waits: Waits::default(), world }
 }

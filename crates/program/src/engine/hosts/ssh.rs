@@ -1,7 +1,8 @@
 //! The way to hosts by the user's own `ssh`, with its configuration, keys, agent and jump hosts.
 //!
-//! One connection a host carries all its nodes. The binary is copied once for each content, into the user's cache there;
-//! the working directory must exist on every host.
+//! One connection a host carries all its nodes. The binary is copied once for each content, into the user's cache there, and
+//! works where the launcher does if there is such a directory, else in the user's home. Of an interpreter, which brings no program
+//! along, the directory must exist.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -173,7 +174,11 @@ impl Ssh {
 
     /// What the shell of a host is to do: become the agent of a node.
     fn script(&self, needs: &Resources, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
-        let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory), "&&".into()];
+        let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory)];
+        words.push(match self.brought {
+            Brought::Binary { .. } => "2>/dev/null || cd &&".into(),
+            Brought::Interpreter(_) => "&&".into(),
+        });
         if let Some(bytes) = needs.memory {
             words.push(format!("ulimit -v {} &&", bytes.div_ceil(1024)).into());
         }
