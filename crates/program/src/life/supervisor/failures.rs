@@ -62,8 +62,12 @@ impl Supervisor {
     }
 
     fn blame_better(&mut self, now: Duration, node: NodeId, cause: Cause) {
-        let in_time = self.failed_at.is_some_and(|first| now <= first + GRACE);
-        if in_time && matches!(&self.end, End::Failed(_, blamed) if cause.weight() > blamed.weight()) {
+        let End::Failed(_, blamed) = &self.end else { return };
+        // Who only missed another is not the one to blame, and some engines tell of the other seconds later: there is as much time as
+        // nodes have to end.
+        let grace =
+            if matches!(blamed, Cause::LostPeer(_)) { GRACE.max(self.patience.failure) } else { GRACE };
+        if self.failed_at.is_some_and(|first| now <= first + grace) && cause.weight() > blamed.weight() {
             self.end = End::Failed(node, cause);
         }
     }

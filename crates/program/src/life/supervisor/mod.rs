@@ -2,7 +2,8 @@
 //!
 //! - SUP-1: the first failure that no policy allows for stops the program; a failure after stopping was asked for is none.
 //! - SUP-2: of the failures that arrive within [`GRACE`] of the one that stops, the weightiest is blamed, then the
-//!   earliest: the news of a killed process is often overtaken by the complaints of its peers.
+//!   earliest: the news of a killed process is often overtaken by the complaints of its peers. Who complains of a peer is blamed only
+//!   if there is nobody else by the end of the notice.
 //! - SUP-3: what has not stopped when the notice is over is killed, and what cannot be killed is left and named.
 //! - SUP-4: plain nodes that end normally stop nothing, until they all have and there is no driver. Of a colocation it
 //!   counts that its work is done, though its services serve on.

@@ -82,6 +82,22 @@ fn sup_2_the_killed_one_is_blamed_though_its_peer_complained_first() {
 }
 
 #[test]
+fn sup_2_an_engine_that_tells_late_of_a_lost_host_is_waited_for() {
+    let slow = Patience { failure: ms(10_000), ..PATIENCE };
+    let lost = |first: Cause| {
+        let members = [worker(0), worker(1)].map(|id| Member::new(id.name, Role::Plain, OnFailure::Stop));
+        let mut program = Supervisor::new(members, slow.clone());
+        program.on(ms(0), Event::Failed(worker(0), first));
+        program.on(ms(7000), Event::Failed(worker(1), Cause::HostLost));
+        program.into_end().0
+    };
+    let complains = Cause::LostPeer("worker/1 closed".into());
+    assert_eq!(lost(complains), End::Failed(worker(1), Cause::HostLost));
+    let own = Cause::Failed("loss is NaN".into());
+    assert_eq!(lost(own.clone()), End::Failed(worker(0), own));
+}
+
+#[test]
 fn sup_3_a_stuck_node_is_killed_and_then_left() {
     let mut program = program(true);
     program.on(ms(0), Event::Failed(worker(0), Cause::Exited(3)));
