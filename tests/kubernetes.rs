@@ -12,6 +12,7 @@ mod programs;
 mod support;
 
 use std::{
+    cell::RefCell,
     env, fs,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{
-    command, csv, job_file, processes, run, samples, signal, stderr, wait_for, wait_within, write,
+    command, csv, is_running, job_file, processes, run, samples, signal, stderr, wait_for, wait_within, write,
 };
 use tempfile::TempDir;
 
@@ -38,6 +39,8 @@ struct Cluster {
     down: PathBuf,
     /// An address of this machine that its pods reach.
     address: IpAddr,
+    /// A kubelet that was started again here.
+    kubelet: RefCell<Option<Child>>,
 }
 
 impl Cluster {
@@ -60,7 +63,8 @@ impl Cluster {
         let mut start = Command::new(&up);
         start.arg(folder.path()).arg(&binaries).stdin(Stdio::null());
         let started = start.stdout(log.try_clone().unwrap()).stderr(log).status().unwrap();
-        let mut cluster = Cluster { folder, down, address: [127, 0, 0, 1].into() };
+        let mut cluster =
+            Cluster { folder, down, address: [127, 0, 0, 1].into(), kubelet: RefCell::default() };
         assert!(started.success(), "{}", fs::read_to_string(cluster.at("up.log")).unwrap());
         cluster.bring_image();
         // The bridge between this machine and its pods comes with the first of them. On a disk that is nearly full a kubelet removes
@@ -234,6 +238,58 @@ impl Cluster {
         }));
     }
 
+    /// Bytes of memory that the kubelet says are available.
+    fn available(&self) -> u64 {
+        let said = || {
+            let text = self.kubectl("get --raw /api/v1/nodes/n1/proxy/stats/summary");
+            let summary: Value = serde_json::from_str(&text).ok()?;
+            summary["node"]["memory"]["availableBytes"].as_u64()
+        };
+        wait_within(Duration::from_secs(60), "what the kubelet says", said)
+    }
+
+    /// Starts the kubelet again, which from now on evicts pods when less than so many bytes are available.
+    fn restart_kubelet(&self, least: u64) {
+        let config = self.at("kubelet.yaml");
+        let text = fs::read_to_string(&config).unwrap();
+        let least = format!("  memory.available: \"{}Ki\"", least >> 10);
+        let lines = text.lines().filter(|line| !line.starts_with("evictionPressureTransitionPeriod"));
+        let lines = lines.map(|line| match line.strip_prefix("evictionHard:") {
+            Some(_) => format!(
+                "evictionHard: {{{}, nodefs.available: \"1%\", imagefs.available: \"1%\"}}",
+                least.trim()
+            ),
+            None => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<_>>().join("\n") + "\nevictionPressureTransitionPeriod: 5s\n";
+        fs::write(&config, text).unwrap();
+        let pid = fs::read_to_string(self.at("pid/kubelet")).unwrap().trim().to_owned();
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let words: Vec<_> = words.split(|byte| *byte == 0).filter(|word| !word.is_empty()).collect();
+        let words = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>();
+        signal(pid.parse().unwrap(), "TERM");
+        wait_for("the kubelet's end", || (!is_running(pid.parse().unwrap())).then_some(()));
+        let log = fs::File::options().append(true).open(self.at("log/kubelet.log")).unwrap();
+        let mut kubelet = Command::new(&words[0]);
+        kubelet.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());
+        let kubelet = kubelet.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        fs::write(self.at("pid/kubelet"), kubelet.id().to_string()).unwrap();
+        if let Some(mut earlier) = self.kubelet.replace(Some(kubelet)) {
+            earlier.wait().unwrap();
+        }
+        let ready = || {
+            let node: Value = serde_json::from_str(&self.kubectl("get node n1 -o json")).unwrap();
+            let is = |kind: &str, status: &str| {
+                let all = node["status"]["conditions"].as_array().unwrap().iter();
+                all.clone().any(|one| one["type"] == kind && one["status"] == status)
+            };
+            let tainted = node["spec"]["taints"].as_array().is_some_and(|taints| !taints.is_empty());
+            (is("Ready", "True") && is("MemoryPressure", "False") && !tainted).then_some(())
+        };
+        std::thread::sleep(Duration::from_secs(2));
+        wait_within(Duration::from_secs(90), "the kubelet", ready);
+    }
+
     fn assert_empty(&self) {
         assert_eq!(self.pods(), Vec::<String>::new(), "pods are left");
         let all = self.kubectl(
@@ -254,6 +310,9 @@ impl Drop for Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
+        if let Some(mut kubelet) = self.kubelet.take() {
+            let _ = kubelet.wait();
+        }
     }
 }
 
@@ -291,7 +350,7 @@ type Step = (&'static str, fn(&Cluster));
 #[test]
 fn programs_in_pods() {
     let Some(cluster) = Cluster::start() else { return };
-    let steps: [Step; 15] = [
+    let steps: [Step; 16] = [
         ("a model is the same in pods as on threads", the_same_model),
         ("a job file gives the same model, and rows are lent to pods without it", the_same_job),
         ("a program of thirty-two pods", many_pods),
@@ -306,6 +365,7 @@ fn programs_in_pods() {
         ("the cluster launches a run itself", launched_there),
         ("a run whose launcher is taken away goes on by itself from a volume", resumed_there),
         ("a run that is left to itself is followed and stopped", left_to_itself),
+        ("pods that the machine has no memory left for are told from those that fail", pressed),
         ("a machine that is lost is blamed, and nothing is left", a_lost_machine),
     ];
     let wanted = env::var("SYNCLINE_STEPS").unwrap_or_default();
@@ -507,16 +567,31 @@ fn resumed_there(cluster: &Cluster) {
 /// The launcher goes on beside the cluster, in the background of this machine.
 fn left_to_itself(cluster: &Cluster) {
     let folder = cluster.at("left");
-    let left =
-        cluster.train(&format!("{LONG} --run-dir {} --detach", folder.display()), "").output().unwrap();
+    let mut left = cluster
+        .train(&format!("{LONG} --run-dir {} --checkpoint-every rounds:20 --detach", folder.display()), "");
+    let left = left.stdin(Stdio::null()).output().unwrap();
     assert_says(&left, 0, &["syncline attach"]);
-    cluster.running(5, "worker-2");
+    // Its folder, in which the job is, no pod sees.
+    wait_within(Duration::from_secs(90), "a checkpoint", || has_checkpoint(&folder.join("checkpoints")));
     let stopped = run(&format!("stop {}", folder.display()));
     assert!(stopped.status.success(), "{}", stderr(&stopped));
     let logs = run(&format!("logs {}", folder.display()));
     let said = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(said.contains("its pods are in namespace default"), "{said}");
     wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
+}
+
+/// The kubelet takes the memory that is left for too little when more than a tenth of it has gone.
+fn pressed(cluster: &Cluster) {
+    let available = cluster.available();
+    cluster.restart_kubelet(available / 10 * 9);
+    let running = cluster.spawn(LONG);
+    cluster.running(5, "worker-1");
+    let taken = vec![1u8; usize::try_from(available / 5).unwrap()];
+    let output = running.wait_with_output().unwrap();
+    drop(taken);
+    cluster.restart_kubelet(100 << 20);
+    assert_says(&output, 1, &["its pod was evicted: ", "low on resource: memory"]);
 }
 
 /// Its kubelet is: the last step, since the cluster has no other machine.

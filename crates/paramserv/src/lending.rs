@@ -67,7 +67,7 @@ impl Prospectus {
         }
     }
 
-    /// What the launcher has to say to this process; nothing where it finds the files itself, or is no node of a run on hosts.
+    /// What the launcher has to say to this process; nothing where it is no node of a run on hosts.
     pub(crate) fn for_this_process() -> Result<Option<Self>, Error> {
         let Some(told) = syncline_program::briefing()? else { return Ok(None) };
         let read: Self = postcard::from_bytes(&told).map_err(|error| {
@@ -76,7 +76,7 @@ impl Prospectus {
             );
             syncline_program::Error::Handshake(why)
         })?;
-        Ok(Some(read).filter(|prospectus| prospectus.loan.missing().is_some()))
+        Ok(Some(read))
     }
 
     /// For the launcher to tell.

@@ -17,7 +17,7 @@ use syncline::{
 
 use super::{
     detached,
-    train::{Manner, run_job},
+    train::{Manner, run_job, take_part},
 };
 use crate::{
     failure::Failure,
@@ -158,7 +158,10 @@ fn resume(one: &One, detach: bool) -> Result<(), Failure> {
         let why = format!("{run} came to its end; more epochs are another job: name another --run-dir");
         return Err(Failure::Usage(why));
     }
-    let job = TrainJob::of_folder(&one.run)?;
+    let job = match TrainJob::of_folder(&one.run) {
+        Err(error) if syncline::program::is_child() => return take_part(error.into(), Manner::default()),
+        job => job?,
+    };
     if detach && !syncline::program::is_child() {
         // How it ended before is not how it ends now; and nobody else may be at it.
         RunFolder::hold(&one.run, true)?.begin(&job)?;

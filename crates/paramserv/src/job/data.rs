@@ -83,13 +83,10 @@ impl TrainJob {
         Ok(Loaded { schema, train, validation, notes })
     }
 
-    /// What is told to processes on hosts that do not find the files; nothing where there are none, or one has a name that no file
-    /// of a job can hold.
+    /// What is told to processes on hosts that do not find the files, or the job; nothing where one has a name that no file of a job
+    /// can hold.
     pub(super) fn loan(&self) -> Result<Option<Loan>, Error> {
         let Ok(job) = self.to_toml() else { return Ok(None) };
-        if self.data.is_empty() {
-            return Ok(None);
-        }
         let held_out = match &self.validation {
             Some(Validation::File(file)) => Some(file.clone()),
             _ => None,

@@ -17,6 +17,9 @@ use crate::{
     lending::{Loan, Prospectus},
 };
 
+/// What messages call the job that a process has from its launcher.
+const LAUNCHERS: &str = "the launcher's job";
+
 /// A job whose data have been read.
 pub struct OpenJob {
     /// The run, to be told who listens and then to be [started](ParamServ::train).
@@ -34,13 +37,17 @@ pub struct OpenJob {
 }
 
 impl OpenJob {
-    /// In a process of a run on hosts that does not find the files of the data as the launcher has them: the launcher's job, with
-    /// data without rows, of which its worker is lent what it needs. Nothing elsewhere.
+    /// In a process of a run on hosts: the launcher's job, for where its file or folder is not to be found. Where the data are not as the
+    /// launcher has them, they are without rows, of which its worker is lent what it needs. Nothing elsewhere.
     ///
     /// # Errors
-    /// When the launcher cannot be asked, or the run is one whose workers need more than rows of their own.
-    pub fn lent() -> Result<Option<Self>, Error> {
-        Prospectus::for_this_process()?.map(TrainJob::borrow_data).transpose()
+    /// When the launcher cannot be asked, the data cannot be read, or the run is one whose workers need more than rows of their own.
+    pub fn of_launcher() -> Result<Option<Self>, Error> {
+        let Some(prospectus) = Prospectus::for_this_process()? else { return Ok(None) };
+        match prospectus.loan.missing() {
+            Some(_) => TrainJob::borrow_data(prospectus).map(Some),
+            None => TrainJob::parse(&prospectus.loan.job, LAUNCHERS)?.read_data().map(Some),
+        }
     }
 
     /// What is kept of the run: the model, once it has parameters.
@@ -57,15 +64,16 @@ impl TrainJob {
     pub fn open(self) -> Result<OpenJob, Error> {
         let job = self.into_folder();
         let is_on_hosts = job.on.as_deref().is_some_and(Executor::is_on_hosts);
-        match is_on_hosts.then(OpenJob::lent).transpose()?.flatten() {
-            Some(open) => Ok(open),
+        let prospectus = if is_on_hosts { Prospectus::for_this_process()? } else { None };
+        match prospectus.filter(|prospectus| prospectus.loan.missing().is_some()) {
+            Some(prospectus) => Self::borrow_data(prospectus),
             None => job.read_data(),
         }
     }
 
     /// The job as the launcher has it, whose rows this process does not have.
     fn borrow_data(prospectus: Prospectus) -> Result<OpenJob, Error> {
-        let job = Self::parse(&prospectus.loan.job, "the launcher's job")?;
+        let job = Self::parse(&prospectus.loan.job, LAUNCHERS)?;
         prospectus.check(&job)?;
         let Prospectus { loan, digest, train, validation } = prospectus;
         let (train, validation) = (train.hollow()?, validation.map(Outline::hollow).transpose()?);

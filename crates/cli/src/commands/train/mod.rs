@@ -58,11 +58,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let manner = Manner { is_dry: args.dry_run, json: args.json, is_detached: args.detach, goes_on: false };
     let takes_up = args.go_on;
     let job = match args.job() {
-        // On a host without the file of the job, whoever launched it knows what that says.
-        Err(failure) if is_child() => match OpenJob::lent()? {
-            Some(opened) => return train(opened, &Journal::new(None), String::new(), manner),
-            None => return Err(failure),
-        },
+        Err(failure) if is_child() => return take_part(failure, manner),
         job => job?,
     };
     match job.run_dir.clone() {
@@ -73,6 +69,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
             take_up(&folder, job, manner)
         }
         _ => run_job(job, manner),
+    }
+}
+
+/// In a process on a host where the job cannot be read, with this `failure`: whoever launched it knows what the job is.
+pub fn take_part(failure: Failure, manner: Manner) -> Result<(), Failure> {
+    match OpenJob::of_launcher()? {
+        Some(opened) => train(opened, &Journal::new(None), String::new(), manner),
+        None => Err(failure),
     }
 }
 
