@@ -13,8 +13,8 @@ mod support;
 
 use std::{
     cell::RefCell,
-    env, fs,
-    net::IpAddr,
+    env, fs, io,
+    net::{IpAddr, Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -219,6 +219,13 @@ impl Cluster {
         command
     }
 
+    /// As [`train`](Self::train), for a launcher that the cluster has.
+    fn train_there(&self, arguments: &str, options: &str) -> Command {
+        let mut command = command(&format!("{arguments} --on kubernetes:image={IMAGE},pull=never{options}"));
+        command.env("KUBECONFIG", self.at("kubeconfig"));
+        command
+    }
+
     fn spawn(&self, arguments: &str) -> Child {
         self.train(arguments, "").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
@@ -316,6 +323,39 @@ impl Drop for Cluster {
     }
 }
 
+/// The address at which pods are told to find the API server: this cluster has nobody who brings them from there to where it is.
+struct Door;
+
+const DOOR: &str = "10.96.0.1";
+
+impl Door {
+    fn open() -> Door {
+        let added = Command::new("ip").args(["addr", "add", &format!("{DOOR}/32"), "dev", "cik8s0"]).status();
+        assert!(added.unwrap().success());
+        let listener = TcpListener::bind((DOOR, 443)).unwrap();
+        std::thread::spawn(move || {
+            for pod in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect("127.0.0.1:16443").unwrap();
+                let ways = [(pod.try_clone().unwrap(), server.try_clone().unwrap()), (server, pod)];
+                for (mut from, mut to) in ways {
+                    std::thread::spawn(move || {
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Door
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // With the address goes who listens there.
+        let _ = Command::new("ip").args(["addr", "del", &format!("{DOOR}/32"), "dev", "cik8s0"]).status();
+    }
+}
+
 fn has_checkpoint(folder: &Path) -> Option<()> {
     let is_checkpoint = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("round-");
     fs::read_dir(folder).ok()?.flatten().any(is_checkpoint).then_some(())
@@ -350,7 +390,7 @@ type Step = (&'static str, fn(&Cluster));
 #[test]
 fn programs_in_pods() {
     let Some(cluster) = Cluster::start() else { return };
-    let steps: [Step; 16] = [
+    let steps: [Step; 17] = [
         ("a model is the same in pods as on threads", the_same_model),
         ("a job file gives the same model, and rows are lent to pods without it", the_same_job),
         ("a program of thirty-two pods", many_pods),
@@ -365,6 +405,7 @@ fn programs_in_pods() {
         ("the cluster launches a run itself", launched_there),
         ("a run whose launcher is taken away goes on by itself from a volume", resumed_there),
         ("a run that is left to itself is followed and stopped", left_to_itself),
+        ("a run that is left to the cluster is followed and stopped", left_to_the_cluster),
         ("pods that the machine has no memory left for are told from those that fail", pressed),
         ("a machine that is lost is blamed, and nothing is left", a_lost_machine),
     ];
@@ -579,6 +620,69 @@ fn left_to_itself(cluster: &Cluster) {
     let said = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(said.contains("its pods are in namespace default"), "{said}");
     wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
+}
+
+/// As pods of a larger cluster do, its launcher reaches the API server at the address that all pods are told, and has an account.
+fn left_to_the_cluster(cluster: &Cluster) {
+    let access = Command::new(carrier()).arg("access").output().unwrap();
+    let access = write(cluster.folder.path(), "access.yaml", &String::from_utf8(access.stdout).unwrap());
+    cluster.kubectl(&format!("apply -f {}", access.display()));
+    let account = cluster.at("account");
+    fs::create_dir(&account).unwrap();
+    fs::copy(cluster.at("certs/apiserver.crt"), account.join("ca.crt")).unwrap();
+    write(&account, "token", &cluster.token("syncline"));
+    write(&account, "namespace", "default");
+    let volume = cluster.at("shared");
+    fs::create_dir(&volume).unwrap();
+    cluster.offer("account", &account);
+    cluster.offer("shared", &volume);
+    let door = Door::open();
+    let options =
+        ",volume=shared:/data,volume=account:/var/run/secrets/kubernetes.io/serviceaccount:ro,grace=20";
+    let syncline = |arguments: &str| {
+        let mut command = command(arguments);
+        command.env("KUBECONFIG", cluster.at("kubeconfig")).output().unwrap()
+    };
+    let detach = |arguments: &str| {
+        let left = cluster.train_there(&format!("{arguments} --detach"), options).output().unwrap();
+        assert_says(&left, 0, &[]);
+        String::from_utf8(left.stdout).unwrap().trim().to_owned()
+    };
+    let train = "train --quiet --workers 2 --servers 1 --epochs 2";
+    assert_eq!(detach(&format!("{train} --run-dir /data/first")), "kubernetes:default/train-first");
+    let followed = syncline("attach kubernetes:default/train-first");
+    let said = String::from_utf8_lossy(&followed.stdout).into_owned();
+    assert!(followed.status.success() && said.contains("where the time went"), "{said}{}", stderr(&followed));
+    let here = cluster.at("first.safetensors");
+    assert!(run(&format!("{train} --save {}", here.display())).status.success());
+    assert_eq!(fs::read(volume.join("first/model.safetensors")).unwrap(), fs::read(&here).unwrap());
+    // There is one of that name still, which says what it has said.
+    let again = cluster.train_there(&format!("{train} --run-dir /data/first --detach"), options);
+    assert_says(&{ again }.output().unwrap(), 1, &["there is kubernetes:default/train-first already"]);
+    let logs = syncline("logs kubernetes:default/train-first");
+    assert_eq!(String::from_utf8_lossy(&logs.stdout), said);
+    assert_says(&syncline("stop kubernetes:default/train-first"), 0, &[]);
+    assert_says(
+        &syncline("logs kubernetes:default/train-first"),
+        1,
+        &["there is no kubernetes:default/train-first"],
+    );
+    // One that is stopped writes a checkpoint, and goes on from there when it is left to the cluster again.
+    detach(&format!("{LONG} --run-dir /data/long --checkpoint-every rounds:20"));
+    wait_within(Duration::from_secs(90), "a checkpoint", || has_checkpoint(&volume.join("long/checkpoints")));
+    assert_says(&syncline("stop kubernetes:default/train-long"), 0, &[]);
+    let log = || fs::read_to_string(volume.join("long/log")).unwrap();
+    assert!(log().contains("interrupted"), "{}", log());
+    detach(&format!("{LONG} --run-dir /data/long --checkpoint-every rounds:20"));
+    wait_within(Duration::from_secs(60), "the run to go on", || log().contains("goes on").then_some(()));
+    assert_says(&syncline("stop kubernetes:default/train-long"), 0, &[]);
+    wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
+    drop(door);
+    for claim in ["account", "shared"] {
+        cluster.kubectl(&format!("delete pvc {claim}"));
+        cluster.kubectl(&format!("delete pv {claim}"));
+    }
+    cluster.kubectl(&format!("delete -f {}", access.display()));
 }
 
 /// The kubelet takes the memory that is left for too little when more than a tenth of it has gone.

@@ -6,6 +6,7 @@
 //! pod, to be its standard input and output, and to end as it does.
 //!
 //! - [`wishes`] is what users write behind `--on kubernetes:`,
+//! - [`launched`] the names of runs that the cluster launches itself,
 //! - [`order`] what launcher and command tell each other,
 //! - `cluster` (feature `cluster`) the objects, the client and the command's parts.
 //!
@@ -17,5 +18,6 @@
 
 #[cfg(feature = "cluster")]
 pub mod cluster;
+pub mod launched;
 pub mod order;
 pub mod wishes;

@@ -1,13 +1,16 @@
 //! The command `syncline-kubernetes`: what launchers start to have nodes in pods, and what prints the rights that they need.
 
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use syncline_kubernetes::cluster::launched::{self, Follower};
 use syncline_kubernetes::cluster::{Error, access, carry, connection, hold, launcher};
+use syncline_kubernetes::launched::Launched;
 use syncline_kubernetes::order::{Claim, END, End, ORDER, Order, Plan};
+use syncline_kubernetes::wishes::Wishes;
 
 /// Pods for programs that are launched with `--on kubernetes`
 ///
@@ -49,6 +52,30 @@ enum Command {
     /// Print what the cluster is given to launch a program itself
     #[command(hide = true)]
     Manifest,
+    /// Have the cluster launch a program itself
+    #[command(hide = true)]
+    Launch,
+    /// Follow a run that the cluster has launched to its end
+    #[command(hide = true)]
+    Attach {
+        /// Which
+        run: Launched,
+    },
+    /// Print what such a run has said
+    #[command(hide = true)]
+    Logs {
+        /// Which
+        run: Launched,
+        /// Go on to its end
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Ask such a run to come to its end
+    #[command(hide = true)]
+    Stop {
+        /// Which
+        run: Launched,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,6 +91,13 @@ async fn main() -> ExitCode {
             print!("{text}");
             0
         }),
+        Command::Launch => launch().await.map(|()| 0),
+        Command::Attach { run } => match follower(&run).await {
+            Ok(mut follower) => follower.follow(&mut io::stdout()).await,
+            Err(error) => Err(error),
+        },
+        Command::Logs { run, follow } => logs(&run, follow).await.map(|()| 0),
+        Command::Stop { run } => stop(&run).await.map(|()| 0),
     };
     let code = done.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -80,6 +114,34 @@ fn access_document(account: &str, namespace: &str, as_json: bool) -> String {
     let access::Access { account, role, binding } = access::of(account, namespace);
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": [account, role, binding] });
     format!("{list:#}\n")
+}
+
+/// Has the cluster launch the plan, and prints the run's name.
+async fn launch() -> Result<(), Error> {
+    let plan = order::<Plan>()?;
+    let connection = connection::open(&plan.wishes).await?;
+    println!("{}", launched::launch(&connection, &plan).await?);
+    Ok(())
+}
+
+async fn follower(run: &Launched) -> Result<Follower, Error> {
+    let (namespace, context) = (Some(run.namespace.clone()), run.context.clone());
+    let connection = connection::open(&Wishes { namespace, context, ..Wishes::default() }).await?;
+    Ok(Follower::new(connection.client, run))
+}
+
+async fn logs(run: &Launched, follow: bool) -> Result<(), Error> {
+    let mut follower = follower(run).await?;
+    match follow {
+        true => follower.follow(&mut io::stdout()).await.map(drop),
+        false => follower.print(&mut io::stdout()).await,
+    }
+}
+
+async fn stop(run: &Launched) -> Result<(), Error> {
+    follower(run).await?.stop().await?;
+    println!("{run}: stopped");
+    Ok(())
 }
 
 async fn hold_run() -> Result<(), Error> {

@@ -11,8 +11,10 @@ use kube::client::Body;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use syncline_kubernetes::cluster::carry::{self, Carrier};
+use syncline_kubernetes::cluster::connection::Connection;
+use syncline_kubernetes::cluster::launched::{self, Follower};
 use syncline_kubernetes::cluster::{Error, hold};
-use syncline_kubernetes::order::{End, Order};
+use syncline_kubernetes::order::{End, Order, Plan};
 use syncline_kubernetes::wishes::Wishes;
 
 /// What was asked: the method and the path, and the body.
@@ -228,4 +230,105 @@ async fn what_earlier_launchers_left_is_cleared_away_once_it_is_old() {
     let asked = lines(&asked);
     assert!(asked[0].contains("managed-by%3Dsyncline"), "{asked:?}");
     assert_eq!(asked[1..], ["DELETE /api/v1/namespaces/ml/pods/old"]);
+}
+
+const JOB: &str = "/apis/batch/v1/namespaces/ml/jobs/train-first";
+
+fn plan() -> Plan {
+    Plan {
+        program: "train-first".to_owned(),
+        arguments: vec!["train".to_owned(), "--go-on".to_owned()],
+        binary: "/bin/syncline".to_owned(),
+        wishes: Wishes { image: Some("train:1".to_owned()), ..Wishes::default() },
+    }
+}
+
+fn within(client: Client) -> Connection {
+    let server = ("10.0.0.1".to_owned(), 6443);
+    Connection { client, namespace: "ml".to_owned(), server, is_within: false }
+}
+
+#[tokio::test]
+async fn a_cluster_launches_a_run_with_the_rights_that_are_not_there_yet() {
+    let (client, asked) = server(|line, _| match line.split_once(' ').unwrap() {
+        ("GET", "/api/v1/namespaces/ml/serviceaccounts/syncline") => {
+            (200, json!({ "metadata": { "name": "syncline" } }))
+        }
+        // Who may not look at bindings was given one.
+        ("GET", path) if path.contains("rolebindings") => status(403, "Forbidden", "no"),
+        ("POST", path) if path.contains("roles") => {
+            (201, json!({ "metadata": { "name": "r" }, "rules": [] }))
+        }
+        ("POST", _) => (201, json!({ "metadata": { "name": "train-first" } })),
+        _ => not_found(),
+    });
+    let run = launched::launch(&within(client), &plan()).await.unwrap();
+    assert_eq!(run.to_string(), "kubernetes:ml/train-first");
+    let made: Vec<_> = lines(&asked).into_iter().filter(|line| line.starts_with("POST")).collect();
+    assert_eq!(
+        made,
+        [
+            "POST /apis/rbac.authorization.k8s.io/v1/namespaces/ml/roles",
+            "POST /apis/batch/v1/namespaces/ml/jobs"
+        ]
+    );
+    let (client, _) = server(|line, _| match line.split_once(' ').unwrap() {
+        ("POST", _) => status(409, "AlreadyExists", "there is one"),
+        _ => not_found(),
+    });
+    let error = launched::launch(&within(client), &plan()).await.unwrap_err().to_string();
+    assert!(error.contains("`syncline stop kubernetes:ml/train-first`"), "{error}");
+}
+
+/// A Job's launcher that has said two lines by the second look, and failed by the third with this code.
+fn failing(code: i32) -> (Client, Asked) {
+    server(move |line, count| {
+        let (_, path) = line.split_once(' ').unwrap();
+        let ended = count >= 2;
+        if path == JOB {
+            let conditions = if ended { json!([{ "type": "Failed", "status": "True" }]) } else { json!([]) };
+            return (
+                200,
+                json!({ "metadata": { "name": "train-first" }, "status": { "conditions": conditions } }),
+            );
+        }
+        if path.contains("/log") {
+            return (200, json!(if count == 0 { "one" } else { "one and two" }));
+        }
+        let state = json!({ "terminated": { "exitCode": code } });
+        let pod = json!({ "metadata": { "name": "train-first-x" }, "status": { "containerStatuses": [{
+            "name": "launcher", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state }] } });
+        (200, json!({ "metadata": {}, "items": [pod] }))
+    })
+}
+
+#[tokio::test]
+async fn a_run_that_was_launched_is_followed_to_its_end_and_to_its_code() {
+    let run = "kubernetes:ml/train-first".parse().unwrap();
+    let mut said = Vec::new();
+    let (client, _) = failing(75);
+    let code = Follower::new(client, &run).follow(&mut said).await.unwrap();
+    // The answers are JSON here, so what a later one adds begins behind the place of a quotation mark.
+    assert_eq!((code, String::from_utf8(said).unwrap().as_str()), (75, "\"one\"and two\""));
+    let (client, _) = server(|_, _| not_found());
+    let none = Follower::new(client, &run).follow(&mut Vec::new()).await.unwrap_err().to_string();
+    assert!(none.contains("there is no kubernetes:ml/train-first"), "{none}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_is_waited_for() {
+    let run = "kubernetes:ml/train-first".parse().unwrap();
+    let (client, asked) = server(|line, count| match line.split_once(' ').unwrap() {
+        ("GET", path) if path.contains("/pods") => {
+            let pods =
+                if count > 0 { json!([]) } else { json!([{ "metadata": { "name": "train-first-x" } }]) };
+            (200, json!({ "metadata": {}, "items": pods }))
+        }
+        _ => (200, json!({ "metadata": { "name": "train-first" } })),
+    });
+    Follower::new(client, &run).stop().await.unwrap();
+    let deleted: Vec<_> =
+        asked.lock().unwrap().iter().filter(|(line, _)| line.starts_with("DELETE")).cloned().collect();
+    assert_eq!(deleted.len(), 1);
+    assert_eq!(deleted[0].1["propagationPolicy"], "Background");
 }

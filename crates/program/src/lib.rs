@@ -69,6 +69,7 @@ mod node;
 pub mod ready;
 
 pub use control::briefing::briefing;
+pub use engine::hosts::kubernetes::kubernetes_command;
 pub use engine::hosts::slurm::batch::Batch;
 pub use engine::processes::restart::{interpreted_by, started_by, this_program};
 pub use engine::sim::faults::SimFault;
@@ -95,4 +96,5 @@ pub use life::roster::{Presence, Roster, State};
 pub use life::wish::Wish;
 pub use node::context::Context;
 pub use node::peer::{CallFailure, Peer};
+pub use syncline_kubernetes::launched::Launched;
 pub use syncline_runtime::{Clock, Cost, Task};

@@ -1,5 +1,7 @@
 //! What can go wrong between the command and the cluster.
 
+use crate::launched::Launched;
+
 /// Any error, for the person who launched the program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,14 @@ pub enum Error {
     /// Pods of the run do not go away.
     #[error("these pods do not go away: {0}; `kubectl delete pod --force` removes them")]
     Left(String),
+    /// There is a Job of that name.
+    #[error(
+        "there is {0} already: `syncline attach {0}` follows it, `syncline stop {0}` ends and removes it, another folder makes another run"
+    )]
+    Launched(Launched),
+    /// There is no such run.
+    #[error("there is no {0}: it was never launched, has been stopped, or was removed after its end")]
+    NoRun(Launched),
     /// The launcher said something that is not understood.
     #[error("what the launcher asks for cannot be read: {0}")]
     Order(String),

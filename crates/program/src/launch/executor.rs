@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_kubernetes::launched::Launched;
 use syncline_wire::Network;
 
 use super::output;
@@ -208,6 +209,23 @@ impl Executor {
     pub fn manifest(&self, program: &str, arguments: Vec<OsString>) -> Result<Option<String>, Error> {
         match &self.place {
             Place::Hosts(site) => site.manifest(program, arguments).transpose(),
+            Place::Threads | Place::Processes(_) | Place::Sim(_) => Ok(None),
+        }
+    }
+
+    /// On Kubernetes, where the run's `folder` lies on one of its volumes: has the cluster launch the program itself, with these
+    /// arguments, so that nobody has to stay; the name by which the run is found. Nothing elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Kubernetes`] when the cluster does not do it, or the command `syncline-kubernetes` is not there.
+    pub fn launch_there(
+        &self,
+        name: &str,
+        arguments: Vec<OsString>,
+        folder: &Path,
+    ) -> Result<Option<Launched>, Error> {
+        match &self.place {
+            Place::Hosts(site) => site.launch_there(name, arguments, folder),
             Place::Threads | Place::Processes(_) | Place::Sim(_) => Ok(None),
         }
     }

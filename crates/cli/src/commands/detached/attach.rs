@@ -14,7 +14,7 @@ use syncline::{
     program::Interrupt,
 };
 
-use super::{OUTPUT, launcher::Launcher};
+use super::{OUTPUT, become_command, launcher::Launcher, of_cluster};
 use crate::{
     failure::Failure,
     output::{print, print_table},
@@ -33,10 +33,11 @@ const ASK_EVERY: u32 = 10;
 /// Examples:
 ///   syncline train data.csv --run-dir runs/first --detach
 ///   syncline attach runs/first
+///   syncline attach kubernetes:ml/train-first
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct AttachArgs {
-    /// The run's folder
+    /// The run's folder, or kubernetes:NAMESPACE/JOB
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     run: PathBuf,
 }
@@ -49,7 +50,7 @@ pub struct AttachArgs {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct LogsArgs {
-    /// The run's folder
+    /// The run's folder, or kubernetes:NAMESPACE/JOB
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     run: PathBuf,
     /// Go on printing until the run's end
@@ -67,7 +68,7 @@ pub struct LogsArgs {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct StopArgs {
-    /// The run's folder
+    /// The run's folder, or kubernetes:NAMESPACE/JOB
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     run: PathBuf,
 }
@@ -75,6 +76,9 @@ pub struct StopArgs {
 impl AttachArgs {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
+        if let Some(command) = of_cluster(&self.run, &["attach"])? {
+            return Err(become_command(command));
+        }
         let mut output = Output::of(&self.run);
         follow(&self.run, || output.print())?;
         ending(&self.run)
@@ -84,6 +88,10 @@ impl AttachArgs {
 impl LogsArgs {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
+        let part: &[&str] = if self.follow { &["logs", "--follow"] } else { &["logs"] };
+        if let Some(command) = of_cluster(&self.run, part)? {
+            return Err(become_command(command));
+        }
         let mut output = Output::of(&self.run);
         if self.follow {
             return follow(&self.run, || output.print());
@@ -96,6 +104,9 @@ impl LogsArgs {
 impl StopArgs {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
+        if let Some(command) = of_cluster(&self.run, &["stop"])? {
+            return Err(become_command(command));
+        }
         let launcher = Launcher::read(&self.run)?;
         if launcher.lives()? {
             launcher.ask_to_end()?;

@@ -2,7 +2,8 @@
 //!
 //! Such a run has a folder, by which it is known. What goes on there is `syncline runs resume FOLDER`, as a process of this
 //! host in the background, or as a job of Slurm, which does the same again where the job had to make room or its time was
-//! over. What it writes is in the folder's `output`, and where it goes on in `launcher.json`.
+//! over. What it writes is in the folder's `output`, and where it goes on in `launcher.json`. A run whose folder lies on a volume of
+//! Kubernetes is launched by the cluster itself, by a Job after which the run is called.
 
 mod attach;
 mod launcher;
@@ -16,13 +17,13 @@ use std::{
 
 use syncline::{
     paramserv::TrainJob,
-    program::{Batch, Executor, this_program},
+    program::{Batch, Executor, Launched, kubernetes_command, this_program},
 };
 
 use self::launcher::Launcher;
 use crate::{
     failure::Failure,
-    output::{go_on_with, remark},
+    output::{go_on_with, print, remark},
 };
 
 pub use attach::{AttachArgs, LogsArgs, StopArgs};
@@ -32,6 +33,9 @@ const OUTPUT: &str = "output";
 
 /// The script that Slurm is given.
 const SCRIPT: &str = "job.sh";
+
+/// Letters of the name under which a cluster launches a run.
+const LONGEST: usize = 52;
 
 /// Leaves the run of a folder to itself.
 pub fn start(folder: &Path, job: &TrainJob, executor: &Executor, json: bool) -> Result<(), Failure> {
@@ -46,6 +50,41 @@ pub fn start(folder: &Path, job: &TrainJob, executor: &Executor, json: bool) -> 
     ));
     go_on_with("to wait for its end:", &format!("syncline attach {shown}"));
     Ok(())
+}
+
+/// Has a cluster launch the run of a job whose folder lies on one of its volumes, by these arguments; whether it does.
+pub fn send(job: &TrainJob, arguments: Vec<OsString>) -> Result<bool, Failure> {
+    let (Some(on), Some(folder)) = (job.on.as_deref(), &job.run_dir) else { return Ok(false) };
+    let sent = on.launch_there(&name(folder), arguments, folder).map_err(Failure::failed)?;
+    let Some(run) = sent else { return Ok(false) };
+    print(&run.to_string())?;
+    remark(&format!(
+        "the run goes on in the cluster; `syncline logs {run}` shows what it says, `syncline stop {run}` ends it"
+    ));
+    go_on_with("to wait for its end:", &format!("syncline attach {run}"));
+    Ok(true)
+}
+
+/// The name under which a cluster launches the run of a folder: a Job has 63 letters at most, its pods some more.
+pub fn name(folder: &Path) -> String {
+    let last = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("train-{last}").chars().take(LONGEST).collect()
+}
+
+/// This part of the command for runs of clusters, where `run` is the name of such a run.
+fn of_cluster(run: &Path, part: &[&str]) -> Result<Option<Command>, Failure> {
+    let Some(name) = run.to_str().filter(|name| Launched::is_named(name)) else { return Ok(None) };
+    let run: Launched = name.parse().map_err(Failure::Usage)?;
+    let mut command = kubernetes_command().map_err(Failure::failed)?;
+    command.args(part).arg(run.to_string());
+    Ok(Some(command))
+}
+
+/// Goes on as another command, with its output and its end.
+fn become_command(mut command: Command) -> Failure {
+    use std::os::unix::process::CommandExt;
+    let name = command.get_program().to_string_lossy().into_owned();
+    Failure::Failed(format!("cannot start {name}: {}", command.exec()))
 }
 
 /// The script that Slurm is given for a run that is left to it; nothing where it goes on elsewhere.

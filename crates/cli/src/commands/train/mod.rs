@@ -95,9 +95,12 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
         return Err(Failure::Usage("--detach needs a folder for the run: add --run-dir DIR".to_owned()));
     }
     if manner.is_dry
-        && let Some(manifest) = manifest(&job)?
+        && let Some(manifest) = manifest(&job, manner.is_detached)?
     {
         return print_raw(manifest.as_bytes());
+    }
+    if manner.is_detached && !manner.is_dry && detached::send(&job, launched(&job))? {
+        return Ok(());
     }
     let holds = job.run_dir.clone().filter(|_| !is_child() && !manner.is_dry);
     let mut folder =
@@ -144,14 +147,22 @@ pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
 
 /// What Kubernetes is given to launch the job itself, by the same command line; nothing where it runs elsewhere. The data need only
 /// be in the cluster.
-fn manifest(job: &TrainJob) -> Result<Option<String>, Failure> {
+fn manifest(job: &TrainJob, is_detached: bool) -> Result<Option<String>, Failure> {
     let Some(on) = job.on.as_deref() else { return Ok(None) };
+    let name =
+        job.run_dir.as_deref().filter(|_| is_detached).map_or_else(|| "train".to_owned(), detached::name);
+    on.manifest(&name, launched(job)).map_err(Failure::failed)
+}
+
+/// The arguments of the launcher that a cluster starts.
+fn launched(job: &TrainJob) -> Vec<OsString> {
     let mut arguments = rehearsed();
+    arguments.retain(|argument| argument != "--detach");
     if job.run_dir.is_some() && !arguments.iter().any(|argument| argument == "--go-on") {
         // Whether it has begun before only the cluster sees.
         arguments.push("--go-on".into());
     }
-    on.manifest("train", arguments).map_err(Failure::failed)
+    arguments
 }
 
 /// The arguments with which what is only told would be done.

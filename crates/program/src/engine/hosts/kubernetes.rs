@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use syncline_kubernetes::launched::Launched;
 use syncline_kubernetes::order::{COMMAND, Claim, END, End, Ground, ORDER, Order, Plan};
 use syncline_kubernetes::wishes::Wishes;
 use syncline_wire::Token;
@@ -117,19 +118,47 @@ impl Way for Kubernetes {
 
 /// What is given to `kubectl apply` to have the cluster launch this program itself, with these arguments.
 pub(super) fn manifest(program: &str, wishes: &Wishes, arguments: Vec<OsString>) -> Result<String, Error> {
+    planned("manifest", program, wishes, arguments)
+}
+
+/// Has the cluster launch this program itself, with these arguments and under this name; nothing where what is left of the run in
+/// `folder` would not outlive the launcher's pod, since that lies on none of the volumes.
+pub(super) fn launch(
+    name: &str,
+    wishes: &Wishes,
+    arguments: Vec<OsString>,
+    folder: &Path,
+) -> Result<Option<Launched>, Error> {
+    if !wishes.volumes.iter().any(|volume| folder.starts_with(&volume.path) && !volume.read_only) {
+        return Ok(None);
+    }
+    let named = planned("launch", name, wishes, arguments)?;
+    named.trim().parse().map(Some).map_err(Error::Kubernetes)
+}
+
+/// What a part of the command prints that is told of a launch.
+fn planned(part: &str, program: &str, wishes: &Wishes, arguments: Vec<OsString>) -> Result<String, Error> {
     let plan = Plan {
         program: program.to_owned(),
         arguments: texts(arguments)?,
         binary: binary(wishes)?,
         wishes: wishes.clone(),
     };
-    let mut command = Command::new(command()?);
-    command.arg("manifest").env(ORDER, json(&plan)?).stdin(Stdio::null());
+    let mut command = kubernetes_command()?;
+    command.arg(part).env(ORDER, json(&plan)?).stdin(Stdio::null());
     let output = command.output().map_err(Error::system(format!("cannot start {COMMAND}")))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(Error::Kubernetes(said(&output.stderr))),
     }
+}
+
+/// The command `syncline-kubernetes`, still without arguments: what follows and stops runs that a cluster has launched.
+///
+/// # Errors
+/// [`Error::Kubernetes`] when it is neither beside this binary nor on the path.
+pub fn kubernetes_command() -> Result<Command, Error> {
+    command().map(Command::new)
 }
 
 /// Where the command is: named, beside this binary, or on the path.

@@ -12,7 +12,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod hostfile;
-mod kubernetes;
+pub(crate) mod kubernetes;
 pub(crate) mod limit;
 pub(crate) mod placement;
 pub(crate) mod rehearsal;

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use syncline_kubernetes::launched::Launched;
 use syncline_kubernetes::wishes::Wishes;
 
 use super::hostfile;
@@ -132,6 +133,19 @@ impl Site {
         match &self.kind {
             Kind::Kubernetes(wishes) => Some(kubernetes::manifest(program, wishes, arguments)),
             Kind::Slurm(_) | Kind::Ssh(_) => None,
+        }
+    }
+
+    /// Has Kubernetes launch a program itself under this name, where `folder` lies on one of its volumes; nothing elsewhere.
+    pub(crate) fn launch_there(
+        &self,
+        name: &str,
+        arguments: Vec<OsString>,
+        folder: &Path,
+    ) -> Result<Option<Launched>, Error> {
+        match &self.kind {
+            Kind::Kubernetes(wishes) => kubernetes::launch(name, wishes, arguments, folder),
+            Kind::Slurm(_) | Kind::Ssh(_) => Ok(None),
         }
     }
 
