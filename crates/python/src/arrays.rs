@@ -9,7 +9,7 @@
 
 use std::sync::LazyLock;
 
-use numpy::{PyArray1, PyReadonlyArray1, ndarray::ArrayView1};
+use numpy::{PyArray1, ndarray::ArrayView1};
 use pyo3::prelude::*;
 use syncline::wire::{Pool, Tensor};
 
@@ -28,19 +28,15 @@ struct Memory {
     _tensor: Tensor<u8>,
 }
 
-/// An array's bytes, as they are now.
-///
-/// # Errors
-/// When they do not lie in one piece.
-pub(crate) fn tensor_of(array: &PyReadonlyArray1<'_, u8>) -> PyResult<Tensor<u8>> {
-    let bytes = array.as_slice()?;
+/// Bytes of an array, as they are now.
+pub(crate) fn tensor_of(bytes: &[u8]) -> Tensor<u8> {
     if bytes.len() < SHORT {
-        return Ok(Tensor::from(bytes.to_vec()));
+        return Tensor::from(bytes.to_vec());
     }
     let mut tensor = POOL.take(bytes.len());
     // A buffer just taken has no other owner.
     tensor.get_mut().unwrap_or_default().copy_from_slice(bytes);
-    Ok(tensor)
+    tensor
 }
 
 /// An array of these bytes, which may be changed.

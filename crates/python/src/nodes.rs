@@ -1,7 +1,7 @@
 //! Programs of nodes and services whose bodies are Python's.
 //!
-//! A service is an object of Python behind one method: which of its methods is meant and the arguments are in the message, which
-//! Python makes and reads (`python/syncline/_message.py`); arrays travel beside it, as bytes that no serialiser touches.
+//! A service is an object of Python behind one method: which of its methods is meant stands beside the arguments, which are a
+//! [`Message`].
 //! What Python does runs on threads of its own, so that a service can take several calls at once and no node's runtime is
 //! held up; in virtual time these take turns (`turns`).
 
@@ -15,28 +15,24 @@ use std::{
     time::Duration,
 };
 
-use numpy::{PyArray1, PyReadonlyArray1};
-use pyo3::{exceptions::PyKeyboardInterrupt, prelude::*, types::PyBytes};
-use serde::{Deserialize, Serialize};
+use pyo3::{
+    exceptions::PyKeyboardInterrupt,
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
 use syncline::{
     prelude::service,
     program::{self, Context, Error, Executor, Handle, NodeResult, Program, Run, Task},
-    wire::{self, CallError, Client, Network, ServiceError, Tensor},
+    wire::{self, CallError, Client, Network, ServiceError},
 };
 use tokio::{runtime, sync::OnceCell, task};
 
 use crate::{
-    arrays::{array_of, tensor_of},
     errors::{SynclineError, UsageError, failed},
+    message::{Answer, Message},
+    places,
     turns::{self, Broken},
 };
-
-/// What is asked or answered.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Message {
-    body: Vec<u8>,
-    parts: Vec<Tensor<u8>>,
-}
 
 /// A service of Python.
 #[service]
@@ -50,11 +46,12 @@ pub(crate) struct Object {
     ctx: Context,
     make: Arc<Py<PyAny>>,
     made: OnceCell<Arc<Py<PyAny>>>,
+    may_pickle: bool,
 }
 
 impl Object {
-    fn new(ctx: &Context, make: &Arc<Py<PyAny>>) -> Self {
-        Self { ctx: ctx.clone(), make: Arc::clone(make), made: OnceCell::new() }
+    fn new(ctx: &Context, make: &Arc<Py<PyAny>>, may_pickle: bool) -> Self {
+        Self { ctx: ctx.clone(), make: Arc::clone(make), made: OnceCell::new(), may_pickle }
     }
 
     /// What the calls go to, which is made once.
@@ -71,29 +68,25 @@ impl Object {
 impl Methods for Object {
     async fn ask(&self, method: String, message: Message) -> Result<Message, ServiceError> {
         let object = self.made().await.map_err(ServiceError::new)?;
+        let may_pickle = self.may_pickle;
         let called = apart(&self.ctx, move |py| {
-            let (body, parts) = got(py, message)?;
-            let answer = object.call1(py, (method, body, parts))?;
-            message_of(answer.extract(py)?)
+            let answer = answered(object.bind(py), &method, message, may_pickle);
+            answer.or_else(|error| Message::refusal(py, &method, &error))
         });
         called.await.map_err(ServiceError::new)
     }
 }
 
-/// A message as Python gets it.
-type Got<'py> = (Bound<'py, PyBytes>, Vec<Bound<'py, PyArray1<u8>>>);
-
-/// A message as Python gives it.
-type Told<'py> = (Vec<u8>, Vec<PyReadonlyArray1<'py, u8>>);
-
-fn message_of((body, parts): Told<'_>) -> PyResult<Message> {
-    let parts = parts.iter().map(tensor_of).collect::<PyResult<_>>()?;
-    Ok(Message { body, parts })
-}
-
-fn got(py: Python<'_>, message: Message) -> PyResult<Got<'_>> {
-    let parts = message.parts.into_iter().map(|part| array_of(py, part)).collect::<PyResult<_>>()?;
-    Ok((PyBytes::new(py, &message.body), parts))
+/// What a method of an object comes to, by a function that is given its name and its arguments.
+fn answered(
+    object: &Bound<'_, PyAny>,
+    method: &str,
+    message: Message,
+    may_pickle: bool,
+) -> PyResult<Message> {
+    let (args, kwargs) = message.arguments(object.py(), may_pickle)?;
+    let answer = object.call1((method, args, kwargs))?.extract()?;
+    Message::answer(method, answer, may_pickle)
 }
 
 /// What Python gives, on a thread of its own; what it raises as a sentence.
@@ -203,21 +196,24 @@ impl Node {
 
     /// A client of a service.
     fn connect(&self, py: Python<'_>, service: &Service) -> PyResult<Caller> {
-        let (ctx, service) = (self.ctx.clone(), service.0.clone());
-        let client = self.wait(py, async move { service.connect(&ctx).await })?.map_err(failed)?;
-        Ok(Caller { client, node: self.clone() })
+        let (ctx, handle) = (self.ctx.clone(), service.handle.clone());
+        let client = self.wait(py, async move { handle.connect(&ctx).await })?.map_err(failed)?;
+        Ok(Caller { client, node: self.clone(), may_pickle: service.may_pickle })
     }
 }
 
 /// A service of a program.
 #[pyclass(frozen, module = "syncline._native")]
-pub(crate) struct Service(Handle<Object>);
+pub(crate) struct Service {
+    handle: Handle<Object>,
+    may_pickle: bool,
+}
 
 #[pymethods]
 impl Service {
     #[getter]
     fn name(&self) -> String {
-        self.0.name().to_string()
+        self.handle.name().to_string()
     }
 }
 
@@ -226,21 +222,23 @@ impl Service {
 pub(crate) struct Caller {
     client: Client<Object>,
     node: Node,
+    may_pickle: bool,
 }
 
 #[pymethods]
 impl Caller {
-    /// Calls a method, and waits for the answer.
+    /// Calls a method, and waits for what it comes to.
     fn call<'py>(
         &self,
         py: Python<'py>,
         method: String,
-        body: Vec<u8>,
-        parts: Vec<PyReadonlyArray1<'py, u8>>,
-    ) -> PyResult<Got<'py>> {
-        let message = message_of((body, parts))?;
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Answer<'py>> {
+        let message = Message::call(&method, args, kwargs, self.may_pickle)?;
         let client = self.client.clone();
-        got(py, self.node.wait(py, async move { client.ask(method, message).await })?.map_err(failed)?)
+        let answer = self.node.wait(py, async move { client.ask(method, message).await })?;
+        answer.map_err(failed)?.answered(py, self.may_pickle)
     }
 
     /// Calls a method, and goes on meanwhile.
@@ -248,59 +246,64 @@ impl Caller {
         &self,
         py: Python<'_>,
         method: String,
-        body: Vec<u8>,
-        parts: Vec<PyReadonlyArray1<'_, u8>>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: &Bound<'_, PyDict>,
     ) -> PyResult<Begun> {
-        let message = message_of((body, parts))?;
+        let message = Message::call(&method, args, kwargs, self.may_pickle)?;
         let (ctx, client) = (self.node.ctx.clone(), self.client.clone());
         #[expect(clippy::async_yields_async, reason = "the call goes on, and is waited for later")]
         let call = async move { ctx.spawn(async move { client.ask(method, message).await }) };
         let task = self.node.wait(py, call)?;
-        Ok(Begun { task: Mutex::new(Some(task)), node: self.node.clone() })
+        Ok(Begun { task: Mutex::new(Some(task)), node: self.node.clone(), may_pickle: self.may_pickle })
     }
 }
 
 /// How a call ends.
-type Answer = Result<Message, CallError<ServiceError>>;
+type End = Result<Message, CallError<ServiceError>>;
 
 /// A call whose answer is still to come.
 #[pyclass(frozen, module = "syncline._native")]
 pub(crate) struct Begun {
     /// Nothing once somebody has waited.
-    task: Mutex<Option<Task<Answer>>>,
+    task: Mutex<Option<Task<End>>>,
     node: Node,
+    may_pickle: bool,
 }
 
 #[pymethods]
 impl Begun {
     /// Waits for the answer: once.
-    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Got<'py>> {
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Answer<'py>> {
         let task = mem::take(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner));
         let task = task.ok_or_else(|| UsageError::new_err("the answer has been waited for already"))?;
-        got(py, self.node.wait(py, task)?.map_err(failed)?.map_err(failed)?)
+        self.node.wait(py, task)?.map_err(failed)?.map_err(failed)?.answered(py, self.may_pickle)
     }
 }
 
 /// A program in the making; nothing once it has been launched.
 #[pyclass(module = "syncline._native")]
-pub(crate) struct Nodes(Mutex<Option<Program<()>>>);
+pub(crate) struct Nodes {
+    program: Mutex<Option<Program<()>>>,
+    may_pickle: bool,
+}
 
 impl Nodes {
     fn program(&mut self) -> PyResult<&mut Program<()>> {
-        let program = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut();
+        let program = self.program.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut();
         program.ok_or_else(|| UsageError::new_err("the program has been launched already"))
     }
 }
 
 #[pymethods]
 impl Nodes {
+    /// With `may_pickle` other values travel pickled.
     #[new]
-    fn new(name: &str) -> Self {
-        Self(Mutex::new(Some(Program::new(name))))
+    fn new(name: &str, may_pickle: bool) -> Self {
+        Self { program: Mutex::new(Some(Program::new(name))), may_pickle }
     }
 
-    /// Adds services: `make` is called in each node with it, and gives what is called with the name of a method, a message and
-    /// its arrays. With `run` that is called with the node in each as well, and the node ends when it returns.
+    /// Adds services: `make` is called in each node with it, and gives what is called with the name of a method and its
+    /// arguments, and tells whether that raised and what it gave or raised. With `run` that is called with the node in each as well, and the node ends when it returns.
     #[pyo3(signature = (label, count, make, run=None))]
     fn serve(
         &mut self,
@@ -309,8 +312,8 @@ impl Nodes {
         make: Py<PyAny>,
         run: Option<Py<PyAny>>,
     ) -> PyResult<Vec<Service>> {
-        let make = Arc::new(make);
-        let build = move |ctx: &Context| Ok(Object::new(ctx, &make));
+        let (make, may_pickle) = (Arc::new(make), self.may_pickle);
+        let build = move |ctx: &Context| Ok(Object::new(ctx, &make, may_pickle));
         let group = self.program()?.group(label, count);
         let handles = match run {
             None => group.serve(build),
@@ -322,7 +325,7 @@ impl Nodes {
                 })
             }
         };
-        Ok(handles.into_iter().map(Service).collect())
+        Ok(handles.into_iter().map(|handle| Service { handle, may_pickle }).collect())
     }
 
     /// Adds nodes: `run` is called with each.
@@ -348,7 +351,7 @@ impl Nodes {
     ) -> PyResult<Running> {
         let executor = executor(on, seed, network).map_err(UsageError::new_err)?;
         self.program()?;
-        let program = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let program = self.program.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let program = program.ok_or_else(|| failed("the program is gone"))?;
         let run = py.detach(|| program::launch(program, executor)).map_err(raised)?;
         Ok(Running(Mutex::new(Some(run))))
@@ -357,7 +360,7 @@ impl Nodes {
 
 /// Where a program is to run.
 fn executor(on: &str, seed: Option<u64>, network: Option<&str>) -> Result<Executor, String> {
-    let executor: Executor = on.parse().map_err(|error: Error| error.to_string())?;
+    let executor = places::executor(on)?;
     if !executor.is_sim() && (seed.is_some() || network.is_some()) {
         return Err(format!("`seed` and `network` are of virtual time, on `sim`, and not on `{on}`"));
     }

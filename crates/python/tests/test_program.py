@@ -31,6 +31,9 @@ class Store:
     def echo(self, *args, **kwargs):
         return args, kwargs
 
+    def set_of(self, value):
+        return {value}
+
     def fail(self, why):
         raise KeyError(why)
 
@@ -80,16 +83,112 @@ def test_arrays_of_every_kind_travel_as_they_are(dtype, shape):
     assert (sliced == (array.T[::-1] if shape == (2, 3) else array)).all()
 
 
-def test_plain_values_keep_their_types():
-    value = {"a": [1, 2.5, None, True, "ü\0"], "b": (1, (2,)), "c": b"\0raw", "d": {}, "e": numpy.float32(0.5), "f": {1: 2, (3, "x"): None}}
-    (back,), named = answer(lambda store: store.echo(value, key=[1]))
-    assert back == value and type(back["b"]) is tuple and type(back["c"]) is bytes and named == {"key": [1]}
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, 2.5, None, True, "ü\0"], "b": (1, (2,)), "c": b"\0raw", "d": {}, "e": numpy.float32(0.5), "f": ()},
+        [0, -1, 127, 128, -32, -33, 255, 256, 65536, 2**31, -(2**31), 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, -(2**64), 2**400],
+        [float("inf"), -float("inf"), -0.0, 5e-324, 1.5 + 2j, complex("inf")],
+        {1: 2, None: 3, (1, "x"): None, 1.5: "y", b"key": [], False: 0},
+        ["", "x" * 31, "x" * 32, "x" * 300, "x" * 70_000, "\udcff of a file's name"],
+        [b"", b"x" * 300, b"x" * 4096, b"x" * 4097, b"x" * 1_000_000],
+        [list(range(15)), list(range(16)), list(range(70_000)), {number: str(number) for number in range(70_000)}],
+        [numpy.int8(-3), numpy.bool_(True), numpy.longdouble(1) / 3, numpy.datetime64("2026-11-30"), numpy.str_("x"), numpy.complex64(1j)],
+    ],
+    ids=["mixed", "integers", "floats", "keys", "texts", "bytes", "long", "numpy"],
+)
+def test_plain_values_keep_their_types(value):
+    def kinds(value):
+        if type(value) in (list, tuple):
+            return type(value), [kinds(item) for item in value]
+        return type(value), list(map(kinds, (*value.keys(), *value.values()))) if type(value) is dict else ()
+
+    (back,), named = answer(lambda store: store.echo(value, key=value))
+    assert back == value == named["key"] and kinds(back) == kinds(value)
+
+
+def test_what_is_no_number_arrives_as_such():
+    (back, zero), _ = answer(lambda store: store.echo(float("nan"), -0.0))
+    assert back != back and str(zero) == "-0.0"
+
+
+def test_arrays_stand_anywhere_and_may_have_fields():
+    table = numpy.array([(1, [2.5, 3]), (2, [4, 5])], dtype=numpy.dtype([("id", "i4"), ("at", "f8", 2)], align=True))
+    given = {"layers": [{"w": numpy.eye(3), "b": (numpy.zeros(0), None)}], "table": table, "one": table[1]}
+    (back,), _ = answer(lambda store: store.echo(given))
+    assert (back["layers"][0]["w"] == numpy.eye(3)).all() and back["layers"][0]["b"][0].shape == (0,)
+    assert back["table"].dtype == table.dtype and (back["table"] == table).all() and back["one"] == table[1]
+    kinds = pytest.importorskip("ml_dtypes")
+    (back,), _ = answer(lambda store: store.echo(numpy.arange(3).astype(kinds.bfloat16)))
+    assert back.dtype == kinds.bfloat16 and back.tolist() == [0, 1, 2]
 
 
 def test_other_values_travel_only_where_it_is_asked_for():
     with pytest.raises(syncline.SynclineError, match="client/0.*cannot travel"):
         answer(lambda store: store.echo({1, 2}))
     assert answer(lambda store: store.echo({1, 2}), pickle=True) == (({1, 2},), {})
+    refers = numpy.array([{}, None])
+    (back,), _ = answer(lambda store: store.echo(refers), pickle=True)
+    assert back.tolist() == [{}, None]
+
+
+def nested(depth):
+    """So many lists and tuples in one another."""
+    found = 1
+    for level in range(depth):
+        found = [found] if level % 2 else (found,)
+    return found
+
+
+def test_values_may_be_nested_up_to_a_limit():
+    for depth in (1, 100, 190):
+        assert answer(lambda store: store.echo(nested(depth), key=nested(depth))) == ((nested(depth),), {"key": nested(depth)})
+    with pytest.raises(syncline.SynclineError, match="more than 200 deep"):
+        answer(lambda store: store.echo(nested(200)))
+
+
+def endless():
+    """A list that holds itself."""
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "question, says",
+    [
+        (lambda store: store.echo(1, {1}), "argument 2 of `echo`: a value of the type set cannot travel"),
+        (lambda store: store.echo(config={"a": [0, {"b": object()}]}), r"argument `config` of `echo`, at \['a'\]\[1\]\['b'\]: .* object cannot"),
+        (lambda store: store.echo({(1, frozenset()): 2}), r"at \(a key, .*\)\[1\]: a value of the type frozenset"),
+        (lambda store: store.echo(numpy.array([{}])), "an array of the type object cannot travel"),
+        (lambda store: store.echo(numpy.ma.array([1, 2], mask=[0, 1])), "a masked array cannot travel"),
+        (lambda store: store.echo(endless()), r"at \[0\]\[0\].*\.\.: lists and dictionaries stand in one another more than 200 deep"),
+        (lambda store: store.set_of(1), "UsageError: the answer of `set_of`: a value of the type set"),
+        (lambda store: store.futures.echo({1}).result(), "argument 1 of `echo`"),
+    ],
+    ids=["position", "name", "key", "objects", "masked", "endless", "answer", "future"],
+)
+@pytest.mark.parametrize("on", ["threads", "sim"])
+def test_what_cannot_travel_is_named(question, says, on):
+    program = syncline.Program("wrong")
+    program.node("client", ask, program.service("store", Store), [], question)
+    with pytest.raises(syncline.SynclineError, match=says):
+        program.run(on)
+
+
+def test_nothing_is_unpickled_that_the_service_has_not_asked_for(tmp_path):
+    script = tmp_path / "pickles.py"
+    script.write_text(
+        "import os, syncline\n"
+        "class Echo:\n"
+        "    def echo(self, value): return value\n"
+        "def client(echo): echo.echo({1})\n"
+        "program = syncline.Program('pickles', pickle=os.environ.get('SYNCLINE_NODE') == 'client/0')\n"
+        "program.node('client', client, program.service('echo', Echo))\n"
+        "program.run('processes')\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "RemoteError: UsageError: the message holds a pickled value" in done.stderr, done
 
 
 def test_what_a_method_raises_is_raised_at_the_caller():

@@ -1,96 +1,105 @@
-"""Arguments and results of calls, as they travel: plain values as JSON, arrays and bytes beside it as they are.
+"""Arrays and other objects in the arguments and results of calls: what only Python knows about how they travel.
 
-Nothing is unpickled that a program has not asked for by ``pickle=True``.
+Plain values travel as MessagePack, which the native part writes and reads. Nothing is unpickled that a program has not asked for by
+``pickle=True``.
 """
 
 from __future__ import annotations
 
-import json
+import functools
+import importlib
 import pickle
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ._dlpack import view_of
 from ._errors import UsageError
 
-#: The key of an object that stands for something that JSON does not have.
-_MARK = "\x00"
 
-Parts = list["np.typing.NDArray[np.uint8]"]
+def taken_apart(value: Any, may_pickle: bool) -> tuple[Any, ...]:
+    """What a value that is not plain travels as: its kind, and what is known of it.
 
-
-def pack(value: Any, may_pickle: bool) -> tuple[bytes, Parts]:
-    """A value as a body and its parts.
-
-    >>> unpack(*pack({"x": [1, (2.5, None)], "y": np.eye(2, dtype=np.float16), "z": b"raw"}, False), False)
-    {'x': [1, (2.5, None)], 'y': array([[1., 0.],
-           [0., 1.]], dtype=float16), 'z': b'raw'}
+    >>> kind, numbers, dtype, shape = taken_apart(np.eye(2, dtype=np.float16), False)
+    >>> array(numbers, dtype, shape)
+    array([[1., 0.],
+           [0., 1.]], dtype=float16)
     """
-    parts: Parts = []
-    body = json.dumps(_plain(value, parts, may_pickle))
-    return body.encode(), parts
-
-
-def unpack(body: bytes, parts: Parts, may_pickle: bool) -> Any:
-    """The value again."""
-
-    def restored(found: dict[str, Any]) -> Any:
-        if _MARK not in found:
-            return found
-        kind, *rest = found[_MARK]
-        if kind == "array":
-            at, dtype, shape = rest
-            return parts[at].view(np.dtype(dtype)).reshape(shape) if parts[at].size else np.empty(shape, dtype)
-        if kind == "bytes":
-            return parts[rest[0]].tobytes()
-        if kind == "tuple":
-            return tuple(rest[0])
-        if kind == "map":
-            return dict(rest[0])
-        if kind == "pickle" and may_pickle:
-            return pickle.loads(parts[rest[0]].tobytes())
-        raise UsageError(f"the message holds `{kind}`, which this program does not take")
-
-    return json.loads(body, object_hook=restored)
-
-
-def _plain(value: Any, parts: Parts, may_pickle: bool) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)) and type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject and value.dtype.names is None:
-        return _beside(np.ascontiguousarray(value).reshape(-1).view(np.uint8), parts, "array", value.dtype.str, list(value.shape))
-    if isinstance(value, np.generic) and not isinstance(value, np.void):
-        return _plain(value.item(), parts, may_pickle)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _beside(np.frombuffer(bytes(value), dtype=np.uint8), parts, "bytes")
-    if type(value) is list:
-        return [_plain(item, parts, may_pickle) for item in value]
-    if type(value) is tuple:
-        return {_MARK: ["tuple", [_plain(item, parts, may_pickle) for item in value]]}
-    if type(value) is dict:
-        if all(type(key) is str and key != _MARK for key in value):
-            return {key: _plain(item, parts, may_pickle) for key, item in value.items()}
-        return {_MARK: ["map", [[_plain(key, parts, may_pickle), _plain(item, parts, may_pickle)] for key, item in value.items()]]}
-    if not may_pickle and (array := view_of(value)) is not None and not array.dtype.hasobject and array.dtype.names is None:
-        return _plain(array, parts, may_pickle)
+    if isinstance(value, (bytearray, memoryview)):
+        return "bytes", bytes(value)
+    if isinstance(value, np.generic) and (dtype := _described(value.dtype)) is not None:
+        return "scalar", dtype, value.tobytes()
+    lent = value if isinstance(value, np.ndarray) or may_pickle else view_of(value)
+    if isinstance(lent, np.ndarray) and not isinstance(lent, np.ma.MaskedArray) and (dtype := _described(lent.dtype)) is not None:
+        return "array", np.ascontiguousarray(lent).reshape(-1).view(np.uint8), dtype, list(lent.shape)
     if may_pickle:
-        return _beside(np.frombuffer(_pickled(value), dtype=np.uint8), parts, "pickle")
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        return "pickle", _pickled(value)
     raise UsageError(
-        f"a value of the type {kind} cannot travel: arrays, tensors, bytes, numbers, texts, lists, tuples and dictionaries can,"
+        f"{_told(value)} cannot travel: arrays, tensors, bytes, numbers, texts, lists, tuples and dictionaries can,"
         " and others where the program is made with pickle=True"
     )
 
 
-def _beside(part: Any, parts: Parts, kind: str, *about: Any) -> dict[str, Any]:
-    parts.append(part)
-    return {_MARK: [kind, len(parts) - 1, *about]}
+def array(part: npt.NDArray[np.uint8], dtype: Any, shape: list[int]) -> npt.NDArray[Any]:
+    """An array that lies in these bytes."""
+    kind = _dtype_of(dtype)
+    return part.view(kind).reshape(shape) if part.size else np.empty(shape, kind)
+
+
+def scalar(dtype: Any, raw: bytes) -> Any:
+    """A number of NumPy.
+
+    >>> print(scalar(*taken_apart(np.float32(0.5), False)[1:]))
+    0.5
+    """
+    return np.frombuffer(raw, _dtype_of(dtype))[0] if raw else np.zeros((), _dtype_of(dtype))[()]
+
+
+def unpickled(raw: bytes) -> Any:
+    """What was pickled; the program has asked for it."""
+    return pickle.loads(raw)
+
+
+#: Kinds of numbers that are not NumPy's own, such as bfloat16: the package that has them for all.
+_MORE_KINDS = "ml_dtypes"
+
+
+@functools.lru_cache(maxsize=256)
+def _described(dtype: np.dtype[Any]) -> Any:
+    """A kind of numbers in plain values; nothing where they refer to objects, or it cannot be told from a description."""
+    if dtype.hasobject:
+        return None
+    if dtype.type.__module__ == _MORE_KINDS:
+        return f"{_MORE_KINDS}.{dtype.name}"
+    found = dtype.str if dtype.names is None else np.lib.format.dtype_to_descr(dtype)
+    return found if _dtype_of(found) == dtype else None
+
+
+def _dtype_of(described: Any) -> np.dtype[Any]:
+    return _named(described) if isinstance(described, str) else np.lib.format.descr_to_dtype(described)
+
+
+@functools.lru_cache(maxsize=256)
+def _named(described: str) -> np.dtype[Any]:
+    if described.startswith(f"{_MORE_KINDS}."):
+        return np.dtype(getattr(importlib.import_module(_MORE_KINDS), described.partition(".")[2]))
+    return np.dtype(described)
+
+
+def _told(value: Any) -> str:
+    """What a value is, for who gave it."""
+    if isinstance(value, np.ma.MaskedArray):
+        return "a masked array"
+    if isinstance(value, (np.ndarray, np.generic)):
+        return f"an array of the type {value.dtype}"
+    module = type(value).__module__
+    return f"a value of the type {'' if module == 'builtins' else module + '.'}{type(value).__qualname__}"
 
 
 def _pickled(value: Any) -> bytes:
     try:
-        import cloudpickle  # type: ignore[import-not-found, unused-ignore]
+        import cloudpickle  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         return pickle.dumps(value)
     found: bytes = cloudpickle.dumps(value)

@@ -13,7 +13,6 @@ from typing import Any, Optional
 from . import _native
 from ._errors import SynclineError, UsageError
 from ._here import here, is_here
-from ._message import Parts, pack, unpack
 
 
 class RemoteError(SynclineError):
@@ -95,28 +94,26 @@ def this_node() -> Node:
 class Handle:
     """A service, as it is given to other nodes among their arguments: there it becomes a :class:`Client`."""
 
-    def __init__(self, native: _native.Service, may_pickle: bool) -> None:
+    def __init__(self, native: _native.Service) -> None:
         self._native = native
-        self._may_pickle = may_pickle
 
     def __repr__(self) -> str:
         return f"Handle({self._native.name!r})"
 
     def _connect(self, node: Node) -> Client:
-        return Client(node, node._native.connect(self._native), self._native.name, self._may_pickle)
+        return Client(node, node._native.connect(self._native), self._native.name)
 
 
 class Client:
     """A service's methods, for another node: ``client.add(1)``, or ``client.futures.add(1).result()`` to go on meanwhile.
 
-    Arrays travel as they are, other plain values by JSON. What a method raises is raised here as a :class:`RemoteError`.
+    Arrays travel as they are, other plain values as MessagePack. What a method raises is raised here as a :class:`RemoteError`.
     """
 
-    def __init__(self, node: Node, native: _native.Caller, name: str, may_pickle: bool) -> None:
+    def __init__(self, node: Node, native: _native.Caller, name: str) -> None:
         self._node = node
         self._native = native
         self._name = name
-        self._may_pickle = may_pickle
 
     def __repr__(self) -> str:
         return f"Client({self._name!r})"
@@ -127,16 +124,10 @@ class Client:
         return functools.partial(self._call, method)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._answer(*self._native.call(method, *pack([list(args), kwargs], self._may_pickle)))
+        return _given(*self._native.call(method, args, kwargs))
 
     def _begin(self, method: str, *args: Any, **kwargs: Any) -> Future[Any]:
-        return _Begun(self, self._native.begin(method, *pack([list(args), kwargs], self._may_pickle)))
-
-    def _answer(self, body: bytes, parts: Parts) -> Any:
-        kind, value = unpack(body, parts, self._may_pickle)
-        if kind == "raised":
-            raise RemoteError(*value)
-        return value
+        return _Begun(self._native.begin(method, args, kwargs))
 
     @functools.cached_property
     def futures(self) -> Futures:
@@ -162,9 +153,8 @@ class Futures:
 class _Begun(Future[Any]):
     """A call in virtual time that goes on meanwhile: who asks for its result waits in virtual time."""
 
-    def __init__(self, client: Client, native: _native.Begun) -> None:
+    def __init__(self, native: _native.Begun) -> None:
         super().__init__()
-        self._client = client
         self._native: Optional[_native.Begun] = native
 
     def _wait(self) -> None:
@@ -172,7 +162,7 @@ class _Begun(Future[Any]):
         if native is None:
             return
         try:
-            self.set_result(self._client._answer(*native.wait()))
+            self.set_result(_given(*native.wait()))
         except BaseException as error:
             self.set_exception(error)
 
@@ -205,8 +195,7 @@ class Program:
     """
 
     def __init__(self, name: str, *, pickle: bool = False) -> None:
-        self._native = _native.Nodes(name)
-        self._may_pickle = pickle
+        self._native = _native.Nodes(name, pickle)
 
     def service(self, label: str, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Handle:
         """Adds a service: ``kind(*args, **kwargs)`` is made in its node, and handles among the arguments are clients there. Its
@@ -223,14 +212,14 @@ class Program:
             node = Node(native)
             served = _made(node, kind, args, kwargs)
             made[node.name] = served
-            return functools.partial(_serve, node, served, self._may_pickle)
+            return functools.partial(_serve, node, served)
 
         def run(native: _native.Node, _: Any) -> None:
             node = Node(native)
             _made(node, made[node.name].run, (), {})
 
         found = self._native.serve(label, count, make, run if hasattr(kind, "run") else None)
-        return [Handle(service, self._may_pickle) for service in found]
+        return [Handle(service) for service in found]
 
     def nodes(self, label: str, count: int, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Adds nodes that call ``function(*args, **kwargs)`` and end with it; handles among the arguments are clients there."""
@@ -336,15 +325,21 @@ def _has_handles(value: Any) -> bool:
     return isinstance(value, Handle)
 
 
-def _serve(node: Node, served: Any, may_pickle: bool, method: str, body: bytes, parts: Parts) -> tuple[bytes, Parts]:
-    """Calls a method of a served object."""
+def _serve(node: Node, served: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
+    """Calls a method of a served object; tells whether it raised, and what it gave or raised."""
     is_here(node)
     try:
         if method.startswith("_") or method == "run" or not callable(getattr(type(served), method, None)):
             raise AttributeError(f"{type(served).__name__} has no public method `{method}`")
-        args, kwargs = unpack(body, parts, may_pickle)
-        return pack(["value", getattr(served, method)(*args, **kwargs)], may_pickle)
+        return False, getattr(served, method)(*args, **kwargs)
     except Exception as error:
-        return pack(["raised", [type(error).__name__, str(error), traceback.format_exc()]], False)
+        return True, (type(error).__name__, str(error), traceback.format_exc())
     finally:
         is_here(None)
+
+
+def _given(has_raised: bool, value: Any) -> Any:
+    """What a method gave; what it raised is raised."""
+    if has_raised:
+        raise RemoteError(*value)
+    return value
