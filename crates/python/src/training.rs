@@ -34,6 +34,7 @@ use crate::{
     errors::{SynclineError, UsageError, of_command},
     lent::Lent,
     outside::{Outside, Place as Step, Turn, samples},
+    places,
 };
 
 /// How often signals are looked after while a step is waited for.
@@ -72,10 +73,25 @@ struct Spec {
     keep: Option<u16>,
     resume: Option<PathBuf>,
     on_worker_loss: String,
+    replicas: usize,
     silence: Option<String>,
 }
 
 impl Spec {
+    /// The same for a script that nobody launched: whoever is alone waits for nobody and loses nobody.
+    fn alone(self) -> Result<Self, String> {
+        let sync = match read::<Policy>(&self.sync)? {
+            Policy::Backup { .. } | Policy::Quorum { .. } | Policy::Hierarchical { .. } => Policy::Bsp,
+            sync => sync,
+        };
+        Ok(Self {
+            sync: sync.to_string(),
+            on_worker_loss: OnWorkerLoss::Stop.to_string(),
+            replicas: 0,
+            ..self
+        })
+    }
+
     /// The run that is asked for.
     fn run(&self, model: Outside) -> Result<ParamServ, String> {
         let each = self.steps_per_epoch.saturating_mul(self.batch_size);
@@ -87,11 +103,8 @@ impl Spec {
         }
         let (sync, every, fold) =
             (read::<Policy>(&self.sync)?, read::<Every>(&self.every)?, read::<Fold>(&self.fold)?);
-        if matches!(sync, Policy::Repetition { .. }) {
-            let why = "several workers compute the same batches there, and each script goes through its own";
-            return Err(format!(
-                "--sync {sync} is not for scripts: {why}; backup:1 does not wait for the slowest either"
-            ));
+        if let Some(why) = not_for_scripts(sync) {
+            return Err(format!("--sync {sync} is not for scripts: {why}"));
         }
         let samples = samples(self.workers, each).map_err(|error| error.to_string())?;
         let mut run = ParamServ::new(model, samples)
@@ -104,6 +117,7 @@ impl Spec {
             .seed(self.seed)
             .partition(Partition::Contiguous)
             .without_shuffling()
+            .replicas(self.replicas)
             .on_worker_loss(read::<OnWorkerLoss>(&self.on_worker_loss)?);
         // What nobody asked for does not contradict a policy that says it itself.
         if sync.collective().is_none() || self.servers != 1 {
@@ -173,7 +187,7 @@ impl Spec {
         if matches!(place, Place::Alone) {
             return Ok(Executor::threads());
         }
-        let on = read::<Executor>(&self.on)?;
+        let on = places::executor(&self.on)?;
         if !on.has_processes() {
             let why = "a script's workers are processes, because one interpreter does one thing at a time";
             return Err(format!("--on {}: {why}; use processes, tmux, ssh:FILE or slurm", self.on));
@@ -203,6 +217,24 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Why scripts cannot have a policy of `syncline train`; nothing for those that they can.
+fn not_for_scripts(sync: Policy) -> Option<&'static str> {
+    match sync {
+        Policy::Repetition { .. } => Some(
+            "several workers compute the same batches there, and each script goes through its own; backup:1 does not wait for the \
+             slowest either",
+        ),
+        Policy::Mds { .. } => Some(
+            "it codes the rows of linear models, and rows and model are the script's own; backup:1 does not wait for the slowest \
+             either, and `syncline train` has it",
+        ),
+        Policy::Hogwild => Some(
+            "its workers are threads that share memory, and those of a script are processes; asp does not wait either",
+        ),
+        _ => None,
+    }
 }
 
 /// What this process is to the run.
@@ -265,6 +297,10 @@ impl Session {
             "launcher" => Place::Launcher,
             node if node.starts_with("worker/") => Place::Worker,
             _ => Place::Server,
+        };
+        let spec = match place {
+            Place::Alone => spec.alone().map_err(UsageError::new_err)?,
+            _ => spec,
         };
         let (sender, turns) = mpsc::sync_channel(1);
         let initial: Arc<[f32]> = initial.as_slice()?.into();

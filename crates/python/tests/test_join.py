@@ -68,6 +68,15 @@ def test_a_script_alone_is_its_only_worker(script, tmp_path):
     assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3)
 
 
+@pytest.mark.parametrize("sync", ["backup:1", "quorum:2,50ms", "hierarchical:2,2", "local:4", "allreduce", "ssp:2"])
+def test_whoever_is_alone_waits_for_nobody(script, tmp_path, sync):
+    settings = f"sync={sync!r}, on_worker_loss='restart', replicas=1, "
+    script.write_text(SCRIPT.replace("steps_per_epoch=", settings + "steps_per_epoch="))
+    done = subprocess.run([sys.executable, script, tmp_path / "w.npy"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=1e-3 if sync != "local:4" else 0.1)
+
+
 @pytest.mark.parametrize("servers, sync", [(1, "bsp"), (2, "bsp"), (1, "ssp:2")])
 def test_workers_train_together(script, tmp_path, servers, sync):
     done = command(
@@ -101,14 +110,14 @@ def test_bsp_gives_the_same_bits_again(script, tmp_path):
     assert (result(tmp_path / "a.npy") == result(tmp_path / "b.npy")).all()
 
 
-def worker_of(launcher, rank):
-    """The process of a worker, by its environment."""
+def node_of(launcher, name):
+    """The process of a node, by its environment."""
     for process in pathlib.Path("/proc").iterdir():
         try:
             variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if f"SYNCLINE_NODE=worker/{rank}".encode() in variables and f"SYNCLINE_LAUNCHER={launcher}".encode() in variables:
+        if f"SYNCLINE_NODE={name}".encode() in variables and f"SYNCLINE_LAUNCHER={launcher}".encode() in variables:
             return int(process.name)
     return None
 
@@ -121,6 +130,7 @@ def worker_of(launcher, rank):
         ["--sync", "local:4"],
         ["--sync", "diloco:4"],
         ["--sync", "allreduce"],
+        ["--sync", "quorum:2,50ms"],
         ["--sync", "backup:1"],
         ["--sync", "asp"],
     ],
@@ -133,6 +143,13 @@ def test_policies_and_codecs_train_the_same_loop(script, tmp_path, options):
     report = json.loads(done.stdout[done.stdout.index("{") :])
     name, value = options
     assert report["settings"][name[2:]] == value, report["settings"]
+
+
+def test_groups_of_workers_step_by_themselves(script, tmp_path):
+    done = command("run", "--workers", 4, "--json", "--sync", "hierarchical:2,4", script, tmp_path / "w.npy")
+    assert done.returncode == 0, done.stderr
+    assert numpy.allclose(result(tmp_path / "w.npy"), TRUTH, atol=0.1)
+    assert json.loads(done.stdout[done.stdout.index("{") :])["settings"]["sync"] == "hierarchical:2,4"
 
 
 def test_a_run_goes_on_from_a_checkpoint(script, tmp_path):
@@ -162,12 +179,12 @@ def dealt(tmp_path):
     return path
 
 
-def begun(script, result_path, *options):
-    """A slow run of four workers, once one of them has come to its round 30."""
+def begun(script, result_path, *options, **started):
+    """A slow run, of four workers where nothing else is said, once one of them has come to its round 30."""
     (result_path.parent / (result_path.name + ".slow")).touch()
     arguments = ["run", "--workers", "4", *map(str, options), str(script), str(result_path)]
     run = subprocess.Popen(
-        [sys.executable, "-m", "syncline", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "syncline", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **started
     )
     deadline = time.monotonic() + 60
     while not (result_path.parent / (result_path.name + ".reached1")).exists():
@@ -180,11 +197,11 @@ def test_workers_join_and_leave_and_change_no_bit(dealt, tmp_path):
     done = command("run", "--workers", 4, dealt, tmp_path / "whole.npy")
     assert done.returncode == 0, done.stderr
     run = begun(dealt, tmp_path / "w.npy", "--elastic", 2)
-    assert worker_of(run.pid, 2) is None
+    assert node_of(run.pid, "worker/2") is None
     for count in (4, 1):
         scaled = command("scale", run.pid, "--workers", count)
         assert scaled.returncode == 0, scaled.stderr
-    assert worker_of(run.pid, 3) is None and worker_of(run.pid, 0) is not None
+    assert node_of(run.pid, "worker/3") is None and node_of(run.pid, "worker/0") is not None
     said = "".join(run.communicate(timeout=120))
     assert run.returncode == 0, said
     assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all()
@@ -195,10 +212,20 @@ def test_the_work_of_a_killed_worker_is_done_by_another(dealt, tmp_path):
     done = command("run", "--workers", 4, dealt, tmp_path / "whole.npy")
     assert done.returncode == 0, done.stderr
     run = begun(dealt, tmp_path / "w.npy", "--on-worker-loss", "redistribute")
-    os.kill(worker_of(run.pid, 1), signal.SIGKILL)
+    os.kill(node_of(run.pid, "worker/1"), signal.SIGKILL)
     said = "".join(run.communicate(timeout=120))
     assert run.returncode == 0 and "does the work of worker 1 as well" in said, said
     assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all()
+
+
+def test_nothing_is_lost_with_a_server_that_has_a_standby(script, tmp_path):
+    done = command("run", "--workers", 4, script, tmp_path / "whole.npy")
+    assert done.returncode == 0, done.stderr
+    run = begun(script, tmp_path / "w.npy", "--replicas", 1, "--on-worker-loss", "restart")
+    os.kill(node_of(run.pid, "server/0"), signal.SIGKILL)
+    said = "".join(run.communicate(timeout=120))
+    assert run.returncode == 0 and "server/0" in said, said
+    assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all(), said
 
 
 def test_who_does_not_ask_whose_work_it_is_is_told(tmp_path):
@@ -223,7 +250,7 @@ def test_a_killed_worker_follows_the_policy(script, tmp_path, policy):
     while not (tmp_path / "w.npy.reached1").exists():
         assert time.monotonic() < deadline, "the worker did not start"
         time.sleep(0.05)
-    os.kill(worker_of(started.pid, 1), signal.SIGKILL)
+    os.kill(node_of(started.pid, "worker/1"), signal.SIGKILL)
     said = "".join(started.communicate(timeout=120))
     if policy == "stop":
         assert started.returncode == 1 and "worker/1" in said and "killed" in said.lower(), said
@@ -250,6 +277,8 @@ def test_what_cannot_work_is_told_at_once(script, tmp_path):
     path.write_text("print('nothing')\n")
     done = command("run", "--workers", 2, path)
     assert done.returncode == 1 and "ended without calling syncline.join" in done.stderr
+    done = command("run", "--workers", 2, tmp_path / "missing.py")
+    assert done.returncode == 2 and "error: there is no script" in done.stderr and "Traceback" not in done.stderr
     done = command("run", "--workers", 2, "--sync", "bps", script, tmp_path / "w.npy")
     assert done.returncode == 2 and "bps" in done.stderr
     for options, says in [
@@ -262,8 +291,17 @@ def test_what_cannot_work_is_told_at_once(script, tmp_path):
         (["--elastic", 3], "elastic"),
         (["--elastic", 1, "--sync", "backup:1"], "backup:1"),
         (["--sync", "repetition:1"], "not for scripts"),
+        (["--sync", "mds:1"], "rows and model are the script's own"),
+        (["--sync", "hogwild"], "threads that share memory"),
+        (["--sync", "hierarchical:3,2"], "divisor of the number of workers"),
+        (["--replicas", 1], "add --on-worker-loss restart"),
+        (["--replicas", 1, "--on-worker-loss", "restart", "--sync", "allreduce"], "there are no servers"),
+        (["--lr", "0.1"], "an argument of syncline.join"),
+        (["--partition=weight:measured"], "rows and model are the script's own"),
+        (["--run-dir", "runs/first"], "name --checkpoint"),
         (["--on", "threads"], "--on threads"),
         (["--on", "ssh"], "ssh:hosts.txt"),
+        (["--on", "kubernetes:image=train:1"], "a script has none: use processes"),
         (["--insecure-network"], "several hosts"),
         (["--keep", 2], "--checkpoint FOLDER"),
         (["--compress", "f8"], "f8"),

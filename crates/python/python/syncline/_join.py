@@ -228,9 +228,12 @@ def join(
     checkpoint_every: Optional[str] = None,
     keep: Optional[int] = None,
     resume: Optional[Path] = None,
+    on_worker_loss: str = "stop",
+    replicas: int = 0,
 ) -> Worker:
     """Takes part in a training run as a worker: servers hold the parameters, and every :meth:`Worker.step` exchanges gradients for
-    new parameters, as the policy ``sync`` says (``bsp``, ``asp``, ``ssp:2``, ``backup:1``, ``local:8``, ``allreduce`` ...).
+    new parameters, as the policy ``sync`` says (``bsp``, ``asp``, ``ssp:2``, ``backup:1``, ``local:8``, ``allreduce``,
+    ``hierarchical:4,8`` ...).
 
     ``model`` is a PyTorch module, whose gradients ``backward`` leaves in it; or arrays of NumPy (one, or lists and dictionaries of
     them), which are changed in place; or a pytree of JAX, which is new in :attr:`Worker.model` after each step.
@@ -238,7 +241,7 @@ def join(
     settings are those of ``syncline train``; what ``syncline run`` is told on the command line goes before what stands here.
 
     Started by ``syncline run --workers 4 train.py``, the script is one of four workers; started by ``python train.py`` it is the
-    only one. What stands before ``join`` is done once in every process of the run, so it should do no more than prepare.
+    only one, who waits for nobody. What stands before ``join`` is done once in every process of the run, so it should do no more than prepare.
 
     >>> import numpy as np
     >>> weights = np.zeros(3, dtype=np.float32)
@@ -282,7 +285,8 @@ def join(
         "checkpoint_every": checkpoint_every,
         "keep": keep,
         "resume": None if resume is None else path(resume),
-        "on_worker_loss": "stop",
+        "on_worker_loss": on_worker_loss,
+        "replicas": replicas,
         "silence": None,
     }
     launched = _run.launched

@@ -107,6 +107,9 @@ def main(arguments: list[str]) -> NoReturn:
 
 def script(name: str, arguments: list[str]) -> int:
     """Runs a script as the main program; gives the code with which it ended."""
+    if not os.path.exists(name):
+        print(f"error: there is no script {name} in {os.getcwd()}", file=sys.stderr)
+        return 2
     sys.argv = [name, *arguments]
     sys.path[0] = os.path.dirname(os.path.abspath(name))
     try:
@@ -144,6 +147,33 @@ def ends() -> None:
         _join._joined.close()
 
 
+#: Options of ``syncline train`` that are none here, by the reason.
+ELSEWHERE = {
+    "the script says it: it is an argument of syncline.join": (
+        "optimizer lr schedule momentum eps clip l1 l2 epochs every fold seed"
+    ),
+    "the script says it, as betas=(0.9, 0.999) to syncline.join": "beta1 beta2",
+    "the script's loader has batches of its own size: tell it as batch_size= to syncline.join": "batch",
+    "rows and model are the script's own, and so are what it holds out, when it stops, and where it saves its model": (
+        "label task columns drop category weight missing na decimal zero-based header delimiter no-standardize validation partition"
+        " model dropout class-weight no-shuffle patience save"
+    ),
+    "a script's workers are processes, for which time is not virtual; `predict` tells from a --trace what another run would take": (
+        "network compute fault"
+    ),
+    "a script has no folder of its run: name --checkpoint, --trace and --resume apart, and leave it to itself by nohup or sbatch": (
+        "run-dir go-on detach dry-run"
+    ),
+}
+
+
+class _Elsewhere(argparse.Action):
+    """An option of ``syncline train`` that is none here: the reason is told."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        parser.error(f"{self.option_strings[0]} is not an option of `syncline run`: {self.const}")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     found = argparse.ArgumentParser(
@@ -178,8 +208,16 @@ def parser() -> argparse.ArgumentParser:
         help="when a worker is lost: stop, restart (it goes on at the round where it was), or redistribute (another does its work as well)"
         " [stop]",
     )  # fmt: skip
+    add(
+        "--replicas", type=int, metavar="COUNT",
+        help="standbys of each server, 0 or 1: nothing is lost with a server, and each gradient travels twice; with --on-worker-loss"
+        " restart or redistribute [0]",
+    )  # fmt: skip
     add("--silence", metavar="TIME", help="count a process as lost that gives no sign of life for so long")
     add("--json", action="store_true", help="print the report as JSON")
+    for reason, names in ELSEWHERE.items():
+        for name in names.split():
+            add(f"--{name}", action=_Elsewhere, nargs="?", help=argparse.SUPPRESS, dest=argparse.SUPPRESS, const=reason)
     add("script", help="the script, which calls syncline.join")
     add("arguments", nargs=argparse.REMAINDER, help="the script's own arguments")
     return found
