@@ -38,11 +38,15 @@ def batched(size: int, timeout: float = 0.01) -> Callable[[Callable[..., Any]], 
     ...         return 2 * numbers
     >>> print(Model().double(1.5))
     3.0
+
+    Where the size is known to the object only, its constructor wraps the method: ``self.double = batched(size=n)(self.double)``.
     """
     if size < 1:
         raise UsageError(f"a batch of {size} calls: it must be at least 1")
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        if (served := getattr(method, "__self__", None)) is not None:
+            return functools.wraps(method)(functools.partial(decorate(method.__func__), served))  # type: ignore[attr-defined]
         lock = threading.Lock()
         slot = f"_batch of {method.__name__}"
 

@@ -77,7 +77,10 @@ def _described(dtype: np.dtype[Any]) -> Any:
 
 
 def _dtype_of(described: Any) -> np.dtype[Any]:
-    return _named(described) if isinstance(described, str) else np.lib.format.descr_to_dtype(described)
+    if isinstance(described, str):
+        return _named(described)
+    found: np.dtype[Any] = np.lib.format.descr_to_dtype(described)
+    return found
 
 
 @functools.lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -78,6 +79,19 @@ class Node:
     def wait_for_stop(self) -> None:
         """Returns when the program is asked to stop."""
         self._native.wait_for_stop()
+
+    def on_stop(self, handler: Callable[[], object]) -> None:
+        """Calls ``handler`` when the program is asked to stop, on a thread of its own: for what has an event of its own to wait at,
+        as by ``node.on_stop(event.set)``. Not in virtual time, where a node has one thread.
+        """
+        if self.is_virtual:
+            raise UsageError("in virtual time a node has one thread, which can wait by itself: use stopped_within or wait_for_stop")
+
+        def wait() -> None:
+            self.wait_for_stop()
+            handler()
+
+        threading.Thread(target=wait, name="syncline-on-stop", daemon=True).start()
 
 
 def this_node() -> Node:
