@@ -432,6 +432,46 @@ def test_how_far_a_loop_is_shows_in_a_notebook(monkeypatch):
     ]
 
 
+EPOCHS = SCRIPT.replace("for rows, targets in worker.batches(batches):\n", (
+    "for epoch in worker.epochs():\n"
+    "  for rows, targets in worker.batches(batches):\n"
+)).replace('print("worker"', 'print("after", epoch, "comes", worker.epoch)\nprint("worker"').replace(
+    "loss=float(np.mean(off**2)))\n", "loss=float(np.mean(off**2)))\n  print(f'rank {rank} ends epoch {epoch}: {weights[\"w\"][0]:.6f}')\n"
+)
+
+
+def test_a_script_goes_through_epochs(script, tmp_path):
+    done = command("run", "--workers", 2, script, tmp_path / "flat.npy")
+    assert done.returncode == 0, done.stderr
+    script.write_text(EPOCHS)
+    done = command("run", "--workers", 2, script, tmp_path / "epochs.npy")
+    assert done.returncode == 0, done.stderr
+    assert (result(tmp_path / "epochs.npy") == result(tmp_path / "flat.npy")).all()
+    said = [line.partition("] ")[2] for line in (done.stdout + done.stderr).splitlines() if "ends epoch" in line]
+    # After an epoch all have the same parameters.
+    values = [{line.rpartition(" ")[2] for line in said if f"ends epoch {epoch}:" in line} for epoch in range(10)]
+    assert len(said) == 20 and all(len(of_epoch) == 1 for of_epoch in values), said
+
+
+def test_a_killed_worker_goes_on_in_its_epoch(script, tmp_path):
+    script.write_text(EPOCHS)
+    done = command("run", "--workers", 4, script, tmp_path / "whole.npy")
+    assert done.returncode == 0, done.stderr
+    run = begun(script, tmp_path / "w.npy", "--on-worker-loss", "restart")
+    os.kill(node_of(run.pid, "worker/1"), signal.SIGKILL)
+    said = "".join(run.communicate(timeout=120))
+    assert run.returncode == 0 and all(f"rank 1 ends epoch {epoch}:" in said for epoch in range(10)), said
+    assert (result(tmp_path / "w.npy") == result(tmp_path / "whole.npy")).all()
+
+
+def test_an_epoch_without_a_step_is_told():
+    worker = syncline.join(numpy.zeros(2, dtype="f4"), steps_per_epoch=3, epochs=2)
+    with pytest.raises(syncline.UsageError, match="no step was taken in epoch 0"):
+        for _ in worker.epochs():
+            pass
+    worker.close()
+
+
 def test_a_loader_that_is_too_short_is_told():
     worker = syncline.join(numpy.zeros(2), steps_per_epoch=3)
     with pytest.raises(syncline.UsageError, match="no batch for step 3 of epoch 0"):

@@ -35,6 +35,9 @@ class Worker:
         #: Whether its work passes from hand to hand, so that it may come to work at others' shares.
         self._deals: bool = spec["elastic"] is not None or spec["on_worker_loss"] == "redistribute"
         self._knows_share = False
+        #: The epoch whose batches are gone through, where the script goes through epochs.
+        self._only: Optional[int] = None
+        self._shown: Optional[Progress] = None
         self._loss: Optional[float] = None
         self._process = os.getpid()
         self._parameters = parameters_of(model)
@@ -76,7 +79,8 @@ class Worker:
         Where workers come and go, or do the work of others that were lost, give a function of the share that makes its loader:
         it is called for each share that this worker comes to work at.
 
-        How far it is shows in a notebook, and with ``progress=True`` on a terminal as well; not with ``progress=False``."""
+        Within :meth:`epochs` it goes through the batches of that epoch. How far it is shows in a notebook, and with ``progress=True``
+        on a terminal as well; not with ``progress=False``."""
         of_share = None if hasattr(loader, "__iter__") or not callable(loader) else loader
         if of_share is None and self._deals:
             raise UsageError(
@@ -85,9 +89,12 @@ class Worker:
             )
         self._knows_share = True
         readers: dict[int, _Reader] = {}
-        shown = Progress() if progress or (progress is None and notebook() is not None) else None
+        if self._shown is None and (progress or (progress is None and notebook() is not None)):
+            self._shown = Progress()
         while self._goes_on:
             share, _, epoch, step = self._session.at
+            if self._only is not None and epoch != self._only:
+                return
             if share not in readers or not readers[share].stands_at(epoch, step):
                 found: Any = loader if of_share is None else of_share(share)
                 readers[share] = _Reader(found, epoch, step)
@@ -95,8 +102,32 @@ class Worker:
             yield readers[share].next()
             if self._session.at == before and self._goes_on:
                 readers[share].passed += 1
-            if shown is not None:
-                shown.tell(self._told(), last=not self._goes_on)
+            if self._shown is not None:
+                self._shown.tell(self._told(), last=not self._goes_on)
+
+    def epochs(self) -> Iterator[int]:
+        """Goes through the epochs that are left, for scripts that do something after each; :meth:`batches` goes through the
+        batches of the epoch then. An epoch comes again where the run is taken back to a checkpoint in it.
+
+        >>> import numpy as np
+        >>> weights, rows = np.zeros(2, dtype=np.float32), [1.0, 2.0, 3.0]
+        >>> worker = join(weights, steps_per_epoch=len(rows), epochs=2, optimizer="sgd", lr=0.1)
+        >>> for epoch in worker.epochs():
+        ...     for row in worker.batches(rows):
+        ...         _ = worker.step(weights - row)
+        ...     print(f"after epoch {epoch}: {weights[0]:.3f}")
+        after epoch 0: 0.561
+        after epoch 1: 0.970
+        """
+        try:
+            before: Any = None
+            while self._goes_on:
+                if self._session.at == before:
+                    raise UsageError(f"no step was taken in epoch {self.epoch}: go through its batches by worker.batches(loader), and step")
+                before, self._only = self._session.at, self._session.at[2]
+                yield self._only
+        finally:
+            self._only = None
 
     def _told(self) -> str:
         """How far it is."""

@@ -86,7 +86,8 @@ def _dtype_of(described: Any) -> np.dtype[Any]:
 @functools.lru_cache(maxsize=256)
 def _named(described: str) -> np.dtype[Any]:
     if described.startswith(f"{_MORE_KINDS}."):
-        return np.dtype(getattr(importlib.import_module(_MORE_KINDS), described.partition(".")[2]))
+        found: np.dtype[Any] = np.dtype(getattr(importlib.import_module(_MORE_KINDS), described.partition(".")[2]))
+        return found
     return np.dtype(described)
 
 
