@@ -93,7 +93,8 @@ PROGRAMS = {
         """
         def cleaned(who):
             time.sleep(0.5)
-            print("Clean termination of", who)
+            # In one piece: others write as well.
+            sys.stdout.write(f"Clean termination of {who}\\n")
 
         def sleeps():
             while not syncline.this_node().stopped_within(0.1):
