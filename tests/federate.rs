@@ -255,6 +255,56 @@ fn on_threads_and_processes_the_model_is_that_of_virtual_time_to_the_bit() {
 }
 
 #[test]
+fn a_secure_sum_of_clients_on_nodes_is_that_of_virtual_time_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for sum in ["all", "4"] {
+        let asked = format!("--clients 7 --select 6 --rounds 3 --secure-sum {sum}");
+        let simulated = saved(folder.path(), &asked);
+        for on in ["--on threads --nodes 7", "--on processes --nodes 3"] {
+            assert_eq!(saved(folder.path(), &format!("{asked} {on}")), simulated, "{sum} {on}");
+        }
+    }
+    let told = |on: &str| json(&format!("federate --clients 7 --rounds 2 --secure-sum all --quorum 5 {on}"));
+    let (simulated, live) = (told(""), told("--on threads --nodes 7"));
+    for key in ["/totals/up_bytes", "/totals/counted"] {
+        assert_eq!(number(&simulated, key), number(&live, key), "{key}");
+    }
+}
+
+#[test]
+fn edges_are_nodes_of_a_run_and_give_the_bits_of_virtual_time() {
+    let folder = tempfile::tempdir().unwrap();
+    for rest in ["", "--secure-sum all", "--fold median"] {
+        let asked = format!("--clients 9 --edges 3:2 --rounds 3 {rest}");
+        let simulated = saved(folder.path(), &asked);
+        for on in ["--on threads", "--on processes"] {
+            assert_eq!(saved(folder.path(), &format!("{asked} {on}")), simulated, "{rest} {on}");
+        }
+    }
+    let text = String::from_utf8(run("federate --clients 9 --edges 3:2 --rounds 3").stdout).unwrap();
+    assert!(text.contains("3 edges between them and the server"), "{text}");
+    fails("federate --edges 3:0", 2, &["rounds of an edge"]);
+    fails("federate --edges 30", 2, &["number of edges", "20"]);
+    fails("federate --edges 3 --dp-noise 1", 2, &["answers for several"]);
+}
+
+#[test]
+fn bytes_are_those_that_travel() {
+    let told =
+        |rest: &str| number(&json(&format!("federate --clients 6 --rounds 2 {rest}")), "/totals/up_bytes");
+    for compression in ["none", "bf16", "topk:0.05"] {
+        let asked = format!("--compress {compression}");
+        let (simulated, live) = (told(&asked), told(&format!("{asked} --on threads")));
+        assert!(live <= simulated && live > 0.4 * simulated, "{compression}: {simulated} {live}");
+    }
+    assert_eq!(
+        told("--liars 6:noise:1 --on threads"),
+        2.0 * told(""),
+        "noise has no form in single precision"
+    );
+}
+
+#[test]
 fn without_rounds_and_with_deadlines_clients_work_on_threads_too() {
     let trace = tempfile::tempdir().unwrap();
     let file = trace.path().join("run.parquet");
@@ -277,7 +327,6 @@ fn without_rounds_and_with_deadlines_clients_work_on_threads_too() {
 fn what_is_of_virtual_time_is_refused_on_threads() {
     fails("federate --on threads --speeds exp", 2, &["--speeds"]);
     fails("federate --on threads --dropout 0.1", 2, &["--dropout"]);
-    fails("federate --on threads --secure-sum all", 2, &["secure sum", "virtual time"]);
     fails("federate --on threads --stragglers 0.5 --partial drop", 2, &["virtual time"]);
     fails("federate --on sim", 2, &["--on sim"]);
     fails("federate --nodes 3", 2, &["--on"]);

@@ -20,6 +20,7 @@ use std::{env, ffi::OsString, process::ExitCode};
 use clap::{ArgMatches, FromArgMatches, Parser};
 use syncline_terminal::escape;
 
+pub use commands::federate::OfScript;
 pub use failure::Failure;
 pub use heard::{Heard, Remark};
 
@@ -63,6 +64,19 @@ pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> (Heard, Result<(
         output::set_command(&name(&found));
         cli.command.run()
     })
+}
+
+/// What a script asks of `federate` by these options of the command, of so many clients of its own.
+///
+/// # Errors
+/// As the command refuses them.
+pub fn federated(options: impl IntoIterator<Item = OsString>, clients: usize) -> Result<OfScript, Failure> {
+    let arguments = ["syncline", "federate"].map(OsString::from).into_iter().chain(options);
+    let (cli, _) = read(arguments).map_err(|error| Failure::Usage(said(&error)))?;
+    match &cli.command {
+        commands::Command::Federate(args) => commands::federate::of_script(args, clients),
+        _ => Err(Failure::Usage("these are no options of `federate`".to_owned())),
+    }
 }
 
 /// The sentence of a mistake in the arguments, without what clap says around it.

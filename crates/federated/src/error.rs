@@ -93,6 +93,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// What a client of one's own does failed.
+    #[error("client {client} failed: {reason}")]
+    Client {
+        /// Which.
+        client: usize,
+        /// What it said.
+        reason: String,
+    },
     /// A program whose nodes compute for clients failed.
     #[error("{0}")]
     Program(String),

@@ -40,9 +40,10 @@ pub use client::{Local, LocalRule, normalised_change};
 pub use deal::Deal;
 pub use error::{Error, Result};
 pub use run::{
-    ClientReport, Compression, Devices, Factor, Fairness, Federation, FoldName, Late, Liars, Lie, Line,
-    NoisePlace, OnRound, OwnStep, Partial, Participation, Privacy, PrivacyReport, Report, RoundReport,
-    SecureSum, Select, Settings, Strategy, Totals, Trained, WaitedFor, deal_labels,
+    Asked, ClientReport, Compression, Devices, Edges, Evaluated, Factor, Fairness, Federation, Fitted,
+    FoldName, Late, Liars, Lie, Line, NoisePlace, OnRound, OwnClients, OwnStep, Partial, Participation,
+    Privacy, PrivacyReport, Report, RoundReport, SecureSum, Select, Settings, Strategy, Totals, Trained,
+    WaitedFor, deal_labels,
 };
 pub use select::Selection;
 pub use source::{Clients, ClientsBy, Generated, HeldOut, Source, devices, suitable};

@@ -323,3 +323,56 @@ fn ten_thousand_clients_need_no_more_than_those_of_a_round() {
     assert!(report.rounds[0].selected > 130 && expected.is_none());
     assert!(report.participation.clients_seen > 1700, "{:?}", report.participation);
 }
+
+#[test]
+fn edges_with_one_round_are_the_flat_mean_and_the_closer_the_clients_of_an_edge_the_fewer_rounds_it_takes() {
+    let of = |edges: Option<&str>, rounds| {
+        let edges = edges.map(|edges| edges.parse().unwrap());
+        three_classes(7, "dirichlet:0.5", Settings { edges, rounds, ..quick() })
+    };
+    let (flat, edges) = (of(None, 6), of(Some("3"), 6));
+    let near = flat.parameters.iter().zip(&edges.parameters).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(near, "EDGE-1: {:?} {:?}", flat.parameters, edges.parameters);
+    assert_eq!((edges.report.edges, edges.report.clients, edges.report.totals.counted), (Some(3), 7, 18));
+    assert_eq!(edges.report.totals.local_steps, flat.report.totals.local_steps);
+    // 21 parameters there and back, of 7 clients in 6 rounds.
+    assert_eq!(edges.report.totals.edge_bytes, 2 * 4 * 21 * 7 * 6);
+    let (once, often) = (of(Some("3:1"), 3), of(Some("3:4"), 3));
+    let loss = |run: &Trained| run.report.rounds[2].loss.unwrap();
+    assert!(loss(&often) < 0.9 * loss(&once), "{} {}", loss(&often), loss(&once));
+}
+
+#[test]
+fn an_edge_waits_for_the_last_of_its_clients_in_each_of_its_rounds() {
+    let (data, rows) = bowls(&[(40, 1.0, 0.0), (10, 1.0, 1.0), (20, 1.0, 3.0), (20, 1.0, 5.0)]);
+    let settings = Settings {
+        rounds: 1,
+        batch: Some(10),
+        edges: Some("2:3".parse().unwrap()),
+        devices: Devices { line: "8kbit/1s".parse().unwrap(), ..Devices::default() },
+        ..Settings::default()
+    };
+    let run = Federation::new(Bowl, data, rows, settings).unwrap().simulate().unwrap();
+    // A latency there and back above; three rounds of one there and back and of four steps of a millisecond below; 4 bytes take 4 ms.
+    let expected = 2.0 * 1.004 + 3.0 * (2.0 * 1.004 + 0.004);
+    assert!((run.report.totals.duration_s - expected).abs() < 1e-6, "{}", run.report.totals.duration_s);
+    assert_eq!(run.report.waited_for[0].client, Some(0));
+    let counted: Vec<u64> = run.report.each_client.iter().map(|client| client.counted).collect();
+    assert_eq!(counted, [1; 4]);
+}
+
+#[test]
+fn what_edges_cannot_have_is_refused() {
+    let refused = |change: &dyn Fn(&mut Settings)| {
+        let (data, rows) = bowls(&[(4, 1.0, 0.0), (4, 1.0, 1.0), (4, 1.0, 3.0)]);
+        let mut settings = Settings { edges: Some("2:2".parse().unwrap()), ..Settings::default() };
+        change(&mut settings);
+        let refused = Federation::new(Bowl, data, rows, settings).err().unwrap();
+        assert!(refused.is_usage(), "{refused}");
+        refused.to_string()
+    };
+    assert!(refused(&|s| s.strategy = Strategy::Nova).contains("another strategy"));
+    assert!(refused(&|s| s.stragglers = 0.5).contains("stragglers"));
+    assert!(refused(&|s| s.edges = Some("4".parse().unwrap())).contains("between 1 and 3"));
+    assert!(refused(&|s| s.quorum = Some(3)).contains("between 1 and 2"), "a quorum is one of edges");
+}

@@ -7,7 +7,7 @@ mod data;
 mod detached;
 mod evaluate;
 mod experiment;
-mod federate;
+pub(crate) mod federate;
 mod man;
 mod mcp;
 mod predict;

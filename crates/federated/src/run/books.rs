@@ -163,7 +163,8 @@ impl Spans {
     ) -> std::result::Result<(), syncline_trace::Error> {
         let mut nodes = vec![Node::default(); self.nodes.len()];
         for (client, (node, _)) in &self.nodes {
-            nodes[*node as usize] = Node::new(format!("client/{client}"));
+            let label = if settings.edges.is_some() { "edge" } else { "client" };
+            nodes[*node as usize] = Node::new(format!("{label}/{client}"));
         }
         let setup = TrainingSetup {
             parameters: Some(parameters as u64),

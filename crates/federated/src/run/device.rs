@@ -183,6 +183,18 @@ impl Devices {
         Course { pulled, computed, answered: computed + self.line.seconds(up) }
     }
 
+    /// The course of an edge's work: its clients are at work for so many seconds between what it fetches and what it sends.
+    pub(super) fn course_of_edge(&self, down: u64, working: f64, up: u64) -> Course {
+        let pulled = self.line.seconds(down);
+        let computed = pulled + working;
+        Course { pulled, computed, answered: computed + self.line.seconds(up) }
+    }
+
+    /// Seconds of a client's part of an edge's round: a model there, so many steps, a model back.
+    pub(super) fn part_seconds(&self, seed: u64, client: usize, round: u64, model: u64, steps: usize) -> f64 {
+        2.0 * self.line.seconds(model) + steps as f64 * self.step_seconds(seed, client, round)
+    }
+
     /// Seconds of one local step of a client in a round.
     pub(super) fn step_seconds(&self, seed: u64, client: usize, round: u64) -> f64 {
         let lasting = self.speeds.draw(&mut stream(seed ^ 0x5eed, client, 0));

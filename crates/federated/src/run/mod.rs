@@ -24,8 +24,10 @@
 mod books;
 mod compression;
 mod device;
+mod edges;
 #[cfg(feature = "program")]
 mod live;
+mod own;
 mod report;
 mod robust;
 mod round;
@@ -44,6 +46,8 @@ use syncline_learn::{Metrics, Model, Score};
 
 pub use compression::Compression;
 pub use device::{Devices, Factor, Line};
+pub use edges::Edges;
+pub use own::{Asked, Evaluated, Fitted, OwnClients};
 pub use report::{
     ClientReport, Fairness, Participation, PrivacyReport, Report, RoundReport, Totals, WaitedFor,
 };
@@ -53,6 +57,7 @@ pub use settings::{Late, Liars, Lie, NoisePlace, Partial, Privacy, SecureSum, Se
 pub use strategy::Strategy;
 
 use self::server::Own;
+use self::simulation::Judged;
 use crate::error::within;
 use crate::fold::Fold;
 use crate::{Clients, Deal, Error, Result};
@@ -70,6 +75,10 @@ pub struct Federation {
     model: Box<dyn Model>,
     data: Arc<Dataset>,
     rows: Arc<Vec<Vec<u32>>>,
+    /// What each that answers the server, a client or an edge, counts for before it has answered: its rows.
+    examples: Arc<Vec<usize>>,
+    /// Clients whose work is not that of `model` on `rows`.
+    clients: Option<Arc<dyn OwnClients>>,
     validation: Option<Dataset>,
     names: Option<Vec<String>>,
     own: Own,
@@ -104,7 +113,8 @@ impl Federation {
         if let Some(row) = beyond {
             return Err(Error::Settings(format!("a client has row {row}, there are {}", data.rows())));
         }
-        settings.check(rows.len())?;
+        settings.check(settings.units(rows.len()))?;
+        settings.check_edges(rows.len())?;
         round::policy(&settings)?;
         model.check(&data).map_err(|error| Error::Model(error.to_string()))?;
         if data.weights().is_some() && !model.weighs_rows() {
@@ -113,7 +123,9 @@ impl Federation {
         Ok(Self {
             model: Box::new(model),
             data: Arc::new(data),
+            examples: Arc::new(examples_of(&rows, &settings)),
             rows: Arc::new(rows),
+            clients: None,
             validation: None,
             names: None,
             own: Own::default(),
@@ -146,6 +158,26 @@ impl Federation {
     ) -> Result<Self> {
         let rows = deal.rows(&deal_labels(&data), clients, settings.seed)?;
         Self::new(model, data, rows, settings)
+    }
+
+    /// A run of clients whose work is their own matter, from these parameters. `examples` says what each counts for: it is what rounds
+    /// select by and secure sums are scaled by; what an answer weighs its client says with it.
+    ///
+    /// # Errors
+    /// When there are no clients or parameters, not as many examples as clients, or a setting makes no sense or has no effect here.
+    pub fn of_own(
+        clients: impl OwnClients + 'static,
+        initial: Vec<f32>,
+        examples: Option<Vec<usize>>,
+        settings: Settings,
+    ) -> Result<Self> {
+        within("the number of clients", clients.count(), 1, 1 << 20)?;
+        within("the number of parameters", initial.len(), 1, usize::MAX)?;
+        own::check(&settings, clients.count(), examples.as_deref())?;
+        let (data, rows) = own::stand_in(clients.count())?;
+        let examples = examples.unwrap_or_else(|| vec![1; rows.len()]);
+        let run = Self::new(own::Outline { initial }, data, rows, settings)?;
+        Ok(Self { clients: Some(Arc::new(clients)), examples: Arc::new(examples), ..run })
     }
 
     /// Evaluates on these rows, which nobody trains on.
@@ -232,6 +264,15 @@ impl Federation {
     }
 }
 
+/// The rows of each that answers the server.
+fn examples_of(rows: &[Vec<u32>], settings: &Settings) -> Vec<usize> {
+    let of = |clients: std::ops::Range<usize>| rows[clients].iter().map(Vec::len).sum();
+    match settings.edges {
+        Some(edges) => (0..edges.count).map(|edge| of(edges.clients(edge, rows.len()))).collect(),
+        None => rows.iter().map(Vec::len).collect(),
+    }
+}
+
 /// Ten rounds that fail one after the other end a run: more of the same would fail too.
 const MOST_FAILED: u32 = 10;
 
@@ -310,11 +351,12 @@ fn has_classes(data: &Dataset) -> bool {
     matches!(data.batch(0..0).targets, TargetsView::Class(_))
 }
 
-/// The spread over clients of how a model does on their rows.
-fn fairness(scores: &[Score], has_classes: bool) -> Option<Fairness> {
-    match has_classes {
-        true => Fairness::of(scores.iter().map(Score::accuracy).collect(), "accuracy", true),
-        false => Fairness::of(scores.iter().map(Score::mean_loss).collect(), "loss", false),
+/// The spread over clients of how a model does on what they have: of accuracy, where all that say something say that.
+fn fairness(each: &[Option<Judged>]) -> Option<Fairness> {
+    let told = || each.iter().flatten();
+    match told().map(|judged| judged.accuracy).collect::<Option<Vec<_>>>() {
+        Some(accuracies) => Fairness::of(accuracies, "accuracy", true),
+        None => Fairness::of(told().map(|judged| judged.loss).collect(), "loss", false),
     }
 }
 

@@ -18,6 +18,10 @@ pub struct Report {
     pub compression: String,
     /// Whether the server saw sums only.
     pub secure_sum: bool,
+    /// Servers between them and the server, who then are what is selected, waited for and counted.
+    pub edges: Option<usize>,
+    /// Rounds of each among its own clients, before it answers.
+    pub edge_rounds: Option<u64>,
     /// Clients, whether or not they took part.
     pub clients: usize,
     /// Rows that they train on.
@@ -120,6 +124,8 @@ pub struct Totals {
     pub down_bytes: u64,
     /// Bytes from clients.
     pub up_bytes: u64,
+    /// Bytes between edges and their clients, both ways.
+    pub edge_bytes: u64,
 }
 
 /// For whom others waited.
@@ -182,10 +188,10 @@ pub struct ClientReport {
     pub name: Option<String>,
     /// Rows that it trains on.
     pub rows: usize,
-    /// How often its answers counted.
+    /// How often its answers counted, or those of its edge.
     pub counted: u64,
-    /// Mean loss of the model on its rows.
-    pub loss: f64,
+    /// Mean loss of the model on its rows; nothing where it does not say.
+    pub loss: Option<f64>,
     /// Share of its rows that the model predicts right, of classes.
     pub accuracy: Option<f64>,
 }

@@ -11,7 +11,9 @@ use syncline_learn::Score;
 
 use super::settings::{NoisePlace, Settings};
 use super::strategy::Strategy;
-use super::sum::{Dropped, PrivateSum};
+use super::sum::{Dropped, PrivateSum, Summed};
+#[cfg(feature = "program")]
+use super::sum::{Exchange, Exchanged};
 use super::work::{NoiseSource, Reply, Task};
 use crate::fold::{Answer, Fold};
 use crate::privacy::{Accountant, AdaptiveClip, Mechanism, Orders, split_noise};
@@ -68,6 +70,8 @@ struct Account {
 pub(super) struct Folded {
     /// Clients whose answers were refused.
     pub bad: Vec<usize>,
+    /// Whose answers were there, and did not get into a secure sum: they were lost on the way.
+    pub unheard: Vec<usize>,
     /// Whose answers count.
     pub counted: usize,
     /// What the clients' first passes met.
@@ -120,9 +124,7 @@ impl Server {
             super::Select::Poisson(rate) => rate * clients as f64,
             _ => settings.chosen(clients)? as f64,
         };
-        let largest = samples.iter().copied().max().unwrap_or(1) as f64;
-        let weight = if settings.privacy.is_some() { None } else { Some(largest) };
-        let sum = settings.secure.map(|secure| PrivateSum::new(secure, weight, settings)).transpose()?;
+        let sum = settings.secure.map(|secure| PrivateSum::new(secure, samples, settings)).transpose()?;
         Ok(Self {
             privacy: Account::new(settings, expected, noise)?,
             settings: settings.clone(),
@@ -262,10 +264,29 @@ impl Server {
         let mut folded = Folded::default();
         let Some(mut private) = self.sum.take() else { return Err(nothing(&folded)) };
         let mut inputs = Vec::with_capacity(tasks.len());
-        let given = self.each(tasks, replies, &mut folded, &mut |reply| inputs.push(private.input(&reply)));
+        let round = dropped.round;
+        let given =
+            self.each(tasks, replies, &mut folded, &mut |reply| inputs.push(private.input(&reply, round)));
         let summed = given.and_then(|()| private.sum(inputs, dropped, self.sent.len()));
         self.sum = Some(private);
-        let summed = summed?;
+        self.step_by_sum(summed?, folded)
+    }
+
+    /// A secure sum of clients that are elsewhere: their changes stay with them.
+    #[cfg(feature = "program")]
+    pub(super) fn open_sum(&self, with_input: &[usize], dropped: Dropped<'_>) -> Result<Exchange> {
+        let sum = self.sum.as_ref().ok_or_else(|| nothing(&Folded::default()))?;
+        sum.open(with_input, dropped, self.sent.len())
+    }
+
+    /// Steps by what such a sum came to.
+    #[cfg(feature = "program")]
+    pub(super) fn take_sum(&mut self, exchanged: &Exchanged, folded: Folded) -> Result<Folded> {
+        let sum = self.sum.as_ref().ok_or_else(|| nothing(&folded))?;
+        self.step_by_sum(sum.summed(exchanged)?, folded)
+    }
+
+    fn step_by_sum(&mut self, summed: Summed, mut folded: Folded) -> Result<Folded> {
         folded.secure_bytes = summed.bytes;
         let change = match self.privacy {
             Some(_) => self.released(summed.values, 0)?,

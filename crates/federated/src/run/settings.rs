@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Compression, Devices, FoldName, Strategy};
+use super::{Compression, Devices, Edges, FoldName, Strategy};
 use crate::error::{between, positive, within};
 use crate::privacy::noise_for;
 use crate::select::{over_selection, uniform_count};
@@ -63,6 +63,8 @@ pub struct Settings {
     pub privacy: Option<Privacy>,
     /// Sums whose parts the server does not see.
     pub secure: Option<SecureSum>,
+    /// Servers between clients and the server.
+    pub edges: Option<Edges>,
     /// What clients run on.
     pub devices: Devices,
     /// Rounds between two evaluations.
@@ -102,6 +104,7 @@ impl Default for Settings {
             compression: Compression::None,
             privacy: None,
             secure: None,
+            edges: None,
             devices: Devices::default(),
             evaluate_every: 1,
             target_loss: None,
@@ -472,6 +475,31 @@ impl Settings {
             "a secure sum packs values itself: leave compression out",
         )?;
         unless(self.late == Late::Next, "a late answer cannot enter the next secure sum: drop late ones")
+    }
+
+    /// How many answer the server: clients, or edges.
+    pub fn units(&self, clients: usize) -> usize {
+        self.edges.map_or(clients, |edges| edges.count)
+    }
+
+    /// Refuses what edges cannot have, of so many clients.
+    pub(super) fn check_edges(&self, clients: usize) -> Result<()> {
+        let Some(edges) = self.edges else { return Ok(()) };
+        let unless =
+            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
+        within("the number of edges", edges.count, 1, clients)?;
+        unless(
+            matches!(self.strategy, Strategy::Scaffold | Strategy::Nova),
+            "scaffold and nova are about a client's single steps, of which the server hears nothing from edges: take another strategy",
+        )?;
+        unless(
+            self.privacy.is_some(),
+            "privacy is accounted for each client, and an edge answers for several: leave edges out",
+        )?;
+        unless(
+            self.stragglers > 0.0,
+            "an edge waits for all steps of its clients: leave stragglers out, or the edges",
+        )
     }
 
     /// How many clients a round has; of Poisson sampling the expected number, at least one.

@@ -13,6 +13,8 @@ use syncline_data::Dataset;
 use syncline_learn::{Model, Score};
 
 use super::device::stream;
+use super::edges::{Edges, Mean};
+use super::own::{Asked, Evaluated, OwnClients, evaluated, fitted};
 use super::settings::{Lie, NoisePlace, Settings};
 use crate::Result;
 use crate::compress::TopK;
@@ -60,6 +62,7 @@ struct Kept {
 pub(super) struct Workshop {
     data: Arc<Dataset>,
     rows: Arc<Vec<Vec<u32>>>,
+    own: Option<Arc<dyn OwnClients>>,
     settings: Settings,
     benches: Vec<Bench>,
     kept: BTreeMap<usize, Kept>,
@@ -93,8 +96,19 @@ impl Workshop {
         noise: NoiseSource,
     ) -> Self {
         let benches = (0..settings.threads.max(1)).map(|_| Bench::new(model, &data)).collect();
-        let liars = liars(&settings, rows.len());
-        Self { data, rows, settings, benches, kept: BTreeMap::new(), liars, noise }
+        let liars = liars(&settings, settings.units(rows.len()));
+        Self { data, rows, own: None, settings, benches, kept: BTreeMap::new(), liars, noise }
+    }
+
+    /// Has these clients do the work, in place of the model.
+    pub(super) fn of_own(self, own: Option<Arc<dyn OwnClients>>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// What each of a user's own clients finds of a model; nothing of those that do not say.
+    pub(super) fn evaluate(&self, parameters: &[f32]) -> Result<Vec<Option<Evaluated>>> {
+        let Some(own) = &self.own else { return Ok(Vec::new()) };
+        (0..own.count()).map(|client| evaluated(&**own, client, parameters)).collect()
     }
 
     /// The answers of some tasks, of different clients, in their order.
@@ -103,11 +117,19 @@ impl Workshop {
             tasks.iter().map(|task| self.kept.remove(&task.client).unwrap_or_default()).collect();
         let each = tasks.len().div_ceil(self.benches.len()).max(1);
         let (data, rows, settings) = (&*self.data, &*self.rows, &self.settings);
+        let own = self.own.as_deref();
         let parts = tasks.chunks(each).zip(kept.chunks_mut(each)).zip(&mut self.benches);
         let done: Vec<Result<Vec<Reply>>> = std::thread::scope(|scope| {
             let run = |((tasks, kept), bench): ((&[Task], &mut [Kept]), &mut Bench)| {
                 let each = tasks.iter().zip(kept);
-                each.map(|(task, kept)| work(bench, data, &rows[task.client], settings, task, kept)).collect()
+                each.map(|(task, kept)| match own {
+                    Some(own) => work_of_own(own, settings, task, kept),
+                    None => match settings.edges {
+                        Some(edges) => work_at_edge(bench, data, rows, settings, edges, task, kept),
+                        None => work(bench, data, &rows[task.client], settings, task, kept),
+                    },
+                })
+                .collect()
             };
             let mut parts: Vec<_> = parts.collect();
             // The last part is done here: one part needs no thread.
@@ -189,23 +211,76 @@ fn work(
     let mut rng = stream(settings.seed, task.client, task.round + 1);
     let corrections = corrections(task, kept);
     let (model, score) = steps(bench, data, rows, settings, task, corrections.as_deref(), &mut rng);
+    let control = task.control.as_ref().map(|common| new_control(settings, task, common, &model, kept));
+    let reply = sent(settings, task, &model, kept, &mut rng)?;
+    Ok(Reply { samples: rows.len() as f64, control, score, ..reply })
+}
+
+/// What an edge does: some rounds among its own clients.
+fn work_at_edge(
+    bench: &mut Bench,
+    data: &Dataset,
+    rows: &[Vec<u32>],
+    settings: &Settings,
+    edges: Edges,
+    task: &Task,
+    kept: &mut Kept,
+) -> Result<Reply> {
+    let (mut model, mut score, mut samples) = (task.model.to_vec(), Score::default(), 0.0);
+    for inner in 0..edges.rounds {
+        let number = edges.number(task.round, inner);
+        let mut mean = Mean::of(model);
+        for client in edges.clients(task.client, rows.len()) {
+            let rows = &rows[client];
+            let of_client = Task {
+                client,
+                round: number,
+                model: Arc::new(mean.from().to_vec()),
+                control: None,
+                steps: all_steps(settings, rows.len()),
+                clip: None,
+            };
+            let mut rng = stream(settings.seed, client, number + 1);
+            let (come_to, met) = steps(bench, data, rows, settings, &of_client, None, &mut rng);
+            mean.add(&come_to, rows.len() as f64);
+            if inner == 0 {
+                score += met;
+            }
+        }
+        samples = mean.weight;
+        model = mean.model();
+    }
+    let mut rng = stream(settings.seed ^ 0xed6e, task.client, task.round + 1);
+    let reply = sent(settings, task, &model, kept, &mut rng)?;
+    Ok(Reply { samples, score, ..reply })
+}
+
+/// What a user's own client does: where the model is, and what it takes for that, is its own matter.
+fn work_of_own(own: &dyn OwnClients, settings: &Settings, task: &Task, kept: &mut Kept) -> Result<Reply> {
+    let mut rng = stream(settings.seed, task.client, task.round + 1);
+    let asked = Asked { round: task.round + 1, mu: settings.mu() };
+    let fitted = fitted(own, task.client, &task.model, asked)?;
+    let reply = sent(settings, task, &fitted.parameters, kept, &mut rng)?;
+    Ok(Reply { samples: fitted.examples, score: fitted.score(), ..reply })
+}
+
+/// What a client sends of the model that it has come to.
+fn sent(
+    settings: &Settings,
+    task: &Task,
+    model: &[f32],
+    kept: &mut Kept,
+    rng: &mut rand::rngs::Xoshiro256PlusPlus,
+) -> Result<Reply> {
     let mut change: Vec<f64> =
         model.iter().zip(&*task.model).map(|(y, x)| f64::from(*y) - f64::from(*x)).collect();
-    let control = task.control.as_ref().map(|common| new_control(settings, task, common, &model, kept));
     let is_short = match task.clip {
         Some(clip) => Mechanism::new(clip, 0.0, 1.0)?.clip(&mut change),
         None => true,
     };
-    settings.compression.send(&mut change, &mut kept.residual, &mut rng)?;
-    Ok(Reply {
-        client: task.client,
-        samples: rows.len() as f64,
-        steps: task.steps,
-        change,
-        control,
-        is_short,
-        score,
-    })
+    settings.compression.send(&mut change, &mut kept.residual, rng)?;
+    let (client, steps, score) = (task.client, task.steps, Score::default());
+    Ok(Reply { client, samples: 0.0, steps, change, control: None, is_short, score })
 }
 
 /// SCAFFOLD adds c - c_k to each gradient.

@@ -1,5 +1,7 @@
 //! What travels between the server and the clients, and how many bytes it takes.
 
+use serde::{Deserialize, Serialize};
+
 use super::shamir::Share;
 
 /// Bytes of a share of 32 bytes.
@@ -8,7 +10,7 @@ pub(super) const SHARE_BYTES: usize = 32;
 pub(super) const SEALED_BYTES: usize = 2 * SHARE_BYTES + 16;
 
 /// The parameters of a round.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// The round; larger than any before.
     pub round: u64,
@@ -24,7 +26,7 @@ pub struct Setup {
 }
 
 /// A client's public keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advertised {
     /// Whose.
     pub client: u32,
@@ -35,7 +37,7 @@ pub struct Advertised {
 }
 
 /// Two shares that only their recipient can open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// Who sealed them.
     pub from: u32,
@@ -46,7 +48,7 @@ pub struct Sealed {
 }
 
 /// Which neighbours sent a masked input, and which only shares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbours {
     /// Whose own mask is to be taken off.
     pub live: Vec<u32>,
@@ -55,7 +57,7 @@ pub struct Neighbours {
 }
 
 /// One share that is revealed: of the own mask of a live client, of the key of a dropped one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revealed {
     /// Whose secret.
     pub of: u32,
@@ -64,7 +66,7 @@ pub struct Revealed {
 }
 
 /// From the server to a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromServer {
     /// A round begins.
     Setup(Setup),
@@ -77,7 +79,7 @@ pub enum FromServer {
 }
 
 /// From a client to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromClient {
     /// Its public keys.
     Advertised(Advertised),

@@ -1,5 +1,6 @@
 //! Shamir's shares of 32 bytes: 16 polynomials over GF(2^16), of which any `threshold` values give the value at 0.
 
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::field;
@@ -9,7 +10,7 @@ use crate::{Error, Result};
 pub const WORDS: usize = 16;
 
 /// One holder's share of a secret.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct Share {
     /// Where the polynomials were evaluated: the holder's place, from 1.
     pub at: u16,

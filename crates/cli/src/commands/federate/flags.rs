@@ -11,7 +11,7 @@ use syncline::{
     runtime::{parse_duration, write_duration},
 };
 use syncline_federated::{
-    ClientsBy, Compression, Deal, Devices, Factor, FoldName, Generated, HeldOut, Late, Liars, Line,
+    ClientsBy, Compression, Deal, Devices, Edges, Factor, FoldName, Generated, HeldOut, Late, Liars, Line,
     NoisePlace, Partial, Privacy, SecureSum, Select, Settings, Source, Strategy,
 };
 
@@ -32,6 +32,7 @@ use crate::{
 ///   syncline federate visits.csv --clients column:hospital --label outcome --quorum 8 --deadline 30s --speeds exp
 ///   syncline federate --clients 1000 --select poisson:0.05 --dp-epsilon 4 --dp-clip 0.5
 ///   syncline federate hospitals/*.csv --clients files --label outcome --on processes --nodes 4
+///   syncline federate --clients 100 --edges 5:4 --on processes
 ///   syncline federate --clients 50 --select 20 --dropout 0.1 --quorum 12 --secure-sum 14
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -92,6 +93,10 @@ struct ClientArgs {
     /// [default: separable]
     #[arg(long, value_name = "SET", help_heading = "Clients")]
     generate: Option<Generated>,
+    /// Servers between clients and the server, and how many rounds each makes among its own clients (neighbours) before it answers:
+    /// EDGES or EDGES:ROUNDS, such as 4:5. What is selected, waited for, lost or lies is then an edge
+    #[arg(long, value_name = "EDGES", help_heading = "Clients")]
+    edges: Option<Edges>,
     /// Clients that lie: COUNT:scale:FACTOR (they send their change times that), COUNT:noise:DEVIATION or
     /// COUNT:constant:VALUE
     #[arg(long, value_name = "LIARS", help_heading = "Clients")]
@@ -230,7 +235,8 @@ struct DeviceArgs {
         help_heading = "Devices"
     )]
     on: Option<Executor>,
-    /// With --on: over how many nodes the clients are spread, who have their rows and compute for them [default: 2]
+    /// With --on: over how many nodes the clients are spread, who have their rows and compute for them
+    /// [default: 2, or one for each of the edges]
     #[arg(long, value_name = "NODES", requires = "on", help_heading = "Devices")]
     nodes: Option<usize>,
     /// Virtual time of one local step on a device of factor 1 [default: 1ms]
@@ -321,7 +327,8 @@ impl Args {
             let why = "standard input can be read once, and each process reads the data: give a file, or --on threads";
             return Err(Failure::Usage(why.to_owned()));
         }
-        Ok(Some((self.devices.nodes.unwrap_or_else(|| clients.min(2)), on)))
+        let usual = self.clients.edges.map_or(clients.min(2), |edges| edges.count);
+        Ok(Some((self.devices.nodes.unwrap_or(usual), on)))
     }
 
     /// The model that is asked for, where one is.
@@ -408,6 +415,7 @@ impl Args {
             compression: local.compress.unwrap_or_default(),
             privacy: None,
             secure: self.privacy.secure(),
+            edges: self.clients.edges,
             devices: Devices {
                 step: on.step_time.unwrap_or(devices.step),
                 speeds: on.speeds.unwrap_or_default(),

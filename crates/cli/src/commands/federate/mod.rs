@@ -2,10 +2,15 @@
 
 mod flags;
 
+use std::path::PathBuf;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use syncline::{learn::SavedModel, program::is_child};
-use syncline_federated::{Error, Federation, Report, RoundReport, suitable};
+use syncline::{
+    learn::SavedModel,
+    program::{Executor, is_child},
+};
+use syncline_federated::{Error, Federation, Report, RoundReport, Settings, suitable};
 use syncline_terminal::{Detail, unit};
 
 use super::queue::{plot, sweep};
@@ -16,6 +21,21 @@ use crate::{
 };
 
 pub use flags::Args;
+
+/// What a script with clients of its own asks for.
+pub struct OfScript {
+    /// What clients and server do.
+    pub settings: Settings,
+    /// On how many nodes of what; nothing in virtual time.
+    pub place: Option<(usize, Executor)>,
+    /// Where the trace goes.
+    pub trace: Option<PathBuf>,
+}
+
+/// Reads what a script asks for of so many clients of its own; data, models and files to be written are its own matter.
+pub fn of_script(args: &Args, clients: usize) -> Result<OfScript, Failure> {
+    Ok(OfScript { settings: args.settings()?, place: args.place(clients)?, trace: args.trace.clone() })
+}
 
 /// The report for machines.
 #[derive(Serialize)]

@@ -5,6 +5,9 @@
 //! the model is the same to the bit. What takes how long, and who is lost, is then the machine's matter and no setting.
 
 mod desk;
+mod summed;
+mod travel;
+mod vault;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +17,7 @@ use syncline_learn::Model;
 use syncline_program::{Context, Cost, Executor, Handle, NodeResult, OnFailure, Program, State, launch};
 use tokio::sync::mpsc;
 
+use super::own::{OwnClients, evaluated};
 use super::settings::{Partial, Settings};
 use super::simulation::{Ground, News, complete};
 use super::sum::noise_source;
@@ -22,8 +26,10 @@ use super::{Federation, Trained};
 use crate::error::within;
 use crate::{Error, Result};
 
-pub(super) use desk::Desk;
-use desk::{Answered, AsksClient};
+use desk::{Answered, AsksClient, Assigned, Question, Said};
+pub(super) use desk::{Desk, Patience};
+pub(super) use summed::summed_by_nodes;
+use vault::Vault;
 
 /// The label of the nodes that compute for clients.
 const CLIENTS: &str = "client";
@@ -34,22 +40,27 @@ struct Shared {
     model: Mutex<Box<dyn Model>>,
     data: Arc<Dataset>,
     rows: Arc<Vec<Vec<u32>>>,
+    examples: Arc<Vec<usize>>,
+    clients: Option<Arc<dyn OwnClients>>,
     settings: Settings,
 }
 
 /// Runs a federation on so many nodes to its end.
 pub(super) fn run(federation: Federation, nodes: usize, on: Executor) -> Result<Trained> {
     check(&federation.settings, &on)?;
-    within("the number of nodes", nodes, 1, federation.rows.len())?;
+    within("the number of nodes", nodes, 1, federation.examples.len())?;
     let shared = Arc::new(Shared {
         model: Mutex::new(federation.model.boxed_clone()),
         data: Arc::clone(&federation.data),
         rows: Arc::clone(&federation.rows),
+        examples: Arc::clone(&federation.examples),
+        clients: federation.clients.clone(),
         // Nodes share the cores.
         settings: Settings { threads: 1, ..federation.settings.clone() },
     });
     let (tell, news) = mpsc::unbounded_channel();
-    let desk = Arc::new(Desk::new(nodes, tell.clone()));
+    let (failed, failures) = mpsc::unbounded_channel();
+    let desk = Arc::new(Desk::new(nodes, tell.clone(), failed));
     let mut program = Program::new("federate");
     program.fingerprint(format!("{:?} {nodes}", federation.settings).as_bytes());
     program.fingerprint(&federation.data.digest().to_le_bytes());
@@ -58,7 +69,8 @@ pub(super) fn run(federation: Federation, nodes: usize, on: Executor) -> Result<
         let (shared, handle) = (Arc::clone(&shared), handle.clone());
         async move { work(&ctx, &shared, &handle).await }
     });
-    let program = program.driver(async move |ctx| Ok(drive(&ctx, federation, desk, tell, news).await));
+    let program =
+        program.driver(async move |ctx| Ok(drive(&ctx, federation, desk, failures, tell, news).await));
     let failed = |error: syncline_program::Error| Error::Program(error.to_string());
     launch(program, on).map_err(failed)?.wait().map_err(failed)?
 }
@@ -79,9 +91,6 @@ fn check(settings: &Settings, on: &Executor) -> Result<()> {
     if settings.dropout > 0.0 || settings.stragglers > 0.0 && settings.partial == Partial::Drop {
         return refused("who is lost", "is a setting in virtual time, and elsewhere whoever fails");
     }
-    if settings.secure.is_some() {
-        return refused("a secure sum", "is played in virtual time only");
-    }
     Ok(())
 }
 
@@ -90,6 +99,7 @@ async fn drive(
     ctx: &Context,
     federation: Federation,
     desk: Arc<Desk>,
+    mut failures: mpsc::UnboundedReceiver<String>,
     tell: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
 ) -> Result<Trained> {
@@ -97,6 +107,7 @@ async fn drive(
     let trained = tokio::select! {
         biased;
         trained = complete(federation, ground, ctx.clock().clone(), tell, news) => trained,
+        Some(reason) = failures.recv() => Err(Error::Program(reason)),
         failed = watch(ctx, &desk) => Err(failed),
     };
     desk.close();
@@ -127,19 +138,61 @@ async fn watch(ctx: &Context, desk: &Desk) -> Error {
 /// A node: it computes for the clients that it has.
 async fn work(ctx: &Context, shared: &Shared, desk: &Handle<Desk>) -> NodeResult<()> {
     let desk = desk.connect(ctx).await?;
-    let Shared { model, data, rows, settings } = shared;
+    let Shared { model, data, rows, examples, clients, settings } = shared;
     let model = model.lock().unwrap_or_else(PoisonError::into_inner).boxed_clone();
     // Clients of different nodes must not have the same noise.
     let noise = noise_source(settings, 0xc2 ^ ((ctx.rank() as u64 + 1) << 16));
-    let mut workshop = Workshop::new(&*model, Arc::clone(data), Arc::clone(rows), settings.clone(), noise);
+    let mut workshop = Workshop::new(&*model, Arc::clone(data), Arc::clone(rows), settings.clone(), noise)
+        .of_own(clients.clone());
+    let mut vault = Vault::new(settings, examples)?;
     while let Some(assigned) = desk.next(ctx.rank() as u32).await? {
-        let (job, task) = (assigned.job, assigned.into_task());
+        let assignment = match assigned {
+            Assigned::Task(assignment) => assignment,
+            Assigned::Asked(number, client, question) => {
+                let own = clients.as_deref();
+                let say = || said(own, vault.as_mut(), client as usize, question);
+                match ctx.compute(Cost::Measured, say).await {
+                    Ok(said) => desk.say(number, said).await?,
+                    Err(error) => desk.fail(error.to_string()).await?,
+                }
+                continue;
+            }
+        };
+        let (job, task) = (assignment.job, assignment.into_task());
         let begun = ctx.clock().now();
-        let replies = ctx.compute(Cost::Measured, || workshop.replies(std::slice::from_ref(&task))).await?;
+        let replies = ctx.compute(Cost::Measured, || workshop.replies(std::slice::from_ref(&task))).await;
         let ended = ctx.clock().now();
-        for reply in replies {
-            desk.answer(Answered::new(job, reply, begun, ended)).await?;
+        let replies = match replies {
+            Ok(replies) => replies,
+            Err(error) => {
+                desk.fail(error.to_string()).await?;
+                continue;
+            }
+        };
+        for mut reply in replies {
+            if let Some(vault) = &mut vault {
+                vault.keep(&mut reply, task.round);
+            }
+            desk.answer(Answered::new(job, reply, &task.model, begun, ended)).await?;
         }
     }
     Ok(())
+}
+
+/// What a client says to a question.
+fn said(
+    own: Option<&dyn OwnClients>,
+    vault: Option<&mut Vault>,
+    client: usize,
+    question: Question,
+) -> Result<Said> {
+    Ok(match question {
+        Question::Evaluate(model) => match own {
+            Some(own) => evaluated(own, client, &model)?.map_or(Said::Nothing, Said::Evaluated),
+            None => Said::Nothing,
+        },
+        Question::Sum(message) => {
+            vault.and_then(|vault| vault.step(client, message)).map_or(Said::Nothing, Said::Sum)
+        }
+    })
 }

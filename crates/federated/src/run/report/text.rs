@@ -26,6 +26,13 @@ impl Report {
             self.compression,
             if self.secure_sum { ", secure sums" } else { "" },
         ));
+        if let Some((edges, rounds)) = self.edges.zip(self.edge_rounds) {
+            page.line(&format!(
+                "{} between them and the server; each averages its own clients for {}, then the server the edges. What follows counts edges.",
+                unit::plural(edges as u64, "edge"),
+                unit::plural(rounds, "round"),
+            ));
+        }
         self.rounds_table(page);
         if let Some(why) = &self.ended_early {
             page.line(&format!("It ended early: {why}."));
@@ -87,6 +94,9 @@ impl Report {
             unit::bytes(totals.up_bytes as f64),
             unit::plural(totals.local_steps, "local step"),
         ));
+        if totals.edge_bytes > 0 {
+            page.line(&format!("{} between edges and their clients.", unit::bytes(totals.edge_bytes as f64)));
+        }
     }
 
     fn waits(&self, page: &mut Page) {
@@ -124,6 +134,9 @@ impl Report {
 
     /// What a client is called.
     fn named(&self, client: usize) -> String {
+        if self.edges.is_some() {
+            return format!("edge {client}");
+        }
         let name = self.each_client.get(client).and_then(|client| client.name.clone());
         name.unwrap_or_else(|| format!("client {client}"))
     }
@@ -134,7 +147,8 @@ impl Report {
         // Of equal accuracy first the one with the larger loss.
         clients.sort_by(|a, b| {
             let (of_a, of_b) = (a.accuracy.unwrap_or(0.0), b.accuracy.unwrap_or(0.0));
-            of_a.total_cmp(&of_b).then(b.loss.total_cmp(&a.loss))
+            let loss = |client: &ClientReport| client.loss.unwrap_or(f64::NEG_INFINITY);
+            of_a.total_cmp(&of_b).then(loss(b).total_cmp(&loss(a)))
         });
         let mut table = Table::new([
             Column::text("worst off"),
@@ -145,11 +159,11 @@ impl Report {
         ]);
         for client in clients.iter().take(WORST) {
             table.row([
-                self.named(client.client),
+                client.name.clone().unwrap_or_else(|| format!("client {}", client.client)),
                 unit::count(client.rows as u64),
                 unit::count(client.counted),
-                unit::loss(client.loss),
-                client.accuracy.map_or(String::new(), unit::percent),
+                optional(client.loss, unit::loss),
+                optional(client.accuracy, unit::percent),
             ]);
         }
         page.table(&table);
@@ -226,8 +240,12 @@ impl Report {
     }
 }
 
+/// A figure that may not be known.
+fn optional(value: Option<f64>, show: fn(f64) -> String) -> String {
+    value.map_or(String::new(), show)
+}
+
 fn row(round: &RoundReport) -> Vec<String> {
-    let optional = |value: Option<f64>, show: fn(f64) -> String| value.map_or(String::new(), show);
     vec![
         unit::count(round.round),
         unit::seconds(round.end_s),

@@ -19,16 +19,56 @@ impl Simulation {
     /// Clients that are not at work, with their rows.
     pub(super) fn available(&self) -> Vec<(usize, f64)> {
         let busy: BTreeSet<usize> = self.jobs.values().map(|job| job.task.client).collect();
-        let all = self.federation.rows.iter().enumerate();
+        let all = self.federation.examples.iter().enumerate();
         all.filter(|(client, _)| !busy.contains(client))
-            .map(|(client, rows)| (client, rows.len() as f64))
+            .map(|(client, examples)| (client, *examples as f64))
             .collect()
+    }
+
+    /// Local steps of all that a client, or an edge by its clients, has to do in a round.
+    fn all_steps(&self, client: usize) -> usize {
+        let (settings, rows) = (&self.settings, &self.federation.rows);
+        match settings.edges {
+            Some(edges) => {
+                let of = |client: usize| all_steps(settings, rows[client].len());
+                edges.rounds as usize * edges.clients(client, rows.len()).map(of).sum::<usize>()
+            }
+            None => all_steps(settings, rows[client].len()),
+        }
+    }
+
+    /// Seconds of an edge's own rounds, each of which waits for the last of its clients.
+    fn edge_seconds(&self, edge: usize, number: u64) -> f64 {
+        let (settings, rows) = (&self.settings, &self.federation.rows);
+        let Some(edges) = settings.edges else { return 0.0 };
+        let model = 4 * self.server.model().len() as u64;
+        let of_round = |inner| {
+            let of = |client: usize| {
+                let steps = all_steps(settings, rows[client].len());
+                settings.devices.part_seconds(
+                    settings.seed,
+                    client,
+                    edges.number(number, inner),
+                    model,
+                    steps,
+                )
+            };
+            edges.clients(edge, rows.len()).map(of).fold(0.0, f64::max)
+        };
+        (0..edges.rounds).map(of_round).sum()
+    }
+
+    /// Bytes between an edge and its clients in one of its answers, both ways.
+    fn edge_bytes(&self, edge: usize) -> u64 {
+        let Some(edges) = self.settings.edges else { return 0 };
+        let clients = edges.clients(edge, self.federation.rows.len()).len() as u64;
+        2 * 4 * self.server.model().len() as u64 * clients * edges.rounds
     }
 
     /// Gives a client work.
     pub(super) fn give_out(&mut self, client: usize, number: u64, version: u64) -> u64 {
         let (settings, parameters) = (&self.settings, self.server.model().len());
-        let all = all_steps(settings, self.federation.rows[client].len());
+        let all = self.all_steps(client);
         let mut rng = stream(settings.seed ^ 0x57a6, client, number);
         let is_straggler = rng.random::<f64>() < settings.stragglers;
         let steps = if is_straggler { part_of(all, settings.epochs, &mut rng) } else { all };
@@ -36,11 +76,14 @@ impl Simulation {
         let down = 4 * parameters as u64 * twice;
         let up = match settings.secure {
             Some(secure) => {
-                input_bytes(secure, parameters, self.federation.rows.len().min(u32::MAX as usize))
+                input_bytes(secure, parameters, self.federation.examples.len().min(u32::MAX as usize))
             }
             None => settings.compression.bytes(parameters) + 4 * parameters as u64 * (twice - 1),
         };
-        let course = settings.devices.course(settings.seed, client, number, down, steps, up);
+        let course = match settings.edges {
+            Some(_) => settings.devices.course_of_edge(down, self.edge_seconds(client, number), up),
+            None => settings.devices.course(settings.seed, client, number, down, steps, up),
+        };
         let is_lost = rng.random::<f64>() < settings.dropout;
         let lost_after = match (is_lost, is_straggler && settings.partial == Partial::Drop) {
             (true, _) => Some(rng.random::<f64>() * course.answered),
@@ -85,6 +128,9 @@ impl Simulation {
         if lost.is_none() && self.settings.secure.is_none() {
             self.books.totals.up_bytes += job.up;
         }
+        if lost.is_none() {
+            self.books.totals.edge_bytes += self.edge_bytes(job.task.client);
+        }
         self.books.worked(Stretch {
             client: job.task.client,
             round: job.task.round,
@@ -93,7 +139,7 @@ impl Simulation {
             lost,
             down: job.down,
             up: job.up,
-            records: self.federation.rows[job.task.client].len() as u64,
+            records: self.federation.examples[job.task.client] as u64,
         });
     }
 

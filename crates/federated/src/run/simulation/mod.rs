@@ -5,6 +5,7 @@
 //! when its answer is folded (WORK-1), so what is lost, late or dropped costs nothing.
 
 mod clients;
+mod judged;
 mod report;
 mod rounds;
 mod updates;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use syncline_runtime::{Clock, Node, Scheduler, Sim, Turn};
 use tokio::sync::mpsc;
 
+pub(super) use self::judged::Judged;
 use super::books::Books;
 use super::device::Course;
 use super::report::RoundReport;
@@ -25,7 +27,7 @@ use super::server::{Folded, Server};
 use super::settings::Settings;
 use super::sum::noise_source;
 use super::work::{Reply, Task, Workshop};
-use super::{Federation, Trained, has_classes, score};
+use super::{Federation, Trained};
 use crate::{Error, Result};
 
 /// Steps of the scheduler between two looks whether the run is over.
@@ -112,7 +114,8 @@ pub(super) fn run(federation: Federation) -> Result<Trained> {
         Arc::clone(&federation.rows),
         settings.clone(),
         noise_source(settings, 0xc2),
-    );
+    )
+    .of_own(federation.clients.clone());
     let sim = Sim::new(settings.seed);
     let (clock, (tell, news)) = (sim.clock(), mpsc::unbounded_channel());
     let ground =
@@ -145,7 +148,7 @@ pub(super) async fn complete(
 ) -> Result<Trained> {
     let settings = federation.settings.clone();
     let first = federation.first_parameters();
-    let samples: Vec<usize> = federation.rows.iter().map(Vec::len).collect();
+    let samples = Arc::clone(&federation.examples);
     let server = Server::new(
         &settings,
         &first,
@@ -180,7 +183,7 @@ impl Simulation {
             true => self.rounds().await?,
             false => self.updates().await?,
         }
-        self.finish()
+        self.finish().await
     }
 
     /// The next news of clients; nothing when none can come.
@@ -191,11 +194,8 @@ impl Simulation {
             // What took how long is known only now.
             let now = self.clock.now();
             let cut = now.saturating_sub(job.start).as_secs_f64();
-            job.course = desk.course(&job.task, job.start, now).unwrap_or(Course {
-                pulled: cut,
-                computed: cut,
-                answered: cut,
-            });
+            let cut = (Course { pulled: cut, computed: cut, answered: cut }, 0);
+            (job.course, job.up) = desk.course(&job.task, job.start, now).unwrap_or(cut);
         }
         Some(news)
     }
@@ -203,20 +203,22 @@ impl Simulation {
     fn folded(&mut self, tasks: &[Task], folded: &Folded, report: &mut RoundReport) {
         report.counted = folded.counted;
         report.bad = folded.bad.len();
+        let uncounted = |client: &usize| folded.bad.contains(client) || folded.unheard.contains(client);
+        report.lost += folded.unheard.iter().filter(|client| !folded.bad.contains(client)).count();
         report.client_loss = (folded.score.rows > 0)
             .then(|| folded.score.in_units(self.federation.data.target_scale().deviation).mean_loss());
         let totals = &mut self.books.totals;
         totals.carried_over += report.carried_over as u64;
         totals.up_bytes += folded.secure_bytes[0];
         totals.down_bytes += folded.secure_bytes[1];
-        for task in tasks.iter().filter(|task| !folded.bad.contains(&task.client)) {
+        for task in tasks.iter().filter(|task| !uncounted(&task.client)) {
             totals.local_steps += task.steps as u64;
             *self.books.taken.entry(task.client).or_default() += 1;
         }
     }
 
     /// Completes the report of a round or an update, and tells of it.
-    fn close(&mut self, report: &mut RoundReport, number: u64) -> Result<()> {
+    async fn close(&mut self, report: &mut RoundReport, number: u64) -> Result<()> {
         if !self.server.model().iter().all(|value| value.is_finite()) {
             return Err(Error::Diverged { round: number + 1 });
         }
@@ -233,10 +235,7 @@ impl Simulation {
         report.epsilon = self.server.epsilon()?;
         let is_due = (number + 1).is_multiple_of(self.settings.evaluate_every);
         if is_due || number + 1 == self.settings.rounds {
-            let data = self.federation.validation.as_ref().unwrap_or(&self.federation.data);
-            let score = score(&*self.federation.model, self.server.model(), data, self.settings.threads);
-            report.loss = Some(score.mean_loss());
-            report.accuracy = has_classes(data).then(|| score.accuracy());
+            (report.loss, report.accuracy) = self.judged(number).await?;
         }
         if let Some(tell) = &mut self.federation.on_round {
             tell(report, self.server.model());
@@ -253,7 +252,8 @@ impl Simulation {
         reached.is_some()
     }
 
-    fn finish(mut self) -> Result<Trained> {
+    async fn finish(mut self) -> Result<Trained> {
+        let each = self.each_judged().await?;
         let end = self.clock.now();
         let left: Vec<Job> = std::mem::take(&mut self.jobs).into_values().collect();
         for job in left {
@@ -265,7 +265,7 @@ impl Simulation {
             Some(path) => self.books.write(path, &self.settings, end, parameters.len()).err(),
             None => None,
         };
-        let report = self.report(&parameters)?;
+        let report = self.report(&parameters, &each)?;
         Ok(Trained { parameters, report, trace_error })
     }
 }

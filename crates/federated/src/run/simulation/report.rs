@@ -1,25 +1,23 @@
 //! The report of a run that is over.
 
-use syncline_learn::Score;
-
 use super::Simulation;
+use super::judged::Judged;
 use crate::run::report::{ClientReport, Participation, PrivacyReport, Report};
 use crate::run::settings::{NoisePlace, Select};
-use crate::run::{Federation, fairness, has_classes, metrics, scores};
+use crate::run::{Federation, fairness, metrics};
 use crate::{Result, select};
 
 impl Simulation {
-    pub(super) fn report(self, parameters: &[f32]) -> Result<Report> {
-        let Federation { model, data, rows, validation, names, .. } = &self.federation;
+    pub(super) fn report(self, parameters: &[f32], each: &[Option<Judged>]) -> Result<Report> {
+        let Federation { model, rows, examples, validation, names, .. } = &self.federation;
         let (settings, threads) = (&self.settings, self.settings.threads);
-        let each = scores(&**model, parameters, data, rows, threads);
-        let of_client = |(client, score): (usize, &Score)| ClientReport {
+        let of_client = |(client, judged): (usize, &Option<Judged>)| ClientReport {
             client,
             name: names.as_ref().map(|names| names[client].clone()),
-            rows: rows[client].len(),
-            counted: self.books.taken.get(&client).copied().unwrap_or(0),
-            loss: score.mean_loss(),
-            accuracy: has_classes(data).then(|| score.accuracy()),
+            rows: if settings.edges.is_some() { rows[client].len() } else { examples[client] },
+            counted: self.counted(client),
+            loss: judged.map(|judged| judged.loss),
+            accuracy: judged.and_then(|judged| judged.accuracy),
         };
         let each_client = each.iter().enumerate().map(of_client).collect();
         Ok(Report {
@@ -29,14 +27,16 @@ impl Simulation {
             selection: settings.selection.to_string(),
             compression: settings.compression.to_string(),
             secure_sum: settings.secure.is_some(),
+            edges: settings.edges.map(|edges| edges.count),
+            edge_rounds: settings.edges.map(|edges| edges.rounds),
             clients: rows.len(),
-            rows: data.rows(),
+            rows: examples.iter().sum(),
             parameters: parameters.len(),
             seed: settings.seed,
             waited_for: self.books.waited_for(),
             privacy: self.privacy()?,
             participation: self.participation()?,
-            fairness: fairness(&each, has_classes(data)),
+            fairness: fairness(each),
             validation: metrics(&**model, parameters, validation.as_ref(), threads),
             rounds: self.books.rounds,
             totals: self.books.totals,
@@ -44,8 +44,15 @@ impl Simulation {
         })
     }
 
+    /// How often a client's answers counted, or those of its edge.
+    fn counted(&self, client: usize) -> u64 {
+        let clients = self.federation.rows.len();
+        let unit = self.settings.edges.map_or(client, |edges| edges.of(client, clients));
+        self.books.taken.get(&unit).copied().unwrap_or(0)
+    }
+
     fn participation(&self) -> Result<Participation> {
-        let (clients, taken) = (self.federation.rows.len(), &self.books.taken);
+        let (clients, taken) = (self.federation.examples.len(), &self.books.taken);
         let counts = || taken.values().copied();
         let expected_seen = match self.settings.selection {
             Select::Count(_) | Select::Share(_) if self.settings.strategy.has_rounds() => {

@@ -2,11 +2,15 @@
 
 use syncline_round::Policy;
 
+#[cfg(feature = "program")]
+use super::Ground;
 use super::{Job, Simulation};
 use crate::run::MOST_FAILED;
+#[cfg(feature = "program")]
+use crate::run::live::{Patience, summed_by_nodes};
 use crate::run::report::RoundReport;
 use crate::run::round::{Closed, OpenRound, policy};
-use crate::run::server::others;
+use crate::run::server::{Folded, others};
 use crate::run::sum::Dropped;
 use crate::run::work::Task;
 use crate::{Error, Result, Selection};
@@ -15,7 +19,7 @@ impl Simulation {
     /// Round after round.
     pub(super) async fn rounds(&mut self) -> Result<()> {
         let (policy, selection) =
-            (policy(&self.settings)?, self.settings.selection(self.federation.rows.len())?);
+            (policy(&self.settings)?, self.settings.selection(self.federation.examples.len())?);
         let (mut failed, mut carried) = (0, Vec::new());
         for number in 0..self.settings.rounds {
             let report = self.round(number, policy, selection, &mut carried).await?;
@@ -64,7 +68,9 @@ impl Simulation {
         let end = self.clock.now();
         report.end_s = end.as_secs_f64();
         match closed {
-            Closed::Folded(places) => self.fold(number, first_job, &chosen, &places, carried, &mut report)?,
+            Closed::Folded(places) => {
+                self.fold(number, first_job, &chosen, &places, carried, &mut report).await?;
+            }
             Closed::Failed(reason) => {
                 report.failed = Some(reason);
                 for job in carried.drain(..) {
@@ -75,7 +81,7 @@ impl Simulation {
         }
         self.put_away();
         report.late = self.jobs.range(first_job..).count();
-        self.close(&mut report, number)?;
+        self.close(&mut report, number).await?;
         Ok(report)
     }
 
@@ -153,7 +159,7 @@ impl Simulation {
     }
 
     /// Folds what these places answered, and what was carried over.
-    fn fold(
+    async fn fold(
         &mut self,
         number: u64,
         first_job: u64,
@@ -169,10 +175,8 @@ impl Simulation {
         let mut tasks: Vec<Task> = jobs.into_iter().map(|job| job.task).collect();
         tasks.sort_by_key(|task| task.client);
         let gone = others(chosen, &tasks);
-        let ground = &mut self.ground;
         let dropped = Dropped { clients: &gone, round: number };
-        let folded = self.server.fold(&tasks, dropped, &mut |tasks| ground.replies(tasks));
-        match folded {
+        match self.folded_by_server(&tasks, dropped).await {
             Ok(folded) => self.folded(&tasks, &folded, report),
             Err(error @ (Error::NoAnswers { .. } | Error::TooFew { .. } | Error::SumFailed { .. })) => {
                 report.failed = Some(error.to_string());
@@ -180,5 +184,16 @@ impl Simulation {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// What the server makes of the answers of these tasks.
+    async fn folded_by_server(&mut self, tasks: &[Task], dropped: Dropped<'_>) -> Result<Folded> {
+        #[cfg(feature = "program")]
+        if let (Ground::Live(desk), true) = (&self.ground, self.settings.secure.is_some()) {
+            let patience = Patience { clock: self.clock.clone(), limit: self.settings.deadline };
+            return summed_by_nodes(desk, &mut self.server, tasks, dropped, &patience).await;
+        }
+        let ground = &mut self.ground;
+        self.server.fold(tasks, dropped, &mut |tasks| ground.replies(tasks))
     }
 }

@@ -46,7 +46,7 @@ impl Simulation {
                 report.end_s = self.clock.now().as_secs_f64();
                 report.selected = report.counted + report.lost + report.late + report.bad;
                 report.staleness = Some(ages.iter().sum::<f64>() / ages.len() as f64);
-                self.close(&mut report, version - 1)?;
+                self.close(&mut report, version - 1).await?;
                 if self.is_enough(&report) {
                     break;
                 }
@@ -85,7 +85,7 @@ impl Slots {
     fn new(run: &mut Simulation, at_once: usize) -> Result<Self> {
         let wrong = |error: syncline_round::Error| Error::Settings(error.to_string());
         let machine = Machine::new(Policy::Asp, at_once).map_err(wrong)?;
-        let idle: Vec<usize> = (0..run.federation.rows.len()).collect();
+        let idle: Vec<usize> = (0..run.federation.examples.len()).collect();
         let rng = stream(run.settings.seed ^ 0xa57, idle.len(), 0);
         let mut slots = Self { machine, acts: Vec::new(), idle, at: BTreeMap::new(), rng };
         for slot in 0..at_once {
