@@ -9,6 +9,7 @@ mod arrays;
 mod command;
 mod errors;
 mod explaining;
+mod federated;
 mod lent;
 mod message;
 mod models;
@@ -31,6 +32,8 @@ mod native {
     use super::command::{answer, run};
     #[pymodule_export]
     use super::explaining::{Explained, compare, explain, survey};
+    #[pymodule_export]
+    use super::federated::federate;
     #[pymodule_export]
     use super::models::SavedFile;
     #[pymodule_export]

@@ -29,6 +29,13 @@ def test_programs_do_what_they_say(name, on):
         assert line in done.stdout + done.stderr, done
 
 
+@pytest.mark.parametrize("on", [[], ["threads"], ["processes"]])
+def test_clinics_learn_together(on):
+    done = subprocess.run([sys.executable, EXAMPLES / "federated_numpy.py", *on], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "learned [ 1.  -2.   0.5]" in done.stdout, done
+
+
 def told_right(text):
     return max(float(word[:-1]) for word in text.split() if word.endswith("%"))
 

@@ -13,6 +13,7 @@ The parts:
 - :class:`syncline.Model`: a model that ``syncline train --save`` wrote, applied to a table.
 - :func:`syncline.run_file`: the spans of a run, as columns.
 - :func:`syncline.join`: a training loop of one's own, with servers between its steps.
+- :mod:`syncline.federated`: federated learning with clients of one's own.
 - :class:`syncline.Program`: programs of nodes and services, on threads, on processes, on hosts and in virtual time.
 """
 
@@ -27,6 +28,7 @@ from ._predict import predict
 from ._run_file import RunFile, run_file
 
 if TYPE_CHECKING:
+    from . import federated
     from ._batched import batched
     from ._join import Worker, join
     from ._program import Client, Handle, Node, Program, RemoteError, Run, this_node
@@ -47,6 +49,7 @@ __all__ = [
     "Worker",
     "__version__",
     "batched",
+    "federated",
     "join",
     "predict",
     "queue",
@@ -65,9 +68,11 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "federated":
+        return import_module("syncline.federated")
     for module, names in _LATER.items():
         if name in names:
-            from importlib import import_module
-
             return getattr(import_module(f"syncline.{module}"), name)
     raise AttributeError(f"module `syncline` has no `{name}`")

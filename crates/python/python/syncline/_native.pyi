@@ -1,6 +1,7 @@
 """The native part of the package."""
 
 import os
+from collections.abc import Callable
 from typing import Any, Optional
 
 import numpy as np
@@ -39,6 +40,17 @@ def read_run(path: str) -> tuple[str, list[str], dict[str, Any]]: ...
 
 def enrol() -> Optional[str]: ...
 def started_by(interpreter: str, program: list[str], arguments: list[str]) -> None: ...
+
+def federate(
+    options: list[str],
+    clients: int,
+    examples: Optional[list[int]],
+    initial: npt.NDArray[np.float32],
+    fit: Callable[[int, npt.NDArray[np.float32], int, float], tuple[npt.NDArray[np.float32], float, Optional[float]]],
+    evaluate: Callable[[int, npt.NDArray[np.float32]], Optional[tuple[float, int, Optional[float]]]],
+    judge: Optional[Callable[[int, npt.NDArray[np.float32]], Optional[tuple[float, int, Optional[float]]]]] = None,
+    on_round: Optional[Callable[[str], None]] = None,
+) -> tuple[npt.NDArray[np.float32], str]: ...
 
 class Session:
     @staticmethod

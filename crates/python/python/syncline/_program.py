@@ -265,11 +265,7 @@ class Program:
         clock/0 3600.0
         """
         if on not in ("threads", "sim"):
-            _native.started_by(sys.executable, _this_script(), sys.argv[1:])
-            if _native.enrol() is not None:
-                # Its lines are passed on one by one, and the process ends without the interpreter's last words.
-                for stream in (sys.stdout, sys.stderr):
-                    stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+            start_again()
         return Run(self._native.launch(on, seed, network))
 
     def run(self, on: str = "threads", *, seed: Optional[int] = None, network: Optional[str] = None) -> None:
@@ -293,6 +289,15 @@ class Run:
         Raises :class:`SynclineError` when a node has failed, with its name, and :class:`KeyboardInterrupt`.
         """
         self._native.wait()
+
+
+def start_again() -> None:
+    """Says how this script is started again for nodes that are processes, and makes ready for being one."""
+    _native.started_by(sys.executable, _this_script(), sys.argv[1:])
+    if _native.enrol() is not None:
+        # Its lines are passed on one by one, and the process ends without the interpreter's last words.
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def _this_script() -> list[str]:
