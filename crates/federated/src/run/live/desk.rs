@@ -233,7 +233,7 @@ impl Desk {
         let asked: Vec<_> =
             (0..clients).map(|client| self.ask(client, Question::Evaluate(model.clone()))).collect();
         let mut each = Vec::with_capacity(clients);
-        let until = patience.from_now();
+        let until = patience.begin();
         for said in asked {
             each.push(match until.hear(said).await {
                 Some(Said::Evaluated(evaluated)) => Some(evaluated),
@@ -313,7 +313,7 @@ pub(super) struct Until<'a> {
 
 impl Patience {
     /// Waits that begin now.
-    pub(super) fn from_now(&self) -> Until<'_> {
+    pub(super) fn begin(&self) -> Until<'_> {
         let end = self.limit.map(|limit| self.clock.now().saturating_add(limit));
         Until { clock: &self.clock, end }
     }

@@ -49,7 +49,7 @@ async fn exchange_by(
         };
         let ask = |(to, message)| (to, desk.ask(to as usize, Question::Sum(message)));
         let asked: Vec<_> = messages.into_iter().map(ask).collect();
-        let until = patience.from_now();
+        let until = patience.begin();
         for (from, said) in asked {
             if let Some(Said::Sum(answer)) = until.hear(said).await
                 && exchange.answered(from, answer).is_err()

@@ -197,7 +197,8 @@ impl Report {
         page.line(&format!(
             "{} of {} counted at least once{expected}; {} to {} times, {} on average.",
             unit::count(seen.clients_seen as u64),
-            unit::count(self.clients as u64),
+            self.edges
+                .map_or_else(|| unit::count(self.clients as u64), |edges| unit::plural(edges as u64, "edge")),
             unit::count(seen.least),
             unit::count(seen.most),
             unit::amount(seen.mean),
