@@ -236,30 +236,43 @@ fn strangers_are_not_served() {
     assert_eq!(other.status.code(), Some(2));
 }
 
-/// A training job begins on one core, since another job holds the second, goes on with both from its checkpoint, and ends with the
-/// model that it would have had alone.
+/// A training job begins on one core, since another job holds the second, has both when that ends, and ends with the model that it
+/// would have had alone: under bsp a second worker joins while it runs, under a policy whose workers do not come and go it goes on
+/// from its checkpoint.
 ///
 /// The other job ends when the first has shown how far it is, not after a time: on an idle machine the training takes ten times as
 /// long as it then takes the daemon to hear of that end, and on a busy one both take longer.
 #[test]
-fn a_training_job_grows_from_its_checkpoint_and_shows_how_far_it_is() {
+fn a_training_job_grows_and_shows_how_far_it_is() {
+    grows("bsp", 120, (1, "resized"));
+}
+
+#[test]
+fn a_training_job_that_cannot_be_told_grows_from_its_checkpoint() {
+    grows("allreduce", 40, (2, "restarted"));
+}
+
+fn grows(sync: &str, epochs: u64, (attempts, way): (u64, &str)) {
     const PATIENCE: u64 = 400;
     let daemon = Daemon::new("--policy drf");
     let at = |name: &str| daemon.folder.path().join(name);
-    std::fs::write(at("learns.toml"), "workers = 2\nepochs = 120\nmodel = \"mlp:32\"\nseed = 3\n").unwrap();
+    let job = format!(
+        "workers = 2\nepochs = {epochs}\nmodel = \"mlp:32\"\nseed = 3\nsync = \"{sync}\"\n"
+    );
+    std::fs::write(at("learns.toml"), job).unwrap();
     let waits = "while [ ! -e go ]; do sleep 0.1; done";
     daemon.text(&["submit", "--name", "other", "--seconds", "3", "--", "sh", "-c", waits]);
     assert_eq!(daemon.text(&["submit", "learns.toml"]).trim(), "j1");
     daemon.within(PATIENCE, "learns", |job| !job["training"].is_null() && job["workers"] == 1);
     std::fs::write(at("go"), "").unwrap();
     let done = daemon.within(PATIENCE, "learns", |job| job["state"] == "done");
-    assert_eq!(done["attempts"], 2, "{done}");
+    assert_eq!(done["attempts"], attempts, "{done}");
     let training = &done["training"];
-    assert_eq!(training["epochs_done"], 120, "{training}");
+    assert_eq!(training["epochs_done"], epochs, "{training}");
     assert!(training["losses"].as_array().unwrap().len() > 1, "{training}");
-    let workers: Vec<u64> =
-        done["spans"].as_array().unwrap().iter().map(|span| span["workers"].as_u64().unwrap()).collect();
-    assert_eq!(workers, [1, 2]);
+    let spans = done["spans"].as_array().unwrap();
+    let ways: Vec<_> = spans.iter().map(|span| (span["workers"].as_u64(), span["way"].as_str())).collect();
+    assert_eq!(ways, [(Some(1), Some("started")), (Some(2), Some(way))]);
 
     // The same job alone.
     let alone = Command::new(env!("CARGO_BIN_EXE_syncline"))

@@ -271,6 +271,11 @@ fn measured_partition(run: &ParamServ) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether workers may come and go under a policy: who is there does the work of those who are not.
+pub(crate) fn may_come_and_go(sync: Policy) -> bool {
+    matches!(sync, Policy::Bsp | Policy::Asp | Policy::Ssp { .. } | Policy::Hogwild) || sync.outer().is_some()
+}
+
 /// Whether workers may come and go.
 fn elastic(run: &ParamServ) -> Result<(), Error> {
     let Some(there) = run.elastic else { return Ok(()) };
@@ -280,8 +285,7 @@ fn elastic(run: &ParamServ) -> Result<(), Error> {
         return Err(out_of_range("elastic", there, must));
     }
     match run.sync {
-        Policy::Bsp | Policy::Asp | Policy::Ssp { .. } | Policy::Hogwild => Ok(()),
-        sync if sync.outer().is_some() => Ok(()),
+        sync if may_come_and_go(sync) => Ok(()),
         sync if sync.collective().is_some() => {
             let must = format!(
                 "under {sync} each worker holds the parameters, and what it holds does not pass to others: use --sync bsp"

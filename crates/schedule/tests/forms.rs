@@ -59,7 +59,17 @@ fn the_schema_has_the_fields_that_a_job_has() {
     let mut known = keys(&whole);
     known.remove("id");
     known.extend(["array", "epochs", "profile", "seconds"]);
-    known.extend(["command", "directory", "environment", "grace", "retries", "files", "pin", "train"]);
+    known.extend([
+        "command",
+        "directory",
+        "environment",
+        "grace",
+        "retries",
+        "files",
+        "pin",
+        "scale",
+        "train",
+    ]);
     assert_eq!(described, known);
 
     let toml = Form::Jobs.example();

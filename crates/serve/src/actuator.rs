@@ -1,7 +1,7 @@
 //! What the scheduler can do to the world, and what it sees of it.
 //!
-//! [`Actuator::start`], [`Actuator::ask`] and [`Actuator::kill`] only begin something; what came of it is seen by
-//! [`Actuator::look`]. The decisions stay pure: they are the same over real processes and over imagined ones.
+//! [`Actuator::start`], [`Actuator::resize`], [`Actuator::ask`] and [`Actuator::kill`] only begin something; what came of it is
+//! seen by [`Actuator::look`] and [`Actuator::resized`]. The decisions stay pure: they are the same over real processes and over imagined ones.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Run {
     pub attempt: u32,
 }
 
-/// What to start.
+/// What to start, or what an attempt that runs is to become.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Launch {
     /// As which attempt.
@@ -65,6 +65,13 @@ pub enum Sighting {
 pub trait Actuator {
     /// Begins to start an attempt. A failure is seen as [`Ending::NotStarted`].
     fn start(&mut self, launch: &Launch);
+
+    /// Begins to tell an attempt that runs of the size in `launch`, by its task's `scale`. It is told again, of the same size, by a
+    /// daemon that comes after one that died meanwhile.
+    fn resize(&mut self, launch: &Launch);
+
+    /// What came of that, once: whether it has the size, or why not; none while it is under way.
+    fn resized(&mut self, run: Run) -> Option<Result<(), String>>;
 
     /// Begins to stop it: asks its processes.
     fn ask(&mut self, run: Run);

@@ -22,14 +22,14 @@ use std::{
 
 use rustix::{
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setsid, waitid},
-    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    thread::sched_setaffinity,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actuator::Ending,
     error::{Error, Result},
-    proc::{MARK, Process, uptime},
+    proc::{MARK, Process, core_set, uptime},
 };
 
 /// What to start, in the file `launch`.
@@ -147,25 +147,15 @@ fn start(folder: &Path, order: &Order) -> std::result::Result<Child, String> {
         }
         command.current_dir(directory);
     }
-    hold_to(&order.cores);
+    // That it cannot be done is no reason not to run.
+    if let Some(set) = core_set(&order.cores) {
+        let _ = sched_setaffinity(None, &set);
+    }
     let child = command.spawn().map_err(|error| format!("`{program}`: {error}"))?;
     let process = Process::of(child.id() as i32);
     // Without this file the daemon still finds the processes, by their mark.
     let _ = serde_json::to_string(&process).map(|text| std::fs::write(folder.join("job"), text));
     Ok(child)
-}
-
-/// Holds this process, and so all that it starts, to some of the cores that it has. A machine that has fewer than were counted goes
-/// round. That it cannot be done is no reason not to run.
-fn hold_to(cores: &[usize]) {
-    let Ok(own) = sched_getaffinity(None) else { return };
-    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| own.is_set(*core)).collect();
-    if cores.is_empty() || all.is_empty() {
-        return;
-    }
-    let mut set = CpuSet::new();
-    cores.iter().for_each(|core| set.set(all[core % all.len()]));
-    let _ = sched_setaffinity(None, &set);
 }
 
 /// Waits for the command, ends what it left behind in its group, and says how it ended.

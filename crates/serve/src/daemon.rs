@@ -80,6 +80,8 @@ pub struct Daemon<A> {
     told: BTreeMap<JobId, f64>,
     view: watch::Sender<Arc<View>>,
     published: f64,
+    /// Who hears what is worth a line.
+    log: fn(&str),
 }
 
 /// An answer that is given when what it speaks of is on the disk.
@@ -131,7 +133,15 @@ impl<A: Actuator> Daemon<A> {
             told: BTreeMap::new(),
             view: watch::Sender::new(Arc::new(first)),
             published: f64::NEG_INFINITY,
+            log: |_| {},
         }
+    }
+
+    /// Has what is worth a line said to `log`.
+    #[must_use]
+    pub fn logged(mut self, log: fn(&str)) -> Self {
+        self.log = log;
+        self
     }
 
     /// What everybody may see, as it changes.
@@ -144,6 +154,8 @@ impl<A: Actuator> Daemon<A> {
     /// # Errors
     /// A defect of the policy.
     pub fn run(mut self, requests: &Receiver<Request>) -> Result<()> {
+        // Whoever told them before may have died in the middle of it.
+        self.scheduler.under_way().iter().for_each(|act| self.carry_out(act));
         loop {
             let mut all = match requests.recv_timeout(self.sleep()) {
                 Ok(request) => vec![request],
@@ -216,6 +228,9 @@ impl<A: Actuator> Daemon<A> {
                     let at = uptime.map_or(self.now(), |uptime| self.beginning.origin.at(uptime));
                     news.push(News::Ended(run, ending, at));
                 }
+            }
+            if let Some(came) = self.actuator.resized(run) {
+                news.push(News::Resized(run, came));
             }
         }
         news
@@ -360,6 +375,7 @@ impl<A: Actuator> Daemon<A> {
         match self.commit(&changes) {
             Ok(()) => {
                 self.trouble = None;
+                changes.remarks.iter().for_each(|remark| (self.log)(remark));
                 changes.acts.iter().for_each(|act| self.carry_out(act));
                 // Before the answers: whoever is told of a job finds it.
                 self.publish(true);
@@ -393,6 +409,7 @@ impl<A: Actuator> Daemon<A> {
     fn carry_out(&mut self, act: &Act) {
         match act {
             Act::Start(launch) => self.actuator.start(launch),
+            Act::Resize(launch) => self.actuator.resize(launch),
             Act::Ask(run) => self.actuator.ask(*run),
             Act::Kill(run) => self.actuator.kill(*run),
         }

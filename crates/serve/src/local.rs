@@ -34,6 +34,8 @@ pub struct Local {
     failed: BTreeMap<Run, String>,
     /// Attempts that are to be asked as soon as their command runs.
     to_ask: BTreeSet<Run>,
+    /// Commands that tell an attempt of another size, and the cores that it has then.
+    resizing: BTreeMap<Run, Telling>,
     /// What training runs have said, and how long the file was then.
     trained: BTreeMap<JobId, (u64, Arc<Training>)>,
 }
@@ -48,6 +50,7 @@ impl Local {
             children: BTreeMap::new(),
             failed: BTreeMap::new(),
             to_ask: BTreeSet::new(),
+            resizing: BTreeMap::new(),
             trained: BTreeMap::new(),
         }
     }
@@ -81,6 +84,36 @@ impl Local {
         Ok(())
     }
 
+    /// Starts the command that tells a running attempt of another size.
+    fn tell(&mut self, launch: &Launch) -> std::io::Result<Child> {
+        let said = self.telling(launch.run);
+        // An earlier daemon's, which tells the same, but may be late with it.
+        proc::kill_marked(&said.to_string_lossy());
+        let order = order(launch, &self.job_folder(launch.run).join("files"));
+        let scale = self.scale(launch).ok_or(std::io::ErrorKind::NotFound)?;
+        let (program, arguments) = scale.split_first().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(&order.environment).env(proc::MARK, &said);
+        if let Some(directory) = &order.directory {
+            command.current_dir(directory);
+        }
+        let output = fs::File::create(&said)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()
+    }
+
+    fn scale(&self, launch: &Launch) -> Option<Vec<String>> {
+        let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
+        let shared = self.job_folder(launch.run).join("files");
+        let mut command = launch.task.scaling(workers, servers, &launch.name, &shared.to_string_lossy())?;
+        own_program(&mut command);
+        Some(command)
+    }
+
+    /// What the command says that tells an attempt of another size; also its mark.
+    fn telling(&self, run: Run) -> PathBuf {
+        self.folder(run).join("resize")
+    }
+
     /// Signals the command's group, if there is one; false if it does not run yet.
     fn signal(&self, run: Run, signal: Signal) -> bool {
         let Some(job) = attempt::read_process(&self.folder(run).join("job")) else { return false };
@@ -108,6 +141,14 @@ impl Local {
     }
 }
 
+/// A command that tells an attempt of another size.
+struct Telling {
+    /// Why it could not be started, if it could not.
+    child: std::io::Result<Child>,
+    /// The cores that the attempt is held to when it has that size.
+    cores: Vec<usize>,
+}
+
 /// Writes a file that is not there yet, whole or not at all.
 fn put(path: &Path, text: &str) -> std::io::Result<()> {
     if path.exists() {
@@ -124,6 +165,40 @@ impl Actuator for Local {
         if let Err(error) = self.begin(launch) {
             self.failed.insert(launch.run, error.to_string());
         }
+    }
+
+    fn resize(&mut self, launch: &Launch) {
+        let child = self.tell(launch);
+        // Who grows has the cores at once; who shrinks needs all until it has.
+        let folder = self.folder(launch.run);
+        let job = attempt::read_process(&folder.join("job"));
+        if job.is_some_and(|job| proc::held_cores(job.pid) < launch.cores.len()) {
+            proc::hold_marked(&folder.to_string_lossy(), &launch.cores);
+        }
+        self.resizing.insert(launch.run, Telling { child, cores: launch.cores.clone() });
+    }
+
+    fn resized(&mut self, run: Run) -> Option<Result<(), String>> {
+        let telling = self.resizing.get_mut(&run)?;
+        let ended = match &mut telling.child {
+            Err(error) => Some(Err(error.to_string())),
+            Ok(child) => match child.try_wait() {
+                Ok(None) => None,
+                Ok(Some(status)) if status.success() => Some(Ok(())),
+                Ok(Some(status)) => Some(Err(status.to_string())),
+                Err(error) => Some(Err(error.to_string())),
+            },
+        }?;
+        let cores = self.resizing.remove(&run).map_or(Vec::new(), |telling| telling.cores);
+        let said = fs::read_to_string(self.telling(run)).unwrap_or_default();
+        let last = said.trim().lines().last().map(str::to_owned);
+        Some(match ended {
+            Ok(()) => {
+                proc::hold_marked(&self.folder(run).to_string_lossy(), &cores);
+                Ok(())
+            }
+            Err(why) => Err(last.unwrap_or(why)),
+        })
     }
 
     fn ask(&mut self, run: Run) {
@@ -196,6 +271,11 @@ impl Actuator for Local {
 impl Local {
     fn reap(&mut self, run: Run) {
         self.to_ask.remove(&run);
+        if let Some(Telling { child: Ok(mut child), .. }) = self.resizing.remove(&run) {
+            // Nobody is there whom it could tell.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         if let Some(mut child) = self.children.remove(&run) {
             // It has written its last words: it ends at once.
             let _ = child.wait();
@@ -208,12 +288,7 @@ fn order(launch: &Launch, shared: &Path) -> Order {
     let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
     let shared = shared.to_string_lossy();
     let mut command = launch.task.filled(workers, servers, &launch.name, &shared);
-    // The same program as the daemon's, wherever it is found: jobs are often `syncline train`.
-    if let (Some(program), Ok(own)) = (command.first_mut(), std::env::current_exe())
-        && program == "syncline"
-    {
-        *program = own.to_string_lossy().into_owned();
-    }
+    own_program(&mut command);
     let hosts: Vec<String> =
         launch.hosts.iter().map(|(name, workers, servers)| format!("{name}:{workers}:{servers}")).collect();
     let mut environment = BTreeMap::from([
@@ -228,4 +303,13 @@ fn order(launch: &Launch, shared: &Path) -> Order {
     environment.extend(launch.task.environment.clone());
     let cores = launch.cores.clone();
     Order { command, directory: launch.task.directory.clone(), environment, cores }
+}
+
+/// `syncline` is the daemon's own program, wherever that is found: jobs are often `syncline train`.
+fn own_program(command: &mut [String]) {
+    if let (Some(program), Ok(own)) = (command.first_mut(), std::env::current_exe())
+        && program == "syncline"
+    {
+        *program = own.to_string_lossy().into_owned();
+    }
 }

@@ -5,7 +5,10 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 use serde::{Deserialize, Serialize};
 
 /// One process, now and after the machine was started again.
@@ -74,6 +77,38 @@ pub fn kill_marked(folder: &str) -> bool {
         let _ = kill_process(pid, Signal::KILL);
     }
     !found.is_empty()
+}
+
+/// Some of the cores that this process has, by number among them; none if nothing is to be held to any. A machine that has fewer
+/// than were counted goes round.
+pub(crate) fn core_set(cores: &[usize]) -> Option<CpuSet> {
+    let own = sched_getaffinity(None).ok()?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| own.is_set(*core)).collect();
+    if cores.is_empty() || all.is_empty() {
+        return None;
+    }
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(all[core % all.len()]));
+    Some(set)
+}
+
+/// How many cores a process may use; none if it is gone.
+pub(crate) fn held_cores(pid: i32) -> usize {
+    let held = Pid::from_raw(pid).and_then(|pid| sched_getaffinity(Some(pid)).ok());
+    held.map_or(0, |set| set.count() as usize)
+}
+
+/// Holds all threads of the marked processes to these cores, and so what they start after. Who has ended meanwhile, or belongs to
+/// others, is left alone.
+pub(crate) fn hold_marked(folder: &str, cores: &[usize]) {
+    let Some(set) = core_set(cores) else { return };
+    for pid in marked(folder) {
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        let threads = threads.flatten().filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+        for thread in threads.filter_map(Pid::from_raw) {
+            let _ = sched_setaffinity(Some(thread), &set);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the daemon knows of a job beside the scheduler's state: its task, its attempts, and how it ended.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use syncline_schedule::{JobId, Placement, jobs_file::Task};
 
@@ -64,9 +66,31 @@ pub struct Attempt {
     /// The cores that it is held to, by number from 0; none: it is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<usize>,
+    /// Since when it has this size, if that was given to it while it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resized: Option<f64>,
+    /// The size that it is being given while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resizing: Option<Resizing>,
+    /// Why it could not be given another size while it ran: it is stopped for that, and goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
-/// A finished attempt.
+/// Another size that a running attempt is being given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resizing {
+    /// Where, with how many.
+    pub to: Placement,
+    /// The cores that it will be held to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cores: Vec<usize>,
+    /// Since when it is told, in seconds.
+    pub since: f64,
+}
+
+/// A finished attempt, or the time at one of its sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ran {
@@ -76,6 +100,9 @@ pub struct Ran {
     pub from: f64,
     /// Until when.
     pub until: f64,
+    /// Whether it was given this size while it ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resized: bool,
 }
 
 /// How many finished attempts are kept of a job.
@@ -111,11 +138,56 @@ impl Record {
 
     /// The open attempt's processes are gone.
     pub(crate) fn close(&mut self, at: f64) {
-        if let Some(Attempt { placement, begun, .. }) = self.open.take() {
-            if self.history.len() == KEPT {
-                self.history.remove(0);
-            }
-            self.history.push(Ran { placement, from: begun, until: at.max(begun) });
+        if let Some(open) = self.open.take() {
+            self.keep(open.ran(at));
         }
+    }
+
+    /// The open attempt has the size that it was being given.
+    pub(crate) fn resize(&mut self, at: f64) {
+        let Some(open) = &mut self.open else { return };
+        let Some(Resizing { to, cores, .. }) = open.resizing.take() else { return };
+        let before = open.ran(at);
+        (open.placement, open.cores, open.resized) = (to, cores, Some(before.until));
+        self.keep(before);
+    }
+
+    fn keep(&mut self, ran: Ran) {
+        if self.history.len() == KEPT {
+            self.history.remove(0);
+        }
+        self.history.push(ran);
+    }
+}
+
+impl Attempt {
+    /// Since when it has its present size.
+    pub fn since(&self) -> f64 {
+        self.resized.unwrap_or(self.begun)
+    }
+
+    /// What it holds: while it is given another size, the greater of both on each machine.
+    pub fn holds(&self) -> Cow<'_, Placement> {
+        let Some(Resizing { to, .. }) = &self.resizing else { return Cow::Borrowed(&self.placement) };
+        let mut all = self.placement.clone();
+        for share in to.shares() {
+            let now = self.placement.shares().iter().find(|now| now.machine == share.machine);
+            let (workers, servers) = now.map_or((0, 0), |now| (now.workers, now.servers));
+            let more = (share.workers.saturating_sub(workers), share.servers.saturating_sub(servers));
+            all.add(share.machine, more.0, more.1);
+        }
+        Cow::Owned(all)
+    }
+
+    /// The cores that it is held to, before and after.
+    pub(crate) fn all_cores(&self) -> impl Iterator<Item = usize> {
+        let next = self.resizing.iter().flat_map(|resizing| &resizing.cores);
+        self.cores.iter().chain(next).copied()
+    }
+
+    /// The time at its present size, which ends at `at`.
+    fn ran(&self, at: f64) -> Ran {
+        let from = self.since();
+        Ran { placement: self.placement.clone(), from, until: at.max(from), resized: self.resized.is_some() }
     }
 }

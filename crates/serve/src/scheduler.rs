@@ -4,14 +4,19 @@
 //! a job that shrinks must stop first. So there are two pictures, the wish (the state) and the world (open attempts), and
 //! every step moves the world towards the wish.
 //!
-//! SERVE-1: a job has at most one open attempt. SERVE-2: an attempt is started only into room that no other open attempt
-//! holds, stopping ones included, and only while its queue's open attempts leave it the quota. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
+//! A job with a task that says how ([`Task::scale`](syncline_schedule::jobs_file::Task)) is given another size while it runs; one
+//! without, or that cannot just then, is stopped and goes on with the other size.
+//!
+//! SERVE-1: a job has at most one open attempt. SERVE-2: an attempt is started, or grows, only into room that no other open attempt
+//! holds, stopping and shrinking ones included, and only while its queue's open attempts leave it the quota. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
 //! exists is known.
+
+mod resizing;
 
 use std::sync::Arc;
 
 use syncline_schedule::{
-    Decision, Event, Job, JobId, Placement, Queue, Resource, Resources, desk::Desk,
+    Decision, Event, Job, JobId, Placement, Queue, Resource, Resources, Share, desk::Desk,
     jobs_file::Entry as Submission, sim::Entry, state::Status,
 };
 
@@ -27,6 +32,10 @@ const MOST_LOSSES: u32 = 3;
 /// The longest wait before another try, in seconds.
 const LONGEST_WAIT: f64 = 60.0;
 
+/// How long an attempt that runs may take to have another size before it is stopped for it, in seconds: it may read its data still,
+/// and end a long round.
+const RESIZING: f64 = 120.0;
+
 /// Something that the scheduler is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
@@ -38,6 +47,8 @@ pub enum News {
     Ended(Run, Ending, f64),
     /// An attempt is gone without a word.
     Lost(Run),
+    /// An attempt has the size that it was being given while it ran, or why not.
+    Resized(Run, std::result::Result<(), String>),
     /// A job says which share of its work is done.
     Progressed(JobId, f64),
     /// An attempt was never started: the daemon died between saying so and doing it.
@@ -49,6 +60,8 @@ pub enum News {
 pub enum Act {
     /// Start an attempt.
     Start(Box<Launch>),
+    /// Tell an attempt that runs of another size.
+    Resize(Box<Launch>),
     /// Ask an attempt to stop.
     Ask(Run),
     /// Kill it.
@@ -64,6 +77,8 @@ pub struct Changes {
     pub records: Vec<Record>,
     /// What to do.
     pub acts: Vec<Act>,
+    /// How jobs came to another size, in words.
+    pub remarks: Vec<String>,
 }
 
 impl Changes {
@@ -78,6 +93,7 @@ pub struct Scheduler {
     desk: Desk,
     records: Vec<Record>,
     touched: Vec<JobId>,
+    remarks: Vec<String>,
 }
 
 impl Scheduler {
@@ -92,7 +108,7 @@ impl Scheduler {
                 format!("{} jobs are recorded and {} are known", records.len(), desk.state().jobs.len());
             return Err(Error::Refused(format!("the books do not fit together: {what}")));
         }
-        Ok(Self { desk, records, touched: Vec::new() })
+        Ok(Self { desk, records, touched: Vec::new(), remarks: Vec::new() })
     }
 
     /// The policy's side.
@@ -122,6 +138,7 @@ impl Scheduler {
     pub fn next_due(&self) -> Option<f64> {
         let of = |record: &Record| match &record.open {
             Some(Attempt { asked: Some(asked), killed: false, .. }) => Some(asked + record.task.grace),
+            Some(Attempt { asked: None, resizing: Some(resizing), .. }) => Some(resizing.since + RESIZING),
             None if record.is_unfinished() && record.not_before > 0.0 => Some(record.not_before),
             _ => None,
         };
@@ -153,6 +170,7 @@ impl Scheduler {
             changes.entry = Some(entry);
         }
         changes.acts = self.follow(now);
+        changes.remarks = std::mem::take(&mut self.remarks);
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();
@@ -167,6 +185,10 @@ impl Scheduler {
             News::Cancelled(id) => self.cancel(now, id).into_iter().collect(),
             News::Ended(run, ending, at) => self.ended(now, run, &ending, at.min(now)).into_iter().collect(),
             News::Lost(run) => self.lost(now, run).into_iter().collect(),
+            News::Resized(run, came) => {
+                self.resized(now, run, came);
+                Vec::new()
+            }
             News::Progressed(id, share) => self.progressed(now, id, share).into_iter().collect(),
             News::NeverRan(run) => {
                 self.close(run, now);
@@ -192,6 +214,7 @@ impl Scheduler {
             retries: 0,
             files: Default::default(),
             pin: false,
+            scale: None,
         };
         self.records.push(Record::new(id, name.clone(), task.unwrap_or_else(nothing)));
         self.touched.push(id);
@@ -271,21 +294,22 @@ impl Scheduler {
         Some(Event::Progress { job: id, samples: (job.job.workload - left).max(0.0) })
     }
 
-    /// The cores of a job that is held to its own: the first that no open attempt is held to.
+    /// The cores of a job that is held to its own: those that it has, then the first that no open attempt is held to.
     fn cores(&self, record: &Record, placement: &Placement) -> Vec<usize> {
         if !record.task.pin {
             return Vec::new();
         }
         let job = &self.desk.state().job(record.id).job;
-        let cores = |share: &syncline_schedule::Share| share.demand(job)[Resource::Cpu];
+        let cores = |share: &Share| share.demand(job)[Resource::Cpu];
         let count = placement.shares().iter().map(cores).sum::<f64>().ceil() as usize;
         let taken: Vec<usize> = self
             .records
             .iter()
             .filter_map(|record| record.open.as_ref())
-            .flat_map(|open| open.cores.clone())
+            .flat_map(Attempt::all_cores)
             .collect();
-        (0..).filter(|core| !taken.contains(core)).take(count).collect()
+        let own = record.open.iter().flat_map(|open| open.cores.clone());
+        own.chain((0..).filter(|core| !taken.contains(core))).take(count).collect()
     }
 
     /// Closes an attempt, if it is the open one; says whether it was asked to stop.
@@ -327,7 +351,9 @@ impl Scheduler {
         }
         let mut free = self.free();
         for at in 0..self.records.len() {
-            acts.extend(self.start(now, JobId(at as u32), &mut free));
+            let id = JobId(at as u32);
+            let act = self.start(now, id, &mut free);
+            acts.extend(act.or_else(|| self.begin_to_resize(now, id, &mut free)));
         }
         acts
     }
@@ -343,7 +369,11 @@ impl Scheduler {
         let open = record.open.as_ref()?;
         let run = Run { job: id, attempt: open.number };
         match open.asked {
-            None if self.wished(id) != Some(&open.placement) => {
+            None if !self.may_go_on(now, record, open) => {
+                if let (None, Some(wished)) = (&open.refused, self.wished(id)) {
+                    let (before, after) = (open.placement.workers(), wished.workers());
+                    self.remark(id, before, after, "by stopping it");
+                }
                 self.touch(id).open.as_mut()?.asked = Some(now);
                 Some(Act::Ask(run))
             }
@@ -355,13 +385,44 @@ impl Scheduler {
         }
     }
 
+    /// Takes the room for more of a job; false, and nothing taken, if other attempts hold it.
+    fn take_room(&self, id: JobId, more: &Placement, free: &mut [Resources]) -> bool {
+        let state = self.desk.state();
+        let job = &state.job(id).job;
+        let fits = |share: &Share| free[share.machine.index()].fits(&share.demand(job));
+        let need = |sum: Resources, share: &Share| sum.plus(&share.demand(job));
+        let need = more.shares().iter().fold(Resources::default(), need);
+        let quota = state.cluster.queue_of(job);
+        if !more.shares().iter().all(fits) || quota.is_some_and(|queue| !self.quota_left(queue).fits(&need)) {
+            return false;
+        }
+        for share in more.shares() {
+            free[share.machine.index()].add(&share.demand(job), -1.0);
+        }
+        true
+    }
+
+    /// The open attempt of a job as it is in `placement`.
+    fn launch(&self, record: &Record, placement: Placement, cores: Vec<usize>) -> Option<Launch> {
+        let run = Run { job: record.id, attempt: record.open.as_ref()?.number };
+        let cluster = &self.desk.state().cluster;
+        let named = |share: &Share| (cluster.name(share.machine), share.workers, share.servers);
+        let hosts = placement.shares().iter().map(named).collect();
+        Some(Launch { run, name: record.name.clone(), task: record.task.clone(), placement, hosts, cores })
+    }
+
+    fn remark(&mut self, id: JobId, before: u32, after: u32, how: &str) {
+        let name = &self.records[id.index()].name;
+        self.remarks.push(format!("{name} ({id}) goes from {before} to {after} workers {how}"));
+    }
+
     /// What no open attempt holds.
     fn free(&self) -> Vec<Resources> {
         let state = self.desk.state();
         let mut free: Vec<Resources> =
             state.cluster.machines().iter().map(|machine| machine.capacity).collect();
         for record in &self.records {
-            for share in record.open.iter().flat_map(|open| open.placement.shares()) {
+            for share in record.open.iter().flat_map(|open| open.holds().shares().to_vec()) {
                 free[share.machine.index()].add(&share.demand(&state.job(record.id).job), -1.0);
             }
         }
@@ -375,7 +436,7 @@ impl Scheduler {
         for record in &self.records {
             let job = &state.job(record.id).job;
             let open = record.open.iter().filter(|_| job.queue == queue.name);
-            for share in open.flat_map(|open| open.placement.shares()) {
+            for share in open.flat_map(|open| open.holds().shares().to_vec()) {
                 left.add(&share.demand(job), -1.0);
             }
         }
@@ -386,45 +447,25 @@ impl Scheduler {
         let record = &self.records[id.index()];
         let placement =
             self.wished(id).filter(|_| record.open.is_none() && record.not_before <= now)?.clone();
-        let state = self.desk.state();
-        let job = &state.job(id).job;
-        if !placement.shares().iter().all(|share| free[share.machine.index()].fits(&share.demand(job))) {
+        if !self.take_room(id, &placement, free) {
             return None;
         }
-        let need =
-            placement.shares().iter().fold(Resources::default(), |sum, share| sum.plus(&share.demand(job)));
-        if state.cluster.queue_of(job).is_some_and(|queue| !self.quota_left(queue).fits(&need)) {
-            return None;
-        }
-        for share in placement.shares() {
-            free[share.machine.index()].add(&share.demand(job), -1.0);
-        }
-        let named = |share: &syncline_schedule::Share| {
-            (state.cluster.name(share.machine), share.workers, share.servers)
-        };
-        let hosts = placement.shares().iter().map(named).collect();
         let cores = self.cores(&self.records[id.index()], &placement);
         let record = self.touch(id);
         record.attempts += 1;
-        let number = record.attempts;
         record.not_before = 0.0;
         record.open = Some(Attempt {
-            number,
+            number: record.attempts,
             placement: placement.clone(),
             begun: now,
             asked: None,
             killed: false,
             cores: cores.clone(),
+            resized: None,
+            resizing: None,
+            refused: None,
         });
-        let (name, task) = (record.name.clone(), record.task.clone());
-        Some(Act::Start(Box::new(Launch {
-            run: Run { job: id, attempt: number },
-            name,
-            task,
-            placement,
-            hosts,
-            cores,
-        })))
+        Some(Act::Start(Box::new(self.launch(&self.records[id.index()], placement, cores)?)))
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Server {
     pub header: Header,
     /// The command that runs an attempt; its folder is added.
     pub starter: Vec<OsString>,
+    /// Who hears what is worth a line, such as how a job came to another size.
+    pub log: fn(&str),
 }
 
 /// The usual address: this machine only.
@@ -98,7 +100,8 @@ impl Server {
         let folder =
             self.folder.canonicalize().map_err(Error::io("opening the scheduler's folder", &self.folder))?;
         let runs = folder.join("runs");
-        let daemon = Daemon::open(folder.clone(), self.header, Local::new(&folder, self.starter))?;
+        let daemon =
+            Daemon::open(folder.clone(), self.header, Local::new(&folder, self.starter))?.logged(self.log);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Error::io("starting the interface", &folder))?;
         let listener = runtime.block_on(TcpListener::bind(self.address)).and_then(|listener| {

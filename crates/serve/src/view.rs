@@ -74,6 +74,9 @@ pub struct JobView {
     pub may_have: (u32, u32),
     /// Whether it can be stopped and go on.
     pub resume: bool,
+    /// Whether it can be given other workers while it runs.
+    #[serde(default)]
+    pub scales: bool,
     /// When it was submitted.
     pub submitted_seconds: f64,
     /// When it first ran.
@@ -108,6 +111,9 @@ pub struct Span {
     pub from_seconds: f64,
     /// Until when; none: it runs.
     pub until_seconds: Option<f64>,
+    /// How it came to them: `started`, `restarted`, or `resized` while it ran.
+    #[serde(default)]
+    pub way: String,
 }
 
 impl View {
@@ -141,9 +147,13 @@ impl JobView {
         let cluster = &scheduler.desk().state().cluster;
         let job = scheduler.desk().state().job(record.id);
         let open = record.open.as_ref();
-        let past =
-            record.history.iter().flat_map(|ran| spans(scheduler, &ran.placement, ran.from, Some(ran.until)));
-        let running = open.iter().flat_map(|open| spans(scheduler, &open.placement, open.begun, None));
+        let past = record.history.iter().enumerate().flat_map(|(at, ran)| {
+            spans(scheduler, &ran.placement, (ran.from, Some(ran.until)), way(ran.resized, at))
+        });
+        let running = open.iter().flat_map(|open| {
+            let way = way(open.resized.is_some(), record.history.len());
+            spans(scheduler, &open.placement, (open.since(), None), way)
+        });
         let first = record.history.first().map(|ran| ran.from).or(open.map(|open| open.begun));
         Self {
             id: record.id.to_string(),
@@ -157,6 +167,7 @@ impl JobView {
             servers: open.map_or(0, |open| open.placement.servers()),
             may_have: (job.job.workers.min, job.job.workers.max),
             resume: job.job.resume,
+            scales: record.task.scale.is_some(),
             submitted_seconds: job.job.arrival,
             started_seconds: first,
             ended_seconds: record.ended,
@@ -180,7 +191,7 @@ pub(crate) fn held(scheduler: &Scheduler) -> Vec<Resources> {
     let state = scheduler.desk().state();
     let mut held = vec![Resources::default(); state.cluster.machines().len()];
     for record in scheduler.records() {
-        for share in record.open.iter().flat_map(|open| open.placement.shares()) {
+        for share in record.open.iter().flat_map(|open| open.holds().shares().to_vec()) {
             held[share.machine.index()].add(&share.demand(&state.job(record.id).job), 1.0);
         }
     }
@@ -217,8 +228,8 @@ fn progress(job: &JobState, record: &Record, at: f64, now: f64) -> f64 {
 fn spans<'a>(
     scheduler: &'a Scheduler,
     placement: &'a Placement,
-    from: f64,
-    until: Option<f64>,
+    (from, until): (f64, Option<f64>),
+    way: &'static str,
 ) -> impl Iterator<Item = Span> + 'a {
     let cluster = &scheduler.desk().state().cluster;
     placement.shares().iter().map(move |share| Span {
@@ -227,5 +238,15 @@ fn spans<'a>(
         servers: share.servers,
         from_seconds: from,
         until_seconds: until,
+        way: way.into(),
     })
+}
+
+/// How a job came to its size, the one number `at` of those that it has had.
+fn way(resized: bool, at: usize) -> &'static str {
+    match (resized, at) {
+        (true, _) => "resized",
+        (false, 0) => "started",
+        (false, _) => "restarted",
+    }
 }

@@ -3,7 +3,7 @@
 use syncline_schedule::{JobId, Resource, Resources, state::JobState};
 
 use crate::{
-    record::{Outcome, Record},
+    record::{Attempt, Outcome, Record},
     scheduler::Scheduler,
     view::held,
 };
@@ -23,9 +23,12 @@ pub fn why(scheduler: &Scheduler, record: &Record, now: f64) -> String {
             format!("it has run for the {limit:.0} s that it may and is asked to stop")
         }
         (Some(Outcome::Cancelled), Some(_)) => "it was cancelled and is asked to stop".into(),
-        (None, Some(open)) if open.asked.is_some() => {
-            "it is asked to stop, to go on with other workers or later".into()
-        }
+        (None, Some(open)) if open.asked.is_some() => match &open.refused {
+            None => "it is asked to stop, to go on with other workers or later".into(),
+            Some(why) => format!(
+                "it is asked to stop, to go on with other workers, which it could not have while it ran: {why}"
+            ),
+        },
         (None, Some(_)) => running(scheduler, record),
         (None, None) => waiting(scheduler, record, now),
     }
@@ -34,6 +37,12 @@ pub fn why(scheduler: &Scheduler, record: &Record, now: f64) -> String {
 fn running(scheduler: &Scheduler, record: &Record) -> String {
     let job = scheduler.desk().state().job(record.id);
     let (workers, most) = (job.placement.workers(), job.job.workers.max);
+    let open = record.open.as_ref().filter(|open| open.placement != job.placement);
+    if let Some(open) = open {
+        let now = open.placement.workers();
+        let when = if open.resizing.is_some() { "at its next round" } else { "as soon as there is room" };
+        return format!("it runs with {now} of at most {most} workers, and has {workers} {when}");
+    }
     if !job.job.resume || workers >= most {
         return "it runs".into();
     }
@@ -50,7 +59,7 @@ fn waiting(scheduler: &Scheduler, record: &Record, now: f64) -> String {
     if !job.placement.is_empty() {
         return match stopping(scheduler) {
             names if names.is_empty() => "it is about to start".into(),
-            names => format!("it starts as soon as {} has stopped", names.join(", ")),
+            names => format!("it starts as soon as {} has made room", names.join(", ")),
         };
     }
     if let Some(why) = scheduler.desk().held(record.id) {
@@ -79,8 +88,13 @@ fn state_policy(scheduler: &Scheduler) -> &'static str {
 }
 
 fn stopping(scheduler: &Scheduler) -> Vec<String> {
-    let stops = |record: &&Record| record.open.as_ref().is_some_and(|open| open.asked.is_some());
-    scheduler.records().iter().filter(stops).map(|record| record.name.clone()).collect()
+    let gives_way = |record: &&Record| {
+        let shrinks = |open: &Attempt| {
+            open.resizing.as_ref().is_some_and(|resizing| resizing.to.workers() < open.placement.workers())
+        };
+        record.open.as_ref().is_some_and(|open| open.asked.is_some() || shrinks(open))
+    };
+    scheduler.records().iter().filter(gives_way).map(|record| record.name.clone()).collect()
 }
 
 /// What is short for the smallest gang, and who has it.
@@ -112,7 +126,7 @@ fn holders(scheduler: &Scheduler, kind: Resource, except: JobId) -> Vec<String> 
     let state = scheduler.desk().state();
     let amount = |record: &Record| {
         let job = &state.job(record.id).job;
-        let shares = record.open.iter().flat_map(|open| open.placement.shares());
+        let shares = record.open.iter().flat_map(|open| open.holds().shares().to_vec());
         shares.map(|share| share.demand(job)[kind]).sum::<f64>()
     };
     let mut holders: Vec<(f64, &Record)> = scheduler

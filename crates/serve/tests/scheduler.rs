@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use syncline_schedule::{
-    Cluster, JobId, MachineId, PolicyName, Resources,
+    Cluster, JobId, PolicyName, Resources,
     desk::{Desk, Snapshot},
     jobs_file::sent_jobs,
     replay::{Header, Recording},
@@ -35,6 +35,10 @@ struct World {
     /// Work left of what runs, and workers.
     running: BTreeMap<Run, (f64, u32)>,
     left: BTreeMap<JobId, f64>,
+    /// Attempts that are told of another number of workers have it after this time, or will not.
+    told: BTreeMap<Run, (f64, u32)>,
+    /// Whether who is told refuses.
+    deaf: bool,
     /// Attempts that were asked to stop end after this time.
     ends: BTreeMap<Run, (f64, Ending)>,
     entries: Vec<Entry>,
@@ -56,6 +60,8 @@ impl World {
             now: 0.0,
             running: BTreeMap::new(),
             left: BTreeMap::new(),
+            told: BTreeMap::new(),
+            deaf: false,
             ends: BTreeMap::new(),
             entries: Vec::new(),
             records: Vec::new(),
@@ -94,6 +100,11 @@ impl World {
                 let left = self.left[&launch.run.job];
                 self.running.insert(launch.run, (left, launch.placement.workers()));
             }
+            // Told again by the next daemon: it hears the same.
+            Act::Resize(launch) => {
+                let heard = (self.now + 0.3, launch.placement.workers());
+                self.told.entry(launch.run).or_insert(heard);
+            }
             Act::Ask(run) => drop(self.ends.insert(run, (self.now + 0.5, Ending::Signalled(15)))),
             Act::Kill(run) => drop(self.ends.insert(run, (self.now, Ending::Signalled(9)))),
         }
@@ -104,8 +115,12 @@ impl World {
         let mut jobs: Vec<JobId> = self.running.keys().map(|run| run.job).collect();
         jobs.dedup();
         assert_eq!(jobs.len(), self.running.len(), "a job runs twice");
-        let cores: u32 = self.running.values().map(|(_, workers)| workers).sum();
-        let whole = self.header.cluster().capacity(MachineId(0))[syncline_schedule::Resource::Cpu];
+        // Of one that is told of another size nobody knows which it has.
+        let most = |(run, (_, workers)): (&Run, &(f64, u32))| {
+            self.told.get(run).map_or(*workers, |(_, then)| *workers.max(then))
+        };
+        let cores: u32 = self.running.iter().map(most).sum();
+        let whole = self.header.cluster().total()[syncline_schedule::Resource::Cpu];
         assert!(f64::from(cores) <= whole, "{cores} workers run");
     }
 
@@ -127,6 +142,18 @@ impl World {
             if let News::Ended(run, ..) = ended {
                 self.running.remove(run);
                 self.ends.remove(run);
+                self.told.remove(run);
+            }
+        }
+        let heard: Vec<Run> =
+            self.told.iter().filter(|(_, (at, _))| *at <= self.now).map(|(run, _)| *run).collect();
+        for run in heard {
+            let (_, workers) = self.told.remove(&run).unwrap();
+            if self.deaf {
+                news.push(News::Resized(run, Err("nobody listens".into())));
+            } else {
+                self.running.get_mut(&run).unwrap().1 = workers;
+                news.push(News::Resized(run, Ok(())));
             }
         }
         let due = self.scheduler.next_due().is_some_and(|due| due <= self.now);
@@ -151,6 +178,9 @@ impl World {
             }
         };
         self.scheduler = Scheduler::new(desk, self.records.clone()).unwrap();
+        for act in self.scheduler.under_way() {
+            self.carry_out(act);
+        }
     }
 
     fn save(&mut self) {
@@ -178,7 +208,7 @@ fn mixed() -> Value {
         { "name": "a", "command": ["a"], "seconds": 20, "workers": { "min": 1, "max": 4 }, "resume": true, "retries": 1 },
         { "name": "b", "command": ["b"], "seconds": 5 },
         { "name": "c", "command": ["c"], "seconds": 8, "workers": { "min": 2, "max": 2 } },
-        { "name": "d", "command": ["d"], "seconds": 12, "workers": { "min": 1, "max": 3 }, "resume": true },
+        { "name": "d", "command": ["d"], "seconds": 12, "workers": { "min": 1, "max": 3 }, "resume": true, "scale": ["tell"] },
         { "name": "e", "command": ["e"], "seconds": 3, "workers": { "min": 1, "max": 2 } },
     ])
 }
@@ -258,6 +288,75 @@ fn an_elastic_job_grows_when_another_ends() {
     assert_eq!(sizes, [1, 2]);
     // Half a second of stopping, and 25 worker-seconds left for two.
     assert!((17.0..20.0).contains(&world.now), "{}", world.now);
+}
+
+/// A job that is told of its other sizes grows and shrinks without being stopped, and nothing more runs than there is room.
+#[test]
+fn a_job_that_says_how_is_resized_while_it_runs() {
+    for deaf in [false, true] {
+        let mut world = World::new(PolicyName::Drf, 2.0);
+        world.deaf = deaf;
+        world.submit(json!([
+            { "name": "long", "command": ["x"], "seconds": 30, "workers": { "min": 1, "max": 2 }, "resume": true,
+              "scale": ["tell", "{workers}"] },
+            { "name": "short", "command": ["x"], "seconds": 5 },
+        ]));
+        while world.now < 8.0 {
+            world.tick();
+        }
+        world.submit(json!([{ "name": "second", "command": ["x"], "seconds": 4 }]));
+        world.run(200.0);
+        let record = world.scheduler.find("long").unwrap();
+        let sizes: Vec<(u32, bool)> =
+            record.history.iter().map(|ran| (ran.placement.workers(), ran.resized)).collect();
+        assert_eq!(sizes, [(1, false), (2, !deaf), (1, !deaf), (2, !deaf)]);
+        assert_eq!(record.attempts, if deaf { 4 } else { 1 });
+        assert_eq!(*world.outcome("second"), Outcome::Done);
+    }
+}
+
+/// Two jobs that would change places are stopped for it: each would wait for the other's room.
+#[test]
+fn a_move_is_a_stop_and_a_start() {
+    let two = json!({ "machines": [{ "name": "a", "count": 2, "capacity": { "cpu": 2 } }] });
+    let cluster: Cluster = serde_json::from_value(two).unwrap();
+    for policy in [PolicyName::Drf, PolicyName::Optimus, PolicyName::TiresiasL, PolicyName::Syncline] {
+        let mut world = World::with(server::header(policy, cluster.clone(), 10.0, 2000).unwrap());
+        for number in 0..12 {
+            let most = 1 + number % 4;
+            world.submit(
+                json!([{ "name": format!("n{number}"), "command": ["x"], "seconds": 3 + 5 * (number % 3),
+                "workers": { "min": 1, "max": most }, "resume": true, "scale": ["tell"] }]),
+            );
+            (0..7).for_each(|_| world.tick());
+        }
+        world.run(600.0);
+        for record in world.scheduler.records() {
+            let fine = matches!(record.outcome, Some(Outcome::Done | Outcome::TurnedDown(_)));
+            assert!(fine, "{policy} {}: {record:?}", record.name);
+        }
+    }
+}
+
+/// One that says nothing is stopped after a while, and goes on.
+#[test]
+fn who_does_not_hear_of_another_size_is_stopped_for_it() {
+    let mut world = World::new(PolicyName::Drf, 2.0);
+    world.submit(json!([
+        { "name": "long", "command": ["x"], "seconds": 400, "workers": { "min": 1, "max": 2 }, "resume": true,
+          "scale": ["tell"] },
+        { "name": "short", "command": ["x"], "seconds": 5 },
+    ]));
+    while world.now < 140.0 {
+        world.tick();
+        world.told.values_mut().for_each(|(at, _)| *at = f64::INFINITY);
+    }
+    let record = world.scheduler.find("long").unwrap();
+    assert_eq!((record.attempts, record.open.as_ref().unwrap().placement.workers()), (2, 2));
+    let run = Run { job: JobId(0), attempt: 1 };
+    // What the first has to say now is of nobody.
+    world.step(vec![News::Resized(run, Ok(()))]);
+    assert_eq!(world.scheduler.find("long").unwrap().history.len(), 1);
 }
 
 #[test]

@@ -36,19 +36,19 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Args {
     /// The run: its folder, its program's name, or the process that launched it
     #[arg(value_name = "RUN")]
-    run: String,
+    pub run: String,
     /// How many are to be there
     #[arg(long, value_name = "COUNT")]
-    workers: usize,
+    pub workers: usize,
     /// The group that grows or shrinks, of a program of one's own
     #[arg(long, value_name = "LABEL", default_value = "worker")]
-    group: String,
+    pub group: String,
     /// For how long to wait until they are there, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
-    wait: u32,
+    pub wait: u32,
     /// Print what came of it as JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// What came of it.
@@ -132,7 +132,7 @@ impl Output {
 }
 
 /// The program of a run's folder, or the one of this name or process.
-fn find(run: &str) -> Result<Viewer, Failure> {
+pub fn find(run: &str) -> Result<Viewer, Failure> {
     let folder = Path::new(run);
     if !RunRecord::is_at(folder) {
         return top::find(run);

@@ -266,6 +266,13 @@ impl TrainJob {
         toml::to_string(self).map_err(wrong)
     }
 
+    /// Whether it can be run with [`elastic`](Self::elastic): its workers may come and go under its policy, and rows are not dealt
+    /// out by how fast they are.
+    pub fn may_be_elastic(&self) -> bool {
+        crate::check::may_come_and_go(self.sync.unwrap_or(Policy::Bsp))
+            && self.partition != Some(Partition::Measured)
+    }
+
     /// Workers and servers.
     pub fn nodes(&self) -> usize {
         let has_servers = self.sync.is_none_or(WantedPolicy::has_servers);

@@ -35,6 +35,10 @@ pub struct Task {
     /// Whether it is held to as many cores of the machine as its workers and servers take.
     #[serde(default)]
     pub pin: bool,
+    /// The command that tells it of another number of workers while it runs, with the same blanks; it ends with success when they are
+    /// there. None: it is stopped for that, and goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Vec<String>>,
 }
 
 fn ten() -> f64 {
@@ -42,8 +46,8 @@ fn ten() -> f64 {
 }
 
 /// The fields of a [`Task`].
-pub(super) const FIELDS: [&str; 7] =
-    ["command", "directory", "environment", "grace", "retries", "files", "pin"];
+pub(super) const FIELDS: [&str; 8] =
+    ["command", "directory", "environment", "grace", "retries", "files", "pin", "scale"];
 
 /// What a job is believed to take of which nothing is said, in seconds.
 const UNKNOWN: f64 = 3600.0;
@@ -68,6 +72,10 @@ pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
         invalid("command", &Value::from("what is given"), "").with_found(error.to_string())
     })?;
     task.validate()?;
+    if task.scale.is_some() && fields.get("resume") != Some(&json!(true)) {
+        let what = "it has no effect without `resume = true`: a job that cannot resume keeps the size that it starts with";
+        return Err(invalid("scale", &json!(task.scale), what));
+    }
     let known = ["workload", "seconds", "profile", "epochs"].iter().any(|field| fields.contains_key(*field));
     if !known {
         fields.insert("seconds".into(), json!(UNKNOWN));
@@ -119,16 +127,8 @@ pub(super) fn spell_out_seconds(fields: &mut Map<String, Value>) -> Result<()> {
 
 impl Task {
     fn validate(&self) -> Result<()> {
-        if self.command.first().is_none_or(String::is_empty) {
-            return Err(invalid(
-                "command",
-                &json!(self.command),
-                "it is a list: the program, then its arguments",
-            ));
-        }
-        if self.command.iter().any(|part| part.contains('\0')) {
-            return Err(invalid("command", &json!(self.command), "no argument can hold a zero byte"));
-        }
+        is_command("command", &self.command)?;
+        self.scale.iter().try_for_each(|scale| is_command("scale", scale))?;
         let odd = |name: &str| name.is_empty() || name.contains(['=', '\0']);
         if let Some((name, _)) =
             self.environment.iter().find(|(name, value)| odd(name) || value.contains('\0'))
@@ -152,13 +152,32 @@ impl Task {
 
     /// The command with its blanks filled in. Other braces stay as they are.
     pub fn filled(&self, workers: u32, servers: u32, name: &str, folder: &str) -> Vec<String> {
-        let fill = |part: &String| {
-            let part =
-                part.replace("{workers}", &workers.to_string()).replace("{servers}", &servers.to_string());
-            part.replace("{name}", name).replace("{folder}", folder)
-        };
-        self.command.iter().map(fill).collect()
+        filled(&self.command, workers, servers, name, folder)
     }
+
+    /// Likewise the command that tells it of another size, if it has one.
+    pub fn scaling(&self, workers: u32, servers: u32, name: &str, folder: &str) -> Option<Vec<String>> {
+        Some(filled(self.scale.as_ref()?, workers, servers, name, folder))
+    }
+}
+
+fn filled(command: &[String], workers: u32, servers: u32, name: &str, folder: &str) -> Vec<String> {
+    let fill = |part: &String| {
+        let part = part.replace("{workers}", &workers.to_string()).replace("{servers}", &servers.to_string());
+        part.replace("{name}", name).replace("{folder}", folder)
+    };
+    command.iter().map(fill).collect()
+}
+
+/// Whether a list is something that can be started.
+fn is_command(field: &str, command: &[String]) -> Result<()> {
+    if command.first().is_none_or(String::is_empty) {
+        return Err(invalid(field, &json!(command), "it is a list: the program, then its arguments"));
+    }
+    if command.iter().any(|part| part.contains('\0')) {
+        return Err(invalid(field, &json!(command), "no argument can hold a zero byte"));
+    }
+    Ok(())
 }
 
 impl Error {

@@ -34,6 +34,7 @@ const TESTS: &[Test] = &[
     ("who_does_not_hear_sigterm_is_killed_with_all_its_children", who_does_not_hear_is_killed),
     ("a_small_process_that_is_killed_takes_its_job_along", a_killed_starter_takes_its_job_along),
     ("an_elastic_job_grows_when_another_ends", an_elastic_job_grows),
+    ("a_job_is_told_of_its_size_though_the_daemon_dies_meanwhile", a_job_is_told_of_its_size),
     ("a_daemon_killed_at_random_moments_loses_nothing", || nothing_is_lost(6, 3)),
 ];
 
@@ -60,6 +61,7 @@ fn serve(folder: &Path, policy: PolicyName) {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         header: server::header(policy, cluster, 10.0, 20_000).unwrap(),
         starter: vec![own, OsString::from("attempt")],
+        log: |_| {},
     };
     server.run(|page| println!("{page}")).unwrap();
 }
@@ -226,6 +228,35 @@ fn an_elastic_job_grows() {
     assert!(fine, "{log}");
 }
 
+/// The same, told while it runs: its command writes the size that its loop reads.
+fn a_job_is_told_of_its_size() {
+    let mut daemon = Daemon::new(PolicyName::Drf);
+    let mut grows = shell(
+        "grows",
+        "n=0; echo {workers} > {folder}/size; echo begins >> log
+        while [ $n -lt 60 ]; do sleep 0.1; n=$((n + $(cat {folder}/size))); done
+        echo done >> log",
+    );
+    (grows["seconds"], grows["resume"], grows["workers"]) =
+        (json!(6), json!(true), json!({ "min": 1, "max": 2 }));
+    // It takes its time, so that the daemon can die meanwhile.
+    grows["scale"] =
+        json!(["sh", "-c", "sleep 1; echo {workers} > {folder}/next; mv {folder}/next {folder}/size"]);
+    grows["pin"] = json!(true);
+    let jobs = [shell("short", "sleep 1"), grows].map(|mut job| {
+        job["directory"] = json!(daemon.folder.path());
+        job
+    });
+    daemon.client.submit(jobs.to_vec()).unwrap();
+    daemon.until("grows", |job| job.why.contains("has 2 at its next round"));
+    daemon.kill();
+    daemon.start_again();
+    let job = daemon.over("grows");
+    let ways: Vec<(u32, &str)> = job.spans.iter().map(|span| (span.workers, span.way.as_str())).collect();
+    assert_eq!((job.attempts, ways), (1, vec![(1, "started"), (2, "resized")]));
+    assert_eq!(daemon.log(), "begins\ndone\n");
+}
+
 /// A job whose log shows what must not happen: a start or an end twice, two attempts at once.
 fn careful(number: usize) -> Value {
     let mut job = shell(
@@ -240,6 +271,10 @@ fn careful(number: usize) -> Value {
     );
     job["resume"] = json!(number.is_multiple_of(2));
     job["workers"] = json!({ "min": 1, "max": 1 + u32::from(number.is_multiple_of(3)) });
+    if number.is_multiple_of(6) {
+        // Its loop goes on as it began: what counts is that it is told, and not stopped.
+        job["scale"] = json!(["sh", "-c", "sleep 0.2"]);
+    }
     job
 }
 

@@ -38,6 +38,8 @@ enum Command {
     Attempt(live::serve::AttemptArgs),
     #[command(hide = true)]
     Train(live::training::Args),
+    #[command(hide = true)]
+    Scale(live::training::ScaleArgs),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -56,6 +58,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Record(args) => live::record(&args),
         Command::Attempt(args) => live::serve::run_attempt(&args),
         Command::Train(args) => live::training::run(&args),
+        Command::Scale(args) => live::training::scale(&args),
     }
 }
 

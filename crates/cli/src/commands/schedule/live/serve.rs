@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(error.to_string()))?;
     // The running program itself, even when its file has been replaced since.
     let starter = ["/proc/self/exe", "schedule", "attempt"].map(OsString::from).to_vec();
-    let server = Server { folder: args.place.folder(), address: args.listen, header, starter };
+    let server = Server { folder: args.place.folder(), address: args.listen, header, starter, log: remark };
     server.run(|page| {
         remark(&format!("{} decides; submit with `syncline schedule submit`, and watch at", args.policy));
         // Nobody who reads it is no reason to stop.

@@ -115,7 +115,11 @@ fn one(job: &JobView, output: &str, page: &mut Page) {
     page.line(&format!("command: {}", job.command.join(" ")));
     let (min, max) = job.may_have;
     let may = if min == max { format!("{min}") } else { format!("{min} to {max}") };
-    let stays = if job.resume { "can be stopped and go on" } else { "stays as it starts" };
+    let stays = match (job.scales, job.resume) {
+        (true, _) => "grows and shrinks while it runs",
+        (false, true) => "can be stopped and go on",
+        (false, false) => "stays as it starts",
+    };
     page.line(&format!("workers: {may}; {stays}; started {}", unit::plural(job.attempts.into(), "time")));
     if !job.queue.is_empty() || job.priority != 0 || job.limit_seconds.is_some() {
         let queue = if job.queue.is_empty() { "none".into() } else { job.queue.clone() };
@@ -124,8 +128,9 @@ fn one(job: &JobView, output: &str, page: &mut Page) {
     }
     for span in &job.spans {
         let until = span.until_seconds.map_or("now".into(), unit::seconds);
+        let way = if span.way == "resized" { "resized while it ran" } else { &span.way };
         page.bullet(&format!(
-            "{} on {} from {} to {until}",
+            "{} on {} from {} to {until}: {way}",
             unit::plural(span.workers.into(), "worker"),
             span.machine,
             unit::seconds(span.from_seconds)

@@ -1,6 +1,10 @@
 //! Training jobs for the scheduler: a `TrainJob` as one of its jobs, and the command by which it runs one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use clap::ValueHint;
 use serde_json::{Map, Value, json};
@@ -10,7 +14,10 @@ use syncline::{
 };
 
 use crate::{
-    commands::train::{Manner, run_job},
+    commands::{
+        scale,
+        train::{Manner, run_job},
+    },
     failure::Failure,
 };
 
@@ -20,6 +27,12 @@ const RUN: &str = "run";
 
 /// Seconds between SIGTERM and SIGKILL: a checkpoint is written between.
 const GRACE: f64 = 30.0;
+
+/// How long to wait until a run can be told anything: it reads its data first.
+const BEGINS: Duration = Duration::from_secs(30);
+
+/// Between two looks whether it can.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether a file holds a training job itself, and not a list of jobs for the scheduler.
 pub fn is_one(path: &Path) -> bool {
@@ -43,7 +56,7 @@ pub fn spell_out(entry: &mut Map<String, Value>, folder: &Path) -> Result<(), Fa
     let name = entry.get("name").and_then(Value::as_str).unwrap_or("without a name").to_owned();
     let wrong = |what: String| Failure::Failed(format!("job {name}: {what}"));
     if let Some(field) =
-        ["command", "files", "resume", "pin"].iter().find(|field| entry.contains_key(**field))
+        ["command", "files", "resume", "pin", "scale"].iter().find(|field| entry.contains_key(**field))
     {
         return Err(wrong(format!(
             "`{field}` beside `train`: a training job is started, stopped and resumed by itself"
@@ -82,10 +95,13 @@ pub fn spell_out(entry: &mut Map<String, Value>, folder: &Path) -> Result<(), Fa
     if !["workload", "seconds"].iter().any(|field| entry.contains_key(*field)) {
         entry.insert("seconds".into(), json!(3600));
     }
-    entry.insert(
-        "command".into(),
-        json!(["syncline", "schedule", "train", "{folder}", "--servers", "{servers}"]),
-    );
+    let mut command = vec!["syncline", "schedule", "train", "{folder}", "--servers", "{servers}"];
+    if most > 1 && job.may_be_elastic() {
+        command.extend(["--elastic", "{workers}"]);
+        let scale = ["syncline", "schedule", "scale", "{folder}", "--workers", "{workers}"];
+        entry.insert("scale".into(), json!(scale));
+    }
+    entry.insert("command".into(), json!(command));
     entry.insert("files".into(), json!({ JOB: job.to_toml()? }));
     entry.insert("resume".into(), json!(true));
     entry.insert("pin".into(), json!(true));
@@ -114,6 +130,9 @@ pub struct Args {
     /// How many servers were decided; 0: as the job says
     #[arg(long)]
     servers: usize,
+    /// How many of its workers are there at the start, if others may join and leave
+    #[arg(long)]
+    elastic: Option<usize>,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -130,5 +149,46 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let has_servers = job.sync.is_none_or(WantedPolicy::has_servers);
     let servers = if args.servers > 0 && has_servers { Some(args.servers) } else { job.servers };
-    run_job(TrainJob { servers, ..job }, Manner { goes_on, ..Manner::default() })
+    let elastic = args.elastic.or(job.elastic);
+    run_job(TrainJob { servers, elastic, ..job }, Manner { goes_on, ..Manner::default() })
+}
+
+/// Have workers join the run of a training job, or leave it
+#[derive(clap::Args)]
+pub struct ScaleArgs {
+    /// The folder that all starts of the job share
+    #[arg(value_hint = ValueHint::DirPath)]
+    folder: PathBuf,
+    /// How many are to be there
+    #[arg(long)]
+    workers: usize,
+}
+
+/// Returns when they are there, or when the run has come to its end.
+pub fn scale(args: &ScaleArgs) -> Result<(), Failure> {
+    let run = args.folder.join(RUN);
+    let name = run.to_string_lossy().into_owned();
+    let is_over = || RunRecord::read(&run).is_ok_and(|record| record.state == RunState::Finished);
+    let mut left = BEGINS;
+    while let Err(failure) = begun(&run, &name) {
+        if is_over() {
+            return Ok(());
+        }
+        if left.is_zero() {
+            return Err(failure);
+        }
+        thread::sleep(LOOK);
+        left = left.saturating_sub(LOOK);
+    }
+    let args =
+        scale::Args { run: name, workers: args.workers, group: "worker".into(), wait: 60, json: false };
+    scale::run(&args).or_else(|failure| if is_over() { Ok(()) } else { Err(failure) })
+}
+
+/// Whether the run can be told anything.
+fn begun(run: &Path, name: &str) -> Result<(), Failure> {
+    if !RunRecord::is_at(run) {
+        return Err(Failure::Failed("its run has not begun".into()));
+    }
+    scale::find(name).map(drop)
 }
