@@ -2,12 +2,14 @@
 """Measures the scheduler: what a decision costs with a long queue, submissions a second, and how soon a killed daemon is back.
 
     scripts/scheduler_measured.py [--binary target/release/syncline] [--example target/release/examples/decision_cost]
-                                  [--machines 1000] [--jobs 10000] [--limit 60] [--only decisions|live]
+                                  [--machines 1000] [--jobs 10000] [--limit 60] [--only decisions|live|resize]
 
 Decisions: the example runs once a policy, and is ended after --limit seconds. Submissions: one connection sends jobs that wait behind
 a full machine, one a request and then hundred a request; each is on the disk before it is answered. Recovery: with that queue, and jobs
 that run, the daemon is killed with SIGKILL and started again with the same folder; the time until it answers, and what has become of
-the jobs. Printed are tables in Markdown.
+the jobs. Resizes: a training job of ten million parameters grows from one worker to two when another job ends, once told of it while it
+runs and once by a checkpoint, a stop and a start; the time from the decision until it has the size, and the longest time in which it
+trained on nothing meanwhile. Printed are tables in Markdown.
 """
 
 import argparse
@@ -47,8 +49,8 @@ def decisions(example, machines, jobs, limit):
 
 
 class Daemon:
-    def __init__(self, binary, place):
-        self.binary, self.place = binary, Path(place)
+    def __init__(self, binary, place, policy="fifo"):
+        self.binary, self.place, self.policy = binary, Path(place), policy
         (self.place / "cluster.toml").write_text("[[machines]]\nname = 'box'\ncapacity = { cpu = 2 }\n")
         self.start()
 
@@ -56,7 +58,7 @@ class Daemon:
         """Seconds until it has answered a request."""
         begun = time.monotonic()
         command = [self.binary, "schedule", "serve", "--state", "state", "--listen", "127.0.0.1:0"]
-        command += ["--cluster", "cluster.toml", "--policy", "fifo"]
+        command += ["--cluster", "cluster.toml", "--policy", self.policy]
         self.process = subprocess.Popen(
             command, cwd=self.place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -121,6 +123,71 @@ def recovery(daemon):
     print(f"recovery after SIGKILL: {seconds:.2f} s with {len(after)} jobs ({states}); as before: {'yes' if same else 'NO'}")
 
 
+# Ten million parameters, between the two hidden layers.
+TRAINING = 'workers = 2\nepochs = 100000\nmodel = "mlp:3150,3150"\nbatch = 4\nsync = "bsp"\n'
+
+
+def training(while_it_runs):
+    command = ["syncline", "schedule", "train", "{folder}", "--servers", "{servers}"]
+    job = {"name": "learns", "files": {"job.toml": TRAINING}, "workers": {"min": 1, "max": 2}, "seconds": 3600}
+    job |= {"resume": True, "pin": True, "grace": 120, "command": command}
+    if while_it_runs:
+        job["command"] = [*command, "--elastic", "{workers}"]
+        job["scale"] = ["syncline", "schedule", "scale", "{folder}", "--workers", "{workers}"]
+    return job
+
+
+def progress(folder):
+    """Samples trained on, as far as the run has said so."""
+    lines = (folder / "progress.jsonl").read_text().splitlines() if (folder / "progress.jsonl").exists() else []
+    return json.loads(lines[-1])["samples"] if lines else 0
+
+
+def until(what, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.02)
+    return found
+
+
+def resize(binary, while_it_runs):
+    """Seconds until it has its size, and the longest time without a new sample."""
+    place = tempfile.mkdtemp()
+    daemon = Daemon(binary, place, "drf")
+    try:
+        other = {"name": "other", "command": ["sleep", "3600"], "seconds": 60}
+        daemon.ask("POST", "/api/jobs", {"jobs": [other, training(while_it_runs)]})
+        folder = Path(place) / "state/runs/j1/files/run"
+        until(lambda: progress(folder) > 0)
+        time.sleep(10)
+        # It has closed a connection that said nothing for so long.
+        daemon.connection.close()
+        daemon.ask("DELETE", "/api/jobs/other")
+        until(lambda: daemon.ask("GET", "/api/jobs/other")["state"] == "cancelled")
+        begun = latest = time.monotonic()
+        samples, longest, has_it = progress(folder), 0.0, None
+        while has_it is None or time.monotonic() < has_it + 20:
+            job = daemon.ask("GET", "/api/jobs/learns")
+            if has_it is None and job["state"] == "running" and job["workers"] == 2:
+                has_it = time.monotonic()
+            longest = max(longest, time.monotonic() - latest)
+            if (now := progress(folder)) != samples:
+                samples, latest = now, time.monotonic()
+            time.sleep(0.02)
+        return has_it - begun, longest, job["attempts"]
+    finally:
+        daemon.end()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def resizes(binary):
+    print("\n| 1 to 2 workers | has them after, s | longest time without a new sample, s | starts |\n|---|---|---|---|")
+    for name, while_it_runs in (("told while it runs", True), ("checkpoint, stop and start", False)):
+        after, longest, attempts = resize(binary, while_it_runs)
+        print(f"| {name} | {after:.1f} | {longest:.1f} | {attempts} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="target/release/syncline")
@@ -128,11 +195,13 @@ def main():
     parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--limit", type=float, default=60)
-    parser.add_argument("--only", choices=["decisions", "live"])
+    parser.add_argument("--only", choices=["decisions", "live", "resize"])
     args = parser.parse_args()
-    if args.only != "live":
+    if args.only in (None, "resize"):
+        resizes(str(Path(args.binary).resolve()))
+    if args.only in (None, "decisions"):
         decisions(str(Path(args.example).resolve()), args.machines, args.jobs, args.limit)
-    if args.only != "decisions":
+    if args.only in (None, "live"):
         place = tempfile.mkdtemp()
         daemon = Daemon(str(Path(args.binary).resolve()), place)
         try:

@@ -256,9 +256,7 @@ fn grows(sync: &str, epochs: u64, (attempts, way): (u64, &str)) {
     const PATIENCE: u64 = 400;
     let daemon = Daemon::new("--policy drf");
     let at = |name: &str| daemon.folder.path().join(name);
-    let job = format!(
-        "workers = 2\nepochs = {epochs}\nmodel = \"mlp:32\"\nseed = 3\nsync = \"{sync}\"\n"
-    );
+    let job = format!("workers = 2\nepochs = {epochs}\nmodel = \"mlp:32\"\nseed = 3\nsync = \"{sync}\"\n");
     std::fs::write(at("learns.toml"), job).unwrap();
     let waits = "while [ ! -e go ]; do sleep 0.1; done";
     daemon.text(&["submit", "--name", "other", "--seconds", "3", "--", "sh", "-c", waits]);

@@ -235,13 +235,13 @@ fn needed_factor(choice: &Alternative) -> f64 {
 fn steps(search: &Search, job: &Job, plan: &Plan) -> Vec<Step> {
     let step = |(slot, placement): &(usize, Placement)| {
         let market = search.market(job, *slot);
-        let open: Vec<_> = market.hosts.iter().filter(|host| host.workers_fit > 0).collect();
+        let open: Vec<_> = market.hosts().iter().filter(|host| host.workers_fit > 0).collect();
         let mean = open.iter().map(|host| host.worker_price).sum::<f64>() / open.len().max(1) as f64;
         let paid: f64 = placement
             .shares()
             .iter()
             .filter_map(|share| {
-                market.hosts.iter().find(|host| host.machine == share.machine).map(|host| (share, host))
+                market.hosts().iter().find(|host| host.machine == share.machine).map(|host| (share, host))
             })
             .map(|(share, host)| f64::from(share.workers) * host.worker_price)
             .sum();

@@ -2,9 +2,15 @@
 //!
 //! Invariant: no reservation exceeds a capacity; [`Ledger::take`] is only given what [`Ledger::free`] shows.
 
+use std::{cell::RefCell, rc::Rc};
+
 use serde::{Deserialize, Serialize};
 
-use super::PriceFunction;
+use super::{
+    PriceFunction,
+    market::Stock,
+    shelf::{Shape, Shelves},
+};
 use crate::{
     error::{Error, Result},
     model::{Cluster, Job, MachineId, Placement, Resources},
@@ -109,6 +115,9 @@ pub struct Ledger {
     function: PriceFunction,
     /// Machines from this index on have their own price function.
     second: Option<(usize, PriceFunction)>,
+    /// Whether anything was ever reserved, or closed, in a slot.
+    touched: Vec<bool>,
+    shelves: RefCell<Shelves>,
 }
 
 impl Ledger {
@@ -123,6 +132,8 @@ impl Ledger {
             capacity,
             function,
             second: None,
+            touched: vec![false; grid.slots],
+            shelves: RefCell::default(),
         }
     }
 
@@ -132,6 +143,9 @@ impl Ledger {
         for at in 0..self.free.len() {
             self.reprice(at, MachineId((at % self.capacity.len()) as u32));
         }
+        // All slots are alike still.
+        self.touched.fill(false);
+        self.shelves = RefCell::default();
         self
     }
 
@@ -143,6 +157,11 @@ impl Ledger {
     /// The price function.
     pub fn function(&self) -> &PriceFunction {
         &self.function
+    }
+
+    /// What jobs of a shape find in a slot, kept from the last time or made now.
+    pub(super) fn stock(&self, shape: &Shape, slot: usize, make: impl FnOnce() -> Stock) -> Rc<Stock> {
+        self.shelves.borrow_mut().get(shape, (slot, self.touched[slot]), make)
     }
 
     fn at(&self, slot: usize, machine: MachineId) -> usize {
@@ -250,6 +269,9 @@ impl Ledger {
     }
 
     fn reprice(&mut self, at: usize, machine: MachineId) {
+        let slot = at / self.capacity.len();
+        self.touched[slot] = true;
+        self.shelves.get_mut().forget(slot);
         let function = match &self.second {
             Some((first, function)) if machine.index() >= *first => function,
             _ => &self.function,

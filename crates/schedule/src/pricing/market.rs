@@ -1,6 +1,8 @@
 //! One slot as one job sees it: what its workers and servers cost on every machine, and the cheapest way to
 //! place a wanted number of workers (algorithm 3 of PD-ORS and the greedy `COST_t` of OASiS).
 
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
 use crate::model::{Job, MachineId, Placement, Resources};
 
 /// A placement and what it costs at the posted prices.
@@ -29,26 +31,33 @@ pub struct Host {
     pub servers_fit: u32,
 }
 
-/// All hosts, and the orders in which they are cheap.
+/// All hosts, the orders in which they are cheap, and what was asked of them before: the same for all jobs that ask the same of a
+/// machine.
 #[derive(Debug, Clone)]
-pub struct Market<'a> {
-    /// The buyer.
-    pub job: &'a Job,
+pub(super) struct Stock {
     /// The machines with room.
-    pub hosts: Vec<Host>,
+    pub(super) hosts: Vec<Host>,
     by_worker: Vec<u32>,
     by_server: Vec<u32>,
+    known: RefCell<Known>,
 }
 
-impl<'a> Market<'a> {
-    /// The market over machines with `free` amounts and unit `prices`; machines before `workers_before` take
-    /// workers, those from `servers_from` on take servers (both roles everywhere: `usize::MAX` and 0).
-    pub fn new(
-        job: &'a Job,
+/// Answers by the number of workers.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    internal: BTreeMap<u32, Option<Offer>>,
+    greedy: BTreeMap<u32, Option<Offer>>,
+    bound: BTreeMap<u32, Option<f64>>,
+}
+
+impl Stock {
+    /// Of machines with `free` amounts and unit `prices`, for jobs like `job`; machines before `workers_before` take workers, those
+    /// from `servers_from` on take servers.
+    pub(super) fn new(
+        job: &Job,
         free: &[Resources],
         prices: &[Resources],
-        workers_before: usize,
-        servers_from: usize,
+        (workers_before, servers_from): (usize, usize),
     ) -> Self {
         let host = |(index, (free, prices)): (usize, (&Resources, &Resources))| {
             let workers_fit = if index < workers_before { free.how_many(&job.worker) } else { 0 };
@@ -73,20 +82,68 @@ impl<'a> Market<'a> {
         };
         let by_worker = order(|host| host.workers_fit, |host| host.worker_price);
         let by_server = order(|host| host.servers_fit, |host| host.server_price);
-        Self { job, hosts, by_worker, by_server }
+        Self { hosts, by_worker, by_server, known: RefCell::default() }
     }
 
-    /// The market without workers on machines that are not `fast` enough.
-    pub fn with_workers_on(mut self, fast: impl Fn(MachineId) -> bool) -> Self {
+    /// Without workers on machines that are not `fast` enough.
+    pub(super) fn with_workers_on(mut self, fast: impl Fn(MachineId) -> bool) -> Self {
         for host in self.hosts.iter_mut().filter(|host| !fast(host.machine)) {
             host.workers_fit = 0;
         }
         self.by_worker.retain(|&index| self.hosts[index as usize].workers_fit > 0);
+        self.known = RefCell::default();
         self
+    }
+}
+
+/// A stock as one job sees it.
+#[derive(Debug, Clone)]
+pub struct Market<'a> {
+    /// The buyer.
+    pub job: &'a Job,
+    stock: Rc<Stock>,
+}
+
+impl<'a> Market<'a> {
+    /// The market over machines with `free` amounts and unit `prices`; machines before `workers_before` take
+    /// workers, those from `servers_from` on take servers (both roles everywhere: `usize::MAX` and 0).
+    pub fn new(
+        job: &'a Job,
+        free: &[Resources],
+        prices: &[Resources],
+        workers_before: usize,
+        servers_from: usize,
+    ) -> Self {
+        Self::of(job, Rc::new(Stock::new(job, free, prices, (workers_before, servers_from))))
+    }
+
+    /// Of a stock that was made for a job of the same shape.
+    pub(super) fn of(job: &'a Job, stock: Rc<Stock>) -> Self {
+        Self { job, stock }
+    }
+
+    /// The machines with room, in their order.
+    pub fn hosts(&self) -> &[Host] {
+        &self.stock.hosts
+    }
+
+    /// The market without workers on machines that are not `fast` enough.
+    pub fn with_workers_on(self, fast: impl Fn(MachineId) -> bool) -> Self {
+        let stock = Rc::unwrap_or_clone(self.stock).with_workers_on(fast);
+        Self { job: self.job, stock: Rc::new(stock) }
     }
 
     /// The internal case: the cheapest single machine that holds `workers` workers and their servers.
     pub fn internal(&self, workers: u32) -> Option<Offer> {
+        if let Some(known) = self.stock.known.borrow().internal.get(&workers) {
+            return known.clone();
+        }
+        let found = self.find_internal(workers);
+        self.stock.known.borrow_mut().internal.insert(workers, found.clone());
+        found
+    }
+
+    fn find_internal(&self, workers: u32) -> Option<Offer> {
         let servers = self.job.servers_for(workers);
         let cost =
             |host: &Host| f64::from(workers) * host.worker_price + f64::from(servers) * host.server_price;
@@ -97,22 +154,27 @@ impl<'a> Market<'a> {
                 host.free.fits(&need)
             }
         };
-        let best = self.hosts.iter().filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        let best = self.hosts().iter().filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
         Some(Offer { cost: cost(best), placement: Placement::single(best.machine, workers, servers) })
     }
 
     /// The external case by greed: workers on the cheapest machines, then servers on the cheapest that are
     /// left.
     pub fn greedy(&self, workers: u32) -> Option<Offer> {
-        let mut hosted: Vec<(u32, u32)> = vec![(0, 0); self.hosts.len()];
-        self.complete(&mut hosted, workers).then(|| self.offer(&hosted))
+        if let Some(known) = self.stock.known.borrow().greedy.get(&workers) {
+            return known.clone();
+        }
+        let mut hosted: Vec<(u32, u32)> = vec![(0, 0); self.hosts().len()];
+        let found = self.complete(&mut hosted, workers).then(|| self.offer(&hosted));
+        self.stock.known.borrow_mut().greedy.insert(workers, found.clone());
+        found
     }
 
     /// Adds to `hosted` (workers and servers per host) what is missing to `workers` workers and their servers,
     /// cheapest first. False if it does not fit.
     pub fn complete(&self, hosted: &mut [(u32, u32)], workers: u32) -> bool {
         let mut missing = workers.saturating_sub(hosted.iter().map(|host| host.0).sum());
-        for &index in &self.by_worker {
+        for &index in &self.stock.by_worker {
             if missing == 0 {
                 break;
             }
@@ -127,7 +189,7 @@ impl<'a> Market<'a> {
         let workers = hosted.iter().map(|host| host.0).sum();
         let servers: u32 = hosted.iter().map(|host| host.1).sum();
         let mut missing = self.job.servers_for(workers).saturating_sub(servers);
-        for &index in &self.by_server {
+        for &index in &self.stock.by_server {
             if missing == 0 {
                 break;
             }
@@ -140,7 +202,7 @@ impl<'a> Market<'a> {
     }
 
     fn room(&self, at: usize, (workers, servers): (u32, u32)) -> Resources {
-        let mut room = self.hosts[at].free;
+        let mut room = self.hosts()[at].free;
         room.add(&self.job.worker, -f64::from(workers));
         room.add(&self.job.server, -f64::from(servers));
         room
@@ -148,7 +210,7 @@ impl<'a> Market<'a> {
 
     /// Whether the tasks in `hosted` fit on their hosts.
     pub fn fits(&self, hosted: &[(u32, u32)]) -> bool {
-        self.hosts.iter().zip(hosted).all(|(host, &(workers, servers))| {
+        self.hosts().iter().zip(hosted).all(|(host, &(workers, servers))| {
             if workers + servers == 0 {
                 return true;
             }
@@ -162,7 +224,7 @@ impl<'a> Market<'a> {
     pub fn offer(&self, hosted: &[(u32, u32)]) -> Offer {
         let mut cost = 0.0;
         let mut placement = Placement::default();
-        for (host, &(workers, servers)) in self.hosts.iter().zip(hosted) {
+        for (host, &(workers, servers)) in self.hosts().iter().zip(hosted) {
             cost += f64::from(workers) * host.worker_price + f64::from(servers) * host.server_price;
             placement.add(host.machine, workers, servers);
         }
@@ -172,10 +234,19 @@ impl<'a> Market<'a> {
     /// A lower bound on every external placement of `workers` workers: workers and (fractional) servers each at
     /// their cheapest, as if they did not compete for room. None if even that does not fit.
     pub fn lower_bound(&self, workers: u32) -> Option<f64> {
+        if let Some(known) = self.stock.known.borrow().bound.get(&workers) {
+            return *known;
+        }
+        let found = self.find_lower_bound(workers);
+        self.stock.known.borrow_mut().bound.insert(workers, found);
+        found
+    }
+
+    fn find_lower_bound(&self, workers: u32) -> Option<f64> {
         let fill = |order: &[u32], mut amount: f64, fits: fn(&Host) -> u32, price: fn(&Host) -> f64| {
             let mut cost = 0.0;
             for &index in order {
-                let host = &self.hosts[index as usize];
+                let host = &self.hosts()[index as usize];
                 // The relaxation may fill a machine fractionally, so one more than the whole number is
                 // possible.
                 let here = amount.min(f64::from(fits(host)) + 1.0);
@@ -188,9 +259,13 @@ impl<'a> Market<'a> {
             (amount <= 0.0).then_some(cost)
         };
         let servers = self.job.workers_per_server.map_or(0.0, |ratio| f64::from(workers) / ratio);
-        let hired =
-            fill(&self.by_worker, f64::from(workers), |host| host.workers_fit, |host| host.worker_price)?;
-        let served = fill(&self.by_server, servers, |host| host.servers_fit, |host| host.server_price)?;
+        let hired = fill(
+            &self.stock.by_worker,
+            f64::from(workers),
+            |host| host.workers_fit,
+            |host| host.worker_price,
+        )?;
+        let served = fill(&self.stock.by_server, servers, |host| host.servers_fit, |host| host.server_price)?;
         Some(hired + served)
     }
 }

@@ -13,6 +13,7 @@ mod market;
 pub mod relaxation;
 pub mod rounding;
 mod search;
+mod shelf;
 
 pub use function::{LateShare, PriceFunction, PriceRange, Roles};
 pub use ledger::{Ledger, SlotGrid, Times};

@@ -34,10 +34,10 @@ pub struct Relaxed {
 /// # Errors
 /// A numerical failure of the solver.
 pub fn relax(market: &Market, workers: u32, solver: &dyn LpSolver) -> Result<Option<Relaxed>> {
-    let groups = Groups::of(&market.hosts);
+    let groups = Groups::of(market.hosts());
     // Prices span many orders of magnitude; the solver likes coefficients near one.
     let scale =
-        groups.hosts.iter().map(|&at| market.hosts[at].worker_price.max(market.hosts[at].server_price));
+        groups.hosts.iter().map(|&at| market.hosts()[at].worker_price.max(market.hosts()[at].server_price));
     let scale = scale.fold(0.0, f64::max);
     let scale = if scale > 0.0 { scale } else { 1.0 };
     let program = program(market, &groups, workers, scale);
@@ -89,7 +89,7 @@ fn program(market: &Market, groups: &Groups, workers: u32, scale: f64) -> Linear
     let mut all_workers = Vec::new();
     let mut all_servers = Vec::new();
     for (&at, &size) in groups.hosts.iter().zip(&groups.sizes) {
-        let host = &market.hosts[at];
+        let host = &market.hosts()[at];
         let limit = |fits: u32| if fits == 0 { 0.0 } else { f64::INFINITY };
         let hired = program.real(host.worker_price / scale, limit(host.workers_fit));
         let served = program.real(host.server_price / scale, limit(host.servers_fit));

@@ -59,7 +59,7 @@ impl Lemma {
         let job = market.job;
         let kinds = job.worker.plus(&job.server).as_array().iter().filter(|need| **need > 0.0).count();
         let mut packing_width = f64::from(job.workers.max);
-        for host in &market.hosts {
+        for host in market.hosts() {
             for ((worker, server), free) in
                 job.worker.as_array().iter().zip(job.server.as_array()).zip(host.free.as_array())
             {
@@ -72,7 +72,7 @@ impl Lemma {
         }
         let covering_width = f64::from(workers) / job.workers_per_server.unwrap_or(1.0).max(1.0);
         Self {
-            packing_rows: (market.hosts.len() * kinds + 1) as f64,
+            packing_rows: (market.hosts().len() * kinds + 1) as f64,
             covering_rows: if job.workers_per_server.is_some() { 2.0 } else { 1.0 },
             packing_width,
             covering_width,

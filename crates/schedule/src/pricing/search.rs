@@ -18,8 +18,11 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LateShare, Ledger, Market, Offer, relaxation,
+    LateShare, Ledger, Market, Offer,
+    market::Stock,
+    relaxation,
     rounding::{self, Rounding},
+    shelf::Shape,
 };
 use crate::{
     lp::{LpSolver, Microlp},
@@ -183,8 +186,24 @@ impl<'a> Search<'a> {
 
     /// The market of one slot, on the machines where the job may run.
     pub fn market<'b>(&self, job: &'b Job, slot: usize) -> Market<'b> {
-        let free = self.cluster.mask(job, self.ledger.free_slot(slot));
-        Market::new(job, &free, self.ledger.prices_slot(slot), self.workers_before, self.servers_from)
+        self.market_of(job, slot, &self.shape(job, None))
+    }
+
+    fn shape(&self, job: &Job, speed: Option<f64>) -> Shape {
+        Shape::of(self.cluster, job, (self.workers_before, self.servers_from), speed)
+    }
+
+    /// The same, of a shape's speed.
+    fn market_of<'b>(&self, job: &'b Job, slot: usize, shape: &Shape) -> Market<'b> {
+        let stock = self.ledger.stock(shape, slot, || {
+            let free = self.cluster.mask(job, self.ledger.free_slot(slot));
+            let roles = (self.workers_before, self.servers_from);
+            let stock = Stock::new(job, &free, self.ledger.prices_slot(slot), roles);
+            let Some(speed) = shape.speed else { return stock };
+            let machines = self.cluster.machines();
+            stock.with_workers_on(|id| job.speed_on(machines[id.index()].device) >= speed)
+        });
+        Market::of(job, stock)
     }
 
     fn table<'b>(&'b self, job: &'b Job, work: f64, from: usize) -> Table<'b> {
@@ -206,27 +225,18 @@ impl<'a> Search<'a> {
         let total = (work / quantum - 1e-9).ceil().max(1.0) as usize;
         let quantum = quantum.min(work);
         let mut table = Table::new(self.cluster, job, from, grid, (total, quantum));
+        let of_speed = |speed: &f64| (*speed, self.shape(job, (speeds != [1.0]).then_some(*speed)));
+        let shapes: Vec<(f64, Shape)> = speeds.iter().map(of_speed).collect();
         for slot in from..end {
-            table.push(self.offers_at_all(&speeds, job, slot, quantum, total));
+            let at = |(speed, shape): &(f64, Shape)| {
+                self.offers(&self.market_of(job, slot, shape), slot, quantum, total, *speed)
+            };
+            table.push(shapes.iter().map(at).reduce(cheaper).unwrap_or_default());
         }
         table
     }
 
-    /// The cheapest way to do 1, 2, ... quanta in `slot`, until nothing fits.
-    fn offers_at_all(&self, speeds: &[f64], job: &Job, slot: usize, quantum: f64, most: usize) -> Vec<Offer> {
-        let market = self.market(job, slot);
-        if speeds == [1.0] {
-            return self.offers(&market, slot, quantum, most, 1.0);
-        }
-        let machines = self.cluster.machines();
-        let at = |&speed: &f64| {
-            let fast = |id: crate::MachineId| job.speed_on(machines[id.index()].device) >= speed;
-            self.offers(&market.clone().with_workers_on(fast), slot, quantum, most, speed)
-        };
-        speeds.iter().map(at).reduce(cheaper).unwrap_or_default()
-    }
-
-    /// The same on machines of one speed.
+    /// The cheapest way to do 1, 2, ... quanta in `slot` on machines of one speed, until nothing fits.
     fn offers(&self, market: &Market, slot: usize, quantum: f64, most: usize, speed: f64) -> Vec<Offer> {
         let job = market.job;
         let slots_per_sample = |cost: f64| cost / self.ledger.grid().slot / speed;
