@@ -165,17 +165,17 @@ fn uneven<'a>(job: &'a Job, machines: usize, room: f64, seed: u64) -> Market<'a>
 /// The exact integer optimum by trying every number of tasks on every machine.
 fn exact(market: &Market, workers: u32) -> f64 {
     fn go(market: &Market, at: usize, hosted: &mut Vec<(u32, u32)>, workers: u32) -> f64 {
-        if at == market.hosts.len() {
+        if at == market.hosts().len() {
             let hired: u32 = hosted.iter().map(|host| host.0).sum();
             let served: u32 = hosted.iter().map(|host| host.1).sum();
             let enough = hired >= workers && served >= market.job.servers_for(workers);
             return if enough { market.offer(hosted).cost } else { f64::INFINITY };
         }
         let mut best = f64::INFINITY;
-        for tasks in 0..=market.hosts[at].workers_fit {
-            for servers in 0..=market.hosts[at].servers_fit {
+        for tasks in 0..=market.hosts()[at].workers_fit {
+            for servers in 0..=market.hosts()[at].servers_fit {
                 hosted.push((tasks, servers));
-                let mut fits = vec![(0, 0); market.hosts.len()];
+                let mut fits = vec![(0, 0); market.hosts().len()];
                 fits[at] = (tasks, servers);
                 if market.fits(&fits) {
                     best = best.min(go(market, at + 1, hosted, workers));
@@ -252,7 +252,7 @@ fn bad_events(promise: impl Fn(&Lemma) -> Promise) -> [f64; 3] {
 }
 
 fn overfull(market: &Market, hosted: &[(u32, u32)], factor: f64) -> bool {
-    market.hosts.iter().zip(hosted).any(|(host, &(workers, servers))| {
+    market.hosts().iter().zip(hosted).any(|(host, &(workers, servers))| {
         let mut need = market.job.worker.times(f64::from(workers));
         need.add(&market.job.server, f64::from(servers));
         !host.free.times(factor).fits(&need)
