@@ -309,6 +309,8 @@ fn the_queue_of_another_scheduler_is_explained() {
     let (code, out, _) = syncline(folder.path(), "plan --from queue.json --json");
     let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, answer["system"].as_str()), (0, Some("slurm")));
+    assert_eq!(answer["schema"], "syncline.schedule.plan.snapshot/1");
+    assert_eq!(answer["waiting"][0]["lack"]["unit"], "cores");
     assert_eq!(answer["waiting"][0]["start_by_limits_unix_seconds"], 1_795_968_600.0);
     assert_eq!(answer["waiting"][0]["lack"]["held_by"][0]["amount"], 4.0);
 }

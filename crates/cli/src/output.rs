@@ -120,7 +120,7 @@ pub fn set_command(name: &str) {
 
 /// The versions of documents that are no longer at their first; a version rises when a key changes its meaning or goes.
 const VERSIONS: &[(&str, u32)] =
-    &[("predict", 2), ("queue.sweep", 2), ("schedule.simulate", 2), ("train", 2)];
+    &[("predict", 2), ("queue.sweep", 2), ("schedule.plan", 2), ("schedule.simulate", 2), ("train", 2)];
 
 /// A JSON document: what it is, and its content.
 #[derive(Serialize)]
@@ -133,6 +133,12 @@ struct Document<'a, T> {
 /// Prints a value as a JSON document. It must be a structure or a map; lists go through [`print_json_list`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print_raw(json_document(&COMMAND.with_borrow(String::clone), value)?.as_bytes())
+}
+
+/// The same of a command that prints several kinds of documents: `part` says which.
+pub fn print_json_of(part: &str, value: &impl Serialize) -> Result<(), Failure> {
+    let command = COMMAND.with_borrow(|command| format!("{command}.{part}"));
+    print_raw(json_document(&command, value)?.as_bytes())
 }
 
 /// A value as the JSON document of a command.

@@ -12,6 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choice {
     /// The completion slot.
+    #[serde(rename = "completion_slot")]
     pub completion: usize,
     /// Utility then.
     pub utility: f64,
@@ -46,6 +47,7 @@ pub struct Explanation {
     /// Its price.
     pub cost: f64,
     /// Its completion slot.
+    #[serde(rename = "completion_slot")]
     pub completion: Option<usize>,
     /// When its work is done, in seconds.
     #[serde(rename = "finish_seconds")]

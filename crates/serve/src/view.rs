@@ -43,6 +43,9 @@ pub struct MachineView {
 pub struct Amount {
     /// `cpu`, `gpu`, ...
     pub kind: String,
+    /// What both amounts are counted in: `cores`, `GB`, ...
+    #[serde(default)]
+    pub unit: String,
     /// What is held by processes that exist.
     pub held: f64,
     /// What there is.
@@ -125,7 +128,12 @@ impl View {
             let capacity = state.cluster.capacity(id);
             let amount = |kind: Resource| {
                 let (held, whole) = (held[id.index()][kind], capacity[kind]);
-                (whole > 0.0).then(|| Amount { kind: kind.name().into(), held, whole })
+                (whole > 0.0).then(|| Amount {
+                    kind: kind.name().into(),
+                    unit: kind.unit().into(),
+                    held,
+                    whole,
+                })
             };
             let capacity = Resource::ALL.into_iter().filter_map(amount).collect();
             MachineView { name: state.cluster.name(id), capacity }

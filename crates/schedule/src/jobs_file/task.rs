@@ -68,9 +68,8 @@ pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
     if own.is_empty() {
         return Ok(None);
     }
-    let task: Task = serde_json::from_value(Value::Object(own)).map_err(|error| {
-        invalid("command", &Value::from("what is given"), "").with_found(error.to_string())
-    })?;
+    let task: Task =
+        serde_json::from_value(Value::Object(own.clone())).map_err(|error| of_field(&own, &error))?;
     task.validate()?;
     if task.scale.is_some() && fields.get("resume") != Some(&json!(true)) {
         let what = "it has no effect without `resume = true`: a job that cannot resume keeps the size that it starts with";
@@ -83,6 +82,21 @@ pub(super) fn take(fields: &mut Map<String, Value>) -> Result<Option<Task>> {
     fields.entry("worker").or_insert(json!({ "cpu": 1 }));
     fields.entry("resume").or_insert(json!(false));
     Ok(Some(task))
+}
+
+/// Which field it is that cannot be read: the first that is wrong beside a command that is right.
+fn of_field(fields: &Map<String, Value>, error: &serde_json::Error) -> Error {
+    let is_wrong = |(field, value): &(&String, &Value)| {
+        let mut alone = Map::from_iter([("command".to_owned(), json!(["true"]))]);
+        alone.insert((*field).clone(), (*value).clone());
+        serde_json::from_value::<Task>(Value::Object(alone)).is_err()
+    };
+    let (field, value) = fields
+        .iter()
+        .find(is_wrong)
+        .map_or(("command", &Value::Null), |(field, value)| (field.as_str(), value));
+    let wanted = "`schedule schema jobs --example` shows what it is";
+    invalid(field, value, wanted).with_found(format!("{value} ({error})"))
 }
 
 /// What is known of a training job without its file, which whoever submits it reads: it can resume.

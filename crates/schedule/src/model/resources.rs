@@ -32,6 +32,11 @@ impl Resource {
     pub fn name(self) -> &'static str {
         ["gpu", "cpu", "memory", "storage", "network"][self as usize]
     }
+
+    /// What an amount of it is counted in.
+    pub fn unit(self) -> &'static str {
+        ["devices", "cores", "GB", "GB", "Gbps"][self as usize]
+    }
 }
 
 /// The number of resource types.

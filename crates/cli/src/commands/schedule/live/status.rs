@@ -6,7 +6,7 @@ use syncline_terminal::{Cell, Column, Page, Style, Table, unit};
 use super::Place;
 use crate::{
     failure::Failure,
-    output::{page, print, print_json},
+    output::{page, print, print_json, print_json_of},
 };
 
 /// Show the queue of the scheduler, or one job with the end of what it has said
@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let job = client.job(name)?;
     if args.json {
-        return print_json(&job);
+        return print_json_of("job", &job);
     }
     let mut page = page();
     one(&job, &client.output(name)?, &mut page);

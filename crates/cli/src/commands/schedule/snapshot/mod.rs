@@ -20,7 +20,7 @@ use syncline::schedule::{
 use super::policies;
 use crate::{
     failure::Failure,
-    output::{page, print_json, remark},
+    output::{page, print_json_of, remark},
 };
 
 /// What is asked about a snapshot.
@@ -61,10 +61,22 @@ struct Waits {
     what_if: Vec<WhatIf>,
 }
 
-/// The kind of which there is too little; memory and storage in GB.
+/// What amounts of a kind are counted in, as snapshots have them.
+fn unit_of(kind: &str) -> &'static str {
+    match kind {
+        "cpu" => "cores",
+        "pods" => "pods",
+        kind if kind.contains("memory") || kind.contains("storage") => "GB",
+        _ => "devices",
+    }
+}
+
+/// The kind of which there is too little.
 #[derive(Serialize)]
 struct LackOut {
     kind: String,
+    /// Of what both amounts are.
+    unit: &'static str,
     needed: f64,
     free: f64,
     held_by: Vec<Holder>,
@@ -130,14 +142,17 @@ pub fn run(question: &Question) -> Result<(), Failure> {
     }
     let rivals = rivals(&snapshot, &forecast, &names, asked, question.seed)?;
     if question.json {
-        return print_json(&Output {
-            system: answer::name(&snapshot),
-            now_unix_seconds: snapshot.now,
-            running: snapshot.jobs.iter().filter(|job| job.waiting().is_none()).count(),
-            waiting,
-            basis: forecast.basis,
-            policies: rivals.iter().map(RivalOut::of).collect(),
-        });
+        return print_json_of(
+            "snapshot",
+            &Output {
+                system: answer::name(&snapshot),
+                now_unix_seconds: snapshot.now,
+                running: snapshot.jobs.iter().filter(|job| job.waiting().is_none()).count(),
+                waiting,
+                basis: forecast.basis,
+                policies: rivals.iter().map(RivalOut::of).collect(),
+            },
+        );
     }
     let mut page = page();
     match asked {
@@ -189,6 +204,7 @@ impl Waits {
             why: why.reason,
             jobs_ahead: why.ahead,
             lack: why.lack.map(|lack| LackOut {
+                unit: unit_of(&lack.kind),
                 kind: lack.kind,
                 needed: lack.needed,
                 free: lack.free,
