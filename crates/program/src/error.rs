@@ -116,8 +116,22 @@ pub enum Error {
         known: String,
     },
     /// No node in the program has this name.
-    #[error("the program has no node `{0}`, which a fault is to strike")]
+    #[error("the program has no node `{0}`, which a fault or the network names")]
     UnknownNode(String),
+    /// A setting of a simulation is none.
+    #[error("{0}")]
+    Setting(String),
+    /// A text describes no network.
+    #[error("{0}; or give a file whose name ends in .toml")]
+    Network(String),
+    /// A file describes no network.
+    #[error("{}: {why}", path.display())]
+    NetworkFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A text is no fault of a simulation.
     #[error(
         "`{0}` is no fault; write `kill worker/1 3s`, `freeze worker/1 3s` or `freeze worker/1 3s..4s`, `scale worker 6 3s`, `drop A>B #3`, `duplicate A>B #3`, \

@@ -73,6 +73,7 @@ pub use engine::hosts::kubernetes::kubernetes_command;
 pub use engine::hosts::slurm::batch::Batch;
 pub use engine::processes::restart::{interpreted_by, started_by, this_program};
 pub use engine::sim::faults::SimFault;
+pub use engine::sim::read_network;
 pub use error::{BoxError, Error, NodeResult};
 pub use graph::builder::Builder;
 pub use graph::colocation::Colocation;

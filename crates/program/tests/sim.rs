@@ -94,6 +94,60 @@ fn a_message_takes_its_latency_and_its_bytes() {
     launch(program, network("8Mbit/1ms")).unwrap().wait().unwrap();
 }
 
+/// Callers that send a megabyte each to the sink at the same time, and when each has been answered.
+fn upload(network: &str) -> Vec<Duration> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.toml");
+    std::fs::write(&file, network).unwrap();
+    let mut program = Program::new("upload");
+    let sink = |values: Tensor<f32>| async move { Ok::<u64, Never>(values.len() as u64) };
+    let sink = program.service("sink", move |_| Ok(from_fn(sink)));
+    let times = program.group("caller", 4).run(async move |ctx| {
+        let sink = sink.connect(&ctx).await?;
+        sink.call(vec![0.0; 250_000].into()).await?;
+        Ok(ctx.clock().now())
+    });
+    let program = program.driver(async move |ctx| Ok(times.all(&ctx).await?));
+    let network = syncline_program::read_network(file.to_str().unwrap()).unwrap();
+    launch(program, Executor::sim(1).network(network)).unwrap().wait().unwrap()
+}
+
+#[test]
+fn what_a_rack_shares_is_shared_and_what_stands_on_one_machine_needs_no_line() {
+    let (half_a_second, second) = (500 * MS, 1000 * MS);
+    let near = |times: &[Duration], wanted: &[Duration]| {
+        let mut sorted = times.to_vec();
+        sorted.sort();
+        for (time, wanted) in sorted.iter().zip(wanted) {
+            assert!(*time >= *wanted && *time < *wanted + 20 * MS, "{times:?} {wanted:?}");
+        }
+    };
+    // Behind one uplink of 8 Mbit/s a megabyte after the other, though each line would carry it in no time.
+    let rack = "line = '80Gbit/1ms'\n[uplinks.rack]\nof = ['caller']\nline = '8Mbit/1ms'";
+    near(&upload(rack), &[second, 2 * second, 3 * second, 4 * second]);
+    // Two racks, two uplinks; the first twice as fast.
+    let racks = "[uplinks.a]\nof = ['caller/0..2']\nline = '16Mbit/0ns'\n[uplinks.b]\nof = ['caller/2..4']\nline = '8Mbit/0ns'";
+    near(&upload(racks), &[half_a_second, second, second, 2 * second]);
+    // With the sink in the rack nothing crosses the uplink; on its machine nothing crosses a line.
+    let inside = "line = '8Mbit/0ns'\n[hosts]\nm = ['sink', 'caller/0..2']\n[uplinks.rack]\nof = ['m', 'caller/2..4']\nline = '1bit/1s'";
+    near(&upload(inside), &[Duration::ZERO, Duration::ZERO, second, 2 * second]);
+    // A slow line of one's own, and a link apart.
+    let lines = "line = '8Gbit/0ns'\n[lines]\n'caller/3' = '4Mbit/0ns'\n[[links]]\nbetween = ['caller/0', 'sink']\nline = '8Mbit/0ns'";
+    near(&upload(lines), &[Duration::ZERO, Duration::ZERO, second, 2 * second]);
+}
+
+#[test]
+fn a_network_or_fault_that_names_nobody_is_refused() {
+    let ways: [fn(Executor) -> Executor; 2] = [
+        |executor| executor.fault("drop wrker>counter #3".parse().unwrap()),
+        |executor| executor.network(toml::from_str("[lines]\nwrker = '1Mbit/1ms'").unwrap()),
+    ];
+    for way in ways {
+        let error = launch(counting(2), way(Executor::sim(1))).unwrap_err().to_string();
+        assert!(error.contains("no node `wrker`"), "{error}");
+    }
+}
+
 fn log(seed: u64) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);

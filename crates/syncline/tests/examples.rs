@@ -36,7 +36,7 @@ fn play(name: &str, on: &str, more: &[PathBuf]) -> (bool, String) {
 }
 
 #[test]
-fn h1_every_example_says_the_same_on_threads_on_processes_and_in_virtual_time() {
+fn e6_h1_k1_k2_k3_k4_k5_every_example_says_the_same_on_threads_on_processes_and_in_virtual_time() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.txt");
     std::fs::write(&text, "The gate, the round, the fold: what the others wait for.\n").unwrap();

@@ -191,8 +191,8 @@ pub struct TrainJob {
     /// Whether everything passes between hosts unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insecure_network: Option<bool>,
-    /// In virtual time: each node's line.
-    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
+    /// In virtual time: each node's line, or the whole network.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
     /// In virtual time: what computing costs.
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]

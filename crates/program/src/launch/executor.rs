@@ -16,7 +16,7 @@ use super::output;
 use crate::engine::hosts::site::Site;
 use crate::engine::hosts::slurm::batch::Batch;
 use crate::engine::sim::faults::SimFault;
-use crate::engine::sim::{Shared, Simulation};
+use crate::engine::sim::{Shared, Simulation, read_network};
 use crate::life::patience::{Patience, Silence};
 use crate::{Cost, Error};
 
@@ -78,13 +78,33 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 
 impl Executor {
     /// The executor that this process's arguments name by `--on`: threads, processes, tmux, sim, `ssh:FILE`, `slurm` or `kubernetes`; threads where they
-    /// name none.
+    /// name none. With `--on sim` these are read, too: `--seed 7`, `--network 10Gbit/50us` (or a TOML file), `--compute exp:3ms` and
+    /// `--fault "kill worker/1 3s"`, which may be repeated.
     ///
     /// # Errors
-    /// [`Error::UnknownExecutor`].
+    /// [`Error::UnknownExecutor`], and what is wrong with a setting of the simulation.
     pub fn from_args() -> Result<Self, Error> {
-        let mut arguments = std::env::args().skip_while(|argument| argument != "--on");
-        arguments.nth(1).map_or(Ok(Self::threads()), |name| name.parse())
+        Self::of_args(&std::env::args().collect::<Vec<_>>())
+    }
+
+    fn of_args(arguments: &[String]) -> Result<Self, Error> {
+        let values_of = |flag: &'static str| {
+            let given = arguments.windows(2).filter(move |pair| pair[0] == flag);
+            given.map(|pair| pair[1].as_str())
+        };
+        let executor: Self = values_of("--on").next().map_or(Ok(Self::threads()), str::parse)?;
+        if !executor.is_sim() {
+            return Ok(executor);
+        }
+        let first = |flag: &'static str| values_of(flag).next();
+        let seed = first("--seed").map(|text| setting("--seed", text)).transpose()?;
+        let cost = first("--compute").map(|text| setting("--compute", text)).transpose()?;
+        let network = first("--network").map(read_network).transpose()?;
+        let faults = values_of("--fault").map(str::parse).collect::<Result<Vec<SimFault>, _>>()?;
+        let executor = faults.into_iter().fold(executor, Self::fault);
+        let executor = network.into_iter().fold(executor, Self::network);
+        let executor = cost.into_iter().fold(executor, Self::compute);
+        Ok(seed.into_iter().fold(executor, Self::seed))
     }
 
     /// Every node is a thread of this process; services are called directly.
@@ -424,6 +444,11 @@ impl fmt::Debug for Executor {
     }
 }
 
+/// What a flag of a simulation says.
+fn setting<T: FromStr<Err: fmt::Display>>(flag: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error| Error::Setting(format!("{flag} {text}: {error}")))
+}
+
 impl FromStr for Executor {
     type Err = Error;
 
@@ -434,6 +459,38 @@ impl FromStr for Executor {
             "tmux" => Ok(Self::tmux()),
             "sim" => Ok(Self::sim(1)),
             _ => Self::hosts(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arguments: &str) -> Result<Executor, String> {
+        let arguments: Vec<_> = arguments.split(';').map(str::to_owned).collect();
+        Executor::of_args(&arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_simulation_takes_its_settings_from_the_arguments() {
+        let told = of(
+            "program;--on;sim;--seed;7;--network;1Gbit/1ms;--compute;3ms;--fault;kill a/0 1s;--fault;drop a>b #1",
+        );
+        let Place::Sim(sim) = told.unwrap().place else { panic!("no simulation") };
+        assert_eq!((sim.seed, sim.network.to_string(), sim.faults.len()), (7, "1Gbit/1ms".to_owned(), 2));
+        assert_eq!(sim.cost, Cost::Given(Duration::from_millis(3)));
+        // They are another program's own where nothing is simulated.
+        assert!(of("program;--seed;many").is_ok());
+        for (arguments, said) in [
+            ("--on;sim;--seed;many", "--seed many: invalid digit"),
+            ("--on;sim;--compute;3", "--compute 3: `3` is no cost"),
+            ("--on;sim;--network;fast", "`fast` is no network"),
+            ("--on;sim;--network;nowhere.toml", "nowhere.toml: "),
+            ("--on;sim;--fault;burn a", "`burn a` is no fault"),
+        ] {
+            let error = of(arguments).unwrap_err();
+            assert!(error.contains(said), "{arguments}: {error}");
         }
     }
 }

@@ -57,7 +57,7 @@ pub const ALL: &[Test] = tests![
     g8_a_killed_node_is_started_again_under_its_name,
     g8_a_frozen_node_is_killed_and_started_again,
     l1_a_program_goes_on_without_a_killed_node,
-    c20_a_service_killed_at_any_moment_executes_no_call_twice,
+    c20_l2_a_service_killed_at_any_moment_executes_no_call_twice,
     e8_a_group_is_given_cores_memory_variables_and_arguments,
     h6_what_the_machine_does_not_have_is_refused,
     g2_one_group_is_waited_for_and_stop_handlers_run,
@@ -469,7 +469,7 @@ fn moment(number: u64) -> Duration {
     Duration::from_micros((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 60_000)
 }
 
-fn c20_a_service_killed_at_any_moment_executes_no_call_twice() {
+fn c20_l2_a_service_killed_at_any_moment_executes_no_call_twice() {
     for round in 0..rounds() {
         kill_a_service_thrice(round);
     }

@@ -6,9 +6,9 @@
 
 use crate::edges::Edge;
 use crate::frame::{Frame, HEADER};
-use crate::network::{Disturbance, Fault, LinkModel, When};
+use crate::network::{Disturbance, Fault, Line, LinkModel, Passing, Place, When};
 use crate::replies::{Items, WINDOW};
-use crate::{CallError, Error, Health, Hosted, Limits, Network, Peer, Result, Service};
+use crate::{CallError, Error, Health, Hosted, Limits, Network, Party, Peer, Result, Service};
 use futures_util::stream::{self, StreamExt};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -35,13 +35,17 @@ struct Inner {
 }
 
 struct State {
-    /// Until when each node's line is occupied, out and in.
-    lines: Vec<[Duration; 2]>,
+    /// Each node's line, out and in.
+    lines: Vec<[Line; 2]>,
     pairs: BTreeMap<(Node, Node), Pair>,
     /// Nodes on one machine, which need no line between them.
     together: Vec<Node>,
     /// Nodes on the machine of another, whose line they use.
     hosts: BTreeMap<Node, Node>,
+    /// How nodes and hosts are connected, as far as somebody has asked.
+    places: BTreeMap<Node, Arc<Place>>,
+    /// The same of each uplink.
+    uplinks: Vec<[Line; 2]>,
     gone: Vec<Node>,
     random: Xoshiro256PlusPlus,
     listener: Option<Listener>,
@@ -73,6 +77,8 @@ impl Net {
             pairs: BTreeMap::new(),
             together: Vec::new(),
             hosts: BTreeMap::new(),
+            places: BTreeMap::new(),
+            uplinks: vec![Default::default(); model.uplinks.len()],
             gone: Vec::new(),
             random,
             listener: None,
@@ -90,9 +96,20 @@ impl Net {
         self.state().together.push(node);
     }
 
-    /// The host on which the model puts the node of this name together with others.
-    pub fn host_of(&self, name: &str) -> Option<usize> {
-        self.0.model.host(name)
+    /// Puts `node` on the host where the model has the node of this name, if it has it on one.
+    pub fn settle(&self, node: Node, name: &str) {
+        let Inner { sim, model, .. } = &*self.0;
+        let Some(number) = model.host(name) else { return };
+        let host = sim.enter(&format!("(host {number})"));
+        self.put_at(node, host);
+        self.state().places.entry(host).or_insert_with(|| Arc::new(model.place_of_host(number)));
+    }
+
+    /// The first party that the model or a fault names, to which none of these nodes belongs.
+    pub fn unknown_party(&self, nodes: &[String]) -> Option<Party> {
+        let Inner { model, faults, .. } = &*self.0;
+        let named = model.parties().chain(faults.iter().flat_map(|fault| [&fault.from, &fault.to]));
+        named.into_iter().find(|party| !nodes.iter().any(|node| party.holds(node))).cloned()
     }
 
     /// Puts `node` on the machine of `host`: between all that are there messages take no time, and nothing that happens to the
@@ -125,7 +142,7 @@ impl Net {
         let named = !faults.is_empty() || !model.apart.is_empty() || state.listener.is_some();
         let names = named.then(|| [from, to].map(|node| sim.waits().name(node)));
         let apart = names.as_ref().and_then(|[from, to]| model.apart(from, to));
-        let mut fate = state.carry(now, from, to, bytes, apart, &model.line);
+        let mut fate = state.carry(now, from, to, bytes, apart, &self.0);
         let apart_from = state.host(from) != state.host(to);
         if let Some([from_name, to_name]) = names.as_ref().filter(|_| apart_from || from == to) {
             let strikes = faults.iter().filter(|fault| fault.strikes(from_name, to_name, now, number));
@@ -139,7 +156,7 @@ impl Net {
                     (Disturbance::Delay(longer), Fate::Arrives(at), _) => Fate::Arrives(at + longer),
                     (Disturbance::Duplicate, Fate::Arrives(at), _) => {
                         // The second copy only takes up room: its number gives it away.
-                        state.carry(now, from, to, bytes, apart, &model.line);
+                        state.carry(now, from, to, bytes, apart, &self.0);
                         Fate::Arrives(at)
                     }
                 };
@@ -205,26 +222,44 @@ impl State {
         to: Node,
         bytes: usize,
         apart: Option<LinkModel>,
-        line: &LinkModel,
+        net: &Inner,
     ) -> Fate {
         let (from, to) = (self.host(from), self.host(to));
         if from == to || (self.together.contains(&from) && self.together.contains(&to)) {
             return Fate::Arrives(now);
         }
-        let model = apart.unwrap_or(*line);
-        let (busy, travel) = (model.occupied(bytes), model.latency + self.jitter(model.jitter));
-        if apart.is_some() {
+        if let Some(link) = apart {
             // One link has both directions' own capacity, as a line has.
+            let travel = link.latency + self.jitter(link.jitter);
             let pair = self.pairs.entry((from, to)).or_default();
-            pair.occupied = pair.occupied.max(now).saturating_add(busy);
+            pair.occupied = pair.occupied.max(now).saturating_add(link.occupied(bytes));
             return Fate::Arrives(pair.occupied.saturating_add(travel));
         }
-        let [out, _] = self.line(from);
-        let begins = (*out).max(now);
-        *out = begins.saturating_add(busy);
-        let [_, into] = self.line(to);
-        *into = (*into).max(begins.saturating_add(travel)).saturating_add(busy);
-        Fate::Arrives(*into)
+        let [source, target] = [from, to].map(|node| self.place(node, net));
+        let uplinks = &net.model.uplinks;
+        // An uplink is crossed by what comes from behind it and goes elsewhere, or the other way.
+        let up = source.uplinks.iter().filter(|uplink| !target.uplinks.contains(uplink));
+        let down = target.uplinks.iter().rev().filter(|uplink| !source.uplinks.contains(uplink));
+        let crossed: Vec<(usize, usize)> = up.map(|&at| (at, OUT)).chain(down.map(|&at| (at, IN))).collect();
+        let extra = |what: fn(&LinkModel) -> Duration| -> Duration {
+            let of_lines = (what(&source.line) + what(&target.line)) / 2;
+            of_lines + crossed.iter().map(|&(at, _)| what(&uplinks[at].line)).sum::<Duration>()
+        };
+        let travel = extra(|line| line.latency) + self.jitter(extra(|line| line.jitter));
+        let mut message = Passing::sent(now);
+        message.passes(&mut self.line(from)[OUT], source.line.occupied(bytes));
+        for (at, way) in crossed {
+            message.passes(&mut self.uplinks[at][way], uplinks[at].line.occupied(bytes));
+        }
+        message.travels(travel);
+        message.passes(&mut self.line(to)[IN], target.line.occupied(bytes));
+        Fate::Arrives(message.arrives())
+    }
+
+    /// How a node that stands on no host, or a host, is connected.
+    fn place(&mut self, node: Node, net: &Inner) -> Arc<Place> {
+        let find = || Arc::new(net.model.place_of_node(&net.sim.waits().name(node)));
+        Arc::clone(self.places.entry(node).or_insert_with(find))
     }
 
     /// The node whose line this one uses.
@@ -232,9 +267,9 @@ impl State {
         self.hosts.get(&node).copied().unwrap_or(node)
     }
 
-    fn line(&mut self, node: Node) -> &mut [Duration; 2] {
+    fn line(&mut self, node: Node) -> &mut [Line; 2] {
         if self.lines.len() <= node.index() {
-            self.lines.resize(node.index() + 1, [Duration::ZERO; 2]);
+            self.lines.resize(node.index() + 1, Default::default());
         }
         &mut self.lines[node.index()]
     }
@@ -246,6 +281,10 @@ impl State {
         mean.mul_f64(-(1.0 - self.random.random::<f64>()).ln())
     }
 }
+
+/// The directions of a line.
+const OUT: usize = 0;
+const IN: usize = 1;
 
 /// The way from one node to the service of another. Clones are the same way.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use syncline::{
         ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, WantedPolicy,
         Written,
     },
-    program::{Cost, Executor, SimFault},
+    program::{Cost, Executor, SimFault, read_network},
     round::{Fold, Rule},
     wire::Network,
 };
@@ -161,8 +161,9 @@ pub struct Args {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Parameter server")]
     insecure_network: Option<bool>,
     /// With --on sim: each node's line, as BANDWIDTH/LATENCY or BANDWIDTH/LATENCY/JITTER, such as 10Gbit/50us. With
-    /// `,hosts=worker:4` behind it four workers each stand on a host and share its line [default: ideal]
-    #[arg(long, value_name = "NETWORK", help_heading = "Virtual time")]
+    /// `,hosts=worker:4` behind it four workers each stand on a host and share its line. Or a TOML file that names hosts, lines,
+    /// uplinks and links [default: ideal]
+    #[arg(long, value_name = "NETWORK", value_parser = read_network, help_heading = "Virtual time")]
     network: Option<Network>,
     /// With --on sim: what the gradient of a batch costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
     /// measured]

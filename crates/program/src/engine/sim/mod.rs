@@ -13,11 +13,12 @@ pub(crate) mod faults;
 pub(crate) mod world;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use syncline_wire::Network;
+use syncline_wire::{Network, NetworkError};
 
-use crate::Cost;
+use crate::{Cost, Error};
 use faults::SimFault;
 
 /// How a simulation is set up.
@@ -35,6 +36,27 @@ impl Simulation {
         let (network, cost) = (Network::ideal(), Cost::Measured);
         Self { seed, network, cost, faults: Vec::new(), listener: None }
     }
+}
+
+/// The network that a text describes (`10Gbit/50us`), or the TOML file of which it is the name.
+///
+/// ```
+/// let network = syncline_program::read_network("10Gbit/50us")?;
+/// let missing = syncline_program::read_network("racks.toml").unwrap_err();
+/// assert!(missing.to_string().starts_with("racks.toml: "));
+/// # Ok::<(), syncline_program::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Network`] when it is no network, [`Error::NetworkFile`] when the file cannot be read or contradicts itself.
+pub fn read_network(text: &str) -> Result<Network, Error> {
+    let path = Path::new(text);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return text.parse().map_err(|error: NetworkError| Error::Network(error.to_string()));
+    }
+    let wrong = |why: String| Error::NetworkFile { path: path.to_owned(), why };
+    let file = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    toml::from_str(&file).map_err(|error| wrong(error.to_string().trim_end().to_owned()))
 }
 
 /// Hears a line of text about each message.

@@ -53,8 +53,12 @@ impl World {
         Self { sim, net, faults: setup.faults.clone(), alive, frozen, units }
     }
 
-    /// Refuses a script that strikes a node which the program does not have, or wishes for what cannot be.
+    /// Refuses a network or a script that names nodes which the program does not have, or wishes for what cannot be.
     pub(crate) fn check(&self, nodes: &[NodeName], wishes: &Wishes) -> Result<(), Error> {
+        let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+        if let Some(party) = self.net.unknown_party(&names) {
+            return Err(Error::UnknownNode(party.to_string()));
+        }
         self.faults.iter().try_for_each(|fault| match fault {
             SimFault::Kill { node, .. } | SimFault::Freeze { node, .. } if !nodes.contains(node) => {
                 Err(Error::UnknownNode(node.to_string()))
@@ -98,8 +102,8 @@ impl World {
     pub(crate) fn start(&self, id: NodeId, role: Role, work: Work, ended: Ended) {
         let is_shared = self.units().contains_key(&id.name);
         let node = if is_shared { self.sim.enter(&id.name.to_string()) } else { self.enter(&id) };
-        if let Some(host) = self.net.host_of(&id.name.to_string()).filter(|_| !is_shared) {
-            self.net.put_at(node, self.sim.enter(&format!("(host {host})")));
+        if !is_shared {
+            self.net.settle(node, &id.name.to_string());
         }
         self.alive().insert(id.name.clone(), (id.clone(), role));
         let world = self.clone();

@@ -3,14 +3,15 @@
 //! The spans say who waited and how long, so nothing is inferred: a gate's or collective's meeting has the waits of its
 //! workers, the one who waited least came last. Server nodes are drawn, but shares are of the workers' time.
 
+mod path;
+mod rounds;
+
 use std::collections::BTreeMap;
 
 use syncline_terminal::unit::plural;
 use syncline_trace::{Phase, RunInfo, Span};
 
-use crate::analysis::critical::{PathPart, Slack};
 use crate::analysis::fit::TaskTimes;
-use crate::analysis::meeting::{Arrival, Group, Meeting, Meetings, Place, SyncKind};
 use crate::analysis::numbers::median;
 use crate::analysis::slow::SlowWorkers;
 use crate::analysis::straggler::stragglers;
@@ -20,6 +21,9 @@ use crate::calls::calls;
 use crate::invariants;
 use crate::report::{ClockNote, DecodedProducts, Iterations, Machine, Report, verdict};
 use crate::source::Damage;
+
+use path::{Servers, critical_path};
+use rounds::{all_rounds, end_of_training, end_place, meetings, rounds_of_all};
 
 /// Milliseconds of nanoseconds.
 fn ms(ns: u64) -> f64 {
@@ -186,159 +190,9 @@ fn shares(info: &RunInfo, lanes: &Lanes<'_>, servers: &Servers, wall_ns: u64) ->
     shares
 }
 
-/// What a worker did in one round.
-#[derive(Clone, Copy, Debug, Default)]
-struct Round {
-    started: u64,
-    busy: u64,
-    transfer: u64,
-    waited: u64,
-    wait_end: u64,
-    records: u64,
-    /// Whether the next gate was reached: only then the round is comparable.
-    has_work: bool,
-}
-
 /// Whether the run is one of our own training runs, whose end waits for all workers.
 fn trains(info: &RunInfo) -> bool {
     info.system == "syncline" && info.workers > 0
-}
-
-/// What kind of meeting the workers have.
-fn kind(lanes: &Lanes<'_>) -> SyncKind {
-    let is_collective = lanes.all().any(|span| span.phase == Phase::Collective);
-    if is_collective { SyncKind::AllReduce } else { SyncKind::Gate }
-}
-
-/// What each worker did in each round.
-type Rounds = BTreeMap<u64, BTreeMap<u32, Round>>;
-
-/// In round `r` a worker works and then waits at the gate of round `r + 1`.
-fn rounds_of_all(lanes: &Lanes<'_>) -> Rounds {
-    let kind = kind(lanes);
-    let mut rounds = Rounds::new();
-    for (&node, spans) in &lanes.by_node {
-        for span in spans {
-            let is_wait = span.phase == Phase::Wait;
-            // A gate's wait carries the round that it lets in; the work before it is of the round before.
-            let number = match kind {
-                SyncKind::Gate if is_wait => span.round.checked_sub(1),
-                _ => Some(span.round),
-            };
-            let Some(number) = number else { continue };
-            let round = rounds.entry(number).or_default().entry(node).or_default();
-            if is_wait {
-                round.waited += span.duration_ns();
-                round.wait_end = round.wait_end.max(span.end_ns);
-            } else if span.phase != Phase::Collective {
-                if !round.has_work {
-                    round.started = span.start_ns;
-                }
-                round.has_work = true;
-                round.started = round.started.min(span.start_ns);
-                match span.phase {
-                    Phase::Push | Phase::Pull => round.transfer += span.duration_ns(),
-                    _ => round.busy += span.duration_ns(),
-                }
-                round.records += if span.phase == Phase::Compute { span.records } else { 0 };
-            }
-        }
-    }
-    rounds
-}
-
-/// The meetings at gates; asynchronous workers never wait, and so do not meet.
-fn meetings(info: &RunInfo, lanes: &Lanes<'_>, rounds: &Rounds) -> Meetings {
-    let mut meetings = Meetings::default();
-    if !lanes.all().any(|span| span.phase == Phase::Wait) {
-        return meetings;
-    }
-    let kind = match kind(lanes) {
-        // Workers without a server meet where they sum what they have.
-        SyncKind::Gate if trains(info) && info.servers == 0 => SyncKind::AllReduce,
-        kind => kind,
-    };
-    let place = Place { kind, label: String::new(), level: 0 };
-    for workers in rounds.values() {
-        if let Some(mut meeting) = meeting(workers) {
-            if info.sync == "bsp" {
-                note_starts(&mut meeting, workers);
-            }
-            meetings.add(place.clone(), meeting);
-        }
-    }
-    meetings
-}
-
-/// All rounds side by side, whether or not the workers met in them: they tell who is slow.
-fn all_rounds(rounds: &Rounds) -> Group {
-    let meetings: Vec<Meeting> = rounds.values().filter_map(meeting).collect();
-    Group { count: meetings.len() as u64, meetings, ..Group::default() }
-}
-
-fn end_place() -> Place {
-    Place { kind: SyncKind::EndOfTraining, label: String::new(), level: 0 }
-}
-
-/// Waiting at the end for less than this share of the run's core time is no meeting worth telling.
-const END_WORTH: f64 = 0.001;
-
-/// The end of training as a meeting: the result is there when the last worker has gone through its share.
-fn end_of_training(info: &RunInfo, lanes: &Lanes<'_>) -> Option<Meeting> {
-    if !trains(info) || !info.complete || lanes.by_node.len() < 2 {
-        return None;
-    }
-    let arrival = |(&who, spans): (&u32, &Vec<&Span>)| {
-        let ended = spans.iter().map(|span| span.end_ns).max().unwrap_or(lanes.start);
-        let sum = |phases: &[Phase]| {
-            let of_phase = spans.iter().filter(|span| phases.contains(&span.phase));
-            of_phase.map(|span| ms(span.duration_ns())).sum::<f64>() as f32
-        };
-        Arrival {
-            who,
-            part: who,
-            finished: ms(ended.saturating_sub(lanes.start)) as f32,
-            busy: sum(&[Phase::Compute]),
-            transfer: sum(&[Phase::Push, Phase::Pull]),
-            ..Arrival::default()
-        }
-    };
-    let arrivals = lanes.by_node.iter().map(arrival).collect();
-    let meeting = Meeting { at: ms(lanes.end), arrivals, ..Meeting::default() };
-    let core_ms = ms(lanes.end - lanes.start) * lanes.by_node.len() as f64;
-    (meeting.idle() > END_WORTH * core_ms).then_some(meeting)
-}
-
-/// A gate as a meeting. Everyone's finish is put where its wait says, before a common release. Where nobody waited, all
-/// came in time for their gate.
-fn meeting(workers: &BTreeMap<u32, Round>) -> Option<Meeting> {
-    let working: Vec<(&u32, &Round)> = workers.iter().filter(|(_, round)| round.has_work).collect();
-    if working.len() < 2 {
-        return None;
-    }
-    let longest = working.iter().map(|(_, round)| round.waited).max()?;
-    let released = working.iter().map(|(_, round)| round.wait_end).max()?;
-    let arrivals = working.iter().map(|&(&who, round)| Arrival {
-        who,
-        part: who,
-        started: 0.0,
-        finished: ms(longest - round.waited) as f32,
-        busy: ms(round.busy) as f32,
-        transfer: ms(round.transfer) as f32,
-        work: round.records as f32,
-        ..Arrival::default()
-    });
-    Some(Meeting { at: ms(released), arrivals: arrivals.collect(), ..Meeting::default() })
-}
-
-/// Notes who began the round later. Only where all begin it together does that explain anything: under a looser policy a
-/// late start is the lag of earlier rounds.
-fn note_starts(meeting: &mut Meeting, workers: &BTreeMap<u32, Round>) {
-    let started = |who: u32| workers.get(&who).map_or(0, |round| round.started);
-    let first = meeting.arrivals.iter().map(|arrival| started(arrival.who)).min().unwrap_or(0);
-    for arrival in &mut meeting.arrivals {
-        arrival.started = ms(started(arrival.who) - first) as f32;
-    }
 }
 
 /// Steps of the training loop where the trace marks them, else rounds, as the typical worker goes through them.
@@ -403,155 +257,6 @@ fn task_times(lanes: &Lanes<'_>) -> TaskTimes {
         }
     }
     times
-}
-
-/// What servers do, and how many cores there are for everybody.
-struct Servers {
-    /// When any server folded or applied, in order, without overlaps.
-    busy: Vec<(u64, u64)>,
-    cores: Option<f64>,
-    /// Cores that other processes and other virtual machines had on average.
-    taken: f64,
-}
-
-/// A core of which less than this is free on average is not there when it is needed.
-const FREE: f64 = 0.5;
-
-impl Servers {
-    fn of(info: &RunInfo, lanes: &Lanes<'_>, spans: &[Span]) -> Self {
-        let serves = |span: &&Span| {
-            matches!(span.phase, Phase::Fold | Phase::Apply) && !lanes.by_node.contains_key(&span.node)
-        };
-        let mut all: Vec<(u64, u64)> =
-            spans.iter().filter(serves).map(|span| (span.start_ns, span.end_ns)).collect();
-        all.sort_unstable();
-        let mut busy: Vec<(u64, u64)> = Vec::new();
-        for (start, end) in all {
-            match busy.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => busy.push((start, end)),
-            }
-        }
-        let cores = info.training().cores.map(|cores| cores as f64);
-        let taken = machine(info).map_or(0.0, |machine| machine.others_share + machine.stolen_share);
-        Self { busy, cores, taken: taken.min(1.0) * cores.unwrap_or(0.0) }
-    }
-
-    /// How long a server was at work between two times.
-    fn busy_ns(&self, from: u64, to: u64) -> u64 {
-        let first = self.busy.partition_point(|stretch| stretch.1 <= from);
-        let within = self.busy[first..].iter().take_while(|stretch| stretch.0 < to);
-        within.map(|&(start, end)| end.min(to).saturating_sub(start.max(from))).sum()
-    }
-
-    /// What a time is in which a worker neither worked nor waited for others: it waited for a core if the nodes that were at work,
-    /// with what else used the machine during the run, left none free.
-    fn lost(&self, lanes: &Lanes<'_>, at: u64) -> &'static str {
-        let works = |spans: &&Vec<&Span>| {
-            let begun = spans.partition_point(|span| span.start_ns <= at);
-            spans[..begun].last().is_some_and(|span| span.end_ns > at && span.phase != Phase::Wait)
-        };
-        let working = lanes.by_node.values().filter(works).count();
-        let used = working as f64 + self.taken;
-        // Ours are counted at this instant; of the others only the mean is known.
-        if self.cores.is_some_and(|cores| used > cores - FREE) { "waiting_for_core" } else { "unknown" }
-    }
-}
-
-/// Walks back from the end. In a wait the path leaves the worker for the one that came last to the same gate. Between its
-/// arrival and the release a server is at work, as far as its spans say; what remains is waiting for a core, or unknown.
-fn critical_path(
-    lanes: &Lanes<'_>,
-    servers: &Servers,
-    wall_ns: u64,
-    name: &impl Fn(u32) -> String,
-) -> (Vec<PathPart>, Vec<Slack>) {
-    let mut path = Path::default();
-    let kind = kind(lanes);
-    let last = lanes.by_node.iter().max_by_key(|(_, spans)| spans.last().map_or(0, |span| span.end_ns));
-    let mut now = lanes.end;
-    path.add(String::new(), "driver", wall_ns.saturating_sub(now));
-    let mut node = last.map(|(&node, _)| node);
-    while let Some(at) = node {
-        let spans = &lanes.by_node[&at];
-        let before = spans.partition_point(|span| span.start_ns < now);
-        let Some(span) = before.checked_sub(1).map(|index| spans[index]) else { break };
-        let end = span.end_ns.min(now);
-        path.add_gap(lanes, servers, &name(at), end, now);
-        if span.phase == Phase::Wait {
-            let (arrived, other) = culprit(lanes, kind, at, span, end).unwrap_or((span.start_ns, at));
-            path.add_gap(lanes, servers, &name(at), arrived, end);
-            (node, now) = (Some(other), arrived);
-        } else {
-            path.add(name(at), span.phase.name(), end - span.start_ns);
-            now = span.start_ns;
-        }
-    }
-    path.add(String::new(), "startup", now);
-    let parts = path.finish();
-    let slack = lanes.by_node.iter().map(|(&node, spans)| slack(name(node), spans, &parts));
-    (parts.clone(), slack.collect())
-}
-
-/// The parts of the path as they are found.
-#[derive(Default)]
-struct Path {
-    parts: BTreeMap<(String, &'static str), u64>,
-}
-
-impl Path {
-    fn add(&mut self, who: String, phase: &'static str, ns: u64) {
-        if ns > 0 {
-            *self.parts.entry((who, phase)).or_default() += ns;
-        }
-    }
-
-    /// A stretch in which nobody of the path worked: a server did, or what else the trace tells.
-    fn add_gap(&mut self, lanes: &Lanes<'_>, servers: &Servers, who: &str, from: u64, to: u64) {
-        let served = servers.busy_ns(from, to);
-        self.add("servers".to_owned(), "apply", served);
-        if to - from > served {
-            self.add(who.to_owned(), servers.lost(lanes, from + (to - from) / 2), to - from - served);
-        }
-    }
-
-    fn finish(self) -> Vec<PathPart> {
-        let total: u64 = self.parts.values().sum();
-        let part = |((stage, phase), ns): ((String, &'static str), u64)| PathPart {
-            stage,
-            phase,
-            ms: ms(ns),
-            share: ns as f64 / total.max(1) as f64,
-        };
-        let mut parts: Vec<PathPart> = self.parts.into_iter().map(part).collect();
-        parts.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-        parts
-    }
-}
-
-/// For whom a worker waited until `end`: who came last to the gate, after the wait had begun. Only work of rounds before the
-/// gate's counts: the others may have been let in earlier and be at work again.
-fn culprit(lanes: &Lanes<'_>, kind: SyncKind, waiting: u32, wait: &Span, end: u64) -> Option<(u64, u32)> {
-    let is_before = |span: &Span| match kind {
-        SyncKind::Gate => span.round < wait.round,
-        _ => span.round <= wait.round,
-    };
-    let others = lanes.by_node.iter().filter(|(other, _)| **other != waiting);
-    let arrivals = others.filter_map(|(&other, spans)| {
-        let begun = spans.partition_point(|span| span.start_ns < end);
-        let mut earlier = spans[..begun].iter().rev();
-        let work = earlier.find(|span| span.phase != Phase::Wait && span.end_ns <= end && is_before(span))?;
-        (work.end_ns > wait.start_ns).then_some((work.end_ns, other))
-    });
-    arrivals.max()
-}
-
-fn slack(name: String, spans: &[&Span], path: &[PathPart]) -> Slack {
-    let waits: Vec<f64> =
-        spans.iter().filter(|span| span.phase == Phase::Wait).map(|span| ms(span.duration_ns())).collect();
-    let mean = crate::analysis::numbers::mean(&waits);
-    let on_path = u64::from(path.iter().any(|part| part.stage == name));
-    Slack { stage: name, count: waits.len() as u64, on_path, mean_slack_ms: mean, mean_task_slack_ms: mean }
 }
 
 fn timeline(spans: &[Span], wall_ns: u64, name: &impl Fn(u32) -> String) -> crate::report::Timeline {
