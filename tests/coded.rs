@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, path::Path};
 
-use support::{csv, fails, json, run, stderr, write};
+use support::{csv, fails, json, run, signal, start, stderr, wait_for, write};
 
 #[test]
 fn the_published_table_is_told() {
@@ -171,6 +171,38 @@ fn mds_is_the_same_on_threads_and_processes_and_its_trace_tells_who_was_not_wait
     assert!(report.contains("condition number") && report.contains("told to stop"), "{report}");
     fails(&format!("predict {} --workers 8", trace.display()), 1, &["mds", "--code"]);
     fails(&format!("predict {} --code mds:*", trace.display()), 1, &["coded already", "bsp"]);
+}
+
+#[test]
+fn a_killed_mds_run_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = csv(folder.path(), 300);
+    let at = |name: &str| folder.path().join(name);
+    // The same three of four answer first, so that rounding is the same, too.
+    let of = |save: &str, further: &str| {
+        format!(
+            "train {} --workers 4 --code mds:3 --epochs 120 --on processes --inject all:3ms --inject worker=3:60ms --save {} {further}",
+            data.display(),
+            at(save).display()
+        )
+    };
+    let checkpoints = at("checkpoints");
+    let often = format!("--checkpoint {} --checkpoint-every epochs:5", checkpoints.display());
+    assert!(run(&of("whole.safetensors", "")).status.success());
+    let mut killed = start(&of("killed.safetensors", &often));
+    wait_for("a checkpoint", || {
+        fs::read_dir(&checkpoints)
+            .ok()?
+            .flatten()
+            .find(|entry| entry.path().extension().is_some_and(|extension| extension == "checkpoint"))
+    });
+    signal(killed.id(), "KILL");
+    killed.wait().unwrap();
+    assert!(!at("killed.safetensors").exists(), "it was not over");
+    let resumed = run(&of("resumed.safetensors", &format!("--resume {}", checkpoints.display())));
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let model = |save: &str| fs::read(at(save)).unwrap();
+    assert!(model("resumed.safetensors") == model("whole.safetensors"));
 }
 
 #[test]
