@@ -22,7 +22,7 @@ use syncline_data::{Csr, Dataset, Dense, Features, FeaturesView, Outline, Partit
 use syncline_program::{Context, Handle};
 use syncline_wire::{ServiceError, Tensor, service};
 
-use crate::{Error, ParamServ, TrainJob};
+use crate::{Error, ParamServ, TrainJob, WantedPolicy};
 
 /// Bytes at which a piece is full.
 const PIECE: usize = 1 << 20;
@@ -88,7 +88,8 @@ impl Prospectus {
 
     /// Refuses what needs more than a share of the rows at each worker.
     pub(crate) fn check(&self, job: &TrainJob) -> Result<(), Error> {
-        let what = match (job.sync.is_some_and(|sync| sync.coded().is_some()), &job.partition) {
+        let policy = job.sync.and_then(WantedPolicy::named);
+        let what = match (policy.is_some_and(|policy| policy.coded().is_some()), &job.partition) {
             (true, _) => "coded products are of all rows",
             (_, Some(Partition::Measured)) => {
                 "--partition weight:measured deals all rows out anew in each epoch"

@@ -66,7 +66,7 @@ proptest! {
                 (1, _) => ledger.set_aside(slot, machine, &Resources::new(0.0, 1e-3, 1e-3, 0.0)),
                 (2, _) if !taken.is_empty() => {
                     let (slot, which, placement) = taken.pop().unwrap();
-                    let job: &Job = &jobs[which as usize];
+                    let job: &Job = &jobs[which];
                     ledger.give(slot, job, &placement);
                 }
                 (_, Some(offer)) => {

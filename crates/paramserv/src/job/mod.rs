@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use syncline_data::{Decimal, Header, Label, Missing, Partition, Task};
 use syncline_learn::ModelSpec;
 use syncline_program::{Cost, Executor, SimFault};
-use syncline_round::{Every, Fold, Rule, Schedule};
+use syncline_round::{Every, Fold, Policy, Rule, Schedule};
 use syncline_wire::Network;
 
 use crate::{CheckpointEvery, ClassWeight, Compression, Delay, Error, OnWorkerLoss};
@@ -269,8 +269,8 @@ impl TrainJob {
     /// Whether it can be run with [`elastic`](Self::elastic): its workers may come and go under its policy, and rows are not dealt
     /// out by how fast they are.
     pub fn may_be_elastic(&self) -> bool {
-        crate::check::may_come_and_go(self.sync.unwrap_or(Policy::Bsp))
-            && self.partition != Some(Partition::Measured)
+        let sync = self.sync.unwrap_or(WantedPolicy::Policy(Policy::Bsp));
+        sync.named().is_some_and(crate::check::may_come_and_go) && self.partition != Some(Partition::Measured)
     }
 
     /// Workers and servers.

@@ -33,12 +33,17 @@ pub enum WantedPolicy {
 }
 
 impl WantedPolicy {
+    /// The policy, where it does not depend on where the workers stand.
+    pub fn named(self) -> Option<Policy> {
+        match self {
+            Self::Policy(policy) => Some(policy),
+            Self::ByHost { .. } => None,
+        }
+    }
+
     /// Whether there are servers.
     pub fn has_servers(self) -> bool {
-        match self {
-            Self::Policy(policy) => policy.collective().is_none(),
-            Self::ByHost { .. } => false,
-        }
+        self.named().is_some_and(|policy| policy.collective().is_none())
     }
 
     /// The policy of so many workers that run there.

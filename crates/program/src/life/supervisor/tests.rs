@@ -86,7 +86,7 @@ fn sup_2_an_engine_that_tells_late_of_a_lost_host_is_waited_for() {
     let slow = Patience { failure: ms(10_000), ..PATIENCE };
     let lost = |first: Cause| {
         let members = [worker(0), worker(1)].map(|id| Member::new(id.name, Role::Plain, OnFailure::Stop));
-        let mut program = Supervisor::new(members, slow.clone());
+        let mut program = Supervisor::new(members, slow);
         program.on(ms(0), Event::Failed(worker(0), first));
         program.on(ms(7000), Event::Failed(worker(1), Cause::HostLost));
         program.into_end().0
