@@ -138,6 +138,11 @@ fn what_a_rack_shares_is_shared_and_what_stands_on_one_machine_needs_no_line() {
 
 #[test]
 fn a_network_or_fault_that_names_nobody_is_refused() {
+    let mut program = Program::<()>::new("here");
+    let here = program.service_here("ledger", Arc::new(Counter::default()));
+    program.node("caller", async move |ctx| Ok(here.connect(&ctx).await?.call(1).await.map(drop)?));
+    let fault = "delay caller>ledger #1 5ms".parse().unwrap();
+    launch(program, Executor::sim(1).fault(fault)).unwrap().wait().unwrap();
     let ways: [fn(Executor) -> Executor; 2] = [
         |executor| executor.fault("drop wrker>counter #3".parse().unwrap()),
         |executor| executor.network(toml::from_str("[lines]\nwrker = '1Mbit/1ms'").unwrap()),

@@ -135,11 +135,13 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     let stage = stage(&program, news, yard.is_some(), world);
     let meeting = yard.as_ref().map(|yard| &yard.meeting);
     let mut cast = Cast::new(stage.clone());
-    let mut members = Vec::new();
+    let (mut members, mut at_launcher) = (Vec::new(), Vec::new());
     for Unit { name, body, works, policy, resources, attendance } in program.units() {
         let role = if works { Role::Plain } else { Role::Service };
         if cast.add(&name, &body, &resources, meeting) {
             members.push(Member::new(name, role, policy).attending(attendance));
+        } else {
+            at_launcher.push(name);
         }
     }
     let (name, wishes) = (program.name().to_owned(), program.wishes());
@@ -155,7 +157,11 @@ fn start<T: Send + 'static>(program: Program<T>, executor: Executor, launch: Whi
     };
     let parts: Vec<_> = members.iter().flat_map(|member| cast.parts_of(member)).collect();
     if let Some(world) = &stage.world {
-        world.check(&parts.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), &wishes)?;
+        world.check(
+            &parts.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(),
+            &at_launcher,
+            &wishes,
+        )?;
         let there = members.iter().filter(|member| !member.has_ended());
         let there = there.flat_map(|member| cast.parts_of(member));
         there.for_each(|(name, role)| world.expect(&name, role));

@@ -53,9 +53,15 @@ impl World {
         Self { sim, net, faults: setup.faults.clone(), alive, frozen, units }
     }
 
-    /// Refuses a network or a script that names nodes which the program does not have, or wishes for what cannot be.
-    pub(crate) fn check(&self, nodes: &[NodeName], wishes: &Wishes) -> Result<(), Error> {
-        let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    /// Refuses a network or a script that names nodes which the program does not have, or wishes for what cannot be. Those at the
+    /// launcher have messages, but nothing happens to them themselves.
+    pub(crate) fn check(
+        &self,
+        nodes: &[NodeName],
+        at_launcher: &[NodeName],
+        wishes: &Wishes,
+    ) -> Result<(), Error> {
+        let names: Vec<String> = nodes.iter().chain(at_launcher).map(ToString::to_string).collect();
         if let Some(party) = self.net.unknown_party(&names) {
             return Err(Error::UnknownNode(party.to_string()));
         }
