@@ -142,6 +142,11 @@ pub(crate) fn between(what: &'static str, got: f64, low: f64, high: f64) -> Resu
     Err(Error::OutOfRange { what, got: got.to_string(), must })
 }
 
+/// Refuses settings that are wrong, with what is said of them.
+pub(crate) fn refuse_if(wrong: bool, said: &str) -> Result<()> {
+    if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) }
+}
+
 /// Refuses what is not a positive, finite number.
 pub(crate) fn positive(what: &'static str, got: f64) -> Result<()> {
     if got.is_finite() && got > 0.0 {

@@ -11,7 +11,7 @@ use syncline_data::{
 };
 use syncline_learn::ModelSpec;
 
-use crate::error::{between, within};
+use crate::error::{between, refuse_if, within};
 use crate::synthetic::{self, CLASSES, FEATURES, Unlike};
 use crate::{Deal, Error, Result, deal_labels};
 
@@ -189,8 +189,6 @@ impl Source {
     }
 
     fn check(&self) -> Result<()> {
-        let unless =
-            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
         if let HeldOut::Share(share) = self.held_out
             && !(0.0..1.0).contains(&share)
         {
@@ -198,22 +196,22 @@ impl Source {
             return Err(Error::OutOfRange { what: "the share held out", got: share.to_string(), must });
         }
         let has_files = !self.inputs.is_empty();
-        unless(has_files && self.generated.is_some(), "rows come from files or are generated, not both")?;
+        refuse_if(has_files && self.generated.is_some(), "rows come from files or are generated, not both")?;
         let are_devices = matches!(self.generated, Some(Generated::Devices(_)));
-        unless(
+        refuse_if(
             are_devices && (self.clients.is_some() || self.deal.is_some()),
             "the devices of fedprox' set come with rows of their own: leave out clients and deal",
         )?;
         let are_named = matches!(self.clients, Some(ClientsBy::Files | ClientsBy::Column(_)));
-        unless(
+        refuse_if(
             are_named && !has_files,
             "generated rows have no files or columns to tell clients by: give a number",
         )?;
-        unless(
+        refuse_if(
             are_named && self.deal.is_some(),
             "rows are not dealt out where files or a column say whose they are: leave the deal out",
         )?;
-        unless(
+        refuse_if(
             !has_files && matches!(self.held_out, HeldOut::File(_)),
             "generated rows are held out by a share, not by a file",
         )

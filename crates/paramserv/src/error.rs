@@ -194,6 +194,7 @@ impl Error {
             || matches!(self, Self::Differs { .. } | Self::Occupied { .. } | Self::RunFolder { .. })
             || matches!(self, Self::Job { .. } | Self::Contradiction(_))
             || matches!(self, Self::Learn(error) if learn(error))
+            || matches!(self, Self::Program(syncline_program::Error::UnknownNode(_)))
     }
 }
 

@@ -7,6 +7,7 @@ use syncline_learn::{Model, Score};
 
 use super::settings::{Select, Settings};
 use super::strategy::Strategy;
+use crate::error::refuse_if;
 use crate::{Error, Result};
 
 /// Clients that fit and evaluate by themselves.
@@ -146,34 +147,33 @@ pub(super) fn evaluated(
 
 /// Refuses what is of a model's own steps, and what needs to be known beforehand.
 pub(super) fn check(settings: &Settings, clients: usize, examples: Option<&[usize]>) -> Result<()> {
-    let unless = |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
     let usual = Settings::default();
-    unless(
+    refuse_if(
         (settings.epochs, settings.batch, settings.rate) != (usual.epochs, usual.batch, usual.rate)
             || settings.stragglers > 0.0,
         "passes, rows of a step, rates and stragglers are of our own models: what a client of one's own does in a round is its own matter",
     )?;
-    unless(
+    refuse_if(
         matches!(settings.strategy, Strategy::Scaffold | Strategy::Nova),
         "scaffold and nova are about single local steps, of which clients of one's own do not tell: take another strategy",
     )?;
-    unless(
+    refuse_if(
         settings.edges.is_some(),
         "edges average the models of our own clients: leave them out, or average in the client",
     )?;
     if let Some(examples) = examples {
         let (given, zero) = (examples.len(), examples.iter().position(|examples| *examples == 0));
-        unless(given != clients, &format!("there are {given} numbers of examples for {clients} clients"))?;
+        refuse_if(given != clients, &format!("there are {given} numbers of examples for {clients} clients"))?;
         if let Some(client) = zero {
             return Err(Error::Settings(format!("client {client} has no examples: take fewer clients")));
         }
         return Ok(());
     }
-    unless(
+    refuse_if(
         matches!(settings.selection, Select::BySamples(_)),
         "to select clients by their examples, say how many each has",
     )?;
-    unless(
+    refuse_if(
         settings.secure.is_some() && settings.privacy.is_none(),
         "a secure sum is scaled by the most examples that a client has: say how many each has",
     )

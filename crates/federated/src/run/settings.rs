@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Compression, Devices, Edges, FoldName, Strategy};
-use crate::error::{between, positive, within};
+use crate::error::{between, positive, refuse_if, within};
 use crate::privacy::noise_for;
 use crate::select::{over_selection, uniform_count};
 use crate::{Error, Result, Selection};
@@ -350,34 +350,32 @@ impl Settings {
     }
 
     fn check_rounds(&self, clients: usize) -> Result<()> {
-        let unless =
-            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
         if !self.strategy.has_rounds() {
-            unless(
+            refuse_if(
                 self.quorum.is_some() || self.deadline.is_some(),
                 "nobody waits without rounds: a quorum or a deadline has no effect on async and fedbuff",
             )?;
-            unless(
+            refuse_if(
                 self.late == Late::Next,
                 "no answer is late without rounds: leave out what becomes of late ones",
             )?;
             let counts = matches!(self.selection, Select::All | Select::Count(_) | Select::Share(_));
-            unless(
+            refuse_if(
                 !counts,
                 "without rounds the selection is how many work at once: take a number, a share or all",
             )?;
         }
         let can_be_late = self.quorum.is_some() || self.deadline.is_some();
-        unless(
+        refuse_if(
             self.late == Late::Next && !can_be_late,
             "no answer is late where a round waits for all: give a quorum or a deadline",
         )?;
-        unless(
+        refuse_if(
             self.partial == Partial::Drop && self.stragglers == 0.0,
             "there is no partial work without stragglers",
         )?;
         if self.selection == Select::Over {
-            unless(
+            refuse_if(
                 self.quorum.is_none() || self.dropout == 0.0,
                 "to select as many as the quorum needs, give a quorum and a dropout above 0",
             )?;
@@ -388,27 +386,26 @@ impl Settings {
             let said = format!(
                 "a quorum of {quorum} cannot come of {chosen} clients a round: select more, or take a smaller quorum"
             );
-            unless(chosen < quorum && !matches!(self.selection, Select::Poisson(_)), &said)?;
+            refuse_if(chosen < quorum && !matches!(self.selection, Select::Poisson(_)), &said)?;
         }
         Ok(())
     }
 
     fn check_fold(&self, clients: usize) -> Result<()> {
-        let unless = |wrong: bool, said: String| if wrong { Err(Error::Settings(said)) } else { Ok(()) };
         self.fold.build()?;
         let (fold, strategy) = (self.fold, self.strategy);
         let is_mean = fold == FoldName::Mean;
-        unless(
+        refuse_if(
             !is_mean && !strategy.takes_folds(),
-            format!(
+            &format!(
                 "{fold} cannot stand in for the mean of {strategy}: take avg, avgm, adagrad, adam, yogi or prox"
             ),
         )?;
         let chosen = self.chosen(clients)?;
         if let FoldName::Bulyan { liars } = fold {
-            unless(
+            refuse_if(
                 chosen < fold.needs(),
-                format!(
+                &format!(
                     "bulyan with {liars} bad clients needs at least {} answers, a round has {chosen}",
                     fold.needs()
                 ),
@@ -422,35 +419,33 @@ impl Settings {
 
     fn check_privacy(&self) -> Result<()> {
         let Some(privacy) = self.privacy else { return Ok(()) };
-        let unless =
-            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
         positive("the noise multiplier", privacy.noise)?;
         positive("the clipping length", privacy.clip)?;
         if !(privacy.delta > 0.0 && privacy.delta < 1.0) {
             let (got, must) = (privacy.delta.to_string(), "between 0 and 1".to_owned());
             return Err(Error::OutOfRange { what: "delta", got, must });
         }
-        unless(
+        refuse_if(
             !self.strategy.takes_folds(),
             "privacy is accounted for rounds of plain changes: take avg, avgm, adagrad, adam, yogi or prox",
         )?;
-        unless(
+        refuse_if(
             self.fold != FoldName::Mean,
             "noise is made for the sum: a robust fold cannot be had together with privacy",
         )?;
-        unless(
+        refuse_if(
             self.compression != Compression::None,
             "compression changes how long a change is after it was clipped: leave it out with privacy",
         )?;
-        unless(
+        refuse_if(
             self.secure.is_some() && privacy.place == NoisePlace::Central,
             "the server of a secure sum sees the sum before it could add noise: let clients add it (local)",
         )?;
-        unless(
+        refuse_if(
             self.late == Late::Next,
             "a late answer would count twice in one sum of clients: drop late ones with privacy",
         )?;
-        unless(
+        refuse_if(
             privacy.adaptive && privacy.place == NoisePlace::Local,
             "a length that follows the clients needs a server that is trusted with the count: take a fixed length with local noise",
         )
@@ -458,23 +453,21 @@ impl Settings {
 
     fn check_secure(&self) -> Result<()> {
         let Some(secure) = self.secure else { return Ok(()) };
-        let unless =
-            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
         positive("the clip of the secure sum", secure.clip)?;
         within("the bits of a value", secure.bits as usize, 2, 32)?;
-        unless(
+        refuse_if(
             !self.strategy.takes_folds(),
             "secure sums are of one change a client and round: take avg, avgm, adagrad, adam, yogi or prox",
         )?;
-        unless(
+        refuse_if(
             self.fold != FoldName::Mean,
             "a robust fold has to see each answer, which a secure sum hides: take the mean",
         )?;
-        unless(
+        refuse_if(
             self.compression != Compression::None,
             "a secure sum packs values itself: leave compression out",
         )?;
-        unless(self.late == Late::Next, "a late answer cannot enter the next secure sum: drop late ones")
+        refuse_if(self.late == Late::Next, "a late answer cannot enter the next secure sum: drop late ones")
     }
 
     /// How many answer the server: clients, or edges.
@@ -485,18 +478,16 @@ impl Settings {
     /// Refuses what edges cannot have, of so many clients.
     pub(super) fn check_edges(&self, clients: usize) -> Result<()> {
         let Some(edges) = self.edges else { return Ok(()) };
-        let unless =
-            |wrong: bool, said: &str| if wrong { Err(Error::Settings(said.to_owned())) } else { Ok(()) };
         within("the number of edges", edges.count, 1, clients)?;
-        unless(
+        refuse_if(
             matches!(self.strategy, Strategy::Scaffold | Strategy::Nova),
             "scaffold and nova are about a client's single steps, of which the server hears nothing from edges: take another strategy",
         )?;
-        unless(
+        refuse_if(
             self.privacy.is_some(),
             "privacy is accounted for each client, and an edge answers for several: leave edges out",
         )?;
-        unless(
+        refuse_if(
             self.stragglers > 0.0,
             "an edge waits for all steps of its clients: leave stragglers out, or the edges",
         )

@@ -91,13 +91,17 @@ impl Network {
         found
     }
 
+    /// The hosts that have a name, and who stands on each.
+    fn named_hosts(&self) -> &[(String, Vec<Party>)] {
+        match &self.hosts {
+            Some(Hosts::Named(hosts)) => hosts,
+            Some(Hosts::Each { .. }) | None => &[],
+        }
+    }
+
     /// Everyone whom it names.
     pub(crate) fn parties(&self) -> impl Iterator<Item = &Party> {
-        let of_hosts = match &self.hosts {
-            Some(Hosts::Named(hosts)) => hosts.as_slice(),
-            Some(Hosts::Each { .. }) | None => &[],
-        };
-        let of_hosts = of_hosts.iter().flat_map(|(_, parties)| parties);
+        let of_hosts = self.named_hosts().iter().flat_map(|(_, parties)| parties);
         let of_uplinks = self.uplinks.iter().flat_map(|uplink| &uplink.of);
         let members = of_uplinks.chain(self.lines.iter().map(|(member, _)| member));
         let named = members.filter_map(|member| match member {
@@ -118,8 +122,8 @@ impl Network {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    #[serde(default)]
-    line: LinkModel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<LinkModel>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hosts: BTreeMap<String, Vec<Party>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -178,12 +182,17 @@ impl Document {
         }
         let hosts: Vec<_> = hosts.into_iter().collect();
         let network = Network {
-            line,
+            line: line.unwrap_or_default(),
             lines: all_lines,
             apart: links.into_iter().map(|link| (link.between.0, link.between.1, link.line)).collect(),
             hosts: (!hosts.is_empty()).then_some(Hosts::Named(hosts)),
             uplinks: all_uplinks,
         };
+        if line.is_none() && network == Network::default() {
+            return Err(says(
+                "it says nothing of a network: give line, hosts, lines, uplinks or links".to_owned(),
+            ));
+        }
         network.check()?;
         Ok(network)
     }
@@ -193,10 +202,7 @@ impl Network {
     /// What is said twice, or of those who have no line of their own, has no effect that anybody could mean.
     fn check(&self) -> Result<(), NetworkError> {
         let says = |text: String| Err(NetworkError::Topology(text));
-        let hosts = match &self.hosts {
-            Some(Hosts::Named(hosts)) => hosts.as_slice(),
-            Some(Hosts::Each { .. }) | None => &[],
-        };
+        let hosts = self.named_hosts();
         let housed: Vec<_> =
             hosts.iter().flat_map(|(host, parties)| parties.iter().map(move |party| (host, party))).collect();
         for (at, (host, party)) in housed.iter().enumerate() {
@@ -271,7 +277,7 @@ impl Network {
             line: *line,
         };
         Some(Document {
-            line: self.line,
+            line: Some(self.line),
             hosts,
             lines: self.lines.iter().map(|(member, line)| (member.to_string(), *line)).collect(),
             uplinks: self.uplinks.iter().map(uplink).collect(),
@@ -419,6 +425,7 @@ mod tests {
                 r#"{"uplinks": {"u": {"of": ["a"], "line": "1bit/1s"}}, "lines": {"u": "1bit/1s"}}"#,
                 "[uplinks.u]",
             ),
+            ("{}", "it says nothing of a network"),
             ("3", "a network as a text"),
         ] {
             let error = read(json).unwrap_err();
