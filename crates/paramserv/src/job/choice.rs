@@ -24,6 +24,10 @@ const PARTS: usize = 3;
 /// Rows of which a third can judge at all.
 const FEWEST_ROWS: usize = 12;
 
+/// A trial goes through its rows no more often than this, however long the run is to be: its time is before the run, where
+/// nothing is there yet that an interrupt could save.
+const MOST_EPOCHS: u64 = 1000;
+
 /// A model that was chosen, and why, in a sentence.
 pub(super) struct Choice {
     pub spec: ModelSpec,
@@ -95,7 +99,7 @@ impl TrainJob {
         Ok(model.score(&parameters, &judges.batch(0..judges.rows())))
     }
 
-    /// The parameters after the steps that the run itself would take on these rows, on one thread.
+    /// The parameters after the steps that the run itself would take on these rows, up to [`MOST_EPOCHS`], on one thread.
     fn tried(
         &self,
         model: &mut dyn syncline_learn::Model,
@@ -107,7 +111,8 @@ impl TrainJob {
         job.decide(spec, data);
         let rows = data.rows();
         let batch = (job.batch.unwrap_or(64) * job.workers.unwrap_or(1)).clamp(1, rows);
-        let (epochs, an_epoch) = (u64::from(job.epochs.unwrap_or(1)), rows.div_ceil(batch) as u64);
+        let epochs = u64::from(job.epochs.unwrap_or(1)).min(MOST_EPOCHS);
+        let an_epoch = rows.div_ceil(batch) as u64;
         let schedule = job.schedule.unwrap_or_default();
         let mut parameters = model.initialise(seed);
         let mut gradient = vec![0.0; parameters.len()];
