@@ -136,6 +136,22 @@ fn a_worker_that_never_waits_is_interrupted_too() {
     assert_eq!(report["interrupted"], "Ctrl-C");
 }
 
+/// Before a run of a small table two models are tried, when there is nothing yet that an interrupt could save.
+#[test]
+fn however_long_a_run_is_to_be_the_trial_of_models_before_it_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("small.csv");
+    let rows: String = (0..60).map(|row| format!("{row},{}\n", row * row % 7)).collect();
+    std::fs::write(&table, format!("x,y\n{rows}")).unwrap();
+    let model = folder.path().join("m.safetensors");
+    let run = start(&format!("train {} --epochs 1000000 --save {}", table.display(), model.display()));
+    wait_for_thread(run.id(), "worker/0");
+    signal(run.id(), "TERM");
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    assert!(model.exists(), "{}", stderr(&output));
+}
+
 #[test]
 fn a_killed_launcher_leaves_no_process_behind() {
     let mut run = start(LONG);

@@ -116,10 +116,18 @@ fn numbers_out_of_range() {
     fails("train --l2=-1", 2, &["l2 is -1"]);
     fails("train --validation 1.5", 2, &["1.5", "less than 1"]);
     fails("train --servers 100000", 2, &["servers is 100000", "parameters"]);
-    fails("train --workers 2000", 2, &["workers is 2000", "1024 nodes"]);
+    fails("train --workers 3000", 2, &["workers is 3000", "2048 nodes"]);
     fails("train --epochs 4294967295", 2, &["epochs is 4294967295", "1000000"]);
     fails("train --sync backup:2", 2, &["backup is 2", "less than the number of workers"]);
     fails("train --inject worker=7:1ms", 2, &["7", "there are 2 workers"]);
+}
+
+#[test]
+fn what_is_not_computed_gives_no_model() {
+    fails("train --compute skip:3ms", 2, &["add --on sim"]);
+    fails("train --on sim --compute skip:measured", 2, &["skip:measured", "such as `skip:3ms`"]);
+    fails("train --on sim --compute skip:3ms --save m.safetensors", 2, &["no model for --save"]);
+    fails("train --on sim --compute skip:3ms --patience 2", 2, &["--patience heeds the loss"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::{Error, OnWorkerLoss, ParamServ};
 /// Epochs at most: each is kept for the report.
 const MOST_EPOCHS: u32 = 1_000_000;
 
-/// Workers and servers at most: each is a thread or a process of this machine.
-const MOST_NODES: usize = 1024;
+/// Workers and servers at most: each is a thread or a process of this machine, or a task of a simulation.
+const MOST_NODES: usize = 2048;
 
 /// Workers at most that hold coded blocks: a good code of more takes minutes to find.
 const MOST_CODED: usize = 64;
@@ -69,7 +69,7 @@ fn nodes(run: &ParamServ) -> Result<(), Error> {
         return Err(out_of_range("servers", servers, must));
     }
     if run.workers + servers * (1 + run.replicas.min(1)) > MOST_NODES {
-        let must = format!("with {servers} servers that is more than {MOST_NODES} nodes on one machine");
+        let must = format!("with {servers} servers that is more than {MOST_NODES} nodes");
         return Err(out_of_range("workers", run.workers, must));
     }
     if run.sync.heeds_arrival() && servers > 1 {
@@ -441,6 +441,19 @@ pub(crate) fn place(sync: Policy, executor: &Executor) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// What there cannot be where gradients are not computed.
+pub(crate) fn skipped(run: &ParamServ) -> Result<(), Error> {
+    let what = match () {
+        () if run.patience.is_some() => "--patience heeds the loss",
+        () if run.checkpoints.is_some() || run.resume.is_some() => "checkpoints are of a model",
+        () if run.sync.coded().is_some() => "coded products are decoded",
+        () => return Ok(()),
+    };
+    Err(Error::Contradiction(format!(
+        "--compute skip: leaves the gradients uncomputed, and {what}: leave one of them out"
+    )))
 }
 
 pub(crate) fn out_of_range(what: &'static str, got: impl ToString, must: String) -> Error {

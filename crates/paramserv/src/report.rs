@@ -134,7 +134,8 @@ pub struct EpochReport {
     pub complete: bool,
     /// How long it took until the last worker ended it.
     pub duration_s: f64,
-    /// Mean loss of the training batches, each at the parameters that it was computed with.
+    /// Mean loss of the training batches, each at the parameters that it was computed with; NaN, which is null in JSON, in a simulation
+    /// that skips computing.
     pub train_loss: f64,
     /// Share of training samples classified correctly.
     pub train_accuracy: Option<f64>,
@@ -244,6 +245,9 @@ pub(crate) enum Measure {
     Rmse,
 }
 
+/// What a run without computing is good for.
+const SKIPPED: &str = "computing was charged and not done: times and bytes are those of such a run, and there is no model and no loss";
+
 /// What the trained model is judged by.
 pub(crate) struct Judged {
     model: Box<dyn Model>,
@@ -251,23 +255,28 @@ pub(crate) struct Judged {
     /// How much the rows trained on count, whatever their classes do.
     weights: Option<Vec<f32>>,
     validation: Option<Arc<Dataset>>,
+    /// Whether nothing was computed, so that there is nothing to judge.
+    is_skipped: bool,
 }
 
 impl Judged {
-    pub(crate) fn new(run: &ParamServ, weights: Option<Vec<f32>>) -> Self {
+    pub(crate) fn new(run: &ParamServ, weights: Option<Vec<f32>>, is_skipped: bool) -> Self {
         Self {
             model: run.model.boxed_clone(),
             train: Arc::clone(&run.data),
             weights,
             validation: run.validation.clone(),
+            is_skipped,
         }
     }
 
-    fn measure(&self) -> Measure {
-        match self.train.targets() {
+    /// By what epochs are measured; nothing where nobody computed anything.
+    fn measure(&self) -> Option<Measure> {
+        let measure = match self.train.targets() {
             Targets::Real(_) => Measure::Rmse,
             Targets::Class { .. } => Measure::Accuracy,
-        }
+        };
+        (!self.is_skipped).then_some(measure)
     }
 
     fn metrics(&self, parameters: &[f32]) -> TrainedMetrics {
@@ -332,7 +341,10 @@ impl Report {
             let workers = coded.workers.iter().enumerate();
             report.workers = workers.map(|(index, did)| WorkerReport::of_coded(index, did, wall)).collect();
         }
-        report.findings = quality::findings(&report, judged.train.target_name());
+        report.findings = match judged.is_skipped {
+            true => vec![SKIPPED.to_owned()],
+            false => quality::findings(&report, judged.train.target_name()),
+        };
         report.findings.extend(text::findings(&report));
         report
     }
@@ -341,19 +353,19 @@ impl Report {
 fn epoch_reports(
     epochs: &[EpochTally],
     started: Duration,
-    measure: Measure,
+    measure: Option<Measure>,
     workers: usize,
 ) -> Vec<EpochReport> {
     let starts = std::iter::once(started).chain(epochs.iter().map(|epoch| epoch.at));
     let entry = |((number, epoch), start): ((u32, &EpochTally), Duration)| {
         let validation = (epoch.validation.rows > 0).then_some(&epoch.validation);
-        let accuracy = |score: &Score| (measure == Measure::Accuracy).then(|| score.accuracy());
-        let rmse = |score: &Score| (measure == Measure::Rmse).then(|| score.rmse());
+        let accuracy = |score: &Score| (measure == Some(Measure::Accuracy)).then(|| score.accuracy());
+        let rmse = |score: &Score| (measure == Some(Measure::Rmse)).then(|| score.rmse());
         EpochReport {
             epoch: number,
             complete: epoch.ended as usize == workers,
             duration_s: epoch.at.saturating_sub(start).as_secs_f64(),
-            train_loss: epoch.train.mean_loss(),
+            train_loss: measure.map_or(f64::NAN, |_| epoch.train.mean_loss()),
             train_accuracy: accuracy(&epoch.train),
             train_rmse: rmse(&epoch.train),
             validation_loss: validation.map(Score::mean_loss),

@@ -5,7 +5,7 @@ mod assembly;
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use syncline_data::{Dataset, Features, Partition};
-use syncline_learn::Model;
+use syncline_learn::{Model, Skipped};
 use syncline_program::{Executor, Interrupt, launch};
 use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 
@@ -407,13 +407,17 @@ impl ParamServ {
         check::place(self.sync, &executor)?;
         check::place_standbys(self.replicas, &executor)?;
         check::fits_scaling(self.scaling.is_some(), self.elastic)?;
+        if executor.skips_computing() {
+            check::skipped(&self)?;
+            (self.model, self.validation) = (Box::new(Skipped::new(self.model)), None);
+        }
         // Rows that count more by their class do so in training only.
         let weights = self.data.weights().map(<[f32]>::to_vec);
         if let Some(weight) = self.class_weight.clone().filter(|_| self.borrows.is_none()) {
             self.data = weight.apply(self.data)?;
         }
         let settings = self.settings(&executor);
-        let judged = Judged::new(&self, weights);
+        let judged = Judged::new(&self, weights, executor.skips_computing());
         let begun = self.begin(&settings)?;
         let resumed = begun.resumed.as_ref().map(Checkpoint::round);
         let apart = executor.has_processes() || executor.is_sim();

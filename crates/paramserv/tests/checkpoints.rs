@@ -200,7 +200,7 @@ fn ckpt_3_another_training_is_refused_by_what_differs() {
 
 #[test]
 fn virtual_time_goes_on_where_it_was() {
-    let hour = || Executor::sim(1).compute(Cost::Given(Duration::from_secs(3600)));
+    let hour = || Executor::sim(1).compute(Cost::Given(Duration::from_secs(3600)).into());
     let whole = training("softmax").train(hour()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     training("softmax").checkpoint(every(folder.path(), 10)).train(hour()).unwrap();

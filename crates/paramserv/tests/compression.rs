@@ -212,7 +212,7 @@ fn virtual_time_charges_what_is_sent() {
     // A line so slow that a round is little but messages.
     let seconds = |compress: &str| {
         let executor = Executor::sim(1).network("1Mbit/50us".parse().unwrap());
-        let executor = executor.compute(Cost::Given(std::time::Duration::from_micros(10)));
+        let executor = executor.compute(Cost::Given(std::time::Duration::from_micros(10)).into());
         let trained = dense(compress).workers(1).epochs(2).train(executor).unwrap();
         trained.report().wall_s
     };

@@ -130,7 +130,7 @@ fn an_epoch_may_have_fewer_batches_than_a_round() {
 #[test]
 fn in_virtual_time_each_local_step_costs_what_a_batch_does() {
     let seconds = |sync: &str| {
-        let hour = Executor::sim(1).compute(Cost::Given(Duration::from_secs(3600)));
+        let hour = Executor::sim(1).compute(Cost::Given(Duration::from_secs(3600)).into());
         let run = training(Rule::Sgd).workers(2).sync(policy(sync)).train(hour).unwrap();
         run.report().wall_s
     };

@@ -16,7 +16,7 @@ fn training(policy: &str) -> ParamServ {
 
 /// Every batch takes a millisecond.
 fn sim() -> Executor {
-    Executor::sim(1).compute(Cost::Given(Duration::from_millis(1)))
+    Executor::sim(1).compute(Cost::Given(Duration::from_millis(1)).into())
 }
 
 fn bits(trained: &Trained) -> Vec<u32> {

@@ -8,11 +8,14 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use support::bits;
 use syncline_data::synthetic;
-use syncline_learn::Softmax;
+use syncline_learn::{Logistic, Model, Softmax};
 use syncline_paramserv::{ParamServ, Policy, Staleness};
 use syncline_program::{Cost, Executor};
 
@@ -39,7 +42,7 @@ fn bsp_trains_the_same_model_as_threads_to_the_last_bit() {
 #[test]
 fn the_report_is_in_virtual_time() {
     let begun = Instant::now();
-    let hour = Executor::sim(1).compute(Cost::Given(Duration::from_secs(60)));
+    let hour = Executor::sim(1).compute(Cost::Given(Duration::from_secs(60)).into());
     let trained = training(8, Policy::Bsp).train(hour).unwrap();
     let report = trained.report();
     let minutes = report.workers[0].rounds as f64;
@@ -48,6 +51,33 @@ fn the_report_is_in_virtual_time() {
     assert!((0.0..1e-6).contains(&beyond), "{minutes} rounds and {beyond} s");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(report.settings.on.starts_with("sim (ideal"), "{}", report.settings.on);
+}
+
+#[test]
+fn who_skips_computing_sees_the_times_and_bytes_of_the_run_and_no_loss() {
+    let dense = || (Box::new(Softmax::new(8, 3)) as Box<dyn Model>, synthetic::blobs(1200, 8, 3, 7));
+    let sparse =
+        || (Box::new(Logistic::new(5000)) as Box<dyn Model>, synthetic::sparse_logistic(600, 5000, 5, 1));
+    let ssp = Policy::Ssp { bound: Staleness::new(2) };
+    let runs = [(dense(), Policy::Bsp), (dense(), ssp), (sparse(), Policy::Bsp), (sparse(), Policy::Asp)];
+    for ((model, data), sync) in runs {
+        let data = Arc::new(data);
+        let run = |computing: &str| {
+            let executor = Executor::sim(3).network("1Gbit/50us/10us".parse().unwrap());
+            let run = ParamServ::new(model.boxed_clone(), Arc::clone(&data)).workers(5).servers(2).sync(sync);
+            run.batch(16).epochs(2).train(executor.compute(computing.parse().unwrap())).unwrap()
+        };
+        let (done, skipped) = (run("exp:3ms"), run("skip:exp:3ms"));
+        assert_eq!(skipped.report().workers, done.report().workers, "{sync}");
+        assert_eq!(skipped.report().wall_s, done.report().wall_s, "{sync}");
+        let told = skipped.report().to_string();
+        assert!(told.contains("charged and not done") && !told.contains("NaN"), "{told}");
+        assert!(skipped.report().epochs.iter().all(|epoch| epoch.train_loss.is_nan()), "{sync}");
+        assert!(skipped.report().metrics.train.is_none(), "{sync}");
+    }
+    let skips = || Executor::sim(1).compute("skip:3ms".parse().unwrap());
+    let refused = training(2, Policy::Bsp).patience(2).train(skips()).unwrap_err();
+    assert!(refused.is_usage() && refused.to_string().contains("--patience"), "{refused}");
 }
 
 #[test]
@@ -72,7 +102,7 @@ fn one_servers_line_is_where_more_workers_no_longer_help() {
     // Each round brings a kilobyte from every worker to one line of 1 Mbit/s.
     let seconds = |workers| {
         let executor = Executor::sim(1).network("1Mbit/50us".parse().unwrap());
-        let executor = executor.compute(Cost::Given(Duration::from_millis(3)));
+        let executor = executor.compute(Cost::Given(Duration::from_millis(3)).into());
         let trained = training(workers, Policy::Bsp).train(executor).unwrap();
         let report = trained.report();
         report.wall_s / report.workers[0].rounds as f64

@@ -98,4 +98,4 @@ pub use life::wish::Wish;
 pub use node::context::Context;
 pub use node::peer::{CallFailure, Peer};
 pub use syncline_kubernetes::launched::Launched;
-pub use syncline_runtime::{Clock, Cost, Task};
+pub use syncline_runtime::{Clock, Computing, Cost, Task};

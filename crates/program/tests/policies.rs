@@ -185,7 +185,7 @@ fn c20_a_node_killed_in_virtual_time_is_started_again_and_nothing_runs_twice() {
     });
     let fault = "kill server/0 10ms".parse().unwrap();
     let executor =
-        Executor::sim(1).network("1Gbit/1ms".parse().unwrap()).compute(Cost::Given(MS)).fault(fault);
+        Executor::sim(1).network("1Gbit/1ms".parse().unwrap()).compute(Cost::Given(MS).into()).fault(fault);
     let (sent, lost, last, incarnation) = launch(program, executor).unwrap().wait().unwrap();
     assert_eq!((sent, lost, incarnation), (20, 1, Some(1)));
     assert!(last < 19, "the new incarnation knows nothing of the old: {last}");

@@ -65,7 +65,7 @@ fn counting(workers: usize) -> Program<(u64, Duration)> {
 
 #[test]
 fn h1_the_same_program_runs_in_virtual_time() {
-    let executor = network("ideal").compute(Cost::Given(3600 * 1000 * MS));
+    let executor = network("ideal").compute(Cost::Given(3600 * 1000 * MS).into());
     let begun = Instant::now();
     let (sum, end) = launch(counting(4), executor).unwrap().wait().unwrap();
     assert_eq!(sum, 3 * (1 + 2 + 3 + 4));
@@ -288,7 +288,7 @@ fn g1_a_node_that_panics_is_named() {
 #[test]
 fn c21_a_killed_service_is_named_and_its_caller_does_not_hang() {
     let fault: SimFault = "kill counter/0 5ms".parse().unwrap();
-    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS)).fault(fault);
+    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS).into()).fault(fault);
     let failure = failure(launch(counting(2), executor).unwrap());
     assert_eq!((failure.node.to_string(), failure.cause), ("counter/0".to_owned(), Cause::Killed(9)));
     let stranger: SimFault = "kill counter/7 5ms".parse().unwrap();
@@ -297,7 +297,7 @@ fn c21_a_killed_service_is_named_and_its_caller_does_not_hang() {
 }
 
 fn end_with(fault: &str) -> Result<(u64, Duration), Error> {
-    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS)).fault(fault.parse().unwrap());
+    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS).into()).fault(fault.parse().unwrap());
     launch(counting(1), executor)?.wait()
 }
 
@@ -332,7 +332,7 @@ fn a_fault_that_comes_when_all_is_over_is_told() {
     let lines: Arc<Mutex<Vec<String>>> = Arc::default();
     let heard = Arc::clone(&lines);
     let fault: SimFault = "kill worker/0 3600s".parse().unwrap();
-    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS)).fault(fault);
+    let executor = network("1Gbit/1ms").compute(Cost::Given(2 * MS).into()).fault(fault);
     let executor = executor.on_output(move |_, line| heard.lock().unwrap().push(line.to_owned()));
     launch(counting(1), executor).unwrap().wait().unwrap();
     let lines = lines.lock().unwrap();

@@ -49,19 +49,69 @@ impl Spread {
     }
 }
 
-/// A text that is no [`Cost`].
+/// What becomes of computing in a simulation: what it costs, and whether it is done at all.
+///
+/// ```
+/// use syncline_runtime::{Computing, Cost};
+/// let computing: Computing = "skip:exp:3ms".parse()?;
+/// assert!(computing.skipped);
+/// assert_eq!(computing.to_string(), "skip:exp:3ms");
+/// assert!("skip:measured".parse::<Computing>().unwrap_err().to_string().contains("not done"));
+/// # Ok::<(), syncline_runtime::CostError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Computing {
+    /// What work costs that does not say what else.
+    pub cost: Cost,
+    /// Whether it is charged only: who can do without the result is asked not to compute it.
+    pub skipped: bool,
+}
+
+impl From<Cost> for Computing {
+    fn from(cost: Cost) -> Self {
+        Self { cost, skipped: false }
+    }
+}
+
+/// A text that is no [`Cost`], or no [`Computing`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no cost of computing; write `measured`, a time such as `3ms`, `exp:3ms` (exponential with this mean) or \
-     `uniform:1ms..5ms`; times in ns, us, ms or s, up to an hour"
-)]
-pub struct CostError(String);
+pub enum CostError {
+    /// It cannot be read.
+    #[error(
+        "`{0}` is no cost of computing; write `measured`, a time such as `3ms`, `exp:3ms` (exponential with this mean) or \
+         `uniform:1ms..5ms`; times in ns, us, ms or s, up to an hour"
+    )]
+    Unknown(String),
+    /// What is skipped cannot be measured.
+    #[error(
+        "`skip:measured`: what is not done takes no time to measure; say what it costs, such as `skip:3ms`"
+    )]
+    SkipMeasured,
+}
 
 impl FromStr for Cost {
     type Err = CostError;
 
     fn from_str(text: &str) -> Result<Self, CostError> {
-        parse(text).ok_or_else(|| CostError(text.to_owned()))
+        parse(text).ok_or_else(|| CostError::Unknown(text.to_owned()))
+    }
+}
+
+impl FromStr for Computing {
+    type Err = CostError;
+
+    fn from_str(text: &str) -> Result<Self, CostError> {
+        let Some(cost) = text.strip_prefix("skip:") else { return Ok(text.parse::<Cost>()?.into()) };
+        match cost.parse()? {
+            Cost::Measured => Err(CostError::SkipMeasured),
+            cost => Ok(Self { cost, skipped: true }),
+        }
+    }
+}
+
+impl fmt::Display for Computing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.skipped { "skip:" } else { "" }, self.cost)
     }
 }
 
@@ -108,6 +158,17 @@ mod tests {
             ["", "3", "-1ms", "exp:", "exp:NaNs", "uniform:5ms..1ms", "uniform:1ms", "2h", "1e99s", "drawn"]
         {
             assert!(text.parse::<Cost>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_must_say_what_it_costs() {
+        for text in ["measured", "3ms", "skip:3ms", "skip:uniform:1ms..5ms", "skip:0ns"] {
+            assert_eq!(text.parse::<Computing>().unwrap().to_string(), text);
+        }
+        assert_eq!("skip:measured".parse::<Computing>(), Err(CostError::SkipMeasured));
+        for text in ["skip", "skip:", "skip:skip:3ms", "3ms:skip"] {
+            assert!(text.parse::<Computing>().is_err(), "{text}");
         }
     }
 

@@ -68,6 +68,11 @@ impl Ground {
         done
     }
 
+    /// Whether computing is charged only, and work whose result nobody needs is better left undone.
+    pub fn skips_computing(&self) -> bool {
+        self.place.as_ref().is_some_and(|(sim, _)| sim.skips_computing())
+    }
+
     /// Waits for `event`; whoever makes a report of the waits asks `describe` what for.
     pub async fn until<T>(&self, describe: impl Fn() -> Wait, event: impl Future<Output = T>) -> T {
         match &self.waits {

@@ -41,7 +41,7 @@ mod sync {
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic};
 }
 
-pub use charge::{Cost, CostError, Spread};
+pub use charge::{Computing, Cost, CostError, Spread};
 pub use clock::{Clock, Elapsed};
 pub use duration::{parse_duration, write_duration};
 pub use ground::Ground;

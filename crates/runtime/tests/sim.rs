@@ -53,7 +53,7 @@ fn time_does_not_run_to_a_timer_that_was_given_up() {
 
 #[test]
 fn a_node_computes_one_thing_at_a_time_and_others_meanwhile() {
-    let sim = Sim::with_cost(1, Cost::Given(Duration::from_millis(2)));
+    let sim = Sim::computing(1, Cost::Given(Duration::from_millis(2)).into());
     let mut scheduler = Scheduler::new(sim.clone());
     let log = Log::default();
     for (task, node) in ["a", "a", "b"].into_iter().enumerate() {

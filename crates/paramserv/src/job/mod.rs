@@ -21,7 +21,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use syncline_data::{Decimal, Header, Label, Missing, Partition, Task};
 use syncline_learn::ModelSpec;
-use syncline_program::{Cost, Executor, SimFault};
+use syncline_program::{Computing, Executor, SimFault};
 use syncline_round::{Every, Fold, Policy, Rule, Schedule};
 use syncline_wire::Network;
 
@@ -196,7 +196,7 @@ pub struct TrainJob {
     pub network: Option<Network>,
     /// In virtual time: what computing costs.
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
-    pub compute: Option<Cost>,
+    pub compute: Option<Computing>,
     /// In virtual time: what goes wrong when.
     #[serde(with = "text::list", skip_serializing_if = "Vec::is_empty")]
     pub fault: Vec<SimFault>,

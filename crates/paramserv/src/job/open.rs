@@ -258,6 +258,11 @@ impl TrainJob {
 
     /// A run in virtual time.
     fn simulation(&self, on: Executor) -> Result<Executor, Error> {
+        if self.save.is_some() && self.compute.is_some_and(|computing| computing.skipped) {
+            return Err(contradiction(
+                "--compute skip: leaves the gradients uncomputed, so that there is no model for --save",
+            ));
+        }
         let freezes = self.fault.iter().any(|fault| matches!(fault, SimFault::Freeze { .. }));
         if self.silence.is_some() && !freezes {
             return Err(contradiction(

@@ -117,7 +117,7 @@ fn epochs(epochs: &[EpochReport], screen: &Screen) -> Table {
         table.row([
             if epoch.complete { epoch.epoch.to_string() } else { format!("{} (cut)", epoch.epoch) },
             seconds(epoch.duration_s),
-            loss(epoch.train_loss),
+            shown(Some(epoch.train_loss).filter(|loss| !loss.is_nan())),
             shown(epoch.train_accuracy.or(epoch.train_rmse)),
             shown(epoch.validation_loss),
             shown(epoch.validation_accuracy.or(epoch.validation_rmse)),

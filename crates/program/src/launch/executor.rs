@@ -18,7 +18,7 @@ use crate::engine::hosts::slurm::batch::Batch;
 use crate::engine::sim::faults::SimFault;
 use crate::engine::sim::{Shared, Simulation, read_network};
 use crate::life::patience::{Patience, Silence};
-use crate::{Cost, Error};
+use crate::{Computing, Error};
 
 /// Takes a node's name and a line of its output.
 pub(crate) type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -98,12 +98,12 @@ impl Executor {
         }
         let first = |flag: &'static str| values_of(flag).next();
         let seed = first("--seed").map(|text| setting("--seed", text)).transpose()?;
-        let cost = first("--compute").map(|text| setting("--compute", text)).transpose()?;
+        let computing = first("--compute").map(|text| setting("--compute", text)).transpose()?;
         let network = first("--network").map(read_network).transpose()?;
         let faults = values_of("--fault").map(str::parse).collect::<Result<Vec<SimFault>, _>>()?;
         let executor = faults.into_iter().fold(executor, Self::fault);
         let executor = network.into_iter().fold(executor, Self::network);
-        let executor = cost.into_iter().fold(executor, Self::compute);
+        let executor = computing.into_iter().fold(executor, Self::compute);
         Ok(seed.into_iter().fold(executor, Self::seed))
     }
 
@@ -288,11 +288,16 @@ impl Executor {
         self.simulation(|sim| sim.network = network)
     }
 
-    /// In a simulation: what [`Context::compute`](crate::Context::compute) costs that does not say what else; by
-    /// default the time that it takes on this machine, which no seed decides.
+    /// In a simulation: what [`Context::compute`](crate::Context::compute) costs that does not say what else, and whether it is done;
+    /// by default it is, and costs the time that it takes on this machine, which no seed decides.
     #[must_use]
-    pub fn compute(self, cost: Cost) -> Self {
-        self.simulation(|sim| sim.cost = cost)
+    pub fn compute(self, computing: Computing) -> Self {
+        self.simulation(|sim| sim.computing = computing)
+    }
+
+    /// Whether it is a simulation whose computing is charged and not done.
+    pub fn skips_computing(&self) -> bool {
+        matches!(&self.place, Place::Sim(sim) if sim.computing.skipped)
     }
 
     /// In a simulation: something that goes wrong at its time.
@@ -432,7 +437,9 @@ impl fmt::Display for Executor {
             Place::Processes(_) if self.has_panes => f.write_str("tmux"),
             Place::Processes(_) => f.write_str("processes"),
             Place::Hosts(site) => site.fmt(f),
-            Place::Sim(sim) if f.alternate() => write!(f, "sim ({}, computing {})", sim.network, sim.cost),
+            Place::Sim(sim) if f.alternate() => {
+                write!(f, "sim ({}, computing {})", sim.network, sim.computing)
+            }
             Place::Sim(_) => f.write_str("sim"),
         }
     }
@@ -466,6 +473,7 @@ impl FromStr for Executor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cost;
 
     fn of(arguments: &str) -> Result<Executor, String> {
         let arguments: Vec<_> = arguments.split(';').map(str::to_owned).collect();
@@ -479,7 +487,7 @@ mod tests {
         );
         let Place::Sim(sim) = told.unwrap().place else { panic!("no simulation") };
         assert_eq!((sim.seed, sim.network.to_string(), sim.faults.len()), (7, "1Gbit/1ms".to_owned(), 2));
-        assert_eq!(sim.cost, Cost::Given(Duration::from_millis(3)));
+        assert_eq!(sim.computing, Cost::Given(Duration::from_millis(3)).into());
         // They are another program's own where nothing is simulated.
         assert!(of("program;--seed;many").is_ok());
         for (arguments, said) in [

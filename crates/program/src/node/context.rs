@@ -140,6 +140,21 @@ impl Context {
         self.0.ground.compute_times(times, Cost::Measured, work).await
     }
 
+    /// Whether this is a simulation whose computing is charged and not done (`--compute skip:3ms`). Nobody wants results of it, so
+    /// that work which only costs time may give anything of the right shape:
+    ///
+    /// ```
+    /// # use syncline_program::{Context, Cost};
+    /// # async fn body(ctx: Context) {
+    /// let image = vec![0.5; 1 << 20];
+    /// let work = || if ctx.skips_computing() { 0.0 } else { image.iter().sum::<f32>() };
+    /// let sum = ctx.compute(Cost::Measured, work).await;
+    /// # }
+    /// ```
+    pub fn skips_computing(&self) -> bool {
+        self.0.ground.skips_computing()
+    }
+
     /// Waits for `event`, which others bring about by coming to the gate, barrier or queue called `gate`: `nodes` are those
     /// on whom it depends, as far as they are known. Where nothing can go on any more, the report of the deadlock says so;
     /// `gate` is asked then, and not before.

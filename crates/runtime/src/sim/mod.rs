@@ -21,7 +21,7 @@ use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::clock::nanoseconds;
-use crate::{Clock, Cost, Node, Waits};
+use crate::{Clock, Computing, Cost, Node, Waits};
 use agenda::Agenda;
 use queue::{Arrival, LocalTask, Queue};
 
@@ -36,8 +36,8 @@ pub struct Sim(Arc<Inner>);
 
 struct Inner {
     seed: u64,
-    /// What work costs that is [`Cost::Measured`].
-    cost: Cost,
+    /// What becomes of work that is [`Cost::Measured`].
+    computing: Computing,
     queue: Arc<Queue>,
     agenda: Agenda,
     waits: Waits,
@@ -56,14 +56,14 @@ struct Core {
 impl Sim {
     /// A simulation at time 0 without any task. `seed` decides all that is left to chance.
     pub fn new(seed: u64) -> Self {
-        Self::with_cost(seed, Cost::Measured)
+        Self::computing(seed, Computing::default())
     }
 
-    /// A simulation in which work costs `cost` unless it says what else.
-    pub fn with_cost(seed: u64, cost: Cost) -> Self {
+    /// A simulation in which work costs what `computing` says unless it says what else.
+    pub fn computing(seed: u64, computing: Computing) -> Self {
         let (queue, agenda) = (Arc::new(Queue::new(seed)), Agenda::default());
         let (waits, cores) = (Waits::default(), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { seed, cost, queue, agenda, waits, cores }))
+        Self(Arc::new(Inner { seed, computing, queue, agenda, waits, cores }))
     }
 
     /// The node of this name, a new one if need be.
@@ -124,7 +124,11 @@ impl Sim {
     }
 
     pub(crate) fn cost_or(&self, cost: Cost) -> Cost {
-        if cost == Cost::Measured { self.0.cost } else { cost }
+        if cost == Cost::Measured { self.0.computing.cost } else { cost }
+    }
+
+    pub(crate) fn skips_computing(&self) -> bool {
+        self.0.computing.skipped
     }
 
     /// Occupies the node's core from when it is free, and tells when that ends, in nanoseconds.

@@ -10,7 +10,7 @@ use syncline::{
         ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, WantedPolicy,
         Written,
     },
-    program::{Cost, Executor, SimFault, read_network},
+    program::{Computing, Executor, SimFault, read_network},
     round::{Fold, Rule},
     wire::Network,
 };
@@ -165,10 +165,11 @@ pub struct Args {
     /// uplinks and links [default: ideal]
     #[arg(long, value_name = "NETWORK", value_parser = read_network, help_heading = "Virtual time")]
     network: Option<Network>,
-    /// With --on sim: what the gradient of a batch costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms [default:
+    /// With --on sim: what the gradient of a batch costs in virtual time: measured, 3ms, exp:3ms or uniform:1ms..5ms. With `skip:`
+    /// before a time that is all: nothing is computed, and there is no model, but the times of large runs come fast [default:
     /// measured]
     #[arg(long, value_name = "COST", help_heading = "Virtual time")]
-    compute: Option<Cost>,
+    compute: Option<Computing>,
     /// With --on sim: what goes wrong when, such as "kill worker/1 3s", "freeze worker/1 3s..4s", "drop worker/0>server #3", "partition *>server
     /// 1s..2s", or with --elastic "scale worker 6 3s"; may be repeated
     #[arg(long, value_name = "FAULT", help_heading = "Virtual time")]

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use syncline_wire::{Network, NetworkError};
 
-use crate::{Cost, Error};
+use crate::{Computing, Error};
 use faults::SimFault;
 
 /// How a simulation is set up.
@@ -26,15 +26,15 @@ use faults::SimFault;
 pub(crate) struct Simulation {
     pub(crate) seed: u64,
     pub(crate) network: Network,
-    pub(crate) cost: Cost,
+    pub(crate) computing: Computing,
     pub(crate) faults: Vec<SimFault>,
     pub(crate) listener: Option<Shared>,
 }
 
 impl Simulation {
     pub(crate) fn new(seed: u64) -> Self {
-        let (network, cost) = (Network::ideal(), Cost::Measured);
-        Self { seed, network, cost, faults: Vec::new(), listener: None }
+        let (network, computing) = (Network::ideal(), Computing::default());
+        Self { seed, network, computing, faults: Vec::new(), listener: None }
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(setup: &Simulation) -> Self {
-        let sim = Sim::with_cost(setup.seed, setup.cost);
+        let sim = Sim::computing(setup.seed, setup.computing);
         let of_network = setup.faults.iter().filter_map(|fault| match fault {
             SimFault::Network(fault) => Some(fault.clone()),
             SimFault::Kill { .. } | SimFault::Freeze { .. } | SimFault::Scale { .. } => None,
