@@ -1,6 +1,9 @@
 //! How many workers are to be there, who is missing, and who has been lost: what the driver knows of the nodes that work.
 
-use std::{collections::BTreeMap, future::pending};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+};
 
 use syncline_program::{Context, NodeName, Presence, Roster, State};
 use tokio::sync::watch;
@@ -11,6 +14,7 @@ use crate::Scaling;
 const WORKERS: &str = "worker";
 
 /// The workers of a run.
+#[derive(Default)]
 pub(crate) struct Staff {
     /// How many there may be.
     most: usize,
@@ -18,12 +22,16 @@ pub(crate) struct Staff {
     wanted: Option<usize>,
     /// Which incarnation of a worker was lost last.
     lost: BTreeMap<u32, u32>,
+    /// The last incarnation of a worker that was started again.
+    again: BTreeMap<u32, u32>,
+    /// Who was called and is not there yet: it is no loss that it is started again.
+    called: BTreeSet<NodeName>,
 }
 
 impl Staff {
     /// Of so many at most, of whom so many are there at the start where they come and go.
     pub(crate) fn new(most: usize, wanted: Option<usize>) -> Self {
-        Self { most, wanted, lost: BTreeMap::new() }
+        Self { most, wanted, ..Self::default() }
     }
 
     /// From now on the first so many are to be there; how many it was before.
@@ -51,21 +59,35 @@ impl Staff {
         news
     }
 
+    /// Who has been lost and started again since the last time.
+    pub(crate) fn newly_restarted(&mut self, roster: &Roster) -> Vec<u32> {
+        let mut news = Vec::new();
+        for (name, presence) in roster.group(WORKERS) {
+            let (worker, now) = (name.rank() as u32, presence.incarnation);
+            if now > self.again.insert(worker, now).unwrap_or_default() && !self.called.remove(name) {
+                news.push(worker);
+            }
+        }
+        news
+    }
+
     /// Who is wanted and rests: it had been sent away before it was wanted again.
-    pub(crate) fn missing(&self, roster: &Roster) -> Vec<NodeName> {
+    pub(crate) fn missing(&mut self, roster: &Roster) -> Vec<NodeName> {
         self.wanted_in(roster, |presence| presence.state == State::Resting)
     }
 
     /// Who is wanted and is to be started, now that so many have been asked for: who rests, and who was lost.
-    pub(crate) fn called_for(&self, roster: &Roster) -> Vec<NodeName> {
+    pub(crate) fn called_for(&mut self, roster: &Roster) -> Vec<NodeName> {
         self.wanted_in(roster, |presence| matches!(presence.state, State::Resting | State::Failed))
     }
 
-    fn wanted_in(&self, roster: &Roster, is_missing: impl Fn(&Presence) -> bool) -> Vec<NodeName> {
+    fn wanted_in(&mut self, roster: &Roster, is_missing: impl Fn(&Presence) -> bool) -> Vec<NodeName> {
         let Some(wanted) = self.wanted else { return Vec::new() };
         let found =
             roster.group(WORKERS).filter(|(name, presence)| name.rank() < wanted && is_missing(presence));
-        found.map(|(name, _)| name.clone()).collect()
+        let found: Vec<_> = found.map(|(name, _)| name.clone()).collect();
+        self.called.extend(found.iter().cloned());
+        found
     }
 }
 

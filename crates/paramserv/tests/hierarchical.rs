@@ -147,7 +147,8 @@ fn group_2_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits_wherever
         let cut = cut.train(executor).unwrap();
         assert_eq!(bits(&cut), bits(&whole), "{kind}: checkpoints change nothing");
         let files = files(folder.path());
-        assert!(files.len() >= 3, "{kind}: {} checkpoints", files.len());
+        // With 3,4 groups exchange after rounds 4, 8 and 12, and with the last of these the run may be over before it is held.
+        assert!(files.len() >= 2, "{kind}: {} checkpoints", files.len());
         for (number, file) in files.iter().enumerate() {
             let executor = if number % 2 == 0 { faulty(number as u64, &[]) } else { Executor::threads() };
             let again = training(kind).resume(file).train(executor).unwrap();

@@ -57,6 +57,15 @@ impl Drive {
                 });
             }
         }
+        let again = self.staff.newly_restarted(roster);
+        // Where workers hold all parameters themselves it is told below to where all go back.
+        if !self.run.has_replicas() {
+            for worker in again {
+                self.tell_loss(format!(
+                    "worker {worker} was lost and started again: only the round that it was at was done twice"
+                ));
+            }
+        }
         for node in self.staff.missing(roster) {
             self.ctx.wake(&node).await?;
         }
