@@ -7,10 +7,13 @@
     reason = "a test measures real time and may panic"
 )]
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use support::Counter;
 use syncline_program::ready::Caching;
 use syncline_program::{
     Context, Error, Executor, Handle, Program, Resources, State, launch, launch_for_test,
@@ -22,18 +25,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn executors() -> [Executor; 2] {
     [Executor::threads(), Executor::sim(3).network("1Gbit/50us".parse().unwrap())]
-}
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Service for Counter {
-    type Request = u64;
-    type Reply = u64;
-    type Error = Never;
-    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
-        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
-    }
 }
 
 /// A service that knows another one of its kind.

@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use syncline_program::{Cause, Cost, Error, Executor, Failure, OnFailure, Program, Run, State, launch};
+use support::failure;
+use syncline_program::{Cause, Cost, Error, Executor, OnFailure, Program, State, launch};
 use syncline_wire::{Call, Never, Service};
 
 const MS: Duration = Duration::from_millis(1);
@@ -19,13 +22,6 @@ fn executors() -> [Executor; 2] {
 
 fn restart(times: u32) -> OnFailure {
     OnFailure::Restart { times, backoff: 5 * MS }
-}
-
-fn failure<T: std::fmt::Debug>(run: Run<T>) -> Failure {
-    match run.wait().unwrap_err() {
-        Error::NodeFailed(failure) => *failure,
-        other => panic!("another error: {other}"),
-    }
 }
 
 #[test]

@@ -6,37 +6,19 @@
     reason = "a test measures real time and may panic"
 )]
 
+mod support;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use syncline_program::{
-    Cause, Context, Cost, Error, Executor, Failure, Handle, Program, Run, SimFault, launch,
-};
+use support::{Counter, failure};
+use syncline_program::{Cause, Context, Cost, Error, Executor, Handle, Program, SimFault, launch};
 use syncline_wire::{Call, Never, Service, ServiceError, Tensor, from_fn};
 
 const MS: Duration = Duration::from_millis(1);
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Service for Counter {
-    type Request = u64;
-    type Reply = u64;
-    type Error = Never;
-    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
-        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
-    }
-}
-
-fn failure<T: std::fmt::Debug>(run: Run<T>) -> Failure {
-    match run.wait().unwrap_err() {
-        Error::NodeFailed(failure) => *failure,
-        other => panic!("another error: {other}"),
-    }
-}
 
 fn network(text: &str) -> Executor {
     Executor::sim(1).network(text.parse().unwrap())

@@ -6,32 +6,15 @@
     reason = "a test measures real time and may panic"
 )]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use syncline_program::{Cause, Error, Executor, Failure, Program, Run, launch};
-use syncline_wire::{Call, Never, Service};
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Service for Counter {
-    type Request = u64;
-    type Reply = u64;
-    type Error = Never;
-    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
-        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
-    }
-}
-
-fn failure<T: std::fmt::Debug>(run: Run<T>) -> Failure {
-    match run.wait().unwrap_err() {
-        Error::NodeFailed(failure) => *failure,
-        other => panic!("another error: {other}"),
-    }
-}
+use support::{Counter, failure};
+use syncline_program::{Cause, Error, Executor, Program, launch};
 
 fn mistake(build: impl FnOnce(&mut Program)) -> String {
     let mut program = Program::new("mistaken");
