@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{Counter, failure};
-use syncline_program::{Cause, Error, Executor, Program, launch};
+use syncline_program::{Cause, Executor, Program, launch};
 
 fn mistake(build: impl FnOnce(&mut Program)) -> String {
     let mut program = Program::new("mistaken");
