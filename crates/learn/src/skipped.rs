@@ -8,22 +8,26 @@ use crate::{Compact, Model, Result, Score};
 
 /// Stands for a model where nobody wants what it says, in a simulation that charges computing and does not do it: it has the other's
 /// parameters and reads the same ones, so that as many bytes travel, but its gradients are zero and so are its losses.
-pub struct Skipped(Box<dyn Model>);
+pub struct Skipped {
+    model: Box<dyn Model>,
+    /// Derivatives of a batch.
+    zeros: Vec<f32>,
+}
 
 impl Skipped {
     /// In place of this model.
     pub fn new(model: Box<dyn Model>) -> Self {
-        Self(model)
+        Self { model, zeros: Vec::new() }
     }
 }
 
 impl Model for Skipped {
     fn parameters(&self) -> usize {
-        self.0.parameters()
+        self.model.parameters()
     }
 
     fn initialise(&self, seed: u64) -> Vec<f32> {
-        self.0.initialise(seed)
+        self.model.initialise(seed)
     }
 
     fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Score {
@@ -31,27 +35,35 @@ impl Model for Skipped {
         self.score(parameters, batch)
     }
 
+    /// Whether a gradient has this form, and how long it is, only the model knows, from the outputs of the rows.
+    fn factors(&mut self, parameters: &[f32], batch: &Batch<'_>) -> Option<(Score, &[f32])> {
+        let (_, derivatives) = self.model.factors(parameters, batch)?;
+        self.zeros.clear();
+        self.zeros.resize(derivatives.len(), 0.0);
+        Some((Score { rows: batch.rows() as u64, ..Score::default() }, &self.zeros))
+    }
+
     fn score(&mut self, _parameters: &[f32], batch: &Batch<'_>) -> Score {
         Score { rows: batch.rows() as u64, ..Score::default() }
     }
 
     fn check(&self, data: &Dataset) -> Result<()> {
-        self.0.check(data)
+        self.model.check(data)
     }
 
     fn weighs_rows(&self) -> bool {
-        self.0.weighs_rows()
+        self.model.weighs_rows()
     }
 
     fn boxed_clone(&self) -> Box<dyn Model> {
-        Box::new(Self(self.0.boxed_clone()))
+        Box::new(Self::new(self.model.boxed_clone()))
     }
 
     fn regularised(&self) -> Vec<Range<usize>> {
-        self.0.regularised()
+        self.model.regularised()
     }
 
     fn compact(&self, batch: &Batch<'_>) -> Option<Compact> {
-        self.0.compact(batch)
+        self.model.compact(batch)
     }
 }
