@@ -169,8 +169,44 @@ fn mds_is_the_same_on_threads_and_processes_and_its_trace_tells_who_was_not_wait
     assert!(cancelled > 20, "{threads}");
     let report = String::from_utf8(run(&format!("trace report {}", trace.display())).stdout).unwrap();
     assert!(report.contains("condition number") && report.contains("told to stop"), "{report}");
-    fails(&format!("predict {} --workers 8", trace.display()), 1, &["mds", "--code"]);
+    let told = json(&format!("predict {} --sync bsp,mds:3 --workers 4", trace.display()));
+    let bsp = told["predictions"][0]["cannot_tell"].as_str().unwrap();
+    assert!(bsp.contains("coded blocks") && bsp.contains("--code mds:*"), "{told}");
     fails(&format!("predict {} --code mds:*", trace.display()), 1, &["coded already", "bsp"]);
+}
+
+#[test]
+fn a_trace_of_mds_tells_of_other_numbers_of_workers_and_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, trace) = (csv(folder.path(), 300), folder.path().join("run.parquet"));
+    // A block is 1 / k of the data, so that its product takes as much longer.
+    let train = |workers: usize, needed: usize, rest: &str| {
+        json(&format!(
+            "train {} --model softmax --workers {workers} --code mds:{needed} --epochs 150 --on sim --compute exp:{}us {rest}",
+            data.display(),
+            50_000 / needed
+        ))
+    };
+    train(8, 5, &format!("--trace {}", trace.display()));
+    let told = json(&format!("predict {} --workers 6,8,10 --sync mds:4..6", trace.display()));
+    assert!(told["run"]["error"].as_f64().unwrap().abs() < 0.05, "{}", told["run"]);
+    assert!(
+        told["run"]["unseen"][7].as_f64().unwrap() > 0.0 && told["run"]["products"]["needed"] == 5,
+        "{}",
+        told["run"]
+    );
+    let mut refused = 0;
+    for row in told["predictions"].as_array().unwrap() {
+        let (workers, sync) = (row["workers"].as_u64().unwrap() as usize, row["sync"].as_str().unwrap());
+        let needed: usize = sync.strip_prefix("mds:").unwrap().parse().unwrap();
+        if let Some(why) = row["cannot_tell"].as_str() {
+            assert!(why.contains("told to stop"), "{row}");
+            refused += 1;
+            continue;
+        }
+        assert!(row["run_s"][1].as_f64().unwrap() > 0.0, "{row}");
+    }
+    assert!(refused >= 1, "six of six");
 }
 
 #[test]

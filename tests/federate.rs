@@ -289,6 +289,48 @@ fn edges_are_nodes_of_a_run_and_give_the_bits_of_virtual_time() {
 }
 
 #[test]
+fn gossip_on_nodes_gives_the_bits_of_virtual_time() {
+    let folder = tempfile::tempdir().unwrap();
+    for neighbours in ["ring", "torus", "all"] {
+        let asked =
+            format!("--clients 9 --strategy gossip --neighbours {neighbours} --rounds 4 --deal labels:1");
+        let simulated = saved(folder.path(), &asked);
+        for on in ["--on threads --nodes 4", "--on processes"] {
+            assert_eq!(saved(folder.path(), &format!("{asked} {on}")), simulated, "{neighbours} {on}");
+        }
+    }
+    let trace = folder.path().join("run.parquet");
+    let told = run(&format!(
+        "federate --clients 9 --strategy gossip --speeds exp --rounds 5 --trace {}",
+        trace.display()
+    ));
+    let text = String::from_utf8(told.stdout).unwrap();
+    // Lines end where the page does.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("averages it with its neighbours' (ring)") && text.contains("away from their mean"),
+        "{text}"
+    );
+    assert!(text.contains("Who waited for whom"), "{text}");
+    let report = run(&format!("trace report {}", trace.display()));
+    assert!(report.status.success(), "{}", stderr(&report));
+    fails("federate --strategy gossip --neighbours torus", 2, &["square", "20"]);
+    fails("federate --strategy gossip --neighbours star", 2, &["ring, torus and all"]);
+    fails("federate --neighbours ring", 2, &["for gossip"]);
+    for refused in [
+        "--select 3",
+        "--quorum 3",
+        "--fold median",
+        "--secure-sum all",
+        "--dp-noise 1",
+        "--edges 4",
+        "--compress bf16",
+    ] {
+        fails(&format!("federate --strategy gossip {refused}"), 2, &["under gossip"]);
+    }
+}
+
+#[test]
 fn bytes_are_those_that_travel() {
     let told =
         |rest: &str| number(&json(&format!("federate --clients 6 --rounds 2 {rest}")), "/totals/up_bytes");

@@ -1,5 +1,7 @@
 //! No server: every node averages with its neighbours. x_i = sum of W_ij x_j, W symmetric and doubly stochastic.
 
+use syncline_round::Neighbours;
+
 use crate::Result;
 use crate::error::within;
 
@@ -24,6 +26,15 @@ pub enum Topology {
 }
 
 impl Topology {
+    /// Of so many nodes with these neighbours.
+    pub fn of(neighbours: Neighbours, nodes: usize) -> Self {
+        match neighbours {
+            Neighbours::Ring => Self::Ring { nodes },
+            Neighbours::Torus => Self::Torus { side: nodes.isqrt() },
+            Neighbours::All => Self::Complete { nodes },
+        }
+    }
+
     /// Number of nodes.
     pub fn nodes(self) -> usize {
         match self {

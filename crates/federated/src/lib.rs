@@ -47,6 +47,7 @@ pub use run::{
 };
 pub use select::Selection;
 pub use source::{Clients, ClientsBy, Generated, HeldOut, Source, devices, suitable};
+pub use syncline_round::Neighbours;
 
 /// The chapter's listings are compiled as tests.
 #[doc = include_str!("../../../docs/book/federated.md")]

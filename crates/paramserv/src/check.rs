@@ -33,6 +33,7 @@ pub(crate) fn check(run: &ParamServ) -> Result<(), Error> {
     elastic(run)?;
     standbys(run)?;
     coded(run)?;
+    voted(run)?;
     run.sync.check(run.workers)?;
     Ok(())
 }
@@ -81,6 +82,11 @@ fn nodes(run: &ParamServ) -> Result<(), Error> {
     if let Some(worker) = unknown {
         let must = format!("there are {} workers, counted from 0", run.workers);
         return Err(out_of_range("the worker to inject delays into", worker, must));
+    }
+    let unknown = run.lies.iter().find_map(|lie| lie.worker().filter(|&w| w as usize >= run.workers));
+    if let Some(worker) = unknown {
+        let must = format!("there are {} workers, counted from 0", run.workers);
+        return Err(out_of_range("the worker that is to lie", worker, must));
     }
     Ok(())
 }
@@ -230,7 +236,7 @@ fn without_servers(run: &ParamServ) -> Result<(), Error> {
 
 /// Whether rows can be dealt out so.
 fn partition(run: &ParamServ) -> Result<(), Error> {
-    if run.sync.copies() > 1 && matches!(run.partition, Partition::Weight(_)) {
+    if run.sync.copies() > 1 && matches!(run.partition, Partition::Weight(_) | Partition::Measured) {
         let must = format!("under {} the workers of a group do the same: use --partition random", run.sync);
         return Err(out_of_range("partition", &run.partition, must));
     }
@@ -289,6 +295,12 @@ fn elastic(run: &ParamServ) -> Result<(), Error> {
         sync if sync.collective().is_some() => {
             let must = format!(
                 "under {sync} each worker holds the parameters, and what it holds does not pass to others: use --sync bsp"
+            );
+            Err(out_of_range("elastic", there, must))
+        }
+        sync if sync.majority().is_some() => {
+            let must = format!(
+                "under {sync} each of a group has one voice, and who does the work of another would have two: use --sync bsp"
             );
             Err(out_of_range("elastic", there, must))
         }
@@ -398,9 +410,44 @@ fn coded(run: &ParamServ) -> Result<(), Error> {
             "answers are decoded from all their digits",
         );
     }
+    if let Some(lie) = run.lies.first() {
+        return without_effect(
+            "liar",
+            lie.to_string(),
+            "workers multiply coded blocks, and make no gradients",
+        );
+    }
     if run.on_loss != OnWorkerLoss::Stop {
         let why = "a worker that is started again has nothing to go on from, and as many as are not needed may be slow, not lost";
         return without_effect("on-worker-loss", run.on_loss.to_string(), why);
+    }
+    Ok(())
+}
+
+/// What there is not where groups of workers vote on their gradients, and not where each has a model of its own.
+fn voted(run: &ParamServ) -> Result<(), Error> {
+    let sync = run.sync;
+    if let Policy::Gossip { with } = sync {
+        return Err(Error::Contradiction(format!(
+            "--sync {sync}: under gossip each has a model of its own, and a run here trains one: use `syncline federate --strategy gossip \
+             --neighbours {with}`, or --sync local:STEPS or hierarchical:GROUP,PERIOD"
+        )));
+    }
+    if sync.majority().is_none() {
+        return Ok(());
+    }
+    if run.compression.push.is_some() {
+        let must = format!(
+            "under --sync {sync} gradients are compared bit for bit, and what a push leaves out depends on what its worker has sent \
+             before: leave it out, or compress pulls only"
+        );
+        return Err(out_of_range("compress", run.compression, must));
+    }
+    if run.on_loss == OnWorkerLoss::Redistribute {
+        let must = format!(
+            "under --sync {sync} each of a group has one voice, and who does the work of another would have two: use restart"
+        );
+        return Err(out_of_range("on-worker-loss", run.on_loss, must));
     }
     Ok(())
 }

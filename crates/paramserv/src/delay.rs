@@ -105,7 +105,7 @@ impl fmt::Display for Delay {
 }
 
 /// Reads `all`, or `worker=W` and `round=R[..S]` in any order.
-fn parse_who(text: &str) -> Option<(Option<u32>, Option<RangeInclusive<u64>>)> {
+pub(crate) fn parse_who(text: &str) -> Option<(Option<u32>, Option<RangeInclusive<u64>>)> {
     if text == "all" {
         return Some((None, None));
     }

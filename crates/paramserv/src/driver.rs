@@ -24,6 +24,7 @@ use crate::{
     load::Load,
     patience::Patience,
     protocol::{ServerStatistics, ShardClient},
+    report::outvoted,
     run::Run,
     server::Server,
     staff::{Staff, Wishes},
@@ -336,6 +337,7 @@ impl Drive {
             let setup = file.info_mut().setup.get_or_insert_default();
             setup.load = passed;
             setup.attendance = attended(&coordinator);
+            setup.outvoted = outvoted(&servers).into_iter().map(trace::outvoted).collect();
             setup.decoded = coded.as_ref().map(|coded| coded.decoded.clone());
             let traffic = traffic(&coordinator);
             let is_shorter = traffic.pulled_bytes < traffic.uncompressed_pulled_bytes;

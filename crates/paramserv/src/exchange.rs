@@ -367,6 +367,16 @@ impl Exchange {
         }
     }
 
+    /// Returns when a round is over without this worker, where one server decides that. One that is lost says nothing.
+    pub(crate) fn over(&self, round: u64) -> impl Future<Output = ()> + use<> {
+        let server = self.servers[0].clone();
+        async move {
+            if server.ask(async |client| client.over(round).await).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Leaves with the first server what is remembered before round `next`, for whoever takes the work up. Where a server has that
     /// round already, which is done again for others, nothing can be said.
     pub(crate) async fn leave(&self, next: u64, memory: Memory) -> Result<(), Halt> {

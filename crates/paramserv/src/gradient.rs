@@ -88,6 +88,22 @@ impl fmt::Debug for Rows {
 }
 
 impl Gradient {
+    /// Whether it is the same, bit for bit: -0 is not 0, and a NaN is itself.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same = |a: &[f32], b: &[f32]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        self.samples == other.samples
+            && match (&self.values, &other.values) {
+                (Values::Dense(a), Values::Dense(b)) => same(a, b),
+                (Values::Sparse(at, a), Values::Sparse(by, b)) => at[..] == by[..] && same(a, b),
+                // Rows come with them between threads only, where nobody could have others than it was given.
+                (Values::Factors(_, a), Values::Factors(_, b)) => same(a, b),
+                (Values::Empty, Values::Empty) => true,
+                _ => false,
+            }
+    }
+
     /// Whether it fits a shard of `parameters` parameters; otherwise what does not. What a peer sent may be anything.
     pub(crate) fn check(&self, parameters: usize) -> Result<(), String> {
         let samples = self.samples;

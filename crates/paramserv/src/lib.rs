@@ -53,6 +53,7 @@ mod hold;
 mod job;
 mod keeper;
 mod lending;
+mod lie;
 mod load;
 mod loss;
 mod order;
@@ -85,7 +86,9 @@ pub use delay::Delay;
 pub use error::Error;
 pub use job::{Delimiter, OpenJob, Silence, TrainJob, Validation, WantedPolicy, Written};
 pub use keeper::CheckpointReport;
+pub use lie::Lie;
 pub use loss::OnWorkerLoss;
+pub use protocol::Outvoted;
 pub use report::{EpochReport, Report, ServerReport, Settings, WorkerReport, write_metrics};
 pub use run_folder::{
     Differences, RunFolder, RunLine, RunRecord, RunState, differences, write_comparison, write_list,

@@ -52,6 +52,9 @@ pub(crate) trait Shard {
     /// Keeps what a worker remembers, as it was asked for by [`Turn::Tell`].
     async fn remember(&self, ticket: Ticket, memory: Memory) -> Result<Taken, ServiceError>;
 
+    /// Returns when a round is over without those who still work at it, so that they need not go on.
+    async fn over(&self, round: u64);
+
     /// Starts no round any more: those that are under way come to their end, and who asks for another is told so.
     async fn close(&self);
 
@@ -211,8 +214,12 @@ pub struct ServerStatistics {
     pub pushes: u64,
     /// Gradients that came after their round had closed.
     pub late: u64,
-    /// Samples that those stood on.
+    /// Samples that did not count: of those that came late, and under a vote of those that repeat what counts or were outvoted.
     pub late_samples: u64,
+    /// How often a worker was told to stop, because its round was over without it.
+    pub stopped: u64,
+    /// Who gave other gradients than most of its group, in the order of workers.
+    pub outvoted: Vec<Outvoted>,
     /// Time spent folding gradients and applying steps (one pass does both).
     pub fold_apply: Duration,
     /// How often each worker was the last to arrive in a round, where rounds close.
@@ -221,6 +228,19 @@ pub struct ServerStatistics {
     pub clock_error: Duration,
     /// Spans that did not fit.
     pub dropped_spans: u64,
+}
+
+/// A worker whose gradients were not those of most of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outvoted {
+    /// Which.
+    pub worker: u32,
+    /// In so many rounds.
+    pub rounds: u64,
+    /// The first of them.
+    pub first_round: u64,
+    /// The last of them.
+    pub last_round: u64,
 }
 
 /// Who hears from the workers and keeps the run's record.
@@ -288,6 +308,8 @@ pub struct WorkerTimes {
     pub compute: Duration,
     /// Of which injected.
     pub injected: Duration,
+    /// Of computing: in rounds at which it was told to stop.
+    pub stopped: Duration,
     /// Sending gradients until the servers had taken them.
     pub push: Duration,
     /// Fetching parameters, without the wait.

@@ -5,7 +5,7 @@ mod text;
 
 pub use text::write_metrics;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use syncline_data::{Dataset, Targets};
@@ -19,7 +19,7 @@ use crate::{
     driver::Outcome,
     keeper::CheckpointReport,
     patience::Patience,
-    protocol::{ServerStatistics, WorkerTimes},
+    protocol::{Outvoted, ServerStatistics, WorkerTimes},
 };
 
 /// The report of one run. Its `Display` is what a person reads; it serialises for machines. Times are in seconds.
@@ -47,6 +47,8 @@ pub struct Report {
     pub checkpoints: Option<CheckpointReport>,
     /// What the products of coded blocks came to, where workers held such.
     pub coded: Option<CodedReport>,
+    /// Workers whose gradients were not those of most of their group, where groups vote on them, and so did not count.
+    pub outvoted: Vec<Outvoted>,
     /// How good the trained model is.
     pub metrics: TrainedMetrics,
     /// Where each worker's time went.
@@ -119,6 +121,8 @@ pub struct Settings {
     pub on: String,
     /// Injected delays.
     pub inject: Vec<String>,
+    /// Workers that were to lie.
+    pub liars: Vec<String>,
     /// How many workers were there at the start, where they come and go.
     pub elastic: Option<usize>,
     /// How many standbys each server had.
@@ -170,6 +174,8 @@ pub struct WorkerReport {
     pub compute_s: f64,
     /// Injected delays.
     pub injected_s: f64,
+    /// Of computing: in rounds at which it was told to stop, because they were over without it.
+    pub stopped_s: f64,
     /// Handing gradients to the servers.
     pub push_s: f64,
     /// Fetching parameters, without the wait.
@@ -234,6 +240,8 @@ pub struct ServerReport {
     pub pushes: u64,
     /// Gradients that came too late and were dropped.
     pub late: u64,
+    /// How often a worker was told to stop, because its round was over without it.
+    pub stopped: u64,
     /// Folding gradients and applying steps, which one pass does.
     pub fold_apply_s: f64,
 }
@@ -331,6 +339,7 @@ impl Report {
             attendance: record.attendance.stretches(record.workers.len()),
             checkpoints: outcome.checkpoint.2.clone(),
             coded: outcome.coded.as_ref().map(CodedReport::new),
+            outvoted: outvoted(servers),
             metrics: judged.metrics(&outcome.parameters),
             workers: record.workers.iter().enumerate().map(worker).collect(),
             servers: servers.iter().enumerate().take(servers_told).map(ServerReport::new).collect(),
@@ -348,6 +357,18 @@ impl Report {
         report.findings.extend(text::findings(&report));
         report
     }
+}
+
+/// Who was outvoted at any server, and in how many rounds at one at least: each votes on its own parameters.
+pub(crate) fn outvoted(servers: &[ServerStatistics]) -> Vec<Outvoted> {
+    let mut by_worker = BTreeMap::<u32, Outvoted>::new();
+    for told in servers.iter().flat_map(|server| &server.outvoted) {
+        let all = by_worker.entry(told.worker).or_insert(*told);
+        all.rounds = all.rounds.max(told.rounds);
+        all.first_round = all.first_round.min(told.first_round);
+        all.last_round = all.last_round.max(told.last_round);
+    }
+    by_worker.into_values().collect()
 }
 
 fn epoch_reports(
@@ -396,6 +417,7 @@ impl WorkerReport {
             uncompressed_pulled_bytes: times.traffic.plain_pulled,
             compute_s: times.compute.as_secs_f64(),
             injected_s: times.injected.as_secs_f64(),
+            stopped_s: times.stopped.as_secs_f64(),
             push_s: times.push.as_secs_f64(),
             pull_s: times.pull.as_secs_f64(),
             wait_s: times.wait.as_secs_f64(),
@@ -421,6 +443,7 @@ impl WorkerReport {
             uncompressed_pulled_bytes: 0,
             compute_s: did.computed.as_secs_f64(),
             injected_s: 0.0,
+            stopped_s: did.thrown_away.as_secs_f64(),
             push_s: did.sent.as_secs_f64(),
             pull_s: 0.0,
             wait_s: did.waited.as_secs_f64(),
@@ -440,6 +463,7 @@ impl ServerReport {
             updates: statistics.updates,
             pushes: statistics.pushes,
             late: statistics.late,
+            stopped: statistics.stopped,
             fold_apply_s: statistics.fold_apply.as_secs_f64(),
         }
     }

@@ -129,6 +129,8 @@ impl Run {
             seed: settings.seed,
             rate: settings.optimizer.rate(),
             delays: settings.delays,
+            lies: settings.lies,
+            stops_the_late: settings.sync.stops_the_late(),
             keep_epochs: settings.patience.is_some(),
             copies,
             batch: matches!(settings.partition, Partition::Weight(_) | Partition::Measured)

@@ -11,7 +11,7 @@ use syncline_round::{Every, Fold, Optimizer, Policy, Rule, Schedule};
 
 use self::assembly::Begun;
 use crate::{
-    Checkpoints, ClassWeight, Compression, Delay, Error, OnWorkerLoss, Progress, Report, Scaling, check,
+    Checkpoints, ClassWeight, Compression, Delay, Error, Lie, OnWorkerLoss, Progress, Report, Scaling, check,
     checkpoint::Checkpoint,
     coordinator::OnProgress,
     driver::{OnRemark, Outcome},
@@ -41,6 +41,7 @@ pub struct ParamServ {
     pub(crate) compression: Compression,
     pub(crate) seed: u64,
     pub(crate) delays: Vec<Delay>,
+    pub(crate) lies: Vec<Lie>,
     pub(crate) trace: Option<PathBuf>,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) resume: Option<PathBuf>,
@@ -107,6 +108,7 @@ impl ParamServ {
             compression: Compression::default(),
             seed: 1,
             delays: Vec::new(),
+            lies: Vec::new(),
             trace: None,
             checkpoints: None,
             resume: None,
@@ -233,6 +235,13 @@ impl ParamServ {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Has chosen workers hand over something else than their gradients, to see what that does to the model.
+    #[must_use]
+    pub fn liar(mut self, lie: Lie) -> Self {
+        self.lies.push(lie);
+        self
     }
 
     /// Slows chosen workers or rounds; several delays add up.

@@ -18,12 +18,12 @@ use tokio::task::coop::consume_budget;
 #[cfg(feature = "coded")]
 use crate::coded::Lead;
 use crate::{
-    Delay, Error,
+    Delay, Error, Lie,
     compression::TooLarge,
     computation::{CompactRound, Computation, Outcome, Pull},
     coordinator::Coordinator,
     duties::{Grip, Worked},
-    exchange::{Exchange, Halt, Pulled},
+    exchange::{Exchange, Halt, Parameters, Pulled},
     portions::Dealt,
     protocol::{EpochEnd, Position, ProgressesClient, WorkerTimes},
 };
@@ -69,6 +69,9 @@ pub(crate) struct Plan {
     pub seed: u64,
     pub rate: f32,
     pub delays: Vec<Delay>,
+    pub lies: Vec<Lie>,
+    /// Whether workers are told to stop whose round is over without them.
+    pub stops_the_late: bool,
     /// Whether the parameters at the end of each epoch are kept, for the best of them.
     pub keep_epochs: bool,
     /// Batches of the run's size in one of a worker: under a code by repetition it has those of its whole group.
@@ -177,14 +180,14 @@ impl Worker {
                 self.computation.end(whole);
                 return Ok(Worked::Done(tally.history));
             }
-            let outcome = self.outcome(clock, &pulled.values, touched).await?;
-            self.charge_further_batches(clock).await;
-            self.exchange.release(pulled.values);
-            self.check(&outcome, clock)?;
-            self.delay(clock, tally).await;
-            self.computed(clock, &outcome.score, tally);
-            self.push(clock, outcome, tally).await?;
-            self.computation.settle();
+            match self.outcome_unless_over(clock, pulled.values, touched, tally).await? {
+                Some(outcome) => {
+                    self.computed(clock, &outcome.score, tally);
+                    self.push(clock, outcome, tally).await?;
+                    self.computation.settle();
+                }
+                None => self.stopped(clock, tally),
+            }
             self.report_progress(tally).await?;
             next = clock + 1;
         }
@@ -252,6 +255,62 @@ impl Worker {
         tally.times.traffic.plain_pulled += pulled.plain_bytes;
         self.record(Span { bytes: pulled.bytes, ..self.span(Phase::Pull, pulled.clock, opened, end) });
         Ok(Some((pulled, compact)))
+    }
+
+    /// What a round gives, after injected delays; nothing where the worker is told to stop, because the round is over without it. It
+    /// looks wherever it awaits something: between batches in virtual time, while a delay lasts, and before it hands anything over.
+    async fn outcome_unless_over(
+        &mut self,
+        clock: u64,
+        pulled: Parameters,
+        touched: Option<Arc<CompactRound>>,
+        tally: &mut Tally,
+    ) -> Result<Option<Outcome>, Error> {
+        if !self.plan.stops_the_late {
+            return self.delayed_outcome(clock, pulled, touched, tally).await.map(Some);
+        }
+        let (over, is_virtual) = (self.exchange.over(clock), self.ctx.clock().is_virtual());
+        let work = async {
+            let outcome = self.delayed_outcome(clock, pulled, touched, tally).await;
+            // What came while it computed is heard now; in virtual time nothing comes meanwhile that was not awaited.
+            if !is_virtual {
+                tokio::task::yield_now().await;
+            }
+            outcome
+        };
+        tokio::select! {
+            biased;
+            () = over => Ok(None),
+            outcome = work => outcome.map(Some),
+        }
+    }
+
+    /// What a round gives, once it is to be handed over.
+    async fn delayed_outcome(
+        &mut self,
+        clock: u64,
+        pulled: Parameters,
+        touched: Option<Arc<CompactRound>>,
+        tally: &mut Tally,
+    ) -> Result<Outcome, Error> {
+        let mut outcome = self.outcome(clock, &pulled, touched).await?;
+        self.charge_further_batches(clock).await;
+        self.exchange.release(pulled);
+        self.check(&outcome, clock)?;
+        self.delay(clock, tally).await;
+        self.plan
+            .lies
+            .iter()
+            .for_each(|lie| lie.tell(self.plan.seed, self.rank, clock, &mut outcome.gradient));
+        Ok(outcome)
+    }
+
+    /// Accounts for a round that was over before this worker had done its part.
+    fn stopped(&mut self, clock: u64, tally: &mut Tally) {
+        let (start, end) = self.lap(tally);
+        tally.times.compute += end - start;
+        tally.times.stopped += end - start;
+        self.record(self.span(Phase::Compute, clock, start, end));
     }
 
     /// Computes a round from what was pulled.

@@ -42,7 +42,7 @@ pub use spark::{
     StreamForecast, Tariff, TreeForecast, Unit, WaitModels,
 };
 pub use training::{
-    Backup, Check, Common, Compute, Cycle, Cycles, Exchange, Gradients, Injected, JobProfile, Machine,
-    Machines, PROFILE_FORMAT, Placement, Prediction, Question, Residuals, Serving, Setup, Shares, Sojourn,
-    Stream, StreamAnswer, SyncPrice, Tail, Variation,
+    Backup, BetweenProducts, Check, Common, Compute, Cycle, Cycles, Exchange, Gradients, Injected,
+    JobProfile, Machine, Machines, PROFILE_FORMAT, Placement, Prediction, Question, Residuals, Serving,
+    Setup, Shares, Sojourn, Stream, StreamAnswer, SyncPrice, Tail, Variation,
 };

@@ -222,13 +222,16 @@ fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
 /// Why scripts cannot have a policy of `syncline train`; nothing for those that they can.
 fn not_for_scripts(sync: Policy) -> Option<&'static str> {
     match sync {
-        Policy::Repetition { .. } => Some(
+        Policy::Repetition { .. } | Policy::Draco { .. } => Some(
             "several workers compute the same batches there, and each script goes through its own; backup:1 does not wait for the \
              slowest either",
         ),
         Policy::Mds { .. } => Some(
             "it codes the rows of linear models, and rows and model are the script's own; backup:1 does not wait for the slowest \
              either, and `syncline train` has it",
+        ),
+        Policy::Gossip { .. } => Some(
+            "each has a model of its own there: `syncline.federated.run(.., strategy=\"gossip\")` has it",
         ),
         Policy::Hogwild => Some(
             "its workers are threads that share memory, and those of a script are processes; asp does not wait either",

@@ -71,6 +71,19 @@ pub enum Error {
         /// Who is needed.
         least: usize,
     },
+    /// No answer was that of most of a group.
+    #[error(
+        "{round}: of {} no {many} gave the same, bit for bit; more of them lie than the code stands: take one for more liars, or leave \
+         liars out", list(.members)
+    )]
+    NoMajority {
+        /// The round.
+        round: Round,
+        /// The group.
+        members: Vec<Member>,
+        /// How many had to agree.
+        many: usize,
+    },
     /// Round after round failed.
     #[error(
         "{failed} rounds in a row ended without the work of {least} workers: give rounds a longer deadline, or ask for fewer \
@@ -82,6 +95,16 @@ pub enum Error {
         /// Who is needed.
         least: usize,
     },
+}
+
+/// Members as they are told: `workers 3, 4 and 5`.
+fn list(members: &[Member]) -> String {
+    let numbers: Vec<String> = members.iter().map(|member| member.index().to_string()).collect();
+    match numbers.split_last() {
+        None => "nobody".to_owned(),
+        Some((last, [])) => format!("worker {last}"),
+        Some((last, rest)) => format!("workers {} and {last}", rest.join(", ")),
+    }
 }
 
 /// As its `Display`: it is what a `main` that returns the error prints.

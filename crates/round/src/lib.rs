@@ -6,11 +6,11 @@
 //! what is predicted is what runs.
 //!
 //! - [`Policy`]: the synchronisation policy, as a user names it (`bsp`, `asp`, `ssp:2`, `backup:1`, `quorum:3,50ms`,
-//!   `local:8`, `diloco:16`, `hogwild`, `allreduce`, `hierarchical:4,8`).
+//!   `repetition:1`, `draco:1`, `mds:3`, `local:8`, `diloco:16`, `hogwild`, `allreduce`, `hierarchical:4,8`, `gossip:ring`).
 //! - [`select`]: who takes part; [`assign`]: which parts of the work each gets, and how often members exchange ([`Every`]).
 //! - [`gate`]: the policies at work, from [`Event`] to [`Act`].
 //! - [`Fold`]: how the gradients of one round become one gradient; [`mod@fold`]: also where some of them may be bad.
-//! - [`Collective`]: how members come to a sum without a server.
+//! - [`Collective`]: how members come to a sum without a server; [`Neighbours`]: with whom they average where there is neither.
 //! - [`Optimizer`]: the server's step, on dense and on sparse gradients; [`Schedule`]: how its rate changes over a run.
 //! - [`Machine`]: a gate with the books of its members, and how far they have come as a [`Snapshot`].
 //!
@@ -46,6 +46,7 @@ pub mod fold;
 pub mod gate;
 mod machine;
 mod member;
+mod neighbours;
 mod number;
 mod policy;
 pub mod select;
@@ -60,6 +61,7 @@ pub use fold::{Fold, fold};
 pub use gate::{AnyGate, Gate};
 pub use machine::{Machine, Snapshot};
 pub use member::{Member, MemberSet, Members};
+pub use neighbours::Neighbours;
 pub use number::{Least, Round, Staleness, Steps};
 pub use policy::Policy;
 pub use select::Selection;

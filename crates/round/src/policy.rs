@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Collective, Deadline, Error, Every, Fold, Least, Optimizer, Rule, Staleness, Steps};
+use crate::{Collective, Deadline, Error, Every, Fold, Least, Neighbours, Optimizer, Rule, Staleness, Steps};
 
 /// When a member may go on, and what a round waits for.
 ///
@@ -52,6 +52,13 @@ pub enum Policy {
         /// How many of a group may be slow.
         stragglers: u32,
     },
+    /// A code against liars (DRACO: Chen et al., arXiv 1803.09877): the workers of a group of 2 `liars` + 1 do the same parts of a round,
+    /// and what most of them gave, bit for bit, counts. Rounds are those of [`Bsp`](Self::Bsp), and the result is that of as many
+    /// honest workers as there are groups, to the bit, whatever `liars` of each group say. Without liars it is `Bsp`.
+    Draco {
+        /// How many of a group may lie.
+        liars: u32,
+    },
     /// A code of linear work (Lee et al., arXiv 1512.02673): the matrix of all rows is cut into `needed` blocks, each worker holds a
     /// combination of them, and a round closes with any `needed` answers, from which the products of all blocks are decoded; the
     /// others are told to stop. It is bulk-synchronous training on all rows at once, for linear models.
@@ -89,6 +96,12 @@ pub enum Policy {
         /// How many rounds lie between exchanges of groups.
         period: Steps,
     },
+    /// Without servers or sums: each has a model of its own, and averages it with its neighbours' after every round (gossip: Lian et al.,
+    /// NIPS 2017). Each waits for its neighbours only.
+    Gossip {
+        /// Who is whose neighbour.
+        with: Neighbours,
+    },
 }
 
 /// The outer step of [`Policy::Diloco`]: the rate and the momentum that its authors found best in all of their runs.
@@ -98,19 +111,24 @@ const OUTER_MOMENTUM: f32 = 0.9;
 impl Policy {
     /// The names a user can give.
     pub const VALID: &'static str = "bsp, asp, ssp:BOUND (such as ssp:2), backup:SPARE (such as backup:1), quorum:LEAST,DEADLINE (such as quorum:3,50ms; \
-         without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), mds:NEEDED (such as mds:3), local:STEPS (such as local:8), \
-         diloco:STEPS (such as diloco:16), hogwild, and without servers allreduce, allreduce:tree, allreduce:direct and \
-         hierarchical:GROUP,PERIOD (such as hierarchical:4,8; with groups that exchange every round hierarchical:4)";
+         without a deadline quorum:3), repetition:STRAGGLERS (such as repetition:1), draco:LIARS (such as draco:1), mds:NEEDED (such as mds:3), local:STEPS (such as \
+         local:8), diloco:STEPS (such as diloco:16), hogwild, without servers allreduce, allreduce:tree, allreduce:direct and \
+         hierarchical:GROUP,PERIOD (such as hierarchical:4,8; with groups that exchange every round hierarchical:4), and with a \
+         model for each gossip:ring, gossip:torus and gossip:all";
 
     /// Whether everything is folded by itself, as it comes.
     pub fn folds_alone(self) -> bool {
-        matches!(self, Self::Asp | Self::Ssp { .. } | Self::Hogwild)
+        matches!(self, Self::Asp | Self::Ssp { .. } | Self::Hogwild | Self::Gossip { .. })
     }
 
     /// Whether a round waits for all, so that nobody works while it is folded.
     pub fn waits_for_all(self) -> bool {
         match self {
-            Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. } => true,
+            Self::Bsp
+            | Self::Local { .. }
+            | Self::Diloco { .. }
+            | Self::Allreduce { .. }
+            | Self::Draco { .. } => true,
             // After each period; in between the groups do not see of each other what they step.
             Self::Hierarchical { .. } => true,
             _ => false,
@@ -174,10 +192,10 @@ impl Policy {
     pub fn gradients(self, members: usize) -> usize {
         match self {
             Self::Bsp | Self::Local { .. } | Self::Diloco { .. } | Self::Allreduce { .. } => members,
-            Self::Asp | Self::Ssp { .. } | Self::Hogwild => 1,
+            Self::Asp | Self::Ssp { .. } | Self::Hogwild | Self::Gossip { .. } => 1,
             Self::Backup { spare } => members.saturating_sub(spare as usize).max(1),
             Self::Quorum { least, .. } | Self::Mds { needed: least } => least.members(),
-            Self::Repetition { .. } => (members / self.copies()).max(1),
+            Self::Repetition { .. } | Self::Draco { .. } => (members / self.copies()).max(1),
             Self::Hierarchical { group, .. } if self.period().is_some() => members.min(group as usize),
             Self::Hierarchical { .. } => members,
         }
@@ -187,8 +205,25 @@ impl Policy {
     pub fn copies(self) -> usize {
         match self {
             Self::Repetition { stragglers } => stragglers as usize + 1,
+            Self::Draco { liars } => 2 * liars as usize + 1,
             _ => 1,
         }
+    }
+
+    /// For how many members' own parts of a round one stands that is folded: where the first of a group is taken that did the parts of all,
+    /// for those; where all of a group are heard, each for its own.
+    pub fn stands_for(self) -> usize {
+        if let Self::Draco { .. } = self { 1 } else { self.copies() }
+    }
+
+    /// How many of a group must have given the same, where that is voted on.
+    pub fn majority(self) -> Option<usize> {
+        if let Self::Draco { liars } = self { Some(liars as usize + 1) } else { None }
+    }
+
+    /// Whether members are told to stop whose round is over without them.
+    pub fn stops_the_late(self) -> bool {
+        matches!(self, Self::Repetition { .. } | Self::Mds { .. })
     }
 
     /// Whether it can be kept by so many members.
@@ -223,6 +258,12 @@ impl Policy {
                     must: "one less than a divisor of the number of workers",
                 })
             }
+            Self::Draco { liars } if !members.is_multiple_of(self.copies()) => Err(Error::OutOfRange {
+                what: "draco",
+                got: liars.to_string(),
+                must: "such that groups of twice as many workers and one more come out even",
+            }),
+            Self::Gossip { with } => with.check(members),
             Self::Hierarchical { group, .. }
                 if members <= group as usize || !members.is_multiple_of(group as usize) =>
             {
@@ -273,6 +314,12 @@ impl FromStr for Policy {
                 };
                 Ok(Self::Quorum { least: Least::new(number(least)?)?, deadline })
             }
+            Some(("gossip", with)) => Ok(Self::Gossip { with: with.parse().map_err(|_| unknown())? }),
+            Some(("draco", liars)) => {
+                // A group has twice as many and one more, which must be a number too.
+                let liars = number(liars)?;
+                if liars > u32::MAX / 2 - 1 { Err(unknown()) } else { Ok(Self::Draco { liars }) }
+            }
             Some(("mds", needed)) => Ok(Self::Mds { needed: Least::new(number(needed)?)? }),
             Some(("repetition", stragglers)) => {
                 // A group has one member more, which must be a number too.
@@ -292,6 +339,8 @@ impl fmt::Display for Policy {
             Self::Ssp { bound } => write!(f, "ssp:{bound}"),
             Self::Backup { spare } => write!(f, "backup:{spare}"),
             Self::Repetition { stragglers } => write!(f, "repetition:{stragglers}"),
+            Self::Draco { liars } => write!(f, "draco:{liars}"),
+            Self::Gossip { with } => write!(f, "gossip:{with}"),
             Self::Mds { needed } => write!(f, "mds:{needed}"),
             Self::Quorum { least, deadline: None } => write!(f, "quorum:{least}"),
             Self::Quorum { least, deadline: Some(deadline) } => write!(f, "quorum:{least},{deadline}"),
@@ -340,6 +389,10 @@ mod tests {
             "quorum:3",
             "quorum:2,50ms",
             "repetition:2",
+            "draco:1",
+            "gossip:ring",
+            "gossip:torus",
+            "gossip:all",
             "mds:7",
             "local:1",
             "local:8",
@@ -361,6 +414,13 @@ mod tests {
         assert_eq!((policy.copies(), policy.gradients(6)), (2, 3));
         assert!(policy.check(6).is_ok());
         assert!(policy.check(5).unwrap_err().to_string().contains("divisor"));
+        let policy: Policy = "draco:1".parse().unwrap();
+        assert_eq!((policy.copies(), policy.gradients(6), policy.stands_for()), (3, 2, 1));
+        assert!(policy.check(6).is_ok() && policy.waits_for_all() && !policy.heeds_arrival());
+        assert_eq!((policy.majority(), Policy::Bsp.majority()), (Some(2), None));
+        for workers in [1, 2, 4] {
+            assert!(policy.check(workers).unwrap_err().to_string().contains("come out even"));
+        }
     }
 
     #[test]
@@ -394,6 +454,10 @@ mod tests {
             "local:x",
             "diloco:-1",
             "hogwild:2",
+            "draco:-1",
+            "draco:4294967295",
+            "gossip",
+            "gossip:star",
             "allreduce:",
             "allreduce:2",
             "hierarchical",

@@ -34,5 +34,7 @@ pub use edge::Edge;
 pub use file::{Error, Run, RunFile, RunReader, read};
 pub use recorder::Recorder;
 pub use run::{Node, RunInfo};
-pub use setup::{Attended, Calibrated, Decoded, DecodedProduct, MachineLoad, Traffic, TrainingSetup};
+pub use setup::{
+    Attended, Calibrated, Decoded, DecodedProduct, MachineLoad, Outvoted, Traffic, TrainingSetup,
+};
 pub use span::{Phase, Span, UnknownPhase};

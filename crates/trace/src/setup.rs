@@ -55,6 +55,8 @@ pub struct TrainingSetup {
     pub attendance: Vec<Attended>,
     /// What was decoded, where workers held coded blocks and not rows.
     pub decoded: Option<Decoded>,
+    /// Who gave other gradients than most of its group, where groups vote on them.
+    pub outvoted: Vec<Outvoted>,
     /// Cores of the machine, or of a simulation as many as it has nodes.
     pub cores: Option<u64>,
     /// What the machine does to workers that share it, where that was measured.
@@ -85,6 +87,7 @@ impl Default for TrainingSetup {
             inject: Vec::new(),
             attendance: Vec::new(),
             decoded: None,
+            outvoted: Vec::new(),
             cores: None,
             calibration: None,
             load: None,
@@ -102,6 +105,20 @@ pub struct Attended {
     pub from_ns: u64,
     /// The workers.
     pub workers: Vec<u32>,
+}
+
+/// A worker whose gradients were not those of most of its group, and did not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outvoted {
+    /// Which.
+    pub worker: u32,
+    /// In so many rounds.
+    pub rounds: u64,
+    /// The first of them.
+    pub first_round: u64,
+    /// The last of them.
+    pub last_round: u64,
 }
 
 /// Products that were decoded from the answers of some workers.
@@ -209,6 +226,7 @@ impl TrainingSetup {
             inject: inject.split_whitespace().map(str::to_owned).collect(),
             attendance: Vec::new(),
             decoded: None,
+            outvoted: Vec::new(),
             cores: value(settings, "cores"),
             calibration: Calibrated::of_settings(settings),
             load: MachineLoad::of_settings(settings),

@@ -2,6 +2,8 @@
 //! at least s + 1 gave, bit for bit; so members must add their parts in the same order and with the same kernels.
 //! (Chen et al., arXiv 1803.09877.)
 
+use syncline_round::fold::majority;
+
 use crate::code::{MOST_WORKERS, in_worker_order, workers_of};
 use crate::error::within;
 use crate::{Answer, Code, Decoded, Error, Precision, Repetition, Result, Share, Yields};
@@ -31,11 +33,8 @@ impl Draco {
 
     /// The answer that a majority of a group gave.
     fn majority<'a>(&self, answers: &[Answer<'a>]) -> Option<&'a [f64]> {
-        let agree = |answer: &&Answer<'a>| {
-            let same = answers.iter().filter(|other| same_bits(other.values, answer.values)).count();
-            same > self.liars
-        };
-        answers.iter().find(agree).map(|answer| answer.values)
+        let agreed = majority(answers, self.liars + 1, |one, other| same_bits(one.values, other.values))?;
+        Some(answers[*agreed.first()?].values)
     }
 }
 

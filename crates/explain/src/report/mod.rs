@@ -4,6 +4,7 @@ mod calls;
 mod decoded;
 mod devices;
 mod html;
+pub(crate) mod outvoted;
 mod tables;
 mod text;
 mod timeline;
@@ -28,6 +29,8 @@ pub use crate::analysis::tables::{ExecutorRow, QueryRow, StageRow, Tables, TaskS
 pub use crate::analysis::timeline::{Bar, Mark, Timeline};
 pub use crate::chrome::{DeviceRow, Devices, GroupRow, KernelRow, LongestLaunch};
 pub use crate::flight::Hang;
+use syncline_trace::Outvoted;
+
 use crate::source::Damage;
 pub use calls::{Calls, EdgeRow};
 pub use decoded::DecodedProducts;
@@ -155,6 +158,9 @@ pub struct Report {
     /// What was decoded, where workers held coded blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded: Option<DecodedProducts>,
+    /// Who gave other gradients than most of its group, where groups vote on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outvoted: Vec<Outvoted>,
     /// Nodes' clock offsets, if the trace states them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockNote>,

@@ -3,7 +3,7 @@
 
 use syncline_terminal::unit::{digits, factor, milliseconds, plural};
 
-use super::{Report, SyncKind, SyncPoint, calls, decoded, devices};
+use super::{Report, SyncKind, SyncPoint, calls, decoded, devices, outvoted};
 
 /// Shares below this are not worth a sentence.
 const WORTH: f64 = 0.03;
@@ -24,6 +24,7 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     sentences.extend(unfinished(report));
     sentences.extend(waiting(report));
     sentences.extend(decoded::sentence(report));
+    sentences.extend(outvoted::sentences(report));
     sentences.extend(polling(report));
     sentences.extend(stragglers(report));
     sentences.extend(narrow(report));

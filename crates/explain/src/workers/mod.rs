@@ -103,6 +103,7 @@ pub(crate) fn report(info: &RunInfo, spans: &[Span], source: String, damage: Dam
         distributions: task_times(&lanes).finish(),
         machine: machine(info),
         decoded: DecodedProducts::of(info),
+        outvoted: crate::report::outvoted::of(info),
         clocks: clocks(info),
         calls: calls(info, wall_ns),
         timeline: timeline(spans, wall_ns, &name),

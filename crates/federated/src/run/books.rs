@@ -8,6 +8,7 @@ use syncline_trace::{Node, Phase, RunFile, RunInfo, Span, TrainingSetup};
 use super::device::Course;
 use super::report::{RoundReport, Totals, WaitedFor};
 use super::settings::Settings;
+use super::strategy::Strategy;
 use crate::{Error, Result};
 
 /// When a client was at what, on the run's clock, in nanoseconds.
@@ -71,6 +72,27 @@ impl Books {
             answered.iter().for_each(|(client, at)| spans.waited(*client, round, *at, closed));
         }
         (seconds, whom)
+    }
+
+    /// A client has waited for a neighbour from when it gave until it went on; how long, in seconds.
+    pub(super) fn waited_for_neighbour(
+        &mut self,
+        round: u64,
+        client: usize,
+        (from, until): (Duration, Duration),
+        whom: Option<usize>,
+    ) -> f64 {
+        let seconds = until.saturating_sub(from).as_secs_f64();
+        if let Some(whom) = whom.filter(|_| seconds > 0.0) {
+            let (rounds, all) = self.waited_for.entry(Some(whom)).or_default();
+            *rounds += 1;
+            *all += seconds;
+        }
+        self.totals.waited_client_seconds += seconds;
+        if let Some(spans) = &mut self.spans {
+            spans.waited(client, round, from, until);
+        }
+        seconds
     }
 
     /// The clients that others waited for the longest.
@@ -197,6 +219,9 @@ impl Spans {
 
 /// What a reader of the trace knows the gate by.
 fn sync(settings: &Settings) -> String {
+    if settings.strategy == Strategy::Gossip {
+        return format!("gossip:{}", settings.neighbours());
+    }
     match (settings.strategy.has_rounds(), settings.quorum, settings.deadline) {
         (false, ..) => "asp".to_owned(),
         (true, None, None) => "bsp".to_owned(),

@@ -22,6 +22,10 @@ pub struct Report {
     pub edges: Option<usize>,
     /// Rounds of each among its own clients, before it answers.
     pub edge_rounds: Option<u64>,
+    /// With gossip: who is whose neighbour. The model is then the mean of all.
+    pub neighbours: Option<String>,
+    /// With gossip: the factor by which an averaging brings models nearer to their mean in the long run.
+    pub contraction: Option<f64>,
     /// Clients, whether or not they took part.
     pub clients: usize,
     /// Rows that they train on.
@@ -91,6 +95,8 @@ pub struct RoundReport {
     pub epsilon: Option<f64>,
     /// Mean staleness of the answers, without rounds.
     pub staleness: Option<f64>,
+    /// With gossip: how far clients' models are from their mean (root of the mean square), over how long that is.
+    pub apart: Option<f64>,
 }
 
 /// Sums over rounds.

@@ -143,6 +143,11 @@ impl Server {
         &self.sent
     }
 
+    /// Takes a model that came about elsewhere.
+    pub(super) fn put(&mut self, model: &[f64]) {
+        self.sent = Arc::new(model.iter().map(|value| *value as f32).collect());
+    }
+
     /// The common control variate, in single precision.
     pub(super) fn control(&self) -> Option<Arc<Vec<f32>>> {
         let control = self.control.as_ref()?;

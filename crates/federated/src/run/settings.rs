@@ -6,6 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use syncline_round::Neighbours;
+
 use super::{Compression, Devices, Edges, FoldName, Strategy};
 use crate::error::{between, positive, refuse_if, within};
 use crate::privacy::noise_for;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub staleness_power: Option<f64>,
     /// Answers that FedBuff folds at once: 10.
     pub buffer: Option<usize>,
+    /// With gossip: who is whose neighbour; a ring by default.
+    pub neighbours: Option<Neighbours>,
     /// Without rounds: answers that are older than so many versions are dropped.
     pub most_stale: Option<u64>,
     /// How answers become one.
@@ -98,6 +102,7 @@ impl Default for Settings {
             alpha: None,
             staleness_power: None,
             buffer: None,
+            neighbours: None,
             most_stale: None,
             fold: FoldName::Mean,
             liars: None,
@@ -318,6 +323,7 @@ impl Settings {
             within("the rows of a local step", batch, 1, usize::MAX)?;
         }
         self.check_strategy()?;
+        self.check_gossip(clients)?;
         self.check_rounds(clients)?;
         self.check_fold(clients)?;
         self.check_privacy()?;
@@ -336,6 +342,7 @@ impl Settings {
         takes(self.alpha.is_some(), strategy == Strategy::Async, "alpha", "async")?;
         takes(self.staleness_power.is_some(), strategy == Strategy::Async, "a power of staleness", "async")?;
         takes(self.buffer.is_some(), strategy == Strategy::Buffered, "a buffer", "fedbuff")?;
+        takes(self.neighbours.is_some(), strategy == Strategy::Gossip, "who is whose neighbour", "gossip")?;
         takes(
             self.most_stale.is_some(),
             !strategy.has_rounds(),
@@ -347,6 +354,38 @@ impl Settings {
             between("mu", mu, 0.0, 1e9)?;
         }
         Ok(())
+    }
+
+    /// What there is not where nobody is in the middle.
+    fn check_gossip(&self, clients: usize) -> Result<()> {
+        if self.strategy != Strategy::Gossip {
+            return Ok(());
+        }
+        self.neighbours().check(clients).map_err(|error| Error::Settings(error.to_string()))?;
+        let has_no = |is_asked: bool, what: &str| {
+            refuse_if(is_asked, &format!("under gossip {what}: leave it out, or take avg"))
+        };
+        has_no(self.selection != Select::All, "each client has a model of its own, and all take part")?;
+        has_no(
+            self.quorum.is_some() || self.deadline.is_some() || self.late == Late::Next,
+            "each waits for its neighbours and for no quorum or deadline",
+        )?;
+        has_no(
+            self.fold != FoldName::Mean,
+            "the mean of neighbours keeps the mean of all, as no other fold would",
+        )?;
+        has_no(
+            self.compression != Compression::None,
+            "models are sent, of which nothing can be left out, and not changes of one that both sides know",
+        )?;
+        has_no(self.privacy.is_some(), "there is no server that could account for privacy")?;
+        has_no(self.secure.is_some(), "there is no server from which answers would have to be hidden")?;
+        has_no(self.edges.is_some(), "there is no server that edges could stand before")
+    }
+
+    /// Who is whose neighbour.
+    pub(super) fn neighbours(&self) -> Neighbours {
+        self.neighbours.unwrap_or(Neighbours::Ring)
     }
 
     fn check_rounds(&self, clients: usize) -> Result<()> {
@@ -560,6 +599,17 @@ mod tests {
         assert!(refused(|s| s.late = Late::Next).contains("quorum or a deadline"));
         assert!(refused(|s| s.partial = Partial::Drop).contains("stragglers"));
         assert!(refused(|s| s.selection = Select::Over).contains("give a quorum"));
+        assert!(refused(|s| s.neighbours = Some(Neighbours::Ring)).contains("for gossip"));
+        let gossip = |change: fn(&mut Settings)| {
+            refused(|s| {
+                s.strategy = Strategy::Gossip;
+                change(s);
+            })
+        };
+        assert!(gossip(|s| s.selection = Select::Count(3)).contains("all take part"));
+        assert!(gossip(|s| s.quorum = Some(3)).contains("no quorum"));
+        assert!(gossip(|s| s.fold = FoldName::Median).contains("mean of all"));
+        assert!(gossip(|s| s.neighbours = Some(Neighbours::Torus)).contains("square"), "20 are none");
         let asynchronous = refused(|s| (s.strategy, s.quorum) = (Strategy::Async, Some(3)));
         assert!(asynchronous.contains("nobody waits"));
     }

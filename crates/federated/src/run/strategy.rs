@@ -30,9 +30,11 @@ pub enum Strategy {
     Async,
     /// FedBuff: nobody waits, every K answers are folded.
     Buffered,
+    /// No server: each client has a model of its own, and averages it with its neighbours'.
+    Gossip,
 }
 
-const NAMES: [(&str, Strategy); 10] = [
+const NAMES: [(&str, Strategy); 11] = [
     ("avg", Strategy::Avg),
     ("avgm", Strategy::AvgM),
     ("adagrad", Strategy::Adagrad),
@@ -43,11 +45,13 @@ const NAMES: [(&str, Strategy); 10] = [
     ("nova", Strategy::Nova),
     ("async", Strategy::Async),
     ("fedbuff", Strategy::Buffered),
+    ("gossip", Strategy::Gossip),
 ];
 
 impl Strategy {
     /// The names a user can give.
-    pub const VALID: &'static str = "avg, avgm, adagrad, adam, yogi, prox, scaffold, nova, async and fedbuff";
+    pub const VALID: &'static str =
+        "avg, avgm, adagrad, adam, yogi, prox, scaffold, nova, async, fedbuff and gossip";
 
     /// Whether clients wait for each other in rounds.
     pub fn has_rounds(self) -> bool {
@@ -61,7 +65,7 @@ impl Strategy {
 
     /// Whether the mean change is weighted as in FedAvg, so that other folds may stand in for it.
     pub fn takes_folds(self) -> bool {
-        self.has_rounds() && !matches!(self, Self::Scaffold | Self::Nova)
+        self.has_rounds() && !matches!(self, Self::Scaffold | Self::Nova | Self::Gossip)
     }
 
     /// The server's step under rounds, with the rate and the momentum that were given.

@@ -16,7 +16,7 @@ use super::{Checkpoint, Identity, Rest};
 use crate::protocol::Memory;
 
 const KEY: &str = "syncline.checkpoint";
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const WORKER_STEPS: &str = "worker_steps";
 
 /// The JSON of the metadata.

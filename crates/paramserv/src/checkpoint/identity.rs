@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::report::Settings;
 
 /// Settings that may differ.
-const FREE: [&str; 5] = ["servers", "on", "inject", "elastic", "replicas"];
+const FREE: [&str; 6] = ["servers", "on", "inject", "liars", "elastic", "replicas"];
 
 /// The settings by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,11 @@
 
 use syncline_trace::{Attended, ClockOffset, RunFile, Traffic};
 
-use crate::{Stretch, coordinator::Coordinator, protocol::ServerStatistics};
+use crate::{
+    Stretch,
+    coordinator::Coordinator,
+    protocol::{Outvoted, ServerStatistics},
+};
 
 /// The run file. One that can no longer be written is given up; the training goes on.
 pub(super) struct Trace {
@@ -30,6 +34,13 @@ pub(super) fn attended(coordinator: &Coordinator) -> Vec<Attended> {
         workers: stretch.workers,
     };
     record.attendance.stretches(record.workers.len()).into_iter().map(told).collect()
+}
+
+/// Who gave other gradients than most of its group.
+pub(super) fn outvoted(
+    Outvoted { worker, rounds, first_round, last_round }: Outvoted,
+) -> syncline_trace::Outvoted {
+    syncline_trace::Outvoted { worker, rounds, first_round, last_round }
 }
 
 /// What all workers have exchanged.

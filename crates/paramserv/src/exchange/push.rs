@@ -63,6 +63,14 @@ impl Push {
         })
     }
 
+    /// Its values, before anything was done to send them.
+    pub(crate) fn values_mut(&mut self) -> Option<&mut Tensor<f32>> {
+        match self {
+            Self::Whole(values) | Self::Touched(_, values) | Self::Factors(_, values) => Some(values),
+            _ => None,
+        }
+    }
+
     /// The bytes of its values and coordinates at 32 bits each, where it has some that could be sent otherwise.
     pub(crate) fn plain_bytes(&self) -> Option<u64> {
         let bytes = match self {

@@ -25,7 +25,7 @@ use syncline_program::{Computing, Executor, SimFault};
 use syncline_round::{Every, Fold, Policy, Rule, Schedule};
 use syncline_wire::Network;
 
-use crate::{CheckpointEvery, ClassWeight, Compression, Delay, Error, OnWorkerLoss};
+use crate::{CheckpointEvery, ClassWeight, Compression, Delay, Error, Lie, OnWorkerLoss};
 
 pub use data::Validation;
 pub use open::OpenJob;
@@ -181,6 +181,9 @@ pub struct TrainJob {
     /// Slow workers or rounds.
     #[serde(with = "text::list", skip_serializing_if = "Vec::is_empty")]
     pub inject: Vec<Delay>,
+    /// Workers that hand over something else than their gradients.
+    #[serde(with = "text::list", skip_serializing_if = "Vec::is_empty")]
+    pub liar: Vec<Lie>,
 
     /// Where the nodes run.
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
@@ -345,6 +348,7 @@ impl TrainJob {
             fold: over.fold.or(self.fold),
             compress: over.compress.or(self.compress),
             inject: list(over.inject, self.inject),
+            liar: list(over.liar, self.liar),
             on: over.on.or(self.on),
             silence: over.silence.or(self.silence),
             insecure_network: over.insecure_network.or(self.insecure_network),

@@ -212,6 +212,7 @@ impl TrainJob {
         let run = self.class_weight.iter().cloned().fold(run, ParamServ::class_weight);
         let run = self.compress.into_iter().fold(run, ParamServ::compress);
         let run = self.inject.iter().cloned().fold(run, ParamServ::inject);
+        let run = self.liar.iter().cloned().fold(run, ParamServ::liar);
         let run = self.trace.iter().fold(run, ParamServ::trace);
         let run = self.resume.iter().fold(run, ParamServ::resume);
         let Some(folder) = &self.checkpoint else { return run };

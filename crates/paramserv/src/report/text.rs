@@ -12,7 +12,7 @@ use syncline_terminal::{
 };
 
 use super::{EpochReport, Report, Settings, WorkerReport};
-use crate::CheckpointReport;
+use crate::{CheckpointReport, protocol::Outvoted};
 
 /// Epochs shown in full; of more, the first and the last.
 const EPOCHS_SHOWN: usize = 20;
@@ -205,6 +205,8 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     findings.extend(last_to_end(report));
     findings.extend(injected(report));
     findings.extend(late(report));
+    findings.extend(stopped(report));
+    findings.extend(report.outvoted.iter().map(|told| outvoted(told, report)));
     findings.extend(compressed(report));
     findings.extend(resumed(report));
     findings.extend(attendance(report));
@@ -355,6 +357,34 @@ fn injected(report: &Report) -> Option<String> {
         let share = 100.0 * injected / compute.max(1e-9);
         format!("{share:.0} % of the computing time ({}) was injected delay", seconds(injected))
     })
+}
+
+/// How much was not done because it was not needed any more.
+fn stopped(report: &Report) -> Option<String> {
+    let times: u64 = report.servers.iter().map(|server| server.stopped).sum();
+    let stopped: f64 = report.workers.iter().map(|worker| worker.stopped_s).sum();
+    let compute: f64 = report.workers.iter().map(|worker| worker.compute_s).sum();
+    (times > 0).then(|| {
+        let share = 100.0 * stopped / compute.max(1e-9);
+        format!(
+            "{} told to stop because the round was over, after {} of work ({share:.0} % of all)",
+            if times == 1 {
+                "a worker was once".to_owned()
+            } else {
+                format!("workers were {} times", count(times))
+            },
+            seconds(stopped)
+        )
+    })
+}
+
+/// A worker that did not say what most of its group said.
+fn outvoted(told: &Outvoted, report: &Report) -> String {
+    let updates = report.servers.iter().map(|server| server.updates).max().unwrap_or_default();
+    format!(
+        "worker {} gave other gradients than most of its group in {} of {updates} rounds, from round {} to {}: they did not count",
+        told.worker, told.rounds, told.first_round, told.last_round
+    )
 }
 
 fn late(report: &Report) -> Option<String> {

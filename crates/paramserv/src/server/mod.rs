@@ -20,6 +20,7 @@ mod standby;
 mod state;
 mod told;
 mod turns;
+mod vote;
 
 use std::{
     ops::Range,
@@ -52,6 +53,7 @@ use standby::{Followed, Given, Outbox, Standby, What};
 pub(crate) use state::Pace;
 use state::{Before, State};
 use told::LastTold;
+use vote::{Voted, vote};
 
 /// One shard, served to the workers.
 pub(crate) struct Server {
@@ -71,6 +73,8 @@ pub(crate) struct Server {
     mail: Option<Mail>,
     /// Where another node is to know all that must not be lost.
     standby: Option<Standby>,
+    /// Rounds before this one are over also for those who still work at them.
+    ended: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
@@ -190,6 +194,7 @@ impl Server {
             told,
             mail,
             standby,
+            ended: watch::Sender::new(0),
             state: Mutex::new(state),
         }
     }
@@ -280,8 +285,11 @@ impl Server {
         event: Event,
         gradient: Option<Gradient>,
     ) -> Result<Told, ServiceError> {
+        if let Some(error) = &state.failed {
+            return Err(error.clone().into());
+        }
         let mut acts = std::mem::take(&mut state.acts);
-        let told = state.machine.on(at, event, &mut acts);
+        let mut told = state.machine.on(at, event, &mut acts);
         if let Event::Give { member, .. } = event
             && told.is_ok()
         {
@@ -292,7 +300,7 @@ impl Server {
             match act {
                 Act::Fold { round, members } => {
                     state.note_matters();
-                    self.fold(state, event, round, &members);
+                    told = told.and(self.fold(state, event, round, &members));
                 }
                 Act::Late(member) => {
                     state.note_matters();
@@ -300,8 +308,12 @@ impl Server {
                 }
                 Act::Go { member, round } if event == Event::Ask(member) => own = Some(round),
                 Act::Go { member, round } => state.release(member, round, &mut released),
-                // A worker is not told to stop in the middle of a round; whoever is held knows when it is to look again.
-                Act::Cancel { .. } | Act::WakeAt(_) => {}
+                Act::Cancel { round, .. } => {
+                    state.statistics.stopped += 1;
+                    self.ended.send_modify(|before| *before = (*before).max(round.number() + 1));
+                }
+                // Whoever is held knows when it is to look again.
+                Act::WakeAt(_) => {}
             }
         }
         state.acts = acts;
@@ -313,10 +325,16 @@ impl Server {
     }
 
     /// Folds what these workers pushed. Of nobody, where a round failed: nothing changes.
-    fn fold(&self, state: &mut State, event: Event, round: Round, members: &[Member]) {
+    fn fold(
+        &self,
+        state: &mut State,
+        event: Event,
+        round: Round,
+        members: &[Member],
+    ) -> Result<(), syncline_round::Error> {
         // Without a lock it has been stepped along already.
         if members.is_empty() || self.hogwild.is_some() {
-            return;
+            return Ok(());
         }
         if let Event::Give { member, .. } = event
             && !state.policy.folds_alone()
@@ -324,9 +342,14 @@ impl Server {
         {
             state.statistics.last_arrivals[member.index()] += 1;
         }
-        let gradients: Vec<_> = members.iter().filter_map(|w| state.kept[w.index()].take()).collect();
-        let full = members.iter().map(|w| state.full[w.index()]).sum();
+        let given = members.iter().filter_map(|w| Some((*w, state.kept[w.index()].take()?))).collect();
+        let Voted { gradients, outvoted, spare_samples } = vote(state.policy, round, given)?;
+        vote::note(&mut state.statistics, &outvoted, round);
+        state.statistics.late_samples += spare_samples;
+        let full = gradients.iter().map(|(w, _)| state.full[w.index()]).sum();
+        let gradients: Vec<_> = gradients.into_iter().map(|(_, gradient)| gradient).collect();
         self.update(state, round, &gradients, full);
+        Ok(())
     }
 
     /// Folds the gradients of a round and steps, and records how long that took.
@@ -427,6 +450,14 @@ impl protocol::Shard for Server {
         Ok(Taken::Yes)
     }
 
+    async fn over(&self, round: u64) {
+        let mut ended = self.ended.subscribe();
+        let gate = || (format!("the end of round {round}"), Vec::new());
+        // The sender lives in `self`, so the channel cannot close under this borrow.
+        let look = async { ended.wait_for(|before| *before > round).await.is_ok() };
+        self.ctx.wait_at(gate, look).await;
+    }
+
     async fn close(&self) {
         self.state().close();
     }
@@ -462,6 +493,7 @@ impl protocol::Shard for Server {
             let mut own = self.state();
             own.restore(state)?;
             own.end_hold(hold);
+            self.ended.send_replace(0);
             own.tell_all_anew();
             if let Some(hogwild) = &self.hogwild {
                 hogwild.write(own.parameters.current());

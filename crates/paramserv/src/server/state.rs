@@ -104,7 +104,12 @@ impl State {
 
     /// Where no round can close any more nobody is held any longer.
     pub(super) fn fail(&mut self, error: &syncline_round::Error) {
-        if matches!(error, syncline_round::Error::NoQuorum { .. } | syncline_round::Error::TooFew { .. }) {
+        if matches!(
+            error,
+            syncline_round::Error::NoQuorum { .. }
+                | syncline_round::Error::TooFew { .. }
+                | syncline_round::Error::NoMajority { .. }
+        ) {
             self.failed = Some(error.clone());
             self.held.iter_mut().for_each(|held| *held = None);
         }
@@ -224,6 +229,7 @@ impl State {
         self.kept.iter_mut().for_each(|kept| *kept = None);
         self.seats.restore(&machine, &positions, memories);
         self.hold = None;
+        self.failed = None;
         if let Some(replica) = &mut self.replica {
             // What was agreed on is forgotten by those who were not lost as well.
             *replica = Replica::new(replica.rank);

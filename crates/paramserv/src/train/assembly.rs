@@ -116,6 +116,7 @@ impl ParamServ {
             seed: self.seed,
             on: format!("{executor:#}"),
             inject: self.delays.iter().map(ToString::to_string).collect(),
+            liars: self.lies.iter().map(ToString::to_string).collect(),
             elastic: self.elastic,
             replicas: self.replicas,
         }

@@ -4,12 +4,14 @@
 //! asynchronous pushes workers queue for the servers. Both are taken out of the workers' time, because the servers are
 //! simulated beside them: what is left is what a worker does by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_round::Policy;
 use syncline_trace::{Attended, MachineLoad, Phase, Run, Span};
 
 use super::busy::Busy;
+use super::coded::{BetweenProducts, PRODUCTS, Products};
+use super::cut::complete;
 use super::machine::Machine;
 use super::setup::Setup;
 use crate::{Error, Interval, JobProfile};
@@ -117,6 +119,10 @@ pub struct Cycles {
     evaluating: Busy,
     /// What else used the machine, where that is known.
     load: Option<MachineLoad>,
+    /// Where workers were told to stop, the share of each one's rounds that last longer than any that was seen to its end.
+    unseen: Vec<f64>,
+    /// What lies between products, where workers held coded blocks: then rounds are products.
+    products: Option<BetweenProducts>,
     setup: Setup,
     machine: Option<Machine>,
 }
@@ -149,6 +155,8 @@ impl Cycles {
             concurrency: 1.0,
             evaluating: Busy::default(),
             load: None,
+            unseen: Vec::new(),
+            products: None,
             setup,
             machine: None,
         })
@@ -159,6 +167,10 @@ impl Cycles {
     /// # Errors
     /// [`Error::NoRounds`] if it is not one, [`Error::CannotTell`] where workers did the work of several.
     pub fn of(run: &Run) -> Result<Self, Error> {
+        let policy = run.info.sync.parse::<Policy>().ok();
+        if let Some(products) = policy.map_or(Ok(None), |policy| Products::of(run, policy))? {
+            return Self::of_products(run, products);
+        }
         let served = |span: &&Span| matches!(span.phase, Phase::Apply | Phase::Fold);
         let busy = Busy::new(run.spans.iter().filter(served).map(seconds));
         let mut cycles = BTreeMap::<(u32, u64), Cycle>::new();
@@ -176,9 +188,16 @@ impl Cycles {
         nodes.dedup();
         let named = |_| Error::NoRounds { run: run.info.run.clone() };
         let rank = |node: u32| nodes.partition_point(|&other| other < node) as u32;
-        let cycles =
+        // Who has computed and pushed nothing was told to stop.
+        let pushes = run.spans.iter().filter(|span| span.phase == Phase::Push);
+        let pushed: BTreeSet<(u32, u64)> = pushes.map(|span| (span.node, span.round)).collect();
+        let is_cut: Vec<bool> = cycles.keys().map(|key| !pushed.contains(key)).collect();
+        let mut cycles: Vec<Cycle> =
             cycles.into_values().map(|cycle| Cycle { worker: rank(cycle.worker), ..cycle }).collect();
-        let found = Self::new(nodes.len(), cycles).map_err(named)?;
+        let stops = policy.is_some_and(Policy::stops_the_late);
+        let unseen =
+            if stops && is_cut.contains(&true) { complete(&mut cycles, &is_cut) } else { Vec::new() };
+        let found = Self { unseen, ..Self::new(nodes.len(), cycles).map_err(named)? };
         let of_phase = |phase: Phase| run.spans.iter().filter(move |span| span.phase == phase).map(seconds);
         let computing: f64 = of_phase(Phase::Compute).map(|(start, end)| end - start).sum();
         let any = Busy::new(of_phase(Phase::Compute)).total();
@@ -199,6 +218,23 @@ impl Cycles {
             ..found
         };
         Ok(found.with_servers(run, told.cores))
+    }
+
+    /// The cycles of a run whose workers held coded blocks.
+    fn of_products(run: &Run, products: Products) -> Result<Self, Error> {
+        let Products { tasks, ends_s, unseen, between } = products;
+        let (workers, told) = (run.info.workers as usize, run.info.training());
+        let found = Self::new(workers, tasks).map_err(|_| Error::NoRounds { run: run.info.run.clone() })?;
+        let setup = Setup { workers, rounds: ends_s.len() as u64, ..Setup::of(run, &told) };
+        Ok(Self {
+            folds: ends_s.into_iter().map(|end_s| (end_s, between.needed)).collect(),
+            evaluating: Busy::new(run.spans.iter().filter(|span| span.phase == Phase::Evaluate).map(seconds)),
+            load: told.load,
+            unseen,
+            products: Some(between),
+            setup,
+            ..found
+        })
     }
 
     /// Adds what the servers' spans tell.
@@ -237,6 +273,14 @@ impl Cycles {
         let start = all().map(|cycle| cycle.start_s).fold(f64::INFINITY, f64::min);
         let end = all().map(|cycle| cycle.end_s).fold(0.0, f64::max);
         (end - start - self.evaluating.within(start, end)).max(0.0)
+    }
+
+    pub(crate) fn products(&self) -> Option<BetweenProducts> {
+        self.products
+    }
+
+    pub(crate) fn unseen(&self) -> &[f64] {
+        &self.unseen
     }
 
     pub(crate) fn setup(&self) -> &Setup {
@@ -304,7 +348,11 @@ impl Cycles {
         let end = self.of_worker.iter().map(last).fold(f64::INFINITY, f64::min);
         let counted: Vec<_> = self.folds.iter().filter(|(at, _)| *at > start && *at <= end).collect();
         let total: usize = counted.iter().map(|(_, gradients)| gradients).sum();
-        let workers = self.workers() as f64;
+        // Of products those of a step, of gradients as many as there are workers.
+        let workers = match self.products {
+            Some(between) => (PRODUCTS as usize * between.needed) as f64,
+            None => self.workers() as f64,
+        };
         let spent = |from: f64, to: f64| to - from - self.evaluating.within(from, to);
         let value = spent(start, end) * workers / total.max(1) as f64;
         // The relative error of the time from the spread of its parts, each of as many gradients.

@@ -4,8 +4,10 @@ mod backups;
 mod busy;
 mod carried;
 mod check;
+mod coded;
 mod common;
 mod cost;
+mod cut;
 mod cycles;
 mod line;
 mod machine;
@@ -26,6 +28,7 @@ mod world;
 
 pub use backups::Backup;
 pub use check::Check;
+pub use coded::BetweenProducts;
 pub use common::Common;
 pub use cost::{Compute, Exchange, Gradients, Serving};
 pub use cycles::{Cycle, Cycles};

@@ -109,7 +109,7 @@ impl JobProfile {
         rounds: u64,
         replications: u64,
     ) -> Result<Values, Error> {
-        let workers = case.question.workers as f64;
+        let workers = self.gradients_of_a_step(case.question);
         let mut values = Values::default();
         for replication in 0..replications {
             let mut random = stream(SEED, replication);
@@ -180,11 +180,13 @@ impl JobProfile {
     pub(crate) fn samples_per_cycle(&self, question: &Question) -> f64 {
         let rows = self.measured.rows_of(question.workers);
         let epoch = question.epoch(rows);
-        match () {
-            () if question.batch == 0 => self.compute.samples,
+        match question.sync.coded() {
+            // A step of all rows is two products of so many answers.
+            Some(_) => self.measured.rows as f64 / self.gradients_of_a_step(question),
+            None if question.batch == 0 => self.compute.samples,
             // Workers' shares differ by a row where they do not come out even.
-            () if self.measured.rows > 0 => rows as f64 / (question.workers as f64 * epoch.rounds as f64),
-            () => epoch.mean(),
+            None if self.measured.rows > 0 => rows as f64 / (question.workers as f64 * epoch.rounds as f64),
+            None => epoch.mean(),
         }
     }
 

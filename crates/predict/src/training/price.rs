@@ -34,7 +34,12 @@ impl JobProfile {
         ];
         let mut prices = Vec::new();
         for (of, question, without) in points {
-            let round_s = self.predict_without(&question, without)?.round_s;
+            let told = match self.predict_without(&question, without) {
+                // Of a run without that point the trace may know nothing.
+                Err(Error::CannotTell { .. }) => continue,
+                told => told?,
+            };
+            let round_s = told.round_s;
             prices.push(SyncPrice { of, round_s, share: 1.0 - round_s.value / whole });
         }
         prices.sort_by(|a, b| b.share.total_cmp(&a.share));

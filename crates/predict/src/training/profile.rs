@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::coded::BetweenProducts;
 use super::cost::{Compute, Exchange, Serving};
 use super::cycles::{Cycle, Cycles};
 use super::machine::Machine;
@@ -53,6 +54,12 @@ pub struct JobProfile {
     pub machine: Option<Machine>,
     /// How many workers computed at once, on average, while any did.
     pub concurrency: f64,
+    /// Where workers were told to stop, the share of each one's rounds that last longer than any that was seen to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<f64>,
+    /// What lies between products, where workers held coded blocks: rounds are then products, and `compute` is of a block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<BetweenProducts>,
 }
 
 impl JobProfile {
@@ -84,6 +91,8 @@ impl JobProfile {
             serving: Serving::fit(cycles, &measured, &exchange, slower),
             exchange,
             concurrency: cycles.concurrency(),
+            unseen: cycles.unseen().to_vec(),
+            products: cycles.products(),
             compute,
             variation,
             machine,
@@ -163,6 +172,8 @@ impl JobProfile {
             ("variation.deviation_s", variation.deviation_s),
             ("variation.persistent_sure", variation.persistent_sure),
             ("concurrency", self.concurrency),
+            ("products.gap_s", self.products.map_or(0.0, |between| between.gap_s)),
+            ("products.decode_s", self.products.map_or(0.0, |between| between.decode_s)),
         ];
         if let Some((name, value)) =
             times.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
@@ -171,6 +182,9 @@ impl JobProfile {
         }
         if serving.wakes_s.iter().any(|x| x.is_nan() || *x < 0.0) {
             return wrong("serving.wakes_s: a time is not a number, zero or more".into());
+        }
+        if self.unseen.iter().any(|share| !(0.0..=1.0).contains(share)) {
+            return wrong("unseen: a share is not between 0 and 1".into());
         }
         if compute.full_s <= 0.0 {
             return wrong("compute.full_s is 0: a gradient takes some time".into());
@@ -183,6 +197,7 @@ impl JobProfile {
             ("measured.workers", self.measured.workers),
             ("measured.servers", self.measured.servers),
             ("rounds", self.rounds),
+            ("products.needed", self.products.map_or(1, |between| between.needed)),
             ("variation.samples", self.variation.samples),
             ("variation.persistent_s", self.variation.persistent_s.len()),
             ("variation.residual_s", self.variation.residual_s.len()),

@@ -3,6 +3,7 @@
 use syncline_round::{Every, Policy};
 use syncline_trace::Run;
 
+use super::coded::products;
 use super::setup::{Injected, Setup};
 use crate::{Error, Machines};
 
@@ -53,6 +54,10 @@ impl Question {
     /// as are asked for already where the trace does not say what they were.
     #[must_use]
     pub fn whole(self, setup: &Setup) -> Self {
+        if self.sync.coded().is_some() {
+            let rounds = products(setup);
+            return if rounds > 0 { Self { rounds, ..self } } else { self };
+        }
         if setup.rows == 0 || setup.epochs == 0 || self.batch == 0 {
             return self;
         }

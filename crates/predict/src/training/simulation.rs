@@ -93,7 +93,8 @@ pub(crate) fn simulate(
     let speed = surroundings.speed(workers);
     let mut simulated = Loop {
         machine: Machine::new(policy, workers).map_err(Error::Policy)?,
-        copies: policy.copies() as u64,
+        copies: policy.copies(),
+        stands_for: policy.stands_for() as u64,
         surroundings,
         rounds,
         working: BinaryHeap::new(),
@@ -133,8 +134,10 @@ pub(crate) fn simulate(
 
 struct Loop<'a, S> {
     machine: Machine,
+    /// How many workers do the same.
+    copies: usize,
     /// For how many gradients one counts: under a code by repetition for those of its group.
-    copies: u64,
+    stands_for: u64,
     surroundings: &'a mut S,
     /// Rounds of each worker.
     rounds: u64,
@@ -191,6 +194,7 @@ impl<S: Surroundings> Loop<'_, S> {
     fn tell_at(&mut self, now: Time, event: Event) -> Result<(), Error> {
         let mut acts = std::mem::take(&mut self.acts);
         let told = self.machine.on(now, event, &mut acts);
+        let mut stopped = Vec::new();
         for act in acts.drain(..) {
             match act {
                 Act::Fold { members, .. } if members.is_empty() => {}
@@ -207,19 +211,28 @@ impl<S: Surroundings> Loop<'_, S> {
                     let wake_s = if wakes { self.surroundings.wake_s() } else { 0.0 };
                     self.go(member, round, wake_s);
                 }
-                Act::Late(_) => self.progress.late += self.copies,
-                // A policy that tells a worker to stop is not asked about, and the machine itself knows when it wants to be woken.
-                Act::Cancel { .. } | Act::WakeAt(_) => {}
+                Act::Late(_) => self.progress.late += self.stands_for,
+                Act::Cancel { member, .. } => stopped.push(member),
+                // The machine itself knows when it wants to be woken.
+                Act::WakeAt(_) => {}
             }
         }
         self.acts = acts;
-        told.map_err(Error::Policy)
+        told.map_err(Error::Policy)?;
+        // Who is told to stop asks at once for its next round.
+        for member in stopped {
+            self.working.retain(|finish| finish.worker != member);
+            self.tell_at(now, Event::Ask(member))?;
+        }
+        Ok(())
     }
 
     /// The servers fold so many gradients.
     fn update(&mut self, gradients: usize) -> f64 {
-        self.progress.folded += gradients as u64 * self.copies;
-        let Update { takes_s, occupies_s } = self.surroundings.update(gradients);
+        self.progress.folded += gradients as u64 * self.stands_for;
+        // Of a group whose workers vote one is folded.
+        let folded = (gradients * self.stands_for as usize / self.copies).max(1);
+        let Update { takes_s, occupies_s } = self.surroundings.update(folded);
         self.servers_free = self.servers_free.max(self.progress.time_s) + occupies_s;
         (takes_s - occupies_s).max(0.0)
     }
@@ -297,6 +310,16 @@ mod tests {
         let given = Given { works: vec![1.0; 8], cores: 9.0, update_s: 0.5, wake_s: 0.0 };
         let each = time("asp", 1000, given) / 8000.0;
         assert!((each - 0.5).abs() < 0.01, "{each}");
+    }
+
+    #[test]
+    fn who_is_told_to_stop_is_there_for_the_next_round() {
+        // Of each group of two one is slow: it is waited for by nobody, and works at nothing in vain.
+        let given = Given { works: vec![1.0, 9.0, 9.0, 1.0], cores: 9.0, update_s: 0.0, wake_s: 0.0 };
+        assert_eq!(time("repetition:1", 5, given), 5.0);
+        // A vote waits for all.
+        let given = Given { works: vec![1.0, 9.0, 1.0], cores: 9.0, update_s: 0.5, wake_s: 0.0 };
+        assert_eq!(time("draco:1", 2, given), 19.0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a trace supports: which questions it answers, and of which it cannot tell, and why.
 
-use syncline_round::Every;
+use syncline_round::{Every, Policy};
 
 use crate::{Error, JobProfile, Machines, Question};
 
@@ -29,12 +29,8 @@ impl JobProfile {
             );
             return Err(Error::CannotTell { why });
         }
-        if question.sync.coded().is_some() || self.measured.policy()?.coded().is_some() {
-            let why = "under mds workers multiply coded blocks, and a trace of batches says nothing of what those cost, nor one of \
-                       blocks of what batches do; for a run under bsp `--code mds:*` says what waiting for the first would be worth"
-                .to_owned();
-            return Err(Error::CannotTell { why });
-        }
+        self.check_coded(question)?;
+        self.check_unseen(question)?;
         if question.workers == 0 || question.servers == 0 {
             return Err(Error::CannotTell { why: "there is at least one worker and one server".to_owned() });
         }
@@ -76,7 +72,12 @@ impl JobProfile {
         self.measured.shares.check(question)?;
         let (own, asked) = (self.measured.policy()?, question.sync);
         let without_servers = own.collective().or(asked.collective()).is_some();
-        let why = if without_servers && own != asked {
+        let gossips = [own, asked].into_iter().find(|policy| matches!(policy, Policy::Gossip { .. }));
+        let why = if let Some(policy) = gossips {
+            format!(
+                "under {policy} each has a model of its own, which `train` does not do: `syncline federate --strategy gossip` runs it in virtual time"
+            )
+        } else if without_servers && own != asked {
             format!(
                 "the trace is of {own}, and says nothing of what workers exchange under {asked}: record a run of that"
             )

@@ -132,6 +132,10 @@ impl<'a> World<'a> {
     /// workers pass the shards one after the other; servers in processes of their own work side by side.
     fn updates(&self, gradients: usize) -> Update {
         let Question { sync, workers, servers, .. } = *self.question;
+        if let (Some(between), Some(needed)) = (self.profile.products, sync.coded()) {
+            let gap_s = between.gap_of(needed.members());
+            return Update { takes_s: gap_s, occupies_s: gap_s };
+        }
         let all_s = self.profile.serving.update_s(gradients, sync, workers, self.slower);
         let share_s = all_s / servers as f64;
         match (self.profile.measured.shares_memory(), sync.folds_alone()) {
@@ -205,6 +209,10 @@ impl Surroundings for World<'_> {
         let worker = self.carried.seats[at];
         let persistent_s =
             self.of.persistent(worker) + self.of.shift + self.course_s(worker, round) + self.shock_s(round);
+        if let Some(needed) = question.sync.coded() {
+            let task_s = (profile.compute.full_s + persistent_s + self.residual_s(worker)).max(0.0);
+            return self.alone * profile.block_scale(needed.members()) * task_s;
+        }
         if question.batch == 0 {
             let residual_s = self.residual_s(worker);
             return self.alone * (profile.compute.full_s + persistent_s + residual_s).max(0.0)

@@ -27,7 +27,7 @@ pub struct LoopProgress {
 pub struct TrainingLoop {
     machine: Machine,
     /// For how many gradients one counts.
-    copies: u64,
+    stands_for: u64,
     /// For how many a whole round counts, where answers are decoded.
     decoded: Option<u64>,
     working: BinaryHeap<Finish>,
@@ -72,7 +72,7 @@ impl TrainingLoop {
         let fresh = workers as u32;
         Ok(Self {
             machine,
-            copies: policy.copies() as u64,
+            stands_for: policy.stands_for() as u64,
             decoded: policy.coded().map(|_| workers as u64),
             working: BinaryHeap::new(),
             fresh,
@@ -118,7 +118,7 @@ impl TrainingLoop {
 
     /// Tells the machine, and does what it says; whether it goes on.
     fn tell_at(&mut self, now: Time, event: Event, size: &mut impl FnMut(Member, Round) -> f64) -> bool {
-        let Self { machine, copies, decoded, working, progress, acts, .. } = self;
+        let Self { machine, stands_for, decoded, working, progress, acts, .. } = self;
         let mut goes_on = machine.on(now, event, acts).is_ok();
         let mut cancelled = Vec::new();
         for act in acts.drain(..) {
@@ -128,9 +128,9 @@ impl TrainingLoop {
                     working.push(Finish { time, worker: member, round });
                 }
                 Act::Fold { members, .. } => {
-                    progress.folded += decoded.unwrap_or(members.len() as u64 * *copies);
+                    progress.folded += decoded.unwrap_or(members.len() as u64 * *stands_for);
                 }
-                Act::Late(_) => progress.late += *copies,
+                Act::Late(_) => progress.late += *stands_for,
                 Act::Cancel { member, .. } => cancelled.push(member),
                 // The machine itself knows when it wants to be woken.
                 Act::WakeAt(_) => {}
@@ -146,6 +146,7 @@ impl TrainingLoop {
 }
 
 /// Time per `workers` folded gradients, that is per batch of each worker, in the long run; `plan.jobs` counts what is folded.
+/// Under a code against liars each batch is that of a whole group, and of one group's equal gradients one is folded.
 ///
 /// `size` is the time that a worker takes for a batch: under a policy of local steps, and under a code by repetition, a round has
 /// several, one after the other, and what one of them takes longer another may take less. Under an (n, k) code a worker's coded
@@ -198,8 +199,24 @@ mod tests {
             let found = of(policy, workers)?;
             assert!((found.value - exact).abs() < 5.0 * found.error.max(1e-3), "{policy}: {found:?} {exact}");
         }
-        let (one, two) = (of("repetition:1", 2)?.value, of("repetition:0", 1)?.value);
-        assert!(one > 1.1 * two && one < 2.0 * two, "the first of two who each do two batches: {one} {two}");
+        // The least of two sums of two exponential times each: 5 / 4, for two workers' batches.
+        let (one, two) = (of("repetition:1", 2)?, of("repetition:0", 1)?.value);
+        assert!((one.value - 1.25).abs() < 5.0 * one.error, "the others are told to stop: {one:?}");
+        assert!(
+            one.value > 1.1 * two && one.value < 2.0 * two,
+            "the first of two who each do two batches: {one:?} {two}"
+        );
+        // The greatest of three sums of three exponential times each, for three workers' batches.
+        let (voted, sums) =
+            (of("draco:1", 3)?, crate::training::round_time(&Distribution::erlang(3, 1.0)?, 3, 0)?.value);
+        assert!(
+            (voted.value - sums).abs() < 5.0 * voted.error,
+            "all of a group are waited for: {voted:?} {sums}"
+        );
+        // Neighbours of three in a ring are all the others; of more, fewer wait for each other than under ssp:0.
+        let (ring, stale) = (of("gossip:ring", 9)?.value, of("ssp:0", 9)?.value);
+        assert!((of("gossip:ring", 3)?.value / of("ssp:0", 3)?.value - 1.0).abs() < 0.02);
+        assert!(ring < 0.95 * stale && ring > 1.1, "{ring} {stale}");
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Fold: how what the members of a round handed in becomes one.
 //!
 //! [`Fold`] is what a parameter server does with gradients: a weighted sum, which the optimiser's step does on the way
-//! ([`fold`](fold())). The others stand bad answers, and need to see each: [`mean`], [`median`], [`trimmed`], [`krum`] and
+//! ([`fold`](fold())). The others stand bad answers, and need to see each: [`majority`] of members who do the same work, and [`mean`], [`median`], [`trimmed`], [`krum`] and
 //! [`bulyan`] combine equally long vectors of finite numbers. Who is to be heard at all is their callers' matter
 //! (`syncline-federated`).
 //!
@@ -9,6 +9,7 @@
 
 mod bulyan;
 mod krum;
+mod majority;
 mod mean;
 mod median;
 mod trimmed;
@@ -17,6 +18,7 @@ use std::{fmt, str::FromStr};
 
 pub use bulyan::bulyan;
 pub use krum::krum;
+pub use majority::majority;
 pub use mean::mean;
 pub use median::median;
 pub use trimmed::trimmed;

@@ -1,12 +1,12 @@
 //! The gate of a policy that is named at run time.
 
-use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Hierarchical, KOfN, Order, Quorum, Ssp};
+use super::{Asp, Backup, Bsp, FirstOfEach, Gate, Gossip, Hierarchical, KOfN, Order, Quorum, Ssp};
 use crate::{Act, Error, Event, Member, Policy, Round, Selection, Time};
 
 /// One of the gates that policies name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AnyGate {
-    /// Of [`Policy::Bsp`], [`Policy::Local`], [`Policy::Diloco`] and [`Policy::Allreduce`].
+    /// Of [`Policy::Bsp`], [`Policy::Local`], [`Policy::Diloco`], [`Policy::Allreduce`] and [`Policy::Draco`].
     Bsp(Bsp),
     /// Of [`Policy::Asp`] and [`Policy::Hogwild`].
     Asp(Asp),
@@ -22,6 +22,8 @@ pub enum AnyGate {
     Hierarchical(Hierarchical),
     /// Of [`Policy::Mds`].
     Mds(KOfN),
+    /// Of [`Policy::Gossip`].
+    Gossip(Gossip),
 }
 
 impl AnyGate {
@@ -36,6 +38,8 @@ impl AnyGate {
             Policy::Bsp | Policy::Local { .. } | Policy::Diloco { .. } | Policy::Allreduce { .. } => {
                 Self::Bsp(Bsp::from_round(open, select))
             }
+            // Whose answer is missing may have been one of the majority, so that all are waited for; the vote is the fold.
+            Policy::Draco { .. } => Self::Bsp(Bsp::from_round(open, select)),
             // The lock is the servers' matter: whether it is there, nobody waits.
             Policy::Asp | Policy::Hogwild => Self::Asp(Asp::default()),
             Policy::Ssp { bound } => Self::Ssp(Ssp::new(bound)),
@@ -48,6 +52,7 @@ impl AnyGate {
             Policy::Repetition { stragglers } => {
                 Self::Repetition(FirstOfEach::from_round(open, stragglers, select))
             }
+            Policy::Gossip { with } => Self::Gossip(Gossip::new(with)),
             Policy::Hierarchical { group, period } => {
                 Self::Hierarchical(Hierarchical::from_round(open, group, period))
             }
@@ -69,6 +74,7 @@ impl AnyGate {
             Self::Asp(gate) => members.iter().for_each(|&(member, round)| gate.place(member, round)),
             Self::Ssp(gate) => gate.place(members)?,
             Self::Hierarchical(gate) => gate.place(members),
+            Self::Gossip(gate) => gate.place(members),
             // Nobody has asked yet, so that nobody goes.
             closing => members
                 .iter()
@@ -90,6 +96,7 @@ impl Gate for AnyGate {
             Self::Repetition(gate) => gate.on(now, event, acts),
             Self::Hierarchical(gate) => gate.on(now, event, acts),
             Self::Mds(gate) => gate.on(now, event, acts),
+            Self::Gossip(gate) => gate.on(now, event, acts),
         }
     }
 
@@ -103,6 +110,7 @@ impl Gate for AnyGate {
             Self::Repetition(gate) => gate.at(member),
             Self::Hierarchical(gate) => gate.at(member),
             Self::Mds(gate) => gate.at(member),
+            Self::Gossip(gate) => gate.at(member),
         }
     }
 
@@ -116,6 +124,7 @@ impl Gate for AnyGate {
             Self::Repetition(gate) => gate.least(),
             Self::Hierarchical(gate) => gate.least(),
             Self::Mds(gate) => gate.least(),
+            Self::Gossip(gate) => gate.least(),
         }
     }
 }

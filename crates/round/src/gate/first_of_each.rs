@@ -2,7 +2,8 @@
 //! do the same work, so that a round is over when every group has been heard.
 //!
 //! - EACH-1: a round is folded with one member of each group, the first that gave; what others of it gave is late.
-//! - EACH-2: a round fails when nobody of a group can give any more: without its part there is no result. How many may
+//! - EACH-2: everybody who works at a round when it is over is told to stop, once (as KN-2).
+//! - EACH-3: a round fails when nobody of a group can give any more: without its part there is no result. How many may
 //!   fail in a row is the [`Machine`](crate::Machine)'s matter.
 
 use super::{

@@ -120,20 +120,26 @@ impl Rounds {
         self.advance(acts);
     }
 
-    /// Ends the open round with what these have given; what others gave too is late.
+    /// Ends the open round with what these have given; what others gave too is late, and who is still at it is told to stop.
     pub(super) fn close_with(&mut self, counted: &MemberSet, acts: &mut Vec<Act>) {
         acts.extend(self.arrived.iter().filter(|&member| !counted.contains(member)).map(Act::Late));
         acts.push(Act::Fold { round: self.open, members: Members::from(counted) });
+        self.cancel(acts);
         self.advance(acts);
     }
 
     /// As [`close`](Self::close); who is still at it is told to stop.
     pub(super) fn close_and_cancel(&mut self, acts: &mut Vec<Act>) {
+        acts.push(Act::Fold { round: self.open, members: Members::from(&self.arrived) });
+        self.cancel(acts);
+        self.advance(acts);
+    }
+
+    /// Tells those to stop who work at the open round.
+    fn cancel(&self, acts: &mut Vec<Act>) {
         let round = self.open;
-        acts.push(Act::Fold { round, members: Members::from(&self.arrived) });
         let at_it = self.started.iter().filter(|&member| !self.arrived.contains(member));
         acts.extend(at_it.map(|member| Act::Cancel { member, round }));
-        self.advance(acts);
     }
 
     /// Ends the open round without a result: what has arrived is dropped.

@@ -1,6 +1,6 @@
 //! What the test itself knows of a run, to check the gate's acts by.
 
-use syncline_round::{Act, Member, Round};
+use syncline_round::{Act, Member, Neighbours, Round};
 
 use crate::nest::Nest;
 
@@ -13,6 +13,8 @@ pub enum Rule {
     Alone,
     /// Everything is folded alone; nobody is further ahead.
     Stale(u64),
+    /// Everything is folded alone; nobody starts before its neighbours have done what it has.
+    Near(Neighbours),
     /// A round is over when all but so many have given.
     AllBut(usize),
     /// A round is over with exactly so many.
@@ -28,7 +30,7 @@ pub enum Rule {
 
 impl Rule {
     fn closes_rounds(self) -> bool {
-        !matches!(self, Self::Alone | Self::Stale(_))
+        !matches!(self, Self::Alone | Self::Stale(_) | Self::Near(_))
     }
 
     /// Whether a round may end without a result.
@@ -153,7 +155,7 @@ impl Books {
                 }
                 Act::Cancel { member, round } => {
                     let at = &mut self.at[member.index()];
-                    assert_eq!(*at, At::Working(round.number()), "KN-2: who is told to stop works");
+                    assert_eq!(*at, At::Working(round.number()), "KN-2, EACH-2: who is told to stop works");
                     *at = At::Cancelled(round.number());
                 }
                 Act::WakeAt(_) => assert!(matches!(rule, Rule::Quorum(_, true))),
@@ -182,6 +184,10 @@ impl Books {
             let there = (0..self.at.len()).filter(|&other| self.at[other] != At::Away);
             let slowest = there.map(|other| self.next[other]).min().unwrap();
             assert!(round <= slowest + bound, "GATE-3: worker {member} started {round}");
+        }
+        if let Rule::Near(with) = rule {
+            let ready = |other: usize| self.at[other] == At::Away || self.next[other] >= round;
+            assert!(with.of(member, self.at.len()).all(ready), "NEAR-1: worker {member} started {round}");
         }
         self.at[member] = if round >= rounds { At::Done } else { At::Working(round) };
     }
@@ -215,7 +221,7 @@ impl Books {
                     let heard: Vec<usize> = members.iter().map(|member| member.index() / size).collect();
                     assert_eq!(heard, (0..groups).collect::<Vec<_>>(), "EACH-1");
                 }
-                Rule::Alone | Rule::Stale(_) | Rule::Nested(..) => {}
+                Rule::Alone | Rule::Stale(_) | Rule::Near(_) | Rule::Nested(..) => {}
             }
         }
         self.open += 1;

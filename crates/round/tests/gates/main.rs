@@ -10,8 +10,8 @@ mod walk;
 
 use books::Rule;
 use syncline_round::{
-    AnyGate, Least, Policy, Selection, Staleness, Steps,
-    gate::{Asp, Backup, Bsp, FirstOfEach, Hierarchical, KOfN, Order, Quorum, Ssp},
+    AnyGate, Least, Neighbours, Policy, Selection, Staleness, Steps,
+    gate::{Asp, Backup, Bsp, FirstOfEach, Gossip, Hierarchical, KOfN, Order, Quorum, Ssp},
     select::Sample,
 };
 use walk::{Size, walk};
@@ -48,6 +48,8 @@ fn local_steps_hogwild_and_allreduce() {
         ("hogwild", Rule::Alone),
         ("allreduce", Rule::All),
         ("allreduce:tree", Rule::All),
+        ("draco:0", Rule::All),
+        ("draco:1", Rule::All),
     ];
     for (name, rule) in rules {
         let policy: Policy = name.parse().unwrap();
@@ -109,6 +111,21 @@ fn first_of_each() {
     for changes in 0..=1 {
         let size = Size { members: 4, rounds: 2, changes };
         walk(FirstOfEach::new(1, ALL), Rule::EachOf(2, 2), size);
+    }
+}
+
+/// Also of members who come and go: then others are neighbours, and nobody is waited for who is not there.
+#[test]
+fn gossip() {
+    for with in [Neighbours::Ring, Neighbours::Torus, Neighbours::All] {
+        for members in 1..=3 {
+            for size in sizes(members) {
+                walk(Gossip::new(with), Rule::Near(with), size);
+            }
+        }
+        for (rounds, changes) in [(3, 0), (2, 1)] {
+            walk(Gossip::new(with), Rule::Near(with), Size { members: 4, rounds, changes });
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use syncline::{
 };
 use syncline_federated::{
     ClientsBy, Compression, Deal, Devices, Edges, Factor, FoldName, Generated, HeldOut, Late, Liars, Line,
-    NoisePlace, Partial, Privacy, SecureSum, Select, Settings, Source, Strategy,
+    Neighbours, NoisePlace, Partial, Privacy, SecureSum, Select, Settings, Source, Strategy,
 };
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
 ///   syncline federate --clients 1000 --select poisson:0.05 --dp-epsilon 4 --dp-clip 0.5
 ///   syncline federate hospitals/*.csv --clients files --label outcome --on processes --nodes 4
 ///   syncline federate --clients 100 --edges 5:4 --on processes
+///   syncline federate --clients 16 --strategy gossip --neighbours torus --speeds exp
 ///   syncline federate --clients 50 --select 20 --dropout 0.1 --quorum 12 --secure-sum 14
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -163,7 +164,8 @@ struct LocalArgs {
 /// What the server does with answers.
 #[derive(clap::Args)]
 struct ServerArgs {
-    /// avg, avgm, adagrad, adam, yogi, prox, scaffold, nova, async or fedbuff [default: avg]
+    /// avg, avgm, adagrad, adam, yogi, prox, scaffold, nova, async, fedbuff or gossip (no server: each client averages its model with its
+    /// neighbours') [default: avg]
     #[arg(long, help_heading = "Strategy")]
     strategy: Option<Strategy>,
     /// How answers become one: mean, median, trimmed:SHARE, krum:LIARS, krum:LIARS,KEEP or bulyan:LIARS [default: mean]
@@ -184,6 +186,9 @@ struct ServerArgs {
     /// With fedbuff: answers that are folded at once [default: 10]
     #[arg(long, value_name = "ANSWERS", help_heading = "Strategy")]
     buffer: Option<usize>,
+    /// With gossip: who is whose neighbour: ring, torus or all [default: ring]
+    #[arg(long, value_name = "GRAPH", help_heading = "Strategy")]
+    neighbours: Option<Neighbours>,
     /// With async and fedbuff: drop answers that are older than so many versions of the model
     #[arg(long, value_name = "VERSIONS", help_heading = "Strategy")]
     most_stale: Option<u64>,
@@ -409,6 +414,7 @@ impl Args {
             alpha: server.alpha,
             staleness_power: server.staleness_power,
             buffer: server.buffer,
+            neighbours: server.neighbours,
             most_stale: server.most_stale,
             fold: server.fold.unwrap_or_default(),
             liars: self.clients.liars,

@@ -7,7 +7,7 @@ use syncline::{
     data::Partition,
     learn::ModelSpec,
     paramserv::{
-        ClassWeight, Compression, Delay, Every, Schedule, Silence, TrainJob, Validation, WantedPolicy,
+        ClassWeight, Compression, Delay, Every, Lie, Schedule, Silence, TrainJob, Validation, WantedPolicy,
         Written,
     },
     program::{Computing, Executor, SimFault, read_network},
@@ -127,6 +127,7 @@ pub struct Args {
     /// When workers wait: bsp (for all, each round), asp (never), ssp:BOUND (when BOUND rounds ahead), backup:SPARE (for all
     /// but SPARE), quorum:LEAST,DEADLINE (for all until the deadline, such as 50ms, then for LEAST),
     /// repetition:STRAGGLERS (a gradient code: for the first of each group, whose STRAGGLERS + 1 workers do the same),
+    /// draco:LIARS (a code against liars: of each group of 2 LIARS + 1 workers, who do the same, the gradient counts that most gave),
     /// mds:NEEDED (a code of linear models: for any NEEDED workers, who hold coded blocks of all rows; each epoch is one step),
     /// local:STEPS (for all, after STEPS of one's own, then go on from the mean model), diloco:STEPS (likewise, with an
     /// outer Nesterov step), hogwild (never, and without a lock); and without servers allreduce (for all; they sum gradients among
@@ -177,6 +178,10 @@ pub struct Args {
     /// Slow workers or rounds: WHO:AMOUNT, such as worker=2:3x, all:exp:20ms or round=5..9:50ms; may be repeated
     #[arg(long, value_name = "DELAY", help_heading = "Parameter server")]
     inject: Vec<Delay>,
+    /// Have workers hand over something else than their gradients: WHO:scale:FACTOR, WHO:noise:DEVIATION or WHO:constant:VALUE, such as
+    /// worker=1:scale:-10; may be repeated
+    #[arg(long, value_name = "LIE", help_heading = "Parameter server")]
+    liar: Vec<Lie>,
 
     #[command(flatten)]
     survival: SurvivalArgs,
@@ -251,6 +256,7 @@ impl Args {
             fold: self.fold,
             compress: self.compress,
             inject: self.inject,
+            liar: self.liar,
             on: self.on,
             silence: self.silence,
             insecure_network: self.insecure_network,

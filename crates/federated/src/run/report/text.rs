@@ -33,6 +33,11 @@ impl Report {
                 unit::plural(rounds, "round"),
             ));
         }
+        if let Some(neighbours) = &self.neighbours {
+            page.line(&format!(
+                "No server: each client has a model of its own and averages it with its neighbours' ({neighbours}); what follows is of the mean of all."
+            ));
+        }
         self.rounds_table(page);
         if let Some(why) = &self.ended_early {
             page.line(&format!("It ended early: {why}."));
@@ -94,6 +99,14 @@ impl Report {
             unit::bytes(totals.up_bytes as f64),
             unit::plural(totals.local_steps, "local step"),
         ));
+        let apart = self.rounds.last().and_then(|round| round.apart);
+        if let Some((apart, contraction)) = apart.zip(self.contraction) {
+            page.line(&format!(
+                "In the end clients' models were {} of its length away from their mean; an averaging brings them nearer by a factor of {}.",
+                unit::percent(apart),
+                unit::digits(contraction, 3),
+            ));
+        }
         if totals.edge_bytes > 0 {
             page.line(&format!("{} between edges and their clients.", unit::bytes(totals.edge_bytes as f64)));
         }

@@ -65,20 +65,44 @@ impl Simulation {
         2 * 4 * self.server.model().len() as u64 * clients * edges.rounds
     }
 
-    /// Gives a client work.
+    /// Gives a client work, from the server's model.
     pub(super) fn give_out(&mut self, client: usize, number: u64, version: u64) -> u64 {
-        let (settings, parameters) = (&self.settings, self.server.model().len());
+        self.give_out_from(client, number, version, Arc::clone(self.server.model()))
+    }
+
+    /// How many models a client is sent and sends in a round.
+    fn models_sent(&self, client: usize) -> u64 {
+        match (self.settings.strategy, &self.ground) {
+            (Strategy::Scaffold, _) => 2,
+            // One to each neighbour; of nodes the mean and the model pass through the desk.
+            (Strategy::Gossip, Ground::Virtual { .. }) => {
+                let clients = self.federation.examples.len();
+                self.settings.neighbours().of(client, clients).count() as u64
+            }
+            _ => 1,
+        }
+    }
+
+    /// Gives a client work, from this model.
+    pub(super) fn give_out_from(
+        &mut self,
+        client: usize,
+        number: u64,
+        version: u64,
+        model: Arc<Vec<f32>>,
+    ) -> u64 {
+        let (settings, parameters) = (&self.settings, model.len());
         let all = self.all_steps(client);
         let mut rng = stream(settings.seed ^ 0x57a6, client, number);
         let is_straggler = rng.random::<f64>() < settings.stragglers;
         let steps = if is_straggler { part_of(all, settings.epochs, &mut rng) } else { all };
-        let twice = if settings.strategy == Strategy::Scaffold { 2 } else { 1 };
-        let down = 4 * parameters as u64 * twice;
+        let models = self.models_sent(client);
+        let down = 4 * parameters as u64 * models;
         let up = match settings.secure {
             Some(secure) => {
                 input_bytes(secure, parameters, self.federation.examples.len().min(u32::MAX as usize))
             }
-            None => settings.compression.bytes(parameters) + 4 * parameters as u64 * (twice - 1),
+            None => settings.compression.bytes(parameters) + 4 * parameters as u64 * (models - 1),
         };
         let course = match settings.edges {
             Some(_) => settings.devices.course_of_edge(down, self.edge_seconds(client, number), up),
@@ -93,7 +117,7 @@ impl Simulation {
         let task = Task {
             client,
             round: number,
-            model: Arc::clone(self.server.model()),
+            model,
             control: self.server.control(),
             steps,
             clip: self.server.clip(),

@@ -5,6 +5,7 @@
 //! when its answer is folded (WORK-1), so what is lost, late or dropped costs nothing.
 
 mod clients;
+mod gossip;
 mod judged;
 mod report;
 mod rounds;
@@ -16,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_learn::Score;
 use syncline_runtime::{Clock, Node, Scheduler, Sim, Turn};
 use tokio::sync::mpsc;
 
@@ -25,6 +27,7 @@ use super::device::Course;
 use super::report::RoundReport;
 use super::server::{Folded, Server};
 use super::settings::Settings;
+use super::strategy::Strategy;
 use super::sum::noise_source;
 use super::work::{Reply, Task, Workshop};
 use super::{Federation, Trained};
@@ -102,6 +105,8 @@ struct Simulation {
     given_out: u64,
     /// Sums of bytes up to the last close.
     bytes: [u64; 2],
+    /// What clients met in their first passes of rounds that are not over, where they are in different ones.
+    met: BTreeMap<u64, Score>,
     ended_early: Option<String>,
 }
 
@@ -172,6 +177,7 @@ pub(super) async fn complete(
         at_once,
         given_out: 0,
         bytes: [0; 2],
+        met: BTreeMap::new(),
         ended_early: None,
     };
     run.complete().await
@@ -179,9 +185,10 @@ pub(super) async fn complete(
 
 impl Simulation {
     async fn complete(mut self) -> Result<Trained> {
-        match self.settings.strategy.has_rounds() {
-            true => self.rounds().await?,
-            false => self.updates().await?,
+        match self.settings.strategy {
+            Strategy::Gossip => self.gossip().await?,
+            strategy if strategy.has_rounds() => self.rounds().await?,
+            _ => self.updates().await?,
         }
         self.finish().await
     }
@@ -198,6 +205,19 @@ impl Simulation {
             (job.course, job.up) = desk.course(&job.task, job.start, now).unwrap_or(cut);
         }
         Some(news)
+    }
+
+    /// One client's answer counts in its round, whichever others are in.
+    fn counted_in(&mut self, task: &Task, met: Score) {
+        *self.met.entry(task.round).or_default() += met;
+        self.books.totals.local_steps += task.steps as u64;
+        *self.books.taken.entry(task.client).or_default() += 1;
+    }
+
+    /// The mean loss that clients met in their first passes of such a round, which is over.
+    fn first_losses(&mut self, round: u64) -> Option<f64> {
+        let met = self.met.remove(&round).filter(|met| met.rows > 0)?;
+        Some(met.in_units(self.federation.data.target_scale().deviation).mean_loss())
     }
 
     fn folded(&mut self, tasks: &[Task], folded: &Folded, report: &mut RoundReport) {

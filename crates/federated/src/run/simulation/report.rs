@@ -2,8 +2,10 @@
 
 use super::Simulation;
 use super::judged::Judged;
+use crate::gossip::Topology;
 use crate::run::report::{ClientReport, Participation, PrivacyReport, Report};
 use crate::run::settings::{NoisePlace, Select};
+use crate::run::strategy::Strategy;
 use crate::run::{Federation, fairness, metrics};
 use crate::{Result, select};
 
@@ -19,6 +21,8 @@ impl Simulation {
             loss: judged.map(|judged| judged.loss),
             accuracy: judged.and_then(|judged| judged.accuracy),
         };
+        let gossips = (settings.strategy == Strategy::Gossip)
+            .then(|| Topology::of(settings.neighbours(), examples.len()));
         let each_client = each.iter().enumerate().map(of_client).collect();
         Ok(Report {
             each_client,
@@ -29,6 +33,8 @@ impl Simulation {
             secure_sum: settings.secure.is_some(),
             edges: settings.edges.map(|edges| edges.count),
             edge_rounds: settings.edges.map(|edges| edges.rounds),
+            neighbours: gossips.map(|_| settings.neighbours().to_string()),
+            contraction: gossips.map(Topology::contraction),
             clients: rows.len(),
             rows: examples.iter().sum(),
             parameters: parameters.len(),

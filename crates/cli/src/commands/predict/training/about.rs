@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use syncline_predict::{
-    Check, Compute, Error, Exchange, JobProfile, Machine, Machines, Question, Serving, Tail,
+    BetweenProducts, Check, Compute, Error, Exchange, JobProfile, Machine, Machines, Question, Serving, Tail,
 };
 
 use super::three;
@@ -39,6 +39,12 @@ pub struct About {
     pub exchange: Exchange,
     pub serving: Serving,
     pub parameter_bytes: u64,
+    /// What lies between products, where workers held coded blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub products: Option<BetweenProducts>,
+    /// Where workers were told to stop, the share of each one's rounds that last longer than any that was seen to its end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<f64>,
     pub machine: Option<Machine>,
     /// Where the workers asked about run.
     pub machines: Machines,
@@ -70,6 +76,8 @@ impl About {
             exchange: profile.exchange,
             serving: profile.serving.clone(),
             parameter_bytes: profile.gradient_bytes(),
+            products: profile.products,
+            unseen: profile.unseen.clone(),
             machine: profile.machine.clone(),
             machines,
         }

@@ -85,7 +85,10 @@ impl Plan {
         let policies = match &options.sync {
             Some(text) => list::policies(text)?,
             // What servers would cost is not in a trace without, and rows are dealt out by speed where all wait for all.
-            None if own.sync.collective().is_some() || profile.measured.shares == Shares::BySpeed => {
+            None if own.sync.coded().is_some()
+                || own.sync.collective().is_some()
+                || profile.measured.shares == Shares::BySpeed =>
+            {
                 vec![own.sync]
             }
             None => list::policies("bsp,ssp:1..3,asp")?,

@@ -1,6 +1,6 @@
 //! The answer for people.
 
-use syncline_predict::{Machines, Tail};
+use syncline_predict::{BetweenProducts, Machines, Tail};
 use syncline_terminal::{Column, Page, Table, unit};
 
 use super::{
@@ -45,7 +45,13 @@ fn own(page: &mut Page, run: &About) {
         100.0 * run.persistent_share,
         persistent(&run.persistent_s)
     ));
-    page.bullet(&messages(run));
+    page.bullet(&run.products.as_ref().map_or_else(|| messages(run), between));
+    if !run.unseen.is_empty() {
+        page.bullet(&format!(
+            "workers were told to stop: what was cut short is completed by what took longer, and {:.1} % would have taken longer than all that was seen to its end",
+            100.0 * run.unseen.iter().sum::<f64>() / run.unseen.len() as f64
+        ));
+    }
     if run.serving.pass_s > 0.0 && run.parameter_bytes > 0 {
         page.bullet(&format!(
             "the servers take {} for each gradient's pass over {}; a held worker goes on {} after the gate has opened",
@@ -76,6 +82,13 @@ fn checked(what: &str, measured_s: f64, predicted_s: f64, error: f64) -> String 
 
 fn gradient(run: &About) -> String {
     let compute = &run.compute;
+    if let Some(between) = &run.products {
+        return format!(
+            "multiplying a coded block, of which {} are needed, takes {}",
+            between.needed,
+            unit::seconds(compute.full_s)
+        );
+    }
     let whole = format!("a gradient of {} samples takes {}", compute.samples, unit::seconds(compute.full_s));
     match (compute.fixed_s, compute.per_sample_s) {
         (Some(fixed), Some(each)) => {
@@ -90,6 +103,15 @@ fn gradient(run: &About) -> String {
 fn persistent(list: &[f64]) -> String {
     let slowest = list.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).filter(|(_, by)| **by > 0.0);
     slowest.map_or(String::new(), |(worker, by)| format!(": worker {worker} by {}", unit::seconds(*by)))
+}
+
+/// What passes between products.
+fn between(between: &BetweenProducts) -> String {
+    format!(
+        "between the last answer of a product and the first task of the next pass {}, of which {} to decode it",
+        unit::seconds(between.gap_s),
+        unit::seconds(between.decode_s)
+    )
 }
 
 fn messages(run: &About) -> String {
