@@ -52,7 +52,7 @@ impl Ground {
     }
 
     /// Does `work` and lets its `cost` pass. A node computes one thing at a time: on a virtual clock work that comes while
-    /// it is busy begins when it no longer is.
+    /// it is busy begins when it no longer is. What is dropped before its end is given up, and leaves the node free.
     pub async fn compute<T>(&self, cost: Cost, work: impl FnOnce() -> T) -> T {
         self.compute_times(1.0, cost, work).await
     }
@@ -63,8 +63,10 @@ impl Ground {
         let cost = sim.cost_or(cost);
         let begun = machine_now();
         let done = work();
-        let end = sim.charge(*node, cost, times, || begun.elapsed());
+        let (start, end) = sim.charge(*node, cost, times, || begun.elapsed());
+        let under_way = UnderWay { sim, node: *node, start, end };
         self.clock.sleep_until(Duration::from_nanos(end)).await;
+        drop(under_way);
         done
     }
 
@@ -91,5 +93,19 @@ impl Ground {
     pub fn calling(&self, name: &str, method: &'static str) -> Option<Waiting> {
         let (waits, node) = self.waits.as_ref().filter(|_| self.place.is_none())?;
         Some(waits.begin(*node, Wait::Call { node: waits.enter(name), method, lost: false }))
+    }
+}
+
+/// Computing that occupies its node until its end, or until it is given up.
+struct UnderWay<'a> {
+    sim: &'a Sim,
+    node: Node,
+    start: u64,
+    end: u64,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.sim.give_up(self.node, self.start, self.end);
     }
 }

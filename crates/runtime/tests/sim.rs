@@ -71,6 +71,23 @@ fn a_node_computes_one_thing_at_a_time_and_others_meanwhile() {
 }
 
 #[test]
+fn computing_that_is_given_up_leaves_its_node_free() {
+    let sim = Sim::with_cost(1, Cost::Given(Duration::from_millis(10)));
+    let mut scheduler = Scheduler::new(sim.clone());
+    let (ground, log) = (ground(&sim, "a"), Log::default());
+    let told = Arc::clone(&log);
+    ground.clone().spawn(async move {
+        let clock = ground.clock().clone();
+        let given_up = clock.timeout(Duration::from_millis(3), ground.compute(Cost::Measured, || ())).await;
+        assert!(given_up.is_err());
+        ground.compute(Cost::Measured, || ()).await;
+        told.lock().unwrap().push((clock.now().as_millis() as u64, 0));
+    });
+    assert_eq!(scheduler.turn(ENOUGH), Turn::Idle);
+    assert_eq!(*log.lock().unwrap(), [(13, 0)]);
+}
+
+#[test]
 fn a_killed_node_stops_where_it_waits_and_its_tasks_are_told_lost() {
     let (sim, mut scheduler) = simulation(1);
     let (a, b) = (ground(&sim, "a"), ground(&sim, "b"));

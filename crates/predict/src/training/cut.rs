@@ -105,7 +105,9 @@ fn fewer(probabilities: impl Iterator<Item = f64>, many: usize) -> f64 {
 impl JobProfile {
     /// Refuses what hangs on how long rounds would have taken that were cut short.
     pub(crate) fn check_unseen(&self, question: &Question) -> Result<(), Error> {
-        if self.unseen.is_empty() {
+        // What the traced run itself hung on was seen: rounds were over with it.
+        let is_own = question.sync == self.measured.policy()? && question.workers == self.measured.workers;
+        if self.unseen.is_empty() || is_own {
             return Ok(());
         }
         let workers = question.workers;
@@ -164,7 +166,7 @@ mod tests {
         let mean = cycles.iter().map(|cycle| cycle.compute_s).sum::<f64>() / 4000.0;
         assert!((mean - 1.0).abs() < 0.08, "{mean}");
         assert!(
-            unseen.iter().all(|share| *share < 0.02) && cycles.iter().all(|cycle| cycle.samples == 8),
+            unseen.iter().all(|share| *share < 0.05) && cycles.iter().all(|cycle| cycle.samples == 8),
             "{unseen:?}"
         );
     }

@@ -131,14 +131,14 @@ impl Sim {
         self.0.computing.skipped
     }
 
-    /// Occupies the node's core from when it is free, and tells when that ends, in nanoseconds.
+    /// Occupies the node's core from when it is free, and tells when that begins and ends, in nanoseconds.
     pub(crate) fn charge(
         &self,
         node: Node,
         cost: Cost,
         times: f64,
         measured: impl FnOnce() -> Duration,
-    ) -> u64 {
+    ) -> (u64, u64) {
         let mut cores = self.0.cores.lock().unwrap_or_else(PoisonError::into_inner);
         while cores.len() <= node.index() {
             // Seeds that differ by the node alone are mixed by the generator's own seeding.
@@ -151,8 +151,17 @@ impl Sim {
             Cost::Given(time) => time.mul_f64(times),
             Cost::Drawn(spread) => spread.draw(&mut core.random).mul_f64(times),
         };
-        core.busy_until = core.busy_until.max(self.0.agenda.now()).saturating_add(nanoseconds(time));
-        core.busy_until
+        let start = core.busy_until.max(self.0.agenda.now());
+        core.busy_until = start.saturating_add(nanoseconds(time));
+        (start, core.busy_until)
+    }
+
+    /// Frees the node's core of computing that is dropped before its end, unless more has been put behind it.
+    pub(crate) fn give_up(&self, node: Node, start: u64, end: u64) {
+        let mut cores = self.0.cores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(core) = cores.get_mut(node.index()).filter(|core| core.busy_until == end) {
+            core.busy_until = end.min(self.0.agenda.now().max(start));
+        }
     }
 }
 
