@@ -200,13 +200,18 @@ fn a_trace_of_mds_tells_of_other_numbers_of_workers_and_answers() {
         let (workers, sync) = (row["workers"].as_u64().unwrap() as usize, row["sync"].as_str().unwrap());
         let needed: usize = sync.strip_prefix("mds:").unwrap().parse().unwrap();
         if let Some(why) = row["cannot_tell"].as_str() {
-            assert!(why.contains("told to stop"), "{row}");
+            assert!(needed + 2 >= workers && why.contains("told to stop"), "{row}");
             refused += 1;
             continue;
         }
-        assert!(row["run_s"][1].as_f64().unwrap() > 0.0, "{row}");
+        let measured = train(workers, needed, "--seed 2")["wall_s"].as_f64().unwrap();
+        let range: Vec<f64> = row["run_s"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+        assert!(
+            (range[1] / measured - 1.0).abs() < 0.1,
+            "{workers} {sync}: {measured} s, predicted {range:?}"
+        );
     }
-    assert!(refused >= 1, "six of six");
+    assert!((1..=3).contains(&refused), "six of six, and perhaps five of them and six of eight");
 }
 
 #[test]
@@ -317,6 +322,17 @@ fn it_is_predicted_and_compared_like_any_policy() {
     assert!(traced.status.success(), "{}", stderr(&traced));
     let told = json(&format!("predict {} --workers 4 --sync bsp,repetition:1", trace.display()));
     assert!(told.to_string().contains("repetition:1"), "{told}");
+    // A run under a code is predicted as well as others, and what was cut short in it is completed.
+    for code in ["repetition:1", "draco:1"] {
+        let command = format!(
+            "train {} --workers 6 --batch 8 --epochs 30 --on sim --compute exp:4ms --code {code} --trace {}",
+            data.display(),
+            trace.display()
+        );
+        assert!(run(&command).status.success(), "{command}");
+        let told = json(&format!("predict {} --workers 6 --sync {code}", trace.display()));
+        assert!(told["run"]["error"].as_f64().unwrap().abs() < 0.1, "{code}: {}", told["run"]);
+    }
     let compared = json(&format!("compare {base} --sync bsp,repetition:1"));
     let runs = compared["runs"].as_array().unwrap();
     assert_eq!(runs[1]["sync"], "repetition:1");

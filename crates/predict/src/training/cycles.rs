@@ -242,10 +242,13 @@ impl Cycles {
         let applied: Vec<&Span> = run.spans.iter().filter(|span| span.phase == Phase::Apply).collect();
         let Some(first) = applied.iter().map(|span| span.node).min() else { return self };
         let workers = self.of_worker.len();
-        let per_update = run.info.sync.parse().map_or(1, |policy: Policy| policy.gradients(workers));
+        let policy = run.info.sync.parse::<Policy>().ok();
+        let per_update = policy.map_or(1, |policy| policy.gradients(workers));
+        // One that is folded stands for those of its group, as in a simulated run.
+        let stand_for = per_update * policy.map_or(1, Policy::copies);
         // Every server sees the same rounds.
         let one = applied.iter().filter(|span| span.node == first);
-        let mut folds: Vec<_> = one.map(|span| (seconds(span).1, per_update)).collect();
+        let mut folds: Vec<_> = one.map(|span| (seconds(span).1, stand_for)).collect();
         folds.sort_by(|a, b| a.0.total_cmp(&b.0));
         let total: f64 = applied.iter().map(|span| span.duration_ns() as f64).sum();
         let update_s = total * 1e-9 / folds.len().max(1) as f64;
