@@ -29,8 +29,9 @@ fn a_run_that_is_left_comes_to_the_same_end_and_attach_with_it() {
     let at = folder.path().join("first");
     let here = folder.path().join("here.safetensors");
     ended(&run(&format!("{TRAIN} --save {}", here.display())), 0);
-    let left = ended(&run(&format!("{TRAIN} --run-dir {} --detach", at.display())), 0);
-    assert!(left.contains("syncline attach"), "{left}");
+    let left = run(&format!("{TRAIN} --run-dir {} --detach", at.display()));
+    assert!(ended(&left, 0).contains("syncline attach"));
+    assert_eq!(String::from_utf8_lossy(&left.stdout).trim(), at.display().to_string());
     let said = ended(&run(&format!("attach {}", at.display())), 0);
     assert!(said.contains("where the time went"), "{said}");
     assert_eq!(fs::read(at.join("model.safetensors")).unwrap(), fs::read(here).unwrap());
@@ -93,6 +94,9 @@ fn what_cannot_be_left_or_followed_says_why() {
         assert!(said.contains(says), "`{says}` is missing in: {said}");
     };
     fails(&format!("{TRAIN} --detach"), 2, "add --run-dir DIR");
+    let mut stream = command(&format!("train - --run-dir {at}/stream --detach"));
+    let said = ended(&stream.output().unwrap(), 2);
+    assert!(said.contains("save the rows to a file"), "{said}");
     fails(&format!("{TRAIN} --run-dir {at}/sim --on sim --detach"), 2, "simulation");
     fails(&format!("attach {at}"), 1, "there is no detached run");
     fails(&format!("logs {at}/nowhere"), 1, "there is no detached run");

@@ -147,11 +147,32 @@ fn what_cannot_run_says_why() {
     fails("left cores=2\n", 1, "hosts.txt:1: `cores=2` is neither");
     let port = free_port();
     fails(&format!("ssh://127.0.2.9:{port}\n"), 1, "is no host's name");
+    // One that has no room for the program says so.
+    let no_room = "#!/bin/sh\nfor last; do :; done\nXDG_CACHE_HOME=/dev/full exec sh -c \"$last\"\n";
+    let no_room = write(&farm.at(""), "ssh-without-room", no_room);
+    let hosts = farm.hosts("left\n");
+    let mut command = farm.command(&format!("{TRAIN} --on ssh:{},listen=127.0.0.1", hosts.display()));
+    let output = command.env("SYNCLINE_SSH", format!("sh {}", no_room.display())).output().unwrap();
+    let message = stderr(&output);
+    assert!(message.contains("left is left out: the program cannot be brought to"), "{message}");
     // A host that is not there is left out, and the others do.
     let hosts = farm.hosts("127.0.2.77 slots=9\nleft slots=5\n");
     let output = farm.command(&format!("{TRAIN} --on ssh:{}", hosts.display())).output().unwrap();
     let message = stderr(&output);
     assert!(output.status.success() && message.contains("127.0.2.77 is left out"), "{message}");
+}
+
+#[test]
+fn more_nodes_than_share_a_connection_run_on_a_host() {
+    let Some(farm) = Farm::on_loopback() else { return };
+    let address = "127.0.2.1";
+    let hosts = farm.hosts(&format!("{address}:{}\tslots=12\r\n", farm.port()));
+    let output =
+        farm.command(&format!("train --quiet --workers 11 --epochs 1 --on ssh:{}", hosts.display())).output();
+    let output = output.unwrap();
+    // Else `ssh` would tell of the connections that it had to open besides.
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    wait_for("the nodes' end", || farm.nodes().is_empty().then_some(()));
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub struct Farm {
     folder: TempDir,
     servers: Vec<Child>,
     network: Option<Network>,
+    port: u16,
 }
 
 impl Farm {
@@ -71,7 +72,13 @@ impl Farm {
             let settings = format!(
                 "ListenAddress {address}\nPort {port}\nHostKey {shared}/host\nAuthorizedKeysFile {shared}/authorized\n\
                  PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
-                 SetEnv XDG_CACHE_HOME={shared}/cache\n"
+                 SetEnv XDG_CACHE_HOME={shared}/cache\n{}",
+                // One greets whoever comes, as shells do whose start-up files are careless.
+                if *host == "right" {
+                    "ForceCommand echo welcome; eval \"$SSH_ORIGINAL_COMMAND\"\n"
+                } else {
+                    ""
+                }
             );
             let settings = write(folder.path(), &format!("sshd.{host}"), &settings);
             let mut server = match &network {
@@ -82,13 +89,14 @@ impl Farm {
             servers.push(server.spawn().unwrap());
         }
         write(folder.path(), "client", &client);
-        let farm = Farm { folder, servers, network };
+        let farm = Farm { folder, servers, network, port };
         for host in HOSTS {
             let answers = || {
                 let mut ssh = Command::new("ssh");
                 ssh.arg("-F")
                     .arg(farm.folder.path().join("client"))
                     .args([host, "true"])
+                    .stdout(Stdio::null())
                     .stderr(Stdio::null());
                 ssh.status().unwrap().success().then_some(())
             };
@@ -99,6 +107,11 @@ impl Farm {
 
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// At which all of them listen.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Has the cable of a host pulled (`down`) or put back (`up`).

@@ -119,7 +119,7 @@ impl RunFolder {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK));
         let mut lock = lock.map_err(failed("write to", &path))?;
         let occupied = |by: String| Error::RunFolder { path: path.clone(), by };
-        lock.try_lock().map_err(|error| match error {
+        lock_alone(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => occupied("another run writes there now".to_owned()),
             TryLockError::Error(error) => failed("lock", &path)(error),
         })?;
@@ -317,9 +317,23 @@ impl RunRecord {
     }
 }
 
+/// Locks a folder for the run that writes there. Whoever only looks how that is has a shared lock meanwhile, which is no reason to
+/// be refused: it is gone in a moment.
+fn lock_alone(lock: &File) -> Result<(), TryLockError> {
+    loop {
+        match lock.try_lock() {
+            // A run's own lock refuses a shared one as well.
+            Err(TryLockError::WouldBlock) => lock.try_lock_shared()?,
+            done => return done,
+        }
+        lock.unlock().map_err(TryLockError::Error)?;
+        std::thread::yield_now();
+    }
+}
+
 fn state(path: &Path) -> Result<RunState, Error> {
     let lock = path.join(LOCK);
-    // Only looked at: a shared lock is refused while a run has its own, and keeps none from beginning for longer than this.
+    // Only looked at: a shared lock is refused while a run has its own, and `lock_alone` heeds none.
     let is_held = match File::open(&lock) {
         Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -371,6 +385,26 @@ mod tests {
         let said: Vec<_> = log.lines().map(|line| line.split_once(' ').unwrap().1).collect();
         assert_eq!(said[..2], ["begins", "goes on"]);
         assert!(said[2].starts_with("failed: no") && said.len() == 3);
+    }
+
+    #[test]
+    fn who_only_looks_keeps_no_run_from_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        RunFolder::hold(root.path(), false).unwrap().begin(&job()).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_done() {
+                        state(root.path()).unwrap();
+                    }
+                });
+            }
+            let refused = (0..500).find_map(|_| RunFolder::hold(root.path(), true).err());
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(refused.is_none(), "{refused:?}");
+        });
     }
 
     #[test]

@@ -17,7 +17,7 @@ use syncline::{
 use super::{OUTPUT, become_command, launcher::Launcher, of_cluster};
 use crate::{
     failure::Failure,
-    output::{print, print_table},
+    output::{print, print_table, remark},
 };
 
 /// How often a run that goes on is looked at.
@@ -97,7 +97,11 @@ impl LogsArgs {
             return follow(&self.run, || output.print());
         }
         Launcher::read(&self.run)?;
-        output.print()
+        output.print()?;
+        if output.read == 0 {
+            remark("it has said nothing yet; --follow waits for what it says");
+        }
+        Ok(())
     }
 }
 

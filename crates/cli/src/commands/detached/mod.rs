@@ -12,18 +12,20 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use syncline::{
-    paramserv::TrainJob,
+    paramserv::{RunRecord, RunState, TrainJob},
     program::{Batch, Executor, Launched, kubernetes_command, this_program},
 };
 
 use self::launcher::Launcher;
 use crate::{
     failure::Failure,
-    output::{go_on_with, print, remark},
+    output::{go_on_with, print, print_table, remark},
 };
 
 pub use attach::{AttachArgs, LogsArgs, StopArgs};
@@ -33,6 +35,9 @@ const OUTPUT: &str = "output";
 
 /// The script that Slurm is given.
 const SCRIPT: &str = "job.sh";
+
+/// How often a run that is about to begin is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Letters of the name under which a cluster launches a run.
 const LONGEST: usize = 52;
@@ -44,6 +49,8 @@ pub fn start(folder: &Path, job: &TrainJob, executor: &Executor, json: bool) -> 
         Some(script) => submit(&folder, &script)?,
         None => leave(&folder, resume(&folder, json)?)?,
     }
+    // By which it is followed and stopped: what a script takes up.
+    print_table(&folder.display().to_string())?;
     let shown = syncline_terminal::path(&folder);
     remark(&format!(
         "the run goes on by itself; `syncline logs {shown}` shows what it says, `syncline stop {shown}` ends it"
@@ -129,8 +136,30 @@ fn leave(folder: &Path, mut resume: Command) -> Result<(), Failure> {
     let errors = output.try_clone().map_err(|error| cannot("write the output of", folder, error))?;
     // Out of reach of Ctrl-C and of the terminal's end.
     resume.process_group(0).stdin(Stdio::null()).stdout(output).stderr(errors);
-    let child = resume.spawn().map_err(|error| cannot("start", folder, error))?;
-    Launcher::of(child.id()).keep(folder)
+    let mut child = resume.spawn().map_err(|error| cannot("start", folder, error))?;
+    Launcher::of(child.id()).keep(folder)?;
+    await_beginning(folder, &mut child)
+}
+
+/// Returns when the run is held by whoever goes on with it there.
+///
+/// # Errors
+/// When that has come to its end before, or at once by a failure.
+fn await_beginning(folder: &Path, child: &mut Child) -> Result<(), Failure> {
+    loop {
+        // In this order: who has ended has written down how before.
+        let ended = child.try_wait().map_err(|error| cannot("wait for", folder, error))?;
+        match (RunRecord::read(folder)?.state, ended) {
+            (RunState::Failed(why), _) => return Err(Failure::Failed(why)),
+            (RunState::Killed, None) => thread::sleep(LOOK),
+            (RunState::Killed, Some(status)) => {
+                let said = fs::read_to_string(folder.join(OUTPUT)).unwrap_or_default();
+                let said = said.trim().lines().last().unwrap_or("it said nothing").to_owned();
+                return Err(Failure::Failed(format!("the run did not begin: {said} ({status})")));
+            }
+            (RunState::Running | RunState::Finished | RunState::Interrupted(_), _) => return Ok(()),
+        }
+    }
 }
 
 /// Has Slurm start it.

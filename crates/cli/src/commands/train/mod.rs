@@ -11,7 +11,7 @@ use std::{
 
 use serde::Serialize;
 use syncline::{
-    data::expand,
+    data::{Input, expand},
     paramserv::{OpenJob, Report, RunFolder, RunRecord, RunState, TrainJob, Trained, Validation},
     program::{Interrupt, is_child},
 };
@@ -93,6 +93,14 @@ fn take_up(folder: &Path, job: TrainJob, manner: Manner) -> Result<(), Failure> 
 pub fn run_job(job: TrainJob, manner: Manner) -> Result<(), Failure> {
     if manner.is_detached && job.run_dir.is_none() {
         return Err(Failure::Usage("--detach needs a folder for the run: add --run-dir DIR".to_owned()));
+    }
+    if manner.is_detached
+        && let Some(stream) = job.data.iter().find(|path| Input::is_stream(path))
+    {
+        return Err(Failure::Usage(format!(
+            "{} can be read only once and only here, and with --detach another process trains: save the rows to a file",
+            syncline_terminal::path(stream)
+        )));
     }
     if manner.is_dry
         && let Some(manifest) = manifest(&job, manner.is_detached)?

@@ -1,4 +1,5 @@
-//! The file that names hosts: `HOST slots=4 gpus=0,1` a line.
+//! The file that names hosts: `HOST slots=4 gpus=0,1` a line. HOST is what `ssh` takes: a name of its configuration or of the network, or an
+//! address; behind it a colon and the port, where the configuration does not say that.
 
 use std::path::Path;
 
@@ -45,7 +46,32 @@ fn host(name: &str) -> Result<Host, String> {
     if name.starts_with('-') || !name.chars().all(plain) {
         return Err(format!("`{}` is no host's name", name.escape_debug()));
     }
+    if destination(name).is_none() {
+        return Err(format!("`{name}` has no port from 1 to 65535 behind its colon"));
+    }
     Ok(Host { name: name.to_owned(), slots: 1, gpus: Vec::new() })
+}
+
+/// What `ssh` is to connect to, and the port where the name has one: `me@right:2222`, `[fe80::1]:2222`. An address with
+/// several colons is an address, and a port stands only behind its brackets. Nothing where what should be a port is none.
+pub(super) fn destination(name: &str) -> Option<(String, Option<u16>)> {
+    let (user, host) = match name.rsplit_once('@') {
+        Some((user, host)) => (format!("{user}@"), host),
+        None => (String::new(), name),
+    };
+    let (host, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, "")) => (address, None),
+        Some((address, rest)) => (address, Some(rest.strip_prefix(':')?)),
+        None => match host.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (host, None),
+        },
+    };
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
+        None => None,
+    };
+    Some((user + host, port))
 }
 
 fn with(mut host: Host, word: &str) -> Result<Host, String> {
@@ -81,12 +107,31 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_have_a_user_and_a_port() {
+        let told = |name: &str| destination(name).unwrap();
+        for (name, to, port) in [
+            ("left", "left", None),
+            ("me@left:2222", "me@left", Some(2222)),
+            ("fe80::1%eth0", "fe80::1%eth0", None),
+            ("[fe80::1%eth0]", "fe80::1%eth0", None),
+            ("me@[::1]:2222", "me@::1", Some(2222)),
+        ] {
+            assert_eq!(told(name), (to.to_owned(), port));
+        }
+        let hosts = of("left:22\tslots=2\r\nleft:2222\tslots=4\r\n").unwrap();
+        assert_eq!(hosts.iter().map(|host| host.slots).collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
     fn a_wrong_line_is_named() {
         for (text, says) in [
             ("a\n-oProxyCommand=x\n", ":2: `-oProxyCommand=x` is no host's name"),
             ("a slots=0\n", ":1: `slots=0`: slots is a number from 1"),
             ("a cpus=3\n", ":1: `cpus=3` is neither"),
             ("a\na\n", ":2: a is named twice"),
+            ("a:\n", ":1: `a:` has no port"),
+            ("[::1]2222\n", ":1: `[::1]2222` has no port"),
+            ("a:70000\n", ":1: `a:70000` has no port"),
             ("# none\n", "it names no host"),
         ] {
             let error = of(text).unwrap_err().to_string();

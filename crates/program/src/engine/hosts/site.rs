@@ -163,7 +163,7 @@ impl Site {
     /// `sink` hears meanwhile what it waits for.
     pub(crate) fn open(&self, program: &str, needs: &[&Resources], sink: &Sink) -> Result<Farm, Error> {
         let Opened { way, toward, remarks } = match &self.kind {
-            Kind::Ssh(file) => Ssh::open(hostfile::read(file)?, sink)?,
+            Kind::Ssh(file) => Ssh::open(hostfile::read(file)?, needs.len(), sink)?,
             Kind::Slurm(wishes) => Slurm::open(program, wishes, needs, sink)?,
             Kind::Kubernetes(wishes) => Kubernetes::open(wishes, sink)?,
         };

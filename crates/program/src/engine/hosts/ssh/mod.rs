@@ -1,29 +1,29 @@
 //! The way to hosts by the user's own `ssh`, with its configuration, keys, agent and jump hosts.
 //!
-//! One connection a host carries all its nodes. The binary is copied once for each content, into the user's cache there, and
+//! A few connections a host carry all its nodes. The binary is copied once for each content, into the user's cache there, and
 //! works where the launcher does if there is such a directory, else in the user's home. Of an interpreter, which brings no program
 //! along, the directory must exist.
 
-use std::collections::BTreeSet;
+mod connections;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-
+use self::connections::{Connections, below_cache, toward};
 use super::agent::{self, AGENT};
 use super::hostfile::Host;
 use super::placement::Placement;
 use super::rehearsal::{self, Company};
-use super::shell::{joined, quoted};
+use super::shell::{joined, quoted, written};
 use super::site::Opened;
-use crate::control::meeting::{Ground, PREFIX};
+use crate::control::meeting::Ground;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::{DEVICES, Share};
 use crate::engine::processes::restart;
@@ -32,26 +32,13 @@ use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
 use crate::life::exit::Exit;
 use crate::{Error, Resources};
-
-/// The variable that names another command than `ssh`, with its options, divided by blanks.
-pub(crate) const COMMAND: &str = "SYNCLINE_SSH";
+use sha2::{Digest, Sha256};
 
 /// With this code `ssh` ends when it cannot connect, or has lost the connection.
 const LOST: i32 = 255;
 
 /// The port to which the route to a host is looked up; nothing is sent there.
 const ANY_PORT: u16 = 22;
-
-/// What every connection is opened with: no question is asked, a host that does not answer for 15 s is lost, and a connection
-/// that nobody uses for 10 s ends, also when the launcher could not end it.
-const OPTIONS: [&str; 6] = [
-    "BatchMode=yes",
-    "ConnectTimeout=10",
-    "ServerAliveInterval=5",
-    "ServerAliveCountMax=3",
-    "ControlMaster=auto",
-    "ControlPersist=10",
-];
 
 /// The hosts and the connections to them.
 pub(super) struct Ssh {
@@ -60,6 +47,8 @@ pub(super) struct Ssh {
     brought: Brought,
     directory: PathBuf,
     unreachable: Unreachable,
+    /// How many nodes have been started on each host.
+    begun: BTreeMap<String, usize>,
 }
 
 /// What starts nodes on every host.
@@ -115,10 +104,10 @@ impl Unreachable {
 }
 
 impl Ssh {
-    /// Connects to all hosts at once and brings the binary where it is not; an interpreter is only looked for. Hosts that cannot be used are left out, with
-    /// the reason.
-    pub(super) fn open(hosts: Vec<Host>, sink: &Sink) -> Result<Opened, Error> {
-        let connections = Connections::new()?;
+    /// Connects to all hosts at once, for so many nodes, and brings the binary where it is not; an interpreter is only looked for. Hosts that cannot
+    /// be used are left out, with the reason.
+    pub(super) fn open(hosts: Vec<Host>, nodes: usize, sink: &Sink) -> Result<Opened, Error> {
+        let connections = Connections::new(&hosts, nodes)?;
         let brought = Brought::of_this_program()?;
         let prepared: Vec<_> = thread::scope(|scope| {
             let prepare = |host: &Host| connections.prepare(&host.name, &brought);
@@ -139,7 +128,8 @@ impl Ssh {
         let toward = (connections.real_name(&first.name), ANY_PORT);
         let placement = Placement::new(usable);
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::clone(sink) };
-        let way = Self { placement, connections, brought, directory: directory()?, unreachable };
+        let (directory, begun) = (directory()?, BTreeMap::new());
+        let way = Self { placement, connections, brought, directory, unreachable, begun };
         Ok(Opened { way: Box::new(way), toward, remarks })
     }
 
@@ -151,13 +141,14 @@ impl Ssh {
         company: &Company<'_>,
         listen: impl Fn(&[String], u16) -> Result<Ground, Error>,
     ) -> Result<String, Error> {
-        let connections = Connections::new()?;
+        let connections = Connections::new(&hosts, company.nodes.len())?;
         let brought = Brought::of_this_program()?;
         let names: Vec<_> = hosts.iter().map(|host| connections.real_name(&host.name)).collect();
         let ground = listen(&names, ANY_PORT)?;
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::new(|_, _| {}) };
         let (placement, directory) = (Placement::new(hosts), directory()?);
-        let mut way = Self { placement, connections, brought, directory, unreachable };
+        let mut way =
+            Self { placement, connections, brought, directory, unreachable, begun: BTreeMap::new() };
         let places = company.places(&mut way.placement)?;
         let mut text = company.told(&way.placement, &places);
         text.push_str(&format!("{ground}\n"));
@@ -165,7 +156,7 @@ impl Ssh {
             let place = &places[number];
             let role = company.role(node, &ground);
             let mut command = way.connections.lasting();
-            command.args(["-T", "--", &way.placement.host(place).name]);
+            toward(&mut command, &way.placement.host(place).name);
             command.arg(way.script(needs, &role, &place.gpus, company.arguments.to_vec()));
             text.push_str(&rehearsal::started_by(node, &command));
         }
@@ -174,7 +165,7 @@ impl Ssh {
 
     /// What the shell of a host is to do: become the agent of a node.
     fn script(&self, needs: &Resources, role: &Role, gpus: &[String], arguments: Vec<OsString>) -> OsString {
-        let mut words: Vec<OsString> = vec!["cd".into(), quoted(&self.directory)];
+        let mut words: Vec<OsString> = vec!["cd".into(), written(self.directory.as_os_str())];
         words.push(match self.brought {
             Brought::Binary { .. } => "2>/dev/null || cd &&".into(),
             Brought::Interpreter(_) => "&&".into(),
@@ -190,7 +181,7 @@ impl Ssh {
         words.extend(role.variables().iter().map(|(name, value)| assignment(name, value)));
         words.push(assignment(AGENT, "1"));
         words.push(self.brought.word());
-        words.extend(arguments.into_iter().map(quoted));
+        words.extend(arguments.iter().map(|argument| written(argument)));
         // Whatever the user's shell is there, `sh` reads this.
         joined(["exec".into(), "sh".into(), "-c".into(), quoted(joined(words))])
     }
@@ -209,7 +200,9 @@ impl Way for Ssh {
             None => restart::words(),
         };
         let host = self.placement.host(&place).name.clone();
-        let mut command = self.connections.to(&host);
+        let begun = self.begun.entry(host.clone()).or_default();
+        let mut command = self.connections.to(&host, *begun);
+        *begun += 1;
         command.arg(self.script(&seat.needs, role, &place.gpus, arguments));
         let (unreachable, again) = (self.unreachable.clone(), seat.id.incarnation > 0);
         let at = Some(host.clone());
@@ -241,15 +234,8 @@ fn told(status: ExitStatus) -> Exit {
 fn assignment(name: &str, value: &str) -> OsString {
     let mut pair = OsString::from(name);
     pair.push("=");
-    pair.push(quoted(value));
+    pair.push(written(value.as_ref()));
     pair
-}
-
-/// A path below the cache of the user whose shell reads it.
-fn below_cache(path: &Path) -> OsString {
-    let mut word = OsString::from(r#""${XDG_CACHE_HOME:-$HOME/.cache}"/"#);
-    word.push(quoted(path));
-    word
 }
 
 /// Where a binary lies in the cache, by its content.
@@ -265,111 +251,6 @@ fn place_of(binary: &Path) -> io::Result<PathBuf> {
     let hash: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let name = binary.file_name().unwrap_or("program".as_ref());
     Ok(Path::new("syncline").join(hash).join(name))
-}
-
-/// One shared connection a host, for as long as the value lives.
-struct Connections {
-    /// Where `ssh` keeps the sockets of its connections.
-    sockets: TempDir,
-    command: Vec<OsString>,
-}
-
-impl Connections {
-    fn new() -> Result<Self, Error> {
-        let sockets = tempfile::Builder::new().prefix(PREFIX).tempdir();
-        let sockets = sockets.map_err(Error::system("cannot make a directory for the connections of ssh"))?;
-        let words = |text: OsString| text.to_string_lossy().split_whitespace().map(OsString::from).collect();
-        let command = env::var_os(COMMAND).map_or_else(|| vec!["ssh".into()], words);
-        Ok(Self { sockets, command })
-    }
-
-    /// The user's `ssh`, with what is the same for every run.
-    fn lasting(&self) -> Command {
-        let mut command = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
-        command.args(self.command.iter().skip(1));
-        for option in OPTIONS {
-            command.args(["-o", option]);
-        }
-        command
-    }
-
-    fn ssh(&self) -> Command {
-        let mut command = self.lasting();
-        let mut path = OsString::from("ControlPath=");
-        path.push(self.sockets.path().join("%C"));
-        command.arg("-o").arg(path);
-        command
-    }
-
-    /// A command to a host, still without what is to be done there.
-    fn to(&self, host: &str) -> Command {
-        let mut command = self.ssh();
-        command.args(["-T", "--", host]);
-        command
-    }
-
-    /// Does something on a host; what it printed.
-    fn run(&self, host: &str, script: OsString, input: Stdio) -> Result<String, String> {
-        let mut command = self.to(host);
-        command.arg(joined(["exec".into(), "sh".into(), "-c".into(), quoted(script)])).stdin(input);
-        let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
-        let Output { status, stdout, stderr } = output;
-        if status.success() {
-            return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
-        }
-        let said = String::from_utf8_lossy(&stderr).trim().replace('\n', "; ");
-        Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
-    }
-
-    /// Opens the connection, and sees to it that what starts nodes is there.
-    fn prepare(&self, host: &str, brought: &Brought) -> Result<(), String> {
-        let word = brought.word();
-        let look = joined(["test -x".into(), word, "&& echo there || echo missing".into()]);
-        if self.run(host, look, Stdio::null())? == "there" {
-            return Ok(());
-        }
-        let (own, there) = match brought {
-            Brought::Binary { own, there } => (own, there),
-            Brought::Interpreter(path) => {
-                return Err(format!(
-                    "there is no {}: the interpreter and the packages of the script must be at the same path on every host",
-                    path.display()
-                ));
-            }
-        };
-        let binary = File::open(own).map_err(|error| format!("cannot read {}: {error}", own.display()))?;
-        let target = below_cache(there);
-        let folder = below_cache(there.parent().unwrap_or(there));
-        // Under its name only when it is whole.
-        let mut copy = OsString::from("umask 077; t=");
-        copy.push(&target);
-        copy.push("; mkdir -p ");
-        copy.push(&folder);
-        copy.push(r#" && cat >"$t.$$" && chmod 700 "$t.$$" && mv "$t.$$" "$t""#);
-        self.run(host, copy, binary.into()).map(drop)
-    }
-
-    /// The name under which the network knows a host that the configuration may call otherwise.
-    fn real_name(&self, host: &str) -> String {
-        let output = self.ssh().args(["-G", "--", host]).stdin(Stdio::null()).output();
-        let text =
-            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        let named = text.lines().find_map(|line| line.strip_prefix("hostname "));
-        named.unwrap_or_else(|| host.rsplit('@').next().unwrap_or(host)).to_owned()
-    }
-}
-
-/// Closes the connections that are open.
-impl Drop for Connections {
-    fn drop(&mut self) {
-        let sockets = std::fs::read_dir(self.sockets.path()).into_iter().flatten().flatten();
-        for socket in sockets {
-            let mut exit = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
-            exit.args(self.command.iter().skip(1)).arg("-S").arg(socket.path());
-            // What has ended already need not be asked.
-            let _ = exit.args(["-O", "exit", "--", "host"]).stdin(Stdio::null()).output();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,182 @@
+//! The connections to hosts, by the user's own `ssh`: a few to each, which its nodes share.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::Brought;
+use crate::Error;
+use crate::control::meeting::private_directory;
+use crate::engine::hosts::hostfile::{self, Host};
+use crate::engine::hosts::shell::{joined, quoted};
+
+/// The variable that names another command than `ssh`, with its options, divided by blanks.
+const COMMAND: &str = "SYNCLINE_SSH";
+
+/// So many nodes share a connection: a server of SSH lets ten do so where nobody says otherwise (`MaxSessions`). What comes beyond
+/// connects by itself, all at the same time, and of those it refuses some (`MaxStartups`).
+const SHARED_BY: usize = 8;
+
+/// What every connection is opened with: no question is asked, a host that does not answer for 15 s is lost, and a connection
+/// that nobody uses for 10 s ends, also when the launcher could not end it.
+const OPTIONS: [&str; 6] = [
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    "ControlMaster=auto",
+    "ControlPersist=10",
+];
+
+/// Has a command go to a host, where nothing else than the host's own shell is wanted.
+pub(super) fn toward(command: &mut Command, host: &str) {
+    command.arg("-T");
+    command.args(destination(host));
+}
+
+/// A host as `ssh` is told of it.
+fn destination(host: &str) -> Vec<String> {
+    let (name, port) = hostfile::destination(host).unwrap_or_else(|| (host.to_owned(), None));
+    let port = port.map(|port| ["-p".to_owned(), port.to_string()]);
+    port.into_iter().flatten().chain(["--".to_owned(), name]).collect()
+}
+
+/// The connections that the nodes of a host share, for as long as the value lives.
+pub(super) struct Connections {
+    /// Where `ssh` keeps the sockets of its connections.
+    sockets: TempDir,
+    command: Vec<OsString>,
+    /// How many there are to each host.
+    hosts: Vec<(String, usize)>,
+}
+
+impl Connections {
+    pub(super) fn new(hosts: &[Host], nodes: usize) -> Result<Self, Error> {
+        let sockets = private_directory();
+        let sockets = sockets.map_err(Error::system("cannot make a directory for the connections of ssh"))?;
+        let words = |text: OsString| text.to_string_lossy().split_whitespace().map(OsString::from).collect();
+        let command = env::var_os(COMMAND).map_or_else(|| vec!["ssh".into()], words);
+        let count = |host: &Host| host.slots.min(nodes).div_ceil(SHARED_BY).max(1);
+        let hosts = hosts.iter().map(|host| (host.name.clone(), count(host))).collect();
+        Ok(Self { sockets, command, hosts })
+    }
+
+    /// The user's `ssh`, with what is the same for every run.
+    pub(super) fn lasting(&self) -> Command {
+        let mut command = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
+        command.args(self.command.iter().skip(1));
+        for option in OPTIONS {
+            command.args(["-o", option]);
+        }
+        command
+    }
+
+    /// A command to a host by one of its connections, whatever the number, still without what is to be done there.
+    pub(super) fn to(&self, host: &str, number: usize) -> Command {
+        let mut command = self.lasting();
+        // A short name, since the kernel allows 108 bytes to the whole of it, of which `ssh` itself needs 17.
+        let at = self.hosts.iter().position(|(name, _)| name == host).unwrap_or_default();
+        let name = format!("{at}.{}", number % self.count(host));
+        let mut path = OsString::from("ControlPath=");
+        path.push(self.sockets.path().join(name));
+        command.arg("-o").arg(path);
+        toward(&mut command, host);
+        command
+    }
+
+    /// How many connections to a host there are.
+    fn count(&self, host: &str) -> usize {
+        self.hosts.iter().find(|(name, _)| name == host).map_or(1, |(_, count)| *count)
+    }
+
+    /// Does something on a host; what it printed.
+    fn run(&self, host: &str, script: OsString, input: Stdio) -> Result<String, String> {
+        let mut command = self.to(host, 0);
+        command.arg(joined(["exec".into(), "sh".into(), "-c".into(), quoted(script)])).stdin(input);
+        let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
+        let Output { status, stdout, stderr } = output;
+        if status.success() {
+            return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&stderr).trim().replace('\n', "; ");
+        Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
+    }
+
+    /// Opens the connections, and sees to it that what starts nodes is there.
+    pub(super) fn prepare(&self, host: &str, brought: &Brought) -> Result<(), String> {
+        self.bring(host, brought)?;
+        for number in 1..self.count(host) {
+            // Without it nodes connect by themselves.
+            let _ = self.to(host, number).arg("exit").stdin(Stdio::null()).output();
+        }
+        Ok(())
+    }
+
+    /// Brings what starts nodes, where it is not there.
+    fn bring(&self, host: &str, brought: &Brought) -> Result<(), String> {
+        let word = brought.word();
+        let look = joined(["test -x".into(), word, "&& echo there || echo missing".into()]);
+        // Before that a shell may have said what its user has it say to everybody.
+        if self.run(host, look, Stdio::null())?.ends_with("there") {
+            return Ok(());
+        }
+        let (own, there) = match brought {
+            Brought::Binary { own, there } => (own, there),
+            Brought::Interpreter(path) => {
+                return Err(format!(
+                    "there is no {}: the interpreter and the packages of the script must be at the same path on every host",
+                    path.display()
+                ));
+            }
+        };
+        let binary = File::open(own).map_err(|error| format!("cannot read {}: {error}", own.display()))?;
+        let target = below_cache(there);
+        let folder = below_cache(there.parent().unwrap_or(there));
+        // Under its name only when it is whole.
+        let mut copy = OsString::from("umask 077; t=");
+        copy.push(&target);
+        copy.push("; mkdir -p ");
+        copy.push(&folder);
+        copy.push(
+            r#" && cat >"$t.$$" && chmod 700 "$t.$$" && mv "$t.$$" "$t" || { rm -f "$t.$$"; exit 1; }"#,
+        );
+        copy.push(r#"; test -x "$t" || { echo "$t cannot be executed there" >&2; exit 1; }"#);
+        self.run(host, copy, binary.into()).map(drop).map_err(|why| {
+            format!("the program cannot be brought to ~/.cache/syncline, or where XDG_CACHE_HOME says there: {why}")
+        })
+    }
+
+    /// The name under which the network knows a host that the configuration may call otherwise.
+    pub(super) fn real_name(&self, host: &str) -> String {
+        let output = self.lasting().arg("-G").args(destination(host)).stdin(Stdio::null()).output();
+        let text =
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let named = text.lines().find_map(|line| line.strip_prefix("hostname "));
+        let own = hostfile::destination(host).map_or_else(|| host.to_owned(), |(name, _)| name);
+        named.map_or_else(|| own.rsplit('@').next().unwrap_or(&own).to_owned(), str::to_owned)
+    }
+}
+
+/// Closes the connections that are open.
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let sockets = std::fs::read_dir(self.sockets.path()).into_iter().flatten().flatten();
+        for socket in sockets {
+            let mut exit = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
+            exit.args(self.command.iter().skip(1)).arg("-S").arg(socket.path());
+            // What has ended already need not be asked.
+            let _ = exit.args(["-O", "exit", "--", "host"]).stdin(Stdio::null()).output();
+        }
+    }
+}
+
+/// A path below the cache of the user whose shell reads it.
+pub(super) fn below_cache(path: &Path) -> OsString {
+    let mut word = OsString::from(r#""${XDG_CACHE_HOME:-$HOME/.cache}"/"#);
+    word.push(quoted(path));
+    word
+}
