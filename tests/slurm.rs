@@ -1,128 +1,30 @@
-//! Programs on Slurm: a real controller and two nodes on this machine, each at a loopback address of its own.
+//! Programs on Slurm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests measure from outside")]
 
+#[path = "slurm/cluster.rs"]
+mod cluster;
 #[path = "support/programs.rs"]
 mod programs;
 mod support;
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
-use support::{command, farm::Farm, parent, processes, run, stderr, wait_for, wait_within, write};
-use tempfile::TempDir;
 
-/// A cluster of two nodes with four cores and two devices each, which ends with the value.
-struct Cluster {
-    folder: TempDir,
-    daemons: Vec<Child>,
-}
+use self::cluster::Cluster;
+use support::{run, stderr, wait_for, wait_within, write};
 
-impl Cluster {
-    /// Starts it; nothing, with a notice, where Slurm is not installed.
-    fn start() -> Option<Cluster> {
-        if !["/usr/sbin/slurmctld", "/usr/sbin/slurmd"].iter().all(|path| Path::new(path).exists()) {
-            eprintln!("skipped: there is no Slurm on this machine");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["state", "run", "log", "spool/n1", "spool/n2"] {
-            fs::create_dir_all(folder.path().join(name)).unwrap();
-        }
-        write(folder.path(), "slurm.conf", &settings(folder.path()));
-        // What stands for GPUs are files of devices that every machine has.
-        write(folder.path(), "gres.conf", "NodeName=n[1-2] Name=gpu File=/dev/null,/dev/zero\n");
-        let mut cluster = Cluster { folder, daemons: Vec::new() };
-        let daemons =
-            [["slurmctld", "-D", "-c", ""], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]];
-        for [name, words @ ..] in daemons {
-            let mut daemon = cluster.slurm(&format!("/usr/sbin/{name}"));
-            daemon.args(words.iter().filter(|word| !word.is_empty()));
-            cluster.daemons.push(daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        }
-        wait_for("two idle nodes", || {
-            let idle = cluster.slurm("sinfo").args(["-h", "-t", "idle", "-o", "%D"]).output().unwrap();
-            (String::from_utf8_lossy(&idle.stdout).trim() == "2").then_some(())
-        });
-        Some(cluster)
-    }
-
-    /// A command of this cluster.
-    fn slurm(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
-        command.env("SLURM_CONF", self.folder.path().join("slurm.conf")).stdin(Stdio::null());
-        command
-    }
-
-    /// What comes of a program of a test of its own that runs here.
-    fn outcome(&self, program: &str, on: &str) -> Value {
-        let mut command = programs::program(program, on);
-        programs::outcome(&command.env("SLURM_CONF", self.at("slurm.conf")).output().unwrap())
-    }
-
-    fn syncline(&self, arguments: &str) -> Command {
-        let mut command = command(arguments);
-        command.env("SLURM_CONF", self.folder.path().join("slurm.conf"));
-        command
-    }
-
-    /// The jobs that wait or run.
-    fn jobs(&self) -> Vec<String> {
-        let output = self.slurm("squeue").args(["-h", "-o", "%i %j %T"]).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
-    }
-
-    /// Waits for a job that runs; its number.
-    fn running(&self) -> String {
-        let first = || self.jobs().into_iter().find(|job| job.ends_with("RUNNING"));
-        wait_for("a job", first).split(' ').next().unwrap().to_owned()
-    }
-
-    /// The processes that Slurm has started on a node, and their environments.
-    fn processes_of(&self, node: &str) -> Vec<(u32, Vec<String>)> {
-        let marks = [format!("SLURM_CONF={}", self.at("slurm.conf")), format!("SLURMD_NODENAME={node}")];
-        let all = processes().into_iter();
-        all.filter(|(_, words)| marks.iter().all(|mark| words.contains(mark))).collect()
-    }
-
-    /// Has a node vanish with all that runs there.
-    fn lose(&self, node: &str) {
-        let daemon = fs::read_to_string(self.at(&format!("run/slurmd.{node}.pid"))).unwrap();
-        // Each of its steps is kept by a process of Slurm's own, which calls itself by the step.
-        let parents = self.processes_of(node).into_iter().flat_map(|(pid, _)| [Some(pid), parent(pid)]);
-        let gone = parents.flatten().chain([daemon.trim().parse().unwrap()]);
-        for pid in gone {
-            // With the first of them others may go by themselves.
-            let mut kill = Command::new("kill");
-            let _ = kill.args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
-    }
-
-    fn assert_empty(&self) {
-        wait_for("an empty queue", || self.jobs().is_empty().then_some(()));
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for daemon in self.daemons.iter_mut().rev() {
-            let _ = Command::new("kill").arg(daemon.id().to_string()).status();
-        }
-        for daemon in &mut self.daemons {
-            let _ = daemon.wait();
-        }
-    }
+/// What comes of a program of a test of its own that runs on the cluster.
+fn outcome(cluster: &Cluster, program: &str, on: &str) -> Value {
+    let mut command = programs::program(program, on);
+    programs::outcome(&command.env("SLURM_CONF", cluster.at("slurm.conf")).output().unwrap())
 }
 
 /// A command that does not outlive its test.
@@ -145,37 +47,6 @@ impl Drop for Held {
             let _ = child.wait();
         }
     }
-}
-
-fn settings(folder: &Path) -> String {
-    let host = Command::new("hostname").arg("-s").output().unwrap();
-    let host = String::from_utf8_lossy(&host.stdout).trim().to_owned();
-    let user = Command::new("id").arg("-un").output().unwrap();
-    let user = String::from_utf8_lossy(&user.stdout).trim().to_owned();
-    let sockets: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let ports: Vec<u16> = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
-    let at = folder.display();
-    let nodes: String = (1..=2)
-        .map(|n| {
-            format!(
-                "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.1.{n} Port={} Gres=gpu:2 CPUs=4 RealMemory=1000 State=UNKNOWN\n",
-                ports[n]
-            )
-        })
-        .collect();
-    format!(
-        "ClusterName=test\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={}\nSlurmUser={user}\nSlurmdUser={user}\n\
-         AuthType=auth/none\nCredType=cred/none\nStateSaveLocation={at}/state\nSlurmdSpoolDir={at}/spool/%n\n\
-         SlurmctldPidFile={at}/run/slurmctld.pid\nSlurmdPidFile={at}/run/slurmd.%n.pid\n\
-         SlurmctldLogFile={at}/log/slurmctld.log\nSlurmdLogFile={at}/log/slurmd.%n.log\n\
-         ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n\
-         AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nGresTypes=gpu\nSchedulerType=sched/backfill\n\
-         SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0\nSelectType=select/cons_tres\n\
-         SelectTypeParameters=CR_Core\nSlurmdParameters=config_overrides\nMpiDefault=none\nReturnToService=2\n\
-         SwitchType=switch/none\nKillWait=30\nInactiveLimit=0\nSlurmctldTimeout=10\nSlurmdTimeout=10\n{nodes}\
-         PartitionName=all Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO\n",
-        ports[0]
-    )
 }
 
 fn succeeded(output: &Output) -> String {
@@ -218,31 +89,6 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     assert!(told.contains("# n2, 2 of "), "{told}");
     succeeded(&within(&format!("--save {}", cluster.at("b.safetensors"))));
     assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
-    cluster.assert_empty();
-}
-
-#[test]
-fn one_job_file_gives_the_same_model_on_every_engine() {
-    let Some(cluster) = Cluster::start() else { return };
-    let job = support::job_file(cluster.folder.path());
-    let farm = Farm::on_loopback();
-    let hosts = farm.as_ref().map(|farm| farm.hosts("left slots=2\nmiddle slots=2\nright slots=2\n"));
-    let engines = ["threads", "processes", "sim", "slurm"].map(str::to_owned);
-    let engines = engines.into_iter().chain(hosts.map(|hosts| format!("ssh:{}", hosts.display())));
-    let mut models = Vec::new();
-    for engine in engines {
-        let saved = cluster.at("job.safetensors");
-        let train = format!("train {} --quiet --on {engine} --save {saved}", job.display());
-        let mut command = match &farm {
-            Some(farm) => farm.command(&train),
-            None => command(&train),
-        };
-        succeeded(&command.env("SLURM_CONF", cluster.at("slurm.conf")).output().unwrap());
-        models.push((engine, fs::read(saved).unwrap()));
-    }
-    for (engine, model) in &models {
-        assert_eq!(*model, models[0].1, "{engine}");
-    }
     cluster.assert_empty();
 }
 
@@ -344,7 +190,7 @@ fn unlike_program() {
 #[test]
 fn groups_share_a_process_on_a_node() {
     let Some(cluster) = Cluster::start() else { return };
-    let outcome = cluster.outcome("colocated_program", "slurm");
+    let outcome = outcome(&cluster, "colocated_program", "slurm");
     let bytes = |node: &str| outcome[node][1].as_u64().unwrap();
     assert_eq!((&outcome["sum"], &outcome["near_calls"][0], bytes("near_calls")), (&12.into(), &4.into(), 0));
     assert!(bytes("far_calls") > 0 && outcome["near"] != outcome["far"], "{outcome}");
@@ -355,7 +201,7 @@ fn groups_share_a_process_on_a_node() {
 fn groups_that_ask_for_unlike_things_get_them_and_each_node_devices_of_its_own() {
     let Some(cluster) = Cluster::start() else { return };
     for on in ["slurm", "slurm:hetjob"] {
-        let outcome = cluster.outcome("unlike_program", on);
+        let outcome = outcome(&cluster, "unlike_program", on);
         let seen =
             |node: &Value| (node[0].as_str().unwrap().to_owned(), node[2].as_str().unwrap().to_owned());
         let mut trainers: Vec<_> = outcome["trainers"].as_array().unwrap().iter().map(seen).collect();
@@ -384,7 +230,7 @@ fn jobs_of_an_array_have_a_run_each_and_a_heterogeneous_job_is_one_place() {
         at("said.%a"),
         at("array")
     );
-    let script = write(cluster.folder.path(), "array.sh", &script);
+    let script = write(cluster.folder(), "array.sh", &script);
     assert!(cluster.slurm("sbatch").arg(script).stdout(Stdio::null()).status().unwrap().success());
     let saved = |seed: u32| fs::read(at(&format!("array/{seed}/model.safetensors"))).ok();
     wait_within(Duration::from_secs(90), "both runs", || saved(1).and(saved(2)));

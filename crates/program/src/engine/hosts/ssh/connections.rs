@@ -144,7 +144,7 @@ impl Connections {
         copy.push(
             r#" && cat >"$t.$$" && chmod 700 "$t.$$" && mv "$t.$$" "$t" || { rm -f "$t.$$"; exit 1; }"#,
         );
-        copy.push(r#"; test -x "$t" || { echo "$t cannot be executed there" >&2; exit 1; }"#);
+        copy.push(r#"; test -x "$t" || { rm -f "$t"; echo "$t could not be executed there" >&2; exit 1; }"#);
         self.run(host, copy, binary.into()).map(drop).map_err(|why| {
             format!("the program cannot be brought to ~/.cache/syncline, or where XDG_CACHE_HOME says there: {why}")
         })
