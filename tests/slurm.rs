@@ -19,7 +19,7 @@ use std::{
 use serde_json::Value;
 
 use self::cluster::Cluster;
-use support::{run, stderr, wait_for, wait_within, write};
+use support::{csv, farm::apart, run, stderr, wait_for, wait_within, write};
 
 /// What comes of a program of a test of its own that runs on the cluster.
 fn outcome(cluster: &Cluster, program: &str, on: &str) -> Value {
@@ -89,6 +89,31 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     assert!(told.contains("# n2, 2 of "), "{told}");
     succeeded(&within(&format!("--save {}", cluster.at("b.safetensors"))));
     assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
+    cluster.assert_empty();
+}
+
+#[test]
+fn workers_on_nodes_without_the_file_are_lent_their_rows_or_it_is_said_why_not() {
+    let Some(cluster) = Cluster::start() else { return };
+    let data = csv(cluster.folder(), 600);
+    let (here, lent) = (cluster.at("here.safetensors"), cluster.at("lent.safetensors"));
+    let train = "train --quiet --workers 3 --epochs 2";
+    succeeded(&run(&format!("{train} {} --save {here}", data.display())));
+    let private = cluster.folder().join("private");
+    let lending = |more: &str| {
+        let inner = cluster.syncline(&format!("{train} mine.csv --on slurm {more}"));
+        Some(apart(&private, "mine.csv", &data, &inner)?.output().unwrap())
+    };
+    let Some(output) = lending(&format!("--save {lent}")) else { return };
+    succeeded(&output);
+    assert_eq!(fs::read(lent).unwrap(), fs::read(here).unwrap());
+    for needs_all in ["--partition weight:measured", "--model logistic --code mds:2"] {
+        let output = lending(needs_all).unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        let folded = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(folded.contains("this host has no mine.csv like the launcher's"), "{message}");
+    }
     cluster.assert_empty();
 }
 

@@ -130,24 +130,9 @@ impl Farm {
         })
     }
 
-    /// The command, which reaches the hosts and works in a folder with a file that only it sees; nothing, with a notice, where there
-    /// can be no such.
+    /// The command, which reaches the hosts, [`apart`].
     pub fn command_apart(&self, name: &str, file: &Path, arguments: &str) -> Option<Command> {
-        let private = self.at("private");
-        fs::create_dir_all(&private).unwrap();
-        let script = r#"mount -t tmpfs none "$0" && mkdir "$0/work" && cd "$0/work" && cp "$1" "$2" && shift 2 && exec "$@""#;
-        let apart = ["--mount", "--propagation", "private", "sh", "-c"];
-        let tried = Command::new("unshare").args(apart).arg("mount -t tmpfs none /mnt").output();
-        if !tried.is_ok_and(|tried| tried.status.success()) {
-            eprintln!("skipped: nothing can be mounted apart here, which takes root and `unshare`");
-            return None;
-        }
-        let inner = self.command(arguments);
-        let mut command = Command::new("unshare");
-        command.args(apart).arg(script).arg(private).arg(file).arg(name);
-        command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
-        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Some(command)
+        apart(&self.at("private"), name, file, &self.command(arguments))
     }
 
     pub fn hosts(&self, text: &str) -> PathBuf {
@@ -194,6 +179,23 @@ impl Drop for Farm {
             let _ = server.wait();
         }
     }
+}
+
+/// A command that works in a folder with a file that only it sees, below `private`; nothing, with a notice, where there can be no such.
+pub fn apart(private: &Path, name: &str, file: &Path, inner: &Command) -> Option<Command> {
+    fs::create_dir_all(private).unwrap();
+    let script = r#"mount -t tmpfs none "$0" && mkdir "$0/work" && cd "$0/work" && cp "$1" "$2" && shift 2 && exec "$@""#;
+    let apart = ["--mount", "--propagation", "private", "sh", "-c"];
+    let tried = Command::new("unshare").args(apart).arg("mount -t tmpfs none /mnt").output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: nothing can be mounted apart here, which takes root and `unshare`");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(apart).arg(script).arg(private).arg(file).arg(name);
+    command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some(command)
 }
 
 pub fn free_port() -> u16 {
