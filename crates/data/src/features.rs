@@ -176,6 +176,11 @@ impl Csr {
         self.values.len()
     }
 
+    /// Where each row's stored values begin, and at the end their number.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
     /// Column of each stored value, row after row.
     pub fn indices(&self) -> &[u32] {
         &self.indices

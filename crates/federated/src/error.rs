@@ -104,6 +104,10 @@ pub enum Error {
     /// A program whose nodes compute for clients failed.
     #[error("{0}")]
     Program(String),
+    /// A run on nodes was interrupted before it came to its end.
+    #[cfg(feature = "program")]
+    #[error("interrupted by {0}")]
+    Interrupted(syncline_program::Interrupt),
     /// A secure sum that can no longer succeed. Nothing was revealed.
     #[error("the secure sum failed: {reason}")]
     SumFailed {

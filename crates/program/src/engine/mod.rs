@@ -45,6 +45,8 @@ pub(crate) struct Seat {
     /// The request to stop, as this incarnation sees it in this process.
     pub(crate) stop: Stop,
     pub(crate) needs: Arc<Resources>,
+    /// How many nodes its group has, those that rest among them.
+    pub(crate) group: usize,
 }
 
 /// The way by which the ends of nodes reach the launcher.

@@ -197,10 +197,11 @@ impl Cast {
 
     /// The seat of an incarnation.
     pub(crate) fn seat(&mut self, id: &NodeId) -> Option<Seat> {
+        let group = self.parts.keys().filter(|name| name.label() == id.name.label()).count();
         let part = self.parts.get_mut(&id.name)?;
         let stop = Stop::new();
         let work = (part.make)(id.clone(), stop.clone())?;
-        Some(Seat { id: id.clone(), work, stop, needs: Arc::clone(&part.needs) })
+        Some(Seat { id: id.clone(), work, stop, needs: Arc::clone(&part.needs), group })
     }
 }
 

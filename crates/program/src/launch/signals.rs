@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM while a program runs. Before the first run and after the last they have their usual effect.
 
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,14 +22,19 @@ struct Listeners {
 
 impl Listeners {
     /// The process's own. A handler, once installed, cannot be taken back; so the first run installs one that acts as
-    /// the default does whenever nobody listens.
+    /// the default does whenever nobody listens. Where the process had a handler already, as an interpreter has for
+    /// Ctrl-C, that is called as well, and is all that is to happen.
     fn get() -> io::Result<&'static Self> {
         static LISTENERS: OnceLock<Listeners> = OnceLock::new();
+        /// Two first runs at once would each take the other's handler for the process's.
+        static INSTALLING: Mutex<()> = Mutex::new(());
+        let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listeners) = LISTENERS.get() {
             return Ok(listeners);
         }
         let none = Arc::new(AtomicBool::new(true));
-        for signal in [SIGINT, SIGTERM] {
+        let caught = caught_signals();
+        for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| caught >> (signal - 1) & 1 == 0) {
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&none))?;
         }
         Ok(LISTENERS.get_or_init(|| Self { count: Mutex::new(0), none }))
@@ -39,6 +45,13 @@ impl Listeners {
         change(&mut count);
         self.none.store(*count == 0, Ordering::SeqCst);
     }
+}
+
+/// The signals for which this process has handlers, a bit for each from signal 1 on; none where the system does not say.
+fn caught_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The signals that reach this process while the value lives.
@@ -101,5 +114,20 @@ impl Arrivals {
 impl Drop for Arrivals {
     fn drop(&mut self) {
         unregister(self.handler);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::consts::SIGSEGV;
+
+    #[test]
+    fn handlers_of_others_are_seen() {
+        // Rust's own, by which it tells of a stack that has no room left.
+        let is_caught = |signal: i32| caught_signals() >> (signal - 1) & 1 == 1;
+        assert!(is_caught(SIGSEGV));
+        signal_hook::flag::register(signal_hook::consts::SIGUSR2, Arc::default()).unwrap();
+        assert!(is_caught(signal_hook::consts::SIGUSR2) && !is_caught(signal_hook::consts::SIGPROF));
     }
 }

@@ -135,6 +135,10 @@ fn draw(path: &std::path::Path, report: &Report) -> Result<(), Failure> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::failed(error) }
+        match error {
+            Error::Interrupted(by) => Self::Interrupted(by),
+            error if error.is_usage() => Self::Usage(error.to_string()),
+            error => Self::failed(error),
+        }
     }
 }

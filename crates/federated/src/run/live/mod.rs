@@ -71,8 +71,15 @@ pub(super) fn run(federation: Federation, nodes: usize, on: Executor) -> Result<
     });
     let program =
         program.driver(async move |ctx| Ok(drive(&ctx, federation, desk, failures, tell, news).await));
-    let failed = |error: syncline_program::Error| Error::Program(error.to_string());
-    launch(program, on).map_err(failed)?.wait().map_err(failed)?
+    launch(program, on).map_err(of_program)?.wait().map_err(of_program)?
+}
+
+/// What the failure of a program is to the run.
+fn of_program(error: syncline_program::Error) -> Error {
+    match error {
+        syncline_program::Error::Interrupted(by) => Error::Interrupted(by),
+        error => Error::Program(error.to_string()),
+    }
 }
 
 /// Refuses what is of virtual time only.
@@ -116,11 +123,10 @@ async fn drive(
 
 /// Tells the server which nodes are lost, and with them the work that they were at.
 async fn watch(ctx: &Context, desk: &Desk) -> Error {
-    let failed = |error: syncline_program::Error| Error::Program(error.to_string());
     let mut lost = BTreeSet::new();
     let mut roster = match ctx.roster().await {
         Ok(roster) => roster,
-        Err(error) => return failed(error),
+        Err(error) => return of_program(error),
     };
     loop {
         for (name, presence) in roster.group(CLIENTS) {
@@ -130,7 +136,7 @@ async fn watch(ctx: &Context, desk: &Desk) -> Error {
         }
         roster = match ctx.roster_after(&roster).await {
             Ok(roster) => roster,
-            Err(error) => return failed(error),
+            Err(error) => return of_program(error),
         };
     }
 }

@@ -9,7 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hostfile::Host;
 use crate::{Error, NodeId, NodeName, Resources};
 
+/// Tells a node which of its group it is on its host, from 0: the least number that none of the others there has.
+const LOCAL_RANK: &str = "SYNCLINE_LOCAL_RANK";
+
+/// Tells it how many of its group have a place on its host, or will have once all have one.
+const LOCAL_SIZE: &str = "SYNCLINE_LOCAL_SIZE";
+
 /// Hosts, and what of them is taken.
+#[derive(Clone)]
 pub(crate) struct Placement {
     hosts: Vec<(Host, Free)>,
     /// Those that are lost, by their numbers.
@@ -18,6 +25,7 @@ pub(crate) struct Placement {
 }
 
 /// What of a host is still to be had.
+#[derive(Clone)]
 struct Free {
     /// Below zero where nodes of lost hosts have come as well.
     slots: isize,
@@ -30,6 +38,8 @@ pub(crate) struct Place {
     host: usize,
     slots: isize,
     pub(crate) gpus: Vec<String>,
+    /// Which of its group on its host.
+    local_rank: usize,
 }
 
 impl Place {
@@ -87,14 +97,37 @@ impl Placement {
         let Some(host) = fitting.first().copied() else { return Err(self.lacking(node, slots, gpus)) };
         let free = &mut self.hosts[host].1;
         free.slots -= slots;
-        let place = Place { host, slots, gpus: free.gpus.drain(..gpus).collect() };
+        let gpus = free.gpus.drain(..gpus).collect();
+        let ranks: BTreeSet<_> = self.of_group(&node.name, host).map(|place| place.local_rank).collect();
+        let local_rank = (0..).find(|rank| !ranks.contains(rank)).unwrap_or(0);
+        let place = Place { host, slots, gpus, local_rank };
         self.taken.insert(node.name.clone(), place.clone());
         Ok(place)
     }
 
+    /// What a node needs, and in its environment which of the `size` nodes of its group it is on its host.
+    pub(crate) fn told(&self, node: &NodeName, place: &Place, size: usize, needs: &Resources) -> Resources {
+        let mut all = self.clone();
+        for rank in 0..size {
+            let other = NodeName::member(node.label().clone(), rank);
+            if !all.taken.contains_key(&other) {
+                // Who finds no room is told so when it is to start.
+                let _ = all.place(&NodeId::first(other), needs);
+            }
+        }
+        let there = all.of_group(node, place.host).count();
+        needs.clone().env(LOCAL_RANK, &place.local_rank.to_string()).env(LOCAL_SIZE, &there.to_string())
+    }
+
+    /// The places of a node's group on a host.
+    fn of_group(&self, node: &NodeName, host: usize) -> impl Iterator<Item = &Place> {
+        let of_group = self.taken.iter().filter(|(name, _)| name.label() == node.label());
+        of_group.map(|(_, place)| place).filter(move |place| place.host == host)
+    }
+
     /// Returns the number of its host.
     fn give_back(&mut self, place: Place) -> usize {
-        let Place { host, slots, gpus } = place;
+        let Place { host, slots, gpus, .. } = place;
         let free = &mut self.hosts[host].1;
         free.slots += slots;
         free.gpus.extend(gpus);
@@ -157,6 +190,28 @@ mod tests {
         assert_eq!(placement.place(&node("w/1"), &needs).unwrap().gpus, ["0"]);
         let third = placement.place(&first.next().next(), &needs).unwrap();
         assert_eq!(placement.host(&third).name, "b", "there is no other");
+    }
+
+    #[test]
+    fn a_node_knows_which_of_its_group_it_is_on_its_host() {
+        let mut placement = Placement::new(vec![host("a", 2, &[]), host("b", 3, &[])]);
+        let plain = Resources::default();
+        let mut put = |id: &NodeId| {
+            let place = placement.place(id, &plain).unwrap();
+            let told = placement.told(&id.name, &place, 3, &plain);
+            format!("{} {:?}", placement.host(&place).name, told.environment)
+        };
+        let told = |host: &str, rank: usize, size: usize| {
+            format!("{host} {:?}", [(LOCAL_RANK, rank.to_string()), (LOCAL_SIZE, size.to_string())])
+        };
+        put(&node("s/0"));
+        assert_eq!(put(&node("w/0")), told("a", 0, 1));
+        assert_eq!(put(&node("w/1")), told("b", 0, 2));
+        assert_eq!(put(&node("w/2")), told("b", 1, 2));
+        // To the one free slot, on the other host; what it had is had again.
+        assert_eq!(put(&node("w/0").next()), told("b", 2, 3));
+        assert_eq!(put(&node("w/1").next()), told("a", 0, 1));
+        assert_eq!(put(&node("w/0").next().next()), told("b", 0, 2));
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl Company<'_> {
         self.nodes.iter().map(|(name, needs)| placement.place(&NodeId::first(name.clone()), needs)).collect()
     }
 
+    /// How many nodes the group of this one has.
+    pub(super) fn group(&self, node: &NodeName) -> usize {
+        self.nodes.iter().filter(|(name, _)| name.label() == node.label()).count()
+    }
+
     /// The first node of each group: the others of a group are started alike. Each has its number among all.
     pub(super) fn first_of_each_group(&self) -> Vec<(usize, &NodeName, &Resources)> {
         let mut firsts: Vec<(usize, &NodeName, &Resources)> = Vec::new();

@@ -139,7 +139,9 @@ impl Slurm {
         text.push_str(&format!("{ground}\n"));
         for (number, node, needs) in company.first_of_each_group() {
             let role = company.role(node, &ground);
-            let step = allocation.spot(&places[number]).step(needs, &role, company.arguments)?;
+            let place = &places[number];
+            let needs = allocation.placement.told(node, place, company.group(node), needs);
+            let step = allocation.spot(place).step(&needs, &role, company.arguments)?;
             text.push_str(&rehearsal::started_by(node, &step));
         }
         Ok(text)
@@ -181,7 +183,8 @@ impl Way for Slurm {
             None => restart::words(),
         };
         let spot = allocation.spot(&place);
-        let command = spot.step(&seat.needs, role, &arguments)?;
+        let needs = allocation.placement.told(&seat.id.name, &place, seat.group, &seat.needs);
+        let command = spot.step(&needs, role, &arguments)?;
         let job = allocation.given.job_of(allocation.part_of(&place));
         let host = Some(spot.host.clone());
         let told = move |status| match agent::told(status) {

@@ -157,7 +157,8 @@ impl Ssh {
             let role = company.role(node, &ground);
             let mut command = way.connections.lasting();
             toward(&mut command, &way.placement.host(place).name);
-            command.arg(way.script(needs, &role, &place.gpus, company.arguments.to_vec()));
+            let needs = way.placement.told(node, place, company.group(node), needs);
+            command.arg(way.script(&needs, &role, &place.gpus, company.arguments.to_vec()));
             text.push_str(&rehearsal::started_by(node, &command));
         }
         Ok(text)
@@ -203,7 +204,8 @@ impl Way for Ssh {
         let begun = self.begun.entry(host.clone()).or_default();
         let mut command = self.connections.to(&host, *begun);
         *begun += 1;
-        command.arg(self.script(&seat.needs, role, &place.gpus, arguments));
+        let needs = self.placement.told(&seat.id.name, &place, seat.group, &seat.needs);
+        command.arg(self.script(&needs, role, &place.gpus, arguments));
         let (unreachable, again) = (self.unreachable.clone(), seat.id.incarnation > 0);
         let at = Some(host.clone());
         let told = move |status| {
