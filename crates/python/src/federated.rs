@@ -3,17 +3,18 @@
 //! Rounds, gates, folds, privacy and secure sums are those of `syncline federate`, whose options say what is asked for. In virtual time
 //! clients are called one after the other; on threads and processes by the nodes that have them.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use numpy::{PyArray1, PyReadonlyArray1};
-use pyo3::prelude::*;
-use serde::Serialize;
-use syncline_federated::{Asked, Evaluated, Federation, Fitted, OwnClients, Report, RoundReport, Trained};
-use syncline_terminal::{Page, Screen};
+use pyo3::{exceptions::PyException, prelude::*};
+use syncline_federated::{Asked, Evaluated, Federation, Fitted, OwnClients, RoundReport};
 
 use crate::{
     errors::{failed, of_command},
-    waiting::wait_for,
+    reports::Told,
 };
 
 /// Clients that are Python's: functions that are given a client's number.
@@ -25,6 +26,27 @@ struct Scripted {
     evaluate: Py<PyAny>,
     /// Round and parameters to a judgement.
     judge: Option<Py<PyAny>>,
+    ended: Ended,
+}
+
+/// What ends a script and is no mistake of its own, such as an interrupt: no client is called any more, and it is raised as it is.
+#[derive(Clone, Default)]
+struct Ended(Arc<Mutex<Option<PyErr>>>);
+
+impl Ended {
+    fn found(&self) -> MutexGuard<'_, Option<PyErr>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps it, if it is such; whether it is.
+    fn keeps(&self, py: Python<'_>, error: &PyErr) -> bool {
+        let is_end = !error.is_instance_of::<PyException>(py);
+        if is_end {
+            *self.found() = Some(error.clone_ref(py));
+        }
+        is_end
+    }
 }
 
 /// A judgement: mean loss, examples, accuracy.
@@ -34,9 +56,20 @@ fn evaluated(judgement: Judgement) -> Option<Evaluated> {
     judgement.map(|(loss, examples, accuracy)| Evaluated { loss, examples, accuracy })
 }
 
-/// What Python gives, or what it raises as a sentence.
-fn called<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, String> {
-    Python::attach(|py| work(py).map_err(|error| error.to_string()))
+impl Scripted {
+    /// What Python gives, or what it raises as a sentence.
+    fn called<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, String> {
+        Python::attach(|py| {
+            if self.ended.found().is_some() {
+                return Err("the script has ended".to_owned());
+            }
+            // In virtual time this is the caller's thread, and what comes while the server is at work is heeded here.
+            py.check_signals().and_then(|()| work(py)).map_err(|error| {
+                self.ended.keeps(py, &error);
+                error.to_string()
+            })
+        })
+    }
 }
 
 impl OwnClients for Scripted {
@@ -45,7 +78,7 @@ impl OwnClients for Scripted {
     }
 
     fn fit(&self, client: usize, parameters: &[f32], asked: Asked) -> Result<Fitted, String> {
-        called(|py| {
+        self.called(|py| {
             let given = PyArray1::from_slice(py, parameters);
             let answer = self.fit.call1(py, (client, given, asked.round, asked.mu))?;
             let (parameters, examples, loss): (PyReadonlyArray1<'_, f32>, f64, Option<f64>) =
@@ -55,7 +88,7 @@ impl OwnClients for Scripted {
     }
 
     fn evaluate(&self, client: usize, parameters: &[f32]) -> Result<Option<Evaluated>, String> {
-        called(|py| {
+        self.called(|py| {
             let given = PyArray1::from_slice(py, parameters);
             self.evaluate.call1(py, (client, given))?.extract(py).map(evaluated)
         })
@@ -63,7 +96,7 @@ impl OwnClients for Scripted {
 
     fn judge(&self, round: u64, parameters: &[f32]) -> Result<Option<Evaluated>, String> {
         let Some(judge) = &self.judge else { return Ok(None) };
-        called(|py| {
+        self.called(|py| {
             let given = PyArray1::from_slice(py, parameters);
             judge.call1(py, (round, given))?.extract(py).map(evaluated)
         })
@@ -87,52 +120,38 @@ pub(crate) fn federate<'py>(
     on_round: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, String)> {
     let asked = syncline_cli::federated(options, clients).map_err(of_command)?;
-    let scripted = Scripted { count: clients, fit, evaluate, judge };
+    let ended = Ended::default();
+    let scripted = Scripted { count: clients, fit, evaluate, judge, ended: ended.clone() };
     let initial = initial.as_slice()?.to_vec();
     let run = Federation::of_own(scripted, initial, examples, asked.settings);
     let run = run.map_err(|error| of_command(error.into()))?;
     let mut run = asked.trace.iter().fold(run, Federation::trace);
     if let Some(tell) = on_round {
-        run = run.on_round(move |round, _| tell_of(&tell, round));
+        let ended = ended.clone();
+        run = run.on_round(move |round, _| tell_of(&tell, round, &ended));
     }
-    let trained = match asked.place {
-        // A run of its own clients only: an interrupt ends the wait for it.
-        None => wait_for(py, move || run.simulate())?,
-        Some((nodes, on)) => {
-            let trained = py.detach(|| run.run_on(nodes, on));
-            py.check_signals()?;
-            trained
-        }
-    };
+    let trained = py.detach(|| match asked.place {
+        None => run.simulate(),
+        Some((nodes, on)) => run.run_on(nodes, on),
+    });
+    if let Some(end) = ended.found().take() {
+        return Err(end);
+    }
     let trained = trained.map_err(|error| of_command(error.into()))?;
-    Ok((PyArray1::from_slice(py, &trained.parameters), told(&trained)?))
+    let report = &trained.report;
+    let write = |page: &mut _| report.write(page, "clients of one's own, federated");
+    let told = Told::of(report, write, trained.trace_error.as_ref()).json()?;
+    Ok((PyArray1::from_slice(py, &trained.parameters), told))
 }
 
 /// Tells a script of a round; what it raises is shown, and the run goes on.
-fn tell_of(tell: &Py<PyAny>, round: &RoundReport) {
+fn tell_of(tell: &Py<PyAny>, round: &RoundReport, ended: &Ended) {
     Python::attach(|py| {
         let told = serde_json::to_string(round).map_err(failed);
-        if let Err(error) = told.and_then(|told| tell.call1(py, (told,))) {
+        if let Err(error) = told.and_then(|told| tell.call1(py, (told,)))
+            && !ended.keeps(py, &error)
+        {
             error.print(py);
         }
     });
-}
-
-/// The report as a JSON document of its text and its keys.
-fn told(trained: &Trained) -> PyResult<String> {
-    #[derive(Serialize)]
-    struct Told<'a> {
-        text: String,
-        report: &'a Report,
-        trace_error: Option<String>,
-    }
-    let screen = Screen::stdout(syncline_terminal::Colour::Never);
-    let mut page = Page::new(&screen);
-    trained.report.write(&mut page, "clients of one's own, federated");
-    let told = Told {
-        text: screen.safe(page.text()).into_owned(),
-        report: &trained.report,
-        trace_error: trained.trace_error.as_ref().map(ToString::to_string),
-    };
-    serde_json::to_string(&told).map_err(failed)
 }

@@ -2,11 +2,12 @@
 //! `python/syncline`, which are what a user sees.
 //!
 //! - PY-1: what may take long runs without the interpreter's lock, on a thread of its own, while the caller heeds signals
-//!   (`waiting`).
+//!   (`waiting`). A script's clients in virtual time are called on the caller's own thread, where an interrupt ends them (`federated`).
 //! - PY-2: nothing is decided here: documents are those of the command's `--json`, errors its sentences.
 
 mod arrays;
 mod command;
+mod datasets;
 mod errors;
 mod explaining;
 mod federated;
@@ -16,6 +17,7 @@ mod models;
 mod nodes;
 mod outside;
 mod places;
+mod reports;
 mod run_files;
 mod training;
 mod turns;
@@ -30,6 +32,8 @@ use pyo3::prelude::*;
 mod native {
     #[pymodule_export]
     use super::command::{answer, run};
+    #[pymodule_export]
+    use super::datasets::read_dataset;
     #[pymodule_export]
     use super::explaining::{Explained, compare, explain, survey};
     #[pymodule_export]

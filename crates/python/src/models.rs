@@ -2,14 +2,15 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
-use pyo3::prelude::*;
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use pyo3::{prelude::*, types::PyDict};
 use syncline::{
-    data::{Error, Input, Layout, expand},
+    data::{Input, Layout},
     learn::{Predictions, SavedModel},
 };
 
 use crate::{
+    datasets::{open, read_as},
     errors::{UsageError, failed},
     waiting::wait_for,
 };
@@ -67,6 +68,26 @@ impl SavedFile {
         PyArray1::from_slice(py, &self.0.parameters)
     }
 
+    /// Writes it with these parameters.
+    fn save(&self, py: Python<'_>, path: PathBuf, parameters: PyReadonlyArray1<'_, f32>) -> PyResult<()> {
+        let parameters = parameters.as_slice()?.to_vec();
+        let (given, needed) = (parameters.len(), self.0.parameters.len());
+        if given != needed {
+            return Err(UsageError::new_err(format!("{given} parameters for a model of {needed}")));
+        }
+        if let Some(at) = parameters.iter().position(|value| !value.is_finite()) {
+            let why = format!("parameter {at} is {}: such a model predicts nothing", parameters[at]);
+            return Err(UsageError::new_err(why));
+        }
+        let model = SavedModel { parameters, unfinished: None, ..(*self.0).clone() };
+        wait_for(py, move || model.save(path))?.map_err(failed)
+    }
+
+    /// The rows of files as those that it was trained on were read: arrays by their names.
+    fn read<'py>(&self, py: Python<'py>, paths: Vec<PathBuf>) -> PyResult<Bound<'py, PyDict>> {
+        read_as(py, &self.0, paths)
+    }
+
     /// Predicts for the rows of files, or of a table of text that is in memory already: numbers, or the chosen class of each
     /// row and a score for each class; and what was remarked.
     #[pyo3(signature = (paths, text=None))]
@@ -108,8 +129,4 @@ fn apply(model: &SavedModel, paths: &[PathBuf], text: Option<Vec<u8>>) -> Result
     }
     all.notes = chunks.notes();
     Ok((!all.numbers.is_empty() || !all.chosen.is_empty()).then_some(all))
-}
-
-fn open(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
-    expand(paths)?.into_iter().map(Input::open).collect()
 }

@@ -16,7 +16,6 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::PyKeyboardInterrupt,
     prelude::*,
     types::{PyDict, PyTuple},
 };
@@ -28,7 +27,7 @@ use syncline::{
 use tokio::{runtime, sync::OnceCell, task};
 
 use crate::{
-    errors::{SynclineError, UsageError, failed},
+    errors::{SynclineError, UsageError, failed, interrupted},
     message::{Answer, Message},
     places,
     turns::{self, Broken},
@@ -417,7 +416,7 @@ impl Running {
 
 fn raised(error: Error) -> PyErr {
     match error {
-        Error::Interrupted(by) => PyKeyboardInterrupt::new_err(format!("interrupted by {by}")),
+        Error::Interrupted(by) => interrupted(by),
         error => SynclineError::new_err(error.to_string()),
     }
 }

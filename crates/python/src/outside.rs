@@ -39,14 +39,21 @@ pub(crate) struct Outside {
     turns: SyncSender<Turn>,
     /// What all models of a node have come to know last.
     last: Arc<Mutex<Vec<f32>>>,
+    /// What a step comes to once the script has left.
+    left: Score,
     round: u64,
     step: u64,
 }
 
 impl Outside {
-    /// A model that begins with these parameters; its worker hands on `turns`.
+    /// A model that begins with these parameters; its worker hands on `turns`. Once the script has left, its steps count for nothing.
     pub(crate) fn new(initial: Arc<[f32]>, turns: SyncSender<Turn>) -> Self {
-        Self { initial, turns, last: Arc::default(), round: 0, step: 0 }
+        Self { initial, turns, last: Arc::default(), left: Score::default(), round: 0, step: 0 }
+    }
+
+    /// The same for a script that is alone: where it leaves nobody is left to go on, and the run ends by a loss that is no number.
+    pub(crate) fn alone(self) -> Self {
+        Self { left: Score { rows: 1, loss: f64::NAN, ..Score::default() }, ..self }
     }
 
     fn last(&self) -> MutexGuard<'_, Vec<f32>> {
@@ -73,7 +80,7 @@ impl Model for Outside {
         });
         score.unwrap_or_else(|| {
             gradient.fill(0.0);
-            Score::default()
+            self.left
         })
     }
 
@@ -100,7 +107,7 @@ impl Model for Outside {
 
     fn boxed_clone(&self) -> Box<dyn Model> {
         let (initial, turns, last) = (Arc::clone(&self.initial), self.turns.clone(), Arc::clone(&self.last));
-        Box::new(Self { initial, turns, last, round: 0, step: 0 })
+        Box::new(Self { initial, turns, last, left: self.left, round: 0, step: 0 })
     }
 }
 

@@ -18,23 +18,23 @@ use std::{
 
 use numpy::{PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use syncline::{
     learn::Score,
     paramserv::{
         CheckpointEvery, Checkpoints, Compression, Delay, Every, Fold, OnWorkerLoss, Optimizer, ParamServ,
-        Partition, Policy, Report, Rule, Schedule, Trained, parse_duration,
+        Partition, Policy, Rule, Schedule, Trained, parse_duration,
     },
     program::{self, Executor},
 };
 use syncline_cli::Failure;
-use syncline_terminal::{Page, Screen};
 
 use crate::{
     errors::{SynclineError, UsageError, of_command},
     lent::Lent,
     outside::{Outside, Place as Step, Turn, samples},
     places,
+    reports::Told,
 };
 
 /// How often signals are looked after while a step is waited for.
@@ -411,11 +411,15 @@ impl Session {
 
     /// The script has taken its last step. In the process of a worker it does not return, which the launcher ends with the run.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        let has_left_alone = self.is_alone && self.goes_on;
         (self.turns, self.lent, self.goes_on) = (None, None, false);
         let Some(node) = self.node.take() else { return Ok(()) };
         let ended = py.detach(|| node.join());
-        let trained =
-            ended.unwrap_or_else(|_| Err(Failure::failed("the node panicked"))).map_err(of_command)?;
+        let trained = match ended.unwrap_or_else(|_| Err(Failure::failed("the node panicked"))) {
+            // By that the run has come to its end.
+            Err(_) if has_left_alone => return Ok(()),
+            ended => ended.map_err(of_command)?,
+        };
         if self.is_alone {
             self.report = Some(told(&trained)?);
         }
@@ -440,31 +444,19 @@ impl Session {
 
 /// Trains, or runs this process's node.
 fn train(spec: &Spec, place: &Place, initial: Arc<[f32]>, turns: SyncSender<Turn>) -> Ended {
-    let run = spec.run(Outside::new(initial, turns)).map_err(Failure::Usage)?;
+    let model = Outside::new(initial, turns);
+    let model = if matches!(place, Place::Alone) { model.alone() } else { model };
+    let run = spec.run(model).map_err(Failure::Usage)?;
     let executor = spec.executor(place).map_err(Failure::Usage)?;
     Ok(run.on_remark(|remark| eprintln!("note: {remark}")).train(executor)?)
 }
 
-/// A run's report: a JSON document of the text that a terminal shows and the keys of `syncline train --json`.
+/// A run's report as a JSON document.
 fn told(trained: &Trained) -> PyResult<String> {
-    #[derive(Serialize)]
-    struct Told<'a> {
-        text: String,
-        report: &'a Report,
-        trace_error: Option<String>,
-        checkpoint: Option<&'a PathBuf>,
-        /// The code of a process that was interrupted as the run was.
-        interrupted: Option<u8>,
-    }
-    let screen = Screen::stdout(syncline_terminal::Colour::Never);
-    let mut page = Page::new(&screen);
-    trained.report().write(&mut page, "a script's own loop");
-    let told = Told {
-        text: screen.safe(page.text()).into_owned(),
-        report: trained.report(),
-        trace_error: trained.trace_error.as_ref().map(ToString::to_string),
-        checkpoint: trained.checkpoint.as_ref(),
-        interrupted: trained.interrupted.map(|by| by.exit_code()),
-    };
-    serde_json::to_string(&told).map_err(crate::errors::failed)
+    let report = trained.report();
+    let told =
+        Told::of(report, |page| report.write(page, "a script's own loop"), trained.trace_error.as_ref());
+    let (checkpoint, interrupted) =
+        (trained.checkpoint.as_deref(), trained.interrupted.map(|by| by.exit_code()));
+    Told { checkpoint, interrupted, ..told }.json()
 }

@@ -1,5 +1,6 @@
 """Scripts and programs on several hosts: two servers of SSH on this machine, each at a loopback address of its own."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -78,6 +79,39 @@ def test_a_script_trains_the_same_on_hosts(farm, tmp_path):
         assert done.returncode == 0, done.stderr
         assert "worker 1 of 2 ends in epoch 10" in done.stdout + done.stderr
     assert (numpy.load(tmp_path / "there.npy") == numpy.load(tmp_path / "here.npy")).all()
+
+
+PLACED = """
+import json, os, sys
+import numpy as np
+import syncline
+
+told = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
+worker = syncline.join(np.zeros(1), steps_per_epoch=1)
+worker.step(np.ones(1))
+with open(f"{sys.argv[1]}.{worker.rank}", "w") as out:
+    json.dump(told, out)
+"""
+
+
+def placed(folder, where, environment=None):
+    """What each of three workers is told."""
+    (folder / "placed.py").write_text(PLACED)
+    done = command("run", "--on", where, "--workers", 3, "placed.py", "told", cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return [json.loads((folder / f"told.{rank}").read_text()) for rank in range(3)]
+
+
+def test_workers_know_who_they_are_on_their_host(farm, tmp_path):
+    # A server and a worker on the left, two workers on the right.
+    told = placed(tmp_path, f"ssh:{farm.hosts}", farm.environment)
+    assert [each["RANK"] for each in told] == [0, 1, 2] and {each["WORLD_SIZE"] for each in told} == {3}
+    assert [(each["LOCAL_RANK"], each["LOCAL_WORLD_SIZE"]) for each in told] == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_workers_of_one_machine_know_who_they_are(tmp_path):
+    told = placed(tmp_path, "processes")
+    assert told == [{"RANK": rank, "WORLD_SIZE": 3, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 3} for rank in range(3)]
 
 
 def test_a_program_runs_on_hosts(farm, tmp_path):

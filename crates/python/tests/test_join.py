@@ -316,6 +316,33 @@ def test_what_cannot_work_is_told_at_once(script, tmp_path):
         syncline.join(numpy.zeros(3), steps_per_epoch=1, optimizer="sdg")
 
 
+def test_a_script_that_is_alone_and_leaves_ends_the_run(tmp_path):
+    path = tmp_path / "leaves.py"
+    path.write_text(
+        "import sys, numpy, syncline\n"
+        "weights = numpy.ones(2, dtype='f4')\n"
+        "worker = syncline.join(weights, steps_per_epoch=10**6, epochs=1000, optimizer='sgd', lr=0.5)\n"
+        "for number in range(3): worker.step(weights)\n"
+        "print(weights.tolist(), flush=True)\n"
+        "if sys.argv[1] == 'fails': raise RuntimeError('no such row')\n"
+        "if sys.argv[1] == 'closes': worker.close(); print(worker.report, worker.goes_on)\n"
+    )
+    for how, code in [("fails", 1), ("closes", 0), ("ends", 0)]:
+        done = subprocess.run([sys.executable, path, how], capture_output=True, text=True, timeout=60)
+        assert done.returncode == code and done.stdout.startswith("[0.125, 0.125]"), done
+        assert ("no such row" in done.stderr) == (how == "fails") and "loss" not in done.stderr, done
+        assert (how == "closes") == ("None False" in done.stdout)
+
+
+def test_a_script_for_torchrun_is_told_what_to_leave_out(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "ddp.py"
+    path.write_text("import torch.distributed\ntorch.distributed.init_process_group('gloo')\n")
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511"}
+    done = command("run", "--workers", 2, path, env={**os.environ, **meeting})
+    assert done.returncode == 1 and "note: `syncline run` needs no process group" in done.stderr, done
+
+
 def test_arrays_keep_their_kind_and_structure():
     arrays = [numpy.zeros((2, 3)), numpy.zeros(2, dtype="float16")]
     worker = syncline.join(arrays, steps_per_epoch=3, optimizer="sgd", lr=1.0)

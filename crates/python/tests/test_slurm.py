@@ -14,6 +14,7 @@ import numpy
 import pytest
 
 from conftest import command
+from test_hosts import placed
 from test_join import DEALT, begun
 from test_join import SCRIPT as TRAIN
 from test_program import SCRIPT as PROGRAM
@@ -167,6 +168,12 @@ def test_a_killed_worker_follows_the_policy(cluster, script, tmp_path, policy):
     else:
         assert launcher.returncode == 0, said
         assert (numpy.load(tmp_path / "w.npy") == numpy.load(tmp_path / "whole.npy")).all(), said
+    cluster.assert_nothing_is_left()
+
+
+def test_workers_know_who_they_are_on_their_host(cluster, tmp_path):
+    told = placed(tmp_path, "slurm:nodes=2,ntasks-per-node=2", cluster.environment)
+    assert [(each["LOCAL_RANK"], each["LOCAL_WORLD_SIZE"]) for each in told] == [(0, 1), (0, 2), (1, 2)]
     cluster.assert_nothing_is_left()
 
 

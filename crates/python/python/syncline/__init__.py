@@ -11,6 +11,7 @@ The parts:
 - :mod:`syncline.queue`: systems with barriers under a stream of jobs: formulas, bounds and a simulator.
 - :mod:`syncline.schedule`: many jobs on one cluster.
 - :class:`syncline.Model`: a model that ``syncline train --save`` wrote, applied to a table.
+- :func:`syncline.dataset`: rows of files as arrays, read as ``syncline train`` reads them.
 - :func:`syncline.run_file`: the spans of a run, as columns.
 - :func:`syncline.join`: a training loop of one's own, with servers between its steps.
 - :mod:`syncline.federated`: federated learning with clients of one's own.
@@ -20,6 +21,7 @@ The parts:
 from typing import TYPE_CHECKING, Any
 
 from . import queue, schedule, trace
+from ._dataset import Dataset, dataset
 from ._document import Document
 from ._errors import SynclineError, UsageError
 from ._model import Model, Predictions
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Client",
+    "Dataset",
     "Document",
     "Handle",
     "Model",
@@ -49,6 +52,7 @@ __all__ = [
     "Worker",
     "__version__",
     "batched",
+    "dataset",
     "federated",
     "join",
     "predict",

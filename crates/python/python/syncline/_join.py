@@ -14,6 +14,7 @@ from ._document import Document
 from ._errors import SynclineError, UsageError
 from ._parameters import parameters_of
 from ._progress import Progress, notebook
+from ._told import Told
 
 Batch = TypeVar("Batch")
 
@@ -175,10 +176,11 @@ class Worker:
     def report(self) -> Optional[Document]:
         """What the run was like: of a script that was started alone, once it is :meth:`closed <close>`."""
         told = self._session.report
-        return None if told is None else Document(json.loads(told)["report"])
+        return None if told is None else Told(told).report
 
     def close(self) -> None:
-        """Takes no further step; the script's end does the same. Others go on without this worker's gradients."""
+        """Takes no further step; the script's end does the same. Others go on without this worker's gradients; a script that is alone
+        ends its run by that, of which there is no report then."""
         if self._process == os.getpid():
             self._goes_on = False
             self._session.finish()
@@ -329,7 +331,7 @@ def join(
         launched.begins()
         worker = Worker(model, spec, launched.place, launched.rank)
         if worker._session.report is not None:
-            launched.over(worker._session.report)
+            launched.over(Told(worker._session.report))
         if not worker.goes_on and not worker.finished:
             # It comes too late to have any part in the run: nothing of the script is to be done with what it begins with.
             worker.close()

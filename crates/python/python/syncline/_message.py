@@ -61,6 +61,9 @@ def unpickled(raw: bytes) -> Any:
     return pickle.loads(raw)
 
 
+#: Its functions have types in some versions of NumPy and none in others.
+_format: Any = np.lib.format
+
 #: Kinds of numbers that are not NumPy's own, such as bfloat16: the package that has them for all.
 _MORE_KINDS = "ml_dtypes"
 
@@ -72,14 +75,14 @@ def _described(dtype: np.dtype[Any]) -> Any:
         return None
     if dtype.type.__module__ == _MORE_KINDS:
         return f"{_MORE_KINDS}.{dtype.name}"
-    found = dtype.str if dtype.names is None else np.lib.format.dtype_to_descr(dtype)
+    found = dtype.str if dtype.names is None else _format.dtype_to_descr(dtype)
     return found if _dtype_of(found) == dtype else None
 
 
 def _dtype_of(described: Any) -> np.dtype[Any]:
     if isinstance(described, str):
         return _named(described)
-    found: np.dtype[Any] = np.lib.format.descr_to_dtype(described)
+    found: np.dtype[Any] = _format.descr_to_dtype(described)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import _native
 from ._ask import Path, logger, path, paths
+from ._dataset import Dataset
 from ._document import Document
 from ._errors import UsageError
 from ._frames import pandas_module, polars_module
@@ -94,8 +95,22 @@ class Model:
 
     @property
     def parameters(self) -> npt.NDArray[np.float32]:
-        """All parameters as one vector: of each layer the weights, then the biases."""
+        """All parameters as one vector, a copy: of each layer the weights (inputs by outputs), then the biases."""
         return self._file.parameters()
+
+    def save(self, file: Path, parameters: npt.ArrayLike) -> None:
+        """Writes a file of the same model with these parameters, as after training it further, for ``syncline apply``, ``evaluate`` and
+        this class.
+
+        Raises :class:`UsageError` where they are not as many, or no numbers.
+        """
+        import numpy
+
+        self._file.save(path(file), numpy.ascontiguousarray(parameters, dtype=numpy.float32).reshape(-1))
+
+    def read(self, rows: Union[Path, Iterable[Path]]) -> Dataset:
+        """The rows of files with their targets, as features that this model takes: at the scale of its training rows."""
+        return Dataset(self._file.read(paths(rows)))
 
     def __repr__(self) -> str:
         return f"Model({self.kind!r}, target={self.target!r}, classes={self.classes!r})"

@@ -68,7 +68,9 @@ class Arrays:
             raise UsageError("for arrays, a step takes the gradients: step(gradients)")
         found = _in_order({name: _lent(leaf) for name, leaf in _leaves(gradients)}, self._arrays)
         if self._is_itself:
-            self.gradient = np.ascontiguousarray(found[0], dtype=np.float32).reshape(-1)
+            gradient = np.ascontiguousarray(found[0], dtype=np.float32).reshape(-1)
+            # Both cross at once: of |w|^2 / 2 they are the same array.
+            self.gradient = gradient.copy() if np.may_share_memory(gradient, self.values) else gradient
         else:
             _put(found, self.gradient)
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Optional
 
 from . import _native
 from ._errors import SynclineError, UsageError
+from ._told import Told
 
 
 class Launched:
@@ -40,16 +41,24 @@ class Launched:
 
     def prepares(self) -> None:
         """Before the script begins: what it prints before it joins is said by workers only."""
-        variables = {"RANK": self.rank, "WORLD_SIZE": self.options["workers"]}
-        if self.options["on"] in ("processes", "tmux"):
-            variables["LOCAL_RANK"] = self.rank
-        os.environ.update((name, str(value)) for name, value in variables.items())
+        os.environ.update(self._variables())
         if self.is_worker:
             # What a killed worker has said is not to be lost with it.
             for stream in (sys.stdout, sys.stderr):
                 stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         else:
             sys.stdout = open(os.devnull, "w")
+            # It has no part in a group of PyTorch's, where the workers would wait for it and it for them.
+            os.environ.pop("MASTER_ADDR", None)
+
+    def _variables(self) -> dict[str, str]:
+        """What ``torchrun`` puts into the environment of a worker. Launcher and servers prepare as the first worker does; on hosts each
+        of them is as if it were alone there."""
+        local = {"LOCAL_RANK": str(self.rank), "LOCAL_WORLD_SIZE": str(self.options["workers"])}
+        if self.options["on"] not in ("processes", "tmux"):
+            told = os.environ if self.is_worker else {}
+            local = {"LOCAL_RANK": told.get("SYNCLINE_LOCAL_RANK", "0"), "LOCAL_WORLD_SIZE": told.get("SYNCLINE_LOCAL_SIZE", "1")}
+        return {"RANK": str(self.rank), "WORLD_SIZE": str(self.options["workers"]), **local}
 
     def begins(self) -> None:
         """The script joins."""
@@ -57,19 +66,17 @@ class Launched:
         if not self.is_worker:
             sys.stdout = self._stdout
 
-    def over(self, told: str) -> NoReturn:
+    def over(self, told: Told) -> NoReturn:
         """The run is over, in the launcher: tells of it, and ends the process."""
-        document = json.loads(told)
         if self._as_json:
-            report = {"schema": "syncline.run/1", **document["report"]}
-            print(json.dumps(report, indent=2))
+            print(json.dumps({"schema": "syncline.run/1", **told.report.to_dict()}, indent=2))
         else:
-            print(document["text"].rstrip())
-        if document["trace_error"]:
-            print(f"warning: the trace is incomplete: {document['trace_error']}", file=sys.stderr)
-        if document["checkpoint"] and not self._as_json:
-            print(f"note: the last checkpoint is {document['checkpoint']}", file=sys.stderr)
-        leave(document["interrupted"] or 0)
+            print(told.text.rstrip())
+        if told.trace_error:
+            print(f"warning: the trace is incomplete: {told.trace_error}", file=sys.stderr)
+        if told.checkpoint and not self._as_json:
+            print(f"note: the last checkpoint is {told.checkpoint}", file=sys.stderr)
+        leave(told.interrupted or 0)
 
 
 #: Where ``syncline run`` started this process; nothing in a script that was started alone.
@@ -128,10 +135,19 @@ def script(name: str, arguments: list[str]) -> int:
     except SynclineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
+        if any(word in str(error) for word in ("MASTER_ADDR", "process group")):
+            print(NO_PROCESS_GROUP, file=sys.stderr)
         return 1
     return 0
+
+
+#: What a script is told that was written for ``torchrun``.
+NO_PROCESS_GROUP = (
+    "note: `syncline run` needs no process group: leave out init_process_group and DistributedDataParallel, and say to DistributedSampler"
+    " num_replicas=int(os.environ['WORLD_SIZE']) and rank=int(os.environ['RANK'])"
+)
 
 
 def ends() -> None:

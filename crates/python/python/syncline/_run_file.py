@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native
 from ._ask import Path, path
 from ._document import Document
-from ._frames import pandas_module
+from ._frames import pandas_module, polars_module
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,14 @@ class RunFile:
             table[column] = table[column].astype("Int64").mask(table[column] < 0)
         found: pandas.DataFrame = table
         return found
+
+    def to_polars(self) -> Any:
+        """The same as a ``polars.DataFrame``."""
+        module = polars_module()
+        table = module.DataFrame(self._columns)
+        names = module.Series(self.nodes, dtype=module.String)
+        absent = [module.when(module.col(name) >= 0).then(module.col(name)).alias(name) for name in ("peer", "sync", "worker", "task")]
+        return table.with_columns(names.gather(table["node"]).cast(module.Categorical).alias("node"), module.col("phase").cast(module.Categorical), *absent)
 
     def __repr__(self) -> str:
         return f"RunFile({len(self)} spans of {len(self.nodes)} nodes)"

@@ -30,6 +30,7 @@ from ._document import Document
 from ._errors import UsageError
 from ._parameters import _leaves, _parts, _put
 from ._program import start_again
+from ._told import Told
 
 __all__ = ["Client", "Trained", "arrays_of", "put", "run"]
 
@@ -57,12 +58,12 @@ class Client:
 class Trained:
     """What a run came to."""
 
-    def __init__(self, parameters: Arrays, told: dict[str, Any]) -> None:
+    def __init__(self, parameters: Arrays, told: Told) -> None:
         #: The parameters, as the initial ones were given; of a PyTorch module a list of arrays (see :func:`put`).
         self.parameters = parameters
         #: The document of ``syncline federate --json``: rounds, bytes, waits, privacy, fairness.
-        self.report = Document(told["report"])
-        self._text: str = told["text"]
+        self.report = told.report
+        self._text = told.text
 
     def __str__(self) -> str:
         return self._text
@@ -135,7 +136,7 @@ def run(
     work = _Work(client, layout, evaluate)
     if on not in (None, "threads"):
         start_again()
-    values, told = _native.federate(
+    values, document = _native.federate(
         flags(asked),
         clients,
         None if examples is None else [int(count) for count in examples],
@@ -145,10 +146,10 @@ def run(
         None if evaluate is None else work.judge,
         None if on_round is None else lambda told: on_round(Document(json.loads(told))),
     )
-    document = json.loads(told)
-    if document["trace_error"] is not None:
-        logger.warning("%s", document["trace_error"])
-    return Trained(layout.tree(values), document)
+    told = Told(document)
+    if told.trace_error is not None:
+        logger.warning("%s", told.trace_error)
+    return Trained(layout.tree(values), told)
 
 
 #: Arguments of :func:`run` that are no options of the command.
