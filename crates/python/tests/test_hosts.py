@@ -86,7 +86,7 @@ import json, os, sys
 import numpy as np
 import syncline
 
-told = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
+told = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "OMP_NUM_THREADS")}
 worker = syncline.join(np.zeros(1), steps_per_epoch=1)
 worker.step(np.ones(1))
 with open(f"{sys.argv[1]}.{worker.rank}", "w") as out:
@@ -110,8 +110,11 @@ def test_workers_know_who_they_are_on_their_host(farm, tmp_path):
 
 
 def test_workers_of_one_machine_know_who_they_are(tmp_path):
-    told = placed(tmp_path, "processes")
-    assert told == [{"RANK": rank, "WORLD_SIZE": 3, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 3} for rank in range(3)]
+    unsaid = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    for said, threads in [({}, max(1, len(os.sched_getaffinity(0)) // 3)), ({"OMP_NUM_THREADS": "7"}, 7)]:
+        told = placed(tmp_path, "processes", {**unsaid, **said})
+        assert [each.pop("OMP_NUM_THREADS") for each in told] == [threads] * 3
+        assert told == [{"RANK": rank, "WORLD_SIZE": 3, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 3} for rank in range(3)]
 
 
 def test_a_program_runs_on_hosts(farm, tmp_path):

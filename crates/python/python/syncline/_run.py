@@ -42,6 +42,9 @@ class Launched:
     def prepares(self) -> None:
         """Before the script begins: what it prints before it joins is said by workers only."""
         os.environ.update(self._variables())
+        # Libraries would each take all cores, as many times as there are workers. They look at it when they are loaded.
+        cores = len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores)))
         if self.is_worker:
             # What a killed worker has said is not to be lost with it.
             for stream in (sys.stdout, sys.stderr):
