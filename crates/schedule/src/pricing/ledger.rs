@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PriceFunction,
-    market::Stock,
+    market::{Host, Stock},
     shelf::{Shape, Shelves},
 };
 use crate::{
@@ -159,9 +159,15 @@ impl Ledger {
         &self.function
     }
 
-    /// What jobs of a shape find in a slot, kept from the last time or made now.
-    pub(super) fn stock(&self, shape: &Shape, slot: usize, make: impl FnOnce() -> Stock) -> Rc<Stock> {
-        self.shelves.borrow_mut().get(shape, (slot, self.touched[slot]), make)
+    /// What jobs of a shape find in a slot, kept from the last time or made now; `look` says what they see in a machine then.
+    pub(super) fn stock(
+        &self,
+        shape: &Shape,
+        slot: usize,
+        look: impl Fn(MachineId) -> Option<Host>,
+    ) -> Rc<Stock> {
+        let machines = (0..self.capacity.len() as u32).map(MachineId);
+        self.shelves.borrow_mut().get(shape, (slot, self.touched[slot]), machines, look)
     }
 
     fn at(&self, slot: usize, machine: MachineId) -> usize {
@@ -271,7 +277,7 @@ impl Ledger {
     fn reprice(&mut self, at: usize, machine: MachineId) {
         let slot = at / self.capacity.len();
         self.touched[slot] = true;
-        self.shelves.get_mut().forget(slot);
+        self.shelves.get_mut().changed(slot, machine);
         let function = match &self.second {
             Some((first, function)) if machine.index() >= *first => function,
             _ => &self.function,

@@ -19,14 +19,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LateShare, Ledger, Market, Offer,
-    market::Stock,
+    market::Host,
     relaxation,
     rounding::{self, Rounding},
     shelf::Shape,
 };
 use crate::{
     lp::{LpSolver, Microlp},
-    model::{Cluster, Job, Placement},
+    model::{Cluster, Job, MachineId, Placement, Resources},
 };
 
 /// How the work of a job is cut.
@@ -195,15 +195,18 @@ impl<'a> Search<'a> {
 
     /// The same, of a shape's speed.
     fn market_of<'b>(&self, job: &'b Job, slot: usize, shape: &Shape) -> Market<'b> {
-        let stock = self.ledger.stock(shape, slot, || {
-            let free = self.cluster.mask(job, self.ledger.free_slot(slot));
+        let look = |machine: MachineId| {
+            let open = !shape.is_choosy() || self.cluster.allows(job, machine);
+            let free = if open { *self.ledger.free(slot, machine) } else { Resources::default() };
             let roles = (self.workers_before, self.servers_from);
-            let stock = Stock::new(job, &free, self.ledger.prices_slot(slot), roles);
-            let Some(speed) = shape.speed else { return stock };
-            let machines = self.cluster.machines();
-            stock.with_workers_on(|id| job.speed_on(machines[id.index()].device) >= speed)
-        });
-        Market::of(job, stock)
+            let mut host = Host::of(job, machine, (&free, self.ledger.prices(slot, machine)), roles)?;
+            let speed = job.speed_on(self.cluster.machines()[machine.index()].device);
+            if shape.speed.is_some_and(|least| speed < least) {
+                host.workers_fit = 0;
+            }
+            Some(host)
+        };
+        Market::of(job, self.ledger.stock(shape, slot, look))
     }
 
     fn table<'b>(&'b self, job: &'b Job, work: f64, from: usize) -> Table<'b> {

@@ -3,12 +3,13 @@
 //! A queue of thousands of jobs asks the same of the same slots: which machines have room, in what order they are cheap, where the
 //! cheapest gang of four goes. All of that follows from what the slot has free, from its prices, and from what a job asks of a machine (its
 //! [`Shape`]), so it is found out once for all jobs of a shape; slots that nobody has reserved anything in are all alike. SHELF-1: what is
-//! kept is what would be found out anew, to the last bit; `reprice` of the ledger is the only way in which a slot changes, and forgets it.
+//! kept is what would be found out anew, to the last bit; `reprice` of the ledger is the only way in which a slot changes, and says of which
+//! machine. That one is looked at again when the slot is asked for, so a reservation on one of a thousand machines costs one look.
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::market::Stock;
-use crate::model::{Cluster, Job, Resources, Values};
+use super::market::{Host, Stock};
+use crate::model::{Cluster, Job, MachineId, Resources, Values};
 
 /// What a market depends on of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,11 @@ impl Shape {
             choice: cluster.is_choosy(job).then_some(choice),
         }
     }
+
+    /// Whether not any machine will do.
+    pub(super) fn is_choosy(&self) -> bool {
+        self.choice.is_some()
+    }
 }
 
 /// The stocks of all slots for jobs of some shapes, the latest in use first.
@@ -47,9 +53,34 @@ struct Shelf {
     shape: Shape,
     /// Of each slot in which nothing was ever reserved.
     untouched: Option<Rc<Stock>>,
-    slots: BTreeMap<usize, Rc<Stock>>,
+    slots: BTreeMap<usize, Kept>,
     /// Hosts in `slots`.
     hosts: usize,
+}
+
+/// The stock of a slot, and the machines that have changed since.
+#[derive(Debug, Clone)]
+struct Kept {
+    stock: Rc<Stock>,
+    changed: Vec<MachineId>,
+}
+
+impl Kept {
+    /// Whether so many machines have changed that a new stock costs less.
+    fn is_outdated(&self) -> bool {
+        self.changed.len() > 4 + self.stock.hosts.len() / 8
+    }
+
+    /// The stock as it is now.
+    fn renewed(&mut self, look: impl Fn(MachineId) -> Option<Host>) -> &Rc<Stock> {
+        if !self.changed.is_empty() {
+            self.changed.sort_unstable();
+            self.changed.dedup();
+            let stock = Rc::make_mut(&mut self.stock);
+            self.changed.drain(..).for_each(|machine| stock.put(machine, look(machine)));
+        }
+        &self.stock
+    }
 }
 
 /// The most shapes: each change of a slot looks through all.
@@ -59,34 +90,40 @@ const SHAPES: usize = 64;
 const HOSTS: usize = 1 << 20;
 
 impl Shelves {
-    /// What is kept, or else made, of a slot for jobs of a shape.
+    /// What is kept, or else made, of a slot for jobs of a shape, which see in each of the machines what `look` says.
     pub(super) fn get(
         &mut self,
         shape: &Shape,
         (slot, touched): (usize, bool),
-        make: impl FnOnce() -> Stock,
+        machines: impl Iterator<Item = MachineId>,
+        look: impl Fn(MachineId) -> Option<Host>,
     ) -> Rc<Stock> {
         let shelf = self.shelf(shape);
-        let kept = if touched { shelf.slots.get(&slot) } else { shelf.untouched.as_ref() };
-        if let Some(stock) = kept {
-            return Rc::clone(stock);
+        if !touched {
+            let made = || Rc::new(Stock::new(machines.filter_map(look).collect()));
+            return Rc::clone(shelf.untouched.get_or_insert_with(made));
         }
-        let stock = Rc::new(make());
-        if touched {
-            shelf.hosts += stock.hosts.len();
-            shelf.slots.insert(slot, Rc::clone(&stock));
-            self.make_room();
-        } else {
-            shelf.untouched = Some(Rc::clone(&stock));
+        if let Some(kept) = shelf.slots.get_mut(&slot) {
+            let before = kept.stock.hosts.len();
+            let stock = Rc::clone(kept.renewed(look));
+            shelf.hosts = shelf.hosts + stock.hosts.len() - before;
+            return stock;
         }
+        let stock = Rc::new(Stock::new(machines.filter_map(look).collect()));
+        shelf.hosts += stock.hosts.len();
+        shelf.slots.insert(slot, Kept { stock: Rc::clone(&stock), changed: Vec::new() });
+        self.make_room();
         stock
     }
 
-    /// Forgets what was found out about a slot.
-    pub(super) fn forget(&mut self, slot: usize) {
+    /// Has a machine looked at again when a slot is asked for.
+    pub(super) fn changed(&mut self, slot: usize, machine: MachineId) {
         for shelf in &mut self.0 {
-            if let Some(stock) = shelf.slots.remove(&slot) {
-                shelf.hosts -= stock.hosts.len();
+            let Some(kept) = shelf.slots.get_mut(&slot) else { continue };
+            kept.changed.push(machine);
+            if kept.is_outdated() {
+                shelf.hosts -= kept.stock.hosts.len();
+                shelf.slots.remove(&slot);
             }
         }
     }

@@ -30,9 +30,16 @@ impl Planner<'_> {
     /// `effort` rounds of improvement.
     pub fn revise(&mut self, mut kept: Book, mut anew: Book, effort: u32) -> Book {
         let order = self.by_density();
+        // A book that has kept nothing is the new one.
+        let differ = kept.plans.len() > anew.plans.len();
         self.insert_all(&mut kept, &order);
-        self.insert_all(&mut anew, &order);
-        let mut best = if self.worth(&anew) > self.worth(&kept) { anew } else { kept };
+        let mut best = kept;
+        if differ {
+            self.insert_all(&mut anew, &order);
+            if self.worth(&anew) > self.worth(&best) {
+                best = anew;
+            }
+        }
         for _ in 0..effort {
             self.ruin_and_recreate(&mut best);
         }

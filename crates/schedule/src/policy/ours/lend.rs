@@ -72,6 +72,10 @@ fn largest_at(
     wanted: f64,
     fast: impl Fn(MachineId) -> bool,
 ) -> Option<Placement> {
+    // In a full cluster that is all there is to find out.
+    if free.iter().all(|free| free.how_many(&job.worker) == 0) {
+        return None;
+    }
     // Fullest machines first, so that whole machines stay free for jobs that fit on one.
     let prices: Vec<Resources> = free.iter().map(|free| free.times(1.0)).collect();
     let market = Market::new(job, free, &prices, usize::MAX, 0).with_workers_on(fast);
