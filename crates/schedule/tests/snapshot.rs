@@ -347,3 +347,51 @@ fn what_is_missing_is_asked_for() {
     assert!(of(&two).contains("its local queue `local` leads to"));
     assert!(of(&[json!({"jobs": []}), cluster_queue("a", "", 1, "")]).contains("of Slurm and of Kubernetes"));
 }
+
+/// Which flavors pods may use their nodes' labels and taints say, and what is left out of account the snapshot says.
+#[test]
+fn flavors_that_a_workload_may_not_use_are_passed_over() {
+    let mut queue = cluster_queue("a", "", 4, "BestEffortFIFO");
+    let flavor = |name: &str, cpu: u32| json!({"name": name, "resources": [{"name": "cpu", "nominalQuota": cpu}, {"name": "memory", "nominalQuota": "36Gi"}]});
+    queue["spec"]["resourceGroups"][0]["flavors"] = json!([flavor("spot", 4), flavor("own", 1)]);
+    let object = |name: &str, spec: Value| json!({"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": name}, "spec": spec});
+    let flavors = |taint: Value, tolerations: Value| {
+        vec![
+            object(
+                "spot",
+                json!({"nodeLabels": {"kind": "spot"}, "nodeTaints": [taint], "tolerations": tolerations}),
+            ),
+            object("own", json!({"nodeLabels": {"kind": "own"}})),
+        ]
+    };
+    let taint = json!({"key": "spot", "value": "yes", "effect": "NoSchedule"});
+    let starts = |pods: Value, tolerations: Value| {
+        let mut job = workload("w", "a", 1, "2", json!({}));
+        job["spec"]["podSets"][0]["template"]["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(pods.as_object().unwrap().clone());
+        let mut all = vec![queue.clone(), job];
+        all.extend(flavors(taint.clone(), tolerations));
+        minutes(&snapshot(&all, ""))
+    };
+    let (never, now) = ([None], [Some(0.0)]);
+    let tolerates =
+        |value: &str| json!([{"key": "spot", "operator": "Equal", "value": value, "effect": "NoSchedule"}]);
+    assert_eq!(starts(json!({}), json!([])), never);
+    assert_eq!(starts(json!({}), tolerates("yes")), now);
+    assert_eq!(starts(json!({"tolerations": tolerates("yes")}), json!([])), now);
+    assert_eq!(starts(json!({"tolerations": tolerates("no")}), json!([])), never);
+    let affine = |operator: &str| {
+        let term = json!({"matchExpressions": [{"key": "kind", "operator": operator, "values": ["own"]}]});
+        json!({"tolerations": tolerates("yes"), "affinity": {"nodeAffinity":
+            {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}})
+    };
+    assert_eq!(starts(affine("In"), json!([])), never);
+    assert_eq!(starts(affine("NotIn"), json!([])), now);
+    let mut lends = cluster_queue("a", "both", 4, "BestEffortFIFO");
+    lends["spec"]["resourceGroups"][0]["flavors"][0]["resources"][0]["lendingLimit"] = json!(1);
+    let cohort = json!({"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "Cohort", "metadata": {"name": "both"}, "spec": {"parentName": "root"}});
+    let notes = snapshot(&[lends, cohort], "").notes;
+    assert!(notes[0].contains("lendingLimit") && notes[1].contains("trees"), "{notes:?}");
+}

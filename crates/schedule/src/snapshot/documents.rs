@@ -119,8 +119,10 @@ impl Documents {
 
     /// Whose documents these are.
     pub(super) fn system(&self) -> Result<System> {
-        let slurm =
-            self.values.iter().any(|value| value.get("jobs").is_some() || value.get("nodes").is_some());
+        let slurm = self
+            .values
+            .iter()
+            .any(|value| ["jobs", "nodes", "sinfo"].iter().any(|list| value.get(list).is_some()));
         let kueue = self.values.iter().any(|value| kind(value).is_some());
         match (slurm, kueue) {
             (true, false) => Ok(System::Slurm),
@@ -133,6 +135,29 @@ impl Documents {
                     .into(),
             )),
         }
+    }
+
+    /// Refuses what Slurm printed in place of an answer: errors, and lists that are none.
+    pub(super) fn are_whole(&self, lists: &[&str]) -> Result<()> {
+        for value in &self.values {
+            let mut errors = value.get("errors").and_then(Value::as_array).into_iter().flatten();
+            if let Some(error) = errors.next() {
+                let said = ["description", "error"].iter().find_map(|key| error.get(key)?.as_str());
+                let said = said.or(error.as_str()).unwrap_or("an error without words");
+                return Err(Error::Snapshot(format!("Slurm did not answer in full: {said}")));
+            }
+            for list in lists {
+                let found = value.get(list).filter(|found| !found.is_null());
+                let is_one =
+                    |found: &Value| found.as_array().is_some_and(|all| all.iter().all(Value::is_object));
+                if found.is_some_and(|found| !is_one(found)) {
+                    let what =
+                        format!("`{list}` is no list of objects; is this what Slurm's `--json` prints?");
+                    return Err(Error::Snapshot(what));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Entries of all lists of this name, as Slurm prints them.

@@ -126,7 +126,7 @@ pub(super) fn allowed(snapshot: &Snapshot, job: &Job) -> Vec<bool> {
         match &job.request {
             Request::Quota(_) => true,
             Request::Nodes(tasks) => {
-                let has = |feature: &String| place.features.contains(feature);
+                let has = |any: &Vec<String>| any.iter().any(|feature| place.features.contains(feature));
                 job.queues.iter().any(|queue| place.queues.contains(queue))
                     && tasks.features.iter().all(has)
                     && !tasks.excluded.contains(&at)

@@ -3,7 +3,7 @@
 //! Kueue hands out quotas, not nodes. A place is the quota of one flavor in one cluster queue, or what a cohort has of a flavor
 //! together; a job takes its amounts of both. A queue without a cohort has what it is given; one with a cohort may borrow what
 //! others of it do not use, up to its limit. That a queue lends only a part (`lendingLimit`) and that cohorts stand in trees is
-//! not taken into account. The fields are those of `kueue.x-k8s.io/v1beta1` and `v1beta2`.
+//! not taken into account, which the snapshot says where it is so. The fields are those of `kueue.x-k8s.io/v1beta1` and `v1beta2`.
 
 mod quantity;
 mod workload;
@@ -43,8 +43,8 @@ pub(super) const COMMANDS: &[Command] = &[
 /// A flavor's nodes, as far as it says which.
 pub(super) struct Flavor {
     labels: BTreeMap<String, String>,
-    /// Keys of taints that keep pods away that do not tolerate them.
-    taints: Vec<String>,
+    /// Taints that keep pods away that do not tolerate them, but for those that the flavor itself has them tolerate.
+    taints: Vec<Value>,
 }
 
 /// One flavor in one group of resources of a queue, as a place.
@@ -79,6 +79,7 @@ pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
         closures: Vec::new(),
         history: Vec::new(),
         nodes: None,
+        notes: Vec::new(),
     };
     let mut offers = Vec::new();
     for queue in &found {
@@ -86,8 +87,28 @@ pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
         offers.push(offers_of(queue, &mut snapshot)?);
     }
     snapshot.nodes = nodes(documents, &snapshot.kinds)?;
+    snapshot.notes = left_out(documents, &found);
     workload::read(documents, &flavors(documents), &offers, &mut snapshot)?;
     Ok(snapshot)
+}
+
+/// What of these objects answers leave out of account.
+fn left_out(documents: &Documents, queues: &[&Value]) -> Vec<String> {
+    let groups = || queues.iter().flat_map(|queue| list(queue, &["spec", "resourceGroups"]));
+    let mut resources =
+        groups().flat_map(|group| list(group, &["flavors"])).flat_map(|flavor| list(flavor, &["resources"]));
+    let lends = resources.any(|resource| resource.get("lendingLimit").is_some_and(|limit| !limit.is_null()));
+    let parent =
+        |cohort: &Value| ["parent", "parentName"].iter().any(|key| !text(cohort, &["spec", key]).is_empty());
+    let trees = documents.objects("Cohort").any(parent);
+    let fair =
+        queues.iter().any(|queue| at(queue, &["spec", "fairSharing"]).is_some_and(|value| !value.is_null()));
+    let told = [
+        (lends, "a queue lends only a part of its quota (lendingLimit), and answers count all of it as lent"),
+        (trees, "cohorts stand in trees, and answers look at each by itself"),
+        (fair, "fair sharing is on, and answers go by priority and time"),
+    ];
+    told.into_iter().filter(|(is_so, _)| *is_so).map(|(_, told)| told.to_owned()).collect()
 }
 
 /// A field by the names on the way to it.
@@ -201,11 +222,13 @@ fn flavors(documents: &Documents) -> BTreeMap<String, Flavor> {
     let flavor = |object: &Value| {
         let labels = at(object, &["spec", "nodeLabels"]).and_then(Value::as_object);
         let label = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or("").to_owned());
+        let tolerated =
+            |taint: &Value| list(object, &["spec", "tolerations"]).any(|one| workload::tolerates(one, taint));
         let taints = list(object, &["spec", "nodeTaints"])
-            .filter(|taint| text(taint, &["effect"]) != "PreferNoSchedule");
+            .filter(|taint| text(taint, &["effect"]) != "PreferNoSchedule" && !tolerated(taint));
         Flavor {
             labels: labels.into_iter().flatten().map(label).collect(),
-            taints: taints.map(|taint| text(taint, &["key"]).to_owned()).collect(),
+            taints: taints.cloned().collect(),
         }
     };
     documents

@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub history: Vec<Past>,
     /// The largest node's amounts, where places are not nodes and it is known; the nodes' number.
     pub nodes: Option<(Amounts, usize)>,
+    /// What answers leave out of account, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Room for jobs.
@@ -97,6 +99,10 @@ pub struct Queue {
     pub most_nodes: Option<u32>,
     /// The longest limit of a job, in seconds.
     pub longest: Option<f64>,
+    /// The limit of a job that names none, in seconds.
+    pub usual: Option<f64>,
+    /// Whether no two jobs may be on a node.
+    pub exclusive: bool,
     /// Jobs of a higher tier come first, whatever their priority.
     pub tier: f64,
     /// Whether jobs behind one that does not fit wait too.
@@ -189,8 +195,8 @@ pub struct Tasks {
     pub per_node: Option<u32>,
     /// Whether no other job may be on its nodes.
     pub exclusive: bool,
-    /// Features that each node must have.
-    pub features: Vec<String>,
+    /// Of each of these sets a feature that each node must have.
+    pub features: Vec<Vec<String>>,
     /// Nodes that must be among its nodes.
     pub required: Vec<usize>,
     /// Nodes that may not.

@@ -345,13 +345,40 @@ impl Reader<'_> {
             let differs = |(key, value): (&String, &Value)| {
                 flavor.labels.get(key).is_some_and(|label| Some(label.as_str()) != value.as_str())
             };
-            let tolerates = |key: &String| {
-                list(set, &["template", "spec", "tolerations"]).any(|one| {
-                    text(one, &["key"]) == key
-                        || (text(one, &["key"]).is_empty() && text(one, &["operator"]) == "Exists")
-                })
+            let tolerated = |taint: &Value| {
+                list(set, &["template", "spec", "tolerations"]).any(|one| tolerates(one, taint))
             };
-            !selector.into_iter().flatten().any(differs) && flavor.taints.iter().all(tolerates)
+            let terms: Vec<&Value> =
+                list(set, &["template", "spec", "affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms"])
+                    .collect();
+            let drawn = terms.is_empty() || terms.iter().any(|term| matches(term, &flavor.labels));
+            !selector.into_iter().flatten().any(differs) && drawn && flavor.taints.iter().all(tolerated)
         })
     }
+}
+
+/// What Kubernetes calls the affinity that must be.
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+
+/// Whether a toleration is of a taint.
+pub fn tolerates(toleration: &Value, taint: &Value) -> bool {
+    let of = |field: &str| text(toleration, &[field]);
+    let same = |field: &str| of(field) == text(taint, &[field]);
+    let any_key = of("key").is_empty() && of("operator") == "Exists";
+    let any_value = of("operator") == "Exists" || same("value");
+    (any_key || (same("key") && any_value)) && (of("effect").is_empty() || same("effect"))
+}
+
+/// Whether a flavor's labels are what a term of an affinity wants; of labels that the flavor does not speak of nothing is known.
+fn matches(term: &Value, labels: &BTreeMap<String, String>) -> bool {
+    list(term, &["matchExpressions"]).all(|one| {
+        let Some(label) = labels.get(text(one, &["key"])) else { return true };
+        let named = list(one, &["values"]).any(|value| value.as_str() == Some(label));
+        match text(one, &["operator"]) {
+            "In" => named,
+            "NotIn" => !named,
+            "DoesNotExist" => false,
+            _ => true,
+        }
+    })
 }

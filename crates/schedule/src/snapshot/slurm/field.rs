@@ -64,7 +64,8 @@ pub fn clock(text: &str) -> Option<f64> {
     Some(86_400.0 * days as f64 + duration(time)?)
 }
 
-/// Amounts of `gpu:2`, `gres:gpu:a100:4(S:0-1)`, `gres/gpu=2`, with commas between them: kind and count.
+/// Amounts of `gpu:2`, `gres:gpu:a100:4(S:0-1)`, `gres/gpu=2`, with commas between them: kind and count. Those of a type count as of their
+/// kind, and as of the type too (`gpu:a100`).
 pub fn gres(text: &str) -> Vec<(String, f64)> {
     let mut all = Vec::new();
     let mut depth = 0_i32;
@@ -80,15 +81,47 @@ pub fn gres(text: &str) -> Vec<(String, f64)> {
     for one in split.split(',').filter(|one| !one.is_empty()) {
         let one = one.trim_start_matches("gres:").trim_start_matches("gres/");
         let mut parts: Vec<&str> = one.split([':', '=']).collect();
-        let count = parts.last().and_then(|last| last.parse::<f64>().ok());
+        let count = parts.last().and_then(|last| amount(last));
         if count.is_some() {
             parts.pop();
         }
         if let Some(kind) = parts.first().filter(|kind| !kind.is_empty() && **kind != "N/A") {
             all.push(((*kind).to_owned(), count.unwrap_or(1.0)));
+            if let Some(of_type) = parts.get(1).filter(|of_type| !of_type.is_empty()) {
+                all.push((format!("{kind}:{of_type}"), count.unwrap_or(1.0)));
+            }
         }
     }
     all
+}
+
+/// A count, which may be in thousands or millions of 1024: `4`, `2K`.
+fn amount(text: &str) -> Option<f64> {
+    let units = [("K", 1024.0), ("M", 1_048_576.0), ("G", 1_073_741_824.0)];
+    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+    let (digits, factor) = unit.unwrap_or((text, 1.0));
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse::<f64>().ok().filter(|_| whole).map(|count| count * factor)
+}
+
+/// What `a&b|c` asks of each node's features: of each set one. Of `[a*2&b]`, which wants so many nodes of each, the counts are left out.
+pub fn features(text: &str) -> Vec<Vec<String>> {
+    let mut depth = 0_i32;
+    let mut parts = vec![String::new()];
+    for letter in text.chars() {
+        match letter {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            // Without brackets around it a comma stands for `&`.
+            '&' | ',' if depth <= 0 => parts.push(String::new()),
+            // Nodes of either kind will do for a part of the job.
+            '&' => parts.iter_mut().last().into_iter().for_each(|part| part.push('|')),
+            letter => parts.iter_mut().last().into_iter().for_each(|part| part.push(letter)),
+        }
+    }
+    let name = |one: &str| one.split('*').next().unwrap_or("").trim().to_owned();
+    let any = |part: &String| part.split('|').map(name).filter(|one| !one.is_empty()).collect::<Vec<_>>();
+    parts.iter().map(any).filter(|any| !any.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -130,5 +163,17 @@ mod tests {
         assert_eq!(gpus("gres/gpu=4"), 4.0);
         assert_eq!(gpus("gpu"), 1.0);
         assert_eq!(gpus("N/A"), 0.0);
+        let of_type =
+            |text: &str| gres(text).into_iter().filter(|(kind, _)| kind.contains(':')).collect::<Vec<_>>();
+        assert_eq!(of_type("gpu:a100:4(S:0-1),gpu:2"), [("gpu:a100".to_owned(), 4.0)]);
+        assert_eq!(gres("shard:2K"), [("shard".to_owned(), 2048.0)]);
+    }
+
+    #[test]
+    fn features_are_sets_of_which_one_each_will_do() {
+        assert_eq!(features("a&b|c"), [vec!["a"], vec!["b", "c"]]);
+        assert_eq!(features("(a|b)&c"), [vec!["a", "b"], vec!["c"]]);
+        assert_eq!(features("[rack1*2&rack2*4]"), [vec!["rack1", "rack2"]]);
+        assert!(features("").is_empty());
     }
 }

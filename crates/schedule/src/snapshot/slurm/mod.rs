@@ -8,6 +8,9 @@ mod field;
 mod hostlist;
 mod job;
 mod node;
+mod sinfo;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -48,16 +51,16 @@ const SHORTEST_PAST: f64 = 1.0;
 
 /// What documents of Slurm say.
 pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
-    let queues = queues(documents);
-    let kinds = node::kinds(documents);
-    let places = documents
-        .entries("nodes")
-        .map(|fields| node::place(fields, &kinds, &queues))
-        .collect::<Result<Vec<_>>>()?;
-    if places.is_empty() {
-        let what = "there are jobs of Slurm and no nodes; add what `sinfo --json` or `scontrol show nodes --json` prints";
+    documents.are_whole(&["jobs", "nodes", "sinfo", "partitions", "reservations"])?;
+    let nodes = nodes(documents)?;
+    if nodes.is_empty() {
+        let what = "there are jobs of Slurm and no nodes; add what `scontrol show nodes --json` prints, or, before Slurm 23.02, `sinfo --json`";
         return Err(Error::Snapshot(what.into()));
     }
+    let queues = queues(documents, &nodes);
+    let kinds = node::kinds(documents, &nodes);
+    let places =
+        nodes.iter().map(|fields| node::place(fields, &kinds, &queues)).collect::<Result<Vec<_>>>()?;
     let now = documents.taken.unwrap_or_else(|| now(documents));
     let mut snapshot = Snapshot {
         system: System::Slurm,
@@ -69,16 +72,32 @@ pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
         jobs: Vec::new(),
         history: Vec::new(),
         nodes: None,
+        notes: Vec::new(),
     };
     snapshot.closures = closures(documents, &snapshot);
     let counts_memory = job::counts_memory(documents);
     for fields in documents.entries("jobs") {
-        match past(fields) {
+        match past(fields)? {
             Some(ended) => snapshot.history.extend(ended),
-            None => snapshot.jobs.extend(job::jobs(fields, &snapshot, counts_memory)?),
+            None => {
+                let (jobs, note) = job::jobs(fields, &snapshot, counts_memory)?;
+                snapshot.jobs.extend(jobs);
+                snapshot.notes.extend(note);
+            }
         }
     }
     Ok(snapshot)
+}
+
+/// The nodes as `scontrol` says them, once each, else as the rows of `sinfo` do.
+fn nodes(documents: &Documents) -> Result<Vec<Fields>> {
+    let mut seen = BTreeSet::new();
+    let listed: Vec<Fields> = documents
+        .entries("nodes")
+        .filter(|node| seen.insert(node.get("name").map_or("", text).to_owned()))
+        .cloned()
+        .collect();
+    if listed.is_empty() { sinfo::nodes(documents) } else { Ok(listed) }
 }
 
 /// When the snapshot was taken: Slurm does not say, but says when it last looked at the queue, or when anything last happened.
@@ -94,13 +113,38 @@ fn now(documents: &Documents) -> f64 {
     told.chain(updated).fold(0.0, f64::max)
 }
 
-/// The state of a job in one word.
+/// States in which a job waits or runs, and those in which it has ended.
+const THERE: [&str; 5] = ["PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "COMPLETING"];
+const OVER: [&str; 11] = [
+    "COMPLETED",
+    "CANCELLED",
+    "FAILED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "PREEMPTED",
+    "BOOT_FAIL",
+    "DEADLINE",
+    "OUT_OF_MEMORY",
+    "REVOKED",
+    "LAUNCH_FAILED",
+];
+
+/// The state of a job in one word: of several, such as `COMPLETED` and `COMPLETING`, the one that is no mere flag.
 pub(super) fn state(job: &Fields) -> &str {
-    job.get("job_state").map_or("", text)
+    base(job.get("job_state").unwrap_or(&Value::Null))
+}
+
+fn base(state: &Value) -> &str {
+    let said: Vec<&str> = match state {
+        Value::Array(all) => all.iter().map(text).collect(),
+        one => vec![text(one)],
+    };
+    let known = |states: &[&str]| said.iter().copied().find(|word| states.contains(word));
+    known(&OVER).or_else(|| known(&THERE)).or(said.first().copied()).unwrap_or("")
 }
 
 /// The partitions, as `scontrol` says them, else as nodes and jobs name them.
-fn queues(documents: &Documents) -> Vec<Queue> {
+fn queues(documents: &Documents, nodes: &[Fields]) -> Vec<Queue> {
     let mut queues: Vec<Queue> = documents.entries("partitions").map(partition).collect();
     for line in documents.lines("PartitionName") {
         let of = |key: &str| line.get(key).map(String::as_str);
@@ -110,12 +154,14 @@ fn queues(documents: &Documents) -> Vec<Queue> {
             closed: (state != "UP").then(|| state.to_owned()),
             most_nodes: of("MaxNodes").and_then(|most| most.parse().ok()),
             longest: of("MaxTime").and_then(field::duration),
+            usual: of("DefaultTime").and_then(field::duration),
+            exclusive: of("OverSubscribe").is_some_and(|shares| shares.starts_with("EXCLUSIVE")),
             tier: of("PriorityTier").and_then(|tier| tier.parse().ok()).unwrap_or(1.0),
             ..Queue::default()
         });
     }
     let mut named: Vec<String> = Vec::new();
-    for node in documents.entries("nodes") {
+    for node in nodes {
         let partitions = node.get("partitions").and_then(Value::as_array);
         named.extend(partitions.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
     }
@@ -143,6 +189,8 @@ fn partition(fields: &Fields) -> Queue {
         closed: (state != "UP").then(|| state.to_owned()),
         most_nodes: at(&["maximums", "nodes"]).and_then(number).map(|most| most as u32),
         longest: at(&["maximums", "time"]).and_then(number).map(|minutes| 60.0 * minutes),
+        usual: at(&["defaults", "time"]).and_then(number).map(|minutes| 60.0 * minutes),
+        exclusive: at(&["maximums", "oversubscribe", "jobs"]).and_then(number) == Some(0.0),
         tier: at(&["priority", "tier"]).and_then(number).unwrap_or(1.0),
         ..Queue::default()
     }
@@ -176,38 +224,34 @@ fn closures(documents: &Documents, snapshot: &Snapshot) -> Vec<Closure> {
 }
 
 /// What a job that has ended used of its limit; none at all if it has not ended, nothing if that says nothing about others.
-fn past(job: &Fields) -> Option<Option<Past>> {
+fn past(job: &Fields) -> Result<Option<Option<Past>>> {
     let (ended, elapsed, limit) = match job.get("time").and_then(Value::as_object) {
         // Of `sacct`.
         Some(time) => {
-            let state = job.get("state").and_then(|state| state.get("current")).map_or("", text);
-            (state, number(time.get("elapsed")?), time.get("limit").and_then(number))
+            let state = job.get("state").and_then(|state| state.get("current")).map_or("", base);
+            (state, time.get("elapsed").and_then(number), time.get("limit").and_then(number))
         }
         None => {
             let between = |from: &str, until: &str| Some(number(job.get(until)?)? - number(job.get(from)?)?);
             (state(job), between("start_time", "end_time"), job.get("time_limit").and_then(number))
         }
     };
-    if matches!(
-        ended,
-        "PENDING"
-            | "RUNNING"
-            | "SUSPENDED"
-            | "CONFIGURING"
-            | "COMPLETING"
-            | "REQUEUED"
-            | "RESIZING"
-            | "STAGE_OUT"
-            | "SIGNALING"
-            | "STOPPED"
-    ) {
+    if !OVER.contains(&ended) {
         // `sacct` tells of jobs that `squeue` tells of too.
-        return job.contains_key("time").then_some(None);
+        if job.contains_key("time") {
+            return Ok(Some(None));
+        }
+        if !THERE.contains(&ended) {
+            let what =
+                "its `job_state` is missing, or none that is known; is this what `squeue --json` prints?";
+            return Err(Error::Snapshot(format!("job {}: {what} (`{ended}`)", job::id(job)?)));
+        }
+        return Ok(None);
     }
     let user = job.get("user_name").or(job.get("user")).map_or("", text).to_owned();
     let told = matches!(ended, "COMPLETED" | "FAILED" | "TIMEOUT" | "OUT_OF_MEMORY");
     // A job that ends at once says that it was wrong, not how long the right ones take.
     let seconds = elapsed.filter(|seconds| told && *seconds >= SHORTEST_PAST);
     let limit = limit.filter(|minutes| *minutes > 0.0).map(|minutes| 60.0 * minutes);
-    Some(seconds.map(|seconds| Past { user, seconds, limit }))
+    Ok(Some(seconds.map(|seconds| Past { user, seconds, limit })))
 }

@@ -1,5 +1,7 @@
 //! Nodes of Slurm as places.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::{
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// Flags and states in which no job starts on a node.
-const CLOSED: [&str; 13] = [
+const CLOSED: [&str; 16] = [
     "DOWN",
     "DRAIN",
     "DRAINED",
@@ -20,20 +22,40 @@ const CLOSED: [&str; 13] = [
     "FAIL",
     "FAILING",
     "NOT_RESPONDING",
-    "POWERED_DOWN",
     "POWERING_DOWN",
+    "NO_RESPOND",
+    "FUTURE",
+    "ERROR",
+    "BLOCKED",
     "REBOOT_ISSUED",
     "MAINTENANCE",
     "UNKNOWN",
     "INVAL",
 ];
 
-/// What there are amounts of: cores, memory, and the devices that nodes have.
-pub fn kinds(documents: &Documents) -> Vec<String> {
+/// What there are amounts of: cores, memory, the devices that nodes have or jobs ask for, and their types where these matter.
+pub fn kinds(documents: &Documents, nodes: &[Fields]) -> Vec<String> {
     let mut kinds = vec!["cpu".to_owned(), "memory".to_owned(), "gpu".to_owned()];
-    for (kind, _) in documents.entries("nodes").flat_map(|node| gres(node.get("gres").map_or("", text))) {
+    // Of each kind, with its types.
+    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let of_nodes = nodes.iter().map(|node| node.get("gres").map_or("", text));
+    let of_jobs = documents
+        .entries("jobs")
+        .flat_map(|job| super::job::DEVICES.into_iter().map(|field| job.get(field).map_or("", text)));
+    for (found, _) in of_nodes.chain(of_jobs).flat_map(gres) {
+        // Jobs may say cores and memory in the same way.
+        let kind = found.split(':').next().unwrap_or("").to_owned();
+        if !matches!(kind.as_str(), "cpu" | "mem" | "node" | "billing") {
+            types.entry(kind.clone()).or_default().extend((found != kind).then_some(found));
+        }
+    }
+    for (kind, types) in types {
         if !kinds.contains(&kind) {
             kinds.push(kind);
+        }
+        // Where there is one type only, whoever asks for it asks for any.
+        if types.len() > 1 {
+            kinds.extend(types);
         }
     }
     kinds
@@ -49,9 +71,12 @@ pub fn place(fields: &Fields, kinds: &[String], queues: &[Queue]) -> Result<Plac
             ))
         })
     };
+    // Cores and memory that are kept for the system are not handed out.
+    let usable = fields.get("effective_cpus").and_then(number).filter(|usable| *usable > 0.0);
+    let kept = fields.get("specialized_memory").and_then(number).unwrap_or(0.0);
     let mut capacity = vec![0.0; kinds.len()];
-    capacity[0] = whole("cpus")?;
-    capacity[1] = whole("real_memory")? / 1024.0;
+    capacity[0] = usable.unwrap_or(f64::INFINITY).min(whole("cpus")?);
+    capacity[1] = (whole("real_memory")? - kept).max(0.0) / 1024.0;
     for (kind, count) in gres(fields.get("gres").map_or("", text)) {
         if let Some(at) = kinds.iter().position(|known| *known == kind) {
             capacity[at] += count;
@@ -69,8 +94,11 @@ pub fn place(fields: &Fields, kinds: &[String], queues: &[Queue]) -> Result<Plac
 fn closed(fields: &Fields) -> Option<String> {
     let mut states = words(fields.get("state"));
     states.extend(words(fields.get("state_flags")));
-    let state =
-        states.iter().map(|state| state.to_uppercase()).find(|state| CLOSED.contains(&state.as_str()))?;
+    let said = states.iter().flat_map(|state| state.split('+'));
+    // Marks behind a state are of how it is powered, and of whether it answers.
+    let plain =
+        said.map(|state| state.trim_end_matches(|mark: char| !mark.is_ascii_alphanumeric()).to_uppercase());
+    let state = plain.into_iter().find(|state| CLOSED.contains(&state.as_str()))?;
     let reason = fields.get("reason").map_or("", text);
     Some(if reason.is_empty() { state.to_lowercase() } else { format!("{}: {reason}", state.to_lowercase()) })
 }

@@ -104,6 +104,9 @@ struct Output {
     waiting: Vec<Waits>,
     /// What likely times rest on.
     basis: String,
+    /// What is left out of account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     policies: Vec<RivalOut>,
 }
@@ -150,11 +153,15 @@ pub fn run(question: &Question) -> Result<(), Failure> {
                 running: snapshot.jobs.iter().filter(|job| job.waiting().is_none()).count(),
                 waiting,
                 basis: forecast.basis,
+                notes: snapshot.notes,
                 policies: rivals.iter().map(RivalOut::of).collect(),
             },
         );
     }
     let mut page = page();
+    for note in &snapshot.notes {
+        page.line(&format!("Note: {note}."));
+    }
     match asked {
         Some(_) => answer::one(&snapshot, &waiting[0], &forecast.basis, &mut page),
         None => answer::all(&snapshot, &waiting, &forecast.basis, &mut page),

@@ -53,12 +53,16 @@ fn recorded(path: &Path, question: &Question) -> Result<Documents, Failure> {
     Ok(Documents::read(path)?)
 }
 
+/// In which words and times Slurm's programs answer: whole lists, and times of UTC wherever this machine stands.
+const PLAIN: [(&str, &str); 4] =
+    [("LC_ALL", "C"), ("TZ", "UTC"), ("SLURM_TIME_FORMAT", "standard"), ("SLURM_BITSTR_LEN", "0")];
+
 /// What a program prints, or what prints the same in older versions.
 fn ask(command: &Command) -> Result<Option<(&'static [&'static str], String)>, Failure> {
     let mut told = String::new();
     for line in std::iter::once(command.line).chain(command.instead) {
         detail(&line.join(" "));
-        match Process::new(line[0]).args(&line[1..]).output() {
+        match Process::new(line[0]).args(&line[1..]).envs(PLAIN).output() {
             Ok(output) if output.status.success() => {
                 return Ok(Some((line, String::from_utf8_lossy(&output.stdout).into_owned())));
             }
