@@ -60,7 +60,7 @@ pub struct Report {
 }
 
 /// The metrics of the trained model, where it predicts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TrainedMetrics {
     /// On the rows that it was trained on.
     pub train: Option<Metrics>,
@@ -256,6 +256,9 @@ pub(crate) enum Measure {
 /// What a run without computing is good for.
 const SKIPPED: &str = "computing was charged and not done: times and bytes are those of such a run, and there is no model and no loss";
 
+/// Seconds for which whoever ends a run early waits until its model is judged: batch systems kill 30 s after they ask.
+const LONGEST_JUDGING: f64 = 5.0;
+
 /// What the trained model is judged by.
 pub(crate) struct Judged {
     model: Box<dyn Model>,
@@ -285,6 +288,15 @@ impl Judged {
             Targets::Class { .. } => Measure::Accuracy,
         };
         (!self.is_skipped).then_some(measure)
+    }
+
+    /// Seconds that the metrics take on all cores, by how long gradients have taken; a third of a gradient's work is the model.
+    fn takes(&self, workers: &[WorkerTimes]) -> f64 {
+        let samples: u64 = workers.iter().map(|times| times.samples).sum();
+        let computed: Duration =
+            workers.iter().map(|times| times.compute.saturating_sub(times.injected)).sum();
+        let rows = self.train.rows() + self.validation.as_ref().map_or(0, |data| data.rows());
+        rows as f64 * computed.as_secs_f64() / samples.max(1) as f64 / 3.0 / cores() as f64
     }
 
     fn metrics(&self, parameters: &[f32]) -> TrainedMetrics {
@@ -325,6 +337,8 @@ impl Report {
             let last = last_arrivals.get(index).copied().unwrap_or(0);
             WorkerReport::new(index, times, ended.saturating_sub(record.ended[index]), ended, last)
         };
+        let takes = judged.takes(&record.workers);
+        let is_judged = outcome.interrupted.is_none() || takes < LONGEST_JUDGING;
         // Workers that hold all parameters are no servers.
         let servers_told = settings.servers;
         let mut report = Self {
@@ -340,7 +354,7 @@ impl Report {
             checkpoints: outcome.checkpoint.2.clone(),
             coded: outcome.coded.as_ref().map(CodedReport::new),
             outvoted: outvoted(servers),
-            metrics: judged.metrics(&outcome.parameters),
+            metrics: if is_judged { judged.metrics(&outcome.parameters) } else { TrainedMetrics::default() },
             workers: record.workers.iter().enumerate().map(worker).collect(),
             servers: servers.iter().enumerate().take(servers_told).map(ServerReport::new).collect(),
             findings: Vec::new(),
@@ -355,6 +369,12 @@ impl Report {
             false => quality::findings(&report, judged.train.target_name()),
         };
         report.findings.extend(text::findings(&report));
+        if !is_judged {
+            let what = format!(
+                "its metrics are left out: they would have taken {takes:.0} s, and whoever ends a run waits for its end"
+            );
+            report.findings.push(what);
+        }
         report
     }
 }
