@@ -337,7 +337,7 @@ fn what_is_missing_is_asked_for() {
         documents.iter().for_each(|document| all.add("test", &document.to_string()).unwrap());
         Snapshot::of(&all).unwrap_err().to_string()
     };
-    assert!(of(&[json!({"jobs": []})]).contains("no nodes; add what `sinfo --json`"));
+    assert!(of(&[json!({"jobs": []})]).contains("no nodes; add what `scontrol show nodes --json`"));
     assert!(of(&[workload("w", "a", 1, "1", json!({}))]).contains("no ClusterQueue"));
     let two = [
         cluster_queue("a", "", 1, ""),

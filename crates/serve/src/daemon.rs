@@ -429,6 +429,8 @@ impl<A: Actuator> Daemon<A> {
         for (job, record) in view.jobs.iter_mut().zip(self.scheduler.records()) {
             if trains(record) {
                 job.training = self.actuator.training(record.id);
+                // What it says of itself, in place of what its length lets expect.
+                job.progress = job.training.as_ref().map_or(job.progress, |training| training.share());
             }
         }
         self.view.send_replace(Arc::new(view));

@@ -88,7 +88,7 @@ pub struct JobView {
     pub ended_seconds: Option<f64>,
     /// When it should end, if it goes on as now and is as long as it said.
     pub due_seconds: Option<f64>,
-    /// The share of its work that should be done.
+    /// The share of its work that is done: as a training run says, of others as their length lets expect.
     pub progress: f64,
     /// How many times it was started.
     pub attempts: u32,
