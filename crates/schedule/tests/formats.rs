@@ -140,6 +140,14 @@ fn files_as_they_come() {
         (&wide, "text in UTF-16; save it as UTF-8"),
         (b"job_id;num_gpu;submit_time;duration\n0;1;0;1\n", "seem to be divided by `;`: a table has commas"),
         (b"job_id,num_gpu,submit_time,duration\n0,1,0,1\n1,1,0\n", ":3: row: 3 cells for 4 columns: job_id"),
+        (
+            b"job_id,num_gpu,submit_time,duration\r\n0,1,0,1\r\n1,1,0\r\n",
+            ":3: row: 3 cells for 4 columns: job_id",
+        ),
+        (
+            b"job_id,num_gpu,submit_time,duration\n0,1,0,1\n\n\n1,1,0\n",
+            ":5: row: 3 cells for 4 columns: job_id",
+        ),
         (b"job_id,num_gpu,submit_time,duration\n", "packed.csv: it has no job that can be taken"),
     ] {
         std::fs::write(&path, bytes).unwrap();

@@ -147,5 +147,19 @@ fn lines(path: &Path) -> Result<Vec<csv::StringRecord>> {
         field: "row".into(),
         what: error.to_string(),
     };
-    reader.into_records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)
+    let mut records = reader.into_records().collect::<std::result::Result<Vec<_>, _>>().map_err(fault)?;
+    records
+        .iter_mut()
+        .for_each(|record| record.set_position(record.position().map(|at| beginning(at, &bytes))));
+    Ok(records)
+}
+
+/// Where a record begins. The reader says where the one before it has ended: before the LF of a CRLF, and before lines without anything.
+fn beginning(ended: &csv::Position, bytes: &[u8]) -> csv::Position {
+    let rest = bytes.get(ended.byte() as usize..).unwrap_or_default();
+    let between = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let lines = between.filter(|byte| **byte == b'\n').count() as u64;
+    let mut begins = ended.clone();
+    begins.set_line(ended.line() + lines);
+    begins
 }
