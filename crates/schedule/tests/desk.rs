@@ -88,7 +88,14 @@ fn a_command_and_its_seconds_are_a_job() {
     assert_eq!((job.name.as_str(), job.workload, job.batch, job.resume), ("b-1", 120.0, 4, true));
     // 60 seconds with two workers, half of it with four.
     assert_eq!(job.workload / job.rate(2, 1.0), 60.0);
-    let filled = task.as_ref().unwrap().filled(3, 1, "b-1", "/f");
+    let blanks = jobs_file::Blanks {
+        workers: 3,
+        servers: 1,
+        name: "b-1".into(),
+        folder: "/f".into(),
+        hosts: String::new(),
+    };
+    let filled = task.as_ref().unwrap().filled(&blanks);
     assert_eq!(filled, ["run", "-w3", "1/b-1", "{x} {{}}"]);
 }
 

@@ -180,10 +180,10 @@ fn a_node_offers_what_it_does_not_keep_for_itself() {
 
 #[test]
 fn features_partitions_and_memory_are_what_slurm_means_by_them() {
-    let fast = with(node("n1"), json!({"features": ["fast"]}));
+    let fast = nodes(&[with(node("n1"), json!({"features": ["fast"]}))]);
     let wants = |features: &str| with(job(1, 1.0), json!({"features": features}));
-    assert_eq!(first(&[jobs(&[wants("slow|fast")]), nodes(&[fast.clone()])]).0, Some(0.0));
-    assert_eq!(first(&[jobs(&[wants("slow&fast")]), nodes(&[fast])]).0, None);
+    assert_eq!(first(&[jobs(&[wants("slow|fast")]), fast.clone()]).0, Some(0.0));
+    assert_eq!(first(&[jobs(&[wants("slow&fast")]), fast]).0, None);
     // In a partition whose nodes are not shared one core of a node is the node.
     let alone = json!({"partitions": [{"name": "all", "maximums": {"oversubscribe": {"jobs": 0, "flags": []}}, "partition": {"state": ["UP"]}}]});
     assert_eq!(

@@ -32,6 +32,8 @@ pub struct Launch {
     pub placement: Placement,
     /// The machines of `placement`, by name, with their workers and servers.
     pub hosts: Vec<(String, u32, u32)>,
+    /// By which names `ssh` reaches them, with how many workers and servers each has; empty where they are parts of this machine.
+    pub addresses: Vec<(String, u32)>,
     /// The cores that it is held to, by number from 0; none: it is not.
     pub cores: Vec<usize>,
 }

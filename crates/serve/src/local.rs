@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use syncline_schedule::JobId;
+use syncline_schedule::{JobId, jobs_file::Blanks};
 
 use crate::{
     actuator::{Actuator, Ending, Launch, Run, Sighting},
@@ -73,7 +73,8 @@ impl Local {
         for (name, text) in &launch.task.files {
             put(&shared.join(name), text)?;
         }
-        let order = serde_json::to_vec(&order(launch, &shared))?;
+        let hosts = list_hosts(&folder, launch)?;
+        let order = serde_json::to_vec(&order(launch, &shared, hosts))?;
         let path = folder.join("launch");
         fs::write(&path, order)?;
         let (program, arguments) = self.starter.split_first().ok_or(std::io::ErrorKind::NotFound)?;
@@ -89,7 +90,7 @@ impl Local {
         let said = self.telling(launch.run);
         // An earlier daemon's, which tells the same, but may be late with it.
         proc::kill_marked(&said.to_string_lossy());
-        let order = order(launch, &self.job_folder(launch.run).join("files"));
+        let order = order(launch, &self.job_folder(launch.run).join("files"), String::new());
         let scale = self.scale(launch).ok_or(std::io::ErrorKind::NotFound)?;
         let (program, arguments) = scale.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         let mut command = Command::new(program);
@@ -102,9 +103,8 @@ impl Local {
     }
 
     fn scale(&self, launch: &Launch) -> Option<Vec<String>> {
-        let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
         let shared = self.job_folder(launch.run).join("files");
-        let mut command = launch.task.scaling(workers, servers, &launch.name, &shared.to_string_lossy())?;
+        let mut command = launch.task.scaling(&blanks(launch, &shared, String::new()))?;
         own_program(&mut command);
         Some(command)
     }
@@ -283,12 +283,35 @@ impl Local {
     }
 }
 
-/// The task with its blanks filled in.
-fn order(launch: &Launch, shared: &Path) -> Order {
+/// Writes down the hosts of an attempt, as `--on ssh` reads them; the file's name, or nothing where it has none of its own.
+fn list_hosts(folder: &Path, launch: &Launch) -> std::io::Result<String> {
+    if launch.addresses.is_empty() {
+        return Ok(String::new());
+    }
+    let lines = launch.addresses.iter().map(|(host, slots)| format!("{host} slots={slots}\n"));
+    let path = folder.join("hosts");
+    fs::write(&path, lines.collect::<String>())?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// What is filled into the commands of an attempt.
+fn blanks(launch: &Launch, shared: &Path, hosts: String) -> Blanks {
     let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
-    let shared = shared.to_string_lossy();
-    let mut command = launch.task.filled(workers, servers, &launch.name, &shared);
-    own_program(&mut command);
+    Blanks {
+        workers,
+        servers,
+        name: launch.name.clone(),
+        folder: shared.to_string_lossy().into_owned(),
+        hosts,
+    }
+}
+
+/// The task with its blanks filled in.
+fn order(launch: &Launch, shared: &Path, listed: String) -> Order {
+    let blanks = blanks(launch, shared, listed.clone());
+    let Blanks { workers, servers, .. } = blanks;
+    let mut command = launch.task.filled(&blanks);
+    let shared = &blanks.folder;
     let hosts: Vec<String> =
         launch.hosts.iter().map(|(name, workers, servers)| format!("{name}:{workers}:{servers}")).collect();
     let mut environment = BTreeMap::from([
@@ -298,11 +321,25 @@ fn order(launch: &Launch, shared: &Path) -> Order {
         ("SYNCLINE_WORKERS".to_owned(), workers.to_string()),
         ("SYNCLINE_SERVERS".to_owned(), servers.to_string()),
         ("SYNCLINE_MACHINES".to_owned(), hosts.join(" ")),
-        ("SYNCLINE_FOLDER".to_owned(), shared.into_owned()),
+        ("SYNCLINE_FOLDER".to_owned(), shared.clone()),
     ]);
     environment.extend(launch.task.environment.clone());
+    // Who takes the hosts is started here, and starts its parts there.
+    if !listed.is_empty() && !launch.task.takes_hosts() {
+        command = there(&listed, &environment, command);
+    }
+    own_program(&mut command);
     let cores = launch.cores.clone();
     Order { command, directory: launch.task.directory.clone(), environment, cores }
+}
+
+/// The command that runs another on the first of these hosts.
+fn there(hosts: &str, environment: &BTreeMap<String, String>, command: Vec<String>) -> Vec<String> {
+    let mut there: Vec<String> = ["syncline", "schedule", "there", hosts].map(str::to_owned).to_vec();
+    there.extend(environment.iter().map(|(name, value)| format!("--set={name}={value}")));
+    there.push("--".into());
+    there.extend(command);
+    there
 }
 
 /// `syncline` is the daemon's own program, wherever that is found: jobs are often `syncline train`.

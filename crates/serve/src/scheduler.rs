@@ -296,7 +296,8 @@ impl Scheduler {
 
     /// The cores of a job that is held to its own: those that it has, then the first that no open attempt is held to.
     fn cores(&self, record: &Record, placement: &Placement) -> Vec<usize> {
-        if !record.task.pin {
+        let is_here = |share: &Share| self.desk.state().cluster.host(share.machine).is_none();
+        if !record.task.pin || !placement.shares().iter().all(is_here) {
             return Vec::new();
         }
         let job = &self.desk.state().job(record.id).job;
@@ -408,7 +409,11 @@ impl Scheduler {
         let cluster = &self.desk.state().cluster;
         let named = |share: &Share| (cluster.name(share.machine), share.workers, share.servers);
         let hosts = placement.shares().iter().map(named).collect();
-        Some(Launch { run, name: record.name.clone(), task: record.task.clone(), placement, hosts, cores })
+        let reached =
+            |share: &Share| Some((cluster.host(share.machine)?.to_owned(), share.workers + share.servers));
+        let addresses = placement.shares().iter().filter_map(reached).collect();
+        let (name, task) = (record.name.clone(), record.task.clone());
+        Some(Launch { run, name, task, placement, hosts, addresses, cores })
     }
 
     fn remark(&mut self, id: JobId, before: u32, after: u32, how: &str) {

@@ -60,6 +60,11 @@ pub fn header(policy: PolicyName, cluster: Cluster, slot_seconds: f64, slots: us
             "{policy} deals out GPUs, and the cluster has none; take another policy"
         )));
     }
+    let hosts = cluster.ids().filter(|id| cluster.host(*id).is_some()).count();
+    if hosts > 0 && hosts < cluster.machines().len() {
+        let what = "some machines have the label `ssh` and others have not; give it to all, to this machine too if `ssh` reaches it";
+        return Err(Error::Refused(what.into()));
+    }
     let forecast = forecast(&cluster)?;
     Ok(Header::new(policy, &Setup::new(&cluster.into(), grid, &[forecast]), physics()))
 }

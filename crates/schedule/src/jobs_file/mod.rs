@@ -20,7 +20,7 @@ pub use self::{
     list::Entry,
     machines::{cluster, read_cluster},
     schema::Form,
-    task::Task,
+    task::{Blanks, Task},
 };
 use crate::{
     error::{Error, Result},

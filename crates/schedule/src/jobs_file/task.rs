@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// The program and its arguments, in which `{workers}`, `{servers}`, `{name}` and `{folder}` are filled in.
+    /// The program and its arguments, in which `{workers}`, `{servers}`, `{name}`, `{folder}` and `{hosts}` are filled in.
     pub command: Vec<String>,
     /// The working folder; none: that of whoever submits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,22 +165,45 @@ impl Task {
     }
 
     /// The command with its blanks filled in. Other braces stay as they are.
-    pub fn filled(&self, workers: u32, servers: u32, name: &str, folder: &str) -> Vec<String> {
-        filled(&self.command, workers, servers, name, folder)
+    pub fn filled(&self, blanks: &Blanks) -> Vec<String> {
+        blanks.filled(&self.command)
     }
 
     /// Likewise the command that tells it of another size, if it has one.
-    pub fn scaling(&self, workers: u32, servers: u32, name: &str, folder: &str) -> Option<Vec<String>> {
-        Some(filled(self.scale.as_ref()?, workers, servers, name, folder))
+    pub fn scaling(&self, blanks: &Blanks) -> Option<Vec<String>> {
+        Some(blanks.filled(self.scale.as_ref()?))
+    }
+
+    /// Whether the command takes a file of hosts, and so sees to them itself.
+    pub fn takes_hosts(&self) -> bool {
+        self.command.iter().any(|part| part.contains("{hosts}"))
     }
 }
 
-fn filled(command: &[String], workers: u32, servers: u32, name: &str, folder: &str) -> Vec<String> {
-    let fill = |part: &String| {
-        let part = part.replace("{workers}", &workers.to_string()).replace("{servers}", &servers.to_string());
-        part.replace("{name}", name).replace("{folder}", folder)
-    };
-    command.iter().map(fill).collect()
+/// What is filled into commands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blanks {
+    /// How many workers the job has.
+    pub workers: u32,
+    /// How many servers.
+    pub servers: u32,
+    /// What it is called.
+    pub name: String,
+    /// The folder that all its starts share.
+    pub folder: String,
+    /// The file of its hosts; empty where its machines are no hosts of their own.
+    pub hosts: String,
+}
+
+impl Blanks {
+    fn filled(&self, command: &[String]) -> Vec<String> {
+        let fill = |part: &String| {
+            let part = part.replace("{workers}", &self.workers.to_string());
+            let part = part.replace("{servers}", &self.servers.to_string()).replace("{name}", &self.name);
+            part.replace("{folder}", &self.folder).replace("{hosts}", &self.hosts)
+        };
+        command.iter().map(fill).collect()
+    }
 }
 
 /// Whether a list is something that can be started.

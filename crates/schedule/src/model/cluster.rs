@@ -41,6 +41,9 @@ pub struct DeviceId(pub u16);
 /// The label that every machine carries: the name of its device type.
 pub const DEVICE_LABEL: &str = "device";
 
+/// The label of a machine that is a host of its own: by which name `ssh` reaches it.
+pub const HOST_LABEL: &str = "ssh";
+
 /// One physical machine. Workers and servers may share it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
@@ -252,6 +255,11 @@ impl Cluster {
         };
         job.speed_on(machine.device) > 0.0
             && self.needs(job).all(|(label, wanted)| carries(label).is_some_and(|value| wanted.holds(value)))
+    }
+
+    /// By which name `ssh` reaches a machine, if it is a host of its own.
+    pub fn host(&self, id: MachineId) -> Option<&str> {
+        self.machines[id.index()].labels.get(HOST_LABEL).map(String::as_str)
     }
 
     /// What a job needs, and what its queue does.

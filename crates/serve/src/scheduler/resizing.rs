@@ -48,7 +48,7 @@ impl Scheduler {
         match &open.resizing {
             _ if open.refused.is_some() => false,
             Some(resizing) => now < resizing.since + RESIZING,
-            None => *wished == open.placement || can_be_told(record, open, wished),
+            None => *wished == open.placement || self.can_be_told(record, open, wished),
         }
     }
 
@@ -57,7 +57,7 @@ impl Scheduler {
         let (record, wished) = (&self.records[id.index()], self.wished(id)?.clone());
         let open = record.open.as_ref()?;
         let at_rest = open.asked.is_none() && open.resizing.is_none() && open.refused.is_none();
-        if !at_rest || wished == open.placement || !can_be_told(record, open, &wished) {
+        if !at_rest || wished == open.placement || !self.can_be_told(record, open, &wished) {
             return None;
         }
         let more = beyond(&open.placement, &wished);
@@ -69,16 +69,19 @@ impl Scheduler {
         self.touch(id).open.as_mut()?.resizing = Some(Resizing { to: wished, cores, since: now });
         Some(Act::Resize(Box::new(launch)))
     }
-}
 
-/// Whether a job can be told of another size while it runs: it says how, and only its workers become more or fewer.
-fn can_be_told(record: &Record, open: &Attempt, wished: &Placement) -> bool {
-    let now = &open.placement;
-    let only_grows_or_shrinks = beyond(now, wished).is_empty() || beyond(wished, now).is_empty();
-    record.task.scale.is_some()
-        && wished.workers() > 0
-        && wished.servers() == now.servers()
-        && only_grows_or_shrinks
+    /// Whether a job can be told of another size while it runs: it says how, and only its workers become more or fewer. On hosts of
+    /// their own it was told which ones it has when it was started.
+    fn can_be_told(&self, record: &Record, open: &Attempt, wished: &Placement) -> bool {
+        let now = &open.placement;
+        let only_grows_or_shrinks = beyond(now, wished).is_empty() || beyond(wished, now).is_empty();
+        let cluster = &self.desk.state().cluster;
+        record.task.scale.is_some()
+            && wished.workers() > 0
+            && wished.servers() == now.servers()
+            && only_grows_or_shrinks
+            && now.shares().iter().all(|share| cluster.host(share.machine).is_none())
+    }
 }
 
 /// What `wished` has more than `now`, by machine.

@@ -40,6 +40,8 @@ enum Command {
     Train(live::training::Args),
     #[command(hide = true)]
     Scale(live::training::ScaleArgs),
+    #[command(hide = true)]
+    There(live::there::Args),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -59,6 +61,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Attempt(args) => live::serve::run_attempt(&args),
         Command::Train(args) => live::training::run(&args),
         Command::Scale(args) => live::training::scale(&args),
+        Command::There(args) => live::there::run(args),
     }
 }
 

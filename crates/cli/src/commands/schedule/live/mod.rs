@@ -4,6 +4,7 @@ mod ask;
 pub mod serve;
 mod status;
 mod submit;
+pub mod there;
 pub mod training;
 
 use std::path::PathBuf;

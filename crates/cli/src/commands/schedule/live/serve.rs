@@ -15,7 +15,7 @@ use crate::{
     output::{print, remark},
 };
 
-/// Run jobs on this machine where a policy wants them, until Ctrl-C; jobs that run go on without it
+/// Run jobs on this machine, or on hosts that SSH reaches, where a policy wants them, until Ctrl-C; jobs that run go on without it
 ///
 /// Example:
 ///   syncline schedule serve &
@@ -24,7 +24,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The machines, whose workers all run here: a file (.json, .toml, .csv) [default: this machine's cores, memory and GPUs]
+    /// The machines, parts of this one, or hosts by their label `ssh`: a file (.json, .toml, .csv) [default: this machine's cores, memory and GPUs]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cluster: Option<String>,
     /// Who decides; see `schedule simulate`

@@ -16,7 +16,7 @@ use syncline::{
 use crate::{
     commands::{
         scale,
-        train::{Manner, run_job},
+        train::{Manner, run_job, take_part},
     },
     failure::Failure,
 };
@@ -24,6 +24,9 @@ use crate::{
 /// The file of the job, and the folder of its run, in the folder that all starts of the job share.
 const JOB: &str = "job.toml";
 const RUN: &str = "run";
+
+/// The file of its hosts there.
+const HOSTS: &str = "hosts";
 
 /// Seconds between SIGTERM and SIGKILL: a checkpoint is written between.
 const GRACE: f64 = 30.0;
@@ -95,7 +98,8 @@ pub fn spell_out(entry: &mut Map<String, Value>, folder: &Path) -> Result<(), Fa
     if !["workload", "seconds"].iter().any(|field| entry.contains_key(*field)) {
         entry.insert("seconds".into(), json!(3600));
     }
-    let mut command = vec!["syncline", "schedule", "train", "{folder}", "--servers", "{servers}"];
+    let mut command =
+        vec!["syncline", "schedule", "train", "{folder}", "--servers", "{servers}", "--hosts={hosts}"];
     if most > 1 && job.may_be_elastic() {
         command.extend(["--elastic", "{workers}"]);
         let scale = ["syncline", "schedule", "scale", "{folder}", "--workers", "{workers}"];
@@ -130,6 +134,9 @@ pub struct Args {
     /// How many servers were decided; 0: as the job says
     #[arg(long)]
     servers: usize,
+    /// The file of the hosts where it was placed; empty: it runs here
+    #[arg(long, default_value = "", value_hint = ValueHint::FilePath)]
+    hosts: String,
     /// How many of its workers are there at the start, if others may join and leave
     #[arg(long)]
     elastic: Option<usize>,
@@ -142,15 +149,40 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         // It had come to its end when nobody was there to hear it.
         return Ok(());
     }
-    let job = if goes_on {
-        TrainJob::of_folder(&run)?
-    } else {
-        TrainJob { run_dir: Some(run), ..TrainJob::read(args.folder.join(JOB))? }
+    let job = match if goes_on { TrainJob::of_folder(&run) } else { TrainJob::read(args.folder.join(JOB)) } {
+        Ok(job) if goes_on => job,
+        Ok(job) => TrainJob { run_dir: Some(run), ..job },
+        // On a host that does not see the folder.
+        Err(error) if is_child() => return take_part(error.into(), Manner::default()),
+        Err(error) => return Err(error.into()),
     };
     let has_servers = job.sync.is_none_or(WantedPolicy::has_servers);
     let servers = if args.servers > 0 && has_servers { Some(args.servers) } else { job.servers };
     let elastic = args.elastic.or(job.elastic);
-    run_job(TrainJob { servers, elastic, ..job }, Manner { goes_on, ..Manner::default() })
+    let on = if args.hosts.is_empty() {
+        job.on.clone()
+    } else {
+        // Those that no place was decided for are beside the workers.
+        let beside = if args.servers == 0 && has_servers { job.servers.unwrap_or(1) } else { 0 };
+        Some(format!("ssh:{}", hosts(args, beside)?.display()).parse().map_err(Failure::failed)?)
+    };
+    run_job(TrainJob { servers, elastic, on, ..job }, Manner { goes_on, ..Manner::default() })
+}
+
+/// The file of the hosts where it was placed, the first of which has room for so many servers more.
+fn hosts(args: &Args, beside: usize) -> Result<PathBuf, Failure> {
+    let path = args.folder.join(HOSTS);
+    // A host need not see either file.
+    if !is_child() {
+        let text = std::fs::read_to_string(&args.hosts).map_err(Failure::failed)?;
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        if let Some((host, slots)) = lines.first().and_then(|line| line.split_once(" slots=")) {
+            let slots = slots.parse::<usize>().map_err(Failure::failed)? + beside;
+            lines[0] = format!("{host} slots={slots}");
+        }
+        std::fs::write(&path, lines.join("\n")).map_err(Failure::failed)?;
+    }
+    Ok(path)
 }
 
 /// Have workers join the run of a training job, or leave it
