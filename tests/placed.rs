@@ -6,12 +6,12 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use support::{farm::Farm, signal};
+use support::farm::Farm;
 
 const CLUSTER: &str = "\
 [[machines]]
@@ -127,6 +127,11 @@ fn jobs_run_on_the_hosts_where_they_are_placed() {
     support::wait_for("its end", || daemon.farm.nodes().is_empty().then_some(()));
 }
 
+/// Kills a process, unless it has ended since it was found.
+fn kill(pid: u32) {
+    Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status().unwrap();
+}
+
 /// The daemon, the command on its host, and the connection to it, each killed without warning.
 #[test]
 fn a_job_on_a_host_is_neither_lost_nor_run_twice() {
@@ -148,13 +153,13 @@ fn a_job_on_a_host_is_neither_lost_nor_run_twice() {
                 daemon.child.wait().unwrap();
                 daemon.child = start(&daemon.farm);
             }
-            "node" => daemon.farm.nodes().iter().for_each(|(pid, _)| signal(*pid, "KILL")),
+            "node" => daemon.farm.nodes().iter().for_each(|(pid, _)| kill(*pid)),
             _ => {
                 let is_ssh = |pid: &u32| {
                     std::fs::read_to_string(format!("/proc/{pid}/comm"))
                         .is_ok_and(|comm| comm.trim() == "ssh")
                 };
-                daemon.farm.connections().into_iter().filter(is_ssh).for_each(|pid| signal(pid, "KILL"));
+                daemon.farm.connections().into_iter().filter(is_ssh).for_each(kill);
             }
         }
     }
