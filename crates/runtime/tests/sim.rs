@@ -72,7 +72,7 @@ fn a_node_computes_one_thing_at_a_time_and_others_meanwhile() {
 
 #[test]
 fn computing_that_is_given_up_leaves_its_node_free() {
-    let sim = Sim::with_cost(1, Cost::Given(Duration::from_millis(10)));
+    let sim = Sim::computing(1, Cost::Given(Duration::from_millis(10)).into());
     let mut scheduler = Scheduler::new(sim.clone());
     let (ground, log) = (ground(&sim, "a"), Log::default());
     let told = Arc::clone(&log);
