@@ -106,6 +106,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // What a test that failed has left would outlive the daemons.
+        let mut cancel = self.slurm("scancel");
+        let _ = cancel.args(["--full", "--signal=KILL", "--partition=all"]).stderr(Stdio::null()).status();
         for daemon in self.daemons.iter_mut().rev() {
             let _ = Command::new("kill").arg(daemon.id().to_string()).status();
         }
