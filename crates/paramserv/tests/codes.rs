@@ -32,7 +32,7 @@ fn lying(run: ParamServ, lies: &[String]) -> ParamServ {
 
 /// Every batch takes ten milliseconds.
 fn sim() -> Executor {
-    Executor::sim(1).compute(Cost::Given(Duration::from_millis(10)))
+    Executor::sim(1).compute(Cost::Given(Duration::from_millis(10)).into())
 }
 
 /// Who was outvoted, and in how many rounds.
