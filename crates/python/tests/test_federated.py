@@ -240,10 +240,10 @@ def test_modules_of_pytorch_are_arrays_and_back():
         def evaluate(self, parameters, config):
             federated.put(self.model.eval(), parameters)
             right = (self.model(self.x).argmax(1) == self.y).float().mean()
-            return float(torch.nn.functional.cross_entropy(self.model(self.x), self.y)), len(self.y), {"accuracy": float(right)}
+            return float(torch.nn.functional.cross_entropy(self.model(self.x), self.y).detach()), len(self.y), {"accuracy": float(right)}
 
     model = network()
-    done = federated.run(Points, model, clients=3, rounds=20)
+    done = federated.run(Points, model, clients=3, rounds=40)
     assert done.report.rounds[-1].accuracy > 0.9
     federated.put(model, done.parameters)
     assert (federated.arrays_of(model)[0] == done.parameters[0]).all()
