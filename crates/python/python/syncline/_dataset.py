@@ -116,12 +116,12 @@ def dataset(
 
     >>> import tempfile, os
     >>> file = os.path.join(tempfile.mkdtemp(), "fruit.csv")
-    >>> with open(file, "w") as out: _ = out.write("weight,colour,kind\\n3,red,apple\\n5,blue,plum\\n7,red,apple\\n")
+    >>> with open(file, "w") as out: _ = out.write("weight,girth,kind\\n3,1,apple\\n5,2,plum\\n7,1,apple\\n")
     >>> rows = dataset(file, label="kind", standardize=False)
     >>> rows, rows.classes, rows.feature_names
-    (Dataset(3 rows, 3 features, target='kind', 2 classes), ['apple', 'plum'], ['weight', 'colour=blue', 'colour=red'])
+    (Dataset(3 rows, 2 features, target='kind', 2 classes), ['apple', 'plum'], ['weight', 'girth'])
     >>> rows.features[0].tolist(), rows.targets.tolist()
-    ([3.0, 0.0, 1.0], [0, 1, 0])
+    ([3.0, 1.0], [0, 1, 0])
     """
     asked: dict[str, Any] = {
         "data": paths(files),
