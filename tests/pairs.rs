@@ -75,9 +75,7 @@ fn refusal(one: &str, other: &str) -> Option<&'static str> {
     if is(&["backup", "quorum", "repetition"]) && ["servers 2", "servers 3"].contains(&other) {
         return Some("one server must decide");
     }
-    if is(&["asp", "ssp", "backup", "quorum", "hogwild"])
-        && other == "partition weight:measured"
-    {
+    if is(&["asp", "ssp", "backup", "quorum", "hogwild"]) && other == "partition weight:measured" {
         return Some("come to the end of an epoch at different times");
     }
     if is(&["repetition"]) && other.starts_with("partition weight") {
