@@ -16,6 +16,7 @@ use crate::transport::Stream;
 use crate::{Error, Hosted, Limits, Peer, Result, Service};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -46,6 +47,10 @@ pub(crate) async fn serve<S: Service>(
         outbox.send(Frame::farewell(&error.to_string(), limits), Flush::Now);
     }
 }
+
+/// A call that is being answered. Without a name of its own, so that what a service calls in turn, and that calls, does not become one
+/// type with the connection: the compiler follows no more than 128 steps of such a type.
+type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Server<S: Service> {
     desk: Arc<Desk<S>>,
@@ -116,9 +121,9 @@ impl<S: Service> Server<S> {
                 drop(place);
                 desk.answer(header, request, slot).await;
             };
-            return self.start(header.call, wait).await;
+            return self.start(header.call, Box::pin(wait)).await;
         };
-        let answer = async move { desk.answer(header, request, Some(slot)).await };
+        let answer: Answer = Box::pin(async move { desk.answer(header, request, Some(slot)).await });
         // More requests at hand: their replies leave together.
         if self.inbox.holds_frame() {
             self.desk.outbox.cork();
@@ -131,8 +136,7 @@ impl<S: Service> Server<S> {
     }
 
     /// Polls once here; what has to wait becomes a task.
-    async fn start(&mut self, call: CallId, answer: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let mut answer = Box::pin(answer);
+    async fn start(&mut self, call: CallId, mut answer: Answer) -> Result<()> {
         let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
         if first.is_ready() {
             return Ok(());
