@@ -492,15 +492,17 @@ pub(crate) fn place(sync: Policy, executor: &Executor) -> Result<(), Error> {
 
 /// What there cannot be where gradients are not computed.
 pub(crate) fn skipped(run: &ParamServ) -> Result<(), Error> {
-    let what = match () {
-        () if run.patience.is_some() => "--patience heeds the loss",
-        () if run.checkpoints.is_some() || run.resume.is_some() => "checkpoints are of a model",
-        () if run.sync.coded().is_some() => "coded products are decoded",
-        () => return Ok(()),
-    };
-    Err(Error::Contradiction(format!(
-        "--compute skip: leaves the gradients uncomputed, and {what}: leave one of them out"
-    )))
+    let wants = [
+        (run.patience.is_some(), "--patience heeds the loss"),
+        (run.checkpoints.is_some() || run.resume.is_some(), "checkpoints are of a model"),
+        (run.sync.coded().is_some(), "coded products are decoded"),
+    ];
+    match wants.into_iter().find(|(is_wanted, _)| *is_wanted) {
+        None => Ok(()),
+        Some((_, what)) => Err(Error::Contradiction(format!(
+            "--compute skip: leaves the gradients uncomputed, and {what}: leave one of them out"
+        ))),
+    }
 }
 
 pub(crate) fn out_of_range(what: &'static str, got: impl ToString, must: String) -> Error {

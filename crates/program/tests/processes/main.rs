@@ -8,6 +8,8 @@
 
 mod harness;
 mod scenarios;
+#[path = "../support/mod.rs"]
+mod support;
 mod tests;
 
 use std::process::{ExitCode, Termination};

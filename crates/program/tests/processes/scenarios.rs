@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode, exit};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use syncline_program::{
@@ -10,17 +10,7 @@ use syncline_program::{
 };
 use syncline_wire::{Call, Never, Service};
 
-#[derive(Default)]
-pub struct Counter(AtomicU64);
-
-impl Service for Counter {
-    type Request = u64;
-    type Reply = u64;
-    type Error = Never;
-    async fn call(&self, _: &Call<'_>, by: u64) -> Result<u64, Never> {
-        Ok(self.0.fetch_add(by, Ordering::Relaxed) + by)
-    }
-}
+use crate::support::Counter;
 
 /// Plays the scenario, and exits as a command would.
 pub fn play(name: &str) -> ExitCode {

@@ -10,7 +10,7 @@ use syncline_wire::{Address, Client, Error, Limits, Token};
 use tempfile::TempDir;
 
 use crate::harness::{Launcher, Outcome, Test, assert_gone, eventually, lives, marked, send};
-use crate::scenarios::Counter;
+use crate::support::Counter;
 
 macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
