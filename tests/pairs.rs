@@ -20,7 +20,7 @@ const FACTORS: [&[&str]; 7] = [
         "--sync asp",
         "--sync ssp:1",
         "--sync backup:1",
-        "--sync quorum:2,40ms",
+        "--sync quorum:2,5s",
         "--sync repetition:1",
         "--sync local:3",
         "--sync diloco:3",

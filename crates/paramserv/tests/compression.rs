@@ -164,7 +164,7 @@ fn another_compression_is_another_training() {
 
 #[test]
 fn every_policy_trains_with_each_codec() {
-    let policies = ["asp", "ssp:1", "backup:1", "quorum:2,5ms", "repetition:2", "local:3", "diloco:3"];
+    let policies = ["asp", "ssp:1", "backup:1", "quorum:2,5s", "repetition:2", "local:3", "diloco:3"];
     for (number, sync) in policies.into_iter().enumerate() {
         for (executor, compress) in
             [(Executor::threads(), DENSE[number % 6]), (sim(7), DENSE[(number + 3) % 6])]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use syncline_data::synthetic;
-use syncline_learn::{Logistic, Mlp, Model, Softmax};
+use syncline_learn::{Logistic, Metrics, Mlp, Model, Softmax};
 use syncline_paramserv::{Every, Fold, Optimizer, ParamServ, Partition, Policy, Rule, Schedule, Trained};
 use syncline_program::{Cost, Executor};
 
@@ -96,11 +96,15 @@ fn hogwild_alone_is_the_plain_loop_and_together_it_learns_what_asp_does() {
     let sparse = |sync| {
         let data = synthetic::sparse_logistic(4000, 2000, 12, 5);
         let run = ParamServ::new(Logistic::new(2000), data).workers(4).servers(2).batch(8).epochs(8);
-        trained(run.optimizer(Optimizer::new(Rule::Sgd, 1.0).unwrap()).sync(sync))
+        trained(run.optimizer(Optimizer::new(Rule::Sgd, 0.2).unwrap()).sync(sync))
     };
     let (hogwild, asp) = (sparse(Policy::Hogwild), sparse(Policy::Asp));
-    let last = |run: &Trained| run.report().epochs.last().unwrap().train_loss;
-    assert!((last(&hogwild) / last(&asp) - 1.0).abs() < 0.05, "{} {}", last(&hogwild), last(&asp));
+    // Of the models that came out: what an epoch's batches cost depends on who was ahead of whom.
+    let loss = |run: &Trained| match &run.report().metrics.train {
+        Some(Metrics::Classes(metrics)) => metrics.log_loss.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert!((loss(&hogwild) / loss(&asp) - 1.0).abs() < 0.05, "{} {}", loss(&hogwild), loss(&asp));
     let updates: u64 = hogwild.report().servers.iter().map(|server| server.updates).sum();
     assert_eq!(updates, asp.report().servers.iter().map(|server| server.updates).sum::<u64>());
 }

@@ -15,7 +15,7 @@ const MODES: [&str; 14] = [
     "ssp:2",
     "backup:1",
     "quorum:2",
-    "quorum:2,40ms",
+    "quorum:2,5s",
     "local:3",
     "diloco:3",
     "hogwild",
