@@ -8,7 +8,7 @@ use crate::{
     Peer, Result, Reuse, Service,
 };
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use syncline_runtime::Clock;
@@ -245,7 +245,8 @@ impl<S: Service> Client<S> {
     pub async fn __ask(&self, method: &Method, request: S::Request) -> Result<S::Reply, CallError<S::Error>> {
         let wait = self.wait(method);
         let patience = Some(wait).filter(|wait| !wait.is_zero());
-        let answer = async {
+        // Pinned where it stands: what takes a future by value has room for it twice.
+        let answer = pin!(async {
             // Who calls the object itself waits as long as that takes.
             let _asking = (!self.is_local()).then(|| self.edge.ask());
             match &self.link {
@@ -256,7 +257,7 @@ impl<S: Service> Client<S> {
                 }
                 Link::Through(ask, _) => ask(request).await,
             }
-        };
+        });
         self.timed(method.name, wait, answer).await?
     }
 

@@ -144,14 +144,15 @@ impl<S: Service> Hosted<S> {
         let gate = &self.0.gate;
         let cancel = CancelOnDrop::new(call);
         let mut tally = call.edge.begin();
-        let timed = async {
+        // Pinned where it stands: what takes a future by value has room for it twice.
+        let turn = pin!(async {
             let _turn = match gate {
                 Some(gate) if !call.method.batched => Some(gate.enter(call.edge).await?),
                 _ => None,
             };
             caught::run(work).await
-        };
-        let mut timed = pin!(call.in_time(timed));
+        });
+        let mut timed = pin!(call.in_time(turn));
         let outcome = poll_fn(|context| {
             let poll = timed.as_mut().poll(context);
             if poll.is_pending() {

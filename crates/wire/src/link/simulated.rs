@@ -15,6 +15,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use syncline_runtime::{Clock, Node, Sim, Wait};
@@ -317,10 +318,10 @@ impl SimulatedLink {
         let method = S::method(&request).name;
         let bytes = Frame::length_of(&request, &self.limits, None)?;
         let (link, hosted, caller, edge) = (self.clone(), hosted.clone(), caller.clone(), Arc::clone(edge));
-        let answer = async move {
+        let answer = Box::pin(async move {
             edge.came(bytes);
             link.answer(&hosted, &caller, &edge, method, patience, request).await
-        };
+        });
         self.exchange(method, bytes, answer).await?
     }
 
@@ -328,11 +329,11 @@ impl SimulatedLink {
     pub(crate) async fn health<S: Service>(&self, hosted: &Hosted<S>) -> Result<Health> {
         const METHOD: &str = "health";
         let (link, hosted) = (self.clone(), hosted.clone());
-        let answer = async move {
+        let answer = Box::pin(async move {
             let health = hosted.health();
             let bytes = Frame::length_of(&health, &link.limits, None).unwrap_or(HEADER);
             (health, link.back().send(bytes, format_args!("answer to {METHOD}")))
-        };
+        });
         self.exchange(METHOD, HEADER, answer).await
     }
 
@@ -342,7 +343,7 @@ impl SimulatedLink {
         &self,
         method: &'static str,
         bytes: usize,
-        answer: impl Future<Output = (T, Fate)> + Send + 'static,
+        answer: Pin<Box<dyn Future<Output = (T, Fate)> + Send>>,
     ) -> Result<T> {
         let (sim, clock) = (&self.net.0.sim, self.net.0.sim.clock());
         if self.net.is_gone(self.to) {
