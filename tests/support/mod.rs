@@ -125,7 +125,7 @@ fn node(pid: u32) -> Option<String> {
 
 /// Waits until `condition` gives a value.
 pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
-    wait_within(Duration::from_secs(30), what, condition)
+    wait_within(Duration::from_secs(120), what, condition)
 }
 
 /// Waits until `condition` has a value, for so long at most.
