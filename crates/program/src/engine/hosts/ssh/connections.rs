@@ -21,16 +21,20 @@ const COMMAND: &str = "SYNCLINE_SSH";
 /// connects by itself, all at the same time, and of those it refuses some (`MaxStartups`).
 const SHARED_BY: usize = 8;
 
-/// What every connection is opened with: no question is asked, a host that does not answer for 15 s is lost, and a connection
-/// that nobody uses for 10 s ends, also when the launcher could not end it.
-const OPTIONS: [&str; 6] = [
-    "BatchMode=yes",
-    "ConnectTimeout=10",
-    "ServerAliveInterval=5",
-    "ServerAliveCountMax=3",
-    "ControlMaster=auto",
-    "ControlPersist=10",
-];
+/// What every command is called with: no question is asked, and a host that does not answer for 15 s is lost.
+const OPTIONS: [&str; 4] =
+    ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=3"];
+
+/// Who opens a connection leaves it to others; one that nobody uses for 30 s ends, also when the launcher could not end it.
+const OPENS: [&str; 2] = ["ControlMaster=auto", "ControlPersist=30"];
+
+/// Nodes use what is open. Where it has ended, since another host took long to be ready, each connects by itself: all would try to be
+/// the one that opens it for the others, and say so.
+const JOINS: [&str; 1] = ["ControlMaster=no"];
+
+fn with_options(command: &mut Command, options: &[&str]) {
+    command.args(options.iter().flat_map(|option| ["-o", option]));
+}
 
 /// Has a command go to a host, where nothing else than the host's own shell is wanted.
 pub(super) fn toward(command: &mut Command, host: &str) {
@@ -69,15 +73,18 @@ impl Connections {
     pub(super) fn lasting(&self) -> Command {
         let mut command = Command::new(self.command.first().map_or("ssh".as_ref(), |word| word.as_os_str()));
         command.args(self.command.iter().skip(1));
-        for option in OPTIONS {
-            command.args(["-o", option]);
-        }
+        with_options(&mut command, &OPTIONS);
         command
     }
 
     /// A command to a host by one of its connections, whatever the number, still without what is to be done there.
     pub(super) fn to(&self, host: &str, number: usize) -> Command {
+        self.by(host, number, &JOINS)
+    }
+
+    fn by(&self, host: &str, number: usize, options: &[&str]) -> Command {
         let mut command = self.lasting();
+        with_options(&mut command, options);
         // A short name, since the kernel allows 108 bytes to the whole of it, of which `ssh` itself needs 17.
         let at = self.hosts.iter().position(|(name, _)| name == host).unwrap_or_default();
         let name = format!("{at}.{}", number % self.count(host));
@@ -95,7 +102,7 @@ impl Connections {
 
     /// Does something on a host; what it printed.
     fn run(&self, host: &str, script: OsString, input: Stdio) -> Result<String, String> {
-        let mut command = self.to(host, 0);
+        let mut command = self.by(host, 0, &OPENS);
         command.arg(joined(["exec".into(), "sh".into(), "-c".into(), quoted(script)])).stdin(input);
         let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
         let Output { status, stdout, stderr } = output;
@@ -111,7 +118,7 @@ impl Connections {
         self.bring(host, brought)?;
         for number in 1..self.count(host) {
             // Without it nodes connect by themselves.
-            let _ = self.to(host, number).arg("exit").stdin(Stdio::null()).output();
+            let _ = self.by(host, number, &OPENS).arg("exit").stdin(Stdio::null()).output();
         }
         Ok(())
     }
