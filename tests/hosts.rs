@@ -143,7 +143,12 @@ fn what_cannot_run_says_why() {
         assert_eq!(output.status.code(), Some(code), "{message}");
         assert!(folded.contains(says), "`{says}` is missing in: {message}");
     };
-    fails("left slots=2\nright\n", 1, "the most that is free anywhere is 0");
+    let few = "5 nodes want 5 slots and the hosts offer 3 (left 2, right 1), so that worker/1, which needs 1 on one host, finds no place";
+    fails("left slots=2\nright\n", 1, few);
+    // Nothing was asked of the hosts, to which the binary would have been brought.
+    assert!(!farm.at("cache").exists() && farm.connections().is_empty());
+    let left_out = "offer 4 (left 4; 127.0.2.77 is left out: ";
+    fails("left slots=4\n127.0.2.77\n", 1, left_out);
     fails("left cores=2\n", 1, "hosts.txt:1: `cores=2` is neither");
     let port = free_port();
     fails(&format!("ssh://127.0.2.9:{port}\n"), 1, "is no host's name");
@@ -210,7 +215,8 @@ fn what_would_be_run_where_is_told_and_nothing_is_started() {
     write(folder.path(), "hosts.txt", "127.0.2.7 slots=2\n");
     let full = run(&arguments);
     assert_eq!(full.status.code(), Some(1));
-    assert!(stderr(&full).contains("slots on one host"), "{}", stderr(&full));
+    let said = stderr(&full);
+    assert!(said.contains("5 nodes want 5 slots and the hosts offer 2 (127.0.2.7 2)"), "{said}");
 }
 
 /// The process of `sshd` that serves the session in which `pid` runs.

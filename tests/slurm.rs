@@ -35,6 +35,12 @@ impl Held {
         Held(Some(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
+    /// Its errors go to the file at `path`.
+    fn start_telling(mut command: Command, path: &str) -> Held {
+        let errors = fs::File::create(path).unwrap();
+        Held(Some(command.stdout(Stdio::null()).stderr(errors).spawn().unwrap()))
+    }
+
     fn finish(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()
     }
@@ -87,6 +93,12 @@ fn a_model_is_the_same_on_slurm_as_on_threads_submitted_or_within_a_job() {
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.contains("# n1, 4 of 4 slots: server/0, server/1, worker/0, worker/1\n"), "{told}");
     assert!(told.contains("# n2, 2 of "), "{told}");
+    let mut few = cluster.slurm("salloc");
+    few.args(["--ntasks=3", "-Q", binary]).args(TRAIN.split(' ')).args(["--on", "slurm"]);
+    let few = few.output().unwrap();
+    let message = stderr(&few);
+    assert_eq!(few.status.code(), Some(1), "{message}");
+    assert!(message.contains("6 nodes want 6 slots and the hosts offer 3 (n1 3)"), "{message}");
     succeeded(&within(&format!("--save {}", cluster.at("b.safetensors"))));
     assert_eq!(fs::read(cluster.at("b.safetensors")).unwrap(), here);
     cluster.assert_empty();
@@ -198,6 +210,15 @@ fn two_programs_share_a_cluster_and_one_that_finds_no_room_waits_and_says_why() 
         [0, 1].map(|_| Held::start(cluster.syncline("train --quiet --workers 2 --epochs 2 --on slurm")));
     both.into_iter().for_each(|program| drop(succeeded(&program.finish())));
     cluster.assert_empty();
+    // Who asks for more than there is waits in vain, and takes its place in the queue along.
+    let vain = cluster.syncline("train --quiet --workers 9 --epochs 2 --on slurm");
+    let said = cluster.at("vain");
+    let vain = Held::start_telling(vain, &said);
+    let said = || fs::read_to_string(&said).unwrap();
+    wait_for("the reason", || said().contains("more than the partition has").then_some(()));
+    assert!(!cluster.jobs().is_empty());
+    drop(vain);
+    cluster.assert_empty();
 }
 
 #[test]
@@ -281,23 +302,35 @@ fn jobs_of_an_array_have_a_run_each_and_a_heterogeneous_job_is_one_place() {
 #[test]
 fn a_run_that_is_left_to_slurm_takes_as_many_turns_as_it_needs() {
     let Some(cluster) = Cluster::start() else { return };
-    let train = "train --quiet --workers 2 --epochs 10 --inject all:3ms";
+    let train = "train --quiet --workers 2 --epochs 10";
     succeeded(&run(&format!("{train} --save {}", cluster.at("whole.safetensors"))));
+    // What is injected takes longer than two turns of twelve seconds, on any machine.
     let folder = cluster.at("turns");
-    let left = format!("{train} --run-dir {folder} --detach --on slurm:time=1,notice=55");
+    let left = format!("{train} --inject all:45ms --run-dir {folder} --detach --on slurm:time=1,notice=48");
     let script = cluster.syncline(&format!("{left} --dry-run")).output().unwrap();
     let script = String::from_utf8(script.stdout).unwrap();
     assert!(script.starts_with("#!/bin/sh") && script.contains("#SBATCH --ntasks=3"), "{script}");
     succeeded(&cluster.syncline(&left).output().unwrap());
     let attached = Held::start(cluster.syncline(&format!("attach {folder}")));
-    let mut waited = 0;
-    wait_within(Duration::from_secs(150), "the run's end", || {
+    let turns = || {
+        let said = fs::read_to_string(Path::new(&folder).join("output")).unwrap_or_default();
+        said.matches("the time limit: asked to come to an end").count()
+    };
+    let mut begun_anew = 0;
+    // Only a run that hangs takes so long.
+    wait_within(Duration::from_secs(600), "the run's end", || {
         let jobs = cluster.jobs();
-        waited = if jobs.iter().any(|job| job.ends_with("PENDING")) { waited + 1 } else { 0 };
-        for job in jobs.iter().filter(|_| waited > 5) {
-            // Slurm waits for two minutes before it starts a job anew: not so long, but until the last turn has left its nodes.
-            let job = format!("JobId={}", job.split(' ').next().unwrap());
-            let _ = cluster.slurm("scontrol").args(["update", &job, "StartTime=now"]).output().unwrap();
+        let is_left = ["n1", "n2"].iter().all(|node| cluster.processes_of(node).is_empty());
+        for job in jobs.iter().filter(|job| job.ends_with("PENDING") && is_left && turns() > begun_anew) {
+            begun_anew = turns();
+            let update = |what: &str| {
+                let job = format!("JobId={}", job.split(' ').next().unwrap());
+                cluster.slurm("scontrol").args(["update", &job, what]).status().unwrap()
+            };
+            // However slow the machine is, the third turn is the last.
+            assert!(begun_anew < 2 || update("TimeLimit=60").success());
+            // Slurm waits for two minutes before it starts a job anew.
+            assert!(update("StartTime=now").success());
         }
         std::thread::sleep(Duration::from_millis(300));
         jobs.is_empty().then_some(())
@@ -305,7 +338,7 @@ fn a_run_that_is_left_to_slurm_takes_as_many_turns_as_it_needs() {
     let end = attached.finish();
     let said = fs::read_to_string(Path::new(&folder).join("output")).unwrap();
     assert!(end.status.success(), "{}\n{said}", stderr(&end));
-    assert!(said.contains("the time limit: asked to come to an end"), "one turn was enough: {said}");
+    assert_eq!(turns(), 2, "{said}");
     let model = fs::read(Path::new(&folder).join("model.safetensors")).unwrap();
     assert_eq!(model, fs::read(cluster.at("whole.safetensors")).unwrap());
 }

@@ -173,9 +173,30 @@ pub enum Error {
     /// Kubernetes cannot be used.
     #[error("Kubernetes cannot be used: {0}")]
     Kubernetes(String),
+    /// The hosts have no room for all nodes that a program begins with; none has been started.
+    #[error(
+        "{nodes} nodes want {wanted} {what} and the hosts offer {offered} ({each}), so that {node}, which needs {asked} on one \
+         host, finds no place; give hosts more {what}, or add one"
+    )]
+    Crowded {
+        /// How many nodes there are.
+        nodes: usize,
+        /// How much all of them want.
+        wanted: usize,
+        /// Of what.
+        what: &'static str,
+        /// How much all hosts have together.
+        offered: usize,
+        /// What each host has.
+        each: String,
+        /// The first node without a place.
+        node: String,
+        /// How much that needs.
+        asked: usize,
+    },
     /// No host has room for a node.
     #[error(
-        "{node} needs {asked} {what}, and the most that is free anywhere is {there}; give hosts more slots, or add one"
+        "{node} needs {asked} {what} on one host, and the most that is free anywhere is {there}; give hosts more slots, or add one"
     )]
     Room {
         /// The node.

@@ -42,6 +42,7 @@ use executor::{Place, Sink};
 use interrupt::Interrupts;
 use launcher::{Plan, ProcessPlan};
 use panes::Panes;
+use rehearsal::company;
 use run::{Hold, Slot};
 use trace::Trace;
 
@@ -208,10 +209,8 @@ fn yard<T: Send + 'static>(program: &Program<T>, place: &Place, sink: &Sink) -> 
             Some(Yard { meeting, way, remarks: Vec::new() })
         }
         Place::Hosts(site) => {
-            let units = program.units();
-            let away = units.iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
-            let needs: Vec<_> = away.map(|unit| &*unit.resources).collect();
-            let Farm { way, ground, remarks } = site.open(program.name(), &needs, sink)?;
+            // What they are started with, the way to each host finds by itself.
+            let Farm { way, ground, remarks } = site.open(&company(program, &[]), sink)?;
             Some(Yard { meeting: Meeting::Network(ground), way, remarks })
         }
     })

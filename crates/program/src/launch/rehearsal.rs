@@ -6,6 +6,7 @@ use super::executor::Place;
 use crate::engine::hosts::rehearsal::Company;
 use crate::engine::processes::restart;
 use crate::graph::program::Body;
+use crate::life::member::Attendance;
 use crate::{Error, Executor, Program};
 
 /// On hosts: what [`launch`](crate::launch) would do with `program`, started with these arguments: by SSH which node would go
@@ -36,8 +37,16 @@ pub fn rehearse<T: Send + 'static>(
 ) -> Result<Option<String>, Error> {
     program.check()?;
     let Place::Hosts(site) = &executor.place else { return Ok(None) };
-    let away = program.units().into_iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
-    let nodes = away.map(|unit| (unit.name, unit.resources)).collect();
-    let arguments = restart::words_with(arguments);
-    site.rehearse(&Company { program: program.name(), nodes, arguments: &arguments }).map(Some)
+    site.rehearse(&company(&program, &restart::words_with(arguments))).map(Some)
+}
+
+/// The nodes of a program that do not stay with the launcher, started with these arguments.
+pub(super) fn company<'a, T: Send + 'static>(
+    program: &'a Program<T>,
+    arguments: &'a [OsString],
+) -> Company<'a> {
+    let away = || program.units().into_iter().filter(|unit| !matches!(unit.body, Body::Here(_)));
+    let resting = away().filter(|unit| unit.attendance == Attendance::Woken).map(|unit| unit.name).collect();
+    let nodes = away().map(|unit| (unit.name, unit.resources)).collect();
+    Company { program: program.name(), nodes, resting, arguments }
 }

@@ -69,6 +69,30 @@ impl Placement {
         self.lost = (0..self.hosts.len()).filter(is_lost).collect();
     }
 
+    /// Whether all of these nodes find a place, one after another.
+    ///
+    /// # Errors
+    /// [`Error::Crowded`].
+    pub(crate) fn check<'a>(
+        &self,
+        nodes: impl IntoIterator<Item = (&'a NodeName, &'a Resources)> + Clone,
+    ) -> Result<(), Error> {
+        let mut tried = self.clone();
+        for (name, needs) in nodes.clone() {
+            let Err(Error::Room { node, what, asked, .. }) = tried.place(&NodeId::first(name.clone()), needs)
+            else {
+                continue;
+            };
+            let of = |slots, gpus| if what == SLOTS { slots } else { gpus };
+            let wants = nodes.into_iter().map(|(_, needs)| of(slots_of(needs), gpus_of(needs)));
+            let (nodes, wanted) = wants.fold((0, 0), |(nodes, all), wants| (nodes + 1, all + wants));
+            let offers = self.hosts.iter().map(|(host, _)| (&host.name, of(host.slots, host.gpus.len())));
+            let offered = offers.clone().map(|(_, count)| count).sum();
+            return Err(Error::Crowded { nodes, wanted, what, offered, each: listed(offers), node, asked });
+        }
+        Ok(())
+    }
+
     /// All hosts, lost or not.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.hosts.iter().map(|(host, _)| host)
@@ -82,7 +106,7 @@ impl Placement {
     /// goes to another host than before if one has room: the host may be why it failed.
     pub(crate) fn place(&mut self, node: &NodeId, needs: &Resources) -> Result<Place, Error> {
         let before = self.taken.remove(&node.name).map(|place| self.give_back(place));
-        let (slots, gpus) = (signed(needs.cpus.unwrap_or(1)), needs.gpus.unwrap_or(0));
+        let (slots, gpus) = (signed(slots_of(needs)), gpus_of(needs));
         let there = (0..self.hosts.len()).filter(|at| !self.lost.contains(at));
         let mut fitting: Vec<_> = there.filter(|at| self.hosts[*at].1.gpus.len() >= gpus).collect();
         let has_room = |at: &usize| self.hosts[*at].1.slots >= slots;
@@ -141,11 +165,34 @@ impl Placement {
         let most_gpus = there().map(|(_, (_, free))| free.gpus.len()).max().unwrap_or(0);
         // Where hosts are lost, nobody is turned away for want of slots.
         let (what, asked, there) = match self.lost.is_empty() && most_slots < slots {
-            true => ("slots on one host", slots.unsigned_abs(), most_slots.unsigned_abs()),
-            false => ("GPUs on one host", gpus, most_gpus),
+            true => (SLOTS, slots.unsigned_abs(), most_slots.unsigned_abs()),
+            false => ("GPUs", gpus, most_gpus),
         };
         Error::Room { node: node.name.to_string(), what, asked, there }
     }
+}
+
+/// What a place has of its host, in the words of an error.
+const SLOTS: &str = "slots";
+
+/// More hosts than these are not named one by one in an error.
+const LISTED: usize = 12;
+
+/// A slot for each core that a node asks for.
+fn slots_of(needs: &Resources) -> usize {
+    needs.cpus.unwrap_or(1)
+}
+
+fn gpus_of(needs: &Resources) -> usize {
+    needs.gpus.unwrap_or(0)
+}
+
+/// What each host has: `left 2, right 1`.
+fn listed<'a>(hosts: impl ExactSizeIterator<Item = (&'a String, usize)>) -> String {
+    let more = hosts.len().saturating_sub(LISTED);
+    let named = hosts.take(LISTED).map(|(name, count)| format!("{name} {count}"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more hosts") } else { named }
 }
 
 /// A count as it can be gone below.
@@ -177,6 +224,29 @@ mod tests {
         assert_eq!(put(&mut placement, "w/2", &plain).unwrap(), "a");
         let full = put(&mut placement, "w/3", &plain).unwrap_err().to_string();
         assert!(full.contains("w/3") && full.contains("1 slots on one host"), "{full}");
+    }
+
+    #[test]
+    fn too_little_room_for_all_is_told_with_the_numbers_before_anybody_has_a_place() {
+        let placement = Placement::new(vec![host("a", 2, &["0"]), host("b", 3, &[])]);
+        let names: Vec<NodeName> = (0..4).map(|n| format!("w/{n}").parse().unwrap()).collect();
+        let check = |count: usize, needs: Resources| {
+            placement
+                .check(names[..count].iter().map(|name| (name, &needs)))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(check(4, Resources::default()), Ok(()));
+        let said = check(3, Resources::default().cpus(2)).unwrap_err();
+        assert!(
+            said.starts_with("3 nodes want 6 slots and the hosts offer 5 (a 2, b 3), so that w/2,"),
+            "{said}"
+        );
+        let said = check(1, Resources::default().cpus(4)).unwrap_err();
+        assert!(said.contains("w/0, which needs 4 on one host, finds no place"), "{said}");
+        let said = check(2, Resources::default().gpus(1)).unwrap_err();
+        assert!(said.contains("want 2 GPUs and the hosts offer 1 (a 1, b 0), so that w/1,"), "{said}");
+        let many: Vec<_> = (0..14).map(|n| (format!("h{n}"), 1)).collect();
+        assert!(listed(many.iter().map(|(name, count)| (name, *count))).ends_with("h11 1 and 2 more hosts"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What would be done to run a program on hosts, told without doing any of it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,12 +13,14 @@ use crate::control::meeting::Ground;
 use crate::control::role::{Role, Which};
 use crate::{Error, NodeId, NodeName, Resources};
 
-/// The nodes of a program that are to be processes.
+/// The nodes of a program that are to be processes elsewhere.
 pub(crate) struct Company<'a> {
     /// The program's name.
     pub(crate) program: &'a str,
     /// In the order in which they are started, each with what it asks for.
     pub(crate) nodes: Vec<(NodeName, Arc<Resources>)>,
+    /// Those of them that start only once they are woken.
+    pub(crate) resting: BTreeSet<NodeName>,
     /// What each of them is started with.
     pub(crate) arguments: &'a [OsString],
 }
@@ -40,12 +43,35 @@ impl Company<'_> {
         }
     }
 
-    /// The places of all nodes, filled as a launch fills them.
+    /// What each of the nodes asks for.
+    pub(super) fn needs(&self) -> Vec<&Resources> {
+        self.nodes.iter().map(|(_, needs)| &**needs).collect()
+    }
+
+    /// Whether the nodes that are there from the start find room.
     ///
     /// # Errors
-    /// [`Error::Room`].
-    pub(super) fn places(&self, placement: &mut Placement) -> Result<Vec<Place>, Error> {
-        self.nodes.iter().map(|(name, needs)| placement.place(&NodeId::first(name.clone()), needs)).collect()
+    /// [`Error::Crowded`].
+    pub(super) fn check_room(&self, placement: &Placement) -> Result<(), Error> {
+        let begins = |(name, _): &&(NodeName, Arc<Resources>)| !self.resting.contains(name);
+        placement.check(self.nodes.iter().filter(begins).map(|(name, needs)| (name, &**needs)))
+    }
+
+    /// The places of all nodes, filled as a launch fills them; those that rest may find none.
+    ///
+    /// # Errors
+    /// [`Error::Crowded`].
+    pub(super) fn places(&self, placement: &mut Placement) -> Result<Vec<Option<Place>>, Error> {
+        self.check_room(placement)?;
+        // Those that rest come last.
+        let (resting, begin): (Vec<_>, Vec<_>) =
+            (0..self.nodes.len()).partition(|number| self.resting.contains(&self.nodes[*number].0));
+        let mut places = vec![None; self.nodes.len()];
+        for number in begin.into_iter().chain(resting) {
+            let (name, needs) = &self.nodes[number];
+            places[number] = placement.place(&NodeId::first(name.clone()), needs).ok();
+        }
+        Ok(places)
     }
 
     /// How many nodes the group of this one has.
@@ -65,10 +91,12 @@ impl Company<'_> {
     }
 
     /// Who goes where: a line for each host.
-    pub(super) fn told(&self, placement: &Placement, places: &[Place]) -> String {
+    pub(super) fn told(&self, placement: &Placement, places: &[Option<Place>]) -> String {
         let mut text = String::new();
         for (number, host) in placement.hosts().enumerate() {
-            let there = || self.nodes.iter().zip(places).filter(|(_, place)| place.number() == number);
+            let placed =
+                || self.nodes.iter().zip(places).filter_map(|(node, place)| Some((node, place.as_ref()?)));
+            let there = || placed().filter(|(_, place)| place.number() == number);
             let taken: isize = there().map(|(_, place)| place.slots()).sum();
             let named = there().map(|((name, _), place)| match place.gpus.is_empty() {
                 true => name.to_string(),
@@ -102,7 +130,7 @@ mod tests {
         let node = |name: &str, needs: &Resources| (name.parse().unwrap(), Arc::new(needs.clone()));
         let (plain, gpu) = (Resources::default(), Resources::default().gpus(1).cpus(2));
         let nodes = vec![node("server/0", &plain), node("server/1", &plain), node("worker/0", &gpu)];
-        let company = Company { program: "train", nodes, arguments: &[] };
+        let company = Company { program: "train", nodes, resting: BTreeSet::new(), arguments: &[] };
         let mut placement =
             Placement::new(vec![host("left", 3, &[]), host("right", 2, &["4"]), host("far", 1, &[])]);
         let places = company.places(&mut placement).unwrap();

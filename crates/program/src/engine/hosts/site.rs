@@ -158,13 +158,13 @@ impl Site {
         patience.failure = patience.failure.max(kubernetes::TOLD_WITHIN);
     }
 
-    /// Gets the hosts ready for nodes with these needs.
+    /// Gets the hosts ready for these nodes.
     ///
     /// `sink` hears meanwhile what it waits for.
-    pub(crate) fn open(&self, program: &str, needs: &[&Resources], sink: &Sink) -> Result<Farm, Error> {
+    pub(crate) fn open(&self, company: &Company<'_>, sink: &Sink) -> Result<Farm, Error> {
         let Opened { way, toward, remarks } = match &self.kind {
-            Kind::Ssh(file) => Ssh::open(hostfile::read(file)?, needs.len(), sink)?,
-            Kind::Slurm(wishes) => Slurm::open(program, wishes, needs, sink)?,
+            Kind::Ssh(file) => Ssh::open(hostfile::read(file)?, company, sink)?,
+            Kind::Slurm(wishes) => Slurm::open(wishes, company, sink)?,
             Kind::Kubernetes(wishes) => Kubernetes::open(wishes, sink)?,
         };
         let ground = self.ground(std::slice::from_ref(&toward.0), toward.1)?;

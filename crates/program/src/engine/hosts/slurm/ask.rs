@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -18,9 +18,17 @@ use crate::{Error, Resources};
 /// What tells of an allocation from within, up to an empty line, and then holds it.
 const HOLDER: &str = "env | grep '^SLURM_'; echo; exec cat >/dev/null";
 
-/// The process that holds an allocation for as long as its input is open.
+/// What starts `salloc` and ends it when the input is closed, though its job still waits and nothing is run in it. (A shell gives what it
+/// starts in the background no input unless that is named.)
+const GUARD: &str = "exec 3<&0; \"$@\" <&3 & salloc=$!; { read -r none <&3; kill $salloc; } >/dev/null 2>&1 & guard=$!; \
+                     wait $salloc; code=$?; kill $guard 2>/dev/null; exit $code";
+
+/// With which code a shell ends that finds no such command.
+const NO_COMMAND: i32 = 127;
+
+/// The process that holds an allocation, or waits for it, for as long as its input is open.
 pub(super) struct Hold {
-    salloc: Child,
+    guard: Child,
     input: Option<ChildStdin>,
 }
 
@@ -94,19 +102,23 @@ pub(super) fn ask(
     needs: &[&Resources],
     sink: &Sink,
 ) -> Result<(Given, Hold, Vec<String>), Error> {
-    let mut command = asking(program, wishes, needs);
+    let asking = asking(program, wishes, needs);
+    let mut command = Command::new("sh");
+    command.args(["-c", GUARD, "salloc"]).arg(asking.get_program()).args(asking.get_args());
     command.args(["sh", "-c", HOLDER]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let no_slurm = Error::system("cannot ask Slurm for room with `salloc`");
-    let mut salloc = command.spawn().map_err(no_slurm)?;
-    let (input, output, errors) = (salloc.stdin.take(), salloc.stdout.take(), salloc.stderr.take());
-    let mut hold = Hold { salloc, input };
+    let doing = "cannot ask Slurm for room with `salloc`";
+    let mut guard = command.spawn().map_err(Error::system(doing))?;
+    let (input, output, errors) = (guard.stdin.take(), guard.stdout.take(), guard.stderr.take());
+    let mut hold = Hold { guard, input };
     let sink = Arc::clone(sink);
     let words = thread::spawn(move || errors.map(|errors| hear(errors, &sink)).unwrap_or_default());
     let lines = output.map(|output| BufReader::new(output).lines().map_while(Result::ok));
     let told: Vec<String> = lines.into_iter().flatten().take_while(|line| !line.is_empty()).collect();
     let Some(given) = Given::of_lines(&told.join("\n")) else {
-        hold.release();
+        if hold.release().is_some_and(|status| status.code() == Some(NO_COMMAND)) {
+            return Err(Error::system(doing)(io::ErrorKind::NotFound.into()));
+        }
         let said = words.join().unwrap_or_default().join("; ");
         return Err(Error::Slurm(if said.is_empty() { "salloc said nothing".to_owned() } else { said }));
     };
@@ -130,15 +142,15 @@ fn hear(errors: impl io::Read, sink: &Sink) -> Vec<String> {
 
 impl Hold {
     /// Gives the allocation back and waits until that is done.
-    fn release(&mut self) {
+    fn release(&mut self) -> Option<ExitStatus> {
         drop(self.input.take());
-        let _ = self.salloc.wait();
+        self.guard.wait().ok()
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.release();
+        let _ = self.release();
     }
 }
 

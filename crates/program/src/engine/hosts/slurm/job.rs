@@ -53,11 +53,25 @@ impl Job {
         let mut last = String::new();
         while let Some(State { reason, .. }) = self.look().filter(|state| state.name == "PENDING") {
             if reason != last {
-                sink("launcher", &format!("job {} waits in Slurm's queue: {reason}", self.0));
+                sink(
+                    "launcher",
+                    &format!("job {} waits in Slurm's queue: {reason}{}", self.0, hint(&reason)),
+                );
                 last = reason;
             }
             thread::sleep(LOOK);
         }
+    }
+}
+
+/// What a reason means that does not pass while nobody changes something: see squeue(1), "JOB REASON CODES".
+fn hint(reason: &str) -> &'static str {
+    match reason {
+        "PartitionConfig" | "PartitionNodeLimit" | "BadConstraints" => {
+            ", which is more than the partition has: ask for less, or for another one"
+        }
+        "PartitionTimeLimit" => ", a longer time than the partition gives: ask for less, or for another one",
+        _ => "",
     }
 }
 

@@ -28,6 +28,7 @@ use super::placement::{self, Placement};
 use super::rehearsal::{self, Company};
 use super::shell::typed;
 use super::site::Opened;
+use crate::Error;
 use crate::control::meeting::Ground;
 use crate::control::role::Role;
 use crate::engine::processes::allotment::Share;
@@ -36,7 +37,6 @@ use crate::engine::processes::way::{Start, Way};
 use crate::engine::{Reach, Seat};
 use crate::launch::executor::Sink;
 use crate::life::exit::Exit;
-use crate::{Error, Resources};
 
 /// The port to which the route to a host is looked up, that of slurmd; nothing is sent there.
 const ANY_PORT: u16 = 6818;
@@ -101,16 +101,11 @@ impl Allocation {
 
 impl Slurm {
     /// Takes the allocation in which this process runs, or asks for one in which the nodes have room.
-    pub(super) fn open(
-        program: &str,
-        wishes: &Wishes,
-        needs: &[&Resources],
-        sink: &Sink,
-    ) -> Result<Opened, Error> {
+    pub(super) fn open(wishes: &Wishes, company: &Company<'_>, sink: &Sink) -> Result<Opened, Error> {
         let (given, hold, mut remarks) = match Given::of_this_process() {
             Some(given) => (given, None, Vec::new()),
             None => {
-                let (given, hold, remarks) = ask::ask(program, wishes, needs, sink)?;
+                let (given, hold, remarks) = ask::ask(company.program, wishes, &company.needs(), sink)?;
                 (given, Some(hold), remarks)
             }
         };
@@ -118,6 +113,7 @@ impl Slurm {
             remarks.push(format!("within job {} the options of slurm have no effect", given.job));
         }
         let allocation = Allocation::of(given)?;
+        company.check_room(&allocation.placement)?;
         let toward = (allocation.toward(), ANY_PORT);
         let way = Self { allocation, notice: wishes.notice, _hold: hold };
         Ok(Opened { way: Box::new(way), toward, remarks })
@@ -139,7 +135,7 @@ impl Slurm {
         text.push_str(&format!("{ground}\n"));
         for (number, node, needs) in company.first_of_each_group() {
             let role = company.role(node, &ground);
-            let place = &places[number];
+            let Some(place) = &places[number] else { continue };
             let needs = allocation.placement.told(node, place, company.group(node), needs);
             let step = allocation.spot(place).step(&needs, &role, company.arguments)?;
             text.push_str(&rehearsal::started_by(node, &step));
@@ -150,8 +146,7 @@ impl Slurm {
 
 /// What would be asked for, and run where that is given.
 fn rehearse_outside(wishes: &Wishes, company: &Company<'_>) -> Result<String, Error> {
-    let needs: Vec<_> = company.nodes.iter().map(|(_, needs)| &**needs).collect();
-    let asking = typed(&ask::asking(company.program, wishes, &needs));
+    let asking = typed(&ask::asking(company.program, wishes, &company.needs()));
     let mut text = format!("Slurm would be asked for room by\n  {asking}\n");
     text.push_str(
         "each node is then a step of that JOB on one of its HOSTs, told by variables which node it is\n",

@@ -66,11 +66,13 @@ mod tests {
     use super::*;
     use crate::engine::hosts::rehearsal::Company;
     use crate::engine::hosts::shell::typed;
+    use std::collections::BTreeSet;
     use syncline_wire::Address;
 
     #[test]
     fn a_step_is_for_a_host_of_a_part_and_sees_its_own_devices() {
-        let company = Company { program: "train", nodes: Vec::new(), arguments: &[] };
+        let company =
+            Company { program: "train", nodes: Vec::new(), resting: BTreeSet::new(), arguments: &[] };
         let node = "worker/1".parse().unwrap();
         let role = company.role_at(&node, Address::Tcp { host: "10.0.0.1".to_owned(), port: 7 });
         let devices = Devices::At { all: 4, positions: vec!["2".to_owned(), "3".to_owned()] };

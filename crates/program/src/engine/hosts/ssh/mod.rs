@@ -104,10 +104,11 @@ impl Unreachable {
 }
 
 impl Ssh {
-    /// Connects to all hosts at once, for so many nodes, and brings the binary where it is not; an interpreter is only looked for. Hosts that cannot
-    /// be used are left out, with the reason.
-    pub(super) fn open(hosts: Vec<Host>, nodes: usize, sink: &Sink) -> Result<Opened, Error> {
-        let connections = Connections::new(&hosts, nodes)?;
+    /// Connects to all hosts at once and brings the binary where it is not; an interpreter is only looked for. Hosts that cannot be used are
+    /// left out, with the reason; there must be room at the others.
+    pub(super) fn open(hosts: Vec<Host>, company: &Company<'_>, sink: &Sink) -> Result<Opened, Error> {
+        company.check_room(&Placement::new(hosts.clone()))?;
+        let connections = Connections::new(&hosts, company.nodes.len())?;
         let brought = Brought::of_this_program()?;
         let prepared: Vec<_> = thread::scope(|scope| {
             let prepare = |host: &Host| connections.prepare(&host.name, &brought);
@@ -127,6 +128,7 @@ impl Ssh {
         let Some(first) = usable.first() else { return Err(Error::NoHost(remarks.join("; "))) };
         let toward = (connections.real_name(&first.name), ANY_PORT);
         let placement = Placement::new(usable);
+        company.check_room(&placement).map_err(|error| with_remarks(error, &remarks))?;
         let unreachable = Unreachable { names: Arc::default(), sink: Arc::clone(sink) };
         let (directory, begun) = (directory()?, BTreeMap::new());
         let way = Self { placement, connections, brought, directory, unreachable, begun };
@@ -153,7 +155,7 @@ impl Ssh {
         let mut text = company.told(&way.placement, &places);
         text.push_str(&format!("{ground}\n"));
         for (number, node, needs) in company.first_of_each_group() {
-            let place = &places[number];
+            let Some(place) = &places[number] else { continue };
             let role = company.role(node, &ground);
             let mut command = way.connections.lasting();
             toward(&mut command, &way.placement.host(place).name);
@@ -216,6 +218,17 @@ impl Way for Ssh {
             exit
         };
         Ok(Start { command, host: at, share: Share::default(), told: Box::new(told) })
+    }
+}
+
+/// With the hosts that are left out beside those that have too little room.
+fn with_remarks(error: Error, remarks: &[String]) -> Error {
+    match error {
+        Error::Crowded { nodes, wanted, what, offered, each, node, asked } => {
+            let each = [&[each], remarks].concat().join("; ");
+            Error::Crowded { nodes, wanted, what, offered, each, node, asked }
+        }
+        error => error,
     }
 }
 
