@@ -1,17 +1,22 @@
 //! The cluster that is tried on.
 
+#[path = "door.rs"]
+mod door;
+
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     env, fs,
     net::IpAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use self::door::Door;
 use crate::{
     programs,
     support::{command, is_running, processes, signal, stderr, wait_for, wait_within, write},
@@ -25,8 +30,9 @@ pub struct Cluster {
     down: PathBuf,
     /// An address of this machine that its pods reach.
     address: IpAddr,
-    /// A kubelet that was started again here.
-    kubelet: RefCell<Option<Child>>,
+    /// Those that were started again here.
+    daemons: RefCell<BTreeMap<String, Child>>,
+    door: Option<Door>,
 }
 
 impl Cluster {
@@ -49,9 +55,10 @@ impl Cluster {
         let mut start = Command::new(&up);
         start.arg(folder.path()).arg(&binaries).stdin(Stdio::null());
         let started = start.stdout(log.try_clone().unwrap()).stderr(log).status().unwrap();
-        let mut cluster =
-            Cluster { folder, down, address: [127, 0, 0, 1].into(), kubelet: RefCell::default() };
+        let (address, daemons) = ([127, 0, 0, 1].into(), RefCell::default());
+        let mut cluster = Cluster { folder, down, address, daemons, door: None };
         assert!(started.success(), "{}", fs::read_to_string(cluster.at("up.log")).unwrap());
+        cluster.hand_out_tokens();
         cluster.bring_image();
         // The bridge between this machine and its pods comes with the first of them. On a disk that is nearly full a kubelet removes
         // images that no pod has: these two stay.
@@ -59,7 +66,44 @@ impl Cluster {
         cluster.kubectl(&format!("run first --image=docker.io/local/pause:1 {idle}"));
         cluster.kubectl(&format!("run second --image={IMAGE} {idle} --command -- /bin/syncline --version"));
         cluster.address = wait_for("the pods' bridge", || cluster.bridge());
+        cluster.door = Some(Door::open());
         Some(cluster)
+    }
+
+    /// Has pods get the token of their account, as those of clusters do that are not only for tests.
+    fn hand_out_tokens(&self) {
+        self.restart("api", |words| {
+            words.retain(|word| word != "--disable-admission-plugins=ServiceAccount")
+        });
+        let ready = || self.ask("get --raw /readyz").status.success().then_some(());
+        wait_within(Duration::from_secs(120), "the API server", ready);
+        let authority = self.at("certs/apiserver.crt");
+        self.restart("cm", |words| words.push(format!("--root-ca-file={}", authority.display())));
+        let has_token = || {
+            let name = self.ask("get serviceaccount default -o jsonpath={.secrets[0].name}").stdout;
+            (!name.is_empty()).then_some(())
+        };
+        wait_within(Duration::from_secs(120), "the default account's token", has_token);
+    }
+
+    /// Starts a daemon again, by its own words but for what is changed of them.
+    fn restart(&self, name: &str, change: impl FnOnce(&mut Vec<String>)) {
+        let file = self.at(&format!("pid/{name}"));
+        let pid: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        let mut words: Vec<_> = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        change(&mut words);
+        signal(pid, "TERM");
+        wait_within(Duration::from_secs(90), "a daemon's end", || (!is_running(pid)).then_some(()));
+        let log = fs::File::options().append(true).open(self.at(&format!("log/{name}.log"))).unwrap();
+        let mut daemon = Command::new(&words[0]);
+        daemon.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());
+        let daemon = daemon.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        fs::write(file, daemon.id().to_string()).unwrap();
+        if let Some(mut earlier) = self.daemons.borrow_mut().insert(name.to_owned(), daemon) {
+            earlier.wait().unwrap();
+        }
     }
 
     /// Has the cluster know an image of this command.
@@ -86,13 +130,15 @@ impl Cluster {
 
     /// What `kubectl` prints, which must succeed.
     pub fn kubectl(&self, arguments: &str) -> String {
-        let output = Command::new("kubectl")
-            .args(arguments.split(' '))
-            .env("KUBECONFIG", self.at("kubeconfig"))
-            .output();
-        let output = output.unwrap();
+        let output = self.ask(arguments);
         assert!(output.status.success(), "kubectl {arguments}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What comes of `kubectl`.
+    fn ask(&self, arguments: &str) -> Output {
+        let mut kubectl = Command::new("kubectl");
+        kubectl.args(arguments.split(' ')).env("KUBECONFIG", self.at("kubeconfig")).output().unwrap()
     }
 
     /// The pods of programs, by their names.
@@ -137,44 +183,18 @@ impl Cluster {
         token.trim().to_owned()
     }
 
-    /// Has the cluster launch a run as `--dry-run` prints it, with what this small cluster lacks: it hands no tokens to pods, and
-    /// its API server is at loopback.
+    /// Has the cluster launch a run as `--dry-run` prints it.
     pub fn launch(&self, arguments: &str, options: &str) {
-        let printed = self.train(&format!("{arguments} --dry-run"), options).output().unwrap();
+        let printed = self.train_there(&format!("{arguments} --dry-run"), options).output().unwrap();
         assert!(printed.status.success(), "{}", stderr(&printed));
-        let printed = String::from_utf8(printed.stdout).unwrap();
-        let (rights, job) = printed.rsplit_once("---\n").unwrap();
-        let rights = write(self.folder.path(), "rights.yaml", rights);
-        self.kubectl(&format!("apply -f {}", rights.display()));
-        if self.kubectl("get secrets -o name").lines().all(|name| name != "secret/within") {
-            let certificate = self.at("certs/apiserver.crt").display().to_string();
-            let token = self.token("syncline");
-            self.kubectl(&format!(
-                "create secret generic within --from-literal=token={token} --from-literal=namespace=default \
-                 --from-file=ca.crt={certificate}"
-            ));
-        }
-        let job = write(self.folder.path(), "job.yaml", job);
-        let job = self.kubectl(&format!("create --dry-run=client -o json -f {}", job.display()));
-        let mut job: Value = serde_json::from_str(&job).unwrap();
-        let pod = &mut job["spec"]["template"]["spec"];
-        pod["hostNetwork"] = json!(true);
-        append(&mut pod["volumes"], json!({ "name": "within", "secret": { "secretName": "within" } }));
-        let container = &mut pod["containers"][0];
-        let path = "/var/run/secrets/kubernetes.io/serviceaccount";
-        append(&mut container["volumeMounts"], json!({ "name": "within", "mountPath": path }));
-        let server = [("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("KUBERNETES_SERVICE_PORT", "16443")];
-        let server = server.map(|(name, value)| json!({ "name": name, "value": value }));
-        container["env"].as_array_mut().unwrap().extend(server);
-        let job = write(self.folder.path(), "job.json", &job.to_string());
-        self.kubectl(&format!("apply -f {}", job.display()));
+        fs::write(self.at("train.yaml"), printed.stdout).unwrap();
+        self.kubectl(&format!("apply -f {}", self.at("train.yaml").display()));
     }
 
     /// Ends what has been launched so.
     pub fn put_away(&self, job: &str) {
         self.kubectl(&format!("delete job {job}"));
         wait_within(Duration::from_secs(60), "the pods' end", || self.pods().is_empty().then_some(()));
-        self.kubectl("delete secret within");
         self.kubectl("delete serviceaccount syncline");
         self.kubectl("delete role,rolebinding syncline-launcher");
     }
@@ -256,20 +276,7 @@ impl Cluster {
         });
         let text = lines.collect::<Vec<_>>().join("\n") + "\nevictionPressureTransitionPeriod: 5s\n";
         fs::write(&config, text).unwrap();
-        let pid = fs::read_to_string(self.at("pid/kubelet")).unwrap().trim().to_owned();
-        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-        let words: Vec<_> = words.split(|byte| *byte == 0).filter(|word| !word.is_empty()).collect();
-        let words = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>();
-        signal(pid.parse().unwrap(), "TERM");
-        wait_for("the kubelet's end", || (!is_running(pid.parse().unwrap())).then_some(()));
-        let log = fs::File::options().append(true).open(self.at("log/kubelet.log")).unwrap();
-        let mut kubelet = Command::new(&words[0]);
-        kubelet.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());
-        let kubelet = kubelet.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        fs::write(self.at("pid/kubelet"), kubelet.id().to_string()).unwrap();
-        if let Some(mut earlier) = self.kubelet.replace(Some(kubelet)) {
-            earlier.wait().unwrap();
-        }
+        self.restart("kubelet", |_| ());
         let ready = || {
             let node: Value = serde_json::from_str(&self.kubectl("get node n1 -o json")).unwrap();
             let is = |kind: &str, status: &str| {
@@ -308,18 +315,10 @@ impl Drop for Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        if let Some(mut kubelet) = self.kubelet.take() {
-            let _ = kubelet.wait();
+        for daemon in self.daemons.borrow_mut().values_mut() {
+            let _ = daemon.wait();
         }
     }
-}
-
-/// Puts one more into a list, which may not be there yet.
-pub fn append(list: &mut Value, one: Value) {
-    if list.is_null() {
-        *list = json!([]);
-    }
-    list.as_array_mut().unwrap().push(one);
 }
 
 /// The command that carries nodes.

@@ -1,8 +1,7 @@
 //! Runs that the cluster launches itself, or that are left to themselves, and the rights that they need.
 
 use std::{
-    fs, io,
-    net::{Shutdown, TcpListener, TcpStream},
+    fs,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -13,39 +12,6 @@ use crate::{
     has_checkpoint,
     support::{command, run, stderr, wait_within, write},
 };
-
-/// The address at which pods are told to find the API server: this cluster has nobody who brings them from there to where it is.
-struct Door;
-
-const DOOR: &str = "10.96.0.1";
-
-impl Door {
-    fn open() -> Door {
-        let added = Command::new("ip").args(["addr", "add", &format!("{DOOR}/32"), "dev", "cik8s0"]).status();
-        assert!(added.unwrap().success());
-        let listener = TcpListener::bind((DOOR, 443)).unwrap();
-        std::thread::spawn(move || {
-            for pod in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect("127.0.0.1:16443").unwrap();
-                let ways = [(pod.try_clone().unwrap(), server.try_clone().unwrap()), (server, pod)];
-                for (mut from, mut to) in ways {
-                    std::thread::spawn(move || {
-                        let _ = io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Write);
-                    });
-                }
-            }
-        });
-        Door
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        // With the address goes who listens there.
-        let _ = Command::new("ip").args(["addr", "del", &format!("{DOOR}/32"), "dev", "cik8s0"]).status();
-    }
-}
 
 pub fn the_rights(cluster: &Cluster) {
     let access = Command::new(carrier()).args(["access", "--service-account", "tester"]).output().unwrap();
@@ -100,7 +66,7 @@ pub fn resumed_there(cluster: &Cluster) {
     // Launched once more, it is found to be finished.
     let begun = log();
     cluster.kubectl("delete job train");
-    cluster.kubectl(&format!("apply -f {}", cluster.at("job.json").display()));
+    cluster.kubectl(&format!("apply -f {}", cluster.at("train.yaml").display()));
     cluster.kubectl("wait --for=condition=complete job/train --timeout=60s");
     assert_eq!(log(), begun);
     cluster.put_away("train");
@@ -125,23 +91,11 @@ pub fn left_to_itself(cluster: &Cluster) {
     wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
 }
 
-/// As pods of a larger cluster do, its launcher reaches the API server at the address that all pods are told, and has an account.
 pub fn left_to_the_cluster(cluster: &Cluster) {
-    let access = Command::new(carrier()).arg("access").output().unwrap();
-    let access = write(cluster.folder(), "access.yaml", &String::from_utf8(access.stdout).unwrap());
-    cluster.kubectl(&format!("apply -f {}", access.display()));
-    let account = cluster.at("account");
-    fs::create_dir(&account).unwrap();
-    fs::copy(cluster.at("certs/apiserver.crt"), account.join("ca.crt")).unwrap();
-    write(&account, "token", &cluster.token("syncline"));
-    write(&account, "namespace", "default");
     let volume = cluster.at("shared");
     fs::create_dir(&volume).unwrap();
-    cluster.offer("account", &account);
     cluster.offer("shared", &volume);
-    let door = Door::open();
-    let options =
-        ",volume=shared:/data,volume=account:/var/run/secrets/kubernetes.io/serviceaccount:ro,grace=20";
+    let options = ",volume=shared:/data,grace=20";
     let syncline = |arguments: &str| {
         let mut command = command(arguments);
         command.env("KUBECONFIG", cluster.at("kubeconfig")).output().unwrap()
@@ -180,10 +134,9 @@ pub fn left_to_the_cluster(cluster: &Cluster) {
     wait_within(Duration::from_secs(60), "the run to go on", || log().contains("goes on").then_some(()));
     assert_says(&syncline("stop kubernetes:default/train-long"), 0, &[]);
     wait_within(Duration::from_secs(60), "the pods' end", || cluster.pods().is_empty().then_some(()));
-    drop(door);
-    for claim in ["account", "shared"] {
-        cluster.kubectl(&format!("delete pvc {claim}"));
-        cluster.kubectl(&format!("delete pv {claim}"));
-    }
-    cluster.kubectl(&format!("delete -f {}", access.display()));
+    cluster.kubectl("delete pvc shared");
+    cluster.kubectl("delete pv shared");
+    // What was made beside the Job.
+    cluster.kubectl("delete serviceaccount syncline");
+    cluster.kubectl("delete role,rolebinding syncline-launcher");
 }

@@ -127,7 +127,7 @@ async fn launch() -> Result<(), Error> {
 async fn follower(run: &Launched) -> Result<Follower, Error> {
     let (namespace, context) = (Some(run.namespace.clone()), run.context.clone());
     let connection = connection::open(&Wishes { namespace, context, ..Wishes::default() }).await?;
-    Ok(Follower::new(connection.client, run))
+    Ok(Follower::new(connection.client, run).telling(|line| eprintln!("note: {line}")))
 }
 
 async fn logs(run: &Launched, follow: bool) -> Result<(), Error> {

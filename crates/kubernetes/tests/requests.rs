@@ -316,6 +316,26 @@ async fn a_run_that_was_launched_is_followed_to_its_end_and_to_its_code() {
 }
 
 #[tokio::test]
+async fn a_launcher_that_waits_says_once_for_what() {
+    let (client, _) = server(|line, _| {
+        let why = "persistentvolumeclaim \"data\" not found";
+        let condition =
+            json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why });
+        let pod = json!({ "metadata": { "name": "train-first-x" }, "status": { "conditions": [condition] } });
+        if line.contains("/log") { not_found() } else { (200, json!({ "metadata": {}, "items": [pod] })) }
+    });
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = Arc::clone(&heard);
+    let mut follower = Follower::new(client, &"kubernetes:ml/train-first".parse().unwrap())
+        .telling(move |line| hears.lock().unwrap().push(line.to_owned()));
+    for _ in 0..2 {
+        follower.print(&mut Vec::new()).await.unwrap();
+    }
+    let told = "train-first-x waits: Unschedulable: persistentvolumeclaim \"data\" not found";
+    assert_eq!(*heard.lock().unwrap(), [told]);
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_is_waited_for() {
     let run = "kubernetes:ml/train-first".parse().unwrap();
     let (client, asked) = server(|line, count| match line.split_once(' ').unwrap() {

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
 use super::connection::Connection;
+use super::state::{self, Standing};
 use super::{Error, access, launcher};
 use crate::launched::Launched;
 use crate::order::Plan;
@@ -90,6 +91,9 @@ pub struct Follower {
     run: Launched,
     /// The launcher's pod, and how many bytes of what it has said are printed.
     printed: (String, usize),
+    /// Takes for what that pod waits, whenever that changes.
+    say: Box<dyn Fn(&str) + Send>,
+    told: Option<String>,
 }
 
 impl Follower {
@@ -100,7 +104,15 @@ impl Follower {
             pods: Api::namespaced(client, &run.namespace),
             run: run.clone(),
             printed: (String::new(), 0),
+            say: Box::new(|_| ()),
+            told: None,
         }
+    }
+
+    /// Has `say` hear for what the launcher's pod waits, whenever that changes.
+    pub fn telling(mut self, say: impl Fn(&str) + Send + 'static) -> Self {
+        self.say = Box::new(say);
+        self
     }
 
     /// Writes what the run has said and goes on saying, to its end; its exit code.
@@ -137,6 +149,12 @@ impl Follower {
         let name = pod.name_any();
         if self.printed.0 != name {
             self.printed = (name.clone(), 0);
+        }
+        if let Standing::Waits { why: why @ Some(_), .. } = state::of(&pod)
+            && why != self.told
+        {
+            (self.say)(&format!("{name} waits: {}", why.as_deref().unwrap_or_default()));
+            self.told = why;
         }
         // A container that has not begun has said nothing.
         let said = self.pods.logs(&name, &LogParams::default()).await.unwrap_or_default();
