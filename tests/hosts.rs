@@ -155,7 +155,7 @@ fn what_cannot_run_says_why() {
     // One that has no room for the program says so.
     let no_room = "#!/bin/sh\nfor last; do :; done\nXDG_CACHE_HOME=/dev/full exec sh -c \"$last\"\n";
     let no_room = write(&farm.at(""), "ssh-without-room", no_room);
-    let hosts = farm.hosts("left\n");
+    let hosts = farm.hosts("left slots=5\n");
     let mut command = farm.command(&format!("{TRAIN} --on ssh:{},listen=127.0.0.1", hosts.display()));
     let output = command.env("SYNCLINE_SSH", format!("sh {}", no_room.display())).output().unwrap();
     let message = stderr(&output);

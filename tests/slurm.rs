@@ -306,7 +306,7 @@ fn a_run_that_is_left_to_slurm_takes_as_many_turns_as_it_needs() {
     succeeded(&run(&format!("{train} --save {}", cluster.at("whole.safetensors"))));
     // What is injected takes longer than two turns of twelve seconds, on any machine.
     let folder = cluster.at("turns");
-    let left = format!("{train} --inject all:45ms --run-dir {folder} --detach --on slurm:time=1,notice=48");
+    let left = format!("{train} --inject all:9ms --run-dir {folder} --detach --on slurm:time=1,notice=48");
     let script = cluster.syncline(&format!("{left} --dry-run")).output().unwrap();
     let script = String::from_utf8(script.stdout).unwrap();
     assert!(script.starts_with("#!/bin/sh") && script.contains("#SBATCH --ntasks=3"), "{script}");

@@ -94,7 +94,8 @@ impl Cluster {
         let words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         let mut words: Vec<_> = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         change(&mut words);
-        signal(pid, "TERM");
+        // An API server that is asked to end would wait a minute for those that watch.
+        signal(pid, "KILL");
         wait_within(Duration::from_secs(90), "a daemon's end", || (!is_running(pid)).then_some(()));
         let log = fs::File::options().append(true).open(self.at(&format!("log/{name}.log"))).unwrap();
         let mut daemon = Command::new(&words[0]);
