@@ -9,13 +9,14 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{command, processes, wait_for, write};
+use super::{command, parent, processes, wait_for, write};
 
 pub const HOSTS: [&str; 3] = ["left", "middle", "right"];
 
 /// The servers, and the configuration with which `ssh` reaches them.
 pub struct Farm {
     folder: TempDir,
+    sshd: &'static str,
     servers: Vec<Child>,
     network: Option<Network>,
     port: u16,
@@ -72,7 +73,8 @@ impl Farm {
             let settings = format!(
                 "ListenAddress {address}\nPort {port}\nHostKey {shared}/host\nAuthorizedKeysFile {shared}/authorized\n\
                  PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
-                 SetEnv XDG_CACHE_HOME={shared}/cache\n{}",
+                 SetEnv XDG_CACHE_HOME={shared}/cache HOME={shared}\n{}",
+                // A home of its own too, since start-up files of this machine's user may do long things, which do not bear being killed.
                 // One greets whoever comes, as shells do whose start-up files are careless.
                 if *host == "right" {
                     "ForceCommand echo welcome; eval \"$SSH_ORIGINAL_COMMAND\"\n"
@@ -81,28 +83,93 @@ impl Farm {
                 }
             );
             let settings = write(folder.path(), &format!("sshd.{host}"), &settings);
-            let mut server = match &network {
-                Some(network) => network.inside(host, sshd),
-                None => Command::new(sshd),
-            };
-            server.args(["-D", "-e", "-f"]).arg(settings).stderr(Stdio::null());
-            servers.push(server.spawn().unwrap());
+            servers.push(serve(network.as_ref(), host, sshd, &settings));
         }
         write(folder.path(), "client", &client);
-        let farm = Farm { folder, servers, network, port };
-        for host in HOSTS {
-            let answers = || {
-                let mut ssh = Command::new("ssh");
-                ssh.arg("-F")
-                    .arg(farm.folder.path().join("client"))
-                    .args([host, "true"])
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null());
-                ssh.status().unwrap().success().then_some(())
-            };
-            wait_for("sshd", answers);
-        }
+        let farm = Farm { folder, sshd, servers, network, port };
+        HOSTS.iter().for_each(|host| farm.wait_for_host(host));
         Some(farm)
+    }
+
+    fn wait_for_host(&self, host: &str) {
+        let answers = || {
+            let mut ssh = Command::new("ssh");
+            ssh.arg("-F")
+                .arg(self.folder.path().join("client"))
+                .args([host, "true"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            ssh.status().unwrap().success().then_some(())
+        };
+        wait_for("sshd", answers);
+    }
+
+    /// As if a host had lost its power: its server, and all that came in by it, stand still at one moment and are gone.
+    pub fn crash(&mut self, host: &str) {
+        let number = HOSTS.iter().position(|name| *name == host).unwrap();
+        let server = self.servers[number].id();
+        loop {
+            let all = self.all_of(host, server);
+            if all.is_empty() {
+                break;
+            }
+            for signal in ["-STOP", "-KILL"] {
+                let all = all.iter().map(u32::to_string);
+                let _ = Command::new("kill").arg(signal).args(all).stderr(Stdio::null()).status();
+            }
+            let _ = self.servers[number].wait();
+        }
+    }
+
+    /// The processes of a host: its server with what that has started, and all whose session came in by it.
+    fn all_of(&self, host: &str, server: u32) -> Vec<u32> {
+        let all = processes();
+        let is_alive = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+        };
+        let mut its: Vec<u32> = vec![server];
+        while let Some(next) = all
+            .iter()
+            .map(|(pid, _)| *pid)
+            .find(|pid| !its.contains(pid) && parent(*pid).is_some_and(|parent| its.contains(&parent)))
+        {
+            its.push(next);
+        }
+        let session = self.session(host);
+        its.extend(all.iter().filter(|(_, environment)| came_by(environment, &session)).map(|(pid, _)| *pid));
+        its.retain(is_alive);
+        its
+    }
+
+    /// How the variable ends by which a server of SSH tells what it starts of the connection.
+    fn session(&self, host: &str) -> String {
+        let number = HOSTS.iter().position(|name| *name == host).unwrap();
+        format!(" 127.0.2.{} {}", number + 1, self.port)
+    }
+
+    /// Has a host that crashed start again.
+    pub fn boot(&mut self, host: &str) {
+        let number = HOSTS.iter().position(|name| *name == host).unwrap();
+        let settings = self.at(&format!("sshd.{host}"));
+        self.servers[number] = serve(self.network.as_ref(), host, self.sshd, &settings);
+        self.wait_for_host(host);
+    }
+
+    /// The commands of jobs of the scheduler that run on the hosts: job, attempt and host of each.
+    pub fn placed(&self) -> Vec<(String, String, &'static str)> {
+        let mark = format!("XDG_CACHE_HOME={}", self.folder.path().join("cache").display());
+        let of = |(pid, environment): (u32, Vec<String>)| {
+            let named =
+                |name: &str| environment.iter().find_map(|entry| entry.strip_prefix(name)).map(str::to_owned);
+            let host = HOSTS.into_iter().find(|host| came_by(&environment, &self.session(host)))?;
+            let running = environment.contains(&mark) && parent(pid).is_some();
+            running.then_some((named("SYNCLINE_JOB_ID=")?, named("SYNCLINE_ATTEMPT=")?, host))
+        };
+        let mut placed: Vec<_> = processes().into_iter().filter_map(of).collect();
+        placed.sort();
+        placed.dedup();
+        placed
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -196,6 +263,20 @@ pub fn apart(private: &Path, name: &str, file: &Path, inner: &Command) -> Option
     command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Some(command)
+}
+
+/// Whether a process belongs to a session of SSH that came in by a server.
+fn came_by(environment: &[String], session: &str) -> bool {
+    environment.iter().any(|entry| entry.starts_with("SSH_CONNECTION=") && entry.ends_with(session))
+}
+
+/// Starts a host's server.
+fn serve(network: Option<&Network>, host: &str, sshd: &str, settings: &Path) -> Child {
+    let mut server = match network {
+        Some(network) => network.inside(host, sshd),
+        None => Command::new(sshd),
+    };
+    server.args(["-D", "-e", "-f"]).arg(settings).stderr(Stdio::null()).spawn().unwrap()
 }
 
 pub fn free_port() -> u16 {

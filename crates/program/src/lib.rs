@@ -71,6 +71,7 @@ pub mod ready;
 pub use control::briefing::briefing;
 pub use engine::hosts::kubernetes::kubernetes_command;
 pub use engine::hosts::slurm::batch::Batch;
+pub use engine::hosts::ssh::ask_host;
 pub use engine::processes::restart::{interpreted_by, started_by, this_program};
 pub use engine::sim::faults::SimFault;
 pub use engine::sim::read_network;

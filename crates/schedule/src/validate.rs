@@ -9,6 +9,7 @@
 //! VALIDATE-1: the simulated policy knows what the live one knew: what a job said of itself, and, of one that takes longer,
 //! what [`Desk::late`] makes of it. The true lengths only decide when jobs end. VALIDATE-2: every recorded job is there, also
 //! one that was cancelled, failed, was stopped at its limit, or was not over yet: it held room. It leaves when it left.
+//! VALIDATE-3: machines are gone, and back, when they were.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +19,7 @@ use crate::{
     desk::Desk,
     error::{Error, Result},
     event::{Decision, Event},
-    model::{Job, JobId},
+    model::{Job, JobId, MachineId, Placement},
     replay::Recording,
     state::State,
 };
@@ -60,6 +61,10 @@ struct Account {
     unheard: f64,
     /// When it left without being done.
     left: Option<f64>,
+    /// Where it runs.
+    placement: Placement,
+    /// Whether it goes on where it was.
+    resume: bool,
 }
 
 impl Account {
@@ -77,6 +82,18 @@ impl Account {
 
     fn is_open(&self) -> bool {
         self.finished.is_none() && self.left.is_none()
+    }
+
+    /// A machine went down.
+    fn fail(&mut self, now: f64, machine: MachineId) {
+        if !self.placement.shares().iter().any(|share| share.machine == machine) {
+            return;
+        }
+        self.settle(now);
+        self.placement = Placement::default();
+        if !self.resume {
+            self.offered = 0.0;
+        }
     }
 
     fn settle(&mut self, now: f64) {
@@ -116,7 +133,7 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
     if done.is_empty() {
         return Err(Error::Empty { what: "finished job" });
     }
-    let simulated = simulated(Desk::new(recording.header.clone()), &jobs)?;
+    let simulated = simulated(Desk::new(recording.header.clone()), &jobs, outages(recording))?;
     let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / done.len() as f64;
     Ok(Validation {
         jobs: done.len(),
@@ -157,6 +174,15 @@ impl Truth {
     }
 }
 
+/// When machines went and came, in the order of time.
+fn outages(recording: &Recording) -> Vec<(f64, Event)> {
+    let of_machines = |event: &&Event| matches!(event, Event::Failure { .. } | Event::Recovery { .. });
+    let entries = recording.entries.iter();
+    entries
+        .flat_map(|entry| entry.events.iter().filter(of_machines).map(|event| (entry.now, event.clone())))
+        .collect()
+}
+
 /// What ends a job in the simulation, and when that is heard: its true work, or the time at which it left.
 fn end(job: JobId, account: &Account, truth: &Truth) -> (f64, Event) {
     match *truth {
@@ -170,7 +196,8 @@ fn end(job: JobId, account: &Account, truth: &Truth) -> (f64, Event) {
 }
 
 /// Seconds from arrival to end of each job, when they end as soon as their true work is done; infinite for others.
-fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
+fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)], outages: Vec<(f64, Event)>) -> Result<Vec<f64>> {
+    let mut outages = outages.into_iter().peekable();
     let mut accounts: BTreeMap<JobId, Account> = BTreeMap::new();
     let mut future = jobs.iter().map(|(job, _)| Arc::clone(job)).peekable();
     for _ in 0..MOST_STEPS {
@@ -180,7 +207,8 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
         let ends: Vec<(f64, Event)> =
             accounts.iter().map(|(id, account)| end(*id, account, &jobs[id.index()].1)).collect();
         let arrival = future.peek().map_or(f64::INFINITY, |job| job.arrival);
-        let next = ends.iter().map(|(at, _)| *at).chain(desk.wake()).fold(arrival, f64::min);
+        let outage = outages.peek().map(|(at, _)| *at);
+        let next = ends.iter().map(|(at, _)| *at).chain(desk.wake()).chain(outage).fold(arrival, f64::min);
         // A planner may wish to be woken for ever.
         if !next.is_finite() || !(open || arrival.is_finite()) {
             break;
@@ -188,6 +216,9 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
         let now = next.max(desk.state().now);
         let over = ends.into_iter().filter(|(at, _)| *at <= now);
         let mut events: Vec<Event> = over.map(|(_, event)| event).collect();
+        while let Some((_, event)) = outages.next_if(|(at, _)| *at <= now) {
+            events.push(event);
+        }
         while let Some(job) = future.next_if(|job| job.arrival <= now) {
             events.push(Event::Arrival { job });
         }
@@ -209,7 +240,11 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)]) -> Result<Vec<f64>> {
 
 fn happened(accounts: &mut BTreeMap<JobId, Account>, now: f64, event: &Event) {
     match event {
-        Event::Arrival { job } => drop(accounts.insert(job.id, Account::default())),
+        Event::Arrival { job } => {
+            let account = Account { resume: job.resume, ..Account::default() };
+            drop(accounts.insert(job.id, account));
+        }
+        Event::Failure { machine } => accounts.values_mut().for_each(|account| account.fail(now, *machine)),
         Event::Completion { job, at } => {
             if let Some(account) = accounts.get_mut(job) {
                 account.settle(*at);
@@ -223,11 +258,7 @@ fn happened(accounts: &mut BTreeMap<JobId, Account>, now: f64, event: &Event) {
                 account.left = Some(now);
             }
         }
-        Event::Progress { .. }
-        | Event::Failure { .. }
-        | Event::Recovery { .. }
-        | Event::Slot { .. }
-        | Event::Wake => {}
+        Event::Progress { .. } | Event::Recovery { .. } | Event::Slot { .. } | Event::Wake => {}
     }
 }
 
@@ -235,6 +266,7 @@ fn decided(accounts: &mut BTreeMap<JobId, Account>, state: &State, decision: &De
     let (Decision::Place { job: id, .. } | Decision::Preempt { job: id }) = decision else { return };
     let Some(account) = accounts.get_mut(id) else { return };
     account.settle(state.now);
+    account.placement = Placement::default();
     if matches!(decision, Decision::Preempt { .. }) && !state.job(*id).job.resume {
         account.offered = 0.0;
     }
@@ -242,5 +274,6 @@ fn decided(accounts: &mut BTreeMap<JobId, Account>, state: &State, decision: &De
         let job = &state.job(*id).job;
         account.rate = state.cluster.rate(job, placement);
         account.since = state.now + job.restart;
+        account.placement = placement.clone();
     }
 }

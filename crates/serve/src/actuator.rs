@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schedule::{JobId, Placement};
+use syncline_schedule::{JobId, MachineId, Placement};
 
-use crate::training::Training;
+use crate::{hosts::Answer, training::Training};
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +85,11 @@ pub trait Actuator {
     fn training(&mut self, job: JobId) -> Option<Arc<Training>> {
         let _ = job;
         None
+    }
+
+    /// What is known of machines elsewhere: whether each answers, or what was said of it.
+    fn machines(&mut self) -> Vec<(MachineId, Answer)> {
+        Vec::new()
     }
 
     /// What is seen of an attempt that was begun, by this actuator or by an earlier one. Unless it is seen

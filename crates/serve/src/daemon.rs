@@ -193,7 +193,10 @@ impl<A: Actuator> Daemon<A> {
             self.save();
             return Ok(());
         }
-        let (mut news, mut answers) = (self.seen(), Vec::new());
+        // First the attempts: whoever knows that one ended by its host knows that the host is gone.
+        let (seen, mut answers) = (self.seen(), Vec::new());
+        let mut news = self.reached();
+        news.extend(seen);
         news.extend(self.heard());
         for request in requests {
             if let Some((told, answer)) = self.take(request, &news) {
@@ -231,6 +234,21 @@ impl<A: Actuator> Daemon<A> {
             }
             if let Some(came) = self.actuator.resized(run) {
                 news.push(News::Resized(run, came));
+            }
+        }
+        news
+    }
+
+    /// Machines that do not answer any more, or answer again.
+    fn reached(&mut self) -> Vec<News> {
+        let mut news = Vec::new();
+        for (machine, answer) in self.actuator.machines() {
+            match (answer, self.scheduler.gone(machine)) {
+                (Err(why), known) if known != Some(why.as_str()) => news.push(News::Gone(machine, why)),
+                (Ok(()), _) if !self.scheduler.desk().state().is_up(machine) => {
+                    news.push(News::Back(machine))
+                }
+                _ => {}
             }
         }
         news

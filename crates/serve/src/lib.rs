@@ -5,7 +5,7 @@
 //! - [`scheduler`]: the pure part, news in and acts out; [`record`] is what it knows of a job, [`why`](view::JobView::why) what
 //!   it says about one; [`training`] how far a training run is.
 //! - [`actuator`]: what can be done to the world; [`local`] does it with processes of this machine, each started by an
-//!   [`attempt`] that outlives the daemon and is found again through `/proc` ([`proc`]).
+//!   [`attempt`] that outlives the daemon and is found again through `/proc` ([`proc`]); [`hosts`]: whether machines elsewhere answer.
 //! - [`store`] and [`clock`]: the books on the disk and their time.
 //! - [`daemon`]: the loop that brings these together; [`api`], [`access`] and [`client`]: how one talks to it; [`view`]: what one
 //!   sees; [`server`]: all of it, served.
@@ -24,6 +24,7 @@ pub mod client;
 pub mod clock;
 pub mod daemon;
 pub mod error;
+pub mod hosts;
 pub mod local;
 pub mod proc;
 pub mod record;

@@ -14,11 +14,12 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use syncline_schedule::{JobId, jobs_file::Blanks};
+use syncline_schedule::{JobId, MachineId, jobs_file::Blanks};
 
 use crate::{
     actuator::{Actuator, Ending, Launch, Run, Sighting},
     attempt::{self, Order},
+    hosts::{Answer, Hosts, LOST, Ticket},
     proc,
     training::Training,
 };
@@ -38,6 +39,12 @@ pub struct Local {
     resizing: BTreeMap<Run, Telling>,
     /// What training runs have said, and how long the file was then.
     trained: BTreeMap<JobId, (u64, Arc<Training>)>,
+    /// The machines, where they are hosts.
+    hosts: Option<Hosts>,
+    /// Attempts that were to be stopped: however they end, it is no host's doing.
+    stopped: BTreeSet<Run>,
+    /// What hosts are asked of which an attempt has ended without success.
+    doubted: BTreeMap<Run, Vec<Ticket>>,
 }
 
 impl Local {
@@ -52,7 +59,17 @@ impl Local {
             to_ask: BTreeSet::new(),
             resizing: BTreeMap::new(),
             trained: BTreeMap::new(),
+            hosts: None,
+            stopped: BTreeSet::new(),
+            doubted: BTreeMap::new(),
         }
+    }
+
+    /// With machines that are hosts.
+    #[must_use]
+    pub fn on(mut self, hosts: Hosts) -> Self {
+        self.hosts = Some(hosts);
+        self
     }
 
     /// The folder of a job, which its attempts share.
@@ -202,14 +219,20 @@ impl Actuator for Local {
     }
 
     fn ask(&mut self, run: Run) {
+        self.stopped.insert(run);
         if !self.signal(run, Signal::TERM) {
             self.to_ask.insert(run);
         }
     }
 
     fn kill(&mut self, run: Run) {
+        self.stopped.insert(run);
         self.signal(run, Signal::KILL);
         proc::kill_marked(&self.folder(run).to_string_lossy());
+    }
+
+    fn machines(&mut self) -> Vec<(MachineId, Answer)> {
+        self.hosts.as_ref().map_or(Vec::new(), Hosts::answers)
     }
 
     fn training(&mut self, job: JobId) -> Option<Arc<Training>> {
@@ -231,9 +254,18 @@ impl Actuator for Local {
         }
         let folder = self.folder(run);
         if let Some(status) = attempt::read_status(&folder) {
-            self.reap(run);
             let known = status.boot == proc::boot();
-            return Sighting::Ended(status.ending, known.then_some(status.uptime));
+            return match self.was_its_host(run, &status.ending) {
+                None => Sighting::Running,
+                Some(lost) => {
+                    self.reap(run);
+                    if lost {
+                        Sighting::Lost
+                    } else {
+                        Sighting::Ended(status.ending, known.then_some(status.uptime))
+                    }
+                }
+            };
         }
         // After a crash nobody may have claimed it: then it never ran, and never will.
         let adopted = !self.children.contains_key(&run);
@@ -250,9 +282,8 @@ impl Actuator for Local {
             return Sighting::Running;
         }
         // The last words of a starter may have come since.
-        if let Some(status) = attempt::read_status(&folder) {
-            self.reap(run);
-            return Sighting::Ended(status.ending, Some(status.uptime));
+        if attempt::read_status(&folder).is_some() {
+            return self.look(run);
         }
         if proc::kill_marked(&folder.to_string_lossy()) {
             return Sighting::Running;
@@ -269,8 +300,29 @@ impl Actuator for Local {
 }
 
 impl Local {
+    /// Whether an attempt ended because a host of it was lost: those that do not answer are asked first, and meanwhile it is not known.
+    fn was_its_host(&mut self, run: Run, ending: &Ending) -> Option<bool> {
+        let Some(hosts) = self.hosts.as_ref().filter(|_| !self.stopped.contains(&run)) else {
+            return Some(false);
+        };
+        if matches!(ending, Ending::Exited(0) | Ending::NotStarted(_)) {
+            return Some(false);
+        }
+        let listed = self.runs.join(run.job.to_string()).join(run.attempt.to_string()).join("hosts");
+        let tickets = self.doubted.entry(run).or_insert_with(|| {
+            let listed = fs::read_to_string(listed).unwrap_or_default();
+            let names = listed.lines().filter_map(|line| line.split(' ').next());
+            names.filter_map(|name| hosts.ask(name)).collect()
+        });
+        let answers: Option<Vec<Answer>> = tickets.iter().map(|ticket| hosts.answer(*ticket)).collect();
+        let gone = answers?.iter().any(Result::is_err);
+        Some(gone || (*ending == Ending::Exited(LOST) && !tickets.is_empty()))
+    }
+
     fn reap(&mut self, run: Run) {
         self.to_ask.remove(&run);
+        self.stopped.remove(&run);
+        self.doubted.remove(&run);
         if let Some(Telling { child: Ok(mut child), .. }) = self.resizing.remove(&run) {
             // Nobody is there whom it could tell.
             let _ = child.kill();

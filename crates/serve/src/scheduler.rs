@@ -11,12 +11,13 @@
 //! holds, stopping and shrinking ones included, and only while its queue's open attempts leave it the quota. SERVE-3: acts are carried out only after the changes that speak of them are kept, so whatever
 //! exists is known.
 
+mod machines;
 mod resizing;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use syncline_schedule::{
-    Decision, Event, Job, JobId, Placement, Queue, Resource, Resources, Share, desk::Desk,
+    Decision, Event, Job, JobId, MachineId, Placement, Queue, Resource, Resources, Share, desk::Desk,
     jobs_file::Entry as Submission, sim::Entry, state::Status,
 };
 
@@ -26,7 +27,8 @@ use crate::{
     record::{Attempt, Outcome, Record},
 };
 
-/// How often an attempt may be lost before its job is given up: then the job is what brings the machine down.
+/// How often an attempt may be lost, unless its job may be begun again oftener, before the job is given up: then that is what
+/// brings machines down.
 const MOST_LOSSES: u32 = 3;
 
 /// The longest wait before another try, in seconds.
@@ -51,6 +53,10 @@ pub enum News {
     Resized(Run, std::result::Result<(), String>),
     /// A job says which share of its work is done.
     Progressed(JobId, f64),
+    /// A machine does not answer any more, in words why; or they are others now.
+    Gone(MachineId, String),
+    /// It answers again.
+    Back(MachineId),
     /// An attempt was never started: the daemon died between saying so and doing it.
     NeverRan(Run),
 }
@@ -94,6 +100,8 @@ pub struct Scheduler {
     records: Vec<Record>,
     touched: Vec<JobId>,
     remarks: Vec<String>,
+    /// What was said of machines that do not answer.
+    gone: BTreeMap<MachineId, String>,
 }
 
 impl Scheduler {
@@ -108,7 +116,7 @@ impl Scheduler {
                 format!("{} jobs are recorded and {} are known", records.len(), desk.state().jobs.len());
             return Err(Error::Refused(format!("the books do not fit together: {what}")));
         }
-        Ok(Self { desk, records, touched: Vec::new(), remarks: Vec::new() })
+        Ok(Self { desk, records, touched: Vec::new(), remarks: Vec::new(), gone: BTreeMap::new() })
     }
 
     /// The policy's side.
@@ -190,6 +198,8 @@ impl Scheduler {
                 Vec::new()
             }
             News::Progressed(id, share) => self.progressed(now, id, share).into_iter().collect(),
+            News::Gone(machine, why) => self.machine_gone(machine, why),
+            News::Back(machine) => self.machine_back(machine),
             News::NeverRan(run) => {
                 self.close(run, now);
                 Vec::new()
@@ -232,6 +242,7 @@ impl Scheduler {
 
     fn ended(&mut self, now: f64, run: Run, ending: &Ending, at: f64) -> Option<Event> {
         let resume = self.desk.state().job(run.job).job.resume;
+        let fence = self.fence(now, run.job);
         let (record, asked) = self.close(run, at)?;
         match ending {
             _ if !record.is_unfinished() => None,
@@ -239,7 +250,10 @@ impl Scheduler {
                 record.end(Outcome::Done, at);
                 Some(Event::Completion { job: run.job, at })
             }
-            _ if asked => None,
+            _ if asked => {
+                record.not_before = fence;
+                None
+            }
             ending => {
                 record.failures += 1;
                 if record.failures > record.task.retries {
@@ -254,17 +268,19 @@ impl Scheduler {
 
     fn lost(&mut self, now: f64, run: Run) -> Option<Event> {
         let resume = self.desk.state().job(run.job).job.resume;
+        let fence = self.fence_of_lost(now, run.job);
         let (record, _) = self.close(run, now)?;
         if !record.is_unfinished() {
             return None;
         }
         record.losses += 1;
-        if record.losses > MOST_LOSSES {
-            let why = format!("its processes vanished {} times without a word", record.losses);
+        if record.losses > MOST_LOSSES.max(record.task.retries) {
+            let why =
+                format!("its processes, or their host, vanished {} times without a word", record.losses);
             record.end(Outcome::Failed(why), now);
             return Some(Event::Withdrawal { job: run.job });
         }
-        record.not_before = now + pause(record.losses) - 1.0;
+        record.not_before = fence.max(now + pause(record.losses) - 1.0);
         begun_again(run.job, resume)
     }
 

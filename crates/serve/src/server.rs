@@ -26,6 +26,7 @@ use crate::{
     api::{self, Api},
     daemon::{Daemon, Request, physics},
     error::{Error, Result},
+    hosts::Hosts,
     local::Local,
 };
 
@@ -39,6 +40,10 @@ pub struct Server {
     pub header: Header,
     /// The command that runs an attempt; its folder is added.
     pub starter: Vec<OsString>,
+    /// The command that asks a host whether it answers; its name is added.
+    pub asker: Vec<OsString>,
+    /// Seconds between two such questions to a host.
+    pub ask_every: f64,
     /// Who hears what is worth a line, such as how a job came to another size.
     pub log: fn(&str),
 }
@@ -105,8 +110,13 @@ impl Server {
         let folder =
             self.folder.canonicalize().map_err(Error::io("opening the scheduler's folder", &self.folder))?;
         let runs = folder.join("runs");
-        let daemon =
-            Daemon::open(folder.clone(), self.header, Local::new(&folder, self.starter))?.logged(self.log);
+        let mut local = Local::new(&folder, self.starter);
+        let cluster = self.header.cluster();
+        if cluster.ids().any(|id| cluster.host(id).is_some()) {
+            let hosts = Hosts::watch(cluster, self.asker, self.ask_every);
+            local = local.on(hosts.map_err(Error::io("starting to ask hosts", &folder))?);
+        }
+        let daemon = Daemon::open(folder.clone(), self.header, local)?.logged(self.log);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Error::io("starting the interface", &folder))?;
         let listener = runtime.block_on(TcpListener::bind(self.address)).and_then(|listener| {

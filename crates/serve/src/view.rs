@@ -36,6 +36,9 @@ pub struct MachineView {
     pub name: String,
     /// What it has: only what it has any of.
     pub capacity: Vec<Amount>,
+    /// What was said of it, if it is a host that does not answer: nothing is placed there until it does.
+    #[serde(default)]
+    pub gone: Option<String>,
 }
 
 /// An amount of one type of resource.
@@ -136,7 +139,8 @@ impl View {
                 })
             };
             let capacity = Resource::ALL.into_iter().filter_map(amount).collect();
-            MachineView { name: state.cluster.name(id), capacity }
+            let gone = scheduler.gone(id).map(str::to_owned);
+            MachineView { name: state.cluster.name(id), capacity, gone }
         });
         let machines = machines.collect();
         let jobs = scheduler.records().iter().map(|record| JobView::of(scheduler, record, now)).collect();

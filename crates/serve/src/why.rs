@@ -23,12 +23,17 @@ pub fn why(scheduler: &Scheduler, record: &Record, now: f64) -> String {
             format!("it has run for the {limit:.0} s that it may and is asked to stop")
         }
         (Some(Outcome::Cancelled), Some(_)) => "it was cancelled and is asked to stop".into(),
-        (None, Some(open)) if open.asked.is_some() => match &open.refused {
-            None => "it is asked to stop, to go on with other workers or later".into(),
-            Some(why) => format!(
-                "it is asked to stop, to go on with other workers, which it could not have while it ran: {why}"
-            ),
-        },
+        (None, Some(open)) if open.asked.is_some() => {
+            match (scheduler.first_gone(&open.placement), &open.refused) {
+                (Some((machine, why)), _) => format!(
+                    "{machine} does not answer ({why}), so it goes on elsewhere, or there later, when nothing of it can run there any more"
+                ),
+                (None, None) => "it is asked to stop, to go on with other workers or later".into(),
+                (None, Some(why)) => format!(
+                    "it is asked to stop, to go on with other workers, which it could not have while it ran: {why}"
+                ),
+            }
+        }
         (None, Some(_)) => running(scheduler, record),
         (None, None) => waiting(scheduler, record, now),
     }
@@ -52,7 +57,12 @@ fn running(scheduler: &Scheduler, record: &Record) -> String {
 fn waiting(scheduler: &Scheduler, record: &Record, now: f64) -> String {
     if record.not_before > now {
         let again = record.not_before - now;
-        return format!("it ended without success and is begun again in {again:.0} s");
+        return match record.history.last().and_then(|ran| scheduler.first_gone(&ran.placement)) {
+            Some((machine, why)) => format!(
+                "{machine}, where it ran, does not answer ({why}); it is begun again in {again:.0} s, when nothing of it can run there any more"
+            ),
+            None => format!("it ended without success, or was lost, and is begun again in {again:.0} s"),
+        };
     }
     let state = scheduler.desk().state();
     let job = state.job(record.id);
@@ -68,7 +78,7 @@ fn waiting(scheduler: &Scheduler, record: &Record, now: f64) -> String {
     let held = held(scheduler);
     let mut free: Vec<Resources> = Vec::new();
     for id in state.cluster.ids() {
-        let mut left = if state.cluster.allows(&job.job, id) {
+        let mut left = if state.is_up(id) && state.cluster.allows(&job.job, id) {
             *state.cluster.capacity(id)
         } else {
             Resources::default()
@@ -80,7 +90,15 @@ fn waiting(scheduler: &Scheduler, record: &Record, now: f64) -> String {
     if fits >= job.job.workers.min {
         return format!("there is room, but {} lets others go first", state_policy(scheduler));
     }
-    lacks(scheduler, job, &free, fits)
+    let gone: Vec<String> =
+        state.cluster.ids().filter(|id| !state.is_up(*id)).map(|id| state.cluster.name(id)).collect();
+    match (lacks(scheduler, job, &free, fits), gone.as_slice()) {
+        (lacks, []) => lacks,
+        (lacks, [gone]) => format!("{lacks}; {gone} does not answer"),
+        (lacks, [first, rest @ ..]) => {
+            format!("{lacks}; {first} and {} more machines do not answer", rest.len())
+        }
+    }
 }
 
 fn state_policy(scheduler: &Scheduler) -> &'static str {

@@ -2,18 +2,21 @@
 //!
 //! Kueue hands out quotas, not nodes. A place is the quota of one flavor in one cluster queue, or what a cohort has of a flavor
 //! together; a job takes its amounts of both. A queue without a cohort has what it is given; one with a cohort may borrow what
-//! others of it do not use, up to its limit. That a queue lends only a part (`lendingLimit`) and that cohorts stand in trees is
-//! not taken into account, which the snapshot says where it is so. The fields are those of `kueue.x-k8s.io/v1beta1` and `v1beta2`.
+//! others of it lend and do not use, up to its limit ([`cohort`]). The fields are those of `kueue.x-k8s.io/v1beta1` and `v1beta2`.
 
+mod cohort;
 mod quantity;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use self::quantity::amount;
-use super::{Amounts, Command, Documents, Place, Queue, Snapshot, System};
+use self::{
+    cohort::{Cohorts, Common},
+    quantity::amount,
+};
+use super::{Amounts, Command, Documents, Job, Place, Queue, Request, Snapshot, Standing, System};
 use crate::error::{Error, Result};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -29,6 +32,11 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         line: &["kubectl", "get", "localqueues.kueue.x-k8s.io", "--all-namespaces", "-o", "json"],
+        instead: None,
+        needed: false,
+    },
+    Command {
+        line: &["kubectl", "get", "cohorts.kueue.x-k8s.io", "-o", "json"],
         instead: None,
         needed: false,
     },
@@ -51,9 +59,27 @@ pub(super) struct Flavor {
 pub(super) struct Offer {
     flavor: String,
     place: usize,
-    /// What its cohort has of it.
-    cohort: Option<usize>,
+    /// What queues of its cohort have in common of it.
+    common: Vec<usize>,
 }
+
+impl Offer {
+    fn places(&self) -> impl Iterator<Item = usize> {
+        [self.place].into_iter().chain(self.common.iter().copied())
+    }
+}
+
+/// What a queue or cohort has of a flavor.
+pub(super) struct Quota {
+    nominal: Amounts,
+    /// How much more it may use; infinite without a limit.
+    borrowing: Amounts,
+    /// How much others may use of it; infinite without a limit.
+    lending: Amounts,
+}
+
+/// Quotas by flavor.
+pub(super) type Flavored = BTreeMap<String, Quota>;
 
 /// What a cluster queue offers, group by group: which kinds, and flavors for them in order.
 pub(super) struct Offers {
@@ -81,34 +107,104 @@ pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
         nodes: None,
         notes: Vec::new(),
     };
-    let mut offers = Vec::new();
+    let mut quotas = Vec::new();
     for queue in &found {
         snapshot.queues.push(of_queue(queue));
-        offers.push(offers_of(queue, &mut snapshot)?);
+        quotas.push((text(queue, &["metadata", "name"]).to_owned(), flavored(queue, &snapshot)?));
+    }
+    let in_cohorts: Vec<String> = found.iter().map(|queue| cohort_of(queue).to_owned()).collect();
+    let cohorts = Cohorts::read(documents, &in_cohorts, &quotas, &snapshot)?;
+    let mut offers: Vec<Offers> = found
+        .iter()
+        .zip(&quotas)
+        .zip(&in_cohorts)
+        .map(|((queue, (_, quotas)), cohort)| offers_of(queue, quotas, !cohort.is_empty(), &mut snapshot))
+        .collect();
+    let names: BTreeSet<&String> = quotas.iter().flat_map(|(_, quotas)| quotas.keys()).collect();
+    snapshot.notes = cohort::cannot_tell(documents);
+    for flavor in names {
+        let (commons, coarse) = cohorts.common(flavor);
+        if coarse {
+            snapshot.notes.push(format!(
+                "so many queues lend only a part of {flavor} (lendingLimit) that answers count all of it as lent: starts may be later than told"
+            ));
+        }
+        commons.into_iter().for_each(|common| share(&mut snapshot, &mut offers, flavor, common));
     }
     snapshot.nodes = nodes(documents, &snapshot.kinds)?;
-    snapshot.notes = left_out(documents, &found);
     workload::read(documents, &flavors(documents), &offers, &mut snapshot)?;
+    not_shown(&found, &offers, &mut snapshot)?;
     Ok(snapshot)
 }
 
-/// What of these objects answers leave out of account.
-fn left_out(documents: &Documents, queues: &[&Value]) -> Vec<String> {
-    let groups = || queues.iter().flat_map(|queue| list(queue, &["spec", "resourceGroups"]));
-    let mut resources =
-        groups().flat_map(|group| list(group, &["flavors"])).flat_map(|flavor| list(flavor, &["resources"]));
-    let lends = resources.any(|resource| resource.get("lendingLimit").is_some_and(|limit| !limit.is_null()));
-    let parent =
-        |cohort: &Value| ["parent", "parentName"].iter().any(|key| !text(cohort, &["spec", key]).is_empty());
-    let trees = documents.objects("Cohort").any(parent);
-    let fair =
-        queues.iter().any(|queue| at(queue, &["spec", "fairSharing"]).is_some_and(|value| !value.is_null()));
-    let told = [
-        (lends, "a queue lends only a part of its quota (lendingLimit), and answers count all of it as lent"),
-        (trees, "cohorts stand in trees, and answers look at each by itself"),
-        (fair, "fair sharing is on, and answers go by priority and time"),
-    ];
-    told.into_iter().filter(|(is_so, _)| *is_so).map(|(_, told)| told.to_owned()).collect()
+/// A place that queues have in common.
+fn share(snapshot: &mut Snapshot, offers: &mut [Offers], flavor: &str, common: Common) {
+    let place = snapshot.places.len();
+    snapshot.places.push(quota(common.name, common.capacity, true));
+    for queue in common.queues {
+        let all = offers[queue].groups.iter_mut().flat_map(|(_, offers)| offers);
+        all.filter(|offer| offer.flavor == flavor).for_each(|offer| offer.common.push(place));
+    }
+}
+
+/// What cluster queues say is reserved in them beyond what the workloads hold that are among the objects: somebody holds it who was not
+/// listed, and its quota is not free.
+fn not_shown(queues: &[&Value], offers: &[Offers], snapshot: &mut Snapshot) -> Result<()> {
+    for (at, queue) in queues.iter().enumerate() {
+        let mut holds: BTreeMap<usize, Amounts> = BTreeMap::new();
+        for reserved in list(queue, &["status", "flavorsReservation"]) {
+            let flavor = text(reserved, &["name"]);
+            for resource in list(reserved, &["resources"]) {
+                let Some(kind) = snapshot.kind(text(resource, &["name"])) else { continue };
+                let offers = offers[at].groups.iter().filter(|(kinds, _)| kinds.contains(&kind));
+                let Some(offer) = offers.flat_map(|(_, offers)| offers).find(|offer| offer.flavor == flavor)
+                else {
+                    continue;
+                };
+                let total =
+                    resource.get("total").map_or(Some(0.0), |total| amount(&snapshot.kinds[kind], total));
+                let total = total.ok_or_else(|| {
+                    let name = &snapshot.queues[at].name;
+                    Error::Snapshot(format!(
+                        "cluster queue {name}: {resource} is reserved, which is no quantity"
+                    ))
+                })?;
+                let of = |job: &Job| {
+                    let here = job.holds().into_iter().flatten().filter(|(place, _)| *place == offer.place);
+                    here.map(|(_, amounts)| amounts[kind]).sum::<f64>()
+                };
+                let more = total - snapshot.jobs.iter().map(of).sum::<f64>();
+                // Not what is left by rounding.
+                if more > 1e-6 * total {
+                    for place in offer.places() {
+                        holds.entry(place).or_insert_with(|| vec![0.0; snapshot.kinds.len()])[kind] += more;
+                    }
+                }
+            }
+        }
+        if !holds.is_empty() {
+            let job = others(at, holds.into_iter().collect(), snapshot);
+            snapshot.jobs.push(job);
+        }
+    }
+    Ok(())
+}
+
+/// Workloads that are not among the objects, as one job.
+fn others(queue: usize, holds: Vec<(usize, Amounts)>, snapshot: &Snapshot) -> Job {
+    let name = &snapshot.queues[queue].name;
+    let note = "its cluster queue says that this is reserved; who holds it is not in the snapshot".into();
+    Job {
+        id: format!("others of {name}"),
+        name: String::new(),
+        user: String::new(),
+        queues: vec![queue],
+        priority: 0.0,
+        submitted: snapshot.now,
+        limit: None,
+        request: Request::Quota(vec![holds.clone()]),
+        standing: Standing::Running { since: snapshot.now, holds, note: Some(note) },
+    }
 }
 
 /// A field by the names on the way to it.
@@ -154,64 +250,69 @@ fn of_queue(queue: &Value) -> Queue {
     }
 }
 
-fn offers_of(queue: &Value, snapshot: &mut Snapshot) -> Result<Offers> {
-    let name = text(queue, &["metadata", "name"]).to_owned();
-    let cohort = ["cohort", "cohortName"]
-        .iter()
-        .map(|key| text(queue, &["spec", key]))
-        .find(|cohort| !cohort.is_empty());
+/// The cohort that a cluster queue is in, as both versions of the interface call it; empty if in none.
+pub(super) fn cohort_of(queue: &Value) -> &str {
+    let named = ["cohortName", "cohort"].iter().map(|key| text(queue, &["spec", key]));
+    named.into_iter().find(|cohort| !cohort.is_empty()).unwrap_or("")
+}
+
+fn offers_of(queue: &Value, quotas: &Flavored, borrows: bool, snapshot: &mut Snapshot) -> Offers {
+    let name = text(queue, &["metadata", "name"]);
     let mut groups = Vec::new();
     for group in list(queue, &["spec", "resourceGroups"]) {
         let covered = list(group, &["coveredResources"]).filter_map(Value::as_str);
         let covered: Vec<usize> = covered.filter_map(|kind| snapshot.kind(kind)).collect();
         let mut offers = Vec::new();
-        for flavor in list(group, &["flavors"]) {
-            let flavor_name = text(flavor, &["name"]).to_owned();
-            let (own, most) = quotas(flavor, &name, cohort.is_some(), snapshot)?;
+        for flavor in list(group, &["flavors"]).map(|flavor| text(flavor, &["name"]).to_owned()) {
+            let Some(own) = quotas.get(&flavor) else { continue };
+            let most = own.nominal.iter().zip(&own.borrowing);
+            let most = most.map(|(own, more)| if borrows { own + more } else { *own }).collect();
             let place = snapshot.places.len();
-            let place_name = format!("{flavor_name} of {name}");
-            snapshot.places.push(quota(place_name, most, false));
-            let cohort = cohort.map(|cohort| shared(snapshot, &flavor_name, cohort, &own));
-            offers.push(Offer { flavor: flavor_name, place, cohort });
+            snapshot.places.push(quota(format!("{flavor} of {name}"), most, false));
+            offers.push(Offer { flavor, place, common: Vec::new() });
         }
         groups.push((covered, offers));
     }
-    Ok(Offers { groups })
+    Offers { groups }
 }
 
-/// What a queue has of a flavor, and what it may use of it at most.
-fn quotas(flavor: &Value, queue: &str, borrows: bool, snapshot: &Snapshot) -> Result<(Amounts, Amounts)> {
-    let (mut own, mut most) = (vec![0.0; snapshot.kinds.len()], vec![0.0; snapshot.kinds.len()]);
-    for resource in list(flavor, &["resources"]) {
-        let Some(kind) = snapshot.kind(text(resource, &["name"])) else { continue };
-        let read = |field: &str| {
-            let value = resource.get(field).filter(|value| !value.is_null());
-            let read = |value: &Value| {
-                amount(&snapshot.kinds[kind], value).ok_or_else(|| {
-                    Error::Snapshot(format!(
-                        "cluster queue {queue}: `{field}` of {} is {value}, which is no quantity",
-                        snapshot.kinds[kind]
-                    ))
-                })
-            };
-            value.map(read).transpose()
-        };
-        own[kind] = read("nominalQuota")?.unwrap_or(0.0);
-        most[kind] = own[kind] + if borrows { read("borrowingLimit")?.unwrap_or(f64::INFINITY) } else { 0.0 };
+/// What a queue or cohort has of each flavor.
+pub(super) fn flavored(object: &Value, snapshot: &Snapshot) -> Result<Flavored> {
+    let what = format!("{} {}", text(object, &["kind"]), text(object, &["metadata", "name"]));
+    if list(object, &["spec", "resources"]).next().is_some() {
+        let version = text(object, &["apiVersion"]);
+        return Err(Error::Snapshot(format!(
+            "{what} is of {version}, whose quotas stand under `resources`; only those under `resourceGroups`, from v1beta1 on, are read"
+        )));
     }
-    Ok((own, most))
-}
-
-/// What a cohort has of a flavor, with what this queue adds to it.
-fn shared(snapshot: &mut Snapshot, flavor: &str, cohort: &str, own: &Amounts) -> usize {
-    let name = format!("{flavor} of cohort {cohort}");
-    let at = snapshot.places.iter().position(|place| place.name == name).unwrap_or_else(|| {
-        let capacity = vec![0.0; own.len()];
-        snapshot.places.push(quota(name, capacity, true));
-        snapshot.places.len() - 1
-    });
-    snapshot.places[at].capacity.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
-    at
+    let mut quotas = Flavored::new();
+    let none = || vec![f64::INFINITY; snapshot.kinds.len()];
+    for flavor in list(object, &["spec", "resourceGroups"]).flat_map(|group| list(group, &["flavors"])) {
+        let quota = quotas.entry(text(flavor, &["name"]).to_owned()).or_insert_with(|| Quota {
+            nominal: vec![0.0; snapshot.kinds.len()],
+            borrowing: none(),
+            lending: none(),
+        });
+        for resource in list(flavor, &["resources"]) {
+            let Some(kind) = snapshot.kind(text(resource, &["name"])) else { continue };
+            let read = |field: &str| {
+                let value = resource.get(field).filter(|value| !value.is_null());
+                let read = |value: &Value| {
+                    amount(&snapshot.kinds[kind], value).ok_or_else(|| {
+                        let name = &snapshot.kinds[kind];
+                        Error::Snapshot(format!(
+                            "{what}: `{field}` of {name} is {value}, which is no quantity"
+                        ))
+                    })
+                };
+                value.map(read).transpose()
+            };
+            quota.nominal[kind] = read("nominalQuota")?.unwrap_or(0.0);
+            quota.borrowing[kind] = read("borrowingLimit")?.unwrap_or(f64::INFINITY);
+            quota.lending[kind] = read("lendingLimit")?.unwrap_or(f64::INFINITY);
+        }
+    }
+    Ok(quotas)
 }
 
 fn quota(name: String, capacity: Amounts, shared: bool) -> Place {

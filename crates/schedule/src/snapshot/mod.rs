@@ -266,7 +266,10 @@ impl Snapshot {
         if let Some(at) = self.jobs.iter().position(|job| job.id == label) {
             return Ok(at);
         }
-        let named: Vec<usize> = (0..self.jobs.len()).filter(|at| self.jobs[*at].name == label).collect();
+        // Kueue's ids begin with a namespace, which people leave out.
+        let is_named =
+            |job: &Job| job.name == label || job.id.rsplit_once('/').is_some_and(|(_, id)| id == label);
+        let named: Vec<usize> = (0..self.jobs.len()).filter(|at| is_named(&self.jobs[*at])).collect();
         match named.as_slice() {
             [one] => Ok(*one),
             [] => Err(Error::Snapshot(format!("there is no job {label} in the snapshot"))),

@@ -200,8 +200,8 @@ fn lack(snapshot: &Snapshot, now: &Timeline, job: &Job, allowed: &[bool]) -> Lac
         // A place of a cohort counts what its queues' places count too.
         let most = here.map(|(place, amounts)| (snapshot.places[*place].shared, amounts[kind]));
         let (shared, own): (Vec<_>, Vec<_>) = most.partition(|(shared, _)| *shared);
-        let sum = |held: &[(bool, f64)]| held.iter().map(|(_, amount)| amount).sum::<f64>();
-        let amount = sum(&own).max(sum(&shared));
+        let own = own.iter().map(|(_, amount)| amount).sum::<f64>();
+        let amount = shared.iter().map(|(_, amount)| *amount).fold(own, f64::max);
         if amount > 0.0 {
             holders.push((at, amount));
         }
@@ -258,10 +258,12 @@ fn lacks(snapshot: &Snapshot, now: &Timeline, job: &Job, allowed: &[bool], lack:
     };
     match &job.request {
         Request::Quota(_) => {
-            let places: Vec<&str> = places_of(snapshot, job, allowed)
-                .iter()
-                .map(|place| snapshot.places[*place].name.as_str())
-                .collect();
+            let kind = snapshot.kinds.iter().position(|kind| *kind == lack.kind).unwrap_or(0);
+            let free = |place: &usize| now.free(*place, snapshot.now, snapshot.now + 1.0)[kind].max(0.0);
+            let places = places_of(snapshot, job, allowed);
+            let scarce = places.iter().filter(|place| free(place) <= lack.free);
+            let places: Vec<&str> =
+                scarce.map(|place| snapshot.places[*place].name.as_str()).take(NAMED).collect();
             format!(
                 "it needs {} of {}, and {} is free in the quota {}{held}",
                 number(lack.needed),

@@ -62,6 +62,8 @@ fn serve(folder: &Path, policy: PolicyName) {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         header: server::header(policy, cluster, 10.0, 20_000).unwrap(),
         starter: vec![own, OsString::from("attempt")],
+        asker: Vec::new(),
+        ask_every: syncline_serve::hosts::EVERY,
         log: |_| {},
     };
     server.run(|page| println!("{page}")).unwrap();

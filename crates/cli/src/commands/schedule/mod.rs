@@ -42,6 +42,8 @@ enum Command {
     Scale(live::training::ScaleArgs),
     #[command(hide = true)]
     There(live::there::Args),
+    #[command(hide = true)]
+    AskHost(live::there::AskHostArgs),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -62,6 +64,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Train(args) => live::training::run(&args),
         Command::Scale(args) => live::training::scale(&args),
         Command::There(args) => live::there::run(args),
+        Command::AskHost(args) => live::there::ask(&args),
     }
 }
 

@@ -19,4 +19,4 @@ pub(crate) mod rehearsal;
 mod shell;
 pub(crate) mod site;
 pub(crate) mod slurm;
-mod ssh;
+pub(crate) mod ssh;

@@ -88,13 +88,14 @@ impl Reader<'_> {
         let request = self.amounts()?;
         let held = at(workload, &["status", "admission"]).filter(|admission| admission.is_object());
         let standing = match held {
-            Some(admission) if condition(workload, "Evicted").is_none() => {
+            // Also one that is being evicted holds it, until its pods are gone.
+            Some(admission) => {
                 let began =
                     condition(workload, "QuotaReserved").or(condition(workload, "Admitted")).and_then(since);
                 Standing::Running {
                     since: began.unwrap_or(self.snapshot.now),
                     holds: self.holds(admission, queue)?,
-                    note: self.checks(),
+                    note: self.evicted().or_else(|| self.checks()),
                 }
             }
             _ => Standing::Waiting(self.waiting(&request, queue)),
@@ -111,7 +112,7 @@ impl Reader<'_> {
             priority: at(workload, &["spec", "priority"]).and_then(Value::as_f64).unwrap_or(0.0),
             submitted: created,
             limit: limit(workload),
-            request: Request::Quota(self.ways(&request, queue)),
+            request: Request::Quota(self.all_ways(&request, queue)?),
             standing,
         })
     }
@@ -170,9 +171,14 @@ impl Reader<'_> {
 
     /// What all its pods ask for, by kind.
     fn amounts(&self) -> Result<Amounts> {
+        self.amounts_of(&["count"])
+    }
+
+    /// The same, of as many pods of each set as the first of these fields says that is there.
+    fn amounts_of(&self, counts: &[&str]) -> Result<Amounts> {
         let mut sum = vec![0.0; self.snapshot.kinds.len()];
         for pods in list(self.workload, &["spec", "podSets"]) {
-            let count = at(pods, &["count"]).and_then(Value::as_f64).unwrap_or(1.0);
+            let count = counts.iter().find_map(|field| at(pods, &[field])?.as_f64()).unwrap_or(1.0);
             let pod = self.pod(pods)?;
             sum.iter_mut().zip(&pod).for_each(|(sum, amount)| *sum += count * amount);
         }
@@ -231,7 +237,7 @@ impl Reader<'_> {
                 let flavor = text(pods, &["flavors", name]);
                 let offers = self.offers[queue].groups.iter().filter(|(kinds, _)| kinds.contains(&kind));
                 for offer in offers.flat_map(|(_, offers)| offers).filter(|offer| offer.flavor == flavor) {
-                    for place in [Some(offer.place), offer.cohort].into_iter().flatten() {
+                    for place in offer.places() {
                         holds.entry(place).or_insert_with(|| vec![0.0; self.snapshot.kinds.len()])[kind] +=
                             amount;
                     }
@@ -248,6 +254,15 @@ impl Reader<'_> {
         let back =
             list(self.workload, &["status", "reclaimablePods"]).find(|set| text(set, &["name"]) == pods);
         1.0 - (back.and_then(|set| at(set, &["count"])?.as_f64()).unwrap_or(0.0) / count).min(1.0)
+    }
+
+    /// That it is being stopped, though it has its quota still.
+    fn evicted(&self) -> Option<String> {
+        let evicted = condition(self.workload, "Evicted")?;
+        let (reason, message) = (text(evicted, &["reason"]), text(evicted, &["message"]));
+        Some(format!(
+            "it is being stopped ({reason}: {message}), and holds its quota until its pods are gone"
+        ))
     }
 
     /// Checks that it still waits for though it has its quota.
@@ -309,6 +324,16 @@ impl Reader<'_> {
         names.find(|name| !known(name)).cloned()
     }
 
+    /// The ways in which it can be admitted: with all its pods, else, if it says so, with as few as will do.
+    fn all_ways(&self, request: &Amounts, queue: usize) -> Result<Vec<Vec<(usize, Amounts)>>> {
+        let fewest = self.amounts_of(&["minCount", "count"])?;
+        let mut ways = self.ways(request, queue);
+        if fewest != *request {
+            ways.extend(self.ways(&fewest, queue));
+        }
+        Ok(ways)
+    }
+
     /// The ways in which its amounts can be taken: one flavor for each group of kinds that it asks for.
     fn ways(&self, request: &Amounts, queue: usize) -> Vec<Vec<(usize, Amounts)>> {
         let mut ways: Vec<Vec<(usize, Amounts)>> = vec![Vec::new()];
@@ -321,13 +346,8 @@ impl Reader<'_> {
             let fitting = offers
                 .iter()
                 .filter(|offer| self.flavors.get(&offer.flavor).is_none_or(|flavor| self.suits(flavor)));
-            let each = fitting.map(|offer| {
-                [Some(offer.place), offer.cohort]
-                    .into_iter()
-                    .flatten()
-                    .map(|place| (place, asked.clone()))
-                    .collect::<Vec<_>>()
-            });
+            let each =
+                fitting.map(|offer| offer.places().map(|place| (place, asked.clone())).collect::<Vec<_>>());
             let each: Vec<_> = each.collect();
             ways = ways
                 .iter()

@@ -3,9 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::ValueHint;
-use syncline::schedule::{PolicyName, jobs_file};
+use syncline::schedule::{Cluster, PolicyName, jobs_file};
 use syncline_serve::{
     Server, attempt,
+    hosts::EVERY,
     server::{ADDRESS, header, this_machine},
 };
 
@@ -36,6 +37,9 @@ pub struct Args {
     /// How many slots there are; planners plan no further
     #[arg(long, default_value_t = 20_000)]
     slots: usize,
+    /// How often each host is asked whether it answers, in seconds [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    ask_hosts_every: Option<f64>,
     /// Where to listen; port 0 takes one that is free
     #[arg(long, default_value_t = ADDRESS)]
     listen: SocketAddr,
@@ -57,11 +61,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(cluster) => jobs_file::cluster(cluster)?,
         None => this_machine()?,
     };
+    let ask_every = ask_every(args.ask_hosts_every, &cluster).map_err(Failure::Usage)?;
     let header = header(args.policy, cluster, args.slot_seconds, args.slots)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     // The running program itself, even when its file has been replaced since.
     let starter = ["/proc/self/exe", "schedule", "attempt"].map(OsString::from).to_vec();
-    let server = Server { folder: args.place.folder(), address: args.listen, header, starter, log: remark };
+    let asker = ["/proc/self/exe", "schedule", "ask-host"].map(OsString::from).to_vec();
+    let (folder, address) = (args.place.folder(), args.listen);
+    let server = Server { folder, address, header, starter, asker, ask_every, log: remark };
     server.run(|page| {
         remark(&format!("{} decides; submit with `syncline schedule submit`, and watch at", args.policy));
         // Nobody who reads it is no reason to stop.
@@ -69,6 +76,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     })?;
     remark("jobs that run go on; `schedule serve` with the same folder takes care of them again");
     Ok(())
+}
+
+fn ask_every(given: Option<f64>, cluster: &Cluster) -> Result<f64, String> {
+    let Some(seconds) = given else { return Ok(EVERY) };
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err(format!("--ask-hosts-every {seconds}: give from 0.1 to 3600 seconds"));
+    }
+    if cluster.ids().all(|id| cluster.host(id).is_none()) {
+        return Err("--ask-hosts-every says nothing where no machine of --cluster has the label `ssh`".into());
+    }
+    Ok(seconds)
 }
 
 /// Start one attempt and wait for it: what the daemon calls

@@ -58,6 +58,14 @@ fn queue(view: &View, all: bool, page: &mut Page) {
     }
     let machines: Vec<String> = view.machines.iter().map(machine).collect();
     page.line(&format!("{} decides; {}", view.policy, machines.join("; ")));
+    for machine in &view.machines {
+        if let Some(why) = &machine.gone {
+            page.warning(&format!(
+                "{} does not answer, and nothing is placed there until it does: {why}",
+                machine.name
+            ));
+        }
+    }
     let recent =
         |job: &&JobView| all || job.ended_seconds.is_none_or(|ended| view.now_seconds - ended < RECENT);
     let mut table = Table::new([

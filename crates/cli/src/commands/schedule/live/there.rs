@@ -9,7 +9,8 @@ use std::{
 
 use clap::ValueHint;
 use rustix::process::{Pid, Signal, kill_process};
-use syncline::program::{Context, Executor, NodeResult, Program, launch};
+use syncline::program::{Cause, Context, Error, Executor, NodeResult, Program, ask_host, launch};
+use syncline_serve::hosts::LOST;
 
 use crate::failure::Failure;
 
@@ -40,10 +41,40 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let Args { set, command, .. } = args;
     let codes = program.group("job", 1).run(async move |ctx| held(&ctx, &set, &command).await);
     let program = program.driver(async move |ctx| Ok(codes.all(&ctx).await?.pop().unwrap_or(1)));
-    match launch(program, executor).map_err(Failure::failed)?.wait().map_err(Failure::failed)? {
-        0 => Ok(()),
-        code => exit(code),
+    match launch(program, executor).and_then(|run| run.wait()) {
+        Ok(0) => Ok(()),
+        Ok(code) => exit(code),
+        Err(error) => {
+            let lost = is_lost(&error);
+            let failure = Failure::failed(error);
+            if lost {
+                failure.report();
+                exit(LOST);
+            }
+            Err(failure)
+        }
     }
+}
+
+/// Whether it is not the command that failed: its host, or the way there, is gone.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::NoHost(_) => true,
+        Error::NodeFailed(failure) => matches!(failure.cause, Cause::HostLost | Cause::NeverStarted(_)),
+        _ => false,
+    }
+}
+
+/// Ask a host whether it answers: what the daemon calls
+#[derive(clap::Args)]
+pub struct AskHostArgs {
+    /// By how `ssh` reaches it
+    host: String,
+}
+
+/// Ends with success if it does; else it says why not.
+pub fn ask(args: &AskHostArgs) -> Result<(), Failure> {
+    ask_host(&args.host).map_err(Failure::Failed)
 }
 
 /// Runs the command to its end on the host of this node, and asks it to stop when the node is asked.

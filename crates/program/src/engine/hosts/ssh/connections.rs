@@ -42,6 +42,50 @@ pub(super) fn toward(command: &mut Command, host: &str) {
     command.args(destination(host));
 }
 
+/// The user's `ssh`, or what stands in for it.
+fn ssh() -> Vec<OsString> {
+    let words = |text: OsString| text.to_string_lossy().split_whitespace().map(OsString::from).collect();
+    env::var_os(COMMAND)
+        .map(words)
+        .filter(|words: &Vec<OsString>| !words.is_empty())
+        .unwrap_or_else(|| vec!["ssh".into()])
+}
+
+/// Asks a host, by a connection of its own, whether it lets programs be started: by how `ssh` reaches it, `name`, `user@name`
+/// or `name:port`, without a question to anybody.
+///
+/// # Errors
+/// What `ssh` says of it, in one line. A host that neither answers nor refuses is given up after some 10 s; one that
+/// lets in and then starts nothing is waited for.
+pub fn ask_host(host: &str) -> Result<(), String> {
+    let words = ssh();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    // Not by a connection that is there already, which tells nothing of a new one.
+    for option in [
+        "BatchMode=yes",
+        "ConnectTimeout=5",
+        "ServerAliveInterval=2",
+        "ServerAliveCountMax=3",
+        "ControlPath=none",
+    ] {
+        command.args(["-o", option]);
+    }
+    toward(&mut command, host);
+    outcome(command.arg("exit").stdin(Stdio::null())).map(drop)
+}
+
+/// What a command of `ssh` printed, or why it failed, in one line.
+fn outcome(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
+    let Output { status, stdout, stderr } = output;
+    if status.success() {
+        return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&stderr).trim().replace("\r", "").replace('\n', "; ");
+    Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
+}
+
 /// A host as `ssh` is told of it.
 fn destination(host: &str) -> Vec<String> {
     let (name, port) = hostfile::destination(host).unwrap_or_else(|| (host.to_owned(), None));
@@ -62,8 +106,7 @@ impl Connections {
     pub(super) fn new(hosts: &[Host], nodes: usize) -> Result<Self, Error> {
         let sockets = private_directory();
         let sockets = sockets.map_err(Error::system("cannot make a directory for the connections of ssh"))?;
-        let words = |text: OsString| text.to_string_lossy().split_whitespace().map(OsString::from).collect();
-        let command = env::var_os(COMMAND).map_or_else(|| vec!["ssh".into()], words);
+        let command = ssh();
         let count = |host: &Host| host.slots.min(nodes).div_ceil(SHARED_BY).max(1);
         let hosts = hosts.iter().map(|host| (host.name.clone(), count(host))).collect();
         Ok(Self { sockets, command, hosts })
@@ -104,13 +147,7 @@ impl Connections {
     fn run(&self, host: &str, script: OsString, input: Stdio) -> Result<String, String> {
         let mut command = self.by(host, 0, &OPENS);
         command.arg(joined(["exec".into(), "sh".into(), "-c".into(), quoted(script)])).stdin(input);
-        let output = command.output().map_err(|error| format!("cannot start ssh: {error}"))?;
-        let Output { status, stdout, stderr } = output;
-        if status.success() {
-            return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
-        }
-        let said = String::from_utf8_lossy(&stderr).trim().replace('\n', "; ");
-        Err(if said.is_empty() { format!("ssh ended with {status}") } else { said })
+        outcome(&mut command)
     }
 
     /// Opens the connections, and sees to it that what starts nodes is there.

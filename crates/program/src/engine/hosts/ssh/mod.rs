@@ -16,6 +16,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+pub use self::connections::ask_host;
 use self::connections::{Connections, below_cache, toward};
 use super::agent::{self, AGENT};
 use super::hostfile::Host;
