@@ -4,10 +4,12 @@
     scripts/page_in_chromium.py [path of the syncline binary] [--shots FOLDER]
 
 Needs playwright (`pip install playwright`) and Chromium, which is looked for on the path. Looked at are also what a phone shows and the
-dark colours: nothing may be wider than the screen, and nothing may be said on the browser's console.
+dark colours: nothing may be wider than the screen, and nothing may be said on the browser's console. A second scheduler has a host that
+there is not: its page says so.
 """
 
 import argparse
+import contextlib
 import pathlib
 import re
 import shutil
@@ -19,6 +21,7 @@ from playwright.sync_api import expect, sync_playwright
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ADDRESS = "127.0.0.1:7816"
 CLUSTER = '[[machines]]\nname = "box"\ncapacity = { cpu = 2 }\n'
+HOST = '[[machines]]\nname = "gone"\nlabels = { ssh = "gone.invalid" }\ncapacity = { cpu = 2 }\n'
 
 
 def wide(page):
@@ -50,6 +53,32 @@ def watch(page, shots):
         page.screenshot(path=shots / "page.png", full_page=True)
 
 
+@contextlib.contextmanager
+def served(syncline, folder, cluster):
+    """The address of the page of a scheduler, which ends with the block."""
+    pathlib.Path(folder).mkdir()
+    file = pathlib.Path(folder, "cluster.toml")
+    file.write_text(cluster)
+    command = [syncline, "schedule", "serve", "--cluster", file, "--policy", "fifo", "--state", f"{folder}/state", "--listen", ADDRESS]
+    daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield next(found.group(0) for line in daemon.stdout if (found := re.search(r"http://\S+#\w+", line)))
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def fits(page, shots, name):
+    """Nothing is wider than the window, on a phone and on a screen, by day and by night."""
+    for colours in ["light", "dark"]:
+        for width in [390, 1280]:
+            page.emulate_media(color_scheme=colours)
+            page.set_viewport_size({"width": width, "height": 800})
+            assert wide(page) <= 0, f"{wide(page)} pixels too wide at {width}"
+            if shots:
+                page.screenshot(path=shots / f"{name}{colours}-{width}.png")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("syncline", nargs="?", type=pathlib.Path, default=HERE / "target/debug/syncline")
@@ -59,38 +88,34 @@ def main():
         given.shots.mkdir(parents=True, exist_ok=True)
     browser_path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder:
-        cluster = pathlib.Path(folder, "two-cores.toml")
-        cluster.write_text(CLUSTER)
-        command = [given.syncline.resolve(), "schedule", "serve", "--cluster", cluster, "--policy", "fifo", "--state", f"{folder}/state", "--listen", ADDRESS]
-        daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            address = next(found.group(0) for line in daemon.stdout if (found := re.search(r"http://\S+#\w+", line)))
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-                said = []
-                page = browser.new_page()
-                page.set_default_timeout(20_000)
-                expect.set_options(timeout=20_000)
-                page.on("console", lambda message: said.append(message.text))
-                page.on("pageerror", lambda error: said.append(str(error)))
+        syncline, said = given.syncline.resolve(), []
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.set_default_timeout(20_000)
+            expect.set_options(timeout=20_000)
+            page.on("console", lambda message: said.append(message.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            with served(syncline, f"{folder}/cores", CLUSTER) as address:
                 page.goto(address)
                 watch(page, given.shots)
-                for colours in ["light", "dark"]:
-                    for width in [390, 1280]:
-                        page.emulate_media(color_scheme=colours)
-                        page.set_viewport_size({"width": width, "height": 800})
-                        assert wide(page) <= 0, f"{wide(page)} pixels too wide at {width}"
-                        if given.shots:
-                            page.screenshot(path=given.shots / f"{colours}-{width}.png")
-                browser.close()
-            assert not said, said
-            # What runs would outlive the daemon.
-            for job in ["j1", "j2"]:
-                subprocess.run([given.syncline.resolve(), "schedule", "cancel", job, "--state", f"{folder}/state"], check=True, stdout=subprocess.DEVNULL)
-        finally:
-            daemon.terminate()
-            daemon.wait()
-    print("submitted, watched and cancelled; nothing is wider than its window; the console is empty")
+                fits(page, given.shots, "")
+                # What runs would outlive the daemon.
+                for job in ["j1", "j2"]:
+                    subprocess.run([syncline, "schedule", "cancel", job, "--state", f"{folder}/cores/state"], check=True, stdout=subprocess.DEVNULL)
+                page.close()
+            page = browser.new_page()
+            page.on("pageerror", lambda error: said.append(str(error)))
+            with served(syncline, f"{folder}/host", HOST) as address:
+                page.goto(address)
+                expect(page.locator(".use")).to_contain_text(re.compile("gone ?does not answer"))
+                submit(page, "true")
+                expect(page.locator("#jobs tr")).to_contain_text("waiting")
+                expect(page.locator("#jobs tr")).to_contain_text("gone does not answer")
+                fits(page, given.shots, "gone-")
+            browser.close()
+        assert not said, said
+    print("submitted, watched and cancelled; a host that is gone is named; nothing is wider than its window; the console is empty")
 
 
 main()

@@ -266,24 +266,6 @@ impl Scheduler {
         }
     }
 
-    fn lost(&mut self, now: f64, run: Run) -> Option<Event> {
-        let resume = self.desk.state().job(run.job).job.resume;
-        let fence = self.fence_of_lost(now, run.job);
-        let (record, _) = self.close(run, now)?;
-        if !record.is_unfinished() {
-            return None;
-        }
-        record.losses += 1;
-        if record.losses > MOST_LOSSES.max(record.task.retries) {
-            let why =
-                format!("its processes, or their host, vanished {} times without a word", record.losses);
-            record.end(Outcome::Failed(why), now);
-            return Some(Event::Withdrawal { job: run.job });
-        }
-        record.not_before = fence.max(now + pause(record.losses) - 1.0);
-        begun_again(run.job, resume)
-    }
-
     /// Jobs that have had all the time that they may run are over; their processes are asked to stop.
     fn time_out(&mut self, events: &[Event]) {
         for event in events {

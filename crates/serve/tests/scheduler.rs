@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use syncline_schedule::{
-    Cluster, JobId, PolicyName, Resources,
+    Cluster, JobId, Machine, MachineId, PolicyName, Resources,
     desk::{Desk, Snapshot},
     jobs_file::sent_jobs,
     replay::{Header, Recording},
@@ -389,6 +389,62 @@ fn a_job_that_vanishes_again_and_again_is_given_up() {
         world.step(vec![News::Lost(run)]);
     }
     assert!(matches!(world.outcome("a"), Outcome::Failed(why) if why.contains("vanished 4 times")));
+}
+
+/// One core on each of two hosts: nothing starts on the one that is gone, and what it had begins again once it cannot run there any more,
+/// though no job may fail; the recording repeats all of it.
+#[test]
+fn a_host_that_is_gone_is_told_to_every_policy() {
+    let machine = |name: &str| Machine {
+        name: name.into(),
+        labels: [("ssh".to_owned(), name.to_owned())].into(),
+        ..Machine::new(Resources::new(0.0, 1.0, 0.0, 0.0))
+    };
+    let cluster = Cluster::new(vec![machine("left"), machine("right")], vec!["gpu".into()], 1.0).unwrap();
+    for policy in policies() {
+        let mut world = World::with(server::header(policy, cluster.clone(), 10.0, 2000).unwrap());
+        world.submit(json!([
+            { "name": "a", "command": ["x"], "seconds": 20 },
+            { "name": "b", "command": ["x"], "seconds": 20, "resume": true },
+        ]));
+        world.run(5.0);
+        let left = MachineId(0);
+        let on_left = |world: &World| {
+            let open = world
+                .scheduler
+                .records()
+                .iter()
+                .filter_map(|record| Some((record.id, record.open.as_ref()?)));
+            let there =
+                open.filter(|(_, open)| open.placement.shares().iter().any(|share| share.machine == left));
+            there.map(|(id, open)| Run { job: id, attempt: open.number }).collect::<Vec<_>>()
+        };
+        let lost = on_left(&world);
+        for run in &lost {
+            world.running.remove(run);
+        }
+        let news = lost.iter().map(|run| News::Lost(*run));
+        world.step([News::Gone(left, "no route".into())].into_iter().chain(news).collect());
+        assert_eq!(world.scheduler.gone(left), Some("no route"), "{policy}");
+        let gone_at = world.now;
+        while world.now < gone_at + 34.0 {
+            world.tick();
+            assert!(on_left(&world).is_empty(), "{policy} places where nobody answers");
+            let again =
+                world.started.iter().any(|run| run.attempt > 1 && lost.iter().any(|one| one.job == run.job));
+            assert!(!again, "{policy}: what was lost runs though it may run there still");
+        }
+        world.step(vec![News::Back(left)]);
+        assert_eq!(world.scheduler.gone(left), None);
+        world.run(300.0);
+        let turned_down = |name: &str| matches!(world.outcome(name), Outcome::TurnedDown(_));
+        for name in ["a", "b"] {
+            assert!(*world.outcome(name) == Outcome::Done || turned_down(name), "{policy}: {name}");
+        }
+        let recording = Recording { header: world.header.clone(), entries: world.entries, complete: true };
+        let mut desk = Desk::new(recording.header.clone());
+        recording.entries.iter().for_each(|entry| desk.repeat(entry).unwrap());
+    }
 }
 
 #[test]

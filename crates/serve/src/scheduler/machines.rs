@@ -5,7 +5,8 @@
 
 use syncline_schedule::{Event, JobId, MachineId, Placement};
 
-use super::Scheduler;
+use super::{MOST_LOSSES, Scheduler, begun_again, pause};
+use crate::{actuator::Run, record::Outcome};
 
 /// Seconds after which a node on a host that hears nothing from its launcher ends itself. It counts from the last that it heard, which
 /// was before the launcher ended, and it asks every few seconds.
@@ -54,5 +55,24 @@ impl Scheduler {
             open.placement.shares().iter().any(|share| cluster.host(share.machine).is_some())
         });
         if is_there { now + LEASH } else { 0.0 }
+    }
+
+    /// An attempt is gone without a word, or with its host: that is no failure of its job, unless it happens again and again.
+    pub(super) fn lost(&mut self, now: f64, run: Run) -> Option<Event> {
+        let resume = self.desk.state().job(run.job).job.resume;
+        let fence = self.fence_of_lost(now, run.job);
+        let (record, _) = self.close(run, now)?;
+        if !record.is_unfinished() {
+            return None;
+        }
+        record.losses += 1;
+        if record.losses > MOST_LOSSES.max(record.task.retries) {
+            let why =
+                format!("its processes, or their host, vanished {} times without a word", record.losses);
+            record.end(Outcome::Failed(why), now);
+            return Some(Event::Withdrawal { job: run.job });
+        }
+        record.not_before = fence.max(now + pause(record.losses) - 1.0);
+        begun_again(run.job, resume)
     }
 }
