@@ -23,6 +23,7 @@ def test_rows_are_those_that_a_run_learns_from(table):
 
 def test_amounts_are_in_their_units(table):
     rows = syncline.dataset([table], label="price", drop="kind")
+    assert syncline.dataset(table, label="price", drop="kind,colour").feature_names == ["weight", "girth"]
     price = pandas.read_csv(table)["price"]
     assert rows.classes == [] and numpy.allclose(rows.targets, price, atol=1e-4)
     centre, deviation = rows.target_scale

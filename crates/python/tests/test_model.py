@@ -31,6 +31,7 @@ def test_a_frame_of_polars(trained, table):
     model, frame = syncline.Model(trained / "model.safetensors"), polars.read_csv(table)
     scored = model.apply(frame.reverse())
     assert (scored.values[::-1] == model.apply(table).values).all()
+    assert (model.apply(frame.lazy().filter(polars.col("weight") > 0)).values == model.apply(frame.filter(polars.col("weight") > 0)).values).all()
     told = scored.to_polars()
     assert told.columns == ["predicted kind", *model.classes] and told["predicted kind"].dtype == polars.String
     assert len(frame.hstack(told)) == 600
@@ -38,6 +39,20 @@ def test_a_frame_of_polars(trained, table):
     assert prices.returncode == 0, prices.stderr
     amounts = syncline.Model(trained / "price.safetensors").apply(frame.with_columns(weight=None)).to_polars()
     assert amounts["predicted price"].dtype == polars.Float64
+
+
+@pytest.mark.parametrize("kinds", [[0, 1], [-1, 20], [False, True]], ids=str)
+def test_classes_are_as_pandas_reads_them(kinds, tmp_path):
+    rows = [f"{at % 7 - 3},{kinds[at % 7 > 3]}" for at in range(140)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,kind", *rows]) + "\n")
+    done = command(
+        "train", tmp_path / "rows.csv", "--label", "kind", "--task", "classification", "--epochs", 20, "--save", tmp_path / "m.safetensors"
+    )
+    assert done.returncode == 0, done.stderr
+    frame = pandas.read_csv(tmp_path / "rows.csv")
+    scored = syncline.Model(tmp_path / "m.safetensors").apply(frame)
+    assert (scored.values == frame["kind"]).mean() > 0.9 and scored.values.dtype == frame["kind"].dtype, scored.values[:7]
+    assert (scored.to_pandas()["predicted kind"] == frame["kind"]).mean() > 0.9
 
 
 def test_amounts_are_in_their_units(table, tmp_path):

@@ -111,7 +111,7 @@ def dataset(
     several): what columns are is found out, words become features, missing cells are filled, and each column has mean 0 and deviation 1.
 
     Settings are those of ``syncline train``; ``task`` is ``classification`` or ``regression``, ``header`` is ``present`` or ``absent``, and
-    ``standardize=False`` leaves numbers as they are. To write rows, ``numpy.savez(file, X=features, y=targets)`` and ``to_parquet`` of a
+    ``standardize=False`` leaves numbers as they are. Names of columns are a list, or a text with commas between them. To write rows, ``numpy.savez(file, X=features, y=targets)`` and ``to_parquet`` of a
     DataFrame make files that it reads.
 
     >>> import tempfile, os
@@ -145,4 +145,5 @@ def dataset(
 def _names(names: Optional[Names]) -> Optional[list[str]]:
     if names is None:
         return None
-    return [names] if isinstance(names, str) else [str(name) for name in names]
+    # A text is divided by commas, as the command's options are; a name that has one itself stands in a list.
+    return names.split(",") if isinstance(names, str) else [str(name) for name in names]

@@ -71,6 +71,11 @@ class Worker:
         self._exchange(self._parameters.gradient, number, size)
         return self._goes_on
 
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets gradients that ``backward`` has left since the last :meth:`step`. A step clears them itself; a loop that was
+        written for an optimiser keeps its line."""
+        self._parameters.forget()
+
     def batches(
         self, loader: Union[Iterable[Batch], Callable[[int], Iterable[Batch]]], *, progress: Optional[bool] = None
     ) -> Iterator[Batch]:

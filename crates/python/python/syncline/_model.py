@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -35,7 +36,7 @@ class Predictions:
         self.name = name
         """The column that is predicted."""
         self.values = values
-        """A number for each row, or the name of its likeliest class."""
+        """A number for each row, or its likeliest class: a whole number or a truth where all classes are such, or else its name."""
         self.classes = classes
         """The classes that the model tells apart; none for numbers."""
         self.scores = scores
@@ -58,7 +59,8 @@ class Predictions:
 
     def _columns(self) -> dict[str, Any]:
         # Names are objects in an array of NumPy, which not every table takes for text.
-        columns: dict[str, Any] = {f"predicted {self.name}": list(self.values) if self.classes else self.values}
+        values = list(self.values) if self.values.dtype == object else self.values
+        columns: dict[str, Any] = {f"predicted {self.name}": values}
         if self.scores is not None:
             columns.update((name, self.scores[:, at]) for at, name in enumerate(self.classes))
         return columns
@@ -115,24 +117,35 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.kind!r}, target={self.target!r}, classes={self.classes!r})"
 
-    def apply(self, rows: Union[Path, Iterable[Path], pandas.DataFrame, polars.DataFrame, Mapping[str, Any]]) -> Predictions:
+    def apply(self, rows: Union[Path, Iterable[Path], pandas.DataFrame, polars.DataFrame, polars.LazyFrame, Mapping[str, Any]]) -> Predictions:
         """Predicts for the rows of files (of any format that ``syncline train`` reads), of a DataFrame of pandas or polars, or of a
         dictionary of columns. Columns are found by name, in any order; cells that are missing are filled as in training.
 
         Raises :class:`SynclineError` where a column is missing or a cell does not fit.
         """
-        if isinstance(rows, Mapping) or hasattr(rows, "to_csv") or hasattr(rows, "write_csv"):
-            numbers, chosen, scores, notes = self._file.apply([], _as_text(rows))
+        table: Any = rows
+        if hasattr(table, "collect_schema") and hasattr(table, "collect"):
+            table = table.collect()
+        if isinstance(table, Mapping) or hasattr(table, "to_csv") or hasattr(table, "write_csv"):
+            numbers, chosen, scores, notes = self._file.apply([], _as_text(table))
         else:
-            numbers, chosen, scores, notes = self._file.apply(paths(rows))
+            numbers, chosen, scores, notes = self._file.apply(paths(table))
         for note in notes:
             logger.info("%s", note)
         if numbers is not None:
             return Predictions(self.target, numbers, [], None)
-        import numpy
+        return Predictions(self.target, _labels(self.classes)[chosen], self.classes, scores)
 
-        names = numpy.array(self.classes, dtype=object)
-        return Predictions(self.target, names[chosen], self.classes, scores)
+
+def _labels(classes: list[str]) -> npt.NDArray[Any]:
+    """Classes as pandas and polars read them from a table, so that predictions can be compared with a column of it."""
+    import numpy
+
+    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", name) for name in classes):
+        return numpy.array([int(name) for name in classes])
+    if set(classes) in ({"True", "False"}, {"true", "false"}):
+        return numpy.array([name.lower() == "true" for name in classes])
+    return numpy.array(classes, dtype=object)
 
 
 def _as_text(rows: Any) -> bytes:

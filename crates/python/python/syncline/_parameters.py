@@ -31,6 +31,9 @@ class Parameters(Protocol):
     def spread(self) -> None:
         """Puts :attr:`values` into the model, and makes ready for the next gradients."""
 
+    def forget(self) -> None:
+        """Drops gradients that lie in the model."""
+
 
 def parameters_of(model: Any) -> Parameters:
     """The parameters of a PyTorch module (or of tensors), or of a tree of arrays of NumPy or JAX."""
@@ -79,6 +82,9 @@ class Arrays:
             return
         for array, values in zip(self._arrays.values(), _parts(self._arrays.values(), self.values)):
             np.copyto(array, values, casting="same_kind")
+
+    def forget(self) -> None:
+        """Gradients of arrays are given, and lie nowhere."""
 
 
 def _parameter(name: str, leaf: Any) -> npt.NDArray[Any]:
@@ -133,6 +139,9 @@ class Pytree:
         # Copies: an array of JAX that shared the vector's memory would change with the next step.
         made = [numpy.array(part, dtype=leaf.dtype) for leaf, part in zip(leaves, _parts(leaves, self.values))]
         self.model = self._jax.tree_util.tree_unflatten(self._structure, made)
+
+    def forget(self) -> None:
+        """Gradients of arrays are given, and lie nowhere."""
 
 
 def _leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -197,12 +206,13 @@ class Tensors:
             if self._is_bound(tensor):
                 tensor.data = view
             start = end
-        self._clear()
+        self.forget()
 
     def _is_bound(self, tensor: Any) -> bool:
         return bool(tensor.device.type == "cpu" and tensor.dtype == self._torch.float32)
 
-    def _clear(self) -> None:
+    def forget(self) -> None:
+        """All gradients are zero, and lie in the vector where they can."""
         self.gradient.fill(0.0)
         for tensor, (_, gradient) in zip(self._tensors, self._views):
             tensor.grad = gradient if self._is_bound(tensor) else None
@@ -222,4 +232,4 @@ class Tensors:
             for tensor, (view, _) in zip(self._tensors, self._views):
                 if tensor.data_ptr() != view.data_ptr():
                     tensor.data.copy_(view)
-        self._clear()
+        self.forget()
