@@ -81,9 +81,11 @@ def queues():
 
 
 def ray():
+    # It stays on this machine, and may take long to start where others use it as well.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="300")
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False, _node_ip_address="127.0.0.1")
     echo = ray.remote(Echo).remote()
     tell(timed(lambda array: ray.get(echo.back.remote(array))))
     ray.shutdown()
