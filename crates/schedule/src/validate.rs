@@ -2,7 +2,7 @@
 //!
 //! A recording says where a job was placed and when it was over. What its placements could have done in that time by the
 //! speed law is its true work, whatever it said before; latencies of starting and stopping are in it, and how long after its end the
-//! daemon heard of it is taken from the recording too. The simulation has
+//! daemon heard of it, and how late it woke the policy, are taken from the recording too. The simulation has
 //! these jobs at these times, and should come to the same completion times: the check of the model of PD-ORS and its kin on
 //! a real system.
 //!
@@ -109,7 +109,11 @@ impl Account {
 pub fn validate(recording: &Recording) -> Result<Validation> {
     let mut desk = Desk::new(recording.header.clone());
     let mut accounts: BTreeMap<JobId, Account> = BTreeMap::new();
+    let mut late = Vec::new();
     for entry in &recording.entries {
+        if entry.events.contains(&Event::Wake) {
+            late.push(desk.wake().map_or(0.0, |wake| (entry.now - wake).max(0.0)));
+        }
         desk.repeat(entry)?;
         entry.events.iter().for_each(|event| happened(&mut accounts, entry.now, event));
         entry.decisions.iter().for_each(|decision| decided(&mut accounts, desk.state(), decision));
@@ -133,7 +137,8 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
     if done.is_empty() {
         return Err(Error::Empty { what: "finished job" });
     }
-    let simulated = simulated(Desk::new(recording.header.clone()), &jobs, outages(recording))?;
+    let world = World { jobs: &jobs, outages: outages(recording), late };
+    let simulated = simulated(Desk::new(recording.header.clone()), world)?;
     let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / done.len() as f64;
     Ok(Validation {
         jobs: done.len(),
@@ -195,9 +200,18 @@ fn end(job: JobId, account: &Account, truth: &Truth) -> (f64, Event) {
     }
 }
 
+/// What happens whatever is decided.
+struct World<'a> {
+    jobs: &'a [(Arc<Job>, Truth)],
+    outages: Vec<(f64, Event)>,
+    /// How many seconds later than it asked for the policy was woken, time after time.
+    late: Vec<f64>,
+}
+
 /// Seconds from arrival to end of each job, when they end as soon as their true work is done; infinite for others.
-fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)], outages: Vec<(f64, Event)>) -> Result<Vec<f64>> {
+fn simulated(mut desk: Desk, World { jobs, outages, late }: World) -> Result<Vec<f64>> {
     let mut outages = outages.into_iter().peekable();
+    let mut late = late.into_iter().peekable();
     let mut accounts: BTreeMap<JobId, Account> = BTreeMap::new();
     let mut future = jobs.iter().map(|(job, _)| Arc::clone(job)).peekable();
     for _ in 0..MOST_STEPS {
@@ -208,7 +222,8 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)], outages: Vec<(f64, Even
             accounts.iter().map(|(id, account)| end(*id, account, &jobs[id.index()].1)).collect();
         let arrival = future.peek().map_or(f64::INFINITY, |job| job.arrival);
         let outage = outages.peek().map(|(at, _)| *at);
-        let next = ends.iter().map(|(at, _)| *at).chain(desk.wake()).chain(outage).fold(arrival, f64::min);
+        let wake = desk.wake().map(|wake| wake + late.peek().copied().unwrap_or(0.0));
+        let next = ends.iter().map(|(at, _)| *at).chain(wake).chain(outage).fold(arrival, f64::min);
         // A planner may wish to be woken for ever.
         if !next.is_finite() || !(open || arrival.is_finite()) {
             break;
@@ -224,9 +239,10 @@ fn simulated(mut desk: Desk, jobs: &[(Arc<Job>, Truth)], outages: Vec<(f64, Even
         }
         if desk.wake().is_some_and(|wake| wake <= now) {
             events.push(Event::Wake);
+            late.next();
         }
-        let late = desk.late(now, &events);
-        events.splice(0..0, late);
+        let believed = desk.late(now, &events);
+        events.splice(0..0, believed);
         let entry = desk.step(now, events)?;
         entry.events.iter().for_each(|event| happened(&mut accounts, now, event));
         entry.decisions.iter().for_each(|decision| decided(&mut accounts, desk.state(), decision));
