@@ -32,6 +32,10 @@ const OPENS: [&str; 2] = ["ControlMaster=auto", "ControlPersist=30"];
 /// the one that opens it for the others, and say so.
 const JOINS: [&str; 1] = ["ControlMaster=no"];
 
+/// Who asks whether a host is there waits shorter, and not by a connection that is open already, which tells nothing of a new one.
+const ASKS: [&str; 5] =
+    ["BatchMode=yes", "ConnectTimeout=5", "ServerAliveInterval=2", "ServerAliveCountMax=3", "ControlPath=none"];
+
 fn with_options(command: &mut Command, options: &[&str]) {
     command.args(options.iter().flat_map(|option| ["-o", option]));
 }
@@ -61,16 +65,7 @@ pub fn ask_host(host: &str) -> Result<(), String> {
     let words = ssh();
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
-    // Not by a connection that is there already, which tells nothing of a new one.
-    for option in [
-        "BatchMode=yes",
-        "ConnectTimeout=5",
-        "ServerAliveInterval=2",
-        "ServerAliveCountMax=3",
-        "ControlPath=none",
-    ] {
-        command.args(["-o", option]);
-    }
+    with_options(&mut command, &ASKS);
     toward(&mut command, host);
     outcome(command.arg("exit").stdin(Stdio::null())).map(drop)
 }
