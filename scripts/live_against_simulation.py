@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Runs the same sleeping jobs under several policies for real, and compares completion times with the simulator's.
 
-    scripts/live_against_simulation.py [path of the syncline binary] [--jobs 30] [--cores 4] [--seed 1] [--policy NAME ...]
+    scripts/live_against_simulation.py [path of the syncline binary] [--jobs 30] [--cores 4] [--seed 1] [--policy NAME ...] [--plots FOLDER]
 
 A third of the jobs can only be run through, a third can be stopped and go on, and a third can also have two workers. They sleep in
 steps of a tenth of a second, so the machine's own cores do not matter. Each policy has a daemon and a folder of its own. Printed is a
 row a policy: how many decisions its recording repeats, and the mean completion time as it was and as simulated with the
-recorded arrivals and the lengths that the jobs turned out to have.
+recorded arrivals and the lengths that the jobs turned out to have. With --plots the jobs of each policy are drawn, as FOLDER/live-POLICY.svg.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def workload(count, seed):
         yield draw.expovariate(1 / 1.5), job
 
 
-def live(binary, policy, jobs, cores):
+def live(binary, policy, jobs, cores, plots):
     """Runs the jobs; returns the answer of `schedule replay --simulate`."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -62,7 +62,8 @@ def live(binary, policy, jobs, cores):
                 schedule("submit", "job.json", *state)
             schedule("wait", *state)
             schedule("record", "live.jsonl", *state)
-            return json.loads(schedule("replay", "live.jsonl", "--simulate", "--json").stdout)
+            plot = ["--plot", str(plots / f"live-{policy}.svg")] if plots else []
+            return json.loads(schedule("replay", "live.jsonl", "--simulate", "--json", *plot).stdout)
         finally:
             daemon.terminate()
             daemon.wait()
@@ -75,12 +76,13 @@ def main():
     parser.add_argument("--cores", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--policy", action="append")
+    parser.add_argument("--plots", type=Path)
     args = parser.parse_args()
-    binary = str(Path(args.binary).resolve())
+    binary, plots = str(Path(args.binary).resolve()), args.plots and args.plots.resolve()
     print("| policy | decisions, all repeated | jobs | live, s | simulated, s | difference | single jobs, mean difference |")
     print("|---|---|---|---|---|---|---|")
     for policy in args.policy or POLICIES:
-        answer = live(binary, policy, list(workload(args.jobs, args.seed)), args.cores)
+        answer = live(binary, policy, list(workload(args.jobs, args.seed)), args.cores, plots)
         found = answer["simulated"]
         was, would = found["live_mean_jct_seconds"], found["simulated_mean_jct_seconds"]
         print(

@@ -167,13 +167,15 @@ fn jobs_are_submitted_watched_explained_cancelled_and_replayed() {
 
     daemon.text(&["record", "live.jsonl"]);
     let replayed = Command::new(env!("CARGO_BIN_EXE_syncline"))
-        .args(["schedule", "replay", "live.jsonl", "--simulate"])
+        .args(["schedule", "replay", "live.jsonl", "--simulate", "--plot", "jobs.svg"])
         .current_dir(daemon.folder.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&replayed.stdout).into_owned();
     assert!(replayed.status.success() && said.contains("all as recorded"), "{said}");
     assert!(said.contains("mean completion time of 2 jobs"), "{said}");
+    let drawn = std::fs::read_to_string(daemon.folder.path().join("jobs.svg")).unwrap();
+    assert!(drawn.contains("Completion times under fifo") && drawn.contains("<circle"), "{drawn}");
 }
 
 #[test]

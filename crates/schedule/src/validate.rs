@@ -37,6 +37,19 @@ pub struct Validation {
     pub simulated_mean_jct_seconds: f64,
     /// Mean of the relative differences of single jobs, in absolute value.
     pub mean_job_difference: f64,
+    /// Each of these jobs, in the order of arrival.
+    pub each: Vec<Completion>,
+}
+
+/// Completion less arrival of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Completion {
+    /// Which job.
+    pub job: JobId,
+    /// As it was.
+    pub live_jct_seconds: f64,
+    /// In the simulation.
+    pub simulated_jct_seconds: f64,
 }
 
 impl Validation {
@@ -139,13 +152,20 @@ pub fn validate(recording: &Recording) -> Result<Validation> {
     }
     let world = World { jobs: &jobs, outages: outages(recording), late };
     let simulated = simulated(Desk::new(recording.header.clone()), world)?;
-    let mean = |times: &mut dyn Iterator<Item = f64>| times.sum::<f64>() / done.len() as f64;
+    let completion = |(at, live): &(usize, f64)| Completion {
+        job: jobs[*at].0.id,
+        live_jct_seconds: *live,
+        simulated_jct_seconds: simulated[*at],
+    };
+    let each: Vec<Completion> = done.iter().map(completion).collect();
+    let mean = |of: fn(&Completion) -> f64| each.iter().map(of).sum::<f64>() / each.len() as f64;
     Ok(Validation {
-        jobs: done.len(),
-        left_out: jobs.len() - done.len(),
-        live_mean_jct_seconds: mean(&mut done.iter().map(|(_, live)| *live)),
-        simulated_mean_jct_seconds: mean(&mut done.iter().map(|(at, _)| simulated[*at])),
-        mean_job_difference: mean(&mut done.iter().map(|(at, live)| (simulated[*at] / live - 1.0).abs())),
+        jobs: each.len(),
+        left_out: jobs.len() - each.len(),
+        live_mean_jct_seconds: mean(|job| job.live_jct_seconds),
+        simulated_mean_jct_seconds: mean(|job| job.simulated_jct_seconds),
+        mean_job_difference: mean(|job| (job.simulated_jct_seconds / job.live_jct_seconds - 1.0).abs()),
+        each,
     })
 }
 

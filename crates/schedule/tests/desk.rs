@@ -196,6 +196,8 @@ fn a_simulation_of_a_recording_knows_what_its_policy_knew() {
     assert_eq!((validation.jobs, validation.left_out), (3, 0));
     assert!(validation.difference().abs() < 1e-9, "{validation:?}");
     assert!(validation.mean_job_difference < 1e-9, "{validation:?}");
+    let each = validation.each.iter().map(|job| (job.job.0, job.live_jct_seconds));
+    assert_eq!(each.collect::<Vec<_>>(), [(0, 20.0), (1, 13.0), (2, 8.0)]);
 }
 
 /// Who is cancelled has held room until then, and who fails or waits for ever takes part too.

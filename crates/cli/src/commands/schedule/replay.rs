@@ -6,13 +6,14 @@ use clap::ValueHint;
 use serde::Serialize;
 use syncline::schedule::{
     replay::Recording,
-    validate::{Validation, validate},
+    validate::{Completion, Validation, validate},
 };
+use syncline_chart::{Chart, Mark, Point, Series};
 use syncline_terminal::unit;
 
 use crate::{
     failure::Failure,
-    output::{print, print_json},
+    output::{check_distinct, check_writable, print, print_json, wrote},
 };
 
 /// Drive the policy of a recording with its events, and check that it decides the same
@@ -30,6 +31,9 @@ pub struct Args {
     /// Simulate the recorded arrivals with the lengths that the jobs turned out to have, and compare completion times
     #[arg(long)]
     simulate: bool,
+    /// Draw each job's completion time as simulated over the one that it had, as an SVG file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "simulate")]
+    plot: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -48,11 +52,18 @@ struct Output {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    let plot = args.plot.as_deref();
+    check_distinct(plot.as_slice(), &[&args.log])?;
+    plot.into_iter().try_for_each(check_writable)?;
     let recording = Recording::read(&args.log)?;
     let decisions = recording.replay()?;
     let policy = recording.header.policy.to_string();
     let complete = recording.complete;
     let simulated = if args.simulate { Some(validate(&recording)?) } else { None };
+    if let (Some(path), Some(found)) = (plot, &simulated) {
+        draw(path, &policy, found)?;
+        wrote(path);
+    }
     let steps = recording.entries.len();
     let output = Output { policy, steps, decisions, identical: true, complete, simulated };
     let mut summary = format!(
@@ -77,6 +88,24 @@ fn compared(found: &Validation) -> String {
         100.0 * found.difference(),
         100.0 * found.mean_job_difference
     )
+}
+
+/// Jobs as dots; what comes out alike lies on the line.
+fn draw(path: &Path, policy: &str, found: &Validation) -> Result<(), Failure> {
+    let point = |job: &Completion| Point::new(job.live_jct_seconds, job.simulated_jct_seconds);
+    let jobs: Vec<Point> = found.each.iter().map(point).collect();
+    let longest = jobs.iter().map(|job| job.x).fold(0.0, f64::max);
+    let chart = Chart::new(
+        format!("Completion times under {policy}"),
+        "seconds as it was",
+        "seconds as simulated",
+    )
+    .with(Series::new("alike", Mark::Line, vec![Point::new(0.0, 0.0), Point::new(longest, longest)]))
+    .with(Series::new("a job", Mark::Dots, jobs));
+    let failure = |why: &dyn std::fmt::Display| {
+        Failure::Failed(format!("cannot draw {}: {why}", syncline_terminal::path(path)))
+    };
+    std::fs::write(path, chart.svg().map_err(|error| failure(&error))?).map_err(|error| failure(&error))
 }
 
 fn ends_early(log: &Path, steps: usize) -> String {
