@@ -81,8 +81,8 @@ def queues():
 
 
 def ray():
-    # It stays on this machine, and may take long to start where others use it as well.
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="300")
+    # It stays on this machine, and may take long to start where others use it as well, behind whom its workers would stand by themselves.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="300", RAY_worker_niceness="0")
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False, _node_ip_address="127.0.0.1")
