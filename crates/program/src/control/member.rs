@@ -80,9 +80,7 @@ fn take_part<T: Send + 'static>(
         )?;
         seat.live(id, unit.body, waits, edges)
     };
-    let thread = std::thread::Builder::new().name(role.node.clone()).spawn(live);
-    let thread = thread.map_err(Error::system("cannot start the node's thread"))?;
-    thread
+    body::thread(&role.node, live)?
         .join()
         .unwrap_or_else(|_| Err(Error::Handshake("the node's thread panicked outside its node".to_owned())))
 }
@@ -244,7 +242,6 @@ impl Quarters for Aboard {
             }
         };
         let run = move || ended(body::run(work()));
-        let thread = std::thread::Builder::new().name(name.clone()).spawn(run);
-        thread.map(Some).map_err(Error::system(format!("cannot start the thread of {name}")))
+        body::thread(&name, run).map(Some)
     }
 }

@@ -279,8 +279,7 @@ impl Quarters for Stage {
             return Ok(None);
         }
         let run = move || ended(body::run(async { work().await }));
-        let thread = std::thread::Builder::new().name(name.clone()).spawn(run);
-        thread.map(Some).map_err(Error::system(format!("cannot start the thread of {name}")))
+        body::thread(&name, run).map(Some)
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -40,6 +41,19 @@ impl NodeEnd {
     fn panicked(payload: &(dyn Any + Send)) -> Self {
         Self::of(Outcome::Failed(Cause::of_panic(payload)))
     }
+}
+
+/// Bytes of a node's stack: those of a process's first thread on Linux, in which a program for one machine runs. A thread's usual two
+/// MiB are too few for what a program without optimisation may keep there.
+const STACK: usize = 8 << 20;
+
+/// Starts the thread in which a node lives.
+pub(crate) fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
+    thread.map_err(Error::system(format!("cannot start the thread of {name}")))
 }
 
 /// A runtime for the node of this thread: one thread, so that a node never competes with itself.

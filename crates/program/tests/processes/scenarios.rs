@@ -30,6 +30,8 @@ fn scenario(name: &str) -> Result<(), Error> {
         "counts-threads" => counts(Executor::threads()),
         "counts-unix" => counts(processes()),
         "counts-tcp" => counts(processes().over_tcp()),
+        "deep-threads" => deep(Executor::threads()),
+        "deep-processes" => deep(processes()),
         "idle" => idle(),
         "served" => served(|| ()),
         "served-exits" => served(|| exit(4)),
@@ -136,6 +138,21 @@ fn counts(executor: Executor) -> Result<(), Error> {
     });
     println!("sums {:?}", launch(program, executor)?.wait()?);
     Ok(())
+}
+
+/// A node that keeps as much on its stack as the first thread of a process may.
+fn deep(executor: Executor) -> Result<(), Error> {
+    fn descend(levels: u64) -> u64 {
+        let kept = std::hint::black_box([levels; 1 << 14]);
+        if levels == 0 { 0 } else { descend(levels - 1) + kept[1] / levels }
+    }
+    let mut program = Program::new("deep");
+    program.node("worker", async |_: Context| {
+        // At least 20 times 128 KiB, and not more than twice that.
+        println!("came back from {}", descend(20));
+        Ok(())
+    });
+    launch(program, executor)?.wait()
 }
 
 fn idle() -> Result<(), Error> {

@@ -19,6 +19,7 @@ macro_rules! tests {
 /// All tests.
 pub const ALL: &[Test] = tests![
     h1_the_same_program_runs_on_threads_and_on_processes,
+    a_node_has_the_stack_of_a_process,
     l1_a_killed_worker_is_named_within_a_second,
     l1_a_killed_service_is_blamed_not_its_callers,
     l1_a_service_that_vanishes_is_blamed_not_its_callers,
@@ -93,6 +94,16 @@ fn h1_the_same_program_runs_on_threads_and_on_processes() {
     for scenario in ["counts-threads", "counts-unix", "counts-tcp"] {
         let outcome = play(scenario);
         assert_eq!((outcome.code, outcome.text.as_str()), (Some(0), "sums [300, 60, 60]"), "{scenario}");
+    }
+}
+
+fn a_node_has_the_stack_of_a_process() {
+    for scenario in ["deep-threads", "deep-processes"] {
+        let outcome = play(scenario);
+        assert!(
+            outcome.code == Some(0) && outcome.text.contains("came back from 20"),
+            "{scenario}: {outcome:#?}"
+        );
     }
 }
 

@@ -95,13 +95,10 @@ fn draw(path: &Path, policy: &str, found: &Validation) -> Result<(), Failure> {
     let point = |job: &Completion| Point::new(job.live_jct_seconds, job.simulated_jct_seconds);
     let jobs: Vec<Point> = found.each.iter().map(point).collect();
     let longest = jobs.iter().map(|job| job.x).fold(0.0, f64::max);
-    let chart = Chart::new(
-        format!("Completion times under {policy}"),
-        "seconds as it was",
-        "seconds as simulated",
-    )
-    .with(Series::new("alike", Mark::Line, vec![Point::new(0.0, 0.0), Point::new(longest, longest)]))
-    .with(Series::new("a job", Mark::Dots, jobs));
+    let chart =
+        Chart::new(format!("Completion times under {policy}"), "seconds as it was", "seconds as simulated")
+            .with(Series::new("alike", Mark::Line, vec![Point::new(0.0, 0.0), Point::new(longest, longest)]))
+            .with(Series::new("a job", Mark::Dots, jobs));
     let failure = |why: &dyn std::fmt::Display| {
         Failure::Failed(format!("cannot draw {}: {why}", syncline_terminal::path(path)))
     };

@@ -33,8 +33,13 @@ const OPENS: [&str; 2] = ["ControlMaster=auto", "ControlPersist=30"];
 const JOINS: [&str; 1] = ["ControlMaster=no"];
 
 /// Who asks whether a host is there waits shorter, and not by a connection that is open already, which tells nothing of a new one.
-const ASKS: [&str; 5] =
-    ["BatchMode=yes", "ConnectTimeout=5", "ServerAliveInterval=2", "ServerAliveCountMax=3", "ControlPath=none"];
+const ASKS: [&str; 5] = [
+    "BatchMode=yes",
+    "ConnectTimeout=5",
+    "ServerAliveInterval=2",
+    "ServerAliveCountMax=3",
+    "ControlPath=none",
+];
 
 fn with_options(command: &mut Command, options: &[&str]) {
     command.args(options.iter().flat_map(|option| ["-o", option]));
