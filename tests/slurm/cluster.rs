@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::support::{command, parent, processes, wait_for, write};
 
+/// How jobs end here.
+const OVER: [&str; 5] = ["CANCELLED", "COMPLETED", "FAILED", "NODE_FAIL", "TIMEOUT"];
+
 /// A cluster of two nodes with four cores and two devices each, which ends with the value.
 pub struct Cluster {
     folder: TempDir,
@@ -61,8 +64,17 @@ impl Cluster {
 
     /// The jobs that wait or run.
     pub fn jobs(&self) -> Vec<String> {
-        let output = self.slurm("squeue").args(["-h", "-o", "%i %j %T"]).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        let mut command = self.slurm("squeue");
+        command.args(["-h", "-t", "all", "-o", "%i %j %T"]);
+        // A controller that is busy may not answer, which does not mean that there are none.
+        let answered = || Some(command.output().unwrap()).filter(|output| output.status.success());
+        let output = wait_for("an answer of squeue", answered);
+        let is_over = |job: &&str| OVER.iter().any(|state| job.ends_with(state));
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter(|job| !is_over(job))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Waits for a job that runs; its number.

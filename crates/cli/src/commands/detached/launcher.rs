@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,15 +71,15 @@ impl Launcher {
                 Ok(since.is_some() && started(*pid) == *since)
             }
             Self::Slurm { job } => {
+                // All states, since a job that is about to begin anew is in none of those that are listed else.
                 let answer = Command::new("squeue")
-                    .args(["--noheader", "--format=%T", "--jobs", job])
+                    .args(["--noheader", "--states=all", "--format=%T", "--jobs", job])
                     .stdin(Stdio::null())
                     .output();
                 let answer = answer.map_err(|error| {
                     Failure::Failed(format!("cannot ask Slurm by `squeue` for job {job}: {error}"))
                 })?;
-                // A job that has long gone is an error to it.
-                Ok(answer.status.success() && !answer.stdout.trim_ascii().is_empty())
+                Ok(is_queued(&answer))
             }
         }
     }
@@ -120,6 +120,30 @@ impl Launcher {
     }
 }
 
+/// Whether a job is still to run, or runs, by what `squeue` says of it. A controller that does not answer in time says nothing of the job,
+/// which is then taken to be where it was; of one that has long gone it says that there is none.
+fn is_queued(answer: &Output) -> bool {
+    if !answer.status.success() {
+        return !String::from_utf8_lossy(&answer.stderr).contains("Invalid job id");
+    }
+    let states = String::from_utf8_lossy(&answer.stdout);
+    states.lines().any(|state| !OVER.contains(&state.trim()))
+}
+
+/// The states of jobs that do not run any more: squeue(1), "JOB STATE CODES".
+const OVER: [&str; 10] = [
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+];
+
 fn this_host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
@@ -134,6 +158,8 @@ fn started(pid: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
+
     use super::*;
 
     #[test]
@@ -153,5 +179,22 @@ mod tests {
         assert!(Launcher::read(folder.path()).unwrap_err().to_string().contains("no detached run"));
         Launcher::Slurm { job: "7".to_owned() }.keep(folder.path()).unwrap();
         assert!(matches!(Launcher::read(folder.path()).unwrap(), Launcher::Slurm { job } if job == "7"));
+    }
+
+    #[test]
+    fn a_job_is_queued_until_slurm_says_that_it_is_over_or_that_there_is_none() {
+        let queued = |code: i32, stdout: &str, stderr: &str| {
+            let status = ExitStatus::from_raw(code << 8);
+            is_queued(&Output { status, stdout: stdout.into(), stderr: stderr.into() })
+        };
+        for state in ["PENDING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"] {
+            assert!(queued(0, &format!("{state}\n"), ""), "{state}");
+        }
+        for state in ["", "COMPLETED\n", "TIMEOUT\n", "CANCELLED\n"] {
+            assert!(!queued(0, state, ""), "{state}");
+        }
+        assert!(queued(0, "COMPLETED\nPENDING\n", ""), "one of an array is to come");
+        assert!(!queued(1, "", "slurm_load_jobs error: Invalid job id specified\n"));
+        assert!(queued(1, "", "slurm_load_jobs error: Unable to contact slurm controller\n"));
     }
 }

@@ -18,10 +18,12 @@ use crate::{Error, Resources};
 /// What tells of an allocation from within, up to an empty line, and then holds it.
 const HOLDER: &str = "env | grep '^SLURM_'; echo; exec cat >/dev/null";
 
-/// What starts `salloc` and ends it when the input is closed, though its job still waits and nothing is run in it. (A shell gives what it
-/// starts in the background no input unless that is named.)
-const GUARD: &str = "exec 3<&0; \"$@\" <&3 & salloc=$!; { read -r none <&3; kill $salloc; } >/dev/null 2>&1 & guard=$!; \
-                     wait $salloc; code=$?; kill $guard 2>/dev/null; exit $code";
+/// What starts `salloc` and ends it some seconds after the input was closed, if its job still waits and nothing is run in it then: what
+/// [holds](HOLDER) an allocation ends by itself, and `salloc`, asked to end at that moment, may turn in circles for ever (Slurm 22.05).
+/// (A shell gives what it starts in the background no input unless that is named.)
+const GUARD: &str = "exec 3<&0; \"$@\" <&3 & salloc=$!; \
+                     { read -r none <&3; for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done; kill $salloc; } >/dev/null 2>&1 & \
+                     guard=$!; wait $salloc; code=$?; kill $guard 2>/dev/null; exit $code";
 
 /// With which code a shell ends that finds no such command.
 const NO_COMMAND: i32 = 127;
