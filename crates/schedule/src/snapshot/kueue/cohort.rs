@@ -3,9 +3,11 @@
 //! Kueue counts for a queue or cohort n what it may use with all below it, its subtree's quota T(n), and of that what it keeps for
 //! itself, g(n) = max(0, T(n) - lendingLimit(n)), or nothing without such a limit:
 //!
-//!     T(n) = nominal(n) + sum over its children c of (T(c) - g(c))
-//!     U(n) = sum over its children c of max(0, U(c) - g(c)),  U of a queue being what its workloads hold
-//!     U(root) <= T(root),  U(n) <= T(n) + borrowingLimit(n) for all others that have one
+//! ```text
+//! T(n) = nominal(n) + sum over its children c of (T(c) - g(c))
+//! U(n) = sum over its children c of max(0, U(c) - g(c)),  U of a queue being what its workloads hold
+//! U(root) <= T(root),  U(n) <= T(n) + borrowingLimit(n) for all others that have one
+//! ```
 //!
 //! (`resource_node.go` in Kueue's `pkg/cache`, from v0.9 on; before there were no trees.) That a sum of maxima stays below a bound is
 //! the same as that each sum stays below it in which some of the maxima are left out as 0. So each choice of children that use more than they
