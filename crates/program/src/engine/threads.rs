@@ -4,7 +4,7 @@
 //! named.
 
 use std::collections::BTreeMap;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::{Engine, Exits, LastWords, Reach, Seat};
 use crate::graph::program::LocalFuture;
@@ -37,8 +37,7 @@ impl Engine for Threads {
         let Seat { id, work, stop, .. } = seat;
         let node = id.clone();
         let run = move || exits.ended(node, body::run(async { work().await }));
-        let handle = Builder::new().name(id.to_string()).spawn(run);
-        let handle = handle.map_err(Error::system(format!("cannot start the thread of {id}")))?;
+        let handle = body::thread(&id.to_string(), run)?;
         // An earlier incarnation has told its end, so its thread is at its own.
         self.0.insert(id.name.clone(), Thread { id, stop, handle });
         Ok(())

@@ -47,7 +47,7 @@ impl NodeEnd {
 /// MiB are too few for what a program without optimisation may keep there.
 const STACK: usize = 8 << 20;
 
-/// Starts the thread in which a node lives.
+/// Starts a thread in which a node lives, or all of a simulation do.
 pub(crate) fn thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,

@@ -31,6 +31,7 @@ fn scenario(name: &str) -> Result<(), Error> {
         "counts-unix" => counts(processes()),
         "counts-tcp" => counts(processes().over_tcp()),
         "deep-threads" => deep(Executor::threads()),
+        "deep-sim" => deep(Executor::sim(1)),
         "deep-processes" => deep(processes()),
         "idle" => idle(),
         "served" => served(|| ()),

@@ -98,7 +98,7 @@ fn h1_the_same_program_runs_on_threads_and_on_processes() {
 }
 
 fn a_node_has_the_stack_of_a_process() {
-    for scenario in ["deep-threads", "deep-processes"] {
+    for scenario in ["deep-threads", "deep-sim", "deep-processes"] {
         let outcome = play(scenario);
         assert!(
             outcome.code == Some(0) && outcome.text.contains("came back from 20"),

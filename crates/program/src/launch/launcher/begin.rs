@@ -47,8 +47,8 @@ pub(crate) fn start(
         // Without a runtime `started` is dropped unsent, which the other side takes for a failure.
         ending.unwrap_or(Ending::Asked)
     };
-    let thread = std::thread::Builder::new().name("launcher".to_owned()).spawn(work);
-    let thread = thread.map_err(Error::system("cannot start the launcher's thread"))?;
+    // In virtual time all nodes live there.
+    let thread = body::thread("launcher", work)?;
     let lost = || Error::Handshake("the launcher's thread ended before it had begun".to_owned());
     match starting.recv().unwrap_or_else(|_| Err(lost())) {
         Ok(()) => Ok(thread),
