@@ -21,7 +21,6 @@ use crate::{
     exchange::Exchange,
     lending::{self, Wanted},
     portions::Dealt,
-    server::Server,
     way::Way,
     worker::{Held, Worker},
 };
@@ -29,6 +28,7 @@ use crate::{
 use crate::{
     coded::{CodedRecord, Holding, Lead},
     protocol::ProgressesClient,
+    server::Server,
 };
 
 impl Run {
