@@ -123,6 +123,12 @@ pub trait Model: Send + 'static {
         true
     }
 
+    /// Whether every score has a loss, so that one that is no number means that the run has diverged. Otherwise it means that
+    /// nobody told one, and it is shown as not known.
+    fn tells_loss(&self) -> bool {
+        true
+    }
+
     /// A copy for another worker.
     fn boxed_clone(&self) -> Box<dyn Model>;
 
@@ -194,6 +200,10 @@ impl Model for Box<dyn Model> {
 
     fn may_be_tried(&self) -> bool {
         (**self).may_be_tried()
+    }
+
+    fn tells_loss(&self) -> bool {
+        (**self).tells_loss()
     }
 
     fn reseed(&mut self, seed: u64) {

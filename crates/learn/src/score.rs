@@ -9,7 +9,8 @@ use std::ops::{Add, AddAssign};
 pub struct Score {
     /// Number of rows.
     pub rows: u64,
-    /// Sum of the rows' losses, without regularisation.
+    /// Sum of the rows' losses, without regularisation; NaN where it is not known, if the [model](crate::Model::tells_loss) says
+    /// so.
     pub loss: f64,
     /// Rows whose class was predicted right; 0 for real targets.
     pub correct: u64,

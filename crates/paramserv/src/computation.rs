@@ -373,6 +373,11 @@ impl Computation {
         ranges.into_iter().map(|range| at(range.start)..at(range.end)).collect()
     }
 
+    /// Whether a loss that is no number is one.
+    pub(crate) fn tells_loss(&self) -> bool {
+        self.model.tells_loss()
+    }
+
     /// What in the data may be behind a round that gave no number.
     pub(crate) fn suspect(&mut self, clock: u64) -> Option<String> {
         let rows = self.prepare(clock).rows.clone();

@@ -348,7 +348,8 @@ impl Worker {
 
     /// Refuses to go on from a loss or a gradient that is no number, and to let others have it.
     fn check(&mut self, outcome: &Outcome, clock: u64) -> Result<(), Error> {
-        let what = match outcome.score.loss.is_finite() {
+        let loss = outcome.score.loss;
+        let what = match loss.is_finite() || loss.is_nan() && !self.computation.tells_loss() {
             false => "loss",
             true if outcome.gradient.is_finite() => return Ok(()),
             true => "gradient",

@@ -51,9 +51,9 @@ impl Outside {
         Self { initial, turns, last: Arc::default(), left: Score::default(), round: 0, step: 0 }
     }
 
-    /// The same for a script that is alone: where it leaves nobody is left to go on, and the run ends by a loss that is no number.
+    /// The same for a script that is alone: where it leaves nobody is left to go on, and the run ends by a loss without bounds.
     pub(crate) fn alone(self) -> Self {
-        Self { left: Score { rows: 1, loss: f64::NAN, ..Score::default() }, ..self }
+        Self { left: Score { rows: 1, loss: f64::INFINITY, ..Score::default() }, ..self }
     }
 
     fn last(&self) -> MutexGuard<'_, Vec<f32>> {
@@ -102,6 +102,10 @@ impl Model for Outside {
     }
 
     fn may_be_tried(&self) -> bool {
+        false
+    }
+
+    fn tells_loss(&self) -> bool {
         false
     }
 

@@ -344,7 +344,7 @@ impl Session {
         &mut self,
         py: Python<'_>,
         gradient: Option<PyReadonlyArray1<'_, f32>>,
-        loss: f64,
+        loss: Option<f64>,
         samples: u64,
         mut parameters: PyReadwriteArray1<'_, f32>,
     ) -> PyResult<bool> {
@@ -359,8 +359,10 @@ impl Session {
                 )));
             }
             py.detach(|| lent.gradient().copy_from_slice(given));
-            // A script tells a loss and nothing else: what is not known is shown as such.
-            let loss = loss * samples as f64;
+            // A script tells a loss or none, and nothing else: what is not known is shown as such. A loss that it tells and
+            // that is no number is a run that has diverged.
+            let told = |loss: f64| if loss.is_nan() { f64::INFINITY } else { loss * samples as f64 };
+            let loss = loss.map_or(f64::NAN, told);
             lent.give_back(Score { rows: samples, loss, squared_error: f64::NAN, ..Score::default() });
         }
         if !self.goes_on {

@@ -45,9 +45,9 @@ class Worker:
         self._session = _native.Session.join(json.dumps(spec), place, self._parameters.values)
         self._goes_on = True
         if self._session.report is None:
-            self._exchange(None, 0.0, 0)
+            self._exchange(None, None, 0)
 
-    def _exchange(self, gradient: Any, loss: float, samples: int) -> None:
+    def _exchange(self, gradient: Any, loss: Optional[float], samples: int) -> None:
         self._goes_on = self._session.step(gradient, loss, samples, self._parameters.values)
         self._parameters.spread()
 
@@ -65,10 +65,9 @@ class Worker:
         self._check_share()
         self._parameters.collect(gradients)
         # A tensor that still has its graph warns of becoming a number.
-        number = 0.0 if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
-        self._loss = None if loss is None else number
+        self._loss = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
         size = self._batch_size if samples is None else int(samples)
-        self._exchange(self._parameters.gradient, number, size)
+        self._exchange(self._parameters.gradient, self._loss, size)
         return self._goes_on
 
     def zero_grad(self, set_to_none: bool = True) -> None:

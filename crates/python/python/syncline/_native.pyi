@@ -61,7 +61,7 @@ class Session:
     def step(
         self,
         gradient: Optional[npt.NDArray[np.float32]],
-        loss: float,
+        loss: Optional[float],
         samples: int,
         parameters: npt.NDArray[np.float32],
     ) -> bool: ...

@@ -39,11 +39,12 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     bar.set_length(progress.total_samples);
     bar.set_position(progress.samples);
     if progress.recent.rows > 0 {
-        bar.set_message(format!(
-            "epoch {}  loss {}",
-            progress.epochs_done + 1,
-            unit::loss(progress.recent.mean_loss())
-        ));
+        let epoch = progress.epochs_done + 1;
+        // A model whose gradients come from a script need not tell one.
+        bar.set_message(match progress.recent.mean_loss() {
+            loss if loss.is_nan() => format!("epoch {epoch}"),
+            loss => format!("epoch {epoch}  loss {}", unit::loss(loss)),
+        });
     }
     if progress.samples >= progress.total_samples {
         bar.finish_and_clear();
