@@ -15,7 +15,7 @@ pub struct Limits {
     /// reading. It must exceed the number of calls that may wait for one another (at a gate), or they wait for one that
     /// is not begun. As many streams may be open.
     pub in_flight: usize,
-    /// Bytes of free receive buffers kept for reuse, by each client and each listener.
+    /// Bytes of free receive buffers kept for reuse, by each client and each listener, where less was in use at once lately.
     pub pooled: usize,
     /// How long a client waits for a server that does not listen yet, and then for its answer to the handshake.
     pub connect: Duration,

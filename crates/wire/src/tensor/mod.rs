@@ -110,8 +110,10 @@ impl<T: Element> Tensor<T> {
     pub fn try_into_vec(mut self) -> Result<Vec<T>, Tensor<T>> {
         let Range { start: 0, end } = self.range else { return Err(self) };
         let Some(buffer) = Arc::get_mut(&mut self.buffer) else { return Err(self) };
-        buffer.home = None;
         let mut values = std::mem::take(&mut buffer.values);
+        if let Some(home) = buffer.home.take() {
+            home.forget(&values);
+        }
         values.truncate(end);
         Ok(values)
     }

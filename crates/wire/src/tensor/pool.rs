@@ -1,5 +1,7 @@
 //! Buffers used again. A fresh large allocation is faulted in page by page, which halves the speed of a 64 MiB message;
-//! a buffer that was read into before is warm. The pool is bounded in bytes and in number: the oldest buffer goes first.
+//! a buffer that was read into before is warm. The pool is bounded in number, and in bytes by what it may keep in any case
+//! or, where that is more, by what was in use at once lately: buffers of any size serve again as long as such are asked for,
+//! and take no more memory than they needed anyhow. The oldest goes first.
 
 use crate::{Element, Limits, Tensor};
 use half::{bf16, f16};
@@ -8,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Free buffers kept at most, whatever their size.
 const BUFFERS: usize = 64;
+
+/// What was in use at once is forgotten after so many to twice as many requests.
+const LATELY: u64 = 64;
 
 /// A buffer is used again for a request of at least this fraction of its length, so that little ones do not occupy the
 /// large.
@@ -31,13 +36,25 @@ struct Shelf<T> {
     free: VecDeque<Vec<T>>,
     free_bytes: usize,
     capacity_bytes: usize,
+    /// Bytes that are with their users.
+    out_bytes: usize,
+    /// The most of them at once, of these [`LATELY`] requests and of those before.
+    most_out_bytes: [usize; 2],
     reuse: Reuse,
 }
 
 impl<T: Element> Pool<T> {
-    /// An empty pool that keeps at most `capacity_bytes` of free buffers.
+    /// An empty pool that keeps `capacity_bytes` of free buffers at most, or with those in use as much as was lately in use at
+    /// once.
     pub fn new(capacity_bytes: usize) -> Pool<T> {
-        let shelf = Shelf { free: VecDeque::new(), free_bytes: 0, capacity_bytes, reuse: Reuse::default() };
+        let shelf = Shelf {
+            free: VecDeque::new(),
+            free_bytes: 0,
+            capacity_bytes,
+            out_bytes: 0,
+            most_out_bytes: [0; 2],
+            reuse: Reuse::default(),
+        };
         Pool { shelf: Arc::new(Mutex::new(shelf)) }
     }
 
@@ -58,6 +75,11 @@ impl<T: Element> Pool<T> {
         self.shelf().put_back(buffer);
     }
 
+    /// A buffer that was handed out does not come back.
+    pub(crate) fn forget(&self, buffer: &[T]) {
+        self.shelf().out_bytes -= size_of_val(buffer);
+    }
+
     fn shelf(&self) -> MutexGuard<'_, Shelf<T>> {
         // No code that holds the lock can panic half-way through a change.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,24 +93,40 @@ impl<T: Element> Clone for Pool<T> {
 }
 
 impl<T: Element> Shelf<T> {
-    /// The most recently used buffer that fits: it is the likeliest to be in the processor's cache.
+    /// Accounts for a request, and serves it by the most recently used buffer that fits, the likeliest to be in the
+    /// processor's cache. Where none does, the asker makes one of just that length.
     fn take(&mut self, length: usize) -> Option<Vec<T>> {
+        if self.reuse.taken.is_multiple_of(LATELY) {
+            self.most_out_bytes = [self.out_bytes, self.most_out_bytes[0]];
+        }
         self.reuse.taken += 1;
         let fits = |buffer: &Vec<T>| buffer.len() >= length && buffer.len() / SMALLEST_FRACTION <= length;
-        let position = self.free.iter().rposition(fits)?;
-        let buffer = self.free.remove(position)?;
-        self.free_bytes -= size_of_val(buffer.as_slice());
-        self.reuse.reused += 1;
-        Some(buffer)
+        let position = self.free.iter().rposition(fits);
+        let used = position.and_then(|position| self.free.remove(position));
+        let bytes = used.as_ref().map_or(length * size_of::<T>(), |buffer| size_of_val(buffer.as_slice()));
+        if used.is_some() {
+            self.free_bytes -= bytes;
+            self.reuse.reused += 1;
+        }
+        self.out_bytes += bytes;
+        self.most_out_bytes[0] = self.most_out_bytes[0].max(self.out_bytes);
+        used
     }
 
     fn put_back(&mut self, buffer: Vec<T>) {
-        self.free_bytes += size_of_val(buffer.as_slice());
+        let bytes = size_of_val(buffer.as_slice());
+        self.out_bytes -= bytes;
+        self.free_bytes += bytes;
         self.free.push_back(buffer);
-        while self.free_bytes > self.capacity_bytes || self.free.len() > BUFFERS {
+        while self.free.len() > BUFFERS || self.is_overfull() {
             let Some(oldest) = self.free.pop_front() else { return };
             self.free_bytes -= size_of_val(oldest.as_slice());
         }
+    }
+
+    fn is_overfull(&self) -> bool {
+        let most_out = self.most_out_bytes[0].max(self.most_out_bytes[1]);
+        self.free_bytes > self.capacity_bytes && self.free_bytes + self.out_bytes > most_out
     }
 }
 
@@ -166,13 +204,25 @@ mod tests {
     }
 
     #[test]
-    fn bounded_in_bytes_and_number() {
+    fn buffers_of_any_size_serve_again_while_they_are_asked_for() {
+        let pool = Pool::<u32>::new(100);
+        for _ in 0..10 {
+            drop([pool.take(1000), pool.take(1000)]);
+        }
+        assert_eq!(pool.reuse(), Reuse { taken: 20, reused: 18 });
+        assert_eq!(pool.shelf().free_bytes, 8000);
+        // A vector that its owner keeps is no longer the pool's.
+        assert_eq!(pool.take(1000).into_vec().len(), 1000);
+        assert_eq!((pool.shelf().free_bytes, pool.shelf().out_bytes), (4000, 0));
+        for _ in 0..2 * LATELY {
+            drop(pool.take(1));
+        }
+        assert!(pool.shelf().free_bytes <= 100);
+    }
+
+    #[test]
+    fn bounded_in_number() {
         let pool = Pool::<u32>::new(4000);
-        let many: Vec<_> = (0..10).map(|_| pool.take(200)).collect();
-        drop(many);
-        assert_eq!(pool.shelf().free.len(), 5);
-        drop(pool.take(2000));
-        assert!(pool.shelf().free_bytes <= 4000);
         let tiny: Vec<_> = (0..1000).map(|_| pool.take(1)).collect();
         drop(tiny);
         assert_eq!(pool.shelf().free.len(), BUFFERS);
