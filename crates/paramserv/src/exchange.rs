@@ -208,10 +208,11 @@ impl Exchange {
     pub(crate) async fn take_up(&mut self) -> Result<(u32, u64, Position, Option<Memory>), Error> {
         loop {
             let worker = self.worker;
-            let asked = self.servers.iter().map(|server| async move {
-                Ok::<_, Halt>(server.ask(async |client| client.take_up(worker).await).await?)
-            });
-            match all(asked).await {
+            let take_up = |server: usize| {
+                let server = &self.servers[server];
+                async move { Ok::<_, Halt>(server.ask(async |client| client.take_up(worker).await).await?) }
+            };
+            match all(self.servers.len(), take_up).await {
                 Ok(mut standings) if standings.iter().all(|other| other.history == standings[0].history) => {
                     // Where a round has reached some servers only it is done again, and counted from before it.
                     let last = standings.iter().min_by_key(|standing| standing.next).unwrap_or(&standings[0]);
@@ -239,10 +240,13 @@ impl Exchange {
         memory: &dyn Fn() -> Memory,
     ) -> Result<Option<Pulled>, Halt> {
         let summed = self.sum().await?;
-        let calls = (0..self.servers.len()).map(|server| self.pull_from(server, next, touched, memory));
-        let calls = all(calls);
         let eager = self.is_eager && self.is_next_door();
-        let started = if eager { eagerly(&self.run_clock, calls).await? } else { calls.await? };
+        let started = {
+            let calls = all(self.servers.len(), |server| self.pull_from(server, next, touched, memory));
+            // Pinned where they stand: who hands a future on copies all that it has room for.
+            let calls = pin!(calls);
+            if eager { eagerly(&self.run_clock, calls).await? } else { calls.await? }
+        };
         let Some(mut started) = started.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let clock = started[0].clock;
         if let Some(server) = started.iter().position(|other| other.clock != clock) {
@@ -314,7 +318,7 @@ impl Exchange {
         };
         let mut waited_and_came = None;
         if let Some(Summed { round, gradient, position, held, received }) = finished {
-            self.push_to(0, round, gradient, position).await?;
+            self.push_to(0, round, &gradient, position).await?;
             waited_and_came = Some((held, received));
         }
         let Some(peers) = &mut self.peers else { return Ok(waited_and_came) };
@@ -429,7 +433,7 @@ impl Exchange {
         drop(gradient);
         let bytes = parts.iter().map(|(_, part)| part.values.bytes()).sum();
         let position = position(bytes);
-        all(parts.into_iter().map(|(server, part)| self.push_to(server, clock, part, position))).await?;
+        all(count, |turn| self.push_to(parts[turn].0, clock, &parts[turn].1, position)).await?;
         Ok(bytes)
     }
 
@@ -448,7 +452,7 @@ impl Exchange {
         &self,
         server: usize,
         clock: u64,
-        gradient: Gradient,
+        gradient: &Gradient,
         position: Position,
     ) -> Result<(), Halt> {
         let taken = self.ask(server, async |client, place| match clock < place.next {
@@ -497,13 +501,14 @@ impl Exchange {
     }
 }
 
-/// What all calls yield, in order. A single one, the common case, is awaited where it stands.
-async fn all<T>(
-    mut calls: impl ExactSizeIterator<Item: Future<Output = Result<T, Halt>>>,
-) -> Result<Vec<T>, Halt> {
-    match calls.next() {
-        Some(only) if calls.len() == 0 => Ok(vec![only.await?]),
-        first => try_join_all(first.into_iter().chain(calls)).await,
+/// What so many calls yield, in order. A single one, the common case, is awaited where it stands.
+async fn all<T, F>(count: usize, call: impl Fn(usize) -> F) -> Result<Vec<T>, Halt>
+where
+    F: Future<Output = Result<T, Halt>>,
+{
+    match count {
+        1 => Ok(vec![call(0).await?]),
+        _ => try_join_all((0..count).map(call)).await,
     }
 }
 
