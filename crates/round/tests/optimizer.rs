@@ -61,6 +61,31 @@ fn each_rule_follows_its_formula() {
 }
 
 #[test]
+fn steps_with_several_threads_are_the_same_to_the_bit() {
+    // Enough for four parts, and the last is a short one; penalties lie across their borders.
+    let n = 3 * (1 << 18) + 12_345;
+    let values = |factor: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * factor).sin()).collect() };
+    let (start, one, other) = (values(0.37), values(0.11), values(0.13));
+    for rule in RULES {
+        for (l1, l2) in [(0.0, 0.0), (0.2, 0.0), (0.0, 0.3)] {
+            let optimizer = Optimizer::new(rule, 0.05).unwrap().with_l2(l2).unwrap().with_l1(l1).unwrap();
+            let penalised: &[_] =
+                if (l1, l2) == (0.0, 0.0) { &[] } else { &[1_000..1 << 18, (1 << 18) + 7..n - 9] };
+            let stepped = |threads| {
+                let (mut state, mut w) = (optimizer.state(n, penalised), start.clone());
+                for gradients in [&[(&one[..], 1.0)][..], &[(&one[..], 0.25), (&other[..], 0.75)][..]] {
+                    state.step_with(threads, &mut w, gradients);
+                }
+                let memory = state.memory().0.map(<[f32]>::to_vec);
+                [w].into_iter().chain(memory).map(|values| values.into_iter().map(f32::to_bits).collect())
+            };
+            let [single, four]: [Vec<Vec<u32>>; 2] = [1, 4].map(|threads| stepped(threads).collect());
+            assert!(single == four, "{rule}, l1 {l1}, l2 {l2}");
+        }
+    }
+}
+
+#[test]
 fn eps_is_added_after_the_bias_correction() {
     // A gradient so small that eps decides: the first step is a g / (|g| + eps), half of the rate for g = eps.
     let optimizer = Optimizer::new(Rule::Adam, 0.1).unwrap();

@@ -36,6 +36,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     allreduce::{Handed, Mail},
+    calibration::cores,
     compression::{Format, Packed, TooLarge},
     gradient::{Gradient, Values},
     hogwild::Hogwild,
@@ -154,6 +155,8 @@ impl Server {
             clock_error: clock.error(),
             ..ServerStatistics::default()
         };
+        // Where all wait for the step their cores are free; a replica's worker steps while the others do.
+        let has_cores = policy.waits_for_all() && parts.mail.is_none() && !clock.is_virtual();
         let mut state = State {
             shard: shard.clone(),
             policy,
@@ -161,6 +164,7 @@ impl Server {
             acts: Vec::new(),
             fold,
             optimizer,
+            threads: if has_cores { cores() } else { 1 },
             parameters: Parameters::new(parameters),
             before: parts.keeps_last.then(Before::default),
             kept: vec![None; workers],

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub acts: Vec<Act>,
     pub fold: Fold,
     pub optimizer: OptimizerState,
+    /// With how many threads it steps, at most.
+    pub threads: usize,
     pub parameters: Parameters,
     /// Where a worker may have to do a round again: the round that was folded last, and the parameters before that.
     pub before: Option<Before>,
@@ -251,7 +253,7 @@ impl State {
         if samples.iter().all(|&samples| samples == 0) {
             return;
         }
-        let (shard, optimizer) = (&self.shard, &mut self.optimizer);
+        let (shard, threads, optimizer) = (&self.shard, self.threads, &mut self.optimizer);
         optimizer.set_factor(self.pace.factor(round.number()));
         let weights = self.fold.weights(&samples, full);
         let weighted = || gradients.iter().zip(weights.iter().copied()).filter(|(_, weight)| *weight != 0.0);
@@ -263,7 +265,7 @@ impl State {
             let dense: Vec<_> =
                 weighted().map(|(gradient, weight)| (gradient.values.dense(shard), weight)).collect();
             let dense: Vec<_> = dense.iter().map(|(values, weight)| (&values[..], *weight)).collect();
-            self.parameters.update(|parameters| optimizer.step(parameters, &dense));
+            self.parameters.update(|parameters| optimizer.step_with(threads, parameters, &dense));
         }
         self.statistics.updates += 1;
     }

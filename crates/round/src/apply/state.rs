@@ -5,7 +5,7 @@
 //! dense gradient that is zero elsewhere; it costs only its own length under `sgd` and `adagrad` without `l2`, whose
 //! step at a zero gradient changes nothing, and a pass over the shard otherwise.
 
-use std::ops::Range;
+use std::{ops::Range, thread};
 
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::{Error, fold::fold};
 
 /// Parameters folded and stepped at a time: 16 KiB of each vector, so that a block stays in the first-level cache.
 const BLOCK: usize = 4096;
+
+/// Parameters for which a thread is worth starting: stepping along so many takes some times as long.
+const LEAST_PART: usize = 1 << 18;
 
 /// What an optimiser remembers about its parameters between steps.
 ///
@@ -30,8 +33,6 @@ pub struct OptimizerState {
     pub(super) steps: u64,
     /// Of the learning rate.
     pub(super) factor: f32,
-    /// Holds the folded gradient of one block.
-    block: Vec<f32>,
     /// Holds the sum of sparse gradients where the rule must see it; zeros between steps, empty until it is needed.
     pub(super) dense: Vec<f32>,
 }
@@ -45,7 +46,6 @@ impl OptimizerState {
             moments: optimizer.rule().moments(parameters),
             steps: 0,
             factor: 1.0,
-            block: vec![0.0; BLOCK.min(parameters)],
             dense: Vec::new(),
         }
     }
@@ -77,63 +77,103 @@ impl OptimizerState {
 
     /// Folds weighted `gradients`, each as long as `parameters`, in the order given, and takes one step.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[(&[f32], f32)]) {
-        let next = self.next_step();
-        let mut block = std::mem::take(&mut self.block);
-        for start in (0..parameters.len()).step_by(BLOCK) {
-            let range = start..parameters.len().min(start + BLOCK);
+        self.step_with(1, parameters, gradients);
+    }
+
+    /// The same, to the bit, with up to so many threads, as far as there is enough to do for each.
+    pub fn step_with(&mut self, threads: usize, parameters: &mut [f32], gradients: &[(&[f32], f32)]) {
+        let step = self.next_step();
+        let length = parameters.len().div_ceil(threads.max(1)).max(LEAST_PART).next_multiple_of(BLOCK);
+        let [mut first, mut second] = self.moments.each_mut().map(|moment| moment.chunks_mut(length));
+        let (optimizer, regularised) = (self.optimizer, &self.regularised[..]);
+        let mut parts = parameters.chunks_mut(length).enumerate().map(|(part, parameters)| {
+            // There are none where the rule keeps none.
+            let moments = [first.next().unwrap_or_default(), second.next().unwrap_or_default()];
+            Part { optimizer, step, regularised, start: part * length, parameters, moments }
+        });
+        let Some(own) = parts.next() else { return };
+        thread::scope(|scope| {
+            for part in parts {
+                scope.spawn(move || part.step(gradients));
+            }
+            own.step(gradients);
+        });
+    }
+}
+
+/// Some of the parameters, in whole blocks, which are stepped apart from the others. Blocks are counted within the part.
+struct Part<'a> {
+    optimizer: Optimizer,
+    step: Step,
+    /// Among all parameters.
+    regularised: &'a [Range<usize>],
+    /// Where it starts among all parameters.
+    start: usize,
+    parameters: &'a mut [f32],
+    /// Likewise of the moments, empty where the rule keeps none.
+    moments: [&'a mut [f32]; 2],
+}
+
+impl Part<'_> {
+    /// Folds and steps it, block by block.
+    fn step(mut self, gradients: &[(&[f32], f32)]) {
+        let mut folded = Vec::new();
+        for start in (0..self.parameters.len()).step_by(BLOCK) {
+            let block = start..self.parameters.len().min(start + BLOCK);
+            let of_all = self.start + block.start..self.start + block.end;
             match gradients {
                 // The common case of one gradient needs no copy.
-                [(gradient, 1.0)] if self.regularised.is_empty() => {
-                    self.step_block(parameters, range.clone(), &gradient[range], next);
-                }
+                [(gradient, 1.0)] if self.regularised.is_empty() => self.take(&block, &gradient[of_all]),
                 _ => {
-                    let folded = &mut block[..range.len()];
-                    fold_block(folded, gradients, &range);
-                    self.regularise(parameters, &range, folded);
-                    self.step_block(parameters, range.clone(), folded, next);
-                    self.shrink(parameters, &range, next);
+                    folded.resize(block.len(), 0.0);
+                    fold_block(&mut folded, gradients, &of_all);
+                    self.regularise(&block, &mut folded);
+                    self.take(&block, &folded);
+                    self.shrink(&block);
                 }
             }
         }
-        self.block = block;
     }
 
-    /// One rule's step over one block.
-    fn step_block(&mut self, parameters: &mut [f32], range: Range<usize>, gradient: &[f32], next: Step) {
+    /// The rule's step over one block.
+    fn take(&mut self, block: &Range<usize>, gradient: &[f32]) {
         let [first, second] = &mut self.moments;
-        let moments = (block_of(first, &range), block_of(second, &range));
-        let parameters = &mut parameters[range];
+        let moments = (block_of(first, block), block_of(second, block));
+        let parameters = &mut self.parameters[block.clone()];
+        let step = self.step;
         wide(
             #[inline(always)]
-            || next.take(parameters, gradient, moments),
+            || step.take(parameters, gradient, moments),
         );
     }
 
     /// The parts of the block that bear penalties.
-    fn regularised(&self, block: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let (start, end) = (block.start, block.end);
+    fn regularised(&self, block: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<'_> {
+        let (start, end) = (self.start + block.start, self.start + block.end);
         let common = move |range: &Range<usize>| range.start.max(start)..range.end.min(end);
-        self.regularised.iter().map(common).filter(|range| !range.is_empty())
+        let common = self.regularised.iter().map(common).filter(|range| !range.is_empty());
+        common.map(|range| range.start - self.start..range.end - self.start)
     }
 
     /// Takes the L1 penalty's step, for the regularised part of the block.
-    fn shrink(&self, parameters: &mut [f32], block: &Range<usize>, step: Step) {
+    fn shrink(&mut self, block: &Range<usize>) {
         if self.optimizer.l1() == 0.0 {
             return;
         }
-        let [first, second] = &self.moments;
-        for range in self.regularised(block) {
-            let part = |moment: &'_ Vec<f32>| if moment.is_empty() { 0..0 } else { range.clone() };
+        let ranges: Vec<_> = self.regularised(block).collect();
+        for range in ranges {
+            let [first, second] = &self.moments;
+            let part = |moment: &'_ [f32]| if moment.is_empty() { 0..0 } else { range.clone() };
             let moments = (&first[part(first)], &second[part(second)]);
-            step.shrink(&mut parameters[range.clone()], moments, self.optimizer.l1());
+            self.step.shrink(&mut self.parameters[range.clone()], moments, self.optimizer.l1());
         }
     }
 
     /// Adds the L2 penalty's gradient, l2 w, for the regularised part of the block.
-    fn regularise(&self, parameters: &[f32], block: &Range<usize>, gradient: &mut [f32]) {
+    fn regularise(&self, block: &Range<usize>, gradient: &mut [f32]) {
         for common in self.regularised(block) {
             let within = common.start - block.start..common.end - block.start;
-            for (g, w) in gradient[within].iter_mut().zip(&parameters[common]) {
+            for (g, w) in gradient[within].iter_mut().zip(&self.parameters[common]) {
                 *g += self.optimizer.l2() * w;
             }
         }
@@ -211,7 +251,6 @@ impl TryFrom<Saved> for OptimizerState {
             });
         }
         // Moments were read, so that there is memory for them: `new` may make no others.
-        let block = vec![0.0; BLOCK.min(parameters)];
-        Ok(Self { optimizer, parameters, regularised, moments, steps, factor, block, dense: Vec::new() })
+        Ok(Self { optimizer, parameters, regularised, moments, steps, factor, dense: Vec::new() })
     }
 }
