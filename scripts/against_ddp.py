@@ -33,7 +33,13 @@ SETTINGS = {
     "straggler": ("mlp", 64, 0.02),
 }
 #: Name: how it is run, and the policy.
-RUNNERS = {"apart": ("apart", ""), "gloo": ("ddp", ""), "ours, bsp": ("ours", "bsp"), "ours, ssp:4": ("ours", "ssp:4")}
+RUNNERS = {
+    "apart": ("apart", ""),
+    "gloo": ("ddp", ""),
+    "ours, allreduce": ("ours", "allreduce"),
+    "ours, bsp": ("ours", "bsp"),
+    "ours, ssp:4": ("ours", "ssp:4"),
+}
 
 
 def module(kind):
