@@ -17,7 +17,7 @@ use crate::{Error, fold::fold};
 const BLOCK: usize = 4096;
 
 /// Parameters for which a thread is worth starting: stepping along so many takes some times as long.
-const LEAST_PART: usize = 1 << 18;
+const LEAST_PART: usize = 500_000;
 
 /// What an optimiser remembers about its parameters between steps.
 ///
