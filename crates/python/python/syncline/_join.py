@@ -56,8 +56,8 @@ class Worker:
         the model. Returns whether there is a further step.
 
         Of a module the gradients are those that ``loss.backward()`` left, and are cleared; for arrays they are given, in the
-        same structure as the arrays. ``loss`` is the batch's mean loss, for the report; ``samples`` its size where that is not
-        ``batch_size``: batches count by it.
+        same structure as the arrays. ``loss`` is the batch's mean loss, for the report, which has none where it is not told; one
+        that is no number ends the run. ``samples`` is the batch's size where that is not ``batch_size``: batches count by it.
         """
         self._check_process()
         if not self._goes_on:
