@@ -213,7 +213,11 @@ mod tests {
         assert_eq!(pool.shelf().free_bytes, 8000);
         // A vector that its owner keeps is no longer the pool's.
         assert_eq!(pool.take(1000).into_vec().len(), 1000);
-        assert_eq!((pool.shelf().free_bytes, pool.shelf().out_bytes), (4000, 0));
+        let (free, out) = {
+            let shelf = pool.shelf();
+            (shelf.free_bytes, shelf.out_bytes)
+        };
+        assert_eq!((free, out), (4000, 0));
         for _ in 0..2 * LATELY {
             drop(pool.take(1));
         }
