@@ -373,7 +373,7 @@ impl Computation {
         ranges.into_iter().map(|range| at(range.start)..at(range.end)).collect()
     }
 
-    /// Whether a loss that is no number is one.
+    /// Whether every score has a loss.
     pub(crate) fn tells_loss(&self) -> bool {
         self.model.tells_loss()
     }

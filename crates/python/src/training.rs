@@ -361,7 +361,7 @@ impl Session {
             py.detach(|| lent.gradient().copy_from_slice(given));
             // A script tells a loss or none, and nothing else: what is not known is shown as such. A loss that it tells and
             // that is no number is a run that has diverged.
-            let told = |loss: f64| if loss.is_nan() { f64::INFINITY } else { loss * samples as f64 };
+            let told = |loss: f64| if loss.is_finite() { loss * samples as f64 } else { f64::INFINITY };
             let loss = loss.map_or(f64::NAN, told);
             lent.give_back(Score { rows: samples, loss, squared_error: f64::NAN, ..Score::default() });
         }

@@ -5,7 +5,11 @@
 //! dense gradient that is zero elsewhere; it costs only its own length under `sgd` and `adagrad` without `l2`, whose
 //! step at a zero gradient changes nothing, and a pass over the shard otherwise.
 
-use std::{ops::Range, thread};
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -86,17 +90,25 @@ impl OptimizerState {
         let length = parameters.len().div_ceil(threads.max(1)).max(LEAST_PART).next_multiple_of(BLOCK);
         let [mut first, mut second] = self.moments.each_mut().map(|moment| moment.chunks_mut(length));
         let (optimizer, regularised) = (self.optimizer, &self.regularised[..]);
-        let mut parts = parameters.chunks_mut(length).enumerate().map(|(part, parameters)| {
+        let parts = parameters.chunks_mut(length).enumerate().map(|(part, parameters)| {
             // There are none where the rule keeps none.
             let moments = [first.next().unwrap_or_default(), second.next().unwrap_or_default()];
             Part { optimizer, step, regularised, start: part * length, parameters, moments }
         });
-        let Some(own) = parts.next() else { return };
-        thread::scope(|scope| {
-            for part in parts {
-                scope.spawn(move || part.step(gradients));
+        let (others, parts) = (parts.len().saturating_sub(1), Mutex::new(parts));
+        // No code that holds the lock can panic half-way through a change.
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(part) = next() {
+                part.step(gradients);
             }
-            own.step(gradients);
+        };
+        thread::scope(|scope| {
+            for _ in 0..others {
+                // Where the system gives no thread, those that are there do its part.
+                let _ = thread::Builder::new().spawn_scoped(scope, work);
+            }
+            work();
         });
     }
 }
