@@ -278,6 +278,8 @@ fn in_the_books(status: &Value) -> Vec<(String, String, String)> {
 }
 
 /// Hosts that lose their power at random moments, and start again.
+///
+/// An attempt that has ended when its host crashes, and before that was heard of, is begun again: how it ended is lost with its host.
 fn hosts_crash(times: usize, jobs: usize, longest: f64, seed: u64) {
     let Some(mut daemon) = Daemon::of(THREE) else { return };
     let mut draw = Draw(seed);
@@ -288,6 +290,8 @@ fn hosts_crash(times: usize, jobs: usize, longest: f64, seed: u64) {
         })
         .collect();
     daemon.submit(&all.concat());
+    // What the books said that ran on a host at the moment of its crash: job and attempt.
+    let mut struck: Vec<(String, String)> = Vec::new();
     for time in 0..times {
         // At most a minute passes without a job that runs: until what was lost may be begun again.
         let any = || (!daemon.farm.placed().is_empty()).then_some(());
@@ -295,6 +299,8 @@ fn hosts_crash(times: usize, jobs: usize, longest: f64, seed: u64) {
         std::thread::sleep(Duration::from_secs_f64(4.0 * draw.next()));
         let host = support::farm::HOSTS[(3.0 * draw.next()) as usize];
         let hit = daemon.farm.placed().iter().filter(|(.., on)| *on == host).count();
+        let there = in_the_books(&daemon.status()).into_iter().filter(|(.., on)| on == host);
+        struck.extend(there.map(|(id, attempt, _)| (id, attempt)));
         daemon.farm.crash(host);
         assert!(daemon.farm.placed().iter().all(|(.., on)| *on != host));
         let down = 3.0 * draw.next();
@@ -328,13 +334,20 @@ fn hosts_crash(times: usize, jobs: usize, longest: f64, seed: u64) {
         assert_eq!(job["state"], "done", "{job}");
         let log =
             std::fs::read_to_string(daemon.farm.at(&format!("state/runs/j{number}/files/log"))).unwrap();
-        let said: Vec<&str> = log.lines().collect();
-        let (last, begun) = said.split_last().unwrap();
         // Each attempt begins once at most, none while another runs, and the last one ends.
-        let mut once = begun.to_vec();
-        once.dedup();
-        assert_eq!((*last, &once[..]), ("ends", begun), "{name}");
-        assert!(begun.iter().all(|line| line.parse::<u64>().is_ok()), "{name}: {log}");
+        let (mut latest, mut ended) = (0, None);
+        for line in log.lines() {
+            if line == "ends" {
+                assert_eq!(ended.replace(latest), None, "{name}: {log}");
+                continue;
+            }
+            let attempt: u64 = line.parse().unwrap_or_else(|_| panic!("{name}: {log}"));
+            assert!(attempt > latest, "{name}: {log}");
+            let unheard = |ended: u64| struck.contains(&(format!("j{number}"), ended.to_string()));
+            assert!(ended.take().is_none_or(unheard), "{name} is run twice: {log}");
+            latest = attempt;
+        }
+        assert_eq!(ended, Some(latest), "{name}: {log}");
         attempts += job["attempts"].as_u64().unwrap();
     }
     eprintln!("{jobs} jobs ended with success after {attempts} attempts");
