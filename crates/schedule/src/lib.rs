@@ -9,6 +9,7 @@
 //! - [`desk`]: one policy driven step by step, as a daemon does.
 //! - [`sim`]: arrivals, completions and failures in slots or continuous time, and the metrics.
 //! - [`setting`], [`trace`], [`jobs_file`], [`profile`]: where jobs come from.
+//! - [`calendar`]: days and times of files and of answers.
 //! - [`snapshot`]: the queue of another scheduler as it is now, and answers about it.
 //! - [`study`]: what a person asks of a comparison, checked and made an experiment.
 //! - [`compare`], [`report`], [`explain`], [`bound`], [`exact`], [`replay`], [`validate`]: what is made of them.
@@ -33,6 +34,7 @@
 //! ```
 
 pub mod bound;
+pub mod calendar;
 pub mod compare;
 pub mod desk;
 pub mod error;

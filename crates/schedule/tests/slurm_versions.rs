@@ -198,3 +198,35 @@ fn features_partitions_and_memory_are_what_slurm_means_by_them() {
     let all = with(job(2, 1.0), json!({"memory_per_node": set(0.0), "memory_per_cpu": unset()}));
     assert_eq!(first(&[jobs(&[held, all]), nodes(&[node("n1")])]).0, Some(5.0));
 }
+
+#[test]
+fn outputs_of_different_times_are_said_to_be_such() {
+    let notes = |state: Value, job: Value| {
+        let node = with(node("n1"), json!({"state": state}));
+        read(&[jobs(&[job]), nodes(&[node])]).unwrap().notes
+    };
+    let runs = || running(1, 4.0, "n1");
+    let said = notes(json!(["IDLE"]), runs());
+    assert!(said[0].starts_with("The outputs are not of the same time: 1 (it) runs by one of them"), "{said:?}");
+    assert!(!notes(json!("IDLE+DRAIN"), runs()).is_empty());
+    for (state, job) in [
+        (json!(["ALLOCATED"]), runs()),
+        (json!(["MIXED", "DRAIN"]), runs()),
+        (json!(["IDLE", "COMPLETING"]), runs()),
+        (json!(["IDLE"]), with(runs(), json!({"job_state": ["COMPLETING"]}))),
+        (json!(["IDLE"]), job(1, 1.0)),
+    ] {
+        assert!(notes(state.clone(), job).is_empty(), "{state}");
+    }
+    let elsewhere = with(job(1, 1.0), json!({"partition": "own"}));
+    assert_eq!(first(&[jobs(&[elsewhere]), nodes(&[node("n1")])]), (None, "no node is of its partition".into()));
+}
+
+#[test]
+fn times_of_other_days_have_their_day() {
+    let held = with(running(1, 4.0, "n1"), json!({"time_limit": set(3.0 * 24.0 * 60.0)}));
+    let (_, reason) = first(&[jobs(&[held, job(2, 4.0)]), nodes(&[node("n1")])]);
+    assert!(reason.contains("until 2026-12-02 16:00:00 at the latest"), "{reason}");
+    let (_, reason) = first(&[jobs(&[running(1, 4.0, "n1"), job(2, 4.0)]), nodes(&[node("n1")])]);
+    assert!(reason.contains("until 16:05:00 at the latest"), "{reason}");
+}

@@ -1,8 +1,8 @@
 //! Dates in the forms that are common in tables, as days since 1970-01-01 (a fraction for the time of day, UTC where a
-//! zone is given). Days are counted by the proleptic Gregorian calendar; the formula is that of Howard Hinnant's
-//! "chrono-compatible low-level date algorithms".
+//! zone is given). Days are counted by the proleptic Gregorian calendar.
 
 use serde::{Deserialize, Serialize};
+use time::{Date, UtcDateTime};
 
 /// The order in which a date is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,37 +151,18 @@ fn month(text: &str) -> Option<i64> {
 
 /// The number of a day, if there is such a day.
 fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let longest = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=longest).contains(&day) {
-        return None;
-    }
-    // Years begin in March, so that the leap day is a year's last.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let month = u8::try_from(month).ok()?.try_into().ok()?;
+    let date = Date::from_calendar_date(year.try_into().ok()?, month, day.try_into().ok()?).ok()?;
+    Some(i64::from(date.to_julian_day() - UtcDateTime::UNIX_EPOCH.to_julian_day()))
 }
 
-/// A day since 1970-01-01 and the seconds of it as [`DateForm::YearMonthDay`] has them, without a time at midnight.
+/// A day since 1970-01-01 and the seconds of it as [`DateForm::YearMonthDay`] has them, without a time at midnight; the number of a day
+/// beyond the calendar.
 #[cfg(feature = "parquet")]
 pub(crate) fn written(day: i64, seconds: f64) -> String {
-    // Days count from the first of March of the year 0, in eras of 400 years; the formula is Hinnant's too.
-    let day = day.saturating_add(719_468);
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let date = format!("{year:04}-{month:02}-{day:02}");
+    let julian = day.saturating_add(UtcDateTime::UNIX_EPOCH.to_julian_day().into());
+    let date = i32::try_from(julian).ok().and_then(|day| Date::from_julian_day(day).ok());
+    let Some(date) = date.map(|date| date.to_string()) else { return day.to_string() };
     if seconds == 0.0 {
         return date;
     }

@@ -16,7 +16,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 pub(super) use self::{length::Lengths, plan::is_of};
 use self::{plan::Plan, play::play};
 use super::{
-    Job, Request, Snapshot, System, Waiting,
+    Job, Place, Request, Snapshot, System, Waiting,
     timeline::{Timeline, Wish},
 };
 
@@ -237,7 +237,9 @@ fn too_large(snapshot: &Snapshot, job: &Job) -> Option<String> {
     if fits(&allowed(&open, job)) {
         return Some(format!("it has no room while nodes are closed: {}", closed.join(", ")));
     }
+    let is_its = |place: &Place| place.queues.iter().any(|queue| job.queues.contains(queue));
     Some(match job.request {
+        Request::Nodes(_) if !snapshot.places.iter().any(is_its) => "no node is of its partition".into(),
         Request::Nodes(_) => {
             format!("even if nobody else ran, no nodes of its {} would have room for it", word(snapshot))
         }

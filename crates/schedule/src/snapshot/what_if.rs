@@ -121,7 +121,7 @@ fn preemptible(snapshot: &Snapshot, forecast: &Forecast, at: usize) -> Option<Al
     };
     let stopped = (0..snapshot.jobs.len()).filter_map(needs).fold(f64::INFINITY, f64::min);
     let remark = if stopped.is_finite() {
-        format!("others may want its nodes from {} on", super::why::clock(stopped))
+        format!("others may want its nodes from {} on", super::why::clock(snapshot.now, stopped))
     } else {
         "nobody in the queue wants its nodes".into()
     };

@@ -5,6 +5,7 @@ use super::{
     forecast::{Forecast, allowed, closed_for, taken, word},
     timeline::{Timeline, Wish, fit_on},
 };
+use crate::calendar;
 
 /// Holders that are named.
 const NAMED: usize = 3;
@@ -76,7 +77,7 @@ pub fn why(snapshot: &Snapshot, forecast: &Forecast, at: usize) -> Why {
 /// What keeps a job that is neither room nor others.
 fn kept(snapshot: &Snapshot, job: &Job, waiting: &Waiting) -> Option<String> {
     if let Some(from) = waiting.from.filter(|from| *from > snapshot.now) {
-        return Some(format!("it may not begin before {}, in {}", clock(from), span(from - snapshot.now)));
+        return Some(format!("it may not begin before {}, in {}", clock(snapshot.now, from), span(from - snapshot.now)));
     }
     if !waiting.after.is_empty() {
         let state = |id: &String| {
@@ -157,8 +158,8 @@ fn reserved(snapshot: &Snapshot, job: &Job) -> String {
                 "{} ({} from {} to {})",
                 closure.name,
                 places(closure.places.len()),
-                clock(closure.from),
-                clock(closure.until)
+                clock(snapshot.now, closure.from),
+                clock(snapshot.now, closure.until)
             )
         })
         .collect();
@@ -314,7 +315,7 @@ fn holder(snapshot: &Snapshot, at: usize, amount: f64) -> String {
     let job = &snapshot.jobs[at];
     let until = match (&job.standing, job.limit) {
         (Standing::Running { since, .. }, Some(limit)) => {
-            format!(" until {} at the latest", clock(since + limit))
+            format!(" until {} at the latest", clock(snapshot.now, since + limit))
         }
         _ => String::new(),
     };
@@ -335,15 +336,14 @@ pub fn number(amount: f64) -> String {
     format!("{rounded}")
 }
 
-/// A time of day, by UTC.
-pub fn clock(time: f64) -> String {
-    let day = time.rem_euclid(86_400.0);
-    format!(
-        "{:02.0}:{:02.0}:{:02.0}",
-        (day / 3600.0).floor(),
-        (day % 3600.0 / 60.0).floor(),
-        (day % 60.0).floor()
-    )
+/// A time by UTC, with its day where that is not the day of now.
+pub fn clock(now: f64, time: f64) -> String {
+    let day = |time: f64| (time / 86_400.0).floor();
+    let written = calendar::written(time);
+    match written.split_once(' ') {
+        Some((_, of_day)) if day(now) == day(time) => of_day.to_owned(),
+        _ => written,
+    }
 }
 
 /// A span of time in the largest unit that says it well.

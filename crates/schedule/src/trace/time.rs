@@ -1,7 +1,7 @@
 //! Times of the day in traces.
 
 use super::Row;
-use crate::error::Result;
+use crate::{calendar::days, error::Result};
 
 /// Seconds since 1970 of a column.
 ///
@@ -25,12 +25,9 @@ fn seconds(text: &str) -> Option<f64> {
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let mut time = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let valid = (1..=12).contains(&month)
-        && (1..=length(year, month)).contains(&day)
-        && hour < 24.0
-        && minute < 60.0
-        && second < 61.0;
-    valid.then(|| days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second - ahead)
+    let days = days(year, month, day)? as f64;
+    let valid = hour < 24.0 && minute < 60.0 && second < 61.0;
+    valid.then_some(days * 86_400.0 + hour * 3600.0 + minute * 60.0 + second - ahead)
 }
 
 /// A time of the day, and by how many seconds its zone (`Z`, `UTC`, `+08:00`, `-0530`, `+08`) is ahead of UTC.
@@ -47,20 +44,6 @@ fn without_zone(text: &str) -> Option<(&str, f64)> {
     let minutes: f64 = if minutes.is_empty() { 0.0 } else { minutes.parse().ok()? };
     let hours: f64 = hours.parse().ok()?;
     (hours <= 14.0 && minutes < 60.0).then(|| (time.trim_end(), sign * (hours * 3600.0 + minutes * 60.0)))
-}
-
-/// Days of a month: as many as from its first day to that of the next.
-fn length(year: i64, month: i64) -> i64 {
-    let next = if month == 12 { days(year + 1, 1, 1) } else { days(year, month + 1, 1) };
-    next - days(year, month, 1)
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar, with years that begin in March so that the leap day is
-/// last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leaps + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::calendar::days;
+
 /// A number, whether it stands as it is, in words or as an object; none if it is not set or without end.
 pub fn number(value: &Value) -> Option<f64> {
     match value {
@@ -53,15 +55,7 @@ pub fn clock(text: &str) -> Option<f64> {
     let (date, time) = text.split_once('T')?;
     let date: Option<Vec<i64>> = date.split('-').map(|part| part.parse().ok()).collect();
     let [year, month, day] = date?.try_into().ok()?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since 1970 by the civil calendar that begins in March.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some(86_400.0 * days as f64 + duration(time)?)
+    Some(86_400.0 * days(year, month, day)? as f64 + duration(time)?)
 }
 
 /// Amounts of `gpu:2`, `gres:gpu:a100:4(S:0-1)`, `gres/gpu=2`, with commas between them: kind and count. Those of a type count as of their

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 pub(super) use self::field::clock;
 use self::field::{number, text};
-use super::{Closure, Command, Documents, Past, Queue, Snapshot, System};
+use super::{Closure, Command, Documents, Job, Past, Queue, Snapshot, Standing, System};
 use crate::error::{Error, Result};
 
 /// Slurm's objects have many fields; these are an object's.
@@ -86,7 +86,28 @@ pub(super) fn read(documents: &Documents) -> Result<Snapshot> {
             }
         }
     }
+    snapshot.notes.extend(at_odds(&nodes, &snapshot));
     Ok(snapshot)
+}
+
+/// Says so where jobs run on nodes that are idle: then the outputs are not of the same time.
+fn at_odds(nodes: &[Fields], snapshot: &Snapshot) -> Option<String> {
+    let idle: Vec<bool> = nodes.iter().map(node::is_idle).collect();
+    let runs_on_idle = |job: &&Job| match &job.standing {
+        Standing::Running { holds, note: None, .. } => holds.iter().any(|(place, _)| idle[*place]),
+        _ => false,
+    };
+    let of: Vec<&Job> = snapshot.jobs.iter().filter(runs_on_idle).collect();
+    let job = of.first()?;
+    let more = match of.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "The outputs are not of the same time: {}{more} by one of them on nodes that are idle by another. Starts that follow from that are wrong; \
+         take the outputs anew, one right after the other.",
+        job.label() + if more.is_empty() { " runs" } else { "" },
+    ))
 }
 
 /// The nodes as `scontrol` says them, once each, else as the rows of `sinfo` do.

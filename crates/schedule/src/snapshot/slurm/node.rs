@@ -90,15 +90,25 @@ pub fn place(fields: &Fields, kinds: &[String], queues: &[Queue]) -> Result<Plac
     Ok(Place { name: name.into(), capacity, closed: closed(fields), features, queues, shared: false })
 }
 
-/// Why no job starts there, as Slurm says it.
-fn closed(fields: &Fields) -> Option<String> {
+/// The words of its state.
+fn states(fields: &Fields) -> Vec<String> {
     let mut states = words(fields.get("state"));
     states.extend(words(fields.get("state_flags")));
     let said = states.iter().flat_map(|state| state.split('+'));
     // Marks behind a state are of how it is powered, and of whether it answers.
-    let plain =
-        said.map(|state| state.trim_end_matches(|mark: char| !mark.is_ascii_alphanumeric()).to_uppercase());
-    let state = plain.into_iter().find(|state| CLOSED.contains(&state.as_str()))?;
+    said.map(|state| state.trim_end_matches(|mark: char| !mark.is_ascii_alphanumeric()).to_uppercase()).collect()
+}
+
+/// Whether no job runs there, nor ends.
+pub fn is_idle(fields: &Fields) -> bool {
+    let states = states(fields);
+    let is = |word: &str| states.iter().any(|state| state == word);
+    is("IDLE") && !is("COMPLETING")
+}
+
+/// Why no job starts there, as Slurm says it.
+fn closed(fields: &Fields) -> Option<String> {
+    let state = states(fields).into_iter().find(|state| CLOSED.contains(&state.as_str()))?;
     let reason = fields.get("reason").map_or("", text);
     Some(if reason.is_empty() { state.to_lowercase() } else { format!("{}: {reason}", state.to_lowercase()) })
 }

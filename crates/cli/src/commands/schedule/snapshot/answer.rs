@@ -1,9 +1,12 @@
 //! Answers about a snapshot as a person reads them.
 
-use syncline::schedule::snapshot::{
-    Snapshot, System,
-    rivals::Rival,
-    why::{clock, span},
+use syncline::schedule::{
+    calendar,
+    snapshot::{
+        Snapshot, System,
+        rivals::Rival,
+        why::{clock, span},
+    },
 };
 use syncline_terminal::{Column, Page, Table, unit};
 
@@ -32,7 +35,7 @@ pub fn all(snapshot: &Snapshot, waiting: &[Waits], basis: &str, page: &mut Page)
         "{} and {} at {} UTC. Starts are from now on: by the limits of all jobs before, and likely, where nine of ten lie, from {basis}; if nobody comes before them.",
         does(running, "runs", "run"),
         does(waiting.len(), "waits", "wait"),
-        clock(snapshot.now)
+        calendar::written(snapshot.now)
     ));
     let mut table = Table::new([
         Column::text("job").shrinks_to(8),
@@ -97,16 +100,16 @@ fn starts(snapshot: &Snapshot, job: &Waits, basis: &str, page: &mut Page) {
         page.line(&format!(
             "By the limits of all before it: in {}, at {} UTC, if nobody comes before it.",
             span((time - snapshot.now).max(0.0)),
-            clock(time)
+            clock(snapshot.now, time)
         ));
     }
     if let Some([low, middle, high]) = job.start_likely_unix_seconds {
         page.line(&format!(
             "Likely: in {}, at {} UTC; nine of ten between {} and {}. From {basis}.",
             span((middle - snapshot.now).max(0.0)),
-            clock(middle),
-            clock(low),
-            clock(high)
+            clock(snapshot.now, middle),
+            clock(snapshot.now, low),
+            clock(snapshot.now, high)
         ));
     }
 }
