@@ -364,3 +364,78 @@ fn a_launcher_that_is_killed_gives_its_room_back() {
     let left = || ["n1", "n2"].map(|node| cluster.processes_of(node).len()).iter().sum::<usize>();
     wait_for("the nodes' end", || (left() == 0).then_some(()));
 }
+
+/// A command of a scheduler whose folder is in this cluster's.
+fn schedule(cluster: &Cluster, arguments: &str) -> Command {
+    let state = cluster.at("scheduler");
+    let mut command = cluster.syncline(&format!("schedule {arguments} --state {state}"));
+    command.current_dir(cluster.folder());
+    command
+}
+
+/// What `status` says of a job.
+fn said(cluster: &Cluster, job: &str) -> String {
+    String::from_utf8_lossy(&schedule(cluster, &format!("status {job}")).output().unwrap().stdout)
+        .into_owned()
+}
+
+/// A job of the scheduler that is over.
+fn over(cluster: &Cluster, name: &str) -> Value {
+    wait_for("a job's end", || {
+        let output = schedule(cluster, &format!("status {name} --json")).output().unwrap();
+        let job: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (!job["ended_seconds"].is_null()).then_some(job)
+    })
+}
+
+const SERVE: &str = "serve --listen 127.0.0.1:0 --policy fifo --cluster share.toml";
+
+/// Writes down a share of six cores and two devices for the scheduler.
+fn share(cluster: &Cluster, on: &str, more: &str) {
+    let machine = format!("[[machines]]\nname = 'share'\nlabels = {{ on = '{on}' }}\n");
+    write(cluster.folder(), "share.toml", &(machine + "capacity = { cpu = 6, gpu = 2 }\n" + more));
+}
+
+#[test]
+fn a_share_that_is_no_engines_or_not_the_only_machine_is_refused() {
+    let Some(cluster) = Cluster::start() else { return };
+    for (on, more, why) in [
+        ("slurm:ntasks=3", "", "`ntasks` is set by the program itself"),
+        ("sim", "", "it names an engine"),
+        ("slurm", "[[machines]]\ncapacity = { cpu = 1 }\n", "the only one of its cluster"),
+    ] {
+        share(&cluster, on, more);
+        let output = schedule(&cluster, SERVE).output().unwrap();
+        assert!(output.status.code() == Some(2) && stderr(&output).contains(why), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_scheduler_runs_jobs_in_its_share_of_slurm() {
+    let Some(cluster) = Cluster::start() else { return };
+    share(&cluster, "slurm:time=10", "");
+    let daemon = Held::start_telling(schedule(&cluster, SERVE), &cluster.at("daemon"));
+    wait_for("the daemon", || Path::new(&cluster.at("scheduler/address")).exists().then_some(()));
+
+    write(cluster.folder(), "learns.toml", "workers = 2\nepochs = 2\n");
+    let jobs = "[[jobs]]\nname = 'says'\nseconds = 1\nworker = { cpu = 3, gpu = 1 }\n\
+         command = ['sh', '-c', 'echo node $SLURMD_NODENAME cores $SLURM_CPUS_PER_TASK devices $CUDA_VISIBLE_DEVICES; exit 3']\n\
+         [[jobs]]\nname = 'takes'\nseconds = 1\ncommand = ['echo', 'on', '{on}']\n\
+         [[jobs]]\nname = 'learns'\ntrain = 'learns.toml'\n\
+         [[jobs]]\nname = 'stops'\nresume = true\ncommand = ['sh', '-c', 'trap \"exit 0\" TERM; sleep 100 & wait']\n";
+    write(cluster.folder(), "jobs.toml", jobs);
+    succeeded(&schedule(&cluster, "submit jobs.toml").output().unwrap());
+
+    let says = over(&cluster, "says");
+    let told = said(&cluster, "says");
+    assert!(told.contains("node n") && told.contains("cores 3 devices 0"), "{told}");
+    assert!(says["why"].as_str().unwrap().contains("exit code 3"), "{says}");
+    assert_eq!(over(&cluster, "takes")["state"], "done");
+    assert!(said(&cluster, "takes").contains("on slurm:time=10"), "{}", said(&cluster, "takes"));
+    assert_eq!(over(&cluster, "learns")["state"], "done", "{}", said(&cluster, "learns"));
+    cluster.running();
+    succeeded(&schedule(&cluster, "cancel stops").output().unwrap());
+    assert_eq!(over(&cluster, "stops")["state"], "cancelled");
+    cluster.assert_empty();
+    drop(daemon);
+}

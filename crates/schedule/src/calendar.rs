@@ -28,7 +28,8 @@ mod tests {
     fn days_are_those_of_the_calendar() {
         assert_eq!(days(1970, 1, 1), Some(0));
         assert_eq!(days(2000, 3, 1), Some(11_017));
-        for (year, month, day) in [(2017, 2, 30), (1900, 2, 29), (2017, 13, 1), (2017, 0, 1), (2017, 1, 300)] {
+        for (year, month, day) in [(2017, 2, 30), (1900, 2, 29), (2017, 13, 1), (2017, 0, 1), (2017, 1, 300)]
+        {
             assert_eq!(days(year, month, day), None);
         }
     }

@@ -81,7 +81,7 @@ fn a_command_and_its_seconds_are_a_job() {
     assert_eq!((job.worker, job.resume), (Resources::new(0.0, 1.0, 0.0, 0.0), false));
     assert_eq!(task.unwrap().grace, 10.0);
 
-    let elastic = json!({ "name": "b", "command": ["run", "-w{workers}", "{servers}/{name}", "{x} {{}}"], "seconds": 60,
+    let elastic = json!({ "name": "b", "command": ["run", "-w{workers}", "{servers}/{name}", "{x} {{}}", "{on}"], "seconds": 60,
         "resume": true, "workers": { "min": 2, "max": 4 }, "array": 2 });
     let entries = sent(elastic, 4.0).unwrap();
     let (job, task) = &entries[1];
@@ -94,9 +94,11 @@ fn a_command_and_its_seconds_are_a_job() {
         name: "b-1".into(),
         folder: "/f".into(),
         hosts: String::new(),
+        on: "slurm".into(),
     };
+    assert!(task.as_ref().unwrap().takes_place());
     let filled = task.as_ref().unwrap().filled(&blanks);
-    assert_eq!(filled, ["run", "-w3", "1/b-1", "{x} {{}}"]);
+    assert_eq!(filled, ["run", "-w3", "1/b-1", "{x} {{}}", "slurm"]);
 }
 
 #[test]

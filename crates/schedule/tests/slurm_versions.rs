@@ -207,7 +207,10 @@ fn outputs_of_different_times_are_said_to_be_such() {
     };
     let runs = || running(1, 4.0, "n1");
     let said = notes(json!(["IDLE"]), runs());
-    assert!(said[0].starts_with("The outputs are not of the same time: 1 (it) runs by one of them"), "{said:?}");
+    assert!(
+        said[0].starts_with("The outputs are not of the same time: 1 (it) runs by one of them"),
+        "{said:?}"
+    );
     assert!(!notes(json!("IDLE+DRAIN"), runs()).is_empty());
     for (state, job) in [
         (json!(["ALLOCATED"]), runs()),
@@ -219,7 +222,10 @@ fn outputs_of_different_times_are_said_to_be_such() {
         assert!(notes(state.clone(), job).is_empty(), "{state}");
     }
     let elsewhere = with(job(1, 1.0), json!({"partition": "own"}));
-    assert_eq!(first(&[jobs(&[elsewhere]), nodes(&[node("n1")])]), (None, "no node is of its partition".into()));
+    assert_eq!(
+        first(&[jobs(&[elsewhere]), nodes(&[node("n1")])]),
+        (None, "no node is of its partition".into())
+    );
 }
 
 #[test]

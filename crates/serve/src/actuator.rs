@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schedule::{JobId, MachineId, Placement};
+use syncline_schedule::{JobId, MachineId, Placement, Resources};
 
 use crate::{hosts::Answer, training::Training};
 
@@ -34,6 +34,8 @@ pub struct Launch {
     pub hosts: Vec<(String, u32, u32)>,
     /// By which names `ssh` reaches them, with how many workers and servers each has; empty where they are parts of this machine.
     pub addresses: Vec<(String, u32)>,
+    /// How `--on` names the engine that gives its room, if one does, and the room that all of it has there.
+    pub engine: Option<(String, Resources)>,
     /// The cores that it is held to, by number from 0; none: it is not.
     pub cores: Vec<usize>,
 }

@@ -22,6 +22,9 @@ use crate::proc::uptime;
 /// The exit code of an attempt whose host, or the connection to it, was lost, as `ssh` has it.
 pub const LOST: i32 = 255;
 
+/// The exit code of a training run that wrote its checkpoint before its time at an engine was over, as `EX_TEMPFAIL` of sysexits.h.
+pub const UNFINISHED: i32 = 75;
+
 /// Seconds between two questions, where nobody says otherwise.
 pub const EVERY: f64 = 10.0;
 

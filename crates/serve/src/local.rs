@@ -14,12 +14,12 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use syncline_schedule::{JobId, MachineId, jobs_file::Blanks};
+use syncline_schedule::{JobId, MachineId, Resource, Resources, jobs_file::Blanks};
 
 use crate::{
     actuator::{Actuator, Ending, Launch, Run, Sighting},
     attempt::{self, Order},
-    hosts::{Answer, Hosts, LOST, Ticket},
+    hosts::{Answer, Hosts, LOST, Ticket, UNFINISHED},
     proc,
     training::Training,
 };
@@ -41,6 +41,8 @@ pub struct Local {
     trained: BTreeMap<JobId, (u64, Arc<Training>)>,
     /// The machines, where they are hosts.
     hosts: Option<Hosts>,
+    /// Whether the room is an engine's.
+    has_engine: bool,
     /// Attempts that were to be stopped: however they end, it is no host's doing.
     stopped: BTreeSet<Run>,
     /// What hosts are asked of which an attempt has ended without success.
@@ -60,6 +62,7 @@ impl Local {
             resizing: BTreeMap::new(),
             trained: BTreeMap::new(),
             hosts: None,
+            has_engine: false,
             stopped: BTreeSet::new(),
             doubted: BTreeMap::new(),
         }
@@ -69,6 +72,13 @@ impl Local {
     #[must_use]
     pub fn on(mut self, hosts: Hosts) -> Self {
         self.hosts = Some(hosts);
+        self
+    }
+
+    /// With room that an engine gives.
+    #[must_use]
+    pub fn by_engine(mut self) -> Self {
+        self.has_engine = true;
         self
     }
 
@@ -90,8 +100,7 @@ impl Local {
         for (name, text) in &launch.task.files {
             put(&shared.join(name), text)?;
         }
-        let hosts = list_hosts(&folder, launch)?;
-        let order = serde_json::to_vec(&order(launch, &shared, hosts))?;
+        let order = serde_json::to_vec(&order(launch, &shared, Site::of(&folder, launch)?))?;
         let path = folder.join("launch");
         fs::write(&path, order)?;
         let (program, arguments) = self.starter.split_first().ok_or(std::io::ErrorKind::NotFound)?;
@@ -107,7 +116,7 @@ impl Local {
         let said = self.telling(launch.run);
         // An earlier daemon's, which tells the same, but may be late with it.
         proc::kill_marked(&said.to_string_lossy());
-        let order = order(launch, &self.job_folder(launch.run).join("files"), String::new());
+        let order = order(launch, &self.job_folder(launch.run).join("files"), Site::Here);
         let scale = self.scale(launch).ok_or(std::io::ErrorKind::NotFound)?;
         let (program, arguments) = scale.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         let mut command = Command::new(program);
@@ -121,7 +130,7 @@ impl Local {
 
     fn scale(&self, launch: &Launch) -> Option<Vec<String>> {
         let shared = self.job_folder(launch.run).join("files");
-        let mut command = launch.task.scaling(&blanks(launch, &shared, String::new()))?;
+        let mut command = launch.task.scaling(&blanks(launch, &shared, &Site::Here))?;
         own_program(&mut command);
         Some(command)
     }
@@ -301,13 +310,15 @@ impl Actuator for Local {
 
 impl Local {
     /// Whether an attempt ended because a host of it was lost: those that do not answer are asked first, and meanwhile it is not known.
+    /// Of an engine it says so itself.
     fn was_its_host(&mut self, run: Run, ending: &Ending) -> Option<bool> {
-        let Some(hosts) = self.hosts.as_ref().filter(|_| !self.stopped.contains(&run)) else {
-            return Some(false);
-        };
-        if matches!(ending, Ending::Exited(0) | Ending::NotStarted(_)) {
+        if self.stopped.contains(&run) || matches!(ending, Ending::Exited(0) | Ending::NotStarted(_)) {
             return Some(false);
         }
+        if self.has_engine {
+            return Some(matches!(ending, Ending::Exited(LOST | UNFINISHED)));
+        }
+        let Some(hosts) = &self.hosts else { return Some(false) };
         let listed = self.runs.join(run.job.to_string()).join(run.attempt.to_string()).join("hosts");
         let tickets = self.doubted.entry(run).or_insert_with(|| {
             let listed = fs::read_to_string(listed).unwrap_or_default();
@@ -335,35 +346,81 @@ impl Local {
     }
 }
 
-/// Writes down the hosts of an attempt, as `--on ssh` reads them; the file's name, or nothing where it has none of its own.
-fn list_hosts(folder: &Path, launch: &Launch) -> std::io::Result<String> {
-    if launch.addresses.is_empty() {
-        return Ok(String::new());
+/// Where an attempt runs.
+enum Site {
+    /// On this machine.
+    Here,
+    /// On hosts: the file that `--on ssh` reads.
+    Hosts(String),
+    /// Where an engine gives it room, so much in all.
+    Engine(String, Resources),
+}
+
+impl Site {
+    /// That of a launch, whose hosts are written down in the folder of its attempt.
+    fn of(folder: &Path, launch: &Launch) -> std::io::Result<Self> {
+        if let Some((engine, room)) = &launch.engine {
+            return Ok(Self::Engine(engine.clone(), *room));
+        }
+        if launch.addresses.is_empty() {
+            return Ok(Self::Here);
+        }
+        let lines = launch.addresses.iter().map(|(host, slots)| format!("{host} slots={slots}\n"));
+        let path = folder.join("hosts");
+        fs::write(&path, lines.collect::<String>())?;
+        Ok(Self::Hosts(path.to_string_lossy().into_owned()))
     }
-    let lines = launch.addresses.iter().map(|(host, slots)| format!("{host} slots={slots}\n"));
-    let path = folder.join("hosts");
-    fs::write(&path, lines.collect::<String>())?;
-    Ok(path.to_string_lossy().into_owned())
+
+    /// As `--on` names it.
+    fn on(&self) -> String {
+        match self {
+            Self::Here => "processes".into(),
+            Self::Hosts(file) => format!("ssh:{file}"),
+            Self::Engine(engine, _) => engine.clone(),
+        }
+    }
+
+    /// The command that runs another there.
+    fn run(&self, environment: &BTreeMap<String, String>, command: Vec<String>) -> Vec<String> {
+        let room = match self {
+            Self::Here => return command,
+            Self::Hosts(_) => Vec::new(),
+            // Whatever is begun of a core, or of a device, is wanted.
+            Self::Engine(_, room) => vec![
+                format!("--cpus={}", room[Resource::Cpu].ceil().max(1.0)),
+                format!("--gpus={}", room[Resource::Gpu].ceil()),
+                format!("--memory={}", room[Resource::Memory]),
+            ],
+        };
+        let mut there: Vec<String> = ["syncline", "schedule", "there"].map(str::to_owned).to_vec();
+        there.push(format!("--on={}", self.on()));
+        there.extend(room);
+        there.extend(environment.iter().map(|(name, value)| format!("--set={name}={value}")));
+        there.push("--".into());
+        there.extend(command);
+        there
+    }
 }
 
 /// What is filled into the commands of an attempt.
-fn blanks(launch: &Launch, shared: &Path, hosts: String) -> Blanks {
+fn blanks(launch: &Launch, shared: &Path, site: &Site) -> Blanks {
     let (workers, servers) = (launch.placement.workers(), launch.placement.servers());
+    let hosts = if let Site::Hosts(file) = site { file.clone() } else { String::new() };
     Blanks {
         workers,
         servers,
         name: launch.name.clone(),
         folder: shared.to_string_lossy().into_owned(),
         hosts,
+        on: site.on(),
     }
 }
 
 /// The task with its blanks filled in.
-fn order(launch: &Launch, shared: &Path, listed: String) -> Order {
-    let blanks = blanks(launch, shared, listed.clone());
+fn order(launch: &Launch, shared: &Path, site: Site) -> Order {
+    let blanks = blanks(launch, shared, &site);
     let Blanks { workers, servers, .. } = blanks;
     let mut command = launch.task.filled(&blanks);
-    let shared = &blanks.folder;
     let hosts: Vec<String> =
         launch.hosts.iter().map(|(name, workers, servers)| format!("{name}:{workers}:{servers}")).collect();
     let mut environment = BTreeMap::from([
@@ -373,25 +430,16 @@ fn order(launch: &Launch, shared: &Path, listed: String) -> Order {
         ("SYNCLINE_WORKERS".to_owned(), workers.to_string()),
         ("SYNCLINE_SERVERS".to_owned(), servers.to_string()),
         ("SYNCLINE_MACHINES".to_owned(), hosts.join(" ")),
-        ("SYNCLINE_FOLDER".to_owned(), shared.clone()),
+        ("SYNCLINE_FOLDER".to_owned(), blanks.folder),
     ]);
     environment.extend(launch.task.environment.clone());
-    // Who takes the hosts is started here, and starts its parts there.
-    if !listed.is_empty() && !launch.task.takes_hosts() {
-        command = there(&listed, &environment, command);
+    // Who takes the place is started here, and starts its parts there.
+    if !launch.task.takes_place() {
+        command = site.run(&environment, command);
     }
     own_program(&mut command);
     let cores = launch.cores.clone();
     Order { command, directory: launch.task.directory.clone(), environment, cores }
-}
-
-/// The command that runs another on the first of these hosts.
-fn there(hosts: &str, environment: &BTreeMap<String, String>, command: Vec<String>) -> Vec<String> {
-    let mut there: Vec<String> = ["syncline", "schedule", "there", hosts].map(str::to_owned).to_vec();
-    there.extend(environment.iter().map(|(name, value)| format!("--set={name}={value}")));
-    there.push("--".into());
-    there.extend(command);
-    there
 }
 
 /// `syncline` is the daemon's own program, wherever that is found: jobs are often `syncline train`.

@@ -294,7 +294,7 @@ impl Scheduler {
 
     /// The cores of a job that is held to its own: those that it has, then the first that no open attempt is held to.
     fn cores(&self, record: &Record, placement: &Placement) -> Vec<usize> {
-        let is_here = |share: &Share| self.desk.state().cluster.host(share.machine).is_none();
+        let is_here = |share: &Share| !self.desk.state().cluster.is_elsewhere(share.machine);
         if !record.task.pin || !placement.shares().iter().all(is_here) {
             return Vec::new();
         }
@@ -410,8 +410,11 @@ impl Scheduler {
         let reached =
             |share: &Share| Some((cluster.host(share.machine)?.to_owned(), share.workers + share.servers));
         let addresses = placement.shares().iter().filter_map(reached).collect();
+        let job = &self.desk.state().job(record.id).job;
+        let given = |share: &Share| Some((cluster.engine(share.machine)?.to_owned(), share.demand(job)));
+        let engine = placement.shares().iter().find_map(given);
         let (name, task) = (record.name.clone(), record.task.clone());
-        Some(Launch { run, name, task, placement, hosts, addresses, cores })
+        Some(Launch { run, name, task, placement, hosts, addresses, engine, cores })
     }
 
     fn remark(&mut self, id: JobId, before: u32, after: u32, how: &str) {

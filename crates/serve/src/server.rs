@@ -70,6 +70,19 @@ pub fn header(policy: PolicyName, cluster: Cluster, slot_seconds: f64, slots: us
         let what = "some machines have the label `ssh` and others have not; give it to all, to this machine too if `ssh` reaches it";
         return Err(Error::Refused(what.into()));
     }
+    if let Some((id, engine)) = cluster.ids().find_map(|id| Some((id, cluster.engine(id)?))) {
+        let name = cluster.name(id);
+        if cluster.machines().len() > 1 {
+            return Err(Error::Refused(format!(
+                "machine {name} has the label `on`, and so stands for all that jobs may have there at a time: make it the only one of its cluster"
+            )));
+        }
+        if hosts > 0 || !["slurm", "kubernetes"].contains(&engine.split(':').next().unwrap_or("")) {
+            return Err(Error::Refused(format!(
+                "machine {name}: the label `on` is {engine:?}; it names an engine, as in `slurm:partition=gpu` or `kubernetes:image=NAME`, and hosts have the label `ssh` instead"
+            )));
+        }
+    }
     let forecast = forecast(&cluster)?;
     Ok(Header::new(policy, &Setup::new(&cluster.into(), grid, &[forecast]), physics()))
 }
@@ -115,6 +128,9 @@ impl Server {
         if cluster.ids().any(|id| cluster.host(id).is_some()) {
             let hosts = Hosts::watch(cluster, self.asker, self.ask_every);
             local = local.on(hosts.map_err(Error::io("starting to ask hosts", &folder))?);
+        }
+        if cluster.ids().any(|id| cluster.engine(id).is_some()) {
+            local = local.by_engine();
         }
         let daemon = Daemon::open(folder.clone(), self.header, local)?.logged(self.log);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

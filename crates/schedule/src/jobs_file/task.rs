@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// The program and its arguments, in which `{workers}`, `{servers}`, `{name}`, `{folder}` and `{hosts}` are filled in.
+    /// The program and its arguments, in which `{workers}`, `{servers}`, `{name}`, `{folder}`, `{hosts}` and `{on}` are filled in.
     pub command: Vec<String>,
     /// The working folder; none: that of whoever submits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,9 +174,9 @@ impl Task {
         Some(blanks.filled(self.scale.as_ref()?))
     }
 
-    /// Whether the command takes a file of hosts, and so sees to them itself.
-    pub fn takes_hosts(&self) -> bool {
-        self.command.iter().any(|part| part.contains("{hosts}"))
+    /// Whether the command takes where it is to run, and so sees to that itself.
+    pub fn takes_place(&self) -> bool {
+        self.command.iter().any(|part| part.contains("{hosts}") || part.contains("{on}"))
     }
 }
 
@@ -193,6 +193,8 @@ pub struct Blanks {
     pub folder: String,
     /// The file of its hosts; empty where its machines are no hosts of their own.
     pub hosts: String,
+    /// Where it runs, as `--on` takes it.
+    pub on: String,
 }
 
 impl Blanks {
@@ -200,7 +202,8 @@ impl Blanks {
         let fill = |part: &String| {
             let part = part.replace("{workers}", &self.workers.to_string());
             let part = part.replace("{servers}", &self.servers.to_string()).replace("{name}", &self.name);
-            part.replace("{folder}", &self.folder).replace("{hosts}", &self.hosts)
+            let part = part.replace("{folder}", &self.folder).replace("{hosts}", &self.hosts);
+            part.replace("{on}", &self.on)
         };
         command.iter().map(fill).collect()
     }

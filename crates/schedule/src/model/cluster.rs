@@ -44,6 +44,9 @@ pub const DEVICE_LABEL: &str = "device";
 /// The label of a machine that is a host of its own: by which name `ssh` reaches it.
 pub const HOST_LABEL: &str = "ssh";
 
+/// The label of a machine that is an engine's: as `--on` names it, as in `slurm:partition=gpu`.
+pub const ENGINE_LABEL: &str = "on";
+
 /// One physical machine. Workers and servers may share it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
@@ -260,6 +263,16 @@ impl Cluster {
     /// By which name `ssh` reaches a machine, if it is a host of its own.
     pub fn host(&self, id: MachineId) -> Option<&str> {
         self.machines[id.index()].labels.get(HOST_LABEL).map(String::as_str)
+    }
+
+    /// How `--on` names the engine that gives a machine's room, if it is an engine's.
+    pub fn engine(&self, id: MachineId) -> Option<&str> {
+        self.machines[id.index()].labels.get(ENGINE_LABEL).map(String::as_str)
+    }
+
+    /// Whether a machine is no part of the one where its scheduler runs.
+    pub fn is_elsewhere(&self, id: MachineId) -> bool {
+        self.host(id).is_some() || self.engine(id).is_some()
     }
 
     /// What a job needs, and what its queue does.

@@ -77,7 +77,11 @@ pub fn why(snapshot: &Snapshot, forecast: &Forecast, at: usize) -> Why {
 /// What keeps a job that is neither room nor others.
 fn kept(snapshot: &Snapshot, job: &Job, waiting: &Waiting) -> Option<String> {
     if let Some(from) = waiting.from.filter(|from| *from > snapshot.now) {
-        return Some(format!("it may not begin before {}, in {}", clock(snapshot.now, from), span(from - snapshot.now)));
+        return Some(format!(
+            "it may not begin before {}, in {}",
+            clock(snapshot.now, from),
+            span(from - snapshot.now)
+        ));
     }
     if !waiting.after.is_empty() {
         let state = |id: &String| {

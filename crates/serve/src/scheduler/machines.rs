@@ -52,7 +52,7 @@ impl Scheduler {
         let cluster = &self.desk.state().cluster;
         let open = self.records[id.index()].open.as_ref();
         let is_there = open.is_some_and(|open| {
-            open.placement.shares().iter().any(|share| cluster.host(share.machine).is_some())
+            open.placement.shares().iter().any(|share| cluster.is_elsewhere(share.machine))
         });
         if is_there { now + LEASH } else { 0.0 }
     }

@@ -80,7 +80,7 @@ impl Scheduler {
             && wished.workers() > 0
             && wished.servers() == now.servers()
             && only_grows_or_shrinks
-            && now.shares().iter().all(|share| cluster.host(share.machine).is_none())
+            && now.shares().iter().all(|share| !cluster.is_elsewhere(share.machine))
     }
 }
 

@@ -96,7 +96,8 @@ fn states(fields: &Fields) -> Vec<String> {
     states.extend(words(fields.get("state_flags")));
     let said = states.iter().flat_map(|state| state.split('+'));
     // Marks behind a state are of how it is powered, and of whether it answers.
-    said.map(|state| state.trim_end_matches(|mark: char| !mark.is_ascii_alphanumeric()).to_uppercase()).collect()
+    said.map(|state| state.trim_end_matches(|mark: char| !mark.is_ascii_alphanumeric()).to_uppercase())
+        .collect()
 }
 
 /// Whether no job runs there, nor ends.

@@ -3,7 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::ValueHint;
-use syncline::schedule::{Cluster, PolicyName, jobs_file};
+use syncline::{
+    program::Executor,
+    schedule::{Cluster, PolicyName, jobs_file},
+};
 use syncline_serve::{
     Server, attempt,
     hosts::EVERY,
@@ -16,7 +19,7 @@ use crate::{
     output::{print, remark},
 };
 
-/// Run jobs on this machine, or on hosts that SSH reaches, where a policy wants them, until Ctrl-C; jobs that run go on without it
+/// Run jobs on this machine, on hosts that SSH reaches, or in the room of a Slurm or Kubernetes, where a policy wants them, until Ctrl-C; jobs that run go on without it
 ///
 /// Example:
 ///   syncline schedule serve &
@@ -25,7 +28,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The machines, parts of this one, or hosts by their label `ssh`: a file (.json, .toml, .csv) [default: this machine's cores, memory and GPUs]
+    /// The machines, parts of this one, hosts by their label `ssh`, or an engine's room by its label `on`: a file (.json, .toml, .csv) [default: this machine's cores, memory and GPUs]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cluster: Option<String>,
     /// Who decides; see `schedule simulate`
@@ -64,6 +67,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let ask_every = ask_every(args.ask_hosts_every, &cluster).map_err(Failure::Usage)?;
     let header = header(args.policy, cluster, args.slot_seconds, args.slots)
         .map_err(|error| Failure::Usage(error.to_string()))?;
+    for engine in header.cluster().ids().filter_map(|id| header.cluster().engine(id)) {
+        let wrong = |error| Failure::Usage(format!("the label `on` of --cluster: {error}"));
+        engine.parse::<Executor>().map_err(wrong)?;
+    }
     // The running program itself, even when its file has been replaced since.
     let starter = ["/proc/self/exe", "schedule", "attempt"].map(OsString::from).to_vec();
     let asker = ["/proc/self/exe", "schedule", "ask-host"].map(OsString::from).to_vec();

@@ -1,15 +1,13 @@
-//! A job's command on a host of its own: a program of one node, which the engine of hosts starts there, holds and ends.
+//! A job's command elsewhere: a program of one node, which the engine of hosts, Slurm or Kubernetes starts there, holds and ends.
 
 use std::{
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
     process::{Command, Stdio, exit},
     time::Duration,
 };
 
-use clap::ValueHint;
 use rustix::process::{Pid, Signal, kill_process};
-use syncline::program::{Cause, Context, Error, Executor, NodeResult, Program, ask_host, launch};
+use syncline::program::{Cause, Context, Error, Executor, NodeResult, Program, Resources, ask_host, launch};
 use syncline_serve::hosts::LOST;
 
 use crate::failure::Failure;
@@ -20,12 +18,21 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What a shell adds the signal to that ended a command.
 const SIGNALLED: i32 = 128;
 
-/// Run a job's command on the first of its hosts: what the daemon calls
+/// Run a job's command on the first of its hosts, or where an engine gives it room: what the daemon calls
 #[derive(clap::Args)]
 pub struct Args {
-    /// The file of the hosts
-    #[arg(value_hint = ValueHint::FilePath)]
-    hosts: PathBuf,
+    /// Where, as in ssh:FILE or slurm:partition=gpu
+    #[arg(long)]
+    on: Executor,
+    /// The cores that it has there
+    #[arg(long)]
+    cpus: Option<usize>,
+    /// The GPUs
+    #[arg(long)]
+    gpus: Option<usize>,
+    /// The memory, in GiB
+    #[arg(long)]
+    memory: Option<f64>,
     /// A variable of its environment
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
@@ -36,12 +43,16 @@ pub struct Args {
 
 /// Ends with the command's exit code.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let executor: Executor = format!("ssh:{}", args.hosts.display()).parse().map_err(Failure::failed)?;
+    let Args { on, cpus, gpus, memory, set, command } = args;
+    let needs = cpus.into_iter().fold(Resources::default(), Resources::cpus);
+    let needs = gpus.filter(|gpus| *gpus > 0).into_iter().fold(needs, Resources::gpus);
+    let memory = memory.filter(|memory| *memory > 0.0).map(|memory| (memory * GIB).ceil() as u64);
+    let needs = memory.into_iter().fold(needs, Resources::memory);
     let mut program = Program::new("there");
-    let Args { set, command, .. } = args;
-    let codes = program.group("job", 1).run(async move |ctx| held(&ctx, &set, &command).await);
+    let job = program.group("job", 1).resources(needs);
+    let codes = job.run(async move |ctx| held(&ctx, &set, &command).await);
     let program = program.driver(async move |ctx| Ok(codes.all(&ctx).await?.pop().unwrap_or(1)));
-    match launch(program, executor).and_then(|run| run.wait()) {
+    match launch(program, on).and_then(|run| run.wait()) {
         Ok(0) => Ok(()),
         Ok(code) => exit(code),
         Err(error) => {
@@ -56,11 +67,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Whether it is not the command that failed: its host, or the way there, is gone.
+/// Bytes of a GiB.
+const GIB: f64 = 1_073_741_824.0;
+
+/// Whether it is not the command that failed: its host, or the way there, is gone, or was taken away.
 fn is_lost(error: &Error) -> bool {
     match error {
         Error::NoHost(_) => true,
-        Error::NodeFailed(failure) => matches!(failure.cause, Cause::HostLost | Cause::NeverStarted(_)),
+        Error::NodeFailed(failure) => {
+            matches!(failure.cause, Cause::HostLost | Cause::TakenAway(_) | Cause::NeverStarted(_))
+        }
         _ => false,
     }
 }

@@ -99,7 +99,7 @@ pub fn spell_out(entry: &mut Map<String, Value>, folder: &Path) -> Result<(), Fa
         entry.insert("seconds".into(), json!(3600));
     }
     let mut command =
-        vec!["syncline", "schedule", "train", "{folder}", "--servers", "{servers}", "--hosts={hosts}"];
+        vec!["syncline", "schedule", "train", "{folder}", "--servers", "{servers}", "--on={on}"];
     if most > 1 && job.may_be_elastic() {
         command.extend(["--elastic", "{workers}"]);
         let scale = ["syncline", "schedule", "scale", "{folder}", "--workers", "{workers}"];
@@ -134,9 +134,9 @@ pub struct Args {
     /// How many servers were decided; 0: as the job says
     #[arg(long)]
     servers: usize,
-    /// The file of the hosts where it was placed; empty: it runs here
-    #[arg(long, default_value = "", value_hint = ValueHint::FilePath)]
-    hosts: String,
+    /// Where it was placed; processes: here, as the job says
+    #[arg(long)]
+    on: String,
     /// How many of its workers are there at the start, if others may join and leave
     #[arg(long)]
     elastic: Option<usize>,
@@ -159,22 +159,24 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let has_servers = job.sync.is_none_or(WantedPolicy::has_servers);
     let servers = if args.servers > 0 && has_servers { Some(args.servers) } else { job.servers };
     let elastic = args.elastic.or(job.elastic);
-    let on = if args.hosts.is_empty() {
-        job.on.clone()
-    } else {
+    let on = if let Some(listed) = args.on.strip_prefix("ssh:") {
         // Those that no place was decided for are beside the workers.
         let beside = if args.servers == 0 && has_servers { job.servers.unwrap_or(1) } else { 0 };
-        Some(format!("ssh:{}", hosts(args, beside)?.display()).parse().map_err(Failure::failed)?)
+        Some(format!("ssh:{}", hosts(args, listed, beside)?.display()).parse().map_err(Failure::failed)?)
+    } else if args.on == "processes" {
+        job.on.clone()
+    } else {
+        Some(args.on.parse().map_err(Failure::failed)?)
     };
     run_job(TrainJob { servers, elastic, on, ..job }, Manner { goes_on, ..Manner::default() })
 }
 
 /// The file of the hosts where it was placed, the first of which has room for so many servers more.
-fn hosts(args: &Args, beside: usize) -> Result<PathBuf, Failure> {
+fn hosts(args: &Args, listed: &str, beside: usize) -> Result<PathBuf, Failure> {
     let path = args.folder.join(HOSTS);
     // A host need not see either file.
     if !is_child() {
-        let text = std::fs::read_to_string(&args.hosts).map_err(Failure::failed)?;
+        let text = std::fs::read_to_string(listed).map_err(Failure::failed)?;
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         if let Some((host, slots)) = lines.first().and_then(|line| line.split_once(" slots=")) {
             let slots = slots.parse::<usize>().map_err(Failure::failed)? + beside;
