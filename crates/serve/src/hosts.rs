@@ -22,8 +22,8 @@ use crate::proc::uptime;
 /// The exit code of an attempt whose host, or the connection to it, was lost, as `ssh` has it.
 pub const LOST: i32 = 255;
 
-/// The exit code of a training run that wrote its checkpoint before its time at an engine was over, as `EX_TEMPFAIL` of sysexits.h.
-pub const UNFINISHED: i32 = 75;
+/// The exit codes of what its engine asked to end: before its time is over (`EX_TEMPFAIL` of sysexits.h), or to make room (SIGTERM).
+pub const MADE_ROOM: [i32; 2] = [75, 143];
 
 /// Seconds between two questions, where nobody says otherwise.
 pub const EVERY: f64 = 10.0;
