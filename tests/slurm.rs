@@ -379,12 +379,12 @@ fn said(cluster: &Cluster, job: &str) -> String {
         .into_owned()
 }
 
-/// A job of the scheduler that is over.
-fn over(cluster: &Cluster, name: &str) -> Value {
-    wait_for("a job's end", || {
+/// A job of the scheduler once it is in a state.
+fn in_state(cluster: &Cluster, name: &str, state: &str) -> Value {
+    wait_for(state, || {
         let output = schedule(cluster, &format!("status {name} --json")).output().unwrap();
         let job: Value = serde_json::from_slice(&output.stdout).unwrap();
-        (!job["ended_seconds"].is_null()).then_some(job)
+        (job["state"] == state).then_some(job)
     })
 }
 
@@ -426,16 +426,16 @@ fn the_scheduler_runs_jobs_in_its_share_of_slurm() {
     write(cluster.folder(), "jobs.toml", jobs);
     succeeded(&schedule(&cluster, "submit jobs.toml").output().unwrap());
 
-    let says = over(&cluster, "says");
+    let says = in_state(&cluster, "says", "failed");
     let told = said(&cluster, "says");
     assert!(told.contains("node n") && told.contains("cores 3 devices 0"), "{told}");
     assert!(says["why"].as_str().unwrap().contains("exit code 3"), "{says}");
-    assert_eq!(over(&cluster, "takes")["state"], "done");
+    in_state(&cluster, "takes", "done");
     assert!(said(&cluster, "takes").contains("on slurm:time=10"), "{}", said(&cluster, "takes"));
-    assert_eq!(over(&cluster, "learns")["state"], "done", "{}", said(&cluster, "learns"));
+    in_state(&cluster, "learns", "done");
     cluster.running();
     succeeded(&schedule(&cluster, "cancel stops").output().unwrap());
-    assert_eq!(over(&cluster, "stops")["state"], "cancelled");
+    in_state(&cluster, "stops", "cancelled");
     cluster.assert_empty();
     drop(daemon);
 }
