@@ -208,7 +208,7 @@ fn outputs_of_different_times_are_said_to_be_such() {
     let runs = || running(1, 4.0, "n1");
     let said = notes(json!(["IDLE"]), runs());
     assert!(
-        said[0].starts_with("The outputs are not of the same time: 1 (it) runs by one of them"),
+        said[0].starts_with("the outputs are not of the same time: 1 (it) runs, by one of them"),
         "{said:?}"
     );
     assert!(!notes(json!("IDLE+DRAIN"), runs()).is_empty());

@@ -99,14 +99,14 @@ fn at_odds(nodes: &[Fields], snapshot: &Snapshot) -> Option<String> {
     };
     let of: Vec<&Job> = snapshot.jobs.iter().filter(runs_on_idle).collect();
     let job = of.first()?;
-    let more = match of.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let run = match of.len() - 1 {
+        0 => "runs".to_owned(),
+        more => format!("and {more} more run"),
     };
     Some(format!(
-        "The outputs are not of the same time: {}{more} by one of them on nodes that are idle by another. Starts that follow from that are wrong; \
-         take the outputs anew, one right after the other.",
-        job.label() + if more.is_empty() { " runs" } else { "" },
+        "the outputs are not of the same time: {} {run}, by one of them, on nodes that are idle by another. Starts that follow from that are wrong; \
+         take the outputs anew, one right after the other",
+        job.label()
     ))
 }
 
