@@ -411,6 +411,15 @@ fn a_share_that_is_no_engines_or_not_the_only_machine_is_refused() {
 }
 
 #[test]
+fn room_may_be_asked_for_only_those_who_are_there_from_the_start() {
+    for (on, tasks) in [("slurm", "--ntasks=5"), ("slurm:present", "--ntasks=3")] {
+        let arguments = format!("train --workers 4 --servers 1 --elastic 2 --dry-run --on {on}");
+        let output = support::command(&arguments).env_remove("SLURM_JOB_ID").output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains(tasks), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn the_scheduler_runs_jobs_in_its_share_of_slurm() {
     let Some(cluster) = Cluster::start() else { return };
     share(&cluster, "slurm:time=10", "");

@@ -157,12 +157,14 @@ fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 /// A day since 1970-01-01 and the seconds of it as [`DateForm::YearMonthDay`] has them, without a time at midnight; the number of a day
-/// beyond the calendar.
+/// whose year has not four digits.
 #[cfg(feature = "parquet")]
 pub(crate) fn written(day: i64, seconds: f64) -> String {
     let julian = day.saturating_add(UtcDateTime::UNIX_EPOCH.to_julian_day().into());
     let date = i32::try_from(julian).ok().and_then(|day| Date::from_julian_day(day).ok());
-    let Some(date) = date.map(|date| date.to_string()) else { return day.to_string() };
+    // Years before our era would be read without their sign.
+    let date = date.filter(|date| date.year() >= 0).map(|date| date.to_string());
+    let Some(date) = date else { return day.to_string() };
     if seconds == 0.0 {
         return date;
     }

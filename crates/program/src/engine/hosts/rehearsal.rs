@@ -43,9 +43,10 @@ impl Company<'_> {
         }
     }
 
-    /// What each of the nodes asks for.
-    pub(super) fn needs(&self) -> Vec<&Resources> {
-        self.nodes.iter().map(|(_, needs)| &**needs).collect()
+    /// What each of the nodes asks for: of all, or of those that are there from the start.
+    pub(super) fn needs(&self, of_all: bool) -> Vec<&Resources> {
+        let counts = |(name, _): &&(NodeName, Arc<Resources>)| of_all || !self.resting.contains(name);
+        self.nodes.iter().filter(counts).map(|(_, needs)| &**needs).collect()
     }
 
     /// Whether the nodes that are there from the start find room.

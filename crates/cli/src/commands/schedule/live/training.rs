@@ -166,9 +166,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else if args.on == "processes" {
         job.on.clone()
     } else {
-        Some(args.on.parse().map_err(Failure::failed)?)
+        Some(share(&args.on).parse().map_err(Failure::failed)?)
     };
     run_job(TrainJob { servers, elastic, on, ..job }, Manner { goes_on, ..Manner::default() })
+}
+
+/// An engine with what it is to be asked for: room for no more workers than were decided.
+fn share(engine: &str) -> String {
+    match engine.split_once(':') {
+        Some(("slurm", wishes)) => format!("slurm:{wishes},present"),
+        None if engine == "slurm" => "slurm:present".into(),
+        _ => engine.into(),
+    }
 }
 
 /// The file of the hosts where it was placed, the first of which has room for so many servers more.

@@ -105,7 +105,8 @@ impl Slurm {
         let (given, hold, mut remarks) = match Given::of_this_process() {
             Some(given) => (given, None, Vec::new()),
             None => {
-                let (given, hold, remarks) = ask::ask(company.program, wishes, &company.needs(), sink)?;
+                let (given, hold, remarks) =
+                    ask::ask(company.program, wishes, &company.needs(!wishes.is_for_present), sink)?;
                 (given, Some(hold), remarks)
             }
         };
@@ -146,7 +147,7 @@ impl Slurm {
 
 /// What would be asked for, and run where that is given.
 fn rehearse_outside(wishes: &Wishes, company: &Company<'_>) -> Result<String, Error> {
-    let asking = typed(&ask::asking(company.program, wishes, &company.needs()));
+    let asking = typed(&ask::asking(company.program, wishes, &company.needs(!wishes.is_for_present)));
     let mut text = format!("Slurm would be asked for room by\n  {asking}\n");
     text.push_str(
         "each node is then a step of that JOB on one of its HOSTs, told by variables which node it is\n",

@@ -27,10 +27,12 @@ pub(in super::super) struct Wishes {
     pub(super) notice: Option<Duration>,
     /// Whether nodes that ask for unlike things are to have parts of their own of a heterogeneous job.
     pub(super) is_hetjob: bool,
+    /// Whether there need be no room for nodes that are not there from the start.
+    pub(super) is_for_present: bool,
 }
 
 impl Wishes {
-    /// Takes an option in: `notice` and `hetjob` are for us, all others are Slurm's.
+    /// Takes an option in: `notice`, `hetjob` and `present` are for us, all others are Slurm's.
     pub(in super::super) fn add(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
         if name == "notice" {
             let seconds = value.and_then(|value| value.parse().ok());
@@ -38,9 +40,10 @@ impl Wishes {
             self.notice = Some(Duration::from_secs(seconds));
             return Ok(());
         }
-        if name == "hetjob" {
-            self.is_hetjob = true;
-            return value.map_or(Ok(()), |_| Err("`hetjob` takes no value".to_owned()));
+        if let "hetjob" | "present" = name {
+            let ours = if name == "hetjob" { &mut self.is_hetjob } else { &mut self.is_for_present };
+            *ours = true;
+            return value.map_or(Ok(()), |_| Err(format!("`{name}` takes no value")));
         }
         check(name)?;
         self.flags.push(value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")));
@@ -99,6 +102,8 @@ mod tests {
         );
         assert!(wishes.add("notice", Some("soon")).unwrap_err().contains("notice=120"));
         assert!(wishes.add("hetjob", Some("yes")).is_err());
+        wishes.add("present", None).unwrap();
+        assert!(wishes.is_for_present && wishes.flags().len() == 1);
         assert_eq!(notice_of(Duration::from_secs(60)), Duration::from_secs(12));
     }
 }
