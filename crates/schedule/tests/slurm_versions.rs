@@ -216,7 +216,6 @@ fn outputs_of_different_times_are_said_to_be_such() {
         (json!(["ALLOCATED"]), runs()),
         (json!(["MIXED", "DRAIN"]), runs()),
         (json!(["IDLE", "COMPLETING"]), runs()),
-        (json!(["IDLE"]), with(runs(), json!({"job_state": ["COMPLETING"]}))),
         (json!(["IDLE"]), job(1, 1.0)),
     ] {
         assert!(notes(state.clone(), job).is_empty(), "{state}");
