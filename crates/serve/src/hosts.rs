@@ -23,7 +23,7 @@ use crate::proc::uptime;
 pub const LOST: i32 = 255;
 
 /// The exit codes of what its engine asked to end: before its time is over (`EX_TEMPFAIL` of sysexits.h), or to make room (SIGTERM).
-pub const MADE_ROOM: [i32; 2] = [75, 143];
+pub const ASKED_TO_END: [i32; 2] = [75, 143];
 
 /// Seconds between two questions, where nobody says otherwise.
 pub const EVERY: f64 = 10.0;

@@ -19,7 +19,7 @@ use syncline_schedule::{JobId, MachineId, Resource, Resources, jobs_file::Blanks
 use crate::{
     actuator::{Actuator, Ending, Launch, Run, Sighting},
     attempt::{self, Order},
-    hosts::{Answer, Hosts, LOST, MADE_ROOM, Ticket},
+    hosts::{ASKED_TO_END, Answer, Hosts, LOST, Ticket},
     proc,
     training::Training,
 };
@@ -316,7 +316,7 @@ impl Local {
             return Some(false);
         }
         if self.has_engine {
-            let is_its_doing = |code: i32| code == LOST || MADE_ROOM.contains(&code);
+            let is_its_doing = |code: i32| code == LOST || ASKED_TO_END.contains(&code);
             return Some(matches!(ending, Ending::Exited(code) if is_its_doing(*code)));
         }
         let Some(hosts) = &self.hosts else { return Some(false) };

@@ -174,8 +174,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// An engine with what it is to be asked for: room for no more workers than were decided.
 fn share(engine: &str) -> String {
     match engine.split_once(':') {
-        Some(("slurm", wishes)) => format!("slurm:{wishes},present"),
-        None if engine == "slurm" => "slurm:present".into(),
+        Some(("slurm", wishes)) if !wishes.is_empty() => format!("slurm:{wishes},present"),
+        _ if engine.trim_end_matches(':') == "slurm" => "slurm:present".into(),
         _ => engine.into(),
     }
 }

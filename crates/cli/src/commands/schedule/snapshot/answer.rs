@@ -31,11 +31,15 @@ fn does(jobs: usize, one: &str, several: &str) -> String {
 /// All waiting jobs, one a line.
 pub fn all(snapshot: &Snapshot, waiting: &[Waits], basis: &str, page: &mut Page) {
     let running = snapshot.jobs.len() - waiting.len();
+    // Outputs without any event say nothing of when they were taken.
+    let at = match snapshot.now {
+        0.0 => String::new(),
+        now => format!(" at {} UTC", calendar::written(now)),
+    };
     page.line(&format!(
-        "{} and {} at {} UTC. Starts are from now on: by the limits of all jobs before, and likely, where nine of ten lie, from {basis}; if nobody comes before them.",
+        "{} and {}{at}. Starts are from now on: by the limits of all jobs before, and likely, where nine of ten lie, from {basis}; if nobody comes before them.",
         does(running, "runs", "run"),
-        does(waiting.len(), "waits", "wait"),
-        calendar::written(snapshot.now)
+        does(waiting.len(), "waits", "wait")
     ));
     let mut table = Table::new([
         Column::text("job").shrinks_to(8),
