@@ -420,6 +420,42 @@ fn room_may_be_asked_for_only_those_who_are_there_from_the_start() {
 }
 
 #[test]
+fn what_is_lost_with_its_node_in_a_share_of_slurm_is_begun_again_and_has_not_failed() {
+    let Some(cluster) = Cluster::start() else { return };
+    share(&cluster, "slurm", "");
+    let daemon = Held::start_telling(schedule(&cluster, SERVE), &cluster.at("daemon"));
+    wait_for("the daemon", || Path::new(&cluster.at("scheduler/address")).exists().then_some(()));
+
+    let go = cluster.at("go");
+    let train = "workers = 2\nepochs = 14\ninject = ['all:5ms']\ncheckpoint_every = 'rounds:5'\n";
+    write(cluster.folder(), "learns.toml", train);
+    let jobs = format!(
+        "[[jobs]]\nname = 'stays'\nseconds = 1\n\
+         command = ['sh', '-c', 'echo is there; while ! test -e {go}; do sleep 0.1; done']\n\
+         [[jobs]]\nname = 'learns'\ntrain = 'learns.toml'\n"
+    );
+    write(cluster.folder(), "jobs.toml", &jobs);
+    succeeded(&schedule(&cluster, "submit jobs.toml").output().unwrap());
+    wait_for("the command", || said(&cluster, "stays").contains("is there").then_some(()));
+    wait_for("a checkpoint", || said(&cluster, "learns").contains("epoch").then_some(()));
+
+    // Their srun ends with success, as if they had.
+    cluster.set_down("n1");
+    let again = |job: &Value| job["attempts"] == 2;
+    wait_within(Duration::from_secs(120), "the command again", || {
+        std::thread::sleep(Duration::from_millis(200));
+        Some(in_state(&cluster, "stays", "running")).filter(again)
+    });
+    write(cluster.folder(), "go", "");
+    for name in ["stays", "learns"] {
+        let job = in_state(&cluster, name, "done");
+        assert!(again(&job), "{job}");
+    }
+    cluster.assert_empty();
+    drop(daemon);
+}
+
+#[test]
 fn the_scheduler_runs_jobs_in_its_share_of_slurm() {
     let Some(cluster) = Cluster::start() else { return };
     share(&cluster, "slurm:time=10", "");

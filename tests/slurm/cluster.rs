@@ -5,6 +5,8 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -13,6 +15,9 @@ use crate::support::{command, parent, processes, wait_for, write};
 
 /// How jobs end here.
 const OVER: [&str; 5] = ["CANCELLED", "COMPLETED", "FAILED", "NODE_FAIL", "TIMEOUT"];
+
+/// How long a daemon may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A cluster of two nodes with four cores and two devices each, which ends with the value.
 pub struct Cluster {
@@ -103,6 +108,13 @@ impl Cluster {
         }
     }
 
+    /// Has Slurm take a node for down, whose daemon goes on, as operators do before they mend it.
+    pub fn set_down(&self, node: &str) {
+        let update = format!("nodename={node} state=down reason=test");
+        let status = self.slurm("scontrol").arg("update").args(update.split(' ')).status().unwrap();
+        assert!(status.success());
+    }
+
     pub fn assert_empty(&self) {
         wait_for("an empty queue", || self.jobs().is_empty().then_some(()));
     }
@@ -125,6 +137,12 @@ impl Drop for Cluster {
             let _ = Command::new("kill").arg(daemon.id().to_string()).status();
         }
         for daemon in &mut self.daemons {
+            // One may wait for a step that nobody ends any more.
+            let ends = Instant::now() + PATIENCE;
+            while Instant::now() < ends && matches!(daemon.try_wait(), Ok(None)) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            let _ = daemon.kill();
             let _ = daemon.wait();
         }
     }

@@ -20,6 +20,8 @@ pub enum Failure {
     Usage(String),
     /// Something went wrong: exit code 1.
     Failed(String),
+    /// Not it failed, but a host that it ran on was lost: exit code 1, but for jobs of the scheduler.
+    HostLost(String),
     /// It was interrupted: exit code 130 or 143, as shells have it.
     Interrupted(Interrupt),
     /// Whoever read the output has gone away (`| head`): nothing to say.
@@ -40,7 +42,7 @@ impl Failure {
                 eprintln!("\nFor more information, try '--help'.");
                 ExitCode::from(2)
             }
-            Self::Failed(message) => {
+            Self::Failed(message) | Self::HostLost(message) => {
                 complain("error:", message);
                 ExitCode::FAILURE
             }
@@ -74,7 +76,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Failed(message) => f.write_str(message),
+            Self::Usage(message) | Self::Failed(message) | Self::HostLost(message) => f.write_str(message),
             Self::Interrupted(by) => write!(f, "interrupted by {by}"),
             Self::OutputClosed => f.write_str("the output was closed"),
         }
@@ -93,12 +95,21 @@ impl From<syncline::learn::Error> for Failure {
     }
 }
 
+impl From<syncline::program::Error> for Failure {
+    fn from(error: syncline::program::Error) -> Self {
+        match error {
+            syncline::program::Error::Interrupted(by) => Self::Interrupted(by),
+            error if error.is_host_loss() => Self::HostLost(error.to_string()),
+            error => Self::failed(error),
+        }
+    }
+}
+
 impl From<syncline::paramserv::Error> for Failure {
     fn from(error: syncline::paramserv::Error) -> Self {
-        use syncline::{paramserv, program};
         match error {
-            paramserv::Error::Program(program::Error::Interrupted(by)) => Self::Interrupted(by),
             error if error.is_usage() => Self::Usage(error.to_string()),
+            syncline::paramserv::Error::Program(error) => error.into(),
             error => Self::failed(error),
         }
     }

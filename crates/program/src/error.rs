@@ -274,6 +274,15 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
+    /// Whether it is not the program that failed: a host of it, or the way there, is gone or was taken away.
+    pub fn is_host_loss(&self) -> bool {
+        match self {
+            Self::NoHost(_) => true,
+            Self::NodeFailed(failure) => failure.cause.is_host_loss(),
+            _ => false,
+        }
+    }
+
     /// Wraps an I/O error with what was being done.
     pub(crate) fn system(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();

@@ -92,6 +92,11 @@ pub(crate) trait Engine {
     /// What the system refused; then there is no end of it to be told.
     fn start(&mut self, seat: Seat, exits: Exits) -> Result<(), Error>;
 
+    /// A node has told itself how its work ended.
+    fn heard(&mut self, node: &NodeId) {
+        let _ = node;
+    }
+
     /// Asks a node to come to its end.
     fn ask(&mut self, node: &NodeId);
 

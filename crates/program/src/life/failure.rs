@@ -47,6 +47,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether not the node failed: its host, or the way there, is gone, or was taken away with or without its job.
+    pub fn is_host_loss(&self) -> bool {
+        match self {
+            Self::HostLost | Self::TakenAway(_) | Self::JobEnded(_) | Self::NeverStarted(_) => true,
+            Self::Part { cause, .. } => cause.is_host_loss(),
+            _ => false,
+        }
+    }
+
     /// The cause that `error` stands for.
     pub(crate) fn of(error: &BoxError) -> Self {
         let text = whole_text(&**error);

@@ -103,7 +103,9 @@ impl Journal {
         let state = match result {
             Ok(_) | Err(Failure::OutputClosed) => RunState::Finished,
             Err(Failure::Interrupted(by)) => RunState::Interrupted(by.to_string()),
-            Err(Failure::Usage(why) | Failure::Failed(why)) => RunState::Failed(why.clone()),
+            Err(Failure::Usage(why) | Failure::Failed(why) | Failure::HostLost(why)) => {
+                RunState::Failed(why.clone())
+            }
         };
         Ok(self.with(|folder| folder.end(state)).unwrap_or(Ok(()))?)
     }

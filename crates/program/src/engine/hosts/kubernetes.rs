@@ -108,7 +108,7 @@ impl Way for Kubernetes {
         let end = self.ends.path().join(format!("{}.{}", seat.id.file_name(), role.incarnation));
         let mut command = Command::new(&self.command);
         command.arg("carry").arg(&role.node).env(ORDER, json(&order)?).env(END, &end);
-        let told = move |status| match written(&end) {
+        let told = move |status, _| match written(&end) {
             Some(end) => told(end),
             None => way::told(status),
         };

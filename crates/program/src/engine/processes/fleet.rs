@@ -78,6 +78,12 @@ impl Engine for Processes {
         Ok(())
     }
 
+    fn heard(&mut self, node: &NodeId) {
+        if let Some(process) = self.of(node) {
+            process.heard();
+        }
+    }
+
     fn ask(&mut self, node: &NodeId) {
         if let Some(process) = self.of(node) {
             process.ask_to_stop();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -23,6 +24,8 @@ pub(crate) struct Process {
     leash: ChildStdin,
     output: Output,
     watcher: JoinHandle<()>,
+    /// The node has told how its work ended.
+    reported: Arc<AtomicBool>,
 }
 
 impl Process {
@@ -58,7 +61,12 @@ impl Process {
         let group = Group::led_by(&child);
         let leash = child.stdin.take();
         let imposed = group.leader.map_or(Ok(()), |leader| share.impose(leader));
-        let exited = move |status: Option<ExitStatus>| exited(status.map_or(Exit::Unknown, told));
+        let reported = Arc::<AtomicBool>::default();
+        let is_reported = Arc::clone(&reported);
+        let exited = move |status: Option<ExitStatus>| {
+            let is_reported = is_reported.load(Ordering::Relaxed);
+            exited(status.map_or(Exit::Unknown, |status| told(status, is_reported)));
+        };
         let watcher = watch(child, node, group.clone(), exited)?;
         // The watcher sees to the end of a process that must not go on.
         if let Err(error) = imposed {
@@ -67,7 +75,12 @@ impl Process {
         let mut leash = leash.ok_or(io::ErrorKind::BrokenPipe)?;
         // A process that is already gone cannot be told; its exit will be.
         let _ = leash.write_all(format!("{}\n", token.to_hex()).as_bytes());
-        Ok(Self { group, leash, output, watcher })
+        Ok(Self { group, leash, output, watcher, reported })
+    }
+
+    /// Its node has told how its work ended.
+    pub(crate) fn heard(&self) {
+        self.reported.store(true, Ordering::Relaxed);
     }
 
     /// Asks the process to stop.

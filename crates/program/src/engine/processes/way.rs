@@ -41,8 +41,8 @@ pub(crate) struct Start {
     pub(crate) told: Told,
 }
 
-/// Reads the end of a command.
-pub(crate) type Told = Box<dyn FnOnce(ExitStatus) -> Exit + Send>;
+/// Reads the end of a command; and whether its node had told before how its work ended.
+pub(crate) type Told = Box<dyn FnOnce(ExitStatus, bool) -> Exit + Send>;
 
 /// On this machine.
 pub(crate) struct Here(Allotment);
@@ -70,7 +70,7 @@ impl Way for Here {
             None => command.args(restart::arguments()),
         };
         let victims = Victims::now();
-        let told = Box::new(move |status| victims.among(told(status)));
+        let told = Box::new(move |status, _| victims.among(told(status)));
         Ok(Start { command, host: None, share, told })
     }
 }

@@ -248,6 +248,7 @@ impl Launcher {
                     let unit = NodeId { name: unit.clone(), incarnation: node.incarnation };
                     return self.mate_ended(&node, unit, end);
                 }
+                self.engine(&node).heard(&node);
                 if let Some(seen) = self.seen.get_mut(&node.name) {
                     seen.reported = Some(end.outcome.clone());
                 }

@@ -7,10 +7,10 @@ mod submit;
 pub mod there;
 pub mod training;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::exit};
 
 use clap::ValueHint;
-use syncline_serve::{Client, Error, access};
+use syncline_serve::{Client, Error, access, hosts::LOST};
 
 pub use self::{
     ask::{CancelArgs, ExplainArgs, RecordArgs, WaitArgs, cancel, explain, record, wait},
@@ -35,6 +35,15 @@ impl Place {
     fn client(&self) -> Result<Client, Failure> {
         Ok(Client::of(&self.folder())?)
     }
+}
+
+/// How an attempt that the daemon began fails: where a host was lost, it ends at once with the code that says so.
+fn told(failure: Failure) -> Failure {
+    if matches!(failure, Failure::HostLost(_)) {
+        failure.report();
+        exit(LOST);
+    }
+    failure
 }
 
 impl From<Error> for Failure {

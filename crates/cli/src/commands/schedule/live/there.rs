@@ -7,9 +7,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use syncline::program::{Cause, Context, Error, Executor, NodeResult, Program, Resources, ask_host, launch};
-use syncline_serve::hosts::LOST;
+use syncline::program::{Context, Executor, NodeResult, Program, Resources, ask_host, launch};
 
+use super::told;
 use crate::failure::Failure;
 
 /// Between two looks whether it has ended.
@@ -55,31 +55,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     match launch(program, on).and_then(|run| run.wait()) {
         Ok(0) => Ok(()),
         Ok(code) => exit(code),
-        Err(error) => {
-            let lost = is_lost(&error);
-            let failure = Failure::failed(error);
-            if lost {
-                failure.report();
-                exit(LOST);
-            }
-            Err(failure)
-        }
+        Err(error) => Err(told(error.into())),
     }
 }
 
 /// Bytes of a GiB.
 const GIB: f64 = 1_073_741_824.0;
-
-/// Whether it is not the command that failed: its host, or the way there, is gone, or was taken away.
-fn is_lost(error: &Error) -> bool {
-    match error {
-        Error::NoHost(_) => true,
-        Error::NodeFailed(failure) => {
-            matches!(failure.cause, Cause::HostLost | Cause::TakenAway(_) | Cause::NeverStarted(_))
-        }
-        _ => false,
-    }
-}
 
 /// Ask a host whether it answers: what the daemon calls
 #[derive(clap::Args)]

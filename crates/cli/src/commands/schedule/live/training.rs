@@ -13,6 +13,7 @@ use syncline::{
     program::is_child,
 };
 
+use super::told;
 use crate::{
     commands::{
         scale,
@@ -168,7 +169,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         Some(share(&args.on).parse().map_err(Failure::failed)?)
     };
-    run_job(TrainJob { servers, elastic, on, ..job }, Manner { goes_on, ..Manner::default() })
+    run_job(TrainJob { servers, elastic, on, ..job }, Manner { goes_on, ..Manner::default() }).map_err(told)
 }
 
 /// An engine with what it is to be asked for: room for no more workers than were decided.

@@ -183,8 +183,9 @@ impl Way for Slurm {
         let command = spot.step(&needs, role, &arguments)?;
         let job = allocation.given.job_of(allocation.part_of(&place));
         let host = Some(spot.host.clone());
-        let told = move |status| match agent::told(status) {
-            Exit::Code(0) => Exit::Code(0),
+        let told = move |status, is_reported| match agent::told(status) {
+            // `srun` ends with success, too, when the host of its step is set down.
+            Exit::Code(0) if is_reported => Exit::Code(0),
             exit => job.look().and_then(|state| state.ends(&spot.host)).unwrap_or(exit),
         };
         Ok(Start { command, host, share: Share::default(), told: Box::new(told) })

@@ -211,7 +211,7 @@ impl Way for Ssh {
         command.arg(self.script(&needs, role, &place.gpus, arguments));
         let (unreachable, again) = (self.unreachable.clone(), seat.id.incarnation > 0);
         let at = Some(host.clone());
-        let told = move |status| {
+        let told = move |status, _| {
             let exit = told(status);
             if again && exit == Exit::Lost {
                 unreachable.add(&host);
