@@ -51,6 +51,7 @@ def test_two_lines_change_and_three_go():
     assert [line.split("(")[0] for line in come] == ["import syncline", "optimizer = syncline.join"]
 
 
+@pytest.mark.torch
 def test_both_come_to_the_same_model(tmp_path):
     pytest.importorskip("torch")
     place = {**os.environ, "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
@@ -71,6 +72,7 @@ def test_both_come_to_the_same_model(tmp_path):
     assert alone.returncode == 0 and error_in(alone.stdout) < 0.1, alone
 
 
+@pytest.mark.torch
 def test_gradients_that_were_not_stepped_with_are_forgotten():
     torch = pytest.importorskip("torch")
     import syncline

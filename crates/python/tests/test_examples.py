@@ -48,6 +48,7 @@ def test_a_regression_in_numpy_learns():
     assert together.returncode == 0 and told_right(line) > 95, together
 
 
+@pytest.mark.torch
 def test_a_network_of_pytorch_learns():
     pytest.importorskip("torch")
     done = command("run", "--workers", 2, "--sync", "ssp:2", EXAMPLES / "train_pytorch.py")

@@ -214,6 +214,7 @@ def test_a_script_runs_on_processes_and_goes_on_without_a_client_that_dies(tmp_p
     assert dies["lost"] == 3 and dies["values"] != processes["values"]
 
 
+@pytest.mark.torch
 def test_modules_of_pytorch_are_arrays_and_back():
     torch = pytest.importorskip("torch")
     torch.manual_seed(1)

@@ -387,6 +387,7 @@ def test_only_the_threads_of_bodies_wait_in_virtual_time():
     assert "futures" in told[0]
 
 
+@pytest.mark.torch
 def test_tensors_of_other_libraries_travel_as_arrays():
     array = numpy.arange(6, dtype="i4").reshape(2, 3)
     (back,), _ = answer(lambda store: store.echo(Lender(array)))
