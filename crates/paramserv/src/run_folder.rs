@@ -110,7 +110,7 @@ impl RunFolder {
     /// Holds a folder for a run that begins, or for one that goes on there; makes it if need be.
     ///
     /// # Errors
-    /// [`Error::Occupied`] when another run holds it, or was in it and this one does not go on with that; [`Error::Io`].
+    /// [`Error::RunFolder`] when another run holds it, or was in it and this one does not go on with that; [`Error::Io`].
     pub fn hold(path: impl AsRef<Path>, goes_on: bool) -> Result<Self, Error> {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(failed("make the folder", path))?;
@@ -123,7 +123,7 @@ impl RunFolder {
             TryLockError::WouldBlock => occupied("another run writes there now".to_owned()),
             TryLockError::Error(error) => failed("lock", &path)(error),
         })?;
-        if !goes_on && path.join(JOB).exists() {
+        if !goes_on && path.join(JOB).exists() && !came_to_nothing(&path) {
             let shown = syncline_terminal::path(&path);
             return Err(occupied(format!(
                 "it has an earlier run; `syncline runs resume {shown}` goes on with that one"
@@ -342,9 +342,20 @@ fn state(path: &Path) -> Result<RunState, Error> {
     if is_held {
         return Ok(RunState::Running);
     }
-    let outcome = fs::read(path.join(OUTCOME)).ok();
-    let outcome = outcome.and_then(|outcome| serde_json::from_slice::<Outcome>(&outcome).ok());
-    Ok(outcome.map_or(RunState::Killed, |outcome| outcome.state))
+    Ok(outcome(path).unwrap_or(RunState::Killed))
+}
+
+/// How the run of a folder ended; nothing where it did not say.
+fn outcome(path: &Path) -> Option<RunState> {
+    let kept = fs::read(path.join(OUTCOME)).ok()?;
+    Some(serde_json::from_slice::<Outcome>(&kept).ok()?.state)
+}
+
+/// Whether the run of a folder failed before it had trained on anything, as where it reached no host: there is nothing with which to go on.
+fn came_to_nothing(path: &Path) -> bool {
+    matches!(outcome(path), Some(RunState::Failed(_)))
+        && !path.join(PROGRESS).exists()
+        && matches!(TrainJob::of_folder(path), Ok(TrainJob { resume: None, .. }))
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -385,6 +396,22 @@ mod tests {
         let said: Vec<_> = log.lines().map(|line| line.split_once(' ').unwrap().1).collect();
         assert_eq!(said[..2], ["begins", "goes on"]);
         assert!(said[2].starts_with("failed: no") && said.len() == 3);
+    }
+
+    #[test]
+    fn a_run_that_came_to_nothing_leaves_its_folder_to_another() {
+        let root = tempfile::tempdir().unwrap();
+        let failed = |path: &Path| {
+            let mut folder = RunFolder::hold(path, false).unwrap();
+            folder.begin(&job()).unwrap();
+            folder.end(RunState::Failed("no host".to_owned())).unwrap();
+            folder
+        };
+        drop(failed(root.path()));
+        let folder = failed(root.path());
+        drop(folder);
+        fs::write(root.path().join(PROGRESS), "{}\n").unwrap();
+        assert!(RunFolder::hold(root.path(), false).is_err(), "it has trained");
     }
 
     #[test]
