@@ -137,19 +137,37 @@ fn what_slurm_refuses_and_what_it_ends_is_told() {
     assert_eq!(refused.status.code(), Some(1), "{message}");
     assert!(message.contains("Slurm gave no room") && message.contains("nvalid partition"), "{message}");
 
-    // A job that is cancelled is asked to end first, and leaves a checkpoint.
-    let checkpoints = cluster.at("cancelled");
-    let long = format!("{LONG} --checkpoint {checkpoints} --checkpoint-every rounds:20 --on slurm");
-    let running = Held::start(cluster.syncline(&long));
-    let job = cluster.running();
     let is_checkpoint = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("round-");
-    wait_for("a checkpoint", || fs::read_dir(&checkpoints).ok()?.flatten().any(is_checkpoint).then_some(()));
+    let begun = |name: &str| {
+        let checkpoints = cluster.at(name);
+        let long = format!("{LONG} --checkpoint {checkpoints} --checkpoint-every rounds:20 --on slurm");
+        let running = Held::start(cluster.syncline(&long));
+        let job = cluster.running();
+        wait_for("a checkpoint", || {
+            fs::read_dir(&checkpoints).ok()?.flatten().any(is_checkpoint).then_some(())
+        });
+        (running, job)
+    };
+    // A job that is cancelled is asked to end first, and leaves a checkpoint.
+    let (running, job) = begun("cancelled");
     assert!(cluster.slurm("scancel").arg(job).status().unwrap().success());
     let output = running.finish();
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(143), "{message}");
     assert!(message.contains("the cancelling of its job: asked to come to an end"), "{message}");
     assert!(message.contains("the run goes on from round"), "{message}");
+    cluster.assert_empty();
+
+    // Where a node is set down srun ends with success, as if what ran there had.
+    let (running, _) = begun("set-down");
+    cluster.set_down("n1");
+    let output = running.finish();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("was lost: its host") && message.contains("the run goes on from round"),
+        "{message}"
+    );
     cluster.assert_empty();
 }
 

@@ -11,7 +11,7 @@ import_exception!(syncline._errors, UsageError);
 pub(crate) fn of_command(failure: Failure) -> PyErr {
     match failure {
         Failure::Usage(message) => UsageError::new_err(message),
-        Failure::Failed(message) => SynclineError::new_err(message),
+        Failure::Failed(message) | Failure::HostLost(message) => SynclineError::new_err(message),
         Failure::Interrupted(by) => interrupted(by),
         Failure::OutputClosed => SynclineError::new_err("the output was closed"),
     }

@@ -225,7 +225,10 @@ impl<A: Actuator> Daemon<A> {
         for run in runs {
             match self.actuator.look(run) {
                 Sighting::Running => {}
-                Sighting::Lost => news.push(News::Lost(run)),
+                Sighting::Lost => {
+                    let share = self.actuator.training(run.job).map(|training| training.share());
+                    news.push(News::Lost(run, share));
+                }
                 Sighting::NeverRan => news.push(News::NeverRan(run)),
                 Sighting::Ended(ending, uptime) => {
                     let at = uptime.map_or(self.now(), |uptime| self.beginning.origin.at(uptime));

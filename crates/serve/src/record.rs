@@ -19,8 +19,11 @@ pub struct Record {
     pub attempts: u32,
     /// Those that ended without success, though nobody stopped them.
     pub failures: u32,
-    /// Those of which nobody knows how they ended.
+    /// Those of late of which nobody knows how they ended, and of which none got further than those before.
     pub losses: u32,
+    /// How far the furthest of these got: a share of its work.
+    #[serde(default)]
+    pub furthest: f64,
     /// The attempt whose processes may exist.
     pub open: Option<Attempt>,
     /// Not to be started before this time, in seconds.
@@ -118,6 +121,7 @@ impl Record {
             attempts: 0,
             failures: 0,
             losses: 0,
+            furthest: 0.0,
             open: None,
             not_before: 0.0,
             outcome: None,

@@ -47,8 +47,8 @@ pub enum News {
     Cancelled(JobId),
     /// An attempt ended at this time, in seconds.
     Ended(Run, Ending, f64),
-    /// An attempt is gone without a word.
-    Lost(Run),
+    /// An attempt is gone without a word, and what share of the job's work was done by then, where that is known.
+    Lost(Run, Option<f64>),
     /// An attempt has the size that it was being given while it ran, or why not.
     Resized(Run, std::result::Result<(), String>),
     /// A job says which share of its work is done.
@@ -192,7 +192,7 @@ impl Scheduler {
             News::Submitted(jobs) => jobs.into_iter().map(|job| self.arrive(now, job)).collect(),
             News::Cancelled(id) => self.cancel(now, id).into_iter().collect(),
             News::Ended(run, ending, at) => self.ended(now, run, &ending, at.min(now)).into_iter().collect(),
-            News::Lost(run) => self.lost(now, run).into_iter().collect(),
+            News::Lost(run, share) => self.lost(now, run, share).into_iter().collect(),
             News::Resized(run, came) => {
                 self.resized(now, run, came);
                 Vec::new()

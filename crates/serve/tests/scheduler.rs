@@ -386,7 +386,24 @@ fn a_job_that_vanishes_again_and_again_is_given_up() {
             world.tick();
         }
         world.running.remove(&run);
-        world.step(vec![News::Lost(run)]);
+        world.step(vec![News::Lost(run, None)]);
+    }
+    assert!(matches!(world.outcome("a"), Outcome::Failed(why) if why.contains("vanished 4 times")));
+}
+
+#[test]
+fn a_job_that_vanishes_is_not_given_up_as_long_as_each_attempt_gets_further() {
+    let mut world = World::new(PolicyName::Fifo, 1.0);
+    world.submit(json!([{ "name": "a", "command": ["x"], "seconds": 9, "resume": true }]));
+    for attempt in 1..=10 {
+        let run = Run { job: JobId(0), attempt };
+        while !world.running.contains_key(&run) {
+            world.tick();
+        }
+        world.running.remove(&run);
+        // The last four get no further.
+        let done = f64::from(attempt.min(7)) / 100.0;
+        world.step(vec![News::Lost(run, Some(done))]);
     }
     assert!(matches!(world.outcome("a"), Outcome::Failed(why) if why.contains("vanished 4 times")));
 }
@@ -423,7 +440,7 @@ fn a_host_that_is_gone_is_told_to_every_policy() {
         for run in &lost {
             world.running.remove(run);
         }
-        let news = lost.iter().map(|run| News::Lost(*run));
+        let news = lost.iter().map(|run| News::Lost(*run, None));
         world.step([News::Gone(left, "no route".into())].into_iter().chain(news).collect());
         assert_eq!(world.scheduler.gone(left), Some("no route"), "{policy}");
         let gone_at = world.now;

@@ -57,18 +57,24 @@ impl Scheduler {
         if is_there { now + LEASH } else { 0.0 }
     }
 
-    /// An attempt is gone without a word, or with its host: that is no failure of its job, unless it happens again and again.
-    pub(super) fn lost(&mut self, now: f64, run: Run) -> Option<Event> {
+    /// An attempt is gone without a word, or with its host: that is no failure of its job, unless it happens again and again and nothing
+    /// is done meanwhile.
+    pub(super) fn lost(&mut self, now: f64, run: Run, share: Option<f64>) -> Option<Event> {
         let resume = self.desk.state().job(run.job).job.resume;
         let fence = self.fence_of_lost(now, run.job);
         let (record, _) = self.close(run, now)?;
         if !record.is_unfinished() {
             return None;
         }
+        if let Some(share) = share.filter(|share| *share > record.furthest) {
+            (record.losses, record.furthest) = (0, share);
+        }
         record.losses += 1;
         if record.losses > MOST_LOSSES.max(record.task.retries) {
-            let why =
-                format!("its processes, or their host, vanished {} times without a word", record.losses);
+            let why = format!(
+                "its processes, or their host, vanished {} times in a row without a word",
+                record.losses
+            );
             record.end(Outcome::Failed(why), now);
             return Some(Event::Withdrawal { job: run.job });
         }

@@ -79,7 +79,7 @@ pub fn tell_how_to_go_on(job: &TrainJob) {
 /// As [`tell_how_to_go_on`], unless the run was refused.
 pub fn or_go_on<T>(job: &TrainJob, result: Result<T, Failure>) -> Result<T, Failure> {
     let is_there = job.checkpoint.as_ref().is_some_and(|path| newest_checkpoint(path).is_ok());
-    if matches!(result, Err(Failure::Failed(_))) && is_there {
+    if matches!(result, Err(Failure::Failed(_) | Failure::HostLost(_))) && is_there {
         tell_how_to_go_on(job);
     }
     result
