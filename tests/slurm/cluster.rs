@@ -115,6 +115,20 @@ impl Cluster {
         assert!(status.success());
     }
 
+    /// The processes by which Slurm keeps steps here: those of a node that was set down wait for a controller. They are known by the log that
+    /// they write.
+    fn keepers(&self) -> Vec<u32> {
+        let log = self.folder().join("log");
+        let keeps = |pid: &u32| {
+            let of = Path::new("/proc").join(pid.to_string());
+            let writes =
+                |entry: fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|to| to.starts_with(&log));
+            fs::read_to_string(of.join("comm")).is_ok_and(|name| name.trim() == "slurmstepd")
+                && fs::read_dir(of.join("fd")).is_ok_and(|open| open.flatten().any(writes))
+        };
+        processes().into_iter().map(|(pid, _)| pid).filter(keeps).collect()
+    }
+
     pub fn assert_empty(&self) {
         wait_for("an empty queue", || self.jobs().is_empty().then_some(()));
     }
@@ -144,6 +158,9 @@ impl Drop for Cluster {
             }
             let _ = daemon.kill();
             let _ = daemon.wait();
+        }
+        for keeper in self.keepers() {
+            let _ = Command::new("kill").args(["-KILL", &keeper.to_string()]).stderr(Stdio::null()).status();
         }
     }
 }
